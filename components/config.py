@@ -1,0 +1,89 @@
+"""Settings: one frozen model a step, values from `params.yaml`, and errors that name the setting."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components.errors import InputError
+
+
+class StepConfig(BaseModel):
+    """Base of every step's settings: frozen, and a setting that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Config = TypeVar("Config", bound=StepConfig)
+
+
+def parse(kind: type[Config], step: str, values: Mapping[str, Any]) -> Config:
+    """Makes a step's settings from plain values.
+
+    Args:
+        kind: The step's model, such as `SplitConfig`.
+        step: The step's name, for messages.
+        values: Names and values, as in a section of `params.yaml`; whole floats count as integers.
+
+    Raises:
+        InputError: A value is out of bounds or of the wrong kind, or a name is not known.
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError("; ".join(_sentence(kind, step, detail) for detail in error.errors())) from None
+
+
+def _sentence(kind: type[StepConfig], step: str, detail: Any) -> str:
+    name = ".".join([step, *(str(part) for part in detail["loc"] if part in kind.model_fields or isinstance(part, int))])
+    if detail["type"] == "extra_forbidden":
+        unknown = str(detail["loc"][-1])
+        near = difflib.get_close_matches(unknown, list(kind.model_fields), n=1)
+        hint = f"did you mean {step}.{near[0]}?" if near else f"known are: {', '.join(sorted(kind.model_fields))}"
+        return f"{step}.{unknown} is no setting: {hint}"
+    field = kind.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
+    meaning = f" ({field.description.rstrip('.')})" if field and field.description else ""
+    return f"{name} is {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}{meaning}"
+
+
+def dump(config: StepConfig) -> dict[str, Any]:
+    """Plain values of a step's settings, as they travel in a pipeline's arguments."""
+    return config.model_dump(mode="json", exclude_none=True)
+
+
+def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """Reads `params.yaml` and lays `--set step.name=value` over it.
+
+    Args:
+        path: The file, a section a step.
+        overrides: Settings such as `train.epochs=3`; values are read as YAML.
+
+    Returns:
+        A dictionary of settings for each section.
+
+    Raises:
+        InputError: The file is no YAML of sections, or an override has no `step.name=value` form.
+    """
+    try:
+        sections = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: run from the project's folder, or name the file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        raise InputError(f"{path} must hold sections of settings, such as `train:` with `epochs: 3` below it")
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        step, dot, setting = name.strip().partition(".")
+        if not (equals and dot and setting):
+            raise InputError(f"--set {override!r} has not the form step.setting=value, such as train.epochs=3")
+        if step not in sections:
+            raise InputError(f"--set {override!r} names no step: known are {', '.join(sections)}")
+        try:
+            sections[step][setting] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            sections[step][setting] = text
+    return sections

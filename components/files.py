@@ -1,0 +1,50 @@
+"""Outputs that appear whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; renames it onto `path` when the block ends well.
+
+    Args:
+        path: Where the finished file or folder will stand; what stood there is replaced.
+
+    Yields:
+        A path that does not exist yet, in the same folder: make a file or a folder there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove(draft)
+    try:
+        yield draft
+        if path.is_dir() or draft.is_dir():
+            remove(path)
+        draft.replace(path)
+    finally:
+        remove(draft)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, or does nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as indented JSON with sorted keys, so that equal values make equal bytes."""
+    with whole(path) as draft:
+        draft.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file."""
+    return json.loads(path.read_text())

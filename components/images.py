@@ -1,0 +1,198 @@
+"""The images: every delivered file's bytes, packed into Arrow shards that are memory-mapped on reading.
+
+A folder of `images-00000.arrow` ... with two columns: `image_id` (sha256 of the bytes, hexadecimal) and `bytes` (the
+file as it was delivered). A file that comes twice is stored once.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from PIL import Image, ImageFile, ImageOps
+
+SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
+SHARD_BYTES = 512 * 2**20
+BATCH_BYTES = 8 * 2**20
+MAX_PIXELS = 100_000_000
+
+Image.MAX_IMAGE_PIXELS = None  # `size` holds the limit, before anything is decoded
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+class UnreadableError(Exception):
+    """Bytes that are no whole image, with the reason."""
+
+
+def image_id(data: bytes) -> str:
+    """The name of an image: the sha256 of its file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class ImageWriter:
+    """Packs images into shards; a second copy of the same bytes is left out."""
+
+    def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._shard_bytes = folder, shard_bytes
+        self._seen: set[str] = set()
+        self._pending: list[tuple[str, bytes]] = []
+        self._pending_bytes = self._written_bytes = self._num_shards = 0
+        self._writer: pa.RecordBatchFileWriter | None = None
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._flush()
+        if self._num_shards == 0:
+            self._open()
+        self._close()
+
+    def add(self, data: bytes) -> str:
+        """Stores a file's bytes and returns their `image_id`."""
+        name = image_id(data)
+        if name not in self._seen:
+            self._seen.add(name)
+            if self._written_bytes + self._pending_bytes + len(data) > self._shard_bytes:
+                self._flush()
+                self._close()
+            self._pending.append((name, data))
+            self._pending_bytes += len(data)
+            if self._pending_bytes >= BATCH_BYTES:
+                self._flush()
+        return name
+
+    def _open(self) -> pa.RecordBatchFileWriter:
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(str(self._folder / f"images-{self._num_shards:05d}.arrow"), SCHEMA)
+            self._num_shards += 1
+        return self._writer
+
+    def _flush(self) -> None:
+        if self._pending:
+            names, files = zip(*self._pending, strict=True)
+            self._open().write_batch(pa.record_batch([pa.array(names), pa.array(files, pa.large_binary())], schema=SCHEMA))
+            self._written_bytes += self._pending_bytes
+            self._pending, self._pending_bytes = [], 0
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer, self._written_bytes = None, 0
+
+
+class Images:
+    """Reads packed images by `image_id`; several folders are read as one.
+
+    Args:
+        folders: Folders that an `ImageWriter` wrote.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._batches: list[pa.RecordBatch] = []
+        self._places: dict[str, tuple[int, int]] = {}
+        for path in sorted(path for folder in folders for path in folder.glob("images-*.arrow")):
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                for row, name in enumerate(batch.column("image_id").to_pylist()):
+                    self._places.setdefault(name, (len(self._batches), row))
+                self._batches.append(batch)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def __getitem__(self, name: str) -> bytes:
+        batch, row = self._places[name]
+        data: bytes = self._batches[batch].column("bytes")[row].as_py()
+        return data
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels as shown (EXIF orientation applied), from the header alone.
+
+    Raises:
+        UnreadableError: The bytes are no image that Pillow knows.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return (height, width) if turned else (width, height)
+    except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
+        raise UnreadableError(_reason(error)) from error
+
+
+def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
+    """Decodes a file to an RGB picture, upright, transparency on white.
+
+    Args:
+        data: The file's bytes, in any format and mode that Pillow reads. Integers of more than 8 bits are scaled by
+            the smallest power of two above the largest value, so 12-bit X-rays do not come out black.
+        at_least_px: A JPEG may be decoded at a fraction of its size as long as both sides keep this many pixels;
+            0 for the full size.
+
+    Raises:
+        UnreadableError: The bytes are cut off, are no image, or hold more than 100 million pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+            if at_least_px:
+                image.draft(None, (at_least_px, at_least_px))
+            image.load()
+            return _rgb(ImageOps.exif_transpose(image))
+    except UnreadableError:
+        raise
+    except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
+        raise UnreadableError(_reason(error)) from error
+
+
+def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
+    """Decodes and resizes a file to a square, the whole picture kept: what every model sees.
+
+    Returns:
+        `(side_px, side_px, 3) uint8`, RGB.
+
+    Raises:
+        UnreadableError: See `decode`.
+    """
+    picture = decode(data, at_least_px=2 * side_px)
+    if picture.size != (side_px, side_px):
+        picture = picture.resize((side_px, side_px), Image.Resampling.BILINEAR)
+    return np.asarray(picture)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _eight_bits(image)
+    if image.has_transparency_data or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
+    largest = max(float(values.max(initial=0.0)), 1.0)
+    depth = max(8, int(np.ceil(np.log2(largest + 1)))) if largest > 1 or image.mode != "F" else 0
+    scaled = values * (255.0 if depth == 0 else 255.0 / (2**depth - 1))
+    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and "cannot identify" in str(error):
+        return "not an image"
+    return str(error) or type(error).__name__

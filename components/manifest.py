@@ -1,0 +1,119 @@
+"""The manifest: one Parquet file, a row a delivered file, that says which images count and for what.
+
+Columns: `path` (unique), `image_id`, `label` (single-label tasks) or `labels` (list, multi-label), `width`, `height`
+(pixels; null where the file can't be read), `group` (the user's: patient, product; null where there is none),
+`given_split` (train, validation or test where the source says so), and what the steps add: `cluster` (clean), `split`
+(split), `source_id` (augment: the image that a copy was made from). Task, class order and data version stand in the
+file's schema metadata. Only this module reads and writes manifests: pandas loses that metadata.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.files import whole
+
+Task = Literal["binary", "multiclass", "multilabel"]
+
+COLUMNS: Mapping[str, pa.DataType] = {
+    "path": pa.string(),
+    "image_id": pa.string(),
+    "label": pa.string(),
+    "labels": pa.list_(pa.string()),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "group": pa.string(),
+    "given_split": pa.string(),
+    "cluster": pa.string(),
+    "split": pa.string(),
+    "source_id": pa.string(),
+}
+_KEY = b"darkroom"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A table of images with what it means.
+
+    Attributes:
+        table: A row an image, columns from `COLUMNS`.
+        classes: Class names in the order of every model's outputs.
+        task: `binary` (the second class is the positive one), `multiclass` or `multilabel`.
+        data_version: Hash of the data that was read.
+    """
+
+    table: pa.Table
+    classes: tuple[str, ...]
+    task: Task
+    data_version: str
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as pandas sees them; `with_frame` leads back."""
+        return self.table.to_pandas()
+
+    def with_frame(self, frame: pd.DataFrame) -> "Manifest":
+        """The same manifest with other rows."""
+        return replace(self, table=make_table({name: frame[name].tolist() for name in frame.columns}))
+
+    def where(self, split: str) -> "Manifest":
+        """The rows of one split."""
+        return replace(self, table=self.table.filter(pa.compute.equal(self.table["split"], split)))
+
+    def column(self, name: str) -> list[Any]:
+        """One column as a list of Python values."""
+        return list(self.table[name].to_pylist())
+
+    def targets(self) -> npt.NDArray[np.int64]:
+        """Truth as numbers: `(N,) int64` class indices, or `(N, K) int64` of 0 and 1 for multi-label."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        if self.task != "multilabel":
+            return np.array([index[label] for label in self.column("label")], dtype=np.int64)
+        truth = np.zeros((len(self), len(self.classes)), dtype=np.int64)
+        for row, labels in enumerate(self.column("labels")):
+            truth[row, [index[label] for label in labels]] = 1
+        return truth
+
+    def write(self, path: Path) -> None:
+        """Writes the manifest; equal manifests make equal bytes."""
+        meaning = {"classes": self.classes, "task": self.task, "data_version": self.data_version}
+        metadata = {_KEY: json.dumps(meaning, ensure_ascii=False).encode()}
+        with whole(path) as draft:
+            pq.write_table(self.table.replace_schema_metadata(metadata), draft, compression="zstd")
+
+
+def make_table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Makes a manifest's table: known columns in their order and types, NaN and NaT as null.
+
+    Args:
+        columns: Values by column name; every column as long as the others.
+    """
+    unknown = sorted(set(columns) - set(COLUMNS))
+    if unknown:
+        raise ValueError(f"no column of a manifest: {', '.join(unknown)}")
+    arrays = {name: pa.array(columns[name], kind, from_pandas=True) for name, kind in COLUMNS.items() if name in columns}
+    return pa.table(arrays)
+
+
+def read(path: Path) -> Manifest:
+    """Reads a manifest.
+
+    Raises:
+        ValueError: The file has no class order: something other than this module wrote it.
+    """
+    table = pq.read_table(path)
+    metadata = table.schema.metadata or {}
+    if _KEY not in metadata:
+        raise ValueError(f"{path} has lost its class order, task and data version: only components.manifest may write manifests")
+    meaning = json.loads(metadata[_KEY])
+    return Manifest(table.replace_schema_metadata(None), tuple(meaning["classes"]), meaning["task"], meaning["data_version"])
