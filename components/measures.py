@@ -1,0 +1,205 @@
+"""What a classifier is judged by: counts of hits, and how well its probabilities rank the images.
+
+Used by `evaluate` on the test images and by `train` and `prune` on the validation images, so that all mean the same by
+a measure's name. A class that neither occurs nor is predicted has no part in any mean; a measure that is not defined
+(the area under a ROC curve where only one class occurs) is left out: none is ever NaN.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from components.manifest import Task
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each class was meant, answered and hit; leading axes are independent samples.
+
+    Attributes:
+        hits: `(..., K)` images of the class that were answered with it (true positives).
+        predicted: `(..., K)` images that were answered with the class.
+        support: `(..., K)` images of the class.
+        num_images: `(..., 1)` images in all.
+    """
+
+    hits: Floats
+    predicted: Floats
+    support: Floats
+    num_images: Floats
+
+    @property
+    def precision(self) -> Floats:
+        """`(..., K)` share of the answers that are right, 0 where there is no answer."""
+        return _ratio(self.hits, self.predicted)
+
+    @property
+    def recall(self) -> Floats:
+        """`(..., K)` share of the class that was found, 0 where there is none."""
+        return _ratio(self.hits, self.support)
+
+    @property
+    def f1(self) -> Floats:
+        """`(..., K)` harmonic mean of precision and recall."""
+        return _ratio(2 * self.hits, self.predicted + self.support)
+
+    @property
+    def specificity(self) -> Floats:
+        """`(..., K)` share of the other images that were not answered with the class, 0 where there are none."""
+        others = self.num_images - self.support
+        return _ratio(others - (self.predicted - self.hits), others)
+
+
+def one_hot(values: npt.NDArray[Any], num_classes: int) -> Floats:
+    """Class indices `(N,)`, or 0 and 1 `(N, K)`, as `(N, K) float64` of 0 and 1."""
+    if values.ndim == 2:
+        return values.astype(np.float64)
+    return (values[:, None] == np.arange(num_classes)).astype(np.float64)
+
+
+def count(truth: Ints, predicted: Ints, num_classes: int, weights: Floats | None = None) -> Counts:
+    """Counts hits.
+
+    Args:
+        truth: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
+        predicted: As `truth`.
+        num_classes: K.
+        weights: `(S, N)` how often each image stands in each of S samples, or none for one sample of every image once.
+    """
+    meant, answered = one_hot(truth, num_classes), one_hot(predicted, num_classes)
+    if weights is None:
+        weights = np.ones((1, len(meant)))
+        return Counts(*(values[0] for values in _weighted(weights, meant, answered)))
+    return Counts(*_weighted(weights, meant, answered))
+
+
+def _weighted(weights: Floats, meant: Floats, answered: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    hits: Floats = weights @ (meant * answered)
+    return hits, weights @ answered, weights @ meant, weights.sum(1, keepdims=True)
+
+
+def scores(counts: Counts, task: Task) -> dict[str, Floats]:
+    """The measures that follow from the counts alone.
+
+    Returns:
+        Values of shape `(...)` by name; `balanced_accuracy` is NaN where no label occurs both ways.
+    """
+    present = counts.predicted + counts.support > 0
+    total = counts.num_images[..., 0]
+    hits, answers, support = (values.sum(-1) for values in (counts.hits, counts.predicted, counts.support))
+    if task == "multilabel":
+        both = (counts.support > 0) & (counts.support < counts.num_images)
+        balanced = _mean((counts.recall + counts.specificity) / 2, both, np.nan)
+        accuracy = 1 - _ratio(answers + support - 2 * hits, total * counts.hits.shape[-1])
+    else:
+        balanced = _mean(counts.recall, counts.support > 0, np.nan)
+        accuracy = _ratio(hits, total)
+    values = {"accuracy": accuracy, "balanced_accuracy": balanced}
+    for name, single, micro in (
+        ("precision", counts.precision, _ratio(hits, answers)),
+        ("recall", counts.recall, _ratio(hits, support)),
+        ("f1", counts.f1, _ratio(2 * hits, answers + support)),
+    ):
+        values[f"{name}_macro"] = _mean(single, present, 0.0)
+        values[f"{name}_micro"] = micro
+        values[f"{name}_weighted"] = _ratio((single * counts.support).sum(-1), support)
+    return values
+
+
+def measures(
+    truth: Ints, probabilities: npt.NDArray[np.floating[Any]], predicted: Ints, classes: tuple[str, ...], task: Task
+) -> dict[str, float]:
+    """Judges answers by everything that fits the task.
+
+    Args:
+        truth: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
+        probabilities: `(N, K)` in 0 to 1; they sum to 1 over the classes unless the task is multi-label.
+        predicted: As `truth`: what the model answers after its thresholds.
+        classes: K names; the second is the positive class of a binary task.
+        task: `binary`, `multiclass` or `multilabel`.
+
+    Returns:
+        Finite floats: `accuracy` (of label decisions for multi-label), `balanced_accuracy`, `precision_macro`, `f1_micro`
+        ... `f1_weighted`, `log_loss`, `roc_auc` and `average_precision` (of the positive class for binary, else the mean
+        over the classes that occur both ways); `precision`, `recall`, `f1`, `specificity` and the four counts for
+        binary; `hamming_loss` and `subset_accuracy` for multi-label. Empty where there is no image.
+    """
+    if not len(truth):
+        return {}
+    counts = count(truth, predicted, len(classes))
+    values = {name: float(value) for name, value in scores(counts, task).items()}
+    values |= _ranking(one_hot(truth, len(classes)), np.asarray(probabilities, np.float64), task)
+    if task == "binary":
+        values |= {name: float(getattr(counts, name)[1]) for name in ("precision", "recall", "f1", "specificity")}
+        values |= _four_counts(counts, 1)
+    if task == "multilabel":
+        values["hamming_loss"] = float(np.mean(truth != predicted))
+        values["subset_accuracy"] = float(np.mean((truth == predicted).all(1)))
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
+def class_measures(
+    truth: Ints, probabilities: npt.NDArray[np.floating[Any]], predicted: Ints, classes: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Judges each class against all others; arguments as in `measures`.
+
+    Returns:
+        For each class `support`, `precision`, `recall`, `f1`, the four counts, and `roc_auc` and `average_precision`
+        where the class occurs both ways.
+    """
+    counts, meant = count(truth, predicted, len(classes)), one_hot(truth, len(classes))
+    ranked = np.asarray(probabilities, np.float64)
+    table = {}
+    for index, name in enumerate(classes):
+        row = {measure: float(getattr(counts, measure)[index]) for measure in ("support", "precision", "recall", "f1")}
+        row |= _four_counts(counts, index)
+        if 0 < meant[:, index].sum() < len(meant):
+            row["roc_auc"] = float(roc_auc_score(meant[:, index], ranked[:, index]))
+            row["average_precision"] = float(average_precision_score(meant[:, index], ranked[:, index]))
+        table[name] = row
+    return table
+
+
+def _four_counts(counts: Counts, index: int) -> dict[str, float]:
+    hits, answers = float(counts.hits[index]), float(counts.predicted[index])
+    support, total = float(counts.support[index]), float(counts.num_images[0])
+    return {
+        "true_positives": hits,
+        "false_positives": answers - hits,
+        "false_negatives": support - hits,
+        "true_negatives": total - support - answers + hits,
+    }
+
+
+def _ranking(meant: Floats, probabilities: Floats, task: Task) -> dict[str, float]:
+    likely = np.clip(probabilities, 1e-7, 1.0)
+    if task == "multilabel":
+        unlikely = np.clip(1 - probabilities, 1e-7, 1.0)
+        values = {"log_loss": float(-np.mean(meant * np.log(likely) + (1 - meant) * np.log(unlikely)))}
+    else:
+        values = {"log_loss": float(-np.mean((meant * np.log(likely)).sum(1)))}
+    both = np.flatnonzero((meant.sum(0) > 0) & (meant.sum(0) < len(meant)))
+    judged = [index for index in both if index == 1] if task == "binary" else list(both)
+    if judged:
+        pairs = [(meant[:, index], probabilities[:, index]) for index in judged]
+        values["roc_auc"] = float(np.mean([roc_auc_score(*pair) for pair in pairs]))
+        values["average_precision"] = float(np.mean([average_precision_score(*pair) for pair in pairs]))
+    return values
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    result: Floats = np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=np.asarray(whole) > 0)
+    return result
+
+
+def _mean(values: Floats, where: npt.NDArray[np.bool_], empty: float) -> Floats:
+    number = where.sum(-1)
+    total = np.where(where, values, 0.0).sum(-1)
+    result: Floats = np.divide(total, number, out=np.full(number.shape, empty), where=number > 0)
+    return result
