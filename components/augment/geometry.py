@@ -1,0 +1,123 @@
+"""Where each pixel comes from: rotation, scale, perspective and their kin, composed into one resampling.
+
+Matrices are homographies on homogeneous coordinates with x and y from -1 to 1 over the image (pixel edges, as
+`align_corners=False` has it), and lead from the result back to the source.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from components.policy import Policy
+
+NUM_UNIFORMS = 8
+Builder = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def warp(batch: Tensor, matrices: Tensor) -> Tensor:
+    """Resamples each image through its own homography, mirrored beyond the border.
+
+    Args:
+        batch: `(N, 3, H, W) float32`.
+        matrices: `(N, 3, 3) float32`, from the result's coordinates to the source's.
+
+    Returns:
+        `(N, 3, H, W) float32`, bilinear.
+    """
+    height, width = batch.shape[2:]
+    x = (torch.arange(width, device=batch.device, dtype=batch.dtype) * 2 + 1) / width - 1
+    y = (torch.arange(height, device=batch.device, dtype=batch.dtype) * 2 + 1) / height - 1
+    across, down, offset = (matrices[:, None, None, :, column] for column in range(3))
+    source = across * x[None, None, :, None] + (down * y[None, :, None, None] + offset)
+    if bool((matrices[:, 2, :2] != 0).any()):
+        grid = source[..., :2] / source[..., 2:].clamp_min(1e-3)
+    else:
+        grid = source[..., :2]
+    return F.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def matrices(policy: Policy, uniforms: Mapping[str, Tensor], fired: Mapping[str, Tensor], aspect: float) -> Tensor | None:
+    """Composes the geometric operations that an image drew.
+
+    Args:
+        policy: Says which operations there are and how strong they may be.
+        uniforms: For each operation `(N, NUM_UNIFORMS) float32` in 0..1.
+        fired: For each operation `(N,) bool`: which images drew it.
+        aspect: Width over height of the images.
+
+    Returns:
+        `(N, 3, 3) float32`, the identity for an image that drew none; none if no image drew any.
+    """
+    composed: Tensor | None = None
+    for name, build in BUILDERS.items():
+        operation = policy.get(name)
+        if operation is None or not bool(fired[name].any()):
+            continue
+        strength = operation.low + (operation.high - operation.low) * uniforms[name]
+        matrix = torch.where(fired[name][:, None, None], build(strength, uniforms[name], aspect), torch.eye(3))
+        composed = matrix if composed is None else composed @ matrix
+    return composed
+
+
+def _linear(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    matrix = torch.eye(3).repeat(len(a), 1, 1)
+    matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 1, 0], matrix[:, 1, 1] = a, b, c, d
+    return matrix
+
+
+def _rotation(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    angle = strength[:, 0] * (math.pi / 180)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return _linear(cos, -sin / aspect, sin * aspect, cos)  # turned in pixels, not in shares of the side
+
+
+def _scale(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    shrink = 1 / strength[:, 0]
+    return _linear(shrink, torch.zeros_like(shrink), torch.zeros_like(shrink), shrink)
+
+
+def _aspect(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    factor = strength[:, 0].sqrt()
+    return _linear(1 / factor, torch.zeros_like(factor), torch.zeros_like(factor), factor)
+
+
+def _translation(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    matrix = torch.eye(3).repeat(len(strength), 1, 1)
+    matrix[:, :2, 2] = -2 * strength[:, :2]
+    return matrix
+
+
+def _crop(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    share = strength[:, 0]
+    matrix = _linear(share, torch.zeros_like(share), torch.zeros_like(share), share)
+    matrix[:, :2, 2] = (1 - share)[:, None] * (2 * uniforms[:, 1:3] - 1)
+    return matrix
+
+
+def _perspective(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    """The homography that brings each corner, pulled inwards, back to the image's corner.
+
+    Source: torchvision.transforms.RandomPerspective draws its corners the same way.
+    """
+    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    inwards = corners * (1 - strength.reshape(-1, 4, 2))
+    x, y = inwards[:, :, 0], inwards[:, :, 1]
+    u, v = corners[:, 0].expand_as(x), corners[:, 1].expand_as(y)
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    rows_u = torch.stack([x, y, one, zero, zero, zero, -u * x, -u * y], dim=2)
+    rows_v = torch.stack([zero, zero, zero, x, y, one, -v * x, -v * y], dim=2)
+    solved = torch.linalg.solve(torch.cat([rows_u, rows_v], dim=1).double(), torch.cat([u, v], dim=1).double())
+    return torch.cat([solved, solved.new_ones(len(solved), 1)], dim=1).reshape(-1, 3, 3).float()
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "rotation": _rotation,
+    "scale": _scale,
+    "aspect": _aspect,
+    "translation": _translation,
+    "perspective": _perspective,
+    "crop": _crop,
+}

@@ -1,0 +1,68 @@
+"""The operations of a policy, on batches of images: each image draws its own, none is touched that drew none.
+
+Used three times: on the fly in training, for the copies that balance classes, and for the contact sheet.
+"""
+
+import torch
+from torch import Tensor
+
+from components.augment.geometry import BUILDERS, NUM_UNIFORMS, matrices, warp
+from components.augment.photometry import add_noise, erase, recolour
+from components.policy import MEANINGS, Policy
+
+
+def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Augments a batch; all geometry is one resampling, all colour one matrix an image.
+
+    Args:
+        policy: What may happen to an image.
+        batch: `(N, 3, H, W) float32` in 0..1, on any device; left as it was.
+        generator: Source of all randomness. A generator on the CPU gives the same draws whatever the batch's device,
+            and one on the GPU saves the copy of the noise.
+
+    Returns:
+        A new `(N, 3, H, W) float32` tensor in 0..1; images that drew no operation are equal bit by bit.
+    """
+    result = batch.clone(memory_format=torch.contiguous_format)
+    draws = torch.rand(len(MEANINGS), len(batch), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
+    uniforms = {name: draws[number, :, 1:] for number, name in enumerate(MEANINGS)}
+    fired = {name: draws[number, :, 0] < _probability(policy, name) for number, name in enumerate(MEANINGS)}
+    for name, axis in (("horizontal_flip", 3), ("vertical_flip", 2)):
+        rows = _rows(fired[name], result)
+        if len(rows):
+            result[rows] = result[rows].flip(axis)
+    _move(policy, result, uniforms, fired)
+    recolour(policy, result, uniforms, fired)
+    _spoil(policy, result, uniforms, fired, generator)
+    return result
+
+
+def _move(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], fired: dict[str, Tensor]) -> None:
+    composed = matrices(policy, uniforms, fired, aspect=batch.shape[3] / batch.shape[2])
+    if composed is None:
+        return
+    moved = torch.stack([fired[name] for name in BUILDERS]).any(dim=0)
+    rows = _rows(moved, batch)
+    batch[rows] = warp(batch[rows], composed[moved].to(batch.device))
+
+
+def _spoil(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], fired: dict[str, Tensor], generator: torch.Generator) -> None:
+    for name in ("noise", "erasing"):
+        operation, rows = policy.get(name), _rows(fired[name], batch)
+        if operation is None or not len(rows):
+            continue
+        drawn = uniforms[name][fired[name]]
+        strength = operation.low + (operation.high - operation.low) * drawn[:, 0]
+        if name == "noise":
+            add_noise(batch, rows, strength, generator)
+        else:
+            erase(batch, rows, strength, drawn[:, 1:4])
+
+
+def _probability(policy: Policy, name: str) -> float:
+    operation = policy.get(name)
+    return operation.probability if operation else 0.0
+
+
+def _rows(fired: Tensor, batch: Tensor) -> Tensor:
+    return fired.nonzero()[:, 0].to(batch.device)
