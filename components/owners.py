@@ -1,0 +1,75 @@
+"""Owners: which process, user and code stand behind a run, and whether the process still lives."""
+
+import getpass
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+HOST, BOOT, SPACE, PID, STARTED = (f"darkroom.{name}" for name in ("host", "boot", "pid_space", "pid", "process_started"))
+
+
+def owner_tags() -> dict[str, str]:
+    """Tags that name this process beyond doubt: host, boot, process-id space, process id and start."""
+    return {**_machine(), PID: str(os.getpid()), STARTED: _started(os.getpid())}
+
+
+def is_dead(tags: Mapping[str, str]) -> bool:
+    """Whether the process that wrote the tags is known to be gone; False where it can't be seen from here.
+
+    Args:
+        tags: A run's tags, with those of `owner_tags` among them, or not.
+    """
+    here = _machine()
+    if PID not in tags or tags.get(HOST) != here[HOST]:
+        return False
+    if tags.get(BOOT) != here[BOOT]:
+        return True
+    return tags.get(SPACE) == here[SPACE] and _started(int(tags[PID])) != tags.get(STARTED)
+
+
+def source_tags() -> dict[str, str]:
+    """Tags that name the user and the code: git commit, and whether something is changed since."""
+    tags = {"mlflow.source.name": "darkroom", "mlflow.source.type": "LOCAL"}
+    try:
+        tags["mlflow.user"] = getpass.getuser()
+    except (KeyError, OSError):  # an arbitrary user id in a container has no name
+        tags["mlflow.user"] = str(os.getuid())
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        tags |= {"mlflow.source.git.commit": commit, "darkroom.git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
+    return tags
+
+
+def _machine() -> dict[str, str]:
+    """Host and boot; two containers of one host share both, so the process-id space tells them apart."""
+    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    return {
+        HOST: socket.gethostname(),
+        BOOT: boot.read_text().strip() if boot.exists() else "unknown",
+        SPACE: str(space.readlink()) if space.is_symlink() else "unknown",
+    }
+
+
+def _started(pid: int) -> str:
+    """Seconds from boot to the process's start, which a clock that is set back does not change; empty where it is gone."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return ""
+        return f"{process.create_time() - psutil.boot_time():.1f}"
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def _git(*command: str) -> str:
+    """What git says about the code, or nothing where there is no git or no repository."""
+    folder = Path(__file__).resolve().parent.parent
+    try:
+        answer = subprocess.run(["git", "-C", str(folder), *command], check=False, capture_output=True, text=True, timeout=30)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
