@@ -1,0 +1,148 @@
+"""The model: a folder with all that turns a raw image file into a labelled answer, and nothing of the training code.
+
+`model.json` (the card: architecture, classes, task, preprocessing, thresholds, provenance), `weights.safetensors`, and
+`model.onnx`, which takes `images`, `(N, side_px, side_px, 3) uint8` RGB, and gives `probabilities`, `(N, K) float32`;
+normalisation and softmax or sigmoid are inside its graph. Reading needs onnxruntime and Pillow, no torch
+(`components.network` is the torch side of the same folder).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from components import files, images
+from components.errors import InputError
+from components.manifest import Task
+
+CARD, WEIGHTS, GRAPH = "model.json", "weights.safetensors", "model.onnx"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What a model is and how its inputs and outputs are to be read.
+
+    Attributes:
+        architecture: `small_cnn`, or a torchvision classification model's name.
+        classes: Class names in the order of the outputs.
+        task: `binary` (two outputs, the second class is the positive one), `multiclass` or `multilabel`.
+        side_px: Side of the square that images are resized to.
+        mean: Mean of each channel that inputs are normalised with, 0 to 1.
+        std: Standard deviation of each channel, 0 to 1.
+        thresholds: From which probability on a label is given: one a class for multilabel, one (for the positive
+            class) for binary, none for multiclass.
+        provenance: Data version, settings, seed and what else tells where the model comes from.
+        pruning: What `prune` did, or nothing.
+    """
+
+    architecture: str
+    classes: tuple[str, ...]
+    task: Task
+    side_px: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    thresholds: tuple[float, ...] = ()
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    pruning: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that the thresholds fit the task."""
+        wanted = {"binary": 1, "multiclass": 0, "multilabel": len(self.classes)}[self.task]
+        if len(self.thresholds) != wanted:
+            raise ValueError(f"a {self.task} model of {len(self.classes)} classes has {wanted} thresholds, not {len(self.thresholds)}")
+
+    def write(self, path: Path) -> None:
+        """Writes the card as JSON; equal cards make equal bytes."""
+        files.write_json(path, dataclasses.asdict(self))
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Reads the card of a model's folder.
+
+    Raises:
+        InputError: The folder holds no model.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(f"{folder} is no model: it has no {CARD}; name the folder that train or prune wrote")
+    values = files.read_json(path)
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return ModelCard(**(values | lists))
+
+
+class Predictor:
+    """Answers for images, through onnxruntime on the CPU.
+
+    Args:
+        folder: A model's folder.
+        num_threads: Threads that a prediction may use; 0 leaves it to onnxruntime.
+
+    Raises:
+        InputError: The folder holds no model.
+    """
+
+    def __init__(self, folder: Path, num_threads: int = 0) -> None:
+        self.card = read_card(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+
+    def probabilities(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Gives every class's probability.
+
+        Args:
+            batch: `(N, side_px, side_px, 3) uint8`, RGB, as `components.images.pixels` makes them.
+
+        Returns:
+            `(N, K) float32`, 0 to 1; rows sum to 1 unless the task is multilabel.
+        """
+        if len(batch) == 0:
+            return np.zeros((0, len(self.card.classes)), np.float32)
+        answer: npt.NDArray[np.float32] = self._session.run(["probabilities"], {"images": np.ascontiguousarray(batch)})[0]
+        return answer
+
+    def predict(self, data: Iterable[bytes], batch_size: int = 64) -> npt.NDArray[np.float32]:
+        """Gives every class's probability for raw image files.
+
+        Args:
+            data: The files' bytes, in any format that Pillow reads.
+            batch_size: How many images are decoded and scored at once.
+
+        Returns:
+            `(N, K) float32`, a row a file.
+
+        Raises:
+            UnreadableError: A file is no whole image.
+        """
+        side = self.card.side_px
+        parts = [self.probabilities(np.stack([images.pixels(file, side) for file in some])) for some in _chunks(data, batch_size)]
+        return np.concatenate(parts) if parts else self.probabilities(np.zeros((0, side, side, 3), np.uint8))
+
+
+def labels_of(card: ModelCard, probabilities: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Turns probabilities into answers, with the card's thresholds.
+
+    Args:
+        card: Task, classes and thresholds.
+        probabilities: `(N, K)`, 0 to 1.
+
+    Returns:
+        `(N,) int64` class indices, or `(N, K) int64` of 0 and 1 for multilabel.
+    """
+    if card.task == "multilabel":
+        return (probabilities >= np.array(card.thresholds)).astype(np.int64)
+    if card.task == "binary":
+        return (probabilities[:, 1] >= card.thresholds[0]).astype(np.int64)
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+
+
+def _chunks(data: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    rest = iter(data)
+    while chunk := list(islice(rest, size)):
+        yield chunk
