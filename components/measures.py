@@ -60,7 +60,8 @@ def one_hot(values: npt.NDArray[Any], num_classes: int) -> Floats:
     """Class indices `(N,)`, or 0 and 1 `(N, K)`, as `(N, K) float64` of 0 and 1."""
     if values.ndim == 2:
         return values.astype(np.float64)
-    return (values[:, None] == np.arange(num_classes)).astype(np.float64)
+    equal: npt.NDArray[np.bool_] = values[:, None] == np.arange(num_classes)
+    return equal.astype(np.float64)
 
 
 def count(truth: Ints, predicted: Ints, num_classes: int, weights: Floats | None = None) -> Counts:

@@ -1,0 +1,207 @@
+"""The evaluation: a folder that says how good a model is, with what the claim rests on.
+
+`metrics.json` (headline measures as flat numbers; `classes`, `intervals` and `calibration` nested), `predictions.parquet`
+(a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`) and `plots/*.csv`
+for DVC. Only this module reads and writes the predictions; class order and task stand in their schema metadata.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.metrics import confusion_matrix, precision_recall_curve
+from sklearn.metrics import roc_curve as sklearn_roc_curve
+
+from components.files import read_json, whole
+from components.manifest import Task
+from components.measures import Floats, Ints, measures, one_hot
+
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.parquet"
+FIGURES = "figures"
+PLOTS = "plots"
+MISTAKES = "mistakes"
+MAX_POINTS = 200  # of a curve: a page that shows it needs no more
+
+_KEY = b"darkroom"
+_PREFIX = "probability:"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model answered, an image each row.
+
+    Attributes:
+        image_ids: N names of images.
+        paths: N paths as delivered.
+        classes: K names, in the order of the columns of `probabilities`.
+        task: `binary`, `multiclass` or `multilabel`.
+        truth: `(N,) int64` class indices, or `(N, K)` of 0 and 1 for multi-label.
+        predicted: As `truth`, after the model's thresholds.
+        probabilities: `(N, K) float32`.
+    """
+
+    image_ids: tuple[str, ...]
+    paths: tuple[str, ...]
+    classes: tuple[str, ...]
+    task: Task
+    truth: Ints
+    predicted: Ints
+    probabilities: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def at(self, image_ids: Sequence[str]) -> "Predictions":
+        """The rows of these images, in this order: two models are compared on the images that both have seen."""
+        place = {name: row for row, name in enumerate(self.image_ids)}
+        rows = [place[name] for name in image_ids]
+        return Predictions(
+            tuple(image_ids), tuple(self.paths[row] for row in rows), self.classes, self.task,
+            self.truth[rows], self.predicted[rows], self.probabilities[rows],
+        )  # fmt: skip
+
+    def measures(self) -> dict[str, float]:
+        """The headline measures on these rows, see `components.measures.measures`."""
+        return measures(self.truth, self.probabilities, self.predicted, self.classes, self.task)
+
+    def names(self, values: Ints) -> list[Any]:
+        """Truth or answers as class names: a name, or for multi-label a list of names, for each row."""
+        if self.task == "multilabel":
+            return [[self.classes[index] for index in np.flatnonzero(row)] for row in values]
+        return [self.classes[index] for index in values]
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Writes `predictions.parquet`; equal predictions make equal bytes."""
+    kind = pa.list_(pa.string()) if predictions.task == "multilabel" else pa.string()
+    columns = {
+        "image_id": pa.array(predictions.image_ids, pa.string()),
+        "path": pa.array(predictions.paths, pa.string()),
+        "split": pa.array(["test"] * len(predictions), pa.string()),
+        "truth": pa.array(predictions.names(predictions.truth), kind),
+        "predicted": pa.array(predictions.names(predictions.predicted), kind),
+    }
+    for index, name in enumerate(predictions.classes):
+        columns[_PREFIX + name] = pa.array(predictions.probabilities[:, index], pa.float32())
+    meaning = json.dumps({"classes": predictions.classes, "task": predictions.task}, ensure_ascii=False)
+    with whole(path) as draft:
+        pq.write_table(pa.table(columns).replace_schema_metadata({_KEY: meaning.encode()}), draft, compression="zstd")
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Reads the predictions of an evaluation."""
+    table = pq.read_table(folder / PREDICTIONS)
+    meaning = json.loads(table.schema.metadata[_KEY])
+    classes = tuple(meaning["classes"])
+    return Predictions(
+        image_ids=tuple(table["image_id"].to_pylist()),
+        paths=tuple(table["path"].to_pylist()),
+        classes=classes,
+        task=meaning["task"],
+        truth=_indices(table["truth"].to_pylist(), classes, meaning["task"]),
+        predicted=_indices(table["predicted"].to_pylist(), classes, meaning["task"]),
+        probabilities=np.stack([table[_PREFIX + name].to_numpy() for name in classes], axis=1),
+    )
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Everything in `metrics.json`: headline measures, then `classes`, `intervals` and `calibration`."""
+    return cast(dict[str, Any], read_json(folder / METRICS))
+
+
+def read_headline(folder: Path) -> dict[str, float]:
+    """The headline measures of an evaluation alone, flat finite numbers."""
+    return {name: value for name, value in read_metrics(folder).items() if not isinstance(value, dict)}
+
+
+def read_mistakes(folder: Path) -> list[dict[str, Any]]:
+    """The worst mistakes, worst first: `file` (in `mistakes/`), `path`, `image_id`, `truth`, `predicted`, `probability`."""
+    return cast(list[dict[str, Any]], read_json(folder / MISTAKES / "mistakes.json"))
+
+
+def confusion(folder: Path) -> tuple[list[str], list[list[int]]]:
+    """Class names, and how often each (row) was answered with each (column).
+
+    For multi-label every decision about a label counts, as `absent` or `present`.
+    """
+    predictions = read_predictions(folder)
+    if predictions.task == "multilabel":
+        matrix = confusion_matrix(predictions.truth.ravel(), predictions.predicted.ravel(), labels=[0, 1])
+        return ["absent", "present"], matrix.tolist()
+    labels = range(len(predictions.classes))
+    return list(predictions.classes), confusion_matrix(predictions.truth, predictions.predicted, labels=labels).tolist()
+
+
+def roc_curve(folder: Path) -> tuple[list[float], list[float], list[float]]:
+    """False positive rates, true positive rates and thresholds of an evaluation, see `roc_points`.
+
+    Of the positive class for binary, else of all classes against the rest together (micro-average).
+    """
+    rates = roc_points(*decisions(read_predictions(folder)))
+    return rates[0].tolist(), rates[1].tolist(), rates[2].tolist()
+
+
+def decisions(predictions: Predictions) -> tuple[Floats, Floats]:
+    """Truth (0 or 1) and probability of each single decision that the task consists of.
+
+    Returns:
+        Two arrays `(N,)` for binary (the positive class), `(N * K,)` otherwise (each class against the rest).
+    """
+    meant = one_hot(predictions.truth, len(predictions.classes))
+    likely = predictions.probabilities.astype(np.float64)
+    if predictions.task == "binary":
+        return meant[:, 1], likely[:, 1]
+    return meant.ravel(), likely.ravel()
+
+
+def roc_points(meant: Floats, likely: Floats) -> tuple[Floats, Floats, Floats]:
+    """A ROC curve of at most `MAX_POINTS` points.
+
+    Args:
+        meant: `(N,)` of 0 and 1.
+        likely: `(N,)` probabilities.
+
+    Returns:
+        False positive rates, true positive rates (both rising from 0 to 1) and thresholds (falling, finite; the first,
+        which no probability reaches, is written as 1); all empty where `meant` holds one value only.
+    """
+    if not 0 < meant.sum() < len(meant):
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    false, true, thresholds = sklearn_roc_curve(meant, likely)
+    keep = _spread(false + true)
+    return false[keep], true[keep], np.where(np.isfinite(thresholds), thresholds, 1.0)[keep]
+
+
+def precision_recall_points(meant: Floats, likely: Floats) -> tuple[Floats, Floats]:
+    """Recalls (rising from 0 to 1) and precisions of at most `MAX_POINTS` points; arguments as in `roc_points`."""
+    if not 0 < meant.sum() < len(meant):
+        return np.zeros(0), np.zeros(0)
+    precision, recall, _ = precision_recall_curve(meant, likely, drop_intermediate=True)
+    recall, precision = recall[::-1], precision[::-1]
+    keep = _spread(recall)
+    return recall[keep], precision[keep]
+
+
+def _spread(position: Floats) -> Ints:
+    """Indices of at most `MAX_POINTS` points, the ends among them, about evenly along a rising position."""
+    if len(position) <= MAX_POINTS:
+        return np.arange(len(position))
+    inner = np.searchsorted(position, np.linspace(position[0], position[-1], MAX_POINTS)[1:-1])
+    return np.unique(np.concatenate([[0], inner, [len(position) - 1]]))
+
+
+def _indices(names: list[Any], classes: tuple[str, ...], task: Task) -> Ints:
+    index = {name: number for number, name in enumerate(classes)}
+    if task != "multilabel":
+        return np.array([index[name] for name in names], dtype=np.int64)
+    values = np.zeros((len(names), len(classes)), dtype=np.int64)
+    for row, labels in enumerate(names):
+        values[row, [index[label] for label in labels]] = 1
+    return values

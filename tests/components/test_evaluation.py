@@ -1,0 +1,97 @@
+"""The evaluation's files come back as they were written; curves are finite and short."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from components.evaluation import (
+    MAX_POINTS,
+    PREDICTIONS,
+    Predictions,
+    confusion,
+    precision_recall_points,
+    read_predictions,
+    roc_curve,
+    roc_points,
+    write_predictions,
+)
+from components.manifest import Task
+
+CLASSES = ("N/A", "null", "split")
+
+
+def answers(task: Task, num_images: int = 40, seed: int = 0) -> Predictions:
+    rng = np.random.default_rng(seed)
+    classes = CLASSES[:2] if task == "binary" else CLASSES
+    shape = (num_images, len(classes)) if task == "multilabel" else (num_images,)
+    high = 2 if task == "multilabel" else len(classes)
+    probabilities = rng.dirichlet(np.ones(len(classes)), size=num_images).astype(np.float32)
+    names = tuple(f"image {number}" for number in range(num_images))
+    return Predictions(
+        names, names, classes, task, rng.integers(high, size=shape), rng.integers(high, size=shape), probabilities
+    )
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_predictions_come_back_as_they_were_written(task: Task, tmp_path: Path) -> None:
+    written = answers(task)
+    write_predictions(tmp_path / PREDICTIONS, written)
+    read = read_predictions(tmp_path)
+    assert (read.image_ids, read.paths, read.classes, read.task) == (
+        written.image_ids,
+        written.paths,
+        written.classes,
+        task,
+    )
+    for name in ("truth", "predicted", "probabilities"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+        assert getattr(read, name).dtype == getattr(written, name).dtype
+    assert read.measures() == written.measures()
+
+
+def test_rows_are_found_by_image_in_the_order_asked_for() -> None:
+    every = answers("multiclass")
+    some = every.at(["image 7", "image 2"])
+    assert some.paths == ("image 7", "image 2")
+    assert some.truth.tolist() == [every.truth[7], every.truth[2]]
+    np.testing.assert_array_equal(some.probabilities, every.probabilities[[7, 2]])
+
+
+def test_confusion_counts_rows_of_truth_and_columns_of_answers(tmp_path: Path) -> None:
+    written = answers("multiclass")
+    write_predictions(tmp_path / PREDICTIONS, written)
+    classes, matrix = confusion(tmp_path)
+    assert classes == list(CLASSES)
+    assert matrix == metrics.confusion_matrix(written.truth, written.predicted).tolist()
+    assert all(type(number) is int for row in matrix for number in row)
+
+
+def test_the_curve_of_several_classes_is_their_micro_average(tmp_path: Path) -> None:
+    written = answers("multiclass")
+    write_predictions(tmp_path / PREDICTIONS, written)
+    false, true, thresholds = roc_curve(tmp_path)
+    meant = np.eye(3)[written.truth].ravel()
+    assert metrics.auc(false, true) == pytest.approx(metrics.roc_auc_score(meant, written.probabilities.ravel()))
+    assert np.isfinite(thresholds).all()
+    assert all(np.diff(thresholds) <= 0)
+
+
+def test_long_curves_are_thinned_without_losing_their_ends_or_their_area() -> None:
+    rng = np.random.default_rng(0)
+    meant = rng.integers(2, size=20_000).astype(float)
+    likely = np.clip(0.3 * meant + rng.random(20_000) * 0.7, 0, 1)
+    false, true, _ = roc_points(meant, likely)
+    assert 100 < len(false) <= MAX_POINTS
+    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+    assert metrics.auc(false, true) == pytest.approx(metrics.roc_auc_score(meant, likely), abs=1e-3)
+    recall, precision = precision_recall_points(meant, likely)
+    assert 100 < len(recall) <= MAX_POINTS
+    assert (recall[0], precision[0], recall[-1]) == (0, 1, 1)
+    assert all(np.diff(recall) >= 0)
+
+
+def test_decisions_that_are_all_alike_have_no_curve() -> None:
+    assert [len(part) for part in roc_points(np.ones(3), np.array([0.1, 0.2, 0.3]))] == [0, 0, 0]
+    assert [len(part) for part in precision_recall_points(np.zeros(3), np.array([0.1, 0.2, 0.3]))] == [0, 0]
