@@ -1,0 +1,128 @@
+"""Judges a model, full or pruned, on the images that it has never seen."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from components import evaluation as noun
+from components import manifest as manifests
+from components.config import StepConfig
+from components.errors import InputError
+from components.evaluate.calibration import calibration
+from components.evaluate.figures import draw
+from components.evaluate.intervals import intervals
+from components.evaluate.mistakes import mistakes
+from components.evaluate.plots import plots
+from components.evaluation import Predictions, write_predictions
+from components.files import whole, write_json
+from components.images import Images, pixels
+from components.manifest import Manifest
+from components.measures import class_measures
+from components.model import Predictor, labels_of
+from components.parallel import ordered
+
+
+class EvaluateConfig(StepConfig):
+    """Settings of `evaluate`."""
+
+    batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
+    num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
+    num_resamples: int = Field(
+        1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals."
+    )
+    num_threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto", description="Threads that decode and score images; auto: one for each processor."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides which test sets are drawn for the intervals.")
+
+    def threads(self) -> int:
+        """Number of threads, settled."""
+        if self.num_threads != "auto":
+            return self.num_threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, config: EvaluateConfig) -> dict[str, float]:
+    """Scores the test images with the model's ONNX file and writes what an answer to "how good?" rests on.
+
+    Args:
+        images: Packed images, see `components.images`.
+        splits: Manifest with a `split` column; the rows in `test` count.
+        model: A model's folder, see `components.model`.
+        evaluation: Where the evaluation is written, see `components.evaluation`.
+        config: Batch size, intervals and mistakes.
+
+    Returns:
+        The headline measures, see `components.measures.measures`, with `expected_calibration_error` and `num_images`.
+
+    Raises:
+        InputError: No image is in the test split, or the model was made for other classes or another task.
+    """
+    manifest, predictor = manifests.read(splits), Predictor(model, config.threads())
+    test, packed = manifest.where("test"), Images(images)
+    _check(test, predictor)
+    predictions = predict(test, packed, predictor, config)
+    found = calibration(predictions)
+    headline = predictions.measures()
+    headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
+    with whole(evaluation) as draft:
+        draft.mkdir()
+        write_predictions(draft / noun.PREDICTIONS, predictions)
+        write_json(draft / noun.METRICS, {**headline, **_details(predictions, config), "calibration": found.table()})
+        draw(draft / noun.FIGURES, predictions, found)
+        plots(draft / noun.PLOTS, predictions)
+        mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
+    print(
+        f"{len(predictions)} test images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}",
+        flush=True,
+    )
+    return headline
+
+
+def _check(test: Manifest, predictor: Predictor) -> None:
+    if not len(test):
+        raise InputError(
+            "no image is in the test split, so nothing can be judged: give more images, or raise split.test_fraction"
+        )
+    card = predictor.card
+    if (card.classes, card.task) != (test.classes, test.task):
+        raise InputError(
+            f"the model answers {card.task} with {', '.join(card.classes)}, but the images are labelled {test.task} with "
+            f"{', '.join(test.classes)}: train on the same data"
+        )
+
+
+def predict(test: Manifest, packed: Images, predictor: Predictor, config: EvaluateConfig) -> Predictions:
+    """Answers for every row of a manifest, in its order.
+
+    Args:
+        test: The rows.
+        packed: Their files.
+        predictor: The model.
+        config: Batch size and threads.
+    """
+    names, card = test.column("image_id"), predictor.card
+    decoded = ordered(lambda name: pixels(packed[name], card.side_px), names, config.threads(), config.batch_size)
+    parts = []
+    for start in range(0, len(names), config.batch_size):
+        batch = np.stack([next(decoded) for _ in names[start : start + config.batch_size]])
+        parts.append(predictor.probabilities(batch))
+        print(f"scored {start + len(batch)}/{len(names)} test images", flush=True)
+    probabilities = np.concatenate(parts)
+    return Predictions(
+        tuple(names),
+        tuple(test.column("path")),
+        test.classes,
+        test.task,
+        test.targets(),
+        labels_of(card, probabilities),
+        probabilities,
+    )
+
+
+def _details(predictions: Predictions, config: EvaluateConfig) -> dict[str, Any]:
+    each = class_measures(predictions.truth, predictions.probabilities, predictions.predicted, predictions.classes)
+    return {"classes": each, "intervals": intervals(predictions, config.num_resamples, config.seed)}

@@ -1,0 +1,67 @@
+"""The answers that were most sure and wrong, as small pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from components.evaluation import Predictions
+from components.files import write_json
+from components.images import Images, decode
+from components.measures import Floats, Ints
+
+THUMBNAIL_PX = 256
+_LOSSLESS_PX = 96  # JPEG would blur a tiny picture
+
+
+def mistakes(folder: Path, predictions: Predictions, images: Images, num_mistakes: int) -> None:
+    """Writes the worst mistakes as pictures, and `mistakes.json` with what they are.
+
+    Args:
+        folder: Where to.
+        predictions: Answers on the test images.
+        images: The files of these images.
+        num_mistakes: How many at most.
+    """
+    folder.mkdir(parents=True)
+    rows = worst(predictions)[:num_mistakes]
+    write_json(
+        folder / "mistakes.json",
+        [_mistake(folder, predictions, images, number, row) for number, row in enumerate(rows)],
+    )
+
+
+def worst(predictions: Predictions) -> Ints:
+    """Rows with a wrong answer, the surest first; equals in the order of the rows."""
+    wrong = predictions.truth != predictions.predicted
+    wrong = wrong.any(1) if wrong.ndim == 2 else wrong
+    rows = np.flatnonzero(wrong)
+    return rows[np.argsort(-_sureness(predictions)[rows], kind="stable")]
+
+
+def _sureness(predictions: Predictions) -> Floats:
+    """Probability `(N,)` of the wrong answer; for multi-label that of the surest wrong decision about a label."""
+    likely = predictions.probabilities.astype(np.float64)
+    if predictions.task != "multilabel":
+        return likely[np.arange(len(predictions)), predictions.predicted]
+    decided = np.where(predictions.predicted == 1, likely, 1 - likely)
+    surest: Floats = np.where(predictions.truth != predictions.predicted, decided, 0).max(1)
+    return surest
+
+
+def _mistake(folder: Path, predictions: Predictions, images: Images, number: int, row: np.int64) -> dict[str, Any]:
+    picture = decode(images[predictions.image_ids[row]], at_least_px=THUMBNAIL_PX)
+    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    small = max(picture.size) <= _LOSSLESS_PX
+    name = f"{number:03d}.{'png' if small else 'jpg'}"
+    picture.save(folder / name, quality=85)
+    only = slice(row, row + 1)
+    return {
+        "file": name,
+        "image_id": predictions.image_ids[row],
+        "path": predictions.paths[row],
+        "truth": predictions.names(predictions.truth[only])[0],
+        "predicted": predictions.names(predictions.predicted[only])[0],
+        "probability": float(_sureness(predictions)[row]),
+    }

@@ -1,0 +1,83 @@
+"""Figures are drawn for any number of classes and any name, without a warning (warnings are errors here)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.evaluate.calibration import calibration
+from components.evaluate.figures import draw
+from components.evaluate.style import MAX_NAME, drawing, show_names
+from components.evaluation import Predictions
+from components.manifest import Task
+
+ODD = (
+    "_hidden",
+    "$5 and $6",
+    "Кошка",
+    "قطة",
+    "猫",
+    "a name that never seems to end, and doesn't",
+    "new\nline",
+    "\u0e41\u0e21\u0e27",
+    "",
+    "x" * 500,
+)
+
+
+def answers(classes: tuple[str, ...], task: Task, num_images: int = 150) -> Predictions:
+    rng, number = np.random.default_rng(0), len(classes)
+    names = tuple(str(index) for index in range(num_images))
+    if task == "multilabel":
+        truth = (rng.random((num_images, number)) < np.linspace(0, 0.9, number)).astype(np.int64)
+        probabilities = np.clip(truth * 0.4 + rng.random((num_images, number)) * 0.6, 0, 1).astype(np.float32)
+        return Predictions(names, names, classes, task, truth, (probabilities > 0.5).astype(np.int64), probabilities)
+    truth = rng.integers(number, size=num_images)
+    probabilities = rng.dirichlet(np.ones(number), size=num_images).astype(np.float32)
+    return Predictions(names, names, classes, task, truth, probabilities.argmax(1), probabilities)
+
+
+@pytest.mark.parametrize(
+    ("classes", "task"),
+    [
+        (("no", "yes"), "binary"),
+        (ODD, "multiclass"),
+        (tuple(f"class {number}" for number in range(60)), "multiclass"),
+        (tuple(f"label {number}" for number in range(26)), "multilabel"),
+        (ODD, "multilabel"),
+    ],
+)
+def test_figures_of_every_task_are_drawn(classes: tuple[str, ...], task: Task, tmp_path: Path) -> None:
+    some = answers(classes, task)
+    draw(tmp_path, some, calibration(some))
+    first = "label_confusions.png" if task == "multilabel" else "confusion_matrix.png"
+    for name in (first, "classes.png", "curves.png", "calibration.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert 300 < picture.width < 2400
+            assert len(picture.convert("RGB").getcolors(2**24) or []) > 20  # something was drawn
+
+
+def test_one_image_is_enough_for_every_figure(tmp_path: Path) -> None:
+    some = answers(("no", "yes"), "binary", num_images=1)
+    draw(tmp_path, some, calibration(some))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_names_that_no_font_can_draw_are_shown_by_number() -> None:
+    shown = show_names(("cat", "\U00013000\U00013001", "ok \U00013000"))
+    assert shown == ["cat", "#2", "#3 ok"]
+
+
+def test_names_are_cut_and_kept_on_one_line() -> None:
+    shown = show_names(ODD)
+    assert all(len(name) <= MAX_NAME + 1 and name.isprintable() for name in shown)
+    assert shown[6] == "new line"
+    assert shown[-1].endswith("…")
+
+
+def test_pictures_carry_no_trace_of_when_or_by_what_they_were_made(tmp_path: Path) -> None:
+    with drawing(tmp_path / "a.png", 2, 2) as (axes,):
+        axes.plot([0, 1], [0, 1])
+    with Image.open(tmp_path / "a.png") as picture:
+        assert set(picture.info) == {"dpi"}

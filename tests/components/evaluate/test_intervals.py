@@ -1,0 +1,62 @@
+"""Intervals equal closed forms, and hold the truth about as often as they say."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from components.evaluate.intervals import intervals, wilson
+from components.evaluation import Predictions
+from components.manifest import Task
+
+
+def answers(truth: np.ndarray, predicted: np.ndarray, task: Task = "multiclass") -> Predictions:
+    names = tuple(str(number) for number in range(len(truth)))
+    return Predictions(names, names, ("a", "b", "c"), task, truth, predicted, np.zeros((len(truth), 3), np.float32))
+
+
+@pytest.mark.parametrize(("num_right", "num_images"), [(0, 10), (7, 10), (10, 10), (985, 1000)])
+def test_wilson_equals_scipy(num_right: int, num_images: int) -> None:
+    expected = binomtest(num_right, num_images).proportion_ci(0.95, method="wilson")
+    assert wilson(num_right, num_images) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_perfect_answers_on_few_images_are_not_claimed_to_be_certain() -> None:
+    truth = np.arange(20) % 3
+    low, high = intervals(answers(truth, truth), 200, 0)["accuracy"].values()
+    assert low == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6)
+    assert high == 1.0
+
+
+def test_the_same_seed_draws_the_same_test_sets_and_another_seed_others() -> None:
+    rng = np.random.default_rng(0)
+    some = answers(rng.integers(3, size=80), rng.integers(3, size=80))
+    assert intervals(some, 200, 3) == intervals(some, 200, 3)
+    assert intervals(some, 200, 3)["f1_macro"] != intervals(some, 200, 4)["f1_macro"]
+
+
+def test_multilabel_decisions_agree_with_the_normal_approximation_over_images() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.integers(2, size=(400, 3))
+    predicted = np.where(rng.random((400, 3)) < 0.2, 1 - truth, truth)
+    limits = intervals(answers(truth, predicted, "multilabel"), 2000, 0)
+    right = (truth == predicted).mean(1)
+    spread = 1.96 * right.std() / np.sqrt(400)
+    assert limits["accuracy"]["low"] == pytest.approx(right.mean() - spread, abs=0.004)
+    assert limits["accuracy"]["high"] == pytest.approx(right.mean() + spread, abs=0.004)
+    assert set(limits) == {"accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "subset_accuracy"}
+
+
+def test_a_measure_that_is_never_defined_has_no_interval() -> None:
+    truth = np.ones((5, 3), np.int64)
+    assert "balanced_accuracy" not in intervals(answers(truth, truth, "multilabel"), 100, 0)
+
+
+def test_intervals_of_macro_f1_hold_the_truth_nineteen_times_in_twenty() -> None:
+    rng = np.random.default_rng(0)
+    share_right, held = 0.8, 0
+    for seed in range(100):
+        truth = rng.integers(3, size=150)
+        predicted = np.where(rng.random(150) < share_right, truth, (truth + rng.integers(1, 3, size=150)) % 3)
+        limits = intervals(answers(truth, predicted), 200, seed)["f1_macro"]
+        held += limits["low"] <= share_right <= limits["high"]  # balanced classes, even errors: F1 equals accuracy
+    assert 88 <= held <= 100
