@@ -13,12 +13,13 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import Image, ImageFile, ImageOps
+from PIL import IcoImagePlugin, Image, ImageFile, ImageOps
 
 SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
 SHARD_BYTES = 512 * 2**20
 BATCH_BYTES = 8 * 2**20
 MAX_PIXELS = 100_000_000
+NO_PICTURES = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC"}  # need a program to draw them, or hold no picture
 
 Image.MAX_IMAGE_PIXELS = None  # `size` holds the limit, before anything is decoded
 ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -26,6 +27,10 @@ ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 class UnreadableError(Exception):
     """Bytes that are no whole image, with the reason."""
+
+
+class TooManyPixelsError(UnreadableError):
+    """An image that would take too much memory to decode: refused on its header alone."""
 
 
 def image_id(data: bytes) -> str:
@@ -126,9 +131,9 @@ def size(data: bytes) -> tuple[int, int]:
         UnreadableError: The bytes are no image that Pillow knows.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _open(data) as image:
             width, height = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            turned = image.format != "TIFF" and _orientation(image, data) in (5, 6, 7, 8)  # a TIFF's size is turned already
             return (height, width) if turned else (width, height)
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
         raise UnreadableError(_reason(error)) from error
@@ -144,12 +149,12 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
             0 for the full size.
 
     Raises:
-        UnreadableError: The bytes are cut off, are no image, or hold more than 100 million pixels.
+        TooManyPixelsError: The picture has more than 100 million pixels.
+        UnreadableError: The bytes are cut off or are no image.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+        with _open(data) as image:
+            _refuse_bomb(image)
             if at_least_px:
                 image.draft(None, (at_least_px, at_least_px))
             image.load()
@@ -173,6 +178,29 @@ def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
     if picture.size != (side_px, side_px):
         picture = picture.resize((side_px, side_px), Image.Resampling.BILINEAR)
     return np.asarray(picture)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Opens a file of a format in which pictures come (reads the header alone)."""
+    Image.init()
+    return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in NO_PICTURES])
+
+
+def _refuse_bomb(image: Image.Image) -> None:
+    sizes = [image.size]
+    if isinstance(image, IcoImagePlugin.IcoImageFile):  # its directory may lie about the pictures inside
+        sizes += [image.ico.frame(number).size for number in range(len(image.ico.entry))]
+    for width, height in sizes:
+        if width * height > MAX_PIXELS:
+            raise TooManyPixelsError(f"{width:,} x {height:,} pixels are more than the {MAX_PIXELS:,} that are decoded")
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """The EXIF orientation, without decoding: a PNG's own `getexif` would decode it to look behind the pixels."""
+    if image.format == "PNG" and "exif" not in image.info and (start := data.rfind(b"eXIf")) >= 4:
+        length = int.from_bytes(data[start - 4 : start])
+        image.info["exif"] = b"Exif\0\0" + data[start + 4 : start + 4 + length]
+    return int(Image.Image.getexif(image).get(0x0112, 1))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,188 @@
+"""Zip and tar files as sources, read in place: what is hostile or damaged is refused, and nothing is unpacked."""
+
+import bz2
+import gzip
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+
+from components.errors import InputError
+from components.ingest.sources import SPLIT_FOLDERS, File, Source, is_junk, text
+
+OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+
+Member = TypeVar("Member")
+
+
+def open_archive(data: Path, max_bytes: int) -> Source:
+    """Opens a zip or a tar, judged by its content.
+
+    Raises:
+        InputError: It is neither, it is damaged, or a member is hostile or above `max_bytes`.
+    """
+    with _damage_told(str(data)):
+        if zipfile.is_zipfile(data):
+            return ZipSource(str(data), data, max_bytes)
+        with data.open("rb") as file:
+            head = file.read(512)
+        if any(head.startswith(magic) for magic in OPENERS) or tarfile.is_tarfile(data):
+            return TarSource(str(data), data, max_bytes)
+    raise InputError(f"{data} is no folder, table (.csv, .tsv, .parquet), zip or tar: name one of these")
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{name} is damaged, encrypted or no archive ({reason}): make or fetch it again") from None
+
+
+@dataclass
+class ZipSource:
+    """A zip file; members are read in the order of their paths."""
+
+    name: str
+    file: Path
+    max_bytes: int
+    sizes: dict[str, int] = field(default_factory=dict)
+    num_junk: int = 0
+    _members: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        with zipfile.ZipFile(self.file) as archive:
+            members = [(_zip_name(info), info) for info in archive.infolist()]
+        for path, info in members:
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise InputError(f"{self.name} holds {path!r}, a link or a device: pack the files themselves")
+            _refuse_escape(self.name, path)
+        files = [(path, info, info.file_size) for path, info in members if not path.endswith("/")]
+        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes)
+
+    def read(self, paths: Sequence[str]) -> Iterator[File]:
+        with _damage_told(self.name), zipfile.ZipFile(self.file) as archive:
+            for path in paths:
+                with archive.open(self._members[path]) as member:
+                    yield File(path, member.read(self.max_bytes + 1))
+
+    def read_table(self, path: str) -> bytes:
+        return next(iter(list(self.read([path])))).data
+
+
+@dataclass
+class TarSource:
+    """A tar file, compressed or not; members are read in the archive's order, so that it is unpacked once."""
+
+    name: str
+    file: Path
+    max_bytes: int
+    sizes: dict[str, int] = field(default_factory=dict)
+    num_junk: int = 0
+    _members: dict[str, tarfile.TarInfo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        files = []
+        with self._open() as archive:
+            for member in archive:
+                _refuse_escape(self.name, member.name)
+                if member.isreg():
+                    _refuse_large(self.name, member.name, member.size, self.max_bytes)  # before it is skipped over
+                    files.append((member.name, member, member.size))
+                elif not member.isdir():
+                    raise InputError(f"{self.name} holds {member.name!r}, a link or a device: pack the files themselves")
+        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes)
+
+    @contextmanager
+    def _open(self) -> Iterator[tarfile.TarFile]:
+        with self.file.open("rb") as raw:
+            head = raw.read(8)
+            raw.seek(0)
+            opener = next((opener for magic, opener in OPENERS.items() if head.startswith(magic)), None)
+            stream = _Bounded(cast(BinaryIO, opener(raw)) if opener else raw, self.name, self.max_bytes)
+            with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:", errorlevel=1) as archive:
+                yield archive
+
+    def read(self, paths: Sequence[str]) -> Iterator[File]:
+        wanted = sorted(paths, key=lambda path: self._members[path].offset)
+        with _damage_told(self.name), self._open() as archive:
+            for path in wanted:
+                member = archive.extractfile(self._members[path])
+                data = member.read() if member else b""
+                if len(data) != self.sizes[path]:
+                    raise EOFError(f"{path} is cut off")
+                yield File(path, data)
+
+    def read_table(self, path: str) -> bytes:
+        return next(iter(list(self.read([path])))).data
+
+
+class _Bounded:
+    """A stream that refuses to give more at once than a member may have: a header may ask for gigabytes."""
+
+    def __init__(self, stream: BinaryIO, name: str, max_bytes: int) -> None:
+        self._stream, self._name, self._max_bytes = stream, name, max_bytes
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, num_bytes: int = -1) -> bytes:
+        if not 0 <= num_bytes <= self._max_bytes + tarfile.RECORDSIZE:
+            raise InputError(f"{self._name} holds a header of {num_bytes:,} bytes: pack the files again")
+        return self._stream.read(num_bytes)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    name = info.filename
+    if not info.flag_bits & 0x800:  # macOS writes UTF-8 without saying so
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _refuse_escape(archive: str, path: str) -> None:
+    parts = path.replace("\\", "/").split("/")
+    if ".." in parts or path.startswith(("/", "\\")) or path[1:2] == ":" or "\0" in path:
+        raise InputError(f"{archive} holds {path!r}, a path that leads out of it: nothing of it was read; pack it again with plain names")
+
+
+def _refuse_large(archive: str, path: str, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise InputError(
+            f"{archive} holds {path!r} of {size / 2**20:,.0f} MB, above ingest.max_file_mb = {max_bytes / 2**20:g}: "
+            "raise the setting, or take the file out"
+        )
+
+
+def _listed(archive: str, files: Sequence[tuple[str, Member, int]], max_bytes: int) -> tuple[dict[str, Member], dict[str, int], int]:
+    """Members and sizes by path: sorted, without junk, a single wrapping folder looked through."""
+    members: dict[str, tuple[Member, int]] = {}
+    for name, member, size in files:
+        path = "/".join(part for part in text(name).split("/") if part not in ("", "."))
+        if is_junk(path):
+            continue
+        _refuse_large(archive, path, size, max_bytes)
+        if path in members:
+            raise InputError(f"{archive} holds {path!r} twice: pack it again, each file once")
+        members[path] = (member, size)
+    num_junk = len(files) - len(members)
+    start = len(_wrapper(members))
+    chosen = {path[start:]: members[path] for path in sorted(members)}
+    return {path: pair[0] for path, pair in chosen.items()}, {path: pair[1] for path, pair in chosen.items()}, num_junk
+
+
+def _wrapper(paths: Iterable[str]) -> str:
+    """The one folder that holds all there is, such as `weather/`: neither a class nor a split."""
+    tops = {path.partition("/")[0] for path in paths}
+    if len(tops) != 1 or (top := tops.pop()).lower() in SPLIT_FOLDERS:
+        return ""
+    inner = [path[len(top) + 1 :] for path in paths]
+    tables = any("/" not in path and path.lower().endswith((".csv", ".tsv", ".parquet")) for path in inner)
+    return f"{top}/" if tables or any("/" in path for path in inner) else ""

@@ -1,0 +1,158 @@
+"""Ingest: labelled images from any source, packed into `images` with a `manifest` that says what they are."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from components.errors import InputError
+from components.files import whole
+from components.images import ImageWriter, UnreadableError, size
+from components.ingest.labelled import list_source
+from components.ingest.listing import Listed, Listing, has_image_suffix, in_order, some
+from components.ingest.sources import File, Source, open_source
+from components.ingest.tables import TableConfig
+from components.manifest import Manifest, Task, make_table
+
+
+class IngestConfig(TableConfig):
+    """Settings of `ingest`."""
+
+    task: Literal["auto", "binary", "multiclass", "multilabel"] = Field(
+        "auto", description="What is to be learnt; auto: multilabel where files have several labels, binary where there are two classes."
+    )
+    positive_class: str = Field("", description="The positive one of two classes; empty: the second in order.")
+    max_file_mb: float = Field(100, gt=0, le=2000, description="Larger files are refused, in megabytes of 2^20 bytes.")
+
+
+class Packed(NamedTuple):
+    """A delivered file, as it goes into the manifest; no `image_id` where it is above the size limit."""
+
+    file: Listed
+    image_id: str | None
+    size: tuple[int, int] | None
+
+
+def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
+    """Packs labelled images from any source.
+
+    Args:
+        data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
+            table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either.
+        images: Where the packed images are written.
+        manifest: Where the table is written, a row a delivered file, sorted by path.
+        config: How the source is read.
+        data_version: Hash of the data, kept in the manifest.
+
+    Returns:
+        Delivered files, distinct images among them, classes, files that are no images, rows of a table without a label and
+        without a file, files above the size limit, and megabytes (2^20 bytes) that were packed.
+
+    Raises:
+        InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
+            table contradicts itself.
+    """
+    source, table = open_source(data, int(config.max_file_mb * 2**20))
+    listing = list_source(source, table, config, config.task)
+    with whole(images) as images_draft, whole(manifest) as manifest_draft:
+        rows, num_bytes = _pack(source, listing, images_draft)
+        if not rows:
+            raise InputError(f"{data} holds no image that could be used: put each class's images into a folder named after the class")
+        result = _manifest(data, listing, rows, config, data_version)
+        result.write(manifest_draft)
+    num_ignored = source.num_junk + listing.num_ignored + len(listing.files) - len(rows)
+    measures = {
+        "num_files": float(len(rows)),
+        "num_images": float(len({row.image_id for row in rows} - {None})),
+        "num_classes": float(len(result.classes)),
+        "num_ignored": float(num_ignored),
+        "num_unlabelled": float(listing.num_unlabelled),
+        "num_missing": float(listing.num_missing),
+        "num_too_large": float(sum(row.image_id is None for row in rows)),
+        "megabytes": num_bytes / 2**20,
+    }
+    _tell(listing, result, measures)
+    return measures
+
+
+def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed], int]:
+    """Packs what is an image, or should be one; rows come sorted by path."""
+    listed = {file.path: file for file in listing.files}
+    rows: list[Packed] = []
+    seen: dict[str, int] = {}
+    with ImageWriter(images) as writer:
+        for file in source.read(list(listed)):
+            shape = _size(file)
+            if listing.named or shape or has_image_suffix(file.path):
+                name = writer.add(file.data) if file.whole else None
+                rows.append(Packed(listed[file.path], name, shape))
+                seen[name or ""] = len(file.data) if name else 0
+    return sorted(rows, key=lambda row: row.file.path), sum(seen.values())
+
+
+def _size(file: File) -> tuple[int, int] | None:
+    try:
+        return size(file.data)
+    except UnreadableError:
+        return None
+
+
+def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestConfig, data_version: str) -> Manifest:
+    occurring = {label for row in rows for label in row.file.labels}
+    classes = listing.classes or in_order(occurring)
+    task = _task(listing, classes, config)
+    if len(classes) < 2:
+        known = f"only one class, {classes[0]!r}" if classes else "no class"
+        raise InputError(
+            f"{data} holds {known}: at least two classes are needed (one folder a class directly below the root, or a table of labels)"
+        )
+    columns: dict[str, list[object]] = {
+        "path": [row.file.path for row in rows],
+        "image_id": [row.image_id for row in rows],
+        "width": [row.size[0] if row.size else None for row in rows],
+        "height": [row.size[1] if row.size else None for row in rows],
+        "group": [row.file.group for row in rows],
+        "given_split": [row.file.given_split for row in rows],
+    }
+    if task == "multilabel":
+        order = {name: number for number, name in enumerate(classes)}
+        columns["labels"] = [sorted(row.file.labels, key=order.__getitem__) for row in rows]
+    else:
+        columns["label"] = [row.file.labels[0] for row in rows]
+    return Manifest(make_table(columns), _positive_last(classes, task, config), task, data_version)
+
+
+def _task(listing: Listing, classes: tuple[str, ...], config: IngestConfig) -> Task:
+    if listing.multilabel and config.task in ("binary", "multiclass"):
+        raise InputError(f"ingest.task is {config.task}, but files have several labels or none: set it to multilabel or auto")
+    if config.task == "binary" and len(classes) != 2:
+        raise InputError(f"ingest.task is binary, but there are {len(classes)} classes ({some(list(classes))}): set it to auto")
+    if config.task != "auto":
+        return config.task
+    if listing.multilabel:
+        return "multilabel"
+    return "binary" if len(classes) == 2 else "multiclass"
+
+
+def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -> tuple[str, ...]:
+    positive = config.positive_class
+    if not positive:
+        return classes
+    if task != "binary":
+        raise InputError(f"ingest.positive_class is {positive!r}, but the task is {task}: leave it empty")
+    if positive not in classes:
+        raise InputError(f"ingest.positive_class is {positive!r}: it must be one of {', '.join(classes)}")
+    return (*(name for name in classes if name != positive), positive)
+
+
+def _tell(listing: Listing, result: Manifest, measures: dict[str, float]) -> None:
+    for note in listing.notes:
+        print(note, flush=True)
+    alike = {name.strip().casefold() for name in result.classes}
+    if len(alike) < len(result.classes):
+        print(f"some classes differ in case or blanks only: {', '.join(map(repr, result.classes))}", flush=True)
+    print(
+        f"{len(result):,} files, {measures['num_images']:,.0f} images, {len(result.classes)} classes, {result.task}, "
+        f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB",
+        flush=True,
+    )

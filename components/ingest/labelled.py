@@ -1,0 +1,144 @@
+"""Listing a source by its table of labels: find the table, read it, and find the file of every row."""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from components.errors import InputError
+from components.ingest.columns import SPLIT_NAMES, Columns, find_columns, path_column
+from components.ingest.folders import from_folders
+from components.ingest.labels import Labels, read_labels
+from components.ingest.listing import Listed, Listing, some
+from components.ingest.names import Names
+from components.ingest.sources import SPLIT_FOLDERS, Source
+from components.ingest.tables import SUFFIXES, Table, TableConfig, read_table
+
+
+def list_source(source: Source, table: str, config: TableConfig, task: str) -> Listing:
+    """Lists a source by its table of labels where there is one, by its class folders otherwise.
+
+    Args:
+        source: The files.
+        table: The table that the user pointed at, or an empty string.
+        config: How tables are read.
+        task: The task that the user set, or `auto`.
+
+    Raises:
+        InputError: See `from_folders` and `from_table`; or several tables could be meant.
+    """
+    if config.table == "none" and not table:
+        return from_folders(source)
+    wanted = table or config.table
+    if wanted and wanted not in source.sizes:
+        raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
+    names = Names(source.sizes)
+    usable: list[tuple[Table, Columns]] = []
+    errors: list[InputError] = []
+    for path in [wanted] if wanted else _tables(source):
+        try:
+            usable += _usable(source, path, config, names, bool(wanted))
+        except InputError as error:
+            errors.append(error)
+    if len(usable) > 1:
+        raise InputError(f"{source.name} has several tables of labels ({some([t.name for t, _ in usable])}): name one in ingest.table")
+    if not usable:
+        return _without_table(source, errors, config)
+    return from_table(source, *usable[0], names, config, task)
+
+
+def _tables(source: Source) -> list[str]:
+    return [path for path in source.sizes if "/" not in path and path.lower().endswith(SUFFIXES)]
+
+
+def _usable(source: Source, path: str, config: TableConfig, names: Names, wanted: bool) -> list[tuple[Table, Columns]]:
+    table = read_table(path, source.read_table(path))
+    column = path_column(table, config, names)
+    if not column and (wanted or config.path_column):
+        known = ", ".join(table.columns) or "none"
+        raise InputError(f"{path} has no column of file names (columns: {known}): name it in ingest.path_column")
+    return [(table, find_columns(table, config, column))] if column else []
+
+
+def _without_table(source: Source, errors: Sequence[InputError], config: TableConfig) -> Listing:
+    """Class folders, unless a table could not be used and there are none."""
+    demanded = config.table or config.path_column or config.label_column or config.label_columns
+    if not errors:
+        if demanded:
+            raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
+        return from_folders(source)
+    try:
+        listing = from_folders(source)
+    except InputError:
+        raise errors[0] from None
+    if demanded or len({file.labels for file in listing.files}) < 2:
+        raise errors[0]
+    return listing
+
+
+def from_table(source: Source, table: Table, columns: Columns, names: Names, config: TableConfig, task: str) -> Listing:
+    """Lists the files that a table names.
+
+    Raises:
+        InputError: Files do not exist, a name is not safe or not clear, or a file has two answers.
+    """
+    labels = read_labels(table, columns, config.separator, task)
+    cells = table.columns[columns.path]
+    places = [names.one(cell, table.name) if cell else None for cell in cells]
+    missing = [cell or "(empty cell)" for cell, place in zip(cells, places, strict=True) if place is None]
+    if not cells or (missing and (config.missing_files == "fail" or len(missing) == len(cells))):
+        _refuse_missing(source, table, missing)
+    files: dict[str, Listed] = {}
+    num_unlabelled = 0
+    for number, place in enumerate(places):
+        if place is not None and (labels.multilabel or labels.rows[number]):
+            _add(files, _listed(place, number, table, columns, labels), table.name)
+        num_unlabelled += place is not None and not labels.multilabel and not labels.rows[number]
+    notes = [f"labels from {table.name}, column {columns.path!r} names the files"]
+    if num_unlabelled:
+        bare = [cell for cell, row in zip(cells, labels.rows, strict=True) if not row]
+        notes.append(f"{num_unlabelled} file(s) without a label are left out: {some(bare)}")
+    if missing:
+        notes.append(f"{len(missing)} file(s) that do not exist are left out: {some(missing)}")
+    return Listing(
+        [files[path] for path in sorted(files)],
+        classes=labels.classes,
+        multilabel=labels.multilabel,
+        named=True,
+        num_ignored=len(source.sizes) - len(set(places) - {None}) - 1,
+        num_unlabelled=num_unlabelled,
+        num_missing=len(missing),
+        notes=tuple(notes),
+    )
+
+
+def _refuse_missing(source: Source, table: Table, missing: list[str]) -> None:
+    if not len(table):
+        raise InputError(f"{table.name} in {source.name} has no rows: add a row for each image")
+    raise InputError(
+        f"{table.name} names {len(missing)} file(s) that are not in {source.name}: {some(missing)}: put them there, take their rows out, "
+        "or set ingest.missing_files to drop"
+    )
+
+
+def _listed(path: str, number: int, table: Table, columns: Columns, labels: Labels) -> Listed:
+    group = table.columns[columns.group][number] if columns.group else ""
+    if columns.split:
+        value = table.columns[columns.split][number]
+        if value.lower() not in SPLIT_NAMES:
+            raise InputError(
+                f"{table.name} has {value!r} in column {columns.split!r}: a split is train, validation or test "
+                "(set ingest.split_column to another column, or mend the value)"
+            )
+        split = SPLIT_NAMES[value.lower()]
+    else:
+        split = SPLIT_FOLDERS.get(PurePosixPath(path).parts[0].lower(), "") if "/" in path else ""
+    return Listed(path, labels.rows[number], group or None, split or None)
+
+
+def _add(files: dict[str, Listed], file: Listed, table: str) -> None:
+    """Adds a file; a second row must say the same."""
+    other = files.setdefault(file.path, file)
+    if set(other.labels) != set(file.labels):
+        says = " and ".join("|".join(one.labels) or "no label" for one in (other, file))
+        raise InputError(f"{table} names {file.path!r} twice, with different labels ({says}): keep one row")
+    if other != file:
+        raise InputError(f"{table} names {file.path!r} twice, with different groups or splits: keep one row")

@@ -1,0 +1,68 @@
+"""What a source says about its files: which are images, what they show, and where they belong."""
+
+from dataclasses import dataclass
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .avif .jp2 .j2k .pgm .ppm .pbm .pnm .tga .ico .pcx .qoi .dds".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file with its labels.
+
+    Attributes:
+        path: Its path in the source.
+        labels: What it shows; one label in a single-label set.
+        group: What must stay together (patient, product), or none.
+        given_split: `train`, `validation` or `test` where the source says so.
+    """
+
+    path: str
+    labels: tuple[str, ...]
+    group: str | None = None
+    given_split: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files of a source that may be images.
+
+    Attributes:
+        files: Files with labels, sorted by path.
+        classes: Labels in the source's own order, those that never occur included; empty for the sorted ones that occur.
+        multilabel: Whether a file may have several labels, or none.
+        named: Whether a table names the files: then each of them counts as delivered, whatever is in it.
+        num_ignored: Files that are not listed.
+        num_unlabelled: Rows of a table without a label, left out.
+        num_missing: Rows of a table whose file does not exist, left out.
+        notes: Sentences for the log.
+    """
+
+    files: list[Listed]
+    classes: tuple[str, ...] = ()
+    multilabel: bool = False
+    named: bool = False
+    num_ignored: int = 0
+    num_unlabelled: int = 0
+    num_missing: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def has_image_suffix(path: str) -> bool:
+    """Tells whether a file calls itself an image."""
+    dot = path.rpartition("/")[2].rpartition(".")
+    return f".{dot[2].lower()}" in IMAGE_SUFFIXES and bool(dot[1])
+
+
+def in_order(labels: set[str]) -> tuple[str, ...]:
+    """Labels in alphabetical order, or by number where all are whole numbers (so that 10 follows 9)."""
+    if all(label.isascii() and label.isdigit() for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))
+
+
+def some(names: list[str], limit: int = 3) -> str:
+    """The first few of many names, for a message."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

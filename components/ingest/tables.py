@@ -1,0 +1,107 @@
+"""Tables of labels as they are delivered: CSV, TSV or Parquet, every cell a text, nothing taken for a missing value."""
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from components.config import StepConfig
+from components.errors import InputError
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+JOINT = "\x1f"  # joins the items of a Parquet list: no label has it
+
+
+class TableConfig(StepConfig):
+    """How a table of labels is read; an empty name is found by itself."""
+
+    table: str = Field("", description="The table of labels in the data's root; empty: found by itself; none: labels from folders.")
+    path_column: str = Field("", description="Column of file names or paths; empty: found by itself.")
+    label_column: str = Field("", description="Column of labels, one or several joined; empty: found by itself.")
+    label_columns: tuple[str, ...] = Field((), description="Columns of 0 and 1, one a label; empty: found by themselves.")
+    group_column: str = Field("", description="Column of what must stay in one split, such as patient; empty: found by itself.")
+    split_column: str = Field("", description="Column that says train, validation or test; empty: found by itself.")
+    separator: str = Field("|", min_length=1, max_length=3, description="What joins several labels in one cell.")
+    missing_files: Literal["fail", "drop"] = Field(
+        "fail", description="fail or drop: what happens where a table names files that do not exist."
+    )
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Attributes:
+        name: Its path in the source.
+        columns: Cells by column, stripped of surrounding blanks.
+    """
+
+    name: str
+    columns: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), []))
+
+
+def read_table(name: str, data: bytes) -> Table:
+    """Reads a table.
+
+    Args:
+        name: Its file name; the ending says what it is.
+        data: Its bytes.
+
+    Raises:
+        InputError: It can't be read, rows differ in length, or two columns have one name.
+    """
+    header, rows = _parquet(name, data) if name.lower().endswith(".parquet") else _csv(name, data)
+    header = [column.strip() for column in header]
+    twice = sorted({column for column in header if column and header.count(column) > 1})
+    if twice:
+        raise InputError(f"{name} has the column {twice[0]!r} twice: rename one")
+    columns = {column: [row[number].strip() for row in rows] for number, column in enumerate(header) if column}
+    return Table(name, columns)
+
+
+def _csv(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
+    try:
+        content = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8 (byte {error.start}): save it as CSV in UTF-8") from None
+    first = content.partition("\n")[0]
+    delimiter = "\t" if name.lower().endswith(".tsv") else max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header, *rows = [row for row in reader if row] or [[]]
+    except csv.Error as error:
+        raise InputError(f"{name} is no valid CSV: line {reader.line_num}: {error}") from None
+    for number, row in enumerate(rows):
+        if len(row) > len(header) and not any(row[len(header) :]):
+            rows[number] = row = row[: len(header)]
+        if len(row) != len(header):
+            raise InputError(f"{name} has {len(row)} cells in row {number + 2} and {len(header)} in its header: mend the row")
+    return header, rows
+
+
+def _parquet(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{name} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+    columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+    return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, list):
+        return JOINT.join(str(item) for item in value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
