@@ -91,7 +91,7 @@ def _knock(uri: str) -> None:
     """Asks a server for its health at once: MLflow's own retries go on for minutes where nobody listens."""
     for wait_s in (1, 2, 0):
         try:
-            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()
+            urllib.request.urlopen(f"{_shown(uri).rstrip('/')}/health", timeout=10).close()
             return
         except urllib.error.HTTPError:
             return  # it speaks HTTP: what MLflow then says is clearer

@@ -1,0 +1,151 @@
+"""The registry: what a run and a person fetch from it.
+
+A version names the run that made it; that run keeps what a later run needs of it: `split/splits.parquet`,
+`split/previous.parquet` (where the split continued an earlier one) and `evaluation/predictions.parquet`.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from components.errors import InputError
+from components.files import whole
+from components.model import CARD
+from components.store import client, use_store
+from components.tracking import DATA_VERSION
+from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
+from components.versions import safe_name as safe_name
+
+SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
+_BUNDLE = "artifacts/bundle"  # where `components.packaging` puts the model's folder
+
+
+def kept(version: Version, artifact: str, into: Path) -> Path | None:
+    """Fetches a file or folder that a version's run keeps.
+
+    Args:
+        version: The version.
+        artifact: Its path in the run's artifacts, such as `evaluation`.
+        into: A folder; the artifact appears there under its path.
+
+    Returns:
+        Where it is, or nothing where the run keeps no such thing.
+    """
+    store = client()
+    folder, _, name = artifact.rpartition("/")
+    if not any(Path(entry.path).name == name for entry in store.list_artifacts(version.run_id, folder or None)):
+        return None
+    into.mkdir(parents=True, exist_ok=True)
+    return Path(store.download_artifacts(version.run_id, artifact, str(into)))
+
+
+def previous_assignment(name: str, data_version: str, into: Path) -> Path | None:
+    """The earlier assignment to splits that a new run on this data continues.
+
+    A data version that a version of the model was trained on keeps the assignment that it had then: the same one is
+    continued (or none), so the run finds its steps in the cache, whoever is champion now. Other data continues the
+    champion's assignment.
+
+    Args:
+        name: The model's name.
+        data_version: Hash of the data that is to be split.
+        into: Folder in which the file is placed, named by its content.
+
+    Returns:
+        The table of splits, `<sha256>.parquet`, or nothing where there is none to continue.
+    """
+    earlier = [version for version in versions(name) if version.tags.get(DATA_VERSION) == data_version]
+    if earlier:
+        first = earlier[-1]
+        return None if first.tags.get(PREVIOUS, "none") == "none" else _fetch_table(first, PREVIOUS_KEPT, into)
+    best = champion(name)
+    return _fetch_table(best, SPLITS_KEPT, into) if best else None
+
+
+def fetch_bundle(reference: str, cache: Path) -> Path:
+    """Finds a model by any of its names.
+
+    Args:
+        reference: A bundle's folder, `name@alias`, `name/version` (both also after `models:/`), `name` for its champion,
+            or the id of a run that ended with a version.
+        cache: Folder in which fetched bundles are kept, named by their content.
+
+    Returns:
+        A bundle's folder, see `components.model`.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    folder = Path(reference)
+    if (folder / CARD).is_file():
+        return folder
+    if folder.is_dir():
+        raise InputError(f"{reference} is no model: the folder has no {CARD}; name the folder that train or prune wrote")
+    use_store()
+    version = _resolve(reference.removeprefix("models:/"))
+    if version is None:
+        raise InputError(f"there is no model {reference!r}: {_known()}")
+    target = cache / (version.tags.get(SHA256) or f"{version.name}-{version.number}")
+    if not target.exists():
+        with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
+            _download_model(version, Path(place)).rename(draft)
+    return target
+
+
+def _resolve(reference: str) -> Version | None:
+    name, at, alias = reference.partition("@")
+    number: Any = aliases(name).get(alias) if at else None
+    if not at:
+        name, slash, text = reference.rpartition("/")
+        number = int(text) if slash and text.isdecimal() else None
+    if name and number is not None:
+        return next((version for version in versions(safe_name(name)) if version.number == number), None)
+    if at or "/" in reference:
+        return None
+    return champion(reference) or _version_of_run(reference)
+
+
+def _version_of_run(run_id: str) -> Version | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tags = client().get_run(run_id).data.tags
+    except MlflowException:
+        return None
+    if MODEL_NAME in tags:
+        return get_version(tags[MODEL_NAME], int(tags[MODEL_VERSION]))
+    return _version_of_run(tags["mlflow.parentRunId"]) if "mlflow.parentRunId" in tags else None
+
+
+def _known() -> str:
+    models = [model.name for model in client().search_registered_models(max_results=20)]
+    if not models:
+        return "the registry has none yet; name a model's folder, or train one with `darkroom run`"
+    latest = {name: versions(name)[0].number for name in models if versions(name)}
+    listed = ", ".join(f"{name} (versions up to {number}{_alias_list(name)})" for name, number in latest.items())
+    return f"the registry has {listed}; name one as name@champion or name/1, or give a run's id or a model's folder"
+
+
+def _alias_list(name: str) -> str:
+    return "".join(f", @{alias}" for alias in sorted(aliases(name)))
+
+
+def _download_model(version: Version, into: Path) -> Path:
+    import mlflow
+
+    os.environ["TQDM_DISABLE"] = "1"
+    uri = f"models:/{version.name}/{version.number}/{_BUNDLE}"
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=client().tracking_uri))
+
+
+def _fetch_table(version: Version, artifact: str, into: Path) -> Path | None:
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into) as place:
+        found = kept(version, artifact, Path(place))
+        if found is None:
+            return None
+        target = into / f"{hashlib.sha256(found.read_bytes()).hexdigest()}.parquet"
+        found.replace(target)
+    return target

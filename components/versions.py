@@ -1,0 +1,143 @@
+"""The versions of a model in MLflow's registry: what they carry, and which of them is the champion."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.errors import InputError
+from components.store import client
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+SHA256 = "darkroom.model_sha256"
+DECISION, REASON = "darkroom.decision", "darkroom.reason"
+PREVIOUS = "darkroom.previous"  # sha256 of the splits that a version's own split continued, or `none`
+MODEL_NAME, MODEL_VERSION = "darkroom.model_name", "darkroom.model_version"  # on runs: the version that they ended with
+_ODD = re.compile(r"[/:'\"`\\\x00-\x1f]")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model.
+
+    Attributes:
+        name: The model's name.
+        number: 1, 2, 3 ...
+        run_id: The run that made it.
+        tags: What is known of it, see the constants of this module.
+    """
+
+    name: str
+    number: int
+    run_id: str
+    tags: Mapping[str, str]
+
+
+def safe_name(text: str) -> str:
+    """A name that the registry takes, made from any text: slashes, colons, quotes and control characters become `-`."""
+    name = _ODD.sub("-", text).strip()[:200]
+    return name if name.strip(". ") else "model"
+
+
+def check_name(name: str) -> None:
+    """Refuses a name that the registry can't keep.
+
+    Raises:
+        InputError: The name is empty, or holds a slash, colon, quote or control character.
+    """
+    if name != safe_name(name):
+        raise InputError(
+            f"{name!r} can't be a model's name (no slash, colon, quote): set register.name, for example to {safe_name(name)!r}"
+        )
+
+
+def versions(name: str) -> list[Version]:
+    """All versions of a model, newest first; none where there is no such model."""
+    check_name(name)
+    return _search(f"name = '{name}'")
+
+
+def find_version(name: str, sha256: str) -> Version | None:
+    """The newest version of a model that holds exactly this bundle."""
+    return next((version for version in versions(name) if version.tags.get(SHA256) == sha256), None)
+
+
+def aliases(name: str) -> dict[str, int]:
+    """Version numbers by alias."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client().get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    return {alias: int(number) for alias, number in found.items()}
+
+
+def alias_of(version: Version) -> str:
+    """The version's alias, `champion` before all others; empty where it has none."""
+    own = [alias for alias, number in aliases(version.name).items() if number == version.number]
+    return CHAMPION if CHAMPION in own else min(own, default="")
+
+
+def champion(name: str) -> Version | None:
+    """The version with the alias `champion`."""
+    number = aliases(name).get(CHAMPION)
+    return None if number is None else get_version(name, number)
+
+
+def get_version(name: str, number: int) -> Version:
+    """A version by its number."""
+    return _version(client().get_model_version(name, str(number)))
+
+
+def register_version(name: str, run_id: str, model_id: str, tags: Mapping[str, str], description: str) -> Version:
+    """Adds a version to a model, and the model where there is none.
+
+    Args:
+        name: The model's name.
+        run_id: The run that made it.
+        model_id: The logged model, see `components.packaging.log_bundle`.
+        tags: What is known of it.
+        description: Markdown for a person.
+    """
+    from mlflow.exceptions import MlflowException
+
+    check_name(name)
+    store = client()
+    try:
+        store.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = store.create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
+    return _version(made)
+
+
+def set_tags(version: Version, tags: Mapping[str, str]) -> None:
+    """Adds tags to a version, or replaces their values."""
+    for tag, value in tags.items():
+        client().set_model_version_tag(version.name, str(version.number), tag, value)
+
+
+def set_alias(version: Version, alias: str) -> None:
+    """Moves an alias to a version; a new champion is no challenger any more."""
+    store, other = client(), aliases(version.name)
+    store.set_registered_model_alias(version.name, alias, str(version.number))
+    if alias == CHAMPION and other.get(CHALLENGER) == version.number:
+        store.delete_registered_model_alias(version.name, CHALLENGER)
+
+
+def _search(query: str) -> list[Version]:
+    store, found, token = client(), [], None
+    while True:
+        page = store.search_model_versions(query, max_results=1000, page_token=token)
+        found += [_version(entry) for entry in page]
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda version: -version.number)
+
+
+def _version(entry: Any) -> Version:
+    return Version(entry.name, int(entry.version), entry.run_id, dict(entry.tags))
