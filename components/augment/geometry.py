@@ -30,12 +30,12 @@ def warp(batch: Tensor, matrices: Tensor) -> Tensor:
     height, width = batch.shape[2:]
     x = (torch.arange(width, device=batch.device, dtype=batch.dtype) * 2 + 1) / width - 1
     y = (torch.arange(height, device=batch.device, dtype=batch.dtype) * 2 + 1) / height - 1
-    across, down, offset = (matrices[:, None, None, :, column] for column in range(3))
-    source = across * x[None, None, :, None] + (down * y[None, :, None, None] + offset)
+    planes = [  # one plane a coordinate, added up by broadcasting: far faster than a matrix product a pixel
+        matrices[:, row, 0, None, None] * x + (matrices[:, row, 1, None] * y + matrices[:, row, 2, None])[:, :, None] for row in range(3)
+    ]
     if bool((matrices[:, 2, :2] != 0).any()):
-        grid = source[..., :2] / source[..., 2:].clamp_min(1e-3)
-    else:
-        grid = source[..., :2]
+        planes = [plane / planes[2].clamp_min(1e-3) for plane in planes[:2]]
+    grid = torch.stack(planes[:2], dim=3)
     return F.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 

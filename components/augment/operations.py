@@ -10,6 +10,8 @@ from components.augment.geometry import BUILDERS, NUM_UNIFORMS, matrices, warp
 from components.augment.photometry import add_noise, erase, recolour
 from components.policy import MEANINGS, Policy
 
+CACHED_VALUES = 2**18  # a CPU goes through a batch in parts that stay in its cache: 9 images of 96 px
+
 
 def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
     """Augments a batch; all geometry is one resampling, all colour one matrix an image.
@@ -17,24 +19,29 @@ def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
     Args:
         policy: What may happen to an image.
         batch: `(N, 3, H, W) float32` in 0..1, on any device; left as it was.
-        generator: Source of all randomness. A generator on the CPU gives the same draws whatever the batch's device,
-            and one on the GPU saves the copy of the noise.
+        generator: Source of all randomness; one on the batch's own device saves a copy of the noise.
 
     Returns:
         A new `(N, 3, H, W) float32` tensor in 0..1; images that drew no operation are equal bit by bit.
     """
     result = batch.clone(memory_format=torch.contiguous_format)
-    draws = torch.rand(len(MEANINGS), len(batch), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
-    uniforms = {name: draws[number, :, 1:] for number, name in enumerate(MEANINGS)}
-    fired = {name: draws[number, :, 0] < _probability(policy, name) for number, name in enumerate(MEANINGS)}
-    for name, axis in (("horizontal_flip", 3), ("vertical_flip", 2)):
-        rows = _rows(fired[name], result)
-        if len(rows):
-            result[rows] = result[rows].flip(axis)
-    _move(policy, result, uniforms, fired)
-    recolour(policy, result, uniforms, fired)
-    _spoil(policy, result, uniforms, fired, generator)
+    draws = torch.rand(len(batch), len(MEANINGS), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
+    step = max(1, CACHED_VALUES // batch[:1].numel()) if batch.device.type == "cpu" and len(batch) else max(1, len(batch))
+    for part, drawn in zip(torch.split(result, step), torch.split(draws, step), strict=True):
+        _augment(policy, part, drawn, generator)
     return result
+
+
+def _augment(policy: Policy, batch: Tensor, draws: Tensor, generator: torch.Generator) -> None:
+    uniforms = {name: draws[:, number, 1:] for number, name in enumerate(MEANINGS)}
+    fired = {name: draws[:, number, 0] < _probability(policy, name) for number, name in enumerate(MEANINGS)}
+    for name, axis in (("horizontal_flip", 3), ("vertical_flip", 2)):
+        rows = _rows(fired[name], batch)
+        if len(rows):
+            batch[rows] = batch[rows].flip(axis)
+    _move(policy, batch, uniforms, fired)
+    recolour(policy, batch, uniforms, fired)
+    _spoil(policy, batch, uniforms, fired, generator)
 
 
 def _move(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], fired: dict[str, Tensor]) -> None:

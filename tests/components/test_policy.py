@@ -1,0 +1,48 @@
+"""The policy's file and its limits."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from components import policy
+from components.policy import Operation, Policy
+
+
+def test_policy_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    written = Policy(
+        operations=(Operation(name="rotation", probability=0.5, low=-10, high=10), Operation(name="horizontal_flip", probability=0.5))
+    )
+    written.write(tmp_path / "policy.json")
+    assert policy.read(tmp_path / "policy.json") == written
+
+
+def test_equal_policies_make_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        Policy(operations=(Operation(name="scale", probability=1, low=0.8, high=1.25),)).write(tmp_path / name)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param({"name": "twirl", "probability": 1}, "'twirl' is no operation", id="unknown"),
+        pytest.param({"name": "scale", "probability": 1, "low": 2, "high": 1}, "low 2.0 is above high 1.0", id="upside-down"),
+        pytest.param({"name": "scale", "probability": 1.5}, "less than or equal to 1", id="probability"),
+    ],
+)
+def test_operation_refuses_what_makes_no_sense(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Operation.model_validate(values)
+
+
+def test_policy_refuses_an_operation_listed_twice() -> None:
+    with pytest.raises(ValidationError, match="listed twice: noise"):
+        Policy(operations=(Operation(name="noise", probability=1), Operation(name="noise", probability=0.5)))
+
+
+def test_operation_that_never_happens_is_not_found() -> None:
+    listed = Policy(operations=(Operation(name="noise", probability=0), Operation(name="scale", probability=0.1, low=1, high=1)))
+    assert listed.get("noise") is None
+    assert listed.get("rotation") is None
+    assert listed.get("scale") == listed.operations[1]
