@@ -31,4 +31,5 @@ def write(path: Path, findings: list[dict[str, object]]) -> None:
 
 def read(path: Path) -> pd.DataFrame:
     """Reads findings, a row each, with the columns of `SCHEMA`."""
-    return pq.read_table(path, schema=SCHEMA).to_pandas()
+    findings: pd.DataFrame = pq.read_table(path, schema=SCHEMA).to_pandas()
+    return findings

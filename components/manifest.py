@@ -60,7 +60,8 @@ class Manifest:
 
     def frame(self) -> pd.DataFrame:
         """The rows as pandas sees them; `with_frame` leads back."""
-        return self.table.to_pandas()
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
 
     def with_frame(self, frame: pd.DataFrame) -> "Manifest":
         """The same manifest with other rows."""

@@ -1,0 +1,153 @@
+"""Clean: drops what can't be learnt from, and writes down every finding."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from components import issues as issue_table
+from components import manifest as manifests
+from components.clean.duplicates import Copy, Row, find_copies
+from components.clean.reading import Seen, see_all
+from components.config import StepConfig
+from components.errors import InputError
+from components.files import whole
+from components.images import Images
+from components.manifest import Manifest
+
+CHECKS = ("unreadable", "refused", "small", "contradictory", "duplicate")
+
+
+class CleanConfig(StepConfig):
+    """Settings of `clean`."""
+
+    min_side_px: int = Field(4, ge=1, le=10_000, description="Images whose shorter side is below this are dropped, in pixels.")
+    duplicates: Literal["drop", "flag"] = Field(
+        "drop",
+        description="Images of equal pixels: drop all but one, or flag and keep them (equal files are reduced to one in any case).",
+    )
+    contradictions: Literal["drop", "keep_first", "flag"] = Field(
+        "drop", description="Images of equal pixels and different labels: drop them all, keep the first by path, or flag and keep them."
+    )
+
+
+def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig) -> dict[str, float]:
+    """Drops unreadable, refused, small, duplicate and contradictory images.
+
+    Every image is decoded once. Copies of one picture share a `cluster`, whatever file they came in.
+
+    Args:
+        images: The packed images.
+        manifest: A row a delivered file, from `ingest`.
+        cleaned: Where the rows that are kept are written, with their `cluster` and their size as decoded; `image_id` is
+            unique in it.
+        issues: Where the findings are written, a row each.
+        config: What is dropped and what is only flagged.
+
+    Returns:
+        Files that were kept and dropped, and findings a check.
+
+    Raises:
+        InputError: No image is readable, or fewer than two classes are left.
+    """
+    delivered = manifests.read(manifest)
+    seen = _see(images, delivered)
+    findings = _unusable(delivered, seen, config)
+    if len(findings) == len(delivered):
+        raise InputError(f"there is no readable image among the {len(delivered)} delivered: {findings[0]['path']} {findings[0]['detail']}")
+    gone = {finding["path"] for finding in findings}
+    findings += _copies(delivered, seen, gone, config)
+    gone |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
+    kept = _kept(delivered, seen, gone)
+    _need_two_classes(delivered, kept, findings)
+    with whole(cleaned) as cleaned_draft, whole(issues) as issues_draft:
+        kept.write(cleaned_draft)
+        issue_table.write(issues_draft, findings)
+    counts = Counter(str(finding["check"]) for finding in findings)
+    _tell(kept, findings)
+    return {
+        "num_kept": float(len(kept)),
+        "num_dropped": float(len(gone)),
+        **{f"num_{check}": float(counts[check]) for check in CHECKS},
+    }
+
+
+def _see(images: Path, delivered: Manifest) -> dict[str | None, Seen]:
+    """What is seen of every image; files above ingest's limit were not packed and have no `image_id`."""
+    names = dict.fromkeys(name for name in delivered.column("image_id") if name is not None)
+    seen: dict[str | None, Seen] = dict(see_all(Images(images), names))
+    seen[None] = Seen(check="refused", reason="the file is larger than ingest.max_file_mb")
+    return seen
+
+
+def _unusable(delivered: Manifest, seen: dict[str | None, Seen], config: CleanConfig) -> list[dict[str, Any]]:
+    findings = []
+    for path, name in zip(delivered.column("path"), delivered.column("image_id"), strict=True):
+        image = seen[name]
+        side = min(image.width, image.height)
+        if image.check:
+            findings.append(_finding(path, name, image.check, float(image.num_bytes), "dropped", f"can't be used: {image.reason}"))
+        elif side < config.min_side_px:
+            detail = f"has {image.width} x {image.height} pixels, and a side must have {config.min_side_px} (clean.min_side_px)"
+            findings.append(_finding(path, name, "small", float(side), "dropped", detail))
+    return findings
+
+
+def _copies(delivered: Manifest, seen: dict[str | None, Seen], gone: set[str], config: CleanConfig) -> list[dict[str, Any]]:
+    rows = [
+        Row(path, name, seen[name].pixels, labels, given_split)
+        for path, name, labels, given_split in zip(
+            delivered.column("path"), delivered.column("image_id"), _labels(delivered), delivered.column("given_split"), strict=True
+        )
+        if path not in gone
+    ]
+    return [_of_copy(copy) for copy in find_copies(rows, config.duplicates, config.contradictions)]
+
+
+def _of_copy(copy: Copy) -> dict[str, Any]:
+    action = "flagged" if copy.kept else "dropped"
+    return _finding(copy.row.path, copy.row.image_id, copy.check, copy.score, action, copy.detail)
+
+
+def _finding(path: str, image_id: str | None, check: str, score: float, action: str, detail: str) -> dict[str, Any]:
+    return {"path": path, "image_id": image_id, "check": check, "score": score, "action": action, "detail": detail}
+
+
+def _labels(table: Manifest) -> list[frozenset[str]]:
+    if table.task == "multilabel":
+        return [frozenset(labels) for labels in table.column("labels")]
+    return [frozenset([label]) for label in table.column("label")]
+
+
+def _kept(delivered: Manifest, seen: dict[str | None, Seen], gone: set[str]) -> Manifest:
+    table = delivered.table.filter(pa.array([path not in gone for path in delivered.column("path")]))
+    shown = [seen[name] for name in table["image_id"].to_pylist()]
+    columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in table.column_names}
+    columns["width"], columns["height"] = [image.width for image in shown], [image.height for image in shown]
+    columns["cluster"] = [image.pixels for image in shown]
+    return replace(delivered, table=manifests.make_table(columns))
+
+
+def _need_two_classes(delivered: Manifest, kept: Manifest, findings: list[dict[str, Any]]) -> None:
+    occurring = {label for labels in _labels(kept) for label in labels}
+    if len(occurring) < 2:
+        left = f"only one class, {occurring.pop()!r}, is" if occurring else "no class is"
+        raise InputError(
+            f"{left} left of {', '.join(map(repr, delivered.classes))} after cleaning, which left out {len(delivered) - len(kept)} of "
+            f"{len(delivered)} files (such as {findings[0]['path']}: {findings[0]['detail']}): at least two classes are needed"
+            if findings
+            else f"{left} used by the {len(kept)} files: at least two classes are needed"
+        )
+
+
+def _tell(kept: Manifest, findings: list[dict[str, Any]]) -> None:
+    for check in CHECKS:
+        found = [finding for finding in findings if finding["check"] == check]
+        if found:
+            num_dropped = sum(finding["action"] == "dropped" for finding in found)
+            first = f"{found[0]['path']} {found[0]['detail']}"
+            print(f"{check}: {len(found):,} found, {num_dropped:,} dropped, such as {first}", flush=True)
+    print(f"{len(kept):,} files kept", flush=True)

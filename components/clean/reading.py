@@ -1,0 +1,57 @@
+"""What is seen of an image when it is decoded, once: whether it is whole, its size, and a hash of its pixels."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from components.images import Images, TooManyPixelsError, UnreadableError, decode
+from components.parallel import ordered
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An image after decoding.
+
+    Attributes:
+        pixels: Hash of size and pixels (RGB, upright, transparency on white), equal for equal pictures; empty where
+            there is no picture.
+        width: In pixels.
+        height: In pixels.
+        check: What is wrong: `unreadable` or `refused`; empty where nothing is.
+        num_bytes: Size of the file.
+        reason: What is wrong, for a person.
+    """
+
+    pixels: str = ""
+    width: int = 0
+    height: int = 0
+    check: Literal["", "unreadable", "refused"] = ""
+    num_bytes: int = 0
+    reason: str = ""
+
+
+def see(data: bytes) -> Seen:
+    """Decodes a file and hashes its pixels."""
+    try:
+        picture = decode(data)
+    except TooManyPixelsError as error:
+        return Seen(check="refused", num_bytes=len(data), reason=str(error))
+    except UnreadableError as error:
+        return Seen(check="unreadable", num_bytes=len(data), reason=str(error) if data else "the file is empty")
+    digest = hashlib.blake2b(f"{picture.width}x{picture.height}:".encode(), digest_size=16)
+    digest.update(picture.tobytes())
+    return Seen(digest.hexdigest(), picture.width, picture.height, num_bytes=len(data))
+
+
+def see_all(images: Images, names: Iterable[str]) -> Iterator[tuple[str, Seen]]:
+    """Sees images one after the other on two threads, a few in memory at a time.
+
+    Args:
+        images: The packed images.
+        names: Their `image_id`s, each once.
+
+    Yields:
+        `image_id` and what was seen, in the order of `names`.
+    """
+    return ordered(lambda name: (name, see(images[name])), names, ahead=4)
