@@ -1,0 +1,64 @@
+# Every command that a person types. A line above a target is its help.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+WORKERS ?= 2
+
+.PHONY: help install data run ui test test-all check format component lock clean
+.DEFAULT_GOAL := help
+
+# lists the targets
+help:
+	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-12s %s\n", name[1], text} !/^# /{text=""}' Makefile
+
+# makes the environment in .venv/ from the hashed requirements.lock
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
+	@touch $@
+
+# lays out the sample images in data/, if data/ is empty
+data: install
+	@test -n "$$(ls -A data 2>/dev/null)" || $(BIN)/darkroom data sample data
+
+# runs the whole training pipeline on data/ (SET="--set train.epochs=3" changes settings)
+run: data
+	@$(BIN)/darkroom run $(SET)
+
+# opens MLflow's pages on the tracked runs
+ui: install
+	@$(BIN)/darkroom ui
+
+# formats the code
+format: install
+	@$(BIN)/ruff format . && $(BIN)/ruff check --quiet --fix .
+
+# checks format, lint and types
+check: install
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+# runs the tests that need no server, container or browser, with the coverage floor
+test: install
+	@rm -f .coverage .coverage.*
+	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+# runs every test, also those that take minutes
+test-all: install
+	@$(BIN)/python -m pytest -m "slow or not slow" -n $(WORKERS) --dist loadfile
+
+# makes the folder of a new step: make component NAME=calibrate
+component: install
+	@$(BIN)/python -m pipelines.scaffold "$(NAME)"
+
+# writes requirements.lock anew from pyproject.toml
+lock:
+	@$(BIN)/uv pip compile --quiet --generate-hashes --extra dev --python-version 3.11 --no-header pyproject.toml -o requirements.lock
+
+# removes what runs and tests leave, but neither data nor the MLflow store
+clean:
+	@rm -rf build runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,77 @@
+"""Any step by hand: `python -m components split --cleaned cleaned.parquet --splits splits.parquet --set split.seed=1`.
+
+The options are the arguments of the step's function, whose docstring `--help` shows. Settings come from the step's
+section in `params.yaml`. DVC's stages and `docker run` start steps this way.
+"""
+
+import argparse
+import inspect
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from components import STEPS
+from components.config import read_params
+from components.data_version import data_version, difference
+from components.errors import InputError
+from components.files import write_json
+from components.steps import CHECKPOINTS, call, function_of
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs one step.
+
+    Args:
+        words: The command line after the program's name.
+
+    Returns:
+        The exit status: 0 done, 2 a wrong setting or bad data.
+    """
+    words = sys.argv[1:] if words is None else words
+    if not words or words[0] not in STEPS:
+        print(f"usage: python -m components STEP [options], where STEP is one of {', '.join(STEPS)}", file=sys.stderr)
+        return 0 if words[:1] in ([], ["--help"], ["-h"]) else 2
+    step = words[0]
+    options = vars(_parser(step).parse_args(words[1:]))
+    os.environ.setdefault(CHECKPOINTS, "build/checkpoints")
+    params, sets, metrics = options.pop("params"), options.pop("sets"), options.pop("metrics")
+    try:
+        config = read_params(params, tuple(sets)).get(step, {})
+        measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if metrics:
+        write_json(metrics, measures)
+    return 0
+
+
+def _parser(step: str) -> argparse.ArgumentParser:
+    function = function_of(step)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m components {step}", description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in ("config", "on_epoch", "checkpoints", "params"):
+            continue
+        required = parameter.default is inspect.Parameter.empty
+        parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="file of settings (default: params.yaml)")
+    parser.add_argument("--set", dest="sets", action="append", default=[], metavar="STEP.NAME=VALUE", help="a setting; repeatable")
+    parser.add_argument("--metrics", type=Path, help="where the JSON of what the step measured is written")
+    return parser
+
+
+def _complete(step: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Fills in the data version where `ingest` was not told it, and says so where the data is not the recorded one."""
+    if step == "ingest" and not options["data_version"]:
+        source = Path(options["data"])
+        options["data_version"] = data_version(source)
+        if message := difference(source, options["data_version"]):
+            raise InputError(message)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

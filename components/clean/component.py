@@ -1,0 +1,30 @@
+"""The Kubeflow face of `clean`."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Output
+
+from components.steps import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def clean_component(
+    images: Input[Dataset],
+    manifest: Input[Dataset],
+    cleaned: Output[Dataset],
+    issues: Output[Dataset],
+    metrics: Output[Metrics],
+    config: dict,
+    code_version: str,
+):
+    """Finds bad, duplicate and contradictory images."""
+    from components.steps import perform
+
+    perform(
+        "clean",
+        config,
+        metrics,
+        images=images.path,
+        manifest=manifest.path,
+        cleaned=cleaned.path,
+        issues=issues.path,
+    )

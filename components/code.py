@@ -1,0 +1,56 @@
+"""The version of a step's code: caches look into neither imported modules nor locked packages, so a hash of both is a parameter."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+
+
+@cache
+def code_version(step: str) -> str:
+    """Hash of the code that a step uses, directly or through others, and of the locked packages.
+
+    Args:
+        step: A step's name, such as `split`.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256(LOCK.read_bytes() if LOCK.exists() else b"")
+    for path in code_files(step):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def code_files(step: str) -> list[Path]:
+    """The files under `components/` that a step uses: what its module imports, what that imports, and templates beside them."""
+    found: set[Path] = set()
+    waiting = [_file(f"components.{step}.{step}")]
+    while waiting:
+        path = waiting.pop()
+        if path is not None and path not in found:
+            found.add(path)
+            found.update(path.parent.glob(f"{path.stem}.*.jinja"))
+            waiting += [_file(name) for name in _imports(path)] if path.suffix == ".py" else []
+    return sorted(found)
+
+
+def _imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.split(".")[0] == "components"]
+
+
+def _file(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None

@@ -1,0 +1,83 @@
+"""The version of the data: the md5 that `dvc add` would write, through DVC's own memory of what it hashed before."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.errors import InputError
+
+
+def data_version(source: Path) -> str:
+    """Hash of a folder or an archive as it stands now; a second call reads only names, sizes and times.
+
+    Args:
+        source: A folder, or a file such as a zip.
+
+    Returns:
+        What `dvc add` writes as `md5`: ends in `.dir` for a folder.
+
+    Raises:
+        InputError: There is nothing at `source`, or it can't be read.
+    """
+    from dvc.fs import localfs
+    from dvc_data.hashfile.build import build
+
+    check_source(source)
+    with _storage() as (storage, ignore):
+        try:
+            _, _, tree = build(storage, str(source.absolute()), localfs, "md5", dry_run=True, ignore=ignore)
+        except OSError as error:
+            raise InputError(f"{source} can't be read: {error.strerror or error}: {error.filename or source}") from None
+    return str(tree.hash_info.value)
+
+
+def check_source(source: Path) -> None:
+    """Raises `InputError` unless there is a file or a folder with something in it at `source`."""
+    if not source.exists():
+        raise InputError(f"the data source {source} does not exist: give a folder of images, or a zip or tar of one")
+    if source.is_dir() and not any(source.iterdir()):
+        raise InputError(f"the data source {source} is an empty folder: put images in it, in a folder a class")
+
+
+def recorded_version(source: Path) -> str:
+    """The md5 in the `.dvc` file beside a folder or a file, or an empty string where there is none."""
+    record = source.with_name(f"{source.name}.dvc")
+    if not record.is_file():
+        return ""
+    return str(yaml.safe_load(record.read_text())["outs"][0].get("md5", ""))
+
+
+def difference(source: Path, version: str) -> str:
+    """One sentence that says how `source` differs from its `.dvc` file; empty where they agree or there is no such file.
+
+    Args:
+        source: The folder, such as `data`.
+        version: Its `data_version` now.
+    """
+    recorded = recorded_version(source)
+    if recorded in ("", version):
+        return ""
+    return (
+        f"{source} differs from {source.name}.dvc (now {version[:12]}, recorded {recorded[:12]}): run `dvc add {source}` to make it "
+        f"a new data version, or `dvc checkout {source}` to go back"
+    )
+
+
+@contextmanager
+def _storage() -> Iterator[tuple[Any, Any]]:
+    """DVC's local storage with its state, and its ignore rules; outside a DVC repository a storage that remembers nothing."""
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            yield repo.cache.local, repo.dvcignore
+    except NotDvcRepoError:
+        from dvc.fs import localfs
+        from dvc_data.hashfile.db.local import LocalHashFileDB
+
+        yield LocalHashFileDB(localfs, os.devnull, read_only=True), None  # type: ignore[no-untyped-call]

@@ -1,0 +1,30 @@
+"""The Kubeflow face of `ingest`."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Metrics, Output
+
+from components.steps import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def ingest_component(
+    data: str,
+    data_version: str,
+    images: Output[Dataset],
+    manifest: Output[Dataset],
+    metrics: Output[Metrics],
+    config: dict,
+    code_version: str,
+):
+    """Packs labelled images from any source."""
+    from components.steps import perform
+
+    perform(
+        "ingest",
+        config,
+        metrics,
+        data=data,
+        data_version=data_version,
+        images=images.path,
+        manifest=manifest.path,
+    )

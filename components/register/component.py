@@ -1,0 +1,48 @@
+"""The Kubeflow face of `register`."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+from components.steps import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def register_component(
+    model: Input[Model],
+    pruned_model: Input[Model],
+    evaluation: Input[Artifact],
+    pruned_evaluation: Input[Artifact],
+    splits: Input[Dataset],
+    issues: Input[Dataset],
+    contact_sheet: Input[Artifact],
+    history: Input[Artifact],
+    outcome: Output[Artifact],
+    report: Output[HTML],
+    metrics: Output[Metrics],
+    config: dict,
+    code_version: str,
+    name: str,
+    params: dict,
+    previous: str = "",
+):
+    """Registers the model, promotes it if it is better, and builds the report."""
+    from components.steps import perform
+
+    perform(
+        "register",
+        config,
+        metrics,
+        model=model.path,
+        pruned_model=pruned_model.path,
+        evaluation=evaluation.path,
+        pruned_evaluation=pruned_evaluation.path,
+        splits=splits.path,
+        issues=issues.path,
+        contact_sheet=contact_sheet.path,
+        history=history.path,
+        outcome=outcome.path,
+        report=report.path,
+        name=name,
+        params=params,
+        previous=previous,
+    )

@@ -1,0 +1,28 @@
+"""The Kubeflow face of `split`."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Metrics, Output
+
+from components.steps import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def split_component(
+    cleaned: Input[Dataset],
+    splits: Output[Dataset],
+    metrics: Output[Metrics],
+    config: dict,
+    code_version: str,
+    previous: str = "",
+):
+    """Assigns every image to train, validation or test."""
+    from components.steps import perform
+
+    perform(
+        "split",
+        config,
+        metrics,
+        cleaned=cleaned.path,
+        splits=splits.path,
+        previous=previous,
+    )

@@ -1,0 +1,142 @@
+"""The one way from a runner to a step: Kubeflow's components and the command line call `perform`.
+
+It reads the settings, calls the step's plain function, tracks it in MLflow where a run is open, writes down what was
+measured, leaves a failure's reason beside the outputs, and ends when the run that started it is gone.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from components.checkpoints import hold
+from components.code import code_version
+from components.config import StepConfig, parse
+from components.errors import InputError
+from components.files import write_json
+from components.owners import is_dead
+from components.tracking import step_run
+
+ERROR_FILE = "error.json"
+OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON
+CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder in which long steps keep what they need to go on
+IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom-python")
+_OWNER_POLL_S = 1.0
+
+
+def function_of(step: str) -> Callable[..., dict[str, float]]:
+    """A step's plain function, such as `components.split.split.split`."""
+    function: Callable[..., dict[str, float]] = getattr(importlib.import_module(f"components.{step}.{step}"), step)
+    return function
+
+
+def config_of(step: str, values: Mapping[str, Any]) -> StepConfig:
+    """A step's settings from plain values.
+
+    Raises:
+        InputError: A value is out of bounds, or a name is not known.
+    """
+    kind: type[StepConfig] = getattr(importlib.import_module(f"components.{step}.{step}"), f"{step.capitalize()}Config")
+    return parse(kind, step, values)
+
+
+def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "", **arguments: Any) -> None:
+    """Runs a step for a runner.
+
+    Args:
+        step: The step's name.
+        config: Its settings, plain.
+        metrics: The component's `Output[Metrics]`; gets what the step measured, on Kubeflow's page and as JSON in its
+            file. A failure's reason stands beside that file, in `error.json`.
+        task: What the run calls it, where a step runs twice: `evaluate_pruned`.
+        **arguments: The function's other arguments; an empty address of an optional input is left out.
+    """
+    follow_owner()
+    try:
+        with step_run(task or step, config) as run:
+            measures = call(step, config, arguments, run.epoch)
+            run.measures(measures)
+    except BaseException as error:
+        kind = "input" if isinstance(error, InputError) else "internal"
+        write_json(Path(metrics.path).parent / ERROR_FILE, {"kind": kind, "type": type(error).__name__, "message": str(error)})
+        raise
+    for name, value in measures.items():
+        metrics.log_metric(name, value)
+    write_json(Path(metrics.path), measures)
+
+
+def call(
+    step: str, config: Mapping[str, Any], arguments: Mapping[str, Any], on_epoch: Callable[[int, dict[str, float]], None]
+) -> dict[str, float]:
+    """Calls a step's function; one that can go on after a kill gets a folder for checkpoints that it alone holds.
+
+    Args:
+        step: The step's name.
+        config: Its settings, plain.
+        arguments: Addresses and values by name.
+        on_epoch: Takes each epoch's measures, where the step has epochs.
+    """
+    function, settings = function_of(step), config_of(step, config)
+    known = inspect.signature(function).parameters
+    given = {name: Path(value) if _is_path(known[name]) else value for name, value in arguments.items() if value != ""}
+    if "on_epoch" in known:
+        given["on_epoch"] = on_epoch
+    root = os.environ.get(CHECKPOINTS, "")
+    if "checkpoints" not in known or not root:
+        return function(**given, config=settings)
+    with hold(Path(root) / f"{step}-{_content_key(step, config, given)}") as folder:
+        return function(**given, config=settings, checkpoints=folder)
+
+
+def report_curves(evaluation: str, classification_metrics: Any) -> None:
+    """Fills Kubeflow's page of a classifier: confusion matrix and ROC curve.
+
+    Args:
+        evaluation: What `evaluate` wrote.
+        classification_metrics: The component's `Output[ClassificationMetrics]`.
+    """
+    from components.evaluation import confusion, roc_curve
+
+    classes, matrix = confusion(Path(evaluation))
+    if classes:
+        classification_metrics.log_confusion_matrix(classes, matrix)
+    rates = roc_curve(Path(evaluation))
+    if rates[0]:
+        classification_metrics.log_roc_curve(*rates)
+    write_json(Path(classification_metrics.path), {"classes": classes, "confusion": matrix})
+
+
+def follow_owner() -> None:
+    """Ends this process within seconds once the process that `DARKROOM_OWNER` names is gone, killed or not."""
+    owner = json.loads(os.environ.get(OWNER, "{}"))
+    if owner:
+        threading.Thread(target=_watch, args=(owner,), daemon=True).start()
+
+
+def _watch(owner: dict[str, str]) -> None:
+    while not is_dead(owner):
+        time.sleep(_OWNER_POLL_S)
+    os._exit(1)
+
+
+def _is_path(parameter: inspect.Parameter) -> bool:
+    return parameter.annotation in (Path, Path | None)
+
+
+def _content_key(step: str, config: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
+    """Names a checkpoint by what it was made from: settings, code and the content of the inputs that exist."""
+    digest = hashlib.sha256(json.dumps([step, code_version(step), dict(config)], sort_keys=True).encode())
+    for name, path in sorted(arguments.items()):
+        if isinstance(path, Path) and path.exists():
+            files = sorted(path.rglob("*")) if path.is_dir() else [path]
+            for file in files:
+                # Shards of images can be huge; the manifest beside them names every image by its content.
+                content = str(file.stat().st_size).encode() if file.suffix == ".arrow" else file.read_bytes() if file.is_file() else b""
+                digest.update(f"{name}/{file.name}\0".encode() + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:20]

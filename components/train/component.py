@@ -1,0 +1,34 @@
+"""The Kubeflow face of `train`."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+
+from components.steps import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train_component(
+    images: Input[Dataset],
+    augmented_images: Input[Dataset],
+    examples: Input[Dataset],
+    policy: Input[Artifact],
+    model: Output[Model],
+    history: Output[Artifact],
+    metrics: Output[Metrics],
+    config: dict,
+    code_version: str,
+):
+    """Trains a classifier."""
+    from components.steps import perform
+
+    perform(
+        "train",
+        config,
+        metrics,
+        images=images.path,
+        augmented_images=augmented_images.path,
+        examples=examples.path,
+        policy=policy.path,
+        model=model.path,
+        history=history.path,
+    )

@@ -1,0 +1,5 @@
+"""`python -m pipelines` is `darkroom`."""
+
+from pipelines.cli import main
+
+main()

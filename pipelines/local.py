@@ -1,0 +1,205 @@
+"""Runs a pipeline on this machine through `kfp.local`, and knows what kfp prints and logs while it does.
+
+kfp tells what happens by printing: a task starts, is taken from the cache, ends; a task's own output comes in between.
+All that depends on its wording stands here: `tests/pipelines/test_local.py` pins it.
+"""
+
+import contextlib
+import io
+import logging
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from kfp import local
+from kfp.dsl.graph_component import GraphComponent
+
+from components.errors import InputError
+from components.files import read_json
+from components.steps import ERROR_FILE
+
+_COLOUR = re.compile(r"\x1b\[\d+m")
+_STARTED = re.compile(r"Executing task '(?P<task>[^']+)'$")
+_CACHED = re.compile(r"Task (?P<task>\S+) cache hit \(key=")
+_FINISHED = re.compile(r"Task '(?P<task>[^']+)' finished with status (?P<status>SUCCESS|FAILURE)$")
+_OWN_WORDS = re.compile(r"\w")  # what a step prints starts with a word; kfp's echo of its input with a bracket or a space
+
+
+class View(Protocol):
+    """What a person sees of a run."""
+
+    def started(self, step: str) -> None:
+        """A step begins."""
+
+    def progressed(self, step: str, line: str) -> None:
+        """A step printed a line."""
+
+    def finished(self, step: str, seconds: float, cached: bool) -> None:
+        """A step ended well."""
+
+    def failed(self, step: str, seconds: float) -> None:
+        """A step failed."""
+
+
+class StepFailedError(Exception):
+    """A step failed for a reason that is not the user's: the step, the real error, and the path of its log."""
+
+    def __init__(self, step: str, reason: str, log: Path) -> None:
+        super().__init__(f"{step} failed: {reason} (log: {log})")
+        self.step, self.reason, self.log = step, reason, log
+
+
+@dataclass
+class Execution:
+    """What a run left.
+
+    Attributes:
+        outputs: The pipeline's outputs by name, artifacts with their `path`.
+        steps: Seconds and whether the cache answered, by step, in the order they ran.
+    """
+
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def execute(pipeline: GraphComponent, arguments: Mapping[str, Any], *, root: Path, cache: Path, logs: Path, view: View) -> Execution:
+    """Runs a pipeline, a process a step, each step's output in a log file of its own.
+
+    Args:
+        pipeline: A function decorated with `dsl.pipeline`.
+        arguments: Its arguments.
+        root: Folder for this run's artifacts; no other run may use it.
+        cache: Folder of the cache that runs share.
+        logs: Folder for `<step>.log`.
+        view: Is told what happens.
+
+    Raises:
+        InputError: A step found a mistake of the user's.
+        StepFailedError: A step failed for another reason.
+    """
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
+    watch = _Watch(_task_names(pipeline), logs, view)
+    try:
+        with watch.listening():
+            outputs = pipeline(**arguments).outputs
+    except RuntimeError:
+        if not watch.failed_task:
+            raise
+        raise _failure(watch, root, logs) from None
+    return Execution(outputs, watch.steps)
+
+
+def _task_names(pipeline: GraphComponent) -> dict[str, str]:
+    """Our names of a pipeline's tasks, by kfp's: `evaluate-component-2` is displayed as `evaluate_pruned`."""
+    tasks = pipeline.pipeline_spec.root.dag.tasks
+    return {name: task.task_info.name.removesuffix("-component").replace("-", "_") for name, task in tasks.items()}
+
+
+def _failure(watch: "_Watch", root: Path, logs: Path) -> Exception:
+    step = watch.names[watch.failed_task]
+    log = logs / f"{step}.log"
+    reasons = list(root.glob(f"*/{watch.failed_task}/{ERROR_FILE}"))
+    if not reasons:
+        return StepFailedError(step, "its process ended without a word, as when it is killed or out of memory", log)
+    reason = read_json(reasons[0])
+    if reason["kind"] == "input":
+        return InputError(reason["message"])
+    return StepFailedError(step, f"{reason['type']}: {reason['message']}", log)
+
+
+class _Watch:
+    """Turns the lines that kfp prints into events, and what a task prints into its log."""
+
+    def __init__(self, names: Mapping[str, str], logs: Path, view: View) -> None:
+        self.names, self.failed_task = names, ""
+        self.steps: dict[str, dict[str, Any]] = {}
+        self._logs, self._view = logs, view
+        self._step, self._log, self._start = "", None, 0.0
+        logs.mkdir(parents=True, exist_ok=True)
+
+    _log: TextIO | None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes all that is printed to standard output, and what kfp logs, while the block runs."""
+        handler, logger = _Handler(self.line), logging.getLogger()
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(_Lines(self.line)):
+                warnings.filterwarnings("ignore", message=".*have no effect in the current local runner.*")
+                warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom")
+                yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            self._close()
+
+    def line(self, text: str) -> None:
+        """Reads one printed line."""
+        text = _COLOUR.sub("", text)
+        if match := _STARTED.search(text):
+            self._begin(match["task"])
+        elif match := _CACHED.search(text):
+            self._begin(match["task"])
+            self._end(cached=True)
+        elif match := _FINISHED.search(text):
+            self._end(failed_task=match["task"] if match["status"] == "FAILURE" else "")
+        elif self._log is not None:
+            text = text.removeprefix("    ")
+            self._log.write(f"{text}\n")
+            self._log.flush()
+            if _OWN_WORDS.match(text):
+                self._view.progressed(self._step, text)
+
+    def _begin(self, task: str) -> None:
+        self._step, self._start = self.names[task], time.monotonic()
+        self._log = (self._logs / f"{self._step}.log").open("a")
+        self._view.started(self._step)
+
+    def _end(self, *, cached: bool = False, failed_task: str = "") -> None:
+        seconds = time.monotonic() - self._start
+        if cached and self._log is not None:
+            self._log.write("taken from the cache\n")
+        self._close()
+        if failed_task:
+            self.failed_task = failed_task
+            self._view.failed(self._step, seconds)
+        else:
+            self.steps[self._step] = {"seconds": round(seconds, 2), "cached": cached}
+            self._view.finished(self._step, seconds, cached)
+
+    def _close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+
+class _Lines(io.TextIOBase):
+    """A text stream that hands on whole lines."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take, self._rest = take, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._take(line)
+        return len(text)
+
+
+class _Handler(logging.Handler):
+    """Hands on what is logged outside the passages in which kfp prints it itself."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "root":
+            self._take(record.getMessage())

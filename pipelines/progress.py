@@ -1,0 +1,43 @@
+"""What a person sees while a pipeline runs: a line a step, and below it the step's last word."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+
+class Progress:
+    """Prints to standard error, so that standard output stays for results; without a terminal a line a finished step."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+
+    def started(self, step: str) -> None:
+        """Shows that a step runs."""
+        self._status = self.console.status(f"[bold]{step}[/]")
+        self._status.start()
+
+    def progressed(self, step: str, line: str) -> None:
+        """Shows a step's last line."""
+        if self._status is not None:
+            room = max(20, self.console.width - len(step) - 6)
+            self._status.update(f"[bold]{step}[/] [dim]{escape(line[:room])}[/]")
+
+    def finished(self, step: str, seconds: float, cached: bool) -> None:
+        """Leaves a line for a step that is done."""
+        self._stop()
+        self.console.print(f"[green]✓[/] {step:<16} {'[dim]from the cache[/]' if cached else f'{seconds:6.1f} s'}")
+
+    def failed(self, step: str, seconds: float) -> None:
+        """Leaves a line for a step that failed."""
+        self._stop()
+        self.console.print(f"[red]✗[/] {step:<16} {seconds:6.1f} s")
+
+    def note(self, text: str) -> None:
+        """Prints a message above the progress."""
+        self.console.print(escape(text), soft_wrap=True)
+
+    def _stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None

@@ -1,0 +1,184 @@
+"""One run of the training pipeline on this machine, from settings to the outcome."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from components import STEPS, owners, registry, steps, tracking
+from components.config import dump, read_params
+from components.data_version import check_source, data_version, difference
+from components.errors import InputError
+from components.files import read_json, write_json
+from pipelines.local import Execution, View, execute
+
+ROOT = Path("runs")
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+
+
+class Listener(View, Protocol):
+    """A view that also takes messages for a person."""
+
+    def note(self, text: str) -> None:
+        """A message."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a run's result, except the registry.
+
+    Attributes:
+        source: Where the data is, as the user named it.
+        version: Hash of the data.
+        name: The model's name in the registry, and the experiment's.
+        params: Settings, a section a step, complete with defaults.
+    """
+
+    source: Path
+    version: str
+    name: str
+    params: dict[str, dict[str, Any]]
+
+
+def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> Plan:
+    """Reads and checks everything that can be checked before a step starts.
+
+    Args:
+        data: The data source, or none for `data/`.
+        overrides: Settings such as `train.epochs=3`, laid over the file's.
+        params: The file of settings.
+
+    Raises:
+        InputError: A setting is wrong, or there is no data.
+    """
+    sections = read_params(params, tuple(overrides))
+    unknown = sorted(set(sections) - set(STEPS))
+    if unknown:
+        raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}")
+    settings = {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}
+    source = data or DATA
+    check_source(source)
+    name = settings["register"].get("name") or _source_name(source)
+    return Plan(source, data_version(source), name, settings)
+
+
+def run(plan: Plan, view: Listener, pipeline: Any = None) -> dict[str, Any]:
+    """Runs the training pipeline and tracks it as one MLflow run.
+
+    Args:
+        plan: What to run.
+        view: Is told what happens.
+        pipeline: The pipeline; the training pipeline where none is given.
+
+    Returns:
+        The run's outcome, as `darkroom run --json` prints it.
+
+    Raises:
+        InputError: A step found a mistake of the user's.
+        StepFailedError: A step failed for another reason.
+    """
+    from pipelines.training import training
+
+    if message := difference(plan.source, plan.version):
+        view.note(f"note: {message}")
+    tracking.use_store()
+    for dead in tracking.end_dead_runs():
+        view.note(f"note: run {dead[:8]} was killed; its unfinished steps go on from their checkpoints where their inputs are the same")
+    previous = _previous(plan)
+    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, {}, str(plan.source.absolute()), plan.version)
+    folder = ROOT / run_id
+    _prepare_environment(run_id)
+    arguments = {"data": str(plan.source), "data_version": plan.version, "name": plan.name, "previous": previous, **plan.params}
+    try:
+        execution = execute(
+            pipeline or training, arguments, root=folder / "artifacts", cache=ROOT / "cache", logs=folder / "logs", view=view
+        )
+        outcome = _conclude(plan, run_id, folder, execution)
+    except BaseException as error:
+        tracking.finish_run(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", f"{type(error).__name__}: {error}")
+        write_json(folder / "outcome.json", {"run_id": run_id, "error": str(error)})
+        raise
+    tracking.finish_run(run_id, "FINISHED")
+    return outcome
+
+
+def find_run(name: str) -> Path:
+    """The folder of a run on this machine.
+
+    Args:
+        name: A run's id, the beginning of one, or `last`.
+
+    Raises:
+        InputError: No run, or more than one, is meant.
+    """
+    folders = sorted((path for path in ROOT.glob("*/logs")), key=lambda path: path.stat().st_ctime_ns)
+    known = [path.parent for path in folders]
+    if not known:
+        raise InputError(f"there is no run under {ROOT}/: start one with `darkroom run`")
+    found = known[-1:] if name == "last" else [path for path in known if path.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    newest = ", ".join(path.name[:8] for path in known[-5:])
+    raise InputError(f"{name!r} means {len(found)} runs under {ROOT}/: name one, or `last`; the newest are {newest}")
+
+
+def _conclude(plan: Plan, run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+    """Keeps what a person looks for under the run's folder, and tracks the steps that came from the cache."""
+    shutil.copyfile(execution.outputs["report"].path, folder / "report.html")
+    for step, how in execution.steps.items():
+        if how["cached"]:
+            section = plan.params[step.removesuffix("_pruned")]
+            tracking.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
+    outcome = {
+        "run_id": run_id,
+        "experiment": plan.name,
+        "data_version": plan.version,
+        **read_json(Path(execution.outputs["outcome"].path)),
+        "report": str(folder / "report.html"),
+        "steps": execution.steps,
+    }
+    write_json(folder / "outcome.json", outcome)
+    return outcome
+
+
+def _previous(plan: Plan) -> str:
+    """An earlier assignment to splits, as a file named by its content; empty where there is none."""
+    place = ROOT / "previous"
+    setting = plan.params["split"].get("previous", "champion")
+    if setting == "none":
+        return ""
+    if setting == "champion":
+        found = registry.previous_assignment(plan.name, plan.version, place)
+        return str(found) if found else ""
+    source = Path(setting)
+    if not source.is_file():
+        raise InputError(f"split.previous is {setting!r}: there is no such file; give a table of splits, `champion` or `none`")
+    target = place / f"{hashlib.sha256(source.read_bytes()).hexdigest()}.parquet"
+    if not target.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return str(target)
+
+
+def _prepare_environment(run_id: str) -> None:
+    """Tells the steps' processes which run they belong to, whose death ends them, and where checkpoints stand."""
+    os.environ["MLFLOW_RUN_ID"] = run_id
+    os.environ[steps.OWNER] = json.dumps(owners.owner_tags())
+    os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
+    os.environ["PYTHONUNBUFFERED"] = "1"
+
+
+def _source_name(source: Path) -> str:
+    name = source.resolve().name
+    for ending in (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip"):
+        name = name.removesuffix(ending)
+    return name or "data"
+
+
+def _run_name(plan: Plan) -> str:
+    return f"{plan.params['train'].get('architecture', 'model')} on {plan.version[:8]}"

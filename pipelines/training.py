@@ -1,0 +1,105 @@
+"""The training pipeline, from top to bottom.
+
+ingest -> clean -> split -> augment -> train -> evaluate -----------------> register -> report
+                                         \\--> prune -> evaluate_pruned --/
+"""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Metrics
+
+from components.augment.component import augment_component
+from components.clean.component import clean_component
+from components.code import code_version
+from components.evaluate.component import evaluate_component
+from components.ingest.component import ingest_component
+from components.prune.component import prune_component
+from components.register.component import register_component
+from components.split.component import split_component
+from components.train.component import train_component
+
+TASKS = ("ingest", "clean", "split", "augment", "train", "evaluate", "prune", "evaluate_pruned", "register")
+
+
+class Outputs(NamedTuple):
+    """What a run leaves: the outcome and the report, and what each step measured."""
+
+    outcome: Artifact
+    report: HTML
+    ingest: Metrics
+    clean: Metrics
+    split: Metrics
+    augment: Metrics
+    train: Metrics
+    evaluate: Metrics
+    prune: Metrics
+    evaluate_pruned: Metrics
+    register: Metrics
+
+
+@dsl.pipeline(name="darkroom-training", description="Labelled images in, a registered and explained image classifier out.")
+def training(
+    data: str,
+    data_version: str,
+    name: str,
+    previous: str,
+    ingest: dict,
+    clean: dict,
+    split: dict,
+    augment: dict,
+    train: dict,
+    evaluate: dict,
+    prune: dict,
+    register: dict,
+) -> Outputs:
+    """Trains, compresses, judges and registers a classifier.
+
+    Args:
+        data: Where the images are.
+        data_version: Hash of the data, so that other data is no cache hit.
+        name: The model's name in the registry.
+        previous: An earlier assignment to splits that is kept, or empty.
+        ingest: Settings of the step, as in `params.yaml`; so the others.
+    """
+    ingested = ingest_component(data=data, data_version=data_version, config=ingest, code_version=code_version("ingest"))
+    images = ingested.outputs["images"]
+    cleaned = clean_component(images=images, manifest=ingested.outputs["manifest"], config=clean, code_version=code_version("clean"))
+    parted = split_component(cleaned=cleaned.outputs["cleaned"], previous=previous, config=split, code_version=code_version("split"))
+    splits = parted.outputs["splits"]
+    augmented = augment_component(images=images, splits=splits, config=augment, code_version=code_version("augment"))
+    examples = {output: augmented.outputs[output] for output in ("augmented_images", "examples", "policy")}
+    trained = train_component(images=images, **examples, config=train, code_version=code_version("train"))
+    model = trained.outputs["model"]
+    judged = evaluate_component(images=images, splits=splits, model=model, config=evaluate, code_version=code_version("evaluate"))
+    pruned = prune_component(images=images, **examples, model=model, config=prune, code_version=code_version("prune"))
+    pruned_model = pruned.outputs["pruned_model"]
+    judged_pruned = evaluate_component(
+        images=images, splits=splits, model=pruned_model, config=evaluate, code_version=code_version("evaluate"), task="evaluate_pruned"
+    ).set_display_name("evaluate_pruned")
+    registered = register_component(
+        model=model,
+        pruned_model=pruned_model,
+        evaluation=judged.outputs["evaluation"],
+        pruned_evaluation=judged_pruned.outputs["evaluation"],
+        splits=splits,
+        issues=cleaned.outputs["issues"],
+        contact_sheet=augmented.outputs["contact_sheet"],
+        history=trained.outputs["history"],
+        name=name,
+        params={
+            "ingest": ingest,
+            "clean": clean,
+            "split": split,
+            "augment": augment,
+            "train": train,
+            "evaluate": evaluate,
+            "prune": prune,
+            "register": register,
+        },
+        previous=previous,
+        config=register,
+        code_version=code_version("register"),
+    ).set_caching_options(False)  # what it does depends on the registry
+    tasks = (ingested, cleaned, parted, augmented, trained, judged, pruned, judged_pruned, registered)
+    return Outputs(registered.outputs["outcome"], registered.outputs["report"], *(task.outputs["metrics"] for task in tasks))

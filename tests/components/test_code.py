@@ -1,0 +1,54 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components import STEPS, code
+
+
+def names(step: str) -> set[str]:
+    return {path.relative_to(code.ROOT).as_posix() for path in code.code_files(step)}
+
+
+def test_a_steps_code_is_its_module_and_the_nouns_that_it_uses() -> None:
+    assert {"components/clean/clean.py", "components/images.py", "components/manifest.py", "components/issues.py"} <= names("clean")
+    assert not {"components/split/split.py", "components/train/train.py", "components/tracking.py"} & names("clean")
+
+
+def test_a_template_counts_as_code_of_the_module_beside_it() -> None:
+    assert "components/report.html.jinja" in names("register")
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(code.ROOT / "components", tmp_path / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "requirements.lock").write_text("one==1\n")
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+    monkeypatch.setattr(code, "LOCK", tmp_path / "requirements.lock")
+    return tmp_path
+
+
+def versions() -> dict[str, str]:
+    code.code_version.cache_clear()
+    found = {step: code.code_version(step) for step in STEPS}
+    code.code_version.cache_clear()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changed", "affected", "unaffected"),
+    [
+        ("components/split/split.py", {"split"}, {"ingest", "clean", "augment", "train", "evaluate"}),
+        ("components/images.py", {"ingest", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
+        ("components/prune/component.py", set(), set(STEPS)),
+        ("requirements.lock", set(STEPS), set()),
+    ],
+)
+def test_a_change_touches_exactly_the_steps_that_use_it(copy: Path, changed: str, affected: set[str], unaffected: set[str]) -> None:
+    before = versions()
+    with (copy / changed).open("a") as file:
+        file.write("# changed\n")
+    after = versions()
+    different = {step for step in STEPS if before[step] != after[step]}
+    assert affected <= different
+    assert not unaffected & different
