@@ -6,6 +6,7 @@ file as it was delivered). A file that comes twice is stored once.
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,16 +14,26 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import IcoImagePlugin, Image, ImageFile, ImageOps
+from PIL import IcoImagePlugin, Image, ImageFile
 
 SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
 SHARD_BYTES = 512 * 2**20
 BATCH_BYTES = 8 * 2**20
 MAX_PIXELS = 100_000_000
-NO_PICTURES = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC"}  # need a program to draw them, or hold no picture
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+NO_PICTURES = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC", "ICNS"}  # need a program to draw them, or hold no picture
 
 Image.MAX_IMAGE_PIXELS = None  # `size` holds the limit, before anything is decoded
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd EXIF data: the picture is what counts
 
 
 class UnreadableError(Exception):
@@ -133,7 +144,7 @@ def size(data: bytes) -> tuple[int, int]:
     try:
         with _open(data) as image:
             width, height = image.size
-            turned = image.format != "TIFF" and _orientation(image, data) in (5, 6, 7, 8)  # a TIFF's size is turned already
+            turned = image.format != "TIFF" and _orientation(image, data) in (5, 6, 7, 8)  # Pillow turns a TIFF by itself
             return (height, width) if turned else (width, height)
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
         raise UnreadableError(_reason(error)) from error
@@ -144,7 +155,8 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
 
     Args:
         data: The file's bytes, in any format and mode that Pillow reads. Integers of more than 8 bits are scaled by
-            the smallest power of two above the largest value, so 12-bit X-rays do not come out black.
+            the smallest power of two above the largest value, so 12-bit X-rays do not come out black; signed ones are
+            raised by a power of two first.
         at_least_px: A JPEG may be decoded at a fraction of its size as long as both sides keep this many pixels;
             0 for the full size.
 
@@ -155,10 +167,11 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
     try:
         with _open(data) as image:
             _refuse_bomb(image)
+            turn = None if image.format == "TIFF" else TURNS.get(_orientation(image, data))
             if at_least_px:
                 image.draft(None, (at_least_px, at_least_px))
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            return _rgb(image if turn is None else image.transpose(turn))
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
@@ -200,7 +213,10 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     if image.format == "PNG" and "exif" not in image.info and (start := data.rfind(b"eXIf")) >= 4:
         length = int.from_bytes(data[start - 4 : start])
         image.info["exif"] = b"Exif\0\0" + data[start + 4 : start + 4 + length]
-    return int(Image.Image.getexif(image).get(0x0112, 1))
+    try:
+        return int(Image.Image.getexif(image).get(0x0112, 1))
+    except Exception:  # a picture does not need its EXIF data, and cameras write broken ones
+        return 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -214,10 +230,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
-    largest = max(float(values.max(initial=0.0)), 1.0)
-    depth = max(8, int(np.ceil(np.log2(largest + 1)))) if largest > 1 or image.mode != "F" else 0
-    scaled = values * (255.0 if depth == 0 else 255.0 / (2**depth - 1))
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    lowest, largest = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+    offset = 2.0 ** np.ceil(np.log2(-lowest)) if lowest < 0 else 0.0  # signed values, such as a CT's, keep their lower half
+    whole_number = 2.0 ** max(8.0, np.ceil(np.log2(largest + offset + 1))) - 1
+    full = 1.0 + offset if image.mode == "F" and largest <= 1 else whole_number
+    return Image.fromarray(np.clip(np.rint((values + offset) * (255.0 / full)), 0, 255).astype(np.uint8))
 
 
 def _reason(error: Exception) -> str:
