@@ -6,6 +6,7 @@ file as it was delivered). A file that comes twice is stored once.
 
 import hashlib
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import IcoImagePlugin, Image, ImageFile
+from PIL import Image, ImageFile
 
 SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
 SHARD_BYTES = 512 * 2**20
@@ -146,6 +147,8 @@ def size(data: bytes) -> tuple[int, int]:
             width, height = image.size
             turned = image.format != "TIFF" and _orientation(image, data) in (5, 6, 7, 8)  # Pillow turns a TIFF by itself
             return (height, width) if turned else (width, height)
+    except UnreadableError:
+        raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
         raise UnreadableError(_reason(error)) from error
 
@@ -166,7 +169,7 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
     """
     try:
         with _open(data) as image:
-            _refuse_bomb(image)
+            _refuse_bomb(*image.size)
             turn = None if image.format == "TIFF" else TURNS.get(_orientation(image, data))
             if at_least_px:
                 image.draft(None, (at_least_px, at_least_px))
@@ -195,17 +198,25 @@ def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
 
 def _open(data: bytes) -> Image.Image:
     """Opens a file of a format in which pictures come (reads the header alone)."""
+    if data.startswith(b"\0\0\1\0"):  # Pillow decodes an icon on opening
+        _refuse_icon_bomb(data)
     Image.init()
     return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in NO_PICTURES])
 
 
-def _refuse_bomb(image: Image.Image) -> None:
-    sizes = [image.size]
-    if isinstance(image, IcoImagePlugin.IcoImageFile):  # its directory may lie about the pictures inside
-        sizes += [image.ico.frame(number).size for number in range(len(image.ico.entry))]
-    for width, height in sizes:
-        if width * height > MAX_PIXELS:
-            raise TooManyPixelsError(f"{width:,} x {height:,} pixels are more than the {MAX_PIXELS:,} that are decoded")
+def _refuse_bomb(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise TooManyPixelsError(f"{width:,} x {height:,} pixels are more than the {MAX_PIXELS:,} that are decoded")
+
+
+def _refuse_icon_bomb(data: bytes) -> None:
+    """Looks at the pictures in an icon: its directory may claim smaller ones."""
+    for number in range(int.from_bytes(data[4:6], "little")):
+        start = int.from_bytes(data[18 + 16 * number : 22 + 16 * number], "little")
+        if data[start : start + 4] == b"\x89PNG":
+            _refuse_bomb(*struct.unpack(">II", data[start + 16 : start + 24]))
+        else:
+            _refuse_bomb(*(abs(side) for side in struct.unpack("<ii", data[start + 4 : start + 12])))
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:

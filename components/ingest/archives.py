@@ -33,9 +33,18 @@ def open_archive(data: Path, max_bytes: int) -> Source:
             return ZipSource(str(data), data, max_bytes)
         with data.open("rb") as file:
             head = file.read(512)
-        if any(head.startswith(magic) for magic in OPENERS) or tarfile.is_tarfile(data):
+        if any(head.startswith(magic) for magic in OPENERS) or _is_tar_header(head):
             return TarSource(str(data), data, max_bytes)
     raise InputError(f"{data} is no folder, table (.csv, .tsv, .parquet), zip or tar: name one of these")
+
+
+def _is_tar_header(head: bytes) -> bool:
+    """Tells a tar by its first header's checksum (tarfile's own test would read as much as the header asks for)."""
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,0 +1,128 @@
+"""Archives are never trusted: what is hostile or damaged is refused with the member named, and nothing appears anywhere."""
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from components.errors import InputError
+from components.ingest.archives import TarSource, ZipSource, open_archive
+
+LIMIT = 100_000
+
+
+def make_zip(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return path
+
+
+def make_tar(path, members, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                member.type, member.linkname = content[0], "/etc/hostname"
+                archive.addfile(member)
+    return path
+
+
+@pytest.mark.parametrize("name", ["../../evil.txt", "a/../../evil.jpg", "/etc/evil.jpg", "..\\evil.jpg", "C:\\evil.jpg"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_path_that_leads_out_is_refused(tmp_path, kind, name):
+    make = make_zip if kind == "zip" else make_tar
+    path = make(tmp_path / f"bad.{kind}", [("a/good.jpg", b"x"), (name, b"x")])
+    with pytest.raises(InputError, match="a path that leads out of it") as caught:
+        open_archive(path, LIMIT)
+    assert repr(name.replace("\\", "/") if kind == "zip" else name) in str(caught.value)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_a_link_or_a_device_in_a_tar_is_refused(tmp_path, kind):
+    with pytest.raises(InputError, match=r"'a/thing\.jpg', a link or a device"):
+        open_archive(make_tar(tmp_path / "bad.tar", [("a/thing.jpg", (kind,))]), LIMIT)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    link = zipfile.ZipInfo("a/link.jpg")
+    link.external_attr = 0o120777 << 16
+    with pytest.raises(InputError, match=r"'a/link\.jpg', a link or a device"):
+        open_archive(make_zip(tmp_path / "bad.zip", [(link, b"/etc/hostname")]), LIMIT)
+
+
+@pytest.mark.parametrize("name", ["bomb.zip", "bomb.tar", "bomb.tar.gz"])
+def test_a_member_above_the_limit_is_refused(tmp_path, name):
+    path = tmp_path / name
+    files = [("a/bomb.jpg", bytes(2 * LIMIT))]
+    make_zip(path, files) if name.endswith("zip") else make_tar(path, files, "w:gz" if name.endswith("gz") else "w")
+    with pytest.raises(InputError, match=r"'a/bomb\.jpg' of 0 MB, above ingest\.max_file_mb = 0\.0953674"):
+        open_archive(path, LIMIT)
+
+
+def test_a_header_that_asks_for_gigabytes_is_refused(tmp_path):
+    header = tarfile.TarInfo("header")
+    header.type, header.size = tarfile.XHDTYPE, 2**33
+    (tmp_path / "bad.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    with pytest.raises(InputError, match="a header of 8,589,934,592 bytes"):
+        open_archive(tmp_path / "bad.tar", LIMIT)
+
+
+def test_a_member_that_comes_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'a/1\.jpg' twice"):
+        open_archive(make_tar(tmp_path / "bad.tar", [("a/1.jpg", b"x"), ("./a/1.jpg", b"y")]), LIMIT)
+
+
+def test_an_archive_is_judged_by_its_content(tmp_path):
+    assert isinstance(open_archive(make_zip(tmp_path / "a.tar", [("a/1.jpg", b"x")]), LIMIT), ZipSource)
+    assert isinstance(open_archive(make_tar(tmp_path / "a.zip", [("a/1.jpg", b"x")], "w:xz"), LIMIT), TarSource)
+    (tmp_path / "text.zip").write_text("hello")
+    with pytest.raises(InputError, match=r"text\.zip is no folder, table"):
+        open_archive(tmp_path / "text.zip", LIMIT)
+
+
+@pytest.mark.parametrize("name", ["cut.tar", "cut.tar.gz", "cut.tar.xz"])
+def test_a_tar_that_is_cut_off_is_told(tmp_path, name):
+    content = bytes(range(256)) * 300
+    make_tar(tmp_path / name, [("a/1.jpg", content), ("b/2.jpg", content)], "w:" + {"tar": ""}.get(name[4:], name[8:]))
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="is damaged, encrypted or no archive"):
+        source = open_archive(tmp_path / name, LIMIT)
+        list(source.read(list(source.sizes)))
+
+
+def test_a_zip_with_a_damaged_member_is_told(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("a/1.jpg", b"x" * 1000)
+    data = bytearray((tmp_path / "bad.zip").read_bytes())
+    data[500] ^= 1
+    (tmp_path / "bad.zip").write_bytes(data)
+    source = open_archive(tmp_path / "bad.zip", LIMIT)
+    with pytest.raises(InputError, match=r"bad\.zip is damaged.*Bad CRC-32.*a/1\.jpg"):
+        list(source.read(["a/1.jpg"]))
+
+
+def test_members_are_read_in_any_order_asked_for(tmp_path):
+    files = [(f"{number % 3}/{number}.jpg", bytes([number]) * 700) for number in range(20)]
+    for source in (open_archive(make_zip(tmp_path / "a", files), LIMIT), open_archive(make_tar(tmp_path / "b", files, "w:gz"), LIMIT)):
+        assert list(source.sizes) == sorted(name for name, _ in files)
+        wanted = [name for name, _ in reversed(files)][:11]
+        assert {file.path: file.data for file in source.read(wanted)} == {name: data for name, data in files if name in wanted}
+
+
+def test_a_zip_from_windows_has_folders_too(tmp_path):
+    path = make_zip(tmp_path / "a.zip", [("a/1.jpg", b"x"), ("b/2.jpg", b"y")])
+    path.write_bytes(path.read_bytes().replace(b"a/1.jpg", b"a\\1.jpg"))
+    assert list(open_archive(path, LIMIT).sizes) == ["a/1.jpg", "b/2.jpg"]
+
+
+def test_a_zip_from_macos_has_utf8_names_without_saying_so(tmp_path):
+    path = make_zip(tmp_path / "a.zip", [("XX/1.jpg", b"x"), ("b/2.jpg", b"y")])
+    path.write_bytes(path.read_bytes().replace(b"XX/1.jpg", "é/1.jpg".encode()))
+    assert list(open_archive(path, LIMIT).sizes) == ["b/2.jpg", "é/1.jpg"]
