@@ -138,5 +138,5 @@ def _content_key(step: str, config: Mapping[str, Any], arguments: Mapping[str, A
             for file in files:
                 # Shards of images can be huge; the manifest beside them names every image by its content.
                 content = str(file.stat().st_size).encode() if file.suffix == ".arrow" else file.read_bytes() if file.is_file() else b""
-                digest.update(f"{name}/{file.name}\0".encode() + hashlib.sha256(content).digest())
+                digest.update(f"{name}/{file.relative_to(path)}\0".encode() + hashlib.sha256(content).digest())
     return digest.hexdigest()[:20]

@@ -1,0 +1,115 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kfp import dsl
+
+from components import manifest as manifests
+from components.__main__ import main
+from components.errors import InputError
+from components.owners import owner_tags
+from components.split.component import split_component
+from components.steps import CHECKPOINTS, OWNER, call
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def cleaned(tmp_path: Path) -> Path:
+    rows = range(40)
+    columns = {
+        "path": [f"{number:02d}.png" for number in rows],
+        "image_id": [f"{number:064x}" for number in rows],
+        "label": ["cat" if number % 2 else "dog" for number in rows],
+        "cluster": [str(number) for number in rows],
+    }
+    path = tmp_path / "inputs" / "cleaned"
+    manifests.Manifest(manifests.make_table(columns), ("cat", "dog"), "binary", "v1").write(path)
+    return path
+
+
+def perform_split(folder: Path, cleaned: Path, config: dict[str, object]) -> dsl.Metrics:
+    metrics = dsl.Metrics(name="metrics", uri=str(folder / "metrics"))
+    split_component.python_func(
+        cleaned=dsl.Dataset(name="cleaned", uri=str(cleaned)),
+        splits=dsl.Dataset(name="splits", uri=str(folder / "splits")),
+        metrics=metrics,
+        config=config,
+        code_version="1",
+    )
+    return metrics
+
+
+def test_a_component_writes_what_its_function_writes_and_measures(tmp_path: Path, cleaned: Path) -> None:
+    metrics = perform_split(tmp_path / "task", cleaned, {"seed": 3.0})  # Kubeflow turns integers into floats
+    written = json.loads((tmp_path / "task" / "metrics").read_text())
+    assert metrics.metadata == written
+    assert sum(written[f"num_{name}"] for name in ("train", "validation", "test")) == 40
+    directly = call(
+        "split", {"seed": 3}, {"cleaned": cleaned, "splits": tmp_path / "directly", "previous": ""}, lambda epoch, measures: None
+    )
+    assert directly == written
+    assert (tmp_path / "directly").read_bytes() == (tmp_path / "task" / "splits").read_bytes()
+
+
+def test_a_mistake_is_left_beside_the_outputs(tmp_path: Path, cleaned: Path) -> None:
+    with pytest.raises(InputError, match=r"split\.test_fraction is 2"):
+        perform_split(tmp_path / "task", cleaned, {"test_fraction": 2})
+    reason = json.loads((tmp_path / "task" / "error.json").read_text())
+    assert (reason["kind"], reason["type"]) == ("input", "InputError")
+    assert not (tmp_path / "task" / "splits").exists()
+
+
+def test_the_same_step_by_hand(tmp_path: Path, cleaned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["split", "--cleaned", str(cleaned), "--splits", str(tmp_path / "splits"), "--params", str(ROOT / "params.yaml")]
+    assert main([*words, "--metrics", str(tmp_path / "metrics.json")]) == 0
+    perform_split(tmp_path / "task", cleaned, {})
+    assert (tmp_path / "splits").read_bytes() == (tmp_path / "task" / "splits").read_bytes()
+    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads((tmp_path / "task" / "metrics").read_text())
+    assert main([*words, "--set", "split.test_fraction=2"]) == 2
+    assert "split.test_fraction is 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "status"), [([], 0), (["--help"], 0), (["bake"], 2)])
+def test_by_hand_the_steps_are_listed(words: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == status
+    assert "ingest, clean, split, augment, train, evaluate, prune, register" in capsys.readouterr().err
+
+
+def test_a_step_ends_when_the_run_that_started_it_is_gone() -> None:
+    tell = "import json; from components.owners import owner_tags; print(json.dumps(owner_tags()), flush=True); input()"
+    owner = subprocess.Popen([sys.executable, "-c", tell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert owner.stdout is not None
+    environment = {**os.environ, OWNER: owner.stdout.readline()}
+    wait = "from components.steps import follow_owner; import time; follow_owner(); time.sleep(60)"
+    step = subprocess.Popen([sys.executable, "-c", wait], env=environment, cwd=ROOT)
+    time.sleep(2)
+    assert step.poll() is None
+    owner.kill()
+    owner.communicate()
+    assert step.wait(timeout=20) == 1
+
+
+def test_a_step_that_belongs_to_a_living_run_goes_on() -> None:
+    environment = {**os.environ, OWNER: json.dumps(owner_tags())}
+    code = "from components.steps import follow_owner; import time; follow_owner(); time.sleep(2.5); print('done')"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "done\n"
+
+
+def test_checkpoints_are_named_by_content_and_removed_after_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components import steps
+
+    monkeypatch.setenv(CHECKPOINTS, str(tmp_path))
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text("1")
+    second.write_text("1")
+    key = steps._content_key("train", {"seed": 1}, {"policy": first})
+    assert key == steps._content_key("train", {"seed": 1}, {"policy": second})
+    assert key != steps._content_key("train", {"seed": 2}, {"policy": first})
+    second.write_text("2")
+    assert key != steps._content_key("train", {"seed": 1}, {"policy": second})

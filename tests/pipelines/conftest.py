@@ -1,0 +1,64 @@
+"""A small real data set, and the command line as a person calls it: in a process of its own, in a project's folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent.parent
+QUICK = ("train.epochs=1", "prune.epochs=1", "train.side_px=16", "evaluate.num_resamples=20")
+
+
+def shapes(folder: Path, num_images: int = 24, seed: int = 0) -> Path:
+    """Writes noisy pictures of 16 x 16 pixels: bright on the left, on the right, or at the top, a folder a class."""
+    random = np.random.default_rng(seed)
+    for label, area in {"left": np.s_[:, :8], "right": np.s_[:, 8:], "top": np.s_[:8, :]}.items():
+        (folder / label).mkdir(parents=True)
+        for number in range(num_images):
+            picture = random.integers(0, 90, (16, 16, 3))
+            picture[area] += 150
+            Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{label} {number:02d}.png")
+    return folder
+
+
+class Project:
+    """A folder in which `darkroom` works."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "params.yaml", folder)
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "pipelines", *words]
+
+    def darkroom(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DARKROOM_"))}
+        return subprocess.run(
+            self.command(*words),
+            check=False,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def run(self, data: Path, *sets: str) -> dict[str, Any]:
+        options = [word for setting in (*QUICK, *sets) for word in ("--set", setting)]
+        done = self.darkroom("run", "--data", str(data), *options, "--json")
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
+        return answer
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "project")

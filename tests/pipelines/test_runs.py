@@ -1,0 +1,131 @@
+"""The whole pipeline on a small real data set: kfp's processes, an SQLite store, the real network."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+from components import STEPS
+from tests.pipelines.conftest import Project, shapes
+
+TASKS = {*STEPS, "evaluate_pruned"}
+
+
+def cached(outcome: dict[str, Any]) -> set[str]:
+    return {step for step, how in outcome["steps"].items() if how["cached"]}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("runs") / "project")
+    data = shapes(project.folder / "shapes")
+    shutil.copy(data / "left" / "left 03.png", data / "left" / "the same again.png")
+    (data / "top" / "broken.png").write_text("no image")
+    return project
+
+
+@pytest.fixture(scope="module")
+def first(place: Project) -> dict[str, Any]:
+    return place.run(place.folder / "shapes")
+
+
+@pytest.fixture
+def client(place: Project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{place.folder / 'mlflow.db'}")
+
+
+def test_a_run_ends_with_all_that_a_person_asks_for(place: Project, first: dict[str, Any]) -> None:
+    assert set(first) >= {"run_id", "experiment", "data_version", "model", "metrics", "pruned", "report", "dropped", "steps"}
+    assert {**first["model"], "variant": ""} == {"name": "shapes", "version": 1, "alias": "champion", "variant": ""}
+    assert first["dropped"] == 2
+    assert set(first["steps"]) == TASKS
+    assert cached(first) == set()
+    assert 0 <= first["pruned"]["metrics"]["accuracy"] <= 1
+    assert first["pruned"]["latency_ratio"] > 0
+    assert (place.folder / first["report"]).read_text().startswith("<!doctype html>")
+    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted(TASKS)
+
+
+def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client: MlflowClient) -> None:
+    parent = client.get_run(first["run_id"])
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["train.epochs"] == "1"
+    assert parent.data.metrics["accuracy"] == pytest.approx(first["metrics"]["accuracy"])
+    assert parent.inputs.dataset_inputs[0].dataset.digest == first["data_version"]
+    children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{first['run_id']}'")
+    assert {child.info.run_name for child in children} == TASKS
+    assert {child.info.status for child in children} == {"FINISHED"}
+    (train,) = [child for child in children if child.info.run_name == "train"]
+    assert [metric.step for metric in client.get_metric_history(train.info.run_id, "train_loss")] == [1]
+
+
+def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
+    again = place.run(place.folder / "shapes")
+    assert cached(again) == TASKS - {"register"}
+    assert again["model"] == first["model"]
+    assert again["metrics"] == first["metrics"]
+    children = client.search_runs([client.get_run(again["run_id"]).info.experiment_id], f"tags.`mlflow.parentRunId` = '{again['run_id']}'")
+    assert {child.info.run_name for child in children if child.data.tags.get("darkroom.cached") == "true"} == cached(again)
+
+
+def test_a_late_setting_reruns_what_depends_on_it_and_nothing_else(place: Project, first: dict[str, Any]) -> None:
+    changed = place.run(place.folder / "shapes", "prune.max_drop=0.5")
+    assert TASKS - cached(changed) == {"prune", "evaluate_pruned", "register"}
+
+
+def test_one_pixel_reruns_everything_and_keeps_the_test_images(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
+    data = place.folder / "copy" / "shapes"
+    shutil.copytree(place.folder / "shapes", data)
+    with Image.open(data / "top" / "top 00.png") as picture:
+        picture.putpixel((0, 0), (1, 2, 3))
+        picture.save(data / "top" / "top 00.png")
+    changed = place.run(data)
+    assert cached(changed) == set()
+    assert changed["data_version"] != first["data_version"]
+    assert changed["model"]["name"] == "shapes"
+    back = place.run(place.folder / "shapes")
+    assert cached(back) == TASKS - {"register"}
+    assert back["model"]["version"] == first["model"]["version"]
+
+
+def test_the_steps_logs_can_be_read_again(place: Project, first: dict[str, Any]) -> None:
+    shown = place.darkroom("logs", first["run_id"][:12], "train")
+    assert shown.returncode == 0
+    assert "epoch 1/1" in shown.stdout
+    missing = place.darkroom("logs", first["run_id"], "bake")
+    assert (missing.returncode, "has no log of 'bake'" in missing.stderr) == (2, True)
+
+
+def test_the_registered_model_answers(place: Project, first: dict[str, Any], tmp_path: Path) -> None:
+    images = sorted((place.folder / "shapes" / "left").glob("left*.png"))[:2]
+    for model in ("shapes@champion", f"shapes/{first['model']['version']}", first["run_id"]):
+        done = place.darkroom("predict", model, *map(str, images), "--json")
+        assert done.returncode == 0, done.stderr
+        answers = json.loads(done.stdout.strip().split("\n")[-1])
+        assert [answer["image"] for answer in answers] == [str(path) for path in images]
+        assert set(answers[0]["probabilities"]) == {"left", "right", "top"}
+        assert np.isclose(sum(answers[0]["probabilities"].values()), 1, atol=1e-4)
+    unknown = place.darkroom("predict", "shapes@nobody", str(images[0]))
+    assert (unknown.returncode, unknown.stderr.startswith("error: ")) == (2, True)
+    text = tmp_path / "text.png"
+    text.write_text("no image")
+    refused = place.darkroom("predict", "shapes@champion", str(text))
+    assert (refused.returncode, "can't be read as an image" in refused.stderr) == (2, True)
+
+
+def test_a_mistake_in_the_data_fails_the_run_with_one_sentence(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
+    data = shapes(place.folder / "one")
+    shutil.rmtree(data / "left")
+    shutil.rmtree(data / "right")
+    done = place.darkroom("run", "--data", str(data), "--json")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "'top'" in json.loads(done.stdout.strip().split("\n")[-1])["error"]
+    (run,) = client.search_runs([client.get_experiment_by_name("one").experiment_id], "tags.`darkroom.pid` LIKE '%'")
+    assert run.info.status == "FAILED"
+    assert "'top'" in run.data.tags["darkroom.error"]

@@ -1,0 +1,94 @@
+"""Holds the shape of the house: folder = verb = function = section in params.yaml = test file, and who may import whom."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components import STEPS
+from components.code import code_files
+from components.steps import config_of, function_of
+
+ROOT = Path(__file__).parent.parent
+NO_FRAMEWORK = [step for step in STEPS if step != "register"]
+
+
+def test_every_folder_is_a_step_in_flow_order() -> None:
+    folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
+    assert folders == set(STEPS)
+    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == list(STEPS)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_has_its_files_its_function_and_its_test(step: str) -> None:
+    assert function_of(step).__name__ == step
+    assert (ROOT / "components" / step / "component.py").is_file()
+    assert (ROOT / "tests" / "components" / step / f"test_{step}.py").is_file()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_params_yaml_names_every_setting_with_its_default_and_a_comment(step: str) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    section = yaml.safe_load(text)[step]
+    default = config_of(step, {})
+    assert config_of(step, section) == default
+    assert set(section) == set(type(default).model_fields)
+    lines = text.split(f"\n{step}:", 1)[1].split("\n\n", 1)[0].split("\n")[1:]
+    assert [line for line in lines if line.strip() and "#" not in line] == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_setting_is_described(step: str) -> None:
+    fields = type(config_of(step, {})).model_fields
+    assert [name for name, field in fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_component_passes_on_what_its_function_takes(step: str) -> None:
+    face = ast.parse((ROOT / "components" / step / "component.py").read_text())
+    (function,) = [node for node in ast.walk(face) if isinstance(node, ast.FunctionDef)]
+    offered = {argument.arg for argument in function.args.args}
+    runner_gives = {"checkpoints", "on_epoch"}
+    assert set(inspect.signature(function_of(step)).parameters) - runner_gives <= offered
+    assert function.end_lineno - function.lineno < 45  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("step", NO_FRAMEWORK)
+def test_a_steps_logic_imports_no_framework(step: str) -> None:
+    heavy = {"kfp", "mlflow", "dvc", "torch"}
+    code = f"import sys, components.{step}.{step}; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_arrows_between_steps_point_upstream() -> None:
+    for number, step in enumerate(STEPS):
+        used = {path.parent.name for path in code_files(step)} & set(STEPS)
+        assert used <= set(STEPS[: number + 1]), f"{step} imports a step that comes after it"
+
+
+def test_mlflow_is_no_package_and_reached_through_few_files() -> None:
+    assert not list((ROOT / "mlflow").rglob("__init__.py"))
+    importing = {
+        path.name
+        for path in (ROOT / "components").rglob("*.py")
+        if "from mlflow" in path.read_text() or "import mlflow" in path.read_text()
+    }
+    assert importing <= {"tracking.py", "registry.py", "store.py", "pyfunc_model.py"}
+
+
+def test_the_pipelines_outputs_become_inputs_of_the_same_name() -> None:
+    import components.steps as steps
+
+    made: set[str] = {"data"}
+    for step in STEPS:
+        parameters = inspect.signature(steps.function_of(step)).parameters.values()
+        paths = [parameter.name for parameter in parameters if parameter.annotation is Path]
+        face = (ROOT / "components" / step / "component.py").read_text()
+        inputs = {name for name in paths if f"{name}: Output[" not in face}
+        assert inputs - {"pruned_evaluation"} <= made, f"{step} takes what nobody makes"
+        made |= set(paths)
