@@ -21,15 +21,10 @@ SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
 SHARD_BYTES = 512 * 2**20
 BATCH_BYTES = 8 * 2**20
 MAX_PIXELS = 100_000_000
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_T = Image.Transpose
+TURNS = dict(  # by EXIF orientation
+    enumerate((_T.FLIP_LEFT_RIGHT, _T.ROTATE_180, _T.FLIP_TOP_BOTTOM, _T.TRANSPOSE, _T.ROTATE_270, _T.TRANSVERSE, _T.ROTATE_90), 2)
+)
 NO_PICTURES = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC", "ICNS"}  # need a program to draw them, or hold no picture
 
 Image.MAX_IMAGE_PIXELS = None  # `size` holds the limit, before anything is decoded
