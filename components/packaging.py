@@ -57,7 +57,7 @@ def log_bundle(run_id: str, bundle: Path, example: bytes, measures: Mapping[str,
                 artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
             ),
             python_model=str(_PACKAGE / "pyfunc_model.py"),
-            artifacts={"bundle": str(bundle)},
+            artifacts={"bundle": shutil.copytree(bundle, f"{place}/bundle")},  # MLflow keeps the folder's own name
             code_paths=[str(_copy_code(Path(place)))],
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
             signature=_signature(card),

@@ -5,7 +5,6 @@ A version names the run that made it; that run keeps what a later run needs of i
 """
 
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,6 @@ def _alias_list(name: str) -> str:
 def _download_model(version: Version, into: Path) -> Path:
     import mlflow
 
-    os.environ["TQDM_DISABLE"] = "1"
     uri = f"models:/{version.name}/{version.number}/{_BUNDLE}"
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=client().tracking_uri))
 

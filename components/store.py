@@ -21,6 +21,8 @@ from components.files import whole
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_WAITS_S = (1, 2, 0)  # after each try to reach a server
+
 
 def tracking_uri() -> str:
     """The store's address: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder."""
@@ -64,7 +66,8 @@ def artifact_location() -> str | None:
 
 
 def _connect(uri: str) -> "MlflowClient":
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    for name, value in (("MLFLOW_LOGGING_LEVEL", "WARNING"), ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")):
+        os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):
@@ -89,7 +92,7 @@ def _create_database(path: Path) -> None:
 
 def _knock(uri: str) -> None:
     """Asks a server for its health at once: MLflow's own retries go on for minutes where nobody listens."""
-    for wait_s in (1, 2, 0):
+    for wait_s in _WAITS_S:
         try:
             urllib.request.urlopen(f"{_shown(uri).rstrip('/')}/health", timeout=10).close()
             return

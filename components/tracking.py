@@ -8,13 +8,13 @@ models.
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from components.errors import InputError
 from components.owners import is_dead, owner_tags, source_tags
+from components.runlog import Params, log_measures, log_params
 from components.store import artifact_location, client
 from components.store import tracking_uri as tracking_uri
 from components.store import use_store as use_store
@@ -22,7 +22,6 @@ from components.store import use_store as use_store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-Params = Mapping[str, Mapping[str, Any]]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 DATA_VERSION = "darkroom.data_version"
@@ -30,7 +29,6 @@ STEP = "darkroom.step"
 CACHED = "darkroom.cached"
 ERROR = "darkroom.error"
 _PARENT = "mlflow.parentRunId"
-_BATCH = 100  # MLflow's limit of parameters and tags a request
 
 
 class StepRun(Protocol):
@@ -81,7 +79,7 @@ def describe_run(run_id: str, params: Params, data_source: str, data_version: st
 
     store = client()
     store.set_tag(run_id, DATA_VERSION, data_version)
-    _log_params(store, run_id, params)
+    log_params(run_id, params)
     name = data_source.rstrip("/").rsplit("/", 1)[-1] or data_source
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))
@@ -119,6 +117,33 @@ def end_dead_runs() -> list[str]:
 
 
 @contextmanager
+def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
+    """The run that `MLFLOW_RUN_ID` names, or one of its own where none is open, as in a container by hand.
+
+    Args:
+        name: The experiment of a run of its own.
+        params: Settings, logged where the run has none yet (Kubeflow's MLflow plug-in starts runs without them).
+        data_version: Hash of the data, logged likewise.
+
+    Yields:
+        The run's id.
+    """
+    given = os.environ.get("MLFLOW_RUN_ID", "")
+    if given:
+        if DATA_VERSION not in client().get_run(given).data.tags:
+            describe_run(given, params, "", data_version)
+        yield given
+        return
+    run_id = start_run(name, "register", params, {}, "", data_version)
+    try:
+        yield run_id
+    except BaseException as error:
+        finish_run(run_id, "FAILED", f"{type(error).__name__}: {error}")
+        raise
+    finish_run(run_id, "FINISHED")
+
+
+@contextmanager
 def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
     """A child run for a step, under the run that `MLFLOW_RUN_ID` names; where it names none, nothing is logged.
 
@@ -149,33 +174,6 @@ def log_cached_step(parent_run_id: str, step: str, config: Mapping[str, Any], me
     child.end("FINISHED")
 
 
-def log_measures(run_id: str, measures: Mapping[str, float], step: int = 0) -> None:
-    """Logs finite numbers to a run.
-
-    Args:
-        run_id: Any run.
-        measures: Values by name.
-        step: Place on the curve, such as the epoch.
-    """
-    log_curves(run_id, [(step, measures)])
-
-
-def log_curves(run_id: str, points: list[tuple[int, Mapping[str, float]]]) -> None:
-    """Logs whole curves to a run in few requests.
-
-    Args:
-        run_id: Any run.
-        points: Place on the curve (the epoch), and values by name.
-    """
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    metrics = [Metric(name, float(value), now, step) for step, measures in points for name, value in measures.items()]
-    store = client()
-    for start in range(0, len(metrics), 1000):
-        store.log_batch(run_id, metrics=metrics[start : start + 1000])
-
-
 class _NoRun:
     run_id = ""
 
@@ -192,7 +190,7 @@ class _ChildRun:
         experiment = self._store.get_run(parent).info.experiment_id
         tags = {_PARENT: parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
         self.run_id = str(self._store.create_run(experiment, run_name=step, tags=tags).info.run_id)
-        _log_params(self._store, self.run_id, {step: config})
+        log_params(self.run_id, {step: config})
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
         log_measures(self.run_id, measures, epoch)
@@ -204,16 +202,6 @@ class _ChildRun:
         if error:
             self._store.set_tag(self.run_id, ERROR, error[:5000])
         self._store.set_terminated(self.run_id, status)
-
-
-def _log_params(store: "MlflowClient", run_id: str, params: Params) -> None:
-    from mlflow.entities import Param
-
-    flat = {f"{step}.{name}": value for step, section in params.items() for name, value in section.items()}
-    texts = {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in flat.items()}
-    entries = [Param(name, text[:6000]) for name, text in texts.items()]
-    for start in range(0, len(entries), _BATCH):
-        store.log_batch(run_id, params=entries[start : start + _BATCH])
 
 
 def _running(store: "MlflowClient", experiments: list[str], condition: str) -> list[Any]:

@@ -1,0 +1,249 @@
+"""Runs and steps in a real MLflow store on SQLite."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.errors import InputError
+from components.owners import is_dead, owner_tags
+from components.runlog import log_curves
+from components.tracking import (
+    client,
+    end_dead_runs,
+    finish_run,
+    log_cached_step,
+    open_run,
+    start_run,
+    step_run,
+    tracking_uri,
+    use_store,
+)
+
+VERSION = "0123456789abcdef0123456789abcdef.dir"
+
+
+def start(params: dict[str, dict[str, Any]] | None = None) -> str:
+    return start_run("digits", "first", params or {"train": {"epochs": 3}}, {"colour": "blue"}, "/data/digits", VERSION)
+
+
+def children(parent: str) -> dict[str, Any]:
+    run = client().get_run(parent)
+    found = client().search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{parent}'")
+    return {child.info.run_name: child for child in found}
+
+
+def test_the_store_is_a_file_of_the_current_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_a_new_store_is_made_whole_and_quietly(migrated_store: Path) -> None:
+    said = migrated_store.parents[1]
+    assert (said / "made.err").read_text() == ""
+    assert (said / "made.out").read_text() == f"sqlite:///{migrated_store}\n"
+    assert [path.name for path in migrated_store.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_a_run_carries_settings_data_and_code(mlflow_store: Path) -> None:
+    run_id = start({"train": {"epochs": 3, "schedule": "cosine", "mixed": True, "steps": [1, 2]}, "split": {"seed": 0}})
+    run = client().get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert run.info.run_name == "first"
+    assert run.data.params == {
+        "train.epochs": "3",
+        "train.schedule": "cosine",
+        "train.mixed": "true",
+        "train.steps": "[1, 2]",
+        "split.seed": "0",
+    }
+    assert run.data.tags["darkroom.data_version"] == VERSION
+    assert run.data.tags["darkroom.pid"] == str(os.getpid())
+    assert run.data.tags["colour"] == "blue"
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest, data.dataset.source) == ("digits", VERSION, '{"uri": "/data/digits"}')
+    experiment = client().get_experiment_by_name("digits")
+    assert experiment is not None
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment.artifact_location == (mlflow_store / "mlartifacts").as_uri()
+
+
+def test_many_and_long_settings_are_logged(mlflow_store: Path) -> None:
+    run_id = start({"train": {f"setting_{number}": "x" * 7000 for number in range(205)}})
+    values = client().get_run(run_id).data.params
+    assert len(values) == 205
+    assert set(values.values()) == {"x" * 6000}
+
+
+def test_git_names_the_code(mlflow_store: Path) -> None:
+    root = Path(__file__).parents[2]
+    head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        pytest.skip("the project is not in a git repository")
+    tags = client().get_run(start()).data.tags
+    assert tags["mlflow.source.git.commit"] == head.stdout.strip()
+    assert tags["darkroom.git_dirty"] in ("true", "false")
+
+
+def test_a_step_is_a_child_with_its_curve(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = start()
+    monkeypatch.setenv("MLFLOW_RUN_ID", parent)
+    with step_run("train", {"epochs": 2}) as step:
+        step.epoch(1, {"train_loss": 0.5})
+        step.epoch(2, {"train_loss": 0.25})
+        step.measures({"best_epoch": 2})
+        assert children(parent)["train"].info.status == "RUNNING"
+    child = children(parent)["train"]
+    assert child.info.status == "FINISHED"
+    assert child.info.run_id == step.run_id
+    assert child.data.params == {"train.epochs": "2"}
+    assert child.data.metrics == {"train_loss": 0.25, "best_epoch": 2.0}
+    assert [(point.step, point.value) for point in client().get_metric_history(step.run_id, "train_loss")] == [(1, 0.5), (2, 0.25)]
+
+
+def test_a_step_that_fails_says_why(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = start()
+    monkeypatch.setenv("MLFLOW_RUN_ID", parent)
+    with pytest.raises(ZeroDivisionError), step_run("train", {}):
+        _ = 1 / 0
+    child = children(parent)["train"]
+    assert child.info.status == "FAILED"
+    assert child.data.tags["darkroom.error"] == "ZeroDivisionError: division by zero"
+
+
+def test_without_a_run_a_step_logs_nothing(mlflow_store: Path) -> None:
+    before = (mlflow_store / "mlflow.db").read_bytes()
+    with step_run("train", {"epochs": 2}) as step:
+        step.epoch(1, {"train_loss": 0.5})
+        step.measures({"best_epoch": 1})
+    assert step.run_id == ""
+    assert (mlflow_store / "mlflow.db").read_bytes() == before
+
+
+def test_a_step_from_the_cache_is_marked(mlflow_store: Path) -> None:
+    parent = start()
+    log_cached_step(parent, "clean", {"min_side_px": 8}, {"dropped": 26})
+    child = children(parent)["clean"]
+    assert child.data.tags["darkroom.cached"] == "true"
+    assert (child.info.status, child.data.metrics) == ("FINISHED", {"dropped": 26.0})
+
+
+def test_curves_of_any_length_are_logged(mlflow_store: Path) -> None:
+    run_id = start()
+    log_curves(run_id, [(epoch, {"a": epoch / 2, "b": 1.0}) for epoch in range(600)])
+    assert [point.value for point in client().get_metric_history(run_id, "a")] == [epoch / 2 for epoch in range(600)]
+
+
+def test_a_finished_run_has_no_running_child(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = start()
+    monkeypatch.setenv("MLFLOW_RUN_ID", parent)
+    left = step_run("train", {})
+    left.__enter__()
+    finish_run(parent, "FAILED", "train: out of memory")
+    run = client().get_run(parent)
+    assert (run.info.status, run.data.tags["darkroom.error"]) == ("FAILED", "train: out of memory")
+    assert children(parent)["train"].info.status == "FAILED"
+
+
+def test_a_run_whose_process_was_killed_is_ended(mlflow_store: Path) -> None:
+    code = """
+import os, sys, time
+from components import tracking
+run_id = tracking.start_run("digits", "doomed", {}, {}, "data", "1")
+os.environ["MLFLOW_RUN_ID"] = run_id
+step = tracking.step_run("train", {})
+step.__enter__()
+print(run_id, flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout is not None
+        doomed = process.stdout.readline().strip()
+        mine = start()
+        assert end_dead_runs() == []
+        process.send_signal(signal.SIGKILL)
+    assert end_dead_runs() == [doomed]
+    assert client().get_run(doomed).info.status == "KILLED"
+    assert children(doomed)["train"].info.status == "KILLED"
+    assert client().get_run(mine).info.status == "RUNNING"
+    assert end_dead_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "dead"),
+    [
+        ({}, False),
+        ({"darkroom.host": "another"}, False),
+        ({"darkroom.pid_space": "pid:[1]"}, False),
+        ({"darkroom.process_started": "1.0"}, True),
+        ({"darkroom.boot": "an earlier one"}, True),
+        ({"darkroom.pid": "4194304"}, True),
+    ],
+)
+def test_only_what_is_known_to_be_gone_is_dead(change: dict[str, str], dead: bool) -> None:
+    assert is_dead({**owner_tags(), **change}) is dead
+
+
+def test_a_stranger_s_run_is_never_ended(mlflow_store: Path) -> None:
+    store = client()
+    stranger = store.create_run(store.create_experiment("other")).info.run_id
+    assert end_dead_runs() == []
+    assert store.get_run(stranger).info.status == "RUNNING"
+
+
+def test_a_run_is_opened_where_none_is_given(mlflow_store: Path) -> None:
+    with open_run("digits", {"train": {"epochs": 3}}, VERSION) as run_id:
+        assert client().get_run(run_id).info.status == "RUNNING"
+    run = client().get_run(run_id)
+    assert (run.info.status, run.data.params) == ("FINISHED", {"train.epochs": "3"})
+    with pytest.raises(ZeroDivisionError), open_run("digits", {}, VERSION) as failed:
+        _ = 1 / 0
+    assert client().get_run(failed).info.status == "FAILED"
+
+
+def test_a_run_that_kubeflow_started_gets_its_settings_and_goes_on(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = client()
+    given = store.create_run(store.create_experiment("kubeflow")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    with open_run("digits", {"train": {"epochs": 3}}, VERSION) as run_id:
+        assert run_id == given
+    run = store.get_run(given)
+    assert (run.info.status, run.data.params) == ("RUNNING", {"train.epochs": "3"})
+    assert run.data.tags["darkroom.data_version"] == VERSION
+
+
+def test_a_deleted_experiment_is_named(mlflow_store: Path) -> None:
+    store = client()
+    store.delete_experiment(store.create_experiment("digits"))
+    with pytest.raises(InputError, match="the MLflow experiment 'digits' was deleted: restore it, or choose another name"):
+        start()
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    monkeypatch.setattr("components.store._WAITS_S", (0, 0))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+    with pytest.raises(InputError, match=rf"no MLflow server answers at MLFLOW_TRACKING_URI=http://127.0.0.1:{port} .*refused") as caught:
+        use_store()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow.db").write_text("not a database at all")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(InputError, match=r"the MLflow store at sqlite:.* can't be used: .*not a database"):
+        use_store()
+
+
+def test_an_unknown_kind_of_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "ftp://somewhere")
+    with pytest.raises(InputError, match="the MLflow store at ftp://somewhere can't be used: "):
+        use_store()

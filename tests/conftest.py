@@ -1,0 +1,55 @@
+"""Fixtures for all tests."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MLFLOWS_OWN_WARNINGS = (
+    "The ``noload`` loader strategy is deprecated:DeprecationWarning",
+)  # from inside MLflow: nothing here can mend them
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, except those that a library gives about itself."""
+    for warning in MLFLOWS_OWN_WARNINGS:
+        config.addinivalue_line("filterwarnings", f"ignore:{warning}")
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store on SQLite, made once for all workers: MLflow's migrations take seconds.
+
+    The process that made it wrote its output beside it, in `made.out` and `made.err`.
+    """
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "mlflow-template"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made.out").exists():
+            code = "from components.tracking import use_store; print(use_store())"
+            clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
+            environment = {**clean, "PYTHONPATH": str(Path(__file__).parents[1])}
+            (folder / "store").mkdir(exist_ok=True)
+            made = subprocess.run(
+                [sys.executable, "-c", code], cwd=folder / "store", env=environment, capture_output=True, text=True, check=False
+            )
+            (folder / "made.err").write_text(made.stderr)
+            (folder / "made.out").write_text(made.stdout)
+    return folder / "store" / "mlflow.db"
+
+
+@pytest.fixture
+def mlflow_store(migrated_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a fresh MLflow store, which this test and its processes use."""
+    folder = tmp_path / "mlflow-store"
+    folder.mkdir()
+    shutil.copyfile(migrated_store, folder / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    return folder
