@@ -1,0 +1,89 @@
+"""The outcome: one JSON file that says which version a run ended with, what it is worth, and why it was promoted or not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from components.files import read_json, write_json
+
+Variant = Literal["full", "pruned"]
+HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision")  # what a person looks for first
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which alias a version gets, and why.
+
+    Attributes:
+        decision: `champion` or `challenger`.
+        reason: One sentence.
+        rival: Number of the version it was compared with, 0 for none.
+        measure: What was compared, or empty.
+        score: The version's value on the shared test images, 0 to 1; meaningless where `measure` is empty.
+        rival_score: The rival's.
+        num_shared: Test images that both answered.
+    """
+
+    decision: str
+    reason: str
+    rival: int = 0
+    measure: str = ""
+    score: float = 0.0
+    rival_score: float = 0.0
+    num_shared: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with.
+
+    Attributes:
+        name: The registered model.
+        version: Its version, from 1.
+        alias: The version's alias now, or empty.
+        variant: Which of the two models was registered.
+        verdict: Why it has the alias.
+        metrics: Headline measures of the full model on the test images.
+        pruned_metrics: The same of the pruned model.
+        latency_ratio: The pruned model's latency over the full one's.
+        size_ratio: The same of the graphs' sizes.
+        dropped: Delivered files that were left out.
+        repeated: Whether an earlier run had registered the very same model.
+    """
+
+    name: str
+    version: int
+    alias: str
+    variant: Variant
+    verdict: Verdict
+    metrics: Mapping[str, float]
+    pruned_metrics: Mapping[str, float]
+    latency_ratio: float
+    size_ratio: float
+    dropped: int
+    repeated: bool = False
+
+    def write(self, path: Path) -> None:
+        """Writes the file that a run's last line is made of."""
+        write_json(
+            path,
+            {
+                "model": {"name": self.name, "version": self.version, "alias": self.alias, "variant": self.variant},
+                "metrics": dict(self.metrics),
+                "pruned": {
+                    "metrics": dict(self.pruned_metrics),
+                    "latency_ratio": self.latency_ratio,
+                    "size_ratio": self.size_ratio,
+                },
+                "dropped": self.dropped,
+                "decision": self.verdict.decision,
+                "reason": self.verdict.reason,
+            },
+        )
+
+
+def read_outcome(path: Path) -> dict[str, Any]:
+    """Reads the file as plain values."""
+    values: dict[str, Any] = read_json(path)
+    return values

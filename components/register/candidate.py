@@ -1,0 +1,86 @@
+"""The candidate: the one of a run's two models that is to be registered, and what is known of it."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from components import manifest
+from components.evaluation import MISTAKES, read_headline
+from components.model import read_card
+from components.outcome import HEADLINE, Variant
+from components.packaging import bundle_sha256
+from components.report import Sources
+from components.tracking import DATA_VERSION
+from components.versions import PREVIOUS, SHA256
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that asks to be registered.
+
+    Attributes:
+        name: The registered model's name.
+        variant: Which of the run's two models it is.
+        bundle: Its folder.
+        evaluation: What was said of it.
+        other_bundle: The other model's folder.
+        other_evaluation: What was said of the other.
+        splits: The assignment that it was trained and judged on.
+        previous: The earlier assignment that this one continues, or none.
+        contact_sheet: Picture of the augmentations.
+        data_version: Hash of the data.
+    """
+
+    name: str
+    variant: Variant
+    bundle: Path
+    evaluation: Path
+    other_bundle: Path
+    other_evaluation: Path
+    splits: Path
+    previous: Path | None
+    contact_sheet: Path
+    data_version: str
+
+    @classmethod
+    def choose(cls, name: str, sources: Sources, previous: Path | None) -> "Candidate":
+        """Takes the pruned model if its card says that it met its limits, else the full one."""
+        full, pruned = (sources.model, sources.evaluation), (sources.pruned_model, sources.pruned_evaluation)
+        met = bool((read_card(sources.pruned_model).pruning or {}).get("met"))
+        variant: Variant = "pruned" if met else "full"
+        chosen, other = (pruned, full) if met else (full, pruned)
+        version = manifest.read(sources.splits).data_version
+        return cls(name, variant, *chosen, *other, sources.splits, previous, sources.contact_sheet, version)
+
+    @property
+    def other_variant(self) -> Variant:
+        """The model that is not registered."""
+        return "full" if self.variant == "pruned" else "pruned"
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """What the registry is told of it."""
+        card, headline = read_card(self.bundle), read_headline(self.evaluation)
+        return {
+            SHA256: bundle_sha256(self.bundle),
+            DATA_VERSION: self.data_version,
+            PREVIOUS: hashlib.sha256(self.previous.read_bytes()).hexdigest() if self.previous else "none",
+            "darkroom.run_id": run_id,
+            "variant": self.variant,
+            "task": card.task,
+            "architecture": card.architecture,
+            "num_classes": str(len(card.classes)),
+            **{measure: f"{headline[measure]:.4f}" for measure in HEADLINE if measure in headline},
+        }
+
+    def example(self) -> bytes:
+        """A small image file: the smallest mistake, or where there is none a piece of the contact sheet."""
+        pictures = sorted(self.evaluation.joinpath(MISTAKES).glob("*.[jp][pn]g"), key=lambda path: (path.stat().st_size, path.name))
+        if pictures:
+            return pictures[0].read_bytes()
+        side, file = read_card(self.bundle).side_px, io.BytesIO()
+        with Image.open(self.contact_sheet) as sheet:
+            sheet.convert("RGB").crop((0, 0, side, side)).save(file, "PNG")
+        return file.getvalue()

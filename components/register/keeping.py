@@ -1,0 +1,110 @@
+"""Keeping: what a run holds in MLflow, for people to look at and for later runs to continue from."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from components.evaluation import FIGURES, METRICS, PREDICTIONS
+from components.outcome import HEADLINE, Outcome
+from components.register.candidate import Candidate
+from components.registry import EVALUATION_KEPT, PREVIOUS_KEPT, SPLITS_KEPT
+from components.report import Sources
+from components.runlog import log_curves, log_files, log_measures, log_picture, set_run_tags
+from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
+
+
+def keep_tables(run_id: str, candidate: Candidate) -> None:
+    """Keeps what a later run continues from, before there is a version that points to it."""
+    other = f"{EVALUATION_KEPT}_{candidate.other_variant}"
+    files = {SPLITS_KEPT: candidate.splits}
+    for folder, source in ((EVALUATION_KEPT, candidate.evaluation), (other, candidate.other_evaluation)):
+        files |= {f"{folder}/{name}": source / name for name in (PREDICTIONS, METRICS)}
+    if candidate.previous:
+        files[PREVIOUS_KEPT] = candidate.previous
+    with _laid_out(files) as tree:
+        log_files(run_id, tree)
+
+
+def keep_bundle(run_id: str, candidate: Candidate) -> None:
+    """Keeps the model that is not registered."""
+    with _laid_out({f"bundles/{candidate.other_variant}": candidate.other_bundle}) as tree:
+        log_files(run_id, tree)
+
+
+def keep_results(run_id: str, sources: Sources, outcome: Outcome, report: Path) -> None:
+    """Keeps what a person looks for: measures, curves, report and pictures.
+
+    Args:
+        run_id: The run.
+        sources: What the steps before have left.
+        outcome: What the run ended with.
+        report: The report's file.
+    """
+    log_measures(run_id, _headline(outcome))
+    log_curves(run_id, _curves(sources.history))
+    figures = sources.pruned_evaluation if outcome.variant == "pruned" else sources.evaluation
+    files = {"report.html": report, "issues.parquet": sources.issues, "history.csv": sources.history}
+    files |= {"images/contact_sheet.png": sources.contact_sheet}
+    files |= {f"figures/{path.name}": path for path in sorted((figures / FIGURES).glob("*.png"))}
+    with _laid_out(files) as tree:
+        log_files(run_id, tree)
+    log_picture(run_id, sources.contact_sheet, "contact_sheet")
+    tags = {MODEL_NAME: outcome.name, MODEL_VERSION: str(outcome.version), "variant": outcome.variant}
+    verdict = {DECISION: outcome.verdict.decision, REASON: outcome.verdict.reason}
+    set_run_tags(run_id, {**tags, **verdict, "mlflow.note.content": summary(outcome)})
+
+
+def summary(outcome: Outcome) -> str:
+    """The run in Markdown, for MLflow's page."""
+    rows = [
+        f"| {name} | {outcome.metrics[name]:.4f} | {_number(outcome.pruned_metrics, name)} |"
+        for name in HEADLINE
+        if name in outcome.metrics
+    ]
+    return "\n".join(
+        [
+            f"**{outcome.name} version {outcome.version}** ({outcome.variant}" + (f", alias `{outcome.alias}`)" if outcome.alias else ")"),
+            "",
+            f"{outcome.verdict.decision.capitalize()}: {outcome.verdict.reason}.",
+            "",
+            "| test images | full | pruned |",
+            "|---|---|---|",
+            *rows,
+            f"| latency | 1 | {outcome.latency_ratio:.2f} |",
+            f"| size | 1 | {outcome.size_ratio:.2f} |",
+            "",
+            f"{outcome.dropped} delivered files were left out. `report.html` among the artifacts tells the whole story.",
+        ]
+    )
+
+
+def _number(values: Mapping[str, float], name: str) -> str:
+    return f"{values[name]:.4f}" if name in values else ""
+
+
+def _headline(outcome: Outcome) -> dict[str, float]:
+    pruned = {f"pruned_{name}": value for name, value in outcome.pruned_metrics.items()}
+    ratios = {"latency_ratio": outcome.latency_ratio, "size_ratio": outcome.size_ratio}
+    return {**outcome.metrics, **pruned, **ratios, "dropped": float(outcome.dropped)}
+
+
+def _curves(history: Path) -> list[tuple[int, Mapping[str, float]]]:
+    table = pd.read_csv(history)
+    rows = table.drop(columns="epoch").to_dict("records")
+    epochs = [int(epoch) for epoch in table["epoch"]]
+    return [(epoch, {str(name): value for name, value in row.items() if pd.notna(value)}) for epoch, row in zip(epochs, rows, strict=True)]
+
+
+@contextmanager
+def _laid_out(files: Mapping[str, Path]) -> Iterator[Path]:
+    """Files and folders under the names that they have in the run: one upload, whatever their own names are."""
+    with tempfile.TemporaryDirectory() as place:
+        for name, source in files.items():
+            target = Path(place) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+        yield Path(place)

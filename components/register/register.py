@@ -1,0 +1,108 @@
+"""Registers the model that a run ended with, promotes it if it is better, and builds the report."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from components import issues as findings
+from components.config import StepConfig
+from components.evaluation import read_headline
+from components.model import GRAPH, read_card
+from components.outcome import Outcome
+from components.register.candidate import Candidate
+from components.register.keeping import keep_results, keep_tables
+from components.register.settling import settle
+from components.report import Sources, write_report
+from components.tracking import open_run
+from components.versions import CHAMPION, alias_of, check_name
+
+
+class RegisterConfig(StepConfig):
+    """Settings of `register`."""
+
+    name: str = Field("", max_length=200, description="Name of the model in the registry; empty: named after the data source.")
+    measure: Literal["accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro", "f1_weighted",
+                     "roc_auc", "average_precision"] = Field(
+        "f1_macro", description="Measure on the shared test images that decides between champion and challenger."
+    )  # fmt: skip
+    min_gain: float = Field(
+        0.0, ge=0, lt=1, description="The champion is replaced if the new model's measure is larger by more than this (0 to 1)."
+    )
+
+
+def register(
+    model: Path,
+    pruned_model: Path,
+    evaluation: Path,
+    pruned_evaluation: Path,
+    splits: Path,
+    issues: Path,
+    contact_sheet: Path,
+    history: Path,
+    outcome: Path,
+    report: Path,
+    *,
+    config: RegisterConfig,
+    name: str,
+    params: dict[str, dict[str, Any]],
+    previous: Path | None = None,
+) -> dict[str, float]:
+    """Registers one version, the pruned model if it met its limits, else the full one.
+
+    The same model again is the version that it already is: nothing is added, no alias moves.
+
+    Args:
+        model: The full model, see `components.model`.
+        pruned_model: The pruned one; its card says whether it met its limits.
+        evaluation: What `evaluate` said of the full model, see `components.evaluation`.
+        pruned_evaluation: What it said of the pruned one.
+        splits: Manifest with its `split` column.
+        issues: Findings of `clean`.
+        contact_sheet: Picture of the augmentations, PNG.
+        history: The training's curves, CSV.
+        outcome: Where the outcome is written, see `components.outcome`.
+        report: Where the report is written, see `components.report`.
+        config: Name, and what promotion asks for.
+        name: The model's name where the settings give none.
+        params: Settings of all steps, for the run and the report.
+        previous: The earlier assignment that `splits` continues, or none.
+
+    Returns:
+        The version's number, 1 if it is the champion now or 0, and the number of files that were left out.
+
+    Raises:
+        InputError: The name can't be a model's name, or the MLflow store can't be used.
+    """
+    name = config.name or name
+    check_name(name)
+    sources = Sources(model, pruned_model, evaluation, pruned_evaluation, splits, issues, contact_sheet, history)
+    candidate = Candidate.choose(name, sources, previous)
+    with open_run(name, params, candidate.data_version) as run_id:
+        keep_tables(run_id, candidate)
+        version, verdict, repeated = settle(candidate, run_id, config.measure, config.min_gain)
+        result = Outcome(
+            name=name,
+            version=version.number,
+            alias=alias_of(version),
+            variant=candidate.variant,
+            verdict=verdict,
+            metrics=read_headline(evaluation),
+            pruned_metrics=read_headline(pruned_evaluation),
+            latency_ratio=float((read_card(pruned_model).pruning or {}).get("latency_ratio", 1.0)),
+            size_ratio=(pruned_model / GRAPH).stat().st_size / (model / GRAPH).stat().st_size,
+            dropped=num_dropped(issues),
+            repeated=repeated,
+        )
+        result.write(outcome)
+        write_report(report, sources, result, params, {"run": run_id, "data version": candidate.data_version})
+        keep_results(run_id, sources, result, report)
+    known = "  registered before" if repeated else ""
+    print(f"{name} version {result.version}{known}  {result.alias or 'no alias'}  {verdict.reason}", flush=True)
+    return {"version": float(version.number), "champion": float(result.alias == CHAMPION), "dropped": float(result.dropped)}
+
+
+def num_dropped(issues: Path) -> int:
+    """Delivered files that were left out, each counted once however many findings it has."""
+    table = findings.read(issues)
+    return int(table.loc[table["action"] == "dropped", "path"].nunique())

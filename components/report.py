@@ -1,0 +1,213 @@
+"""The report: one HTML file, complete in itself, that shows a run from its data to the decision about its model."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from components import issues as findings
+from components import manifest as manifests
+from components.charts import line_chart
+from components.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
+from components.files import whole
+from components.manifest import Manifest
+from components.model import read_card
+from components.outcome import HEADLINE, Outcome, Variant
+
+SPLITS = ("train", "validation", "test", "excluded")
+NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "f1_macro": "F1, mean of classes",
+    "f1_micro": "F1, all decisions",
+    "f1_weighted": "F1, weighted by class",
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "expected_calibration_error": "Calibration error",
+    "hamming_loss": "Hamming loss",
+    "subset_accuracy": "All labels right",
+    "log_loss": "Log loss",
+    "num_images": "Test images",
+}
+_CARDS = ("accuracy", "f1_macro", "balanced_accuracy", "roc_auc")
+_MAX_SHEET_PX = 1600  # width of the contact sheet in the page
+_MAX_PNG_BYTES = 400_000
+_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the steps of a run have left: the artifacts that the report shows.
+
+    Attributes:
+        model: The full model.
+        pruned_model: The pruned one.
+        evaluation: Of the full model.
+        pruned_evaluation: Of the pruned one.
+        splits: Manifest with its `split` column.
+        issues: Findings of `clean`.
+        contact_sheet: Picture of the augmentations.
+        history: The training's curves.
+    """
+
+    model: Path
+    pruned_model: Path
+    evaluation: Path
+    pruned_evaluation: Path
+    splits: Path
+    issues: Path
+    contact_sheet: Path
+    history: Path
+
+    def judged(self, variant: Variant) -> Path:
+        """The evaluation of one of the two models."""
+        return self.pruned_evaluation if variant == "pruned" else self.evaluation
+
+
+def write_report(path: Path, sources: Sources, outcome: Outcome, params: Mapping[str, Any], origin: Mapping[str, str]) -> None:
+    """Writes the report; equal inputs make equal bytes.
+
+    Args:
+        path: The HTML file.
+        sources: What the steps have left.
+        outcome: What the run ended with.
+        params: Settings, a section a step.
+        origin: Run, data version and what else tells where the model comes from, by name.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template(_TEMPLATE.name).render(
+        outcome=outcome,
+        card=read_card(sources.model),
+        pruning=_plain(read_card(sources.pruned_model).pruning or {}),
+        headline=_headline(sources, outcome),
+        table=_table(outcome),
+        params=params,
+        origin={**origin, **_plain(read_card(sources.model).provenance)},
+        **_data(manifests.read(sources.splits)),
+        findings=_findings(findings.read(sources.issues)),
+        contact_sheet=_sheet(sources.contact_sheet),
+        **_curves(sources.history),
+        **_judgement(sources.judged(outcome.variant)),
+    )
+    with whole(path) as draft:
+        draft.write_text(page, encoding="utf-8")
+
+
+def _headline(sources: Sources, outcome: Outcome) -> list[dict[str, Any]]:
+    """Cards: the registered model's value with its interval, and the other model's."""
+    intervals = read_metrics(sources.judged(outcome.variant)).get("intervals", {})
+    mine, other = outcome.metrics, outcome.pruned_metrics
+    if outcome.variant == "pruned":
+        mine, other = other, mine
+    return [
+        {"name": NAMES[name], "value": mine[name], "other": other.get(name), "interval": intervals.get(name)}
+        for name in _CARDS
+        if name in mine
+    ]
+
+
+def _table(outcome: Outcome) -> list[dict[str, Any]]:
+    """All headline measures, the best known first."""
+    order = [*(name for name in HEADLINE if name in outcome.metrics), *sorted(set(outcome.metrics) - set(HEADLINE))]
+    return [
+        {
+            "name": NAMES.get(name, name.replace("_", " ").capitalize()),
+            "full": outcome.metrics[name],
+            "pruned": outcome.pruned_metrics.get(name),
+        }
+        for name in order
+    ]
+
+
+def _data(manifest: Manifest) -> dict[str, Any]:
+    frame = manifest.frame()
+    column = "labels" if manifest.task == "multilabel" else "label"
+    counts = pd.crosstab(frame.explode(column)[column], frame.explode(column)["split"]).reindex(
+        index=list(manifest.classes), columns=list(SPLITS), fill_value=0
+    )
+    totals = frame["split"].value_counts()
+    return {
+        "task": manifest.task,
+        "num_images": len(frame),
+        "splits": [(split, int(totals.get(split, 0))) for split in SPLITS if split != "excluded" or totals.get(split, 0)],
+        "classes": [{"name": name, "counts": row} for name, row in zip(manifest.classes, counts.to_numpy().tolist(), strict=True)],
+        "largest": max(1, int(counts.sum(axis=1).max())),
+        "size": f"{frame['width'].median():.0f} × {frame['height'].median():.0f}",
+    }
+
+
+def _findings(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row a check and what was done, most frequent first, with examples."""
+    rows = [
+        {"check": str(check), "action": str(action), "count": len(group), "examples": group[["path", "detail"]].head(3).to_dict("records")}
+        for (check, action), group in table.groupby(["check", "action"])
+    ]
+    return sorted(rows, key=lambda row: (-int(str(row["count"])), str(row["check"])))
+
+
+def _curves(history: Path) -> dict[str, Any]:
+    table = pd.read_csv(history)
+    shown = {"train_loss": "training", "validation_loss": "validation"}
+    measures = {f"validation_{name}": NAMES[name] for name in HEADLINE[:3]}
+    charts = [line_chart(_points(table, names), "epoch") for names in (shown, measures)]
+    return {"num_epochs": len(table), "loss_chart": charts[0], "measure_chart": charts[1]}
+
+
+def _points(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
+    present = {column: name for column, name in names.items() if column in table and table[column].notna().any()}
+    return {
+        name: [(float(x), float(y)) for x, y in zip(table["epoch"], table[column], strict=True) if pd.notna(y)]
+        for column, name in present.items()
+    }
+
+
+def _judgement(evaluation: Path) -> dict[str, Any]:
+    each = read_metrics(evaluation).get("classes", {})
+    return {
+        "figures": [
+            {"name": path.stem.replace("_", " ").capitalize(), "source": _embed(path.read_bytes(), "png")}
+            for path in sorted((evaluation / FIGURES).glob("*.png"), key=lambda path: (path.stem.find("confusion") < 0, path.name))
+        ],
+        "class_measures": sorted(({"name": name, **values} for name, values in each.items()), key=lambda row: row.get("f1", 0.0)),
+        "mistakes": [
+            {**mistake, "source": _embed((evaluation / MISTAKES / mistake["file"]).read_bytes(), Path(mistake["file"]).suffix[1:])}
+            for mistake in read_mistakes(evaluation)
+        ],
+    }
+
+
+def _sheet(path: Path) -> str:
+    data = path.read_bytes()
+    with Image.open(io.BytesIO(data)) as sheet:
+        if sheet.width <= _MAX_SHEET_PX and len(data) <= _MAX_PNG_BYTES:
+            return _embed(data, "png")
+        picture = sheet.convert("RGB")
+    picture.thumbnail((_MAX_SHEET_PX, 100 * _MAX_SHEET_PX), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=86)
+    return _embed(file.getvalue(), "jpeg")
+
+
+def _embed(data: bytes, kind: str) -> str:
+    return f"data:image/{kind.replace('jpg', 'jpeg')};base64,{base64.b64encode(data).decode()}"
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    """The single values among many, as text."""
+    known = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+    return {
+        name.replace("_", " "): f"{value:.4g}"
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        for name, value in known.items()
+    }

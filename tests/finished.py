@@ -1,0 +1,171 @@
+"""What the steps of a run leave, small and real: images that were really encoded, models that really answer."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+from safetensors.numpy import save_file
+
+from components import issues, manifest
+from components.evaluate.evaluate import EvaluateConfig, evaluate
+from components.images import ImageWriter
+from components.manifest import Manifest, Task, make_table
+from components.model import CARD, GRAPH, WEIGHTS, ModelCard
+from components.report import Sources
+
+SIDE = 16
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished pipeline's artifacts."""
+
+    images: Path
+    sources: Sources
+
+    def arguments(self) -> dict[str, Path]:
+        """The inputs of `register`."""
+        return dict(vars(self.sources))
+
+
+def make(
+    folder: Path,
+    classes: Sequence[str] = ("cat", "dog", "owl"),
+    task: Task = "multiclass",
+    *,
+    per_class: int = 12,
+    noise: float = 0.0,
+    met: bool = False,
+    data_version: str = "a" * 32 + ".dir",
+    seed: int = 0,
+    test: bool = True,
+) -> Finished:
+    """Makes images of coloured patterns, a linear model fitted to them, and what the steps say of both.
+
+    Args:
+        folder: Where everything is placed.
+        classes: Class names.
+        task: What is to be answered.
+        per_class: Images a class.
+        noise: Spoils the model's weights: 0 is a good model, 1 a bad one.
+        met: Whether the pruned model met its limits.
+        data_version: Of the data.
+        seed: Decides the images.
+        test: Whether test images are the first of each class; otherwise the last.
+    """
+    rng = np.random.default_rng(seed)
+    patterns = rng.integers(0, 256, (len(classes), 4, 4, 3))
+    truth = np.repeat(np.eye(len(classes), dtype=int), per_class, axis=0)
+    if task == "multilabel":
+        truth |= rng.random(truth.shape) < 0.2
+    shown = np.clip(truth @ patterns.reshape(len(classes), -1) / truth.sum(1, keepdims=True), 0, 255).reshape(-1, 4, 4, 3)
+    pixels = np.clip(np.kron(shown, np.ones((1, 4, 4, 1))) + rng.normal(0, 30, (len(truth), SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+    with ImageWriter(folder / "images") as writer:
+        names = [writer.add(_png(picture)) for picture in pixels]
+    _splits(truth, names, tuple(classes), task, per_class, data_version, test).write(folder / "splits")
+    weights = _fit(pixels, truth) + noise * rng.normal(0, 5.0, (49, len(classes)))
+    card = ModelCard(
+        "linear", tuple(classes), task, SIDE, (0.5,) * 3, (0.5,) * 3, _thresholds(task, len(classes)), {"data_version": data_version}
+    )
+    _bundle(folder / "model", card, weights)
+    pruning = {"met": met, "latency_ratio": 0.45, "latency_ms": 1.5}
+    _bundle(folder / "pruned_model", replace(card, pruning=pruning), np.round(weights, 1))
+    for model, judged in (("model", "evaluation"), ("pruned_model", "pruned_evaluation")):
+        config = EvaluateConfig(num_resamples=100, num_threads=1)
+        evaluate(folder / "images", folder / "splits", folder / model, folder / judged, config=config)
+    _others(folder)
+    kinds = ("model", "pruned_model", "evaluation", "pruned_evaluation", "splits", "issues", "contact_sheet", "history")
+    return Finished(folder / "images", Sources(*(folder / kind for kind in kinds)))
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def _splits(
+    truth: npt.NDArray[Any], names: list[str], classes: tuple[str, ...], task: Task, per_class: int, version: str, first: bool
+) -> Manifest:
+    order = np.tile(np.arange(per_class), len(classes))
+    place = order if first else per_class - 1 - order
+    splits = np.select([place < per_class // 3, place < per_class // 2], ["test", "validation"], "train")
+    given = [[name for name, on in zip(classes, row, strict=True) if on] for row in truth]
+    columns: dict[str, Any] = {
+        "path": [f"{labels[0]}/{number:04d}.png" for number, labels in enumerate(given)],
+        "image_id": names,
+        "width": [SIDE] * len(names),
+        "height": [SIDE] * len(names),
+        "split": splits.tolist(),
+    }
+    columns |= {"labels": given} if task == "multilabel" else {"label": [labels[0] for labels in given]}
+    return Manifest(make_table(columns), classes, task, version)
+
+
+def _thresholds(task: Task, num_classes: int) -> tuple[float, ...]:
+    return {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * num_classes}[task]
+
+
+def _fit(pixels: npt.NDArray[np.uint8], truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    features = pixels.reshape(-1, 4, 4, 4, 4, 3).mean((2, 4)).reshape(len(pixels), -1) / 255
+    features = np.hstack([features, np.ones((len(features), 1))])
+    ridge = features.T @ features + 0.05 * np.eye(49)
+    solved: npt.NDArray[np.float64] = np.linalg.solve(ridge, features.T @ (8.0 * truth - 4.0))
+    return solved
+
+
+def _bundle(folder: Path, card: ModelCard, weights: npt.NDArray[np.float64]) -> None:
+    folder.mkdir(parents=True)
+    card.write(folder / CARD)
+    save_file({"weights": weights.astype(np.float32)}, folder / WEIGHTS)
+    (folder / GRAPH).write_bytes(_graph(weights.astype(np.float32), card.task).SerializeToString())
+
+
+def _graph(weights: npt.NDArray[np.float32], task: Task) -> onnx.ModelProto:
+    """Mean colours of 4 x 4 fields, a linear layer, softmax or sigmoid."""
+    constants = {
+        "scale": np.float32(255), "fields": np.array([-1, 4, 4, 4, 4, 3]), "flat": np.array([0, -1]),
+        "weight": weights[:-1], "bias": weights[-1],
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["float", "scale"], ["small"]),
+        helper.make_node("Reshape", ["small", "fields"], ["blocks"]),
+        helper.make_node("ReduceMean", ["blocks"], ["means"], axes=[2, 4], keepdims=0),
+        helper.make_node("Reshape", ["means", "flat"], ["features"]),
+        helper.make_node("MatMul", ["features", "weight"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["logits"]),
+        helper.make_node("Sigmoid" if task == "multilabel" else "Softmax", ["logits"], ["probabilities"]),
+    ]
+    inputs = [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", SIDE, SIDE, 3])]
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", weights.shape[1]])]
+    held = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "linear", inputs, outputs, held)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def _others(folder: Path) -> None:
+    found = [("cat/broken.png", "unreadable"), ("cat/twin.png", "duplicate"), ("cat/twin.png", "small")]
+    rows: list[dict[str, object]] = [
+        {"path": path, "image_id": "0", "check": check, "score": 1.0, "action": "dropped", "detail": f"it is {check}"}
+        for path, check in found
+    ]
+    rows.append({"path": "dog/a.png", "image_id": "1", "check": "contradictory", "score": 1.0, "action": "flagged", "detail": "two labels"})
+    issues.write(folder / "issues", rows)
+    stripes = np.arange(96 * 64 * 3, dtype=np.uint8).reshape(64, 96, 3)
+    Image.fromarray(stripes).save(folder / "contact_sheet", "PNG")
+    lines = ["epoch,train_loss,validation_loss,validation_accuracy,validation_f1_macro,learning_rate"]
+    lines += [f"{epoch},{1 / epoch:.4f},{1.2 / epoch:.4f},{1 - 0.5 / epoch:.4f},{1 - 0.6 / epoch:.4f},0.001" for epoch in (1, 2, 3, 4)]
+    (folder / "history").write_text("\n".join(lines) + "\n")
+
+
+def read_splits(path: Path) -> Manifest:
+    """The table of splits that `make` wrote."""
+    return manifest.read(path)
