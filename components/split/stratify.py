@@ -1,0 +1,143 @@
+"""Spreads units over the splits so that each split gets its share of every label.
+
+Splits are columns 0, 1, 2: train, validation, test. A share of 0 closes a split to what is new.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from components.split.units import Integers
+
+Floats = npt.NDArray[np.float64]
+ONE_EACH = (0, 2, 1)  # whom the last images of a small class go to: a class must be trained before it can be tested
+
+
+def spread(labels: csr_array, sizes: Integers, placed: Integers, shares: Floats, *, exclusive: bool, seed: int) -> Integers:
+    """Assigns units to splits.
+
+    Where an image has one label, single images are spread exactly: every class within one image of its share in each
+    split, and at least one in each if it has enough. Units of several images go first, by iterative stratification,
+    so that the single images make up for what those could not meet.
+
+    Args:
+        labels: `(U, K) int64` images of each label in each unit.
+        sizes: `(U,)` images in each unit.
+        placed: `(K + 1, 3)` images of each label, and in the last row all, that stand already.
+        shares: `(3,)` share of all images that each split should have.
+        exclusive: Every image has exactly one label.
+        seed: Decides which units go where.
+
+    Returns:
+        `(U,) int64` of 0, 1, 2.
+    """
+    rank = np.random.default_rng(seed).permutation(len(sizes))
+    single = exclusive & (sizes == 1)
+    result = np.full(len(sizes), -1, dtype=np.int64)
+    alone = np.flatnonzero(single)[np.argsort(rank[single])]
+    joint = np.flatnonzero(~single)[np.lexsort((rank[~single], -sizes[~single]))]
+    classes = labels[alone].indices.astype(np.int64)
+    later = np.bincount(classes, minlength=labels.shape[1])
+    if len(joint):
+        new = np.append(labels.sum(axis=0), sizes.sum())
+        result[joint] = _iterative(labels[joint], sizes[joint], wanted(placed, new, shares), placed, later, shares > 0)
+    for split in range(3):
+        mine = joint[result[joint] == split]
+        placed = placed.copy()
+        placed[:, split] += np.append(labels[mine].sum(axis=0), sizes[mine].sum())
+    result[alone] = _exact(classes, placed[:-1], later, shares)
+    return result
+
+
+def wanted(placed: Integers, new: Integers, shares: Floats) -> Floats:
+    """How many more of each label every split should get, so that totals come nearest to the shares.
+
+    A split that has more than its share already gets none, and the others share the rest.
+
+    Args:
+        placed: `(K, 3)` that stand already.
+        new: `(K,)` to be placed.
+        shares: `(3,)`.
+
+    Returns:
+        `(K, 3) float64`, rows adding up to `new`.
+    """
+    taking = np.broadcast_to(shares > 0, placed.shape)
+    goal = np.zeros(placed.shape)
+    for _ in range(placed.shape[1]):
+        weights = np.where(taking, shares, 0.0)
+        total = new + np.where(taking, placed, 0).sum(axis=1)
+        goal = total[:, None] * weights / weights.sum(axis=1, keepdims=True)
+        taking = taking & (placed <= goal + 1e-9)
+    return np.where(taking, np.maximum(goal - placed, 0.0), 0.0)
+
+
+def _exact(classes: Integers, placed: Integers, new: Integers, shares: Floats) -> Integers:
+    """Places single images, given in random order with their class, by whole-number quotas."""
+    quotas = _rounded(wanted(placed, new, shares), placed, shares > 0)
+    by_class = np.argsort(classes, kind="stable")
+    result = np.empty(len(classes), dtype=np.int64)
+    result[by_class] = np.repeat(np.tile(np.arange(3), len(quotas)), quotas.ravel())
+    return result
+
+
+def _rounded(wishes: Floats, placed: Integers, taking: npt.NDArray[np.bool_]) -> Integers:
+    """Rounds each row up or down, keeping its sum; what a split is owed is remembered from class to class."""
+    quotas = np.floor(wishes + 1e-9).astype(np.int64)
+    owed = np.zeros(3)
+    for wish, quota, standing in zip(wishes, quotas, placed, strict=True):
+        rest = wish - quota
+        favour = np.where(rest > 1e-9, rest + owed, -np.inf)
+        for split in np.argsort(-favour, kind="stable")[: round(rest.sum())]:
+            quota[split] += 1
+        _one_each(quota, standing, taking)
+        owed += wish - quota
+    return quotas
+
+
+def _one_each(quota: Integers, standing: Integers, taking: npt.NDArray[np.bool_]) -> None:
+    for split in ONE_EACH:
+        total = quota + standing
+        donors = np.where((quota > 0) & (total > 1), total, 0)
+        if taking[split] and total[split] == 0 and donors.max() > 0:
+            quota[int(donors.argmax())] -= 1
+            quota[split] += 1
+
+
+def _iterative(
+    labels: csr_array, sizes: Integers, wishes: Floats, placed: Integers, later: Integers, taking: npt.NDArray[np.bool_]
+) -> Integers:
+    """Places units, given largest first, label by label, the rarest label first.
+
+    The last units of a label are kept for the splits that have none of it.
+
+    Source: Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011; here over groups.
+    """
+    open_splits = [split for split in range(3) if taking[split]]
+    desire, has = wishes.tolist(), (placed > 0).tolist()
+    everything = len(desire) - 1
+    pointers, columns, counts = labels.indptr.tolist(), labels.indices.tolist(), labels.data.tolist()
+    by_label = labels.tocsc()
+    left = np.diff(by_label.indptr).astype(np.int64)
+    result = [-1] * len(sizes)
+
+    def put(unit: int, label: int, candidates: list[int]) -> None:
+        chosen = max(candidates, key=lambda split: (desire[label][split], desire[everything][split]))
+        result[unit] = chosen
+        desire[everything][chosen] -= sizes[unit]
+        for place in range(pointers[unit], pointers[unit + 1]):
+            column = columns[place]
+            desire[column][chosen] -= counts[place]
+            has[column][chosen] = True
+            left[column] -= 1
+
+    while left.any():
+        label = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
+        for unit in np.sort(by_label.indices[by_label.indptr[label] : by_label.indptr[label + 1]]).tolist():
+            if result[unit] < 0:
+                without = [split for split in open_splits if not has[label][split]]
+                put(unit, label, without if 0 < left[label] + later[label] <= len(without) else open_splits)
+    for unit in range(len(sizes)):
+        if result[unit] < 0:
+            put(unit, everything, open_splits)
+    return np.array(result, dtype=np.int64)
