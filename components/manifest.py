@@ -1,7 +1,8 @@
 """The manifest: one Parquet file, a row a delivered file, that says which images count and for what.
 
-Columns: `path` (unique), `image_id`, `label` (single-label tasks) or `labels` (list, multi-label), `width`, `height`
-(pixels; null where the file can't be read), `group` (the user's: patient, product; null where there is none),
+Columns: `path` (unique), `image_id` (null where the file is above ingest's size limit and was not packed), `label`
+(single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels; null where the file can't be read),
+`group` (the user's: patient, product; null where there is none),
 `given_split` (train, validation or test where the source says so), and what the steps add: `cluster` (clean), `split`
 (split), `source_id` (augment: the image that a copy was made from). Task, class order and data version stand in the
 file's schema metadata. Only this module reads and writes manifests: pandas loses that metadata.

@@ -103,8 +103,10 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     task = _task(listing, classes, config)
     if len(classes) < 2:
         known = f"only one class, {classes[0]!r}" if classes else "no class"
+        wrapped = len(classes) == 1 and not listing.named and all(row.file.path.count("/") > 1 for row in rows)
+        hint = f"; if the folders in {classes[0]}/ are the classes, name {data}/{classes[0]}" if wrapped and data.is_dir() else ""
         raise InputError(
-            f"{data} holds {known}: at least two classes are needed (one folder a class directly below the root, or a table of labels)"
+            f"{data} holds {known}: at least two classes are needed (one folder a class below the root, or a table of labels){hint}"
         )
     columns: dict[str, list[object]] = {
         "path": [row.file.path for row in rows],

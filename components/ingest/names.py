@@ -19,12 +19,11 @@ class Names:
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_end: dict[str, list[str]] = defaultdict(list)
         for path in paths:
-            name = _plain(path).rpartition("/")[2]
-            stem = name.rpartition(".")[0]
-            for key in {name, stem} - {""}:
-                self._by_name[key].append(path)
+            plain = _plain(path)
+            for key in {_end(form, parts) for form in (plain, _bare(plain)) for parts in (1, 2)}:
+                self._by_end[key].append(path)
 
     def find(self, name: str) -> list[str]:
         """Paths that a name may mean: none, one, or several that it does not tell apart.
@@ -33,7 +32,7 @@ class Names:
             name: A path, or the end of one, with or without its ending.
         """
         wanted = name.replace("\\", "/").removeprefix("./")
-        candidates = self._by_name.get(_plain(wanted).rpartition("/")[2], [])
+        candidates = self._by_end.get(_end(_plain(wanted), 2), [])
         for form in (_exact, _plain):
             for bare in (False, True):
                 named = form(wanted)
@@ -72,6 +71,11 @@ def _exact(path: str) -> str:
 
 def _plain(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
+
+
+def _end(path: str, parts: int) -> str:
+    """The last parts of a path: many folders may hold a file of the same name."""
+    return "/".join(path.split("/")[-parts:])
 
 
 def _bare(path: str) -> str:

@@ -227,6 +227,18 @@ def test_what_is_missing_or_of_the_wrong_kind_is_told(tmp_path, data, out):
     fails(data, out, r"data holds only one class, 'a': at least two classes are needed")
 
 
+def test_a_folder_around_the_class_folders_is_pointed_out(data, out):
+    lay(data, names("weather/rain/1.png", "weather/sun/2.png"))
+    fails(data, out, r"only one class, 'weather'.*if the folders in weather/ are the classes, name .*data/weather")
+
+
+def test_pipes_are_not_opened(data, out):
+    lay(data, names("a/1.png", "b/2.png"))
+    os.mkfifo(data / "b" / "pipe.png")
+    manifest, measures = run(data, out)
+    assert (len(manifest), measures["num_ignored"]) == (2, 1)
+
+
 def test_images_without_class_folders_are_told(data, out):
     fails(lay(data, names("1.png", "2.png")), out, r"data holds 2 image\(s\) \(1\.png, 2\.png\) but no class folders")
 
