@@ -10,7 +10,8 @@ from components.files import whole
 from components.images import ImageWriter, UnreadableError, size
 from components.ingest.labelled import list_source
 from components.ingest.listing import Listed, Listing, has_image_suffix, in_order, some
-from components.ingest.sources import File, Source, open_source
+from components.ingest.opening import open_source
+from components.ingest.sources import File, Source
 from components.ingest.tables import TableConfig
 from components.manifest import Manifest, Task, make_table
 

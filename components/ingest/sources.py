@@ -127,27 +127,3 @@ class FolderSource:
 
     def read_table(self, path: str) -> bytes:
         return self._read(path).data
-
-
-def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
-    """Opens what the user named.
-
-    Args:
-        data: A folder, a table of labels that lies beside its images, a zip or a tar (judged by content).
-        max_bytes: No file above this size is read.
-
-    Returns:
-        The source, and the table's path in it where the user named a table, else an empty string.
-
-    Raises:
-        InputError: There is nothing there, it is nothing of the kind, or an archive is damaged or hostile.
-    """
-    from components.ingest.archives import open_archive  # archives build on this module
-
-    if not data.exists():
-        raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
-    if data.is_dir():
-        return FolderSource(str(data), data, max_bytes), ""
-    if data.suffix.lower() in (".csv", ".tsv", ".parquet"):
-        return FolderSource(str(data), data.parent, max_bytes), text(data.name)
-    return open_archive(data, max_bytes), ""
