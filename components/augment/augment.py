@@ -1,0 +1,186 @@
+"""Balances the training split with new pictures and settles what training does to a picture on the fly."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from components import manifest
+from components.augment.balancing import plan, smallest_share
+from components.augment.contact_sheet import draw
+from components.augment.copies import pack
+from components.augment.symmetry import AXES, Mirroring, mirrorings
+from components.config import StepConfig
+from components.errors import InputError
+from components.files import whole
+from components.images import Images, UnreadableError, pixels
+from components.manifest import Manifest
+from components.parallel import ordered
+from components.policy import Operation, Policy
+
+THUMBNAIL_PX = 16
+NUM_JUDGED = 1200  # training images on which mirroring is judged
+NUM_ROWS = 6
+FLIP_PROBABILITY = 0.5
+
+
+class AugmentConfig(StepConfig):
+    """How much the training images may change, and how many copies balance them. A strength of 0 leaves one out."""
+
+    target_share: float = Field(0.5, ge=0, le=1, description="Training images that each class should have, as a share of the largest's.")
+    max_copies_per_image: int = Field(4, ge=0, le=100, description="Copies made of one image at most.")
+    max_copies: int = Field(2000, ge=0, description="Copies made in all at most.")
+    max_side_px: int = Field(256, ge=8, le=4096, description="Longer side of a copy at most, in pixels.")
+    probability: float = Field(0.5, ge=0, le=1, description="Chance of each operation at an image; noise and erasing have half of it.")
+    horizontal_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring left to right, or auto to measure it.")
+    vertical_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring top to bottom, or auto to measure it.")
+    rotation_degrees: float = Field(10.0, ge=0, le=180, description="Turned by up to this many degrees either way.")
+    scale: float = Field(0.15, ge=0, le=2, description="Enlarged or shrunk by up to this share.")
+    aspect: float = Field(0.1, ge=0, le=2, description="Widened or narrowed by up to this share.")
+    translation: float = Field(0.1, ge=0, le=1, description="Moved by up to this share of the side.")
+    perspective: float = Field(0.1, ge=0, le=0.9, description="Corners pulled inwards by up to this share of half the side.")
+    crop: float = Field(0.15, ge=0, le=0.9, description="Share of the side that a window may leave out.")
+    brightness: float = Field(0.2, ge=0, le=1, description="Brightness changed by up to this share.")
+    contrast: float = Field(0.2, ge=0, le=1, description="Contrast changed by up to this share.")
+    saturation: float = Field(0.2, ge=0, le=1, description="Saturation of colours changed by up to this share.")
+    hue_degrees: float = Field(0.0, ge=0, le=180, description="Colours turned by up to this many degrees of the colour circle.")
+    noise: float = Field(0.02, ge=0, le=1, description="Standard deviation of the noise at most, where white is 1.")
+    erasing: float = Field(0.15, ge=0, le=0.9, description="Share of the area that is painted over at most.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides which images are copied and how.")
+
+
+def augment(
+    images: Path, splits: Path, augmented_images: Path, examples: Path, policy: Path, contact_sheet: Path, *, config: AugmentConfig
+) -> dict[str, float]:
+    """Balances the training split with augmented copies and settles the policy of training.
+
+    Only images of the training split are read. Whether mirroring keeps the labels is measured on them (see
+    `symmetry`): left to right is on unless it is seen to harm, top to bottom only where it is seen not to.
+
+    Args:
+        images: Packed images.
+        splits: Manifest with its `split` column.
+        augmented_images: Where the copies are packed; a folder with an empty shard where there are none.
+        examples: Where the manifest is written that has a row for each copy too, in the training split, with
+            `source_id` and the path `augmented/<number>/<path>`.
+        policy: Where the policy is written.
+        contact_sheet: Where the picture is written that shows what the policy does.
+        config: Strengths, target share and seed.
+
+    Returns:
+        Copies, operations, the rarest label's images as a share of the commonest's before and after, and the share of
+        what a small classifier learnt that each mirroring leaves, where that was measured.
+
+    Raises:
+        InputError: There is no training image, or one can't be decoded.
+    """
+    delivered, assigned = Images(images), manifest.read(splits)
+    training = assigned.where("train")
+    if len(training) == 0:
+        raise InputError("no image is left to train on: change the fractions of split, or add images")
+    try:
+        measured = _measure(delivered, training, config)
+        settled = settle(config, measured)
+        print(f"policy: {', '.join(operation.name for operation in settled.operations) or 'nothing'}", flush=True)
+        settled.write(policy)
+        truth = _truth(training)
+        copies = _plan(training, truth, settled, config)
+        added = pack(delivered, assigned, training, copies, settled, config.max_side_px, config.seed, augmented_images, examples)
+        _draw(delivered, training, settled, measured, contact_sheet, config.seed)
+    except UnreadableError as error:
+        raise InputError(f"a training image can't be decoded ({error}): run clean on these data first") from error
+    print(f"{added} copies of {int((copies > 0).sum())} training images", flush=True)
+    balanced = np.repeat(truth, 1 + copies, axis=0)
+    return {
+        "num_copies": added,
+        "num_operations": len(settled.operations),
+        "smallest_share_before": smallest_share(truth),
+        "smallest_share_after": smallest_share(balanced),
+        **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.judged},
+    }
+
+
+def settle(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
+    """The policy of these settings; what is automatic follows what was measured."""
+    chance, half = config.probability, config.probability / 2
+    drawn = [
+        ("horizontal_flip", _flip(config.horizontal_flip, measured.get("horizontal_flip"), without_evidence=True), 0.0, 0.0),
+        ("vertical_flip", _flip(config.vertical_flip, measured.get("vertical_flip"), without_evidence=False), 0.0, 0.0),
+        ("rotation", chance, -config.rotation_degrees, config.rotation_degrees),
+        ("scale", chance, 1 / (1 + config.scale), 1 + config.scale),
+        ("aspect", chance, 1 / (1 + config.aspect), 1 + config.aspect),
+        ("translation", chance, -config.translation, config.translation),
+        ("perspective", chance, 0.0, config.perspective),
+        ("crop", chance, 1 - config.crop, 1.0),
+        ("brightness", chance, 1 - config.brightness, 1 + config.brightness),
+        ("contrast", chance, 1 - config.contrast, 1 + config.contrast),
+        ("saturation", chance, 1 - config.saturation, 1 + config.saturation),
+        ("hue", chance, -config.hue_degrees, config.hue_degrees),
+        ("noise", half, 0.0, config.noise),
+        ("erasing", half, 0.0, config.erasing),
+    ]
+    operations = (Operation(name=name, probability=probability, low=low, high=high) for name, probability, low, high in drawn)
+    return Policy(operations=tuple(one for one in operations if one.probability > 0 and (one.name in AXES or one.low < one.high)))
+
+
+def _flip(wish: float | str, mirroring: Mirroring | None, *, without_evidence: bool) -> float:
+    if not isinstance(wish, str):
+        return wish
+    harmless = mirroring.keeps_labels if mirroring and mirroring.judged else without_evidence
+    return FLIP_PROBABILITY if harmless else 0.0
+
+
+def _measure(delivered: Images, training: Manifest, config: AugmentConfig) -> dict[str, Mirroring]:
+    automatic = [name for name in AXES if getattr(config, name) == "auto"]
+    if not automatic:
+        return {}
+    chosen = np.random.default_rng(config.seed).permutation(len(training))[:NUM_JUDGED]
+    names = training.column("image_id")
+    thumbnails = np.stack(list(ordered(lambda row: pixels(delivered[names[row]], THUMBNAIL_PX), chosen.tolist())))
+    found = mirrorings(thumbnails, _truth(training)[chosen])
+    for name in automatic:
+        if found[name].judged:
+            print(f"{name}: mirrored images keep {found[name].kept:.0%} of what a small classifier learnt", flush=True)
+    return {name: found[name] for name in automatic}
+
+
+def _truth(training: Manifest) -> npt.NDArray[np.int64]:
+    targets = training.targets()
+    return targets if training.task == "multilabel" else np.eye(len(training.classes), dtype=np.int64)[targets]
+
+
+def _plan(training: Manifest, truth: npt.NDArray[np.int64], settled: Policy, config: AugmentConfig) -> npt.NDArray[np.int64]:
+    if not settled.operations:  # equal copies would tell training nothing
+        return np.zeros(len(training), dtype=np.int64)
+    return plan(
+        truth,
+        target_share=config.target_share,
+        max_per_image=config.max_copies_per_image,
+        max_copies=config.max_copies,
+        exclusive=training.task != "multilabel",
+        seed=config.seed,
+    )
+
+
+def _draw(delivered: Images, training: Manifest, settled: Policy, measured: dict[str, Mirroring], path: Path, seed: int) -> None:
+    rows = _samples(_truth(training), seed)
+    labels = training.column("labels" if training.task == "multilabel" else "label")
+    names = training.column("image_id")
+    shown = [(label if isinstance(label := labels[row], str) else ", ".join(label), delivered[names[row]]) for row in rows]
+    notes = [
+        f"{name.replace('_', ' ')}: mirrored images keep {mirroring.kept:.0%} of what a small classifier learnt, "
+        + ("so it is on" if settled.get(name) else "so it is left out")
+        for name, mirroring in measured.items()
+        if mirroring.judged
+    ]
+    with whole(path) as draft:
+        draw(settled, shown, notes, seed).save(draft, "PNG")
+
+
+def _samples(truth: npt.NDArray[np.int64], seed: int) -> list[int]:
+    """Rows to show: one of each of the first classes, then more of all until there are enough."""
+    order = np.random.default_rng(seed).permutation(len(truth))
+    firsts = [int(order[truth[order, label] == 1][0]) for label in np.flatnonzero(truth.any(axis=0))[:NUM_ROWS]]
+    return list(dict.fromkeys([*firsts, *order.tolist()]))[:NUM_ROWS]
