@@ -1,0 +1,66 @@
+"""How long a model takes for one image, before and after: measured, on this machine, in one run."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.model import Predictor
+
+NUM_WARMUP = 10
+MIN_SLICE_S = 0.02  # how long a model runs before it is the other one's turn
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median times for one image, in milliseconds.
+
+    Attributes:
+        before_ms: Of the full model.
+        after_ms: Of the pruned model.
+    """
+
+    before_ms: float
+    after_ms: float
+
+    @property
+    def ratio(self) -> float:
+        """What is left of the time."""
+        return self.after_ms / self.before_ms
+
+
+def compare(full: Path, pruned: Path, *, num_rounds: int, num_threads: int) -> Latency:
+    """Times two models in turns, A B A B, so that whatever else the machine does falls on both.
+
+    Args:
+        full: A model's folder.
+        pruned: Another one, for images of the same size.
+        num_rounds: Turns that each model gets, of 20 ms or one image, whichever is longer.
+        num_threads: Threads a prediction may use; 0 leaves it to onnxruntime.
+
+    Returns:
+        The median over all images of all turns.
+    """
+    models = [Predictor(folder, num_threads) for folder in (full, pruned)]
+    side = models[0].card.side_px
+    image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
+    for model in models:
+        for _ in range(NUM_WARMUP):
+            model.probabilities(image)
+    times: tuple[list[int], list[int]] = ([], [])
+    for _ in range(num_rounds):
+        for model, kept in zip(models, times, strict=True):
+            kept.extend(_turn(model, image))
+    before, after = (float(np.median(kept)) / 1e6 for kept in times)
+    return Latency(before, after)
+
+
+def _turn(model: Predictor, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[int]:
+    """Nanoseconds of each image in one turn."""
+    kept: list[int] = []
+    while sum(kept) < MIN_SLICE_S * 1e9:
+        start = time.perf_counter_ns()
+        model.probabilities(image)
+        kept.append(time.perf_counter_ns() - start)
+    return kept

@@ -1,0 +1,212 @@
+"""`prune`: makes a trained model smaller and faster, teaches it again, and measures what that cost and brought."""
+
+import copy
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from components import manifest
+from components.config import StepConfig, dump
+from components.files import whole
+from components.images import Images
+from components.model import CARD, GRAPH, ModelCard, read_card
+from components.network import load_network, save_model
+from components.prune import latency
+from components.prune.structure import Importance, Ranking, automatic_round_to, count_macs, count_parameters, shrink
+from components.prune.verdict import judge
+from components.train import batches, losses, thresholds, validation
+from components.train.train import TrainConfig, read_problem, resolve
+from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+
+Auto = Literal["auto"]
+SHARE_OF_EPOCHS = 0.3  # of the training's, for fine-tuning
+SHARE_OF_RATE = 0.5  # of the training's learning rate
+
+
+class PruneConfig(StepConfig):
+    """Settings of `prune`."""
+
+    enabled: bool = Field(True, description="Whether anything is pruned; if not, the pruned model is the full one.")
+    target_macs_ratio: float = Field(0.5, gt=0, lt=1, description="Share of the multiply-adds that is to remain.")
+    importance: Importance = Field(
+        "l2", description="What makes a channel weak: l1 or l2 norm of its weights, or lamp."
+    )
+    ranking: Ranking = Field("local", description="Channels compete within their layer (local) or over all (global).")
+    round_to: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
+        "auto", description="Remaining channels are a multiple of this; auto: 8, less for narrow networks."
+    )
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
+        "auto", description="Epochs of fine-tuning; auto: 0.3 of the training's."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field(
+        "auto", description="Peak learning rate of fine-tuning; auto: half of the training's."
+    )
+    max_drop: float = Field(
+        0.02, ge=0, le=1, description="Largest loss of train.monitor on the validation images that is accepted."
+    )
+    max_latency_ratio: float = Field(
+        0.9, gt=0, description="Largest share of the full model's latency that is accepted."
+    )
+    latency_rounds: int = Field(25, ge=1, le=10_000, description="Turns that each model is timed for, 20 ms each.")
+    latency_threads: int = Field(1, ge=1, le=256, description="Threads of a timed prediction.")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="Decides the order of images and their augmentation in fine-tuning."
+    )
+
+
+def prune(
+    images: Path,
+    augmented_images: Path,
+    examples: Path,
+    policy: Path,
+    model: Path,
+    pruned_model: Path,
+    *,
+    config: PruneConfig,
+    checkpoints: Path | None = None,
+    on_epoch: OnEpoch = nothing,
+) -> dict[str, float]:
+    """Removes channels down to a target, fine-tunes with the training's own recipe, and compares both models.
+
+    Which channels go, and the weights, follow from the inputs and the settings alone; only the card's latencies, and the
+    verdict where it hangs on them, depend on the machine.
+
+    Args:
+        images: Packed images.
+        augmented_images: Packed copies, for training only.
+        examples: Table of images with their `split`, and the copies.
+        policy: What is done to training images on the fly.
+        model: The full model's folder.
+        pruned_model: Where the pruned model's folder is written; its card says under `pruning` whether the limits are met.
+        config: Target, fine-tuning and limits.
+        checkpoints: A folder for unfinished work, from which killed fine-tuning goes on; the caller removes it.
+        on_epoch: Called after each epoch of fine-tuning with its number, from 1, and its row of the history.
+
+    Returns:
+        `macs_ratio`, `parameters_ratio`, `size_ratio`, `latency_ratio`, `latency_ms_before` and `_after`, the monitored
+        measure on the validation images as `<measure>_before` and `_after`, and `met`: 1 or 0.
+
+    Raises:
+        InputError: The architecture's channels can't be removed.
+    """
+    if not config.enabled:
+        return _copy(model, pruned_model)
+    full, card = load_network(model)
+    table = manifest.read(examples)
+    training = TrainConfig.model_validate(card.provenance["settings"])
+    settings = fine_tuning(resolve(table.where("train"), training)[0], config)
+    network = _shrink(full, card, config)
+    with _threads(training.num_threads), whole(pruned_model) as draft:
+        problem = read_problem(Images(images, augmented_images), table, policy, card.side_px)
+        problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
+        before, fitted = _teach(full, network, problem, settings, checkpoints, on_epoch)
+        truth = problem.validation.targets.to(torch.int64).numpy()
+        card = dataclasses.replace(card, thresholds=thresholds.tune(card.task, truth, fitted.probabilities.numpy()))
+        save_model(draft, network, card)
+        facts = _compare(full, network, model, draft, card.side_px, config)
+        verdict = judge(
+            facts,
+            before,
+            fitted.history[fitted.best_epoch - 1],
+            settings.monitor,
+            config.max_drop,
+            config.max_latency_ratio,
+        )
+        pruning = {
+            "settings": dump(config),
+            "epochs": settings.epochs,
+            **verdict.measures,
+            "met": verdict.met,
+            "reason": verdict.reason,
+        }
+        dataclasses.replace(card, pruning=pruning).write(draft / CARD)
+    print(verdict.reason, flush=True)
+    return {**verdict.measures, "met": float(verdict.met)}
+
+
+def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
+    """The training's settings with less of everything: the network is to recover, not to start anew."""
+    epochs = max(1, round(SHARE_OF_EPOCHS * training.epochs)) if config.epochs == "auto" else config.epochs
+    rate = SHARE_OF_RATE * training.learning_rate if config.learning_rate == "auto" else config.learning_rate
+    return dataclasses.replace(
+        training,
+        epochs=epochs,
+        learning_rate=rate,
+        warmup_epochs=min(1.0, 0.1 * epochs),
+        patience=10**6,
+        seed=config.seed,
+    )
+
+
+def _shrink(full: nn.Module, card: ModelCard, config: PruneConfig) -> nn.Module:
+    network = copy.deepcopy(full)
+    round_to = automatic_round_to(network) if config.round_to == "auto" else config.round_to
+    shrink(
+        network, card.side_px, target_macs_ratio=config.target_macs_ratio, importance=config.importance, ranking=config.ranking,
+        round_to=round_to, name=card.architecture,
+    )  # fmt: skip
+    macs = count_macs(network, card.side_px), count_macs(full, card.side_px)
+    print(f"{macs[0] / 1e6:,.1f} of {macs[1] / 1e6:,.1f} million multiply-adds remain", flush=True)
+    return network
+
+
+def _teach(
+    full: nn.Module,
+    network: nn.Module,
+    problem: Problem,
+    settings: Settings,
+    checkpoint: Path | None,
+    on_epoch: OnEpoch,
+) -> tuple[dict[str, float], Fitted]:
+    """Fine-tunes the pruned network; returns the full one's validation measures, and what came of it."""
+    loss = losses.make_loss(
+        problem.task,
+        problem.train.targets,
+        len(problem.classes),
+        balance=settings.class_balance,
+        label_smoothing=settings.label_smoothing,
+    )
+    normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
+    before = validation.judge(full, problem.validation, problem, loss, normalise, None)
+    return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
+
+
+def _compare(
+    full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig
+) -> dict[str, float]:
+    time = latency.compare(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
+    return {
+        "macs_ratio": count_macs(network, side_px) / count_macs(full, side_px),
+        "parameters_ratio": count_parameters(network) / count_parameters(full),
+        "size_ratio": (pruned_model / GRAPH).stat().st_size / (model / GRAPH).stat().st_size,
+        "latency_ms_before": time.before_ms,
+        "latency_ms_after": time.after_ms,
+        "latency_ratio": time.ratio,
+    }
+
+
+def _copy(model: Path, pruned_model: Path) -> dict[str, float]:
+    with whole(pruned_model) as draft:
+        shutil.copytree(model, draft)
+        pruning = {"met": False, "reason": "nothing was pruned: prune.enabled is false"}
+        dataclasses.replace(read_card(model), pruning=pruning).write(draft / CARD)
+    print(pruning["reason"], flush=True)
+    return {"macs_ratio": 1.0, "parameters_ratio": 1.0, "size_ratio": 1.0, "latency_ratio": 1.0, "met": 0.0}
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Lets torch compute on as many threads as training did; 0 changes nothing."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(number or before)
+        yield
+    finally:
+        torch.set_num_threads(before)

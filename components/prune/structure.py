@@ -1,0 +1,159 @@
+"""Which channels go: the weakest of each layer, until few enough multiply-adds remain."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+import torch_pruning as tp
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.ops.misc import MLP
+
+from components.errors import InputError
+from components.network import last_layer
+
+Importance = Literal["l1", "l2", "lamp"]
+Ranking = Literal["local", "global"]
+NUM_STEPS = 50
+MAX_SHARE = 0.9  # of a layer's channels that may go
+_IMPORTANCES = {
+    "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
+    "l2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
+    "lamp": lambda: tp.importance.LAMPImportance(p=2),
+}
+
+
+def count_macs(network: nn.Module, side_px: int) -> int:
+    """Multiply-adds that one image takes in convolutions, linear layers and attention.
+
+    Args:
+        network: On the CPU, in `eval` mode.
+        side_px: Side of the image.
+    """
+    # the counter sees neither attention's fast path, which gradients switch off, nor its fused kernels
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, side_px, side_px))
+    return int(counter.get_total_flops()) // 2
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Weights of a network."""
+    return sum(value.numel() for value in network.parameters())
+
+
+def shrink(
+    network: nn.Module,
+    side_px: int,
+    *,
+    target_macs_ratio: float,
+    importance: Importance,
+    ranking: Ranking,
+    round_to: int,
+    name: str,
+) -> None:
+    """Removes channels, in place, until the target is met or nothing more can go; the last layer's outputs stay.
+
+    What goes is decided by the weights and by counted multiply-adds, never by a clock: equal weights lose equal channels.
+
+    Args:
+        network: On the CPU, in `eval` mode.
+        side_px: Side of the images.
+        target_macs_ratio: Share of the multiply-adds that may remain, 0 to 1.
+        importance: What makes a channel weak: the norm of all weights that go with it, or that norm relative to the
+            layer's stronger ones.
+        ranking: Whether channels compete within their layer or with those of all layers.
+        round_to: Remaining channels are a multiple of this.
+        name: What the network is called in messages.
+
+    Raises:
+        InputError: Torch-Pruning can't follow this network's channels.
+
+    Source:
+        Fang et al. 2023, DepGraph: towards any structural pruning, https://arxiv.org/abs/2301.12900
+    """
+    example = torch.zeros(1, 3, side_px, side_px)
+    positions = _positions(network, example)
+    fixed = count_macs(network, side_px) - _layer_macs(positions)
+    target = target_macs_ratio * (fixed + _layer_macs(positions))
+    try:
+        with _quiet():
+            pruner = _pruner(network, example, importance, ranking, round_to)
+            for _ in range(NUM_STEPS):
+                for group in pruner.step(interactive=True):
+                    group.prune()
+                    if fixed + _layer_macs(positions) <= target:
+                        break
+                else:
+                    continue
+                break
+            network(example)
+    except Exception as error:  # a network that its tracing can't follow fails in any way
+        raise InputError(
+            f"prune can't remove channels from {name} ({type(error).__name__}: {error}): set prune.enabled to false, or "
+            "choose another train.architecture"
+        ) from error
+
+
+def automatic_round_to(network: nn.Module) -> int:
+    """8 as processors like it, less where the narrowest layer could hardly give up 8 channels."""
+    widths = [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
+    narrowest = min(widths, default=32)
+    return 8 if narrowest >= 32 else 4 if narrowest >= 16 else 1
+
+
+def _pruner(
+    network: nn.Module, example: Tensor, importance: Importance, ranking: Ranking, round_to: int
+) -> tp.pruner.BasePruner:
+    return tp.pruner.BasePruner(
+        network,
+        example,
+        importance=_IMPORTANCES[importance](),
+        global_pruning=ranking == "global",
+        iterative_steps=NUM_STEPS,
+        pruning_ratio=1.0,
+        max_pruning_ratio=MAX_SHARE,
+        round_to=round_to,
+        ignored_layers=_kept_layers(network),
+    )
+
+
+def _kept_layers(network: nn.Module) -> list[nn.Module]:
+    """The last layer; in a transformer all but the hidden layers of its blocks, since the tokens' width is built in."""
+    blocks = [module for module in network.modules() if isinstance(module, MLP)]
+    hidden = {next(layer for layer in block.modules() if isinstance(layer, nn.Linear)) for block in blocks}
+    if not hidden:
+        return [last_layer(network)[1]]
+    outer = [module for module in network.modules() if isinstance(module, nn.MultiheadAttention)]
+    return outer + [module for module in network.modules() if not list(module.children()) and module not in hidden]
+
+
+def _positions(network: nn.Module, example: Tensor) -> dict[nn.Module, int]:
+    """How often each convolution and linear layer uses each of its weights for one image."""
+    found: dict[nn.Module, int] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        width = output.shape[1] if isinstance(module, nn.Conv2d) else output.shape[-1]
+        found[module] = found.get(module, 0) + output.numel() // width
+
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    hooks = [module.register_forward_hook(note) for module in layers]
+    with torch.enable_grad():
+        network(example)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _layer_macs(positions: dict[nn.Module, int]) -> int:
+    return sum(number * module.weight.numel() for module, number in positions.items())  # type: ignore[operator, misc]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unwrapped parameters detected")
+        warnings.filterwarnings("ignore", message="Pruning exceed the maximum iterative steps")
+        yield

@@ -1,0 +1,172 @@
+"""A pruned model is smaller, complete, the same every time, and says truly whether it meets its limits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from components.errors import InputError
+from components.model import Predictor, read_card
+from components.network import load_network
+from components.prune.prune import PruneConfig, fine_tuning, prune
+from components.train.training import Settings
+
+CONFIG = PruneConfig(epochs=2, latency_rounds=1, max_drop=1, max_latency_ratio=100)
+Run = Callable[..., dict[str, float]]
+
+
+def perform(trained: Path, pruned_model: Path, config: PruneConfig = CONFIG, **options: Any) -> dict[str, float]:
+    """Prunes the trained model."""
+    inputs = {part: trained / part for part in ("images", "augmented_images", "examples", "policy", "model")}
+    return prune(**inputs, pruned_model=pruned_model, config=config, **options)
+
+
+@pytest.fixture(scope="session")
+def once(trained: Path) -> tuple[Path, dict[str, float]]:
+    """A pruned model for all tests that only look at it, and what pruning measured."""
+    return trained.parent / "once", perform(trained, trained.parent / "once")
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Run:
+    """Prunes the trained model into a folder of this test."""
+
+    def act(name: str = "pruned", config: PruneConfig = CONFIG, **options: Any) -> dict[str, float]:
+        return perform(trained, tmp_path / name, config, **options)
+
+    return act
+
+
+def stored_macs(folder: Path) -> int:
+    """Multiply-adds counted from the ONNX file alone, by the shapes that onnx infers."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(folder / "model.onnx"))
+    shapes = {
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in model.graph.value_info
+    }
+    weights = {value.name: tuple(value.dims) for value in model.graph.initializer}
+    total = 0
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            total += int(np.prod(weights[node.input[1]])) * int(np.prod(shapes[node.output[0]][2:]))
+        if node.op_type == "Gemm":
+            total += int(np.prod(weights[node.input[1]]))
+    return total
+
+
+def test_the_share_of_multiply_adds_is_what_the_files_hold(once: tuple[Path, dict[str, float]], trained: Path) -> None:
+    pruned, values = once
+    ratio = stored_macs(pruned) / stored_macs(trained / "model")
+    assert values["macs_ratio"] == pytest.approx(ratio, abs=1e-3)
+    assert 0.4 < ratio <= 0.5
+    sizes = [(folder / "model.onnx").stat().st_size for folder in (pruned, trained / "model")]
+    assert values["size_ratio"] == sizes[0] / sizes[1] < 0.7
+    assert values["parameters_ratio"] < 0.7
+
+
+def test_both_halves_of_the_bundle_give_the_same_answers(once: tuple[Path, dict[str, float]]) -> None:
+    network, card = load_network(once[0])
+    batch = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), dtype=np.uint8)
+    images = torch.from_numpy(batch).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        expected = network(
+            (images - torch.tensor(card.mean).view(1, 3, 1, 1)) / torch.tensor(card.std).view(1, 3, 1, 1)
+        ).softmax(1)
+    np.testing.assert_allclose(Predictor(once[0]).probabilities(batch), expected, atol=1e-5)
+
+
+def test_the_card_tells_what_was_done_and_keeps_the_rest(once: tuple[Path, dict[str, float]], trained: Path) -> None:
+    pruned, values = once
+    before, after = read_card(trained / "model"), read_card(pruned)
+    assert (after.classes, after.task, after.side_px, after.mean) == (
+        before.classes,
+        before.task,
+        before.side_px,
+        before.mean,
+    )
+    assert after.provenance == before.provenance
+    assert before.pruning is None
+    assert after.pruning is not None
+    assert after.pruning["met"] is True
+    assert after.pruning["settings"]["target_macs_ratio"] == 0.5
+    assert after.pruning["macs_ratio"] == values["macs_ratio"]
+    assert "limits met" in after.pruning["reason"]
+
+
+def test_measures_hold_times_and_what_the_validation_images_say(once: tuple[Path, dict[str, float]]) -> None:
+    values = once[1]
+    assert values["latency_ms_before"] > 0
+    assert values["latency_ms_after"] > 0
+    assert values["latency_ratio"] == values["latency_ms_after"] / values["latency_ms_before"]
+    assert {"f1_macro_before", "f1_macro_after", "accuracy_before", "accuracy_after"} <= set(values)
+    assert all(type(value) is float for value in values.values())
+
+
+def test_the_same_seed_makes_the_same_bytes_and_another_one_others(
+    run: Run, once: tuple[Path, dict[str, float]], trained: Path, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    for name, seed in (("two", 0), ("three", 1)):
+        run(name, CONFIG.model_copy(update={"seed": seed}))
+    assert before == {
+        path: path.read_bytes() for path in trained.rglob("*") if path.is_file()
+    }  # inputs are not touched
+    for file in ("weights.safetensors", "model.onnx"):
+        one, two, three = ((folder / file).read_bytes() for folder in (once[0], tmp_path / "two", tmp_path / "three"))
+        assert one == two
+        assert one != three
+
+
+def test_limits_that_are_not_met_are_said_with_their_numbers(run: Run, tmp_path: Path) -> None:
+    assert run(config=CONFIG.model_copy(update={"max_latency_ratio": 1e-6}))["met"] == 0.0
+    pruning = read_card(tmp_path / "pruned").pruning
+    assert pruning is not None
+    assert pruning["met"] is False
+    assert "above prune.max_latency_ratio 1e-06" in pruning["reason"]
+
+
+def test_killed_fine_tuning_goes_on_and_ends_with_the_same_bytes(
+    run: Run, once: tuple[Path, dict[str, float]], tmp_path: Path
+) -> None:
+    def die(epoch: int, row: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        run("resumed", checkpoints=tmp_path / "checkpoints", on_epoch=die)
+    assert not (tmp_path / "resumed").exists()
+    epochs: list[int] = []
+    run("resumed", checkpoints=tmp_path / "checkpoints", on_epoch=lambda epoch, row: epochs.append(epoch))
+    assert epochs == [1, 2]
+    for file in ("weights.safetensors", "model.onnx"):
+        assert (once[0] / file).read_bytes() == (tmp_path / "resumed" / file).read_bytes()
+
+
+def test_switched_off_it_hands_on_the_full_model(run: Run, trained: Path, tmp_path: Path) -> None:
+    values = run(config=PruneConfig(enabled=False))
+    assert values == {"macs_ratio": 1, "parameters_ratio": 1, "size_ratio": 1, "latency_ratio": 1, "met": 0}
+    for file in ("weights.safetensors", "model.onnx"):
+        assert (tmp_path / "pruned" / file).read_bytes() == (trained / "model" / file).read_bytes()
+    assert read_card(tmp_path / "pruned").pruning == {
+        "met": False,
+        "reason": "nothing was pruned: prune.enabled is false",
+    }
+
+
+def test_fine_tuning_is_a_share_of_the_training() -> None:
+    training = Settings(epochs=40, learning_rate=0.002, patience=5)
+    settings = fine_tuning(training, PruneConfig(seed=7))
+    assert (settings.epochs, settings.learning_rate, settings.seed) == (12, 0.001, 7)
+    assert fine_tuning(training, PruneConfig(epochs=5, learning_rate=0.01)).learning_rate == 0.01
+
+
+def test_a_network_that_cannot_be_pruned_is_the_users_to_switch_off() -> None:
+    from components.network import build
+    from components.prune.structure import shrink
+
+    network = build("shufflenet_v2_x0_5", 3, side_px=32).eval()
+    with pytest.raises(InputError, match=r"can't remove channels from shufflenet.*set prune\.enabled to false"):
+        shrink(network, 32, target_macs_ratio=0.5, importance="l2", ranking="local", round_to=8, name="shufflenet")

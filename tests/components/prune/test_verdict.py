@@ -1,0 +1,60 @@
+"""A verdict names the limit that was broken, the numbers, and nothing else."""
+
+import pytest
+
+from components.prune.verdict import Verdict, judge
+
+FACTS = {"macs_ratio": 0.48, "latency_ratio": 0.6}
+
+
+def held(before: float, after: float, latency_ratio: float = 0.6, monitor: str = "f1_macro") -> Verdict:
+    name = f"validation_{monitor}"
+    rows = ({name: value, "validation_loss": 1.0} for value in (before, after))
+    return judge(FACTS | {"latency_ratio": latency_ratio}, *rows, monitor, 0.02, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "latency_ratio", "met"),
+    [
+        (0.9, 0.9, 0.6, True),
+        (0.9, 0.885, 0.9, True),
+        (0.9, 0.87, 0.6, False),
+        (0.9, 0.95, 0.91, False),
+        (0.8, 0.9, 0.6, True),
+    ],
+)
+def test_both_limits_count(before: float, after: float, latency_ratio: float, met: bool) -> None:
+    assert held(before, after, latency_ratio).met is met
+
+
+def test_the_reason_names_values_and_settings() -> None:
+    assert held(0.9, 0.87).reason == (
+        "limits not met: f1_macro went from 0.9000 to 0.8700, by more than prune.max_drop 0.02 "
+        "(48% of the multiply-adds and 60% of the latency remain)"
+    )
+    assert held(0.9, 0.91).reason == (
+        "limits met: 48% of the multiply-adds and 60% of the latency remain, f1_macro went from 0.9000 to 0.9100"
+    )
+
+
+def test_a_measure_where_less_is_better_may_fall_but_not_rise() -> None:
+    assert held(0.5, 0.4, monitor="log_loss").met
+    assert not held(0.5, 0.6, monitor="log_loss").met
+
+
+def test_without_validation_images_nothing_is_claimed() -> None:
+    verdict = judge(FACTS, {}, {}, "f1_macro", 0.02, 0.9)
+    assert not verdict.met
+    assert "can't be judged" in verdict.reason
+    assert verdict.measures == FACTS
+
+
+def test_measures_hold_the_monitored_one_and_the_usual_two() -> None:
+    rows = [
+        {"validation_loss": 1.0, "validation_roc_auc": 0.9, "validation_f1_macro": value, "validation_accuracy": 0.5}
+        for value in (0.7, 0.8)
+    ]
+    measures = judge(FACTS, rows[0], rows[1], "roc_auc", 0.02, 0.9).measures
+    assert set(measures) == set(FACTS) | {
+        f"{name}_{when}" for name in ("roc_auc", "f1_macro", "accuracy") for when in ("before", "after")
+    }
