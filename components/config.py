@@ -1,7 +1,7 @@
 """Settings: one frozen model a step, values from `params.yaml`, and errors that name the setting."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,20 @@ def parse(kind: type[Config], step: str, values: Mapping[str, Any]) -> Config:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise InputError("; ".join(_sentence(kind, step, detail) for detail in error.errors())) from None
+        raise InputError("; ".join(_sentence(kind, step, detail) for detail in _one_a_value(error.errors()))) from None
+
+
+def _one_a_value(details: Sequence[Any]) -> list[dict[str, Any]]:
+    """Joins what pydantic says for each type that a setting may have, such as a number or "auto", to one message."""
+    joined: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for detail in details:
+        message = detail["msg"].partition(", unable to parse")[0]
+        place = (detail["loc"][0] if detail["loc"] else "", id(detail["input"]))
+        if place in joined and detail["type"] == "literal_error":
+            joined[place]["msg"] += f", or {message.removeprefix('Input should be ')}"
+        else:
+            joined[place if place not in joined else (*place, len(joined))] = detail | {"msg": message}
+    return list(joined.values())
 
 
 def _sentence(kind: type[StepConfig], step: str, detail: Any) -> str:

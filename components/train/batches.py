@@ -1,0 +1,106 @@
+"""Which images stand in which batch, and what happens to a batch before the network sees it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from components.manifest import Task
+from components.train.losses import Balance
+
+MIX_ALPHA = 0.2
+
+
+class Order(Protocol):
+    """The settings that decide on the order."""
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def class_balance(self) -> Balance: ...
+
+
+class Mixed(NamedTuple):
+    """A batch in which each image is blended with a partner.
+
+    Attributes:
+        images: `(N, 3, S, S) float32`.
+        partners: The partners' targets, shaped as the targets.
+        share: How much of each image is its own, 0 to 1.
+    """
+
+    images: Tensor
+    partners: Tensor
+    share: float
+
+
+class Normalise:
+    """Subtracts the mean and divides by the deviation of each channel; the result is laid out channels last.
+
+    Args:
+        mean: Of each channel, 0 to 1.
+        std: Of each channel, 0 to 1.
+        device: Where the batches are.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Maps `(N, 3, S, S) float32` in 0..1 to about zero mean and unit deviation."""
+        return ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+
+
+def seeds_of(seed: int, epoch: int) -> list[int]:
+    """Three independent seeds for an epoch, whatever came before it."""
+    return [int(value) for value in np.random.SeedSequence([seed, epoch]).generate_state(3)]
+
+
+def order(task: Task, targets: Tensor, settings: Order, generator: torch.Generator) -> list[Tensor]:
+    """Divides the examples into batches of nearly equal size, never of one image.
+
+    Args:
+        task: What the targets mean.
+        targets: `(N,) int64`, or `(N, K) float32` of 0 and 1, on the CPU.
+        settings: Batch size; and whether classes are drawn equally often, with replacement, rather than each once.
+        generator: Decides the order.
+
+    Returns:
+        Row numbers, `(n,) int64` a batch.
+    """
+    if settings.class_balance == "sampling":
+        rows = torch.multinomial(_draw_weights(task, targets), len(targets), replacement=True, generator=generator)
+    else:
+        rows = torch.randperm(len(targets), generator=generator)
+    num_batches = min(-(-len(rows) // settings.batch_size), max(1, len(rows) // 2))
+    return list(rows.tensor_split(num_batches))
+
+
+def _draw_weights(task: Task, targets: Tensor) -> Tensor:
+    """How often to draw each example: `(N,) float32`; a multilabel example counts as its rarest label."""
+    if task == "multilabel":
+        rarity = targets / targets.sum(0).clamp_min(1)
+        return rarity.amax(1).clamp_min(1 / len(targets))
+    return 1 / torch.bincount(targets)[targets].to(torch.float32)
+
+
+def mix(images: Tensor, targets: Tensor, probability: float, generator: torch.Generator) -> Mixed:
+    """Blends a batch with its own images in another order, now and then.
+
+    Args:
+        images: `(N, 3, S, S) float32`.
+        targets: The truth, N rows.
+        probability: Chance that the batch is blended.
+        generator: Source of randomness, on the images' device.
+
+    Source: Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization".
+    """
+    if probability == 0 or float(torch.rand((), generator=generator, device=images.device)) >= probability:
+        return Mixed(images, targets, 1.0)
+    share = 0.5 + 0.5 * float(torch.rand((), generator=generator, device=images.device))
+    partners = torch.randperm(len(images), generator=generator, device=images.device)
+    return Mixed(images.lerp(images[partners], 1 - share), targets[partners], share)

@@ -1,0 +1,120 @@
+"""Decoded images, each once, as one array of bytes that training reads again and again."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from components import images
+from components.errors import InputError
+from components.images import Images, UnreadableError
+from components.manifest import Manifest
+
+MEMORY_BYTES = 2**30  # above this, the pixels stand in a scratch file that the system pages in and out
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with their truth.
+
+    Attributes:
+        pixels: `(N, S, S, 3) uint8`, RGB.
+        targets: `(N,) int64` class indices, or `(N, K) float32` of 0 and 1 for multilabel.
+    """
+
+    pixels: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device) -> "Examples":
+        """The same examples where the network is, or with the pixels left here where they would not fit."""
+        if device.type == "cpu" or 2 * self.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
+            return Examples(self.pixels, self.targets.to(device))
+        return Examples(self.pixels.to(device), self.targets.to(device))
+
+    def pick(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Some images as a network's input before normalisation, with their truth.
+
+        Args:
+            rows: `(n,) int64` numbers of images, on the CPU.
+            device: Where the network is.
+
+        Returns:
+            `(n, 3, S, S) float32` in 0..1, and the targets of these rows.
+        """
+        chosen = self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True)
+        return chosen.permute(0, 3, 1, 2).to(torch.float32).div_(255), self.targets[rows.to(device)]
+
+
+def load(source: Images, manifest: Manifest, side_px: int) -> Examples:
+    """Decodes the images of a manifest.
+
+    Args:
+        source: Packed images that hold all of them.
+        manifest: Which images, and their truth.
+        side_px: Side of the square that each is resized to.
+
+    Raises:
+        InputError: An image can't be decoded.
+    """
+    targets = torch.from_numpy(manifest.targets())
+    if manifest.task == "multilabel":
+        targets = targets.to(torch.float32)
+    pixels = decode(source, manifest.column("image_id"), manifest.column("path"), side_px)
+    return Examples(torch.from_numpy(pixels), targets)
+
+
+def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: int) -> npt.NDArray[np.uint8]:
+    """Decodes images on all processors.
+
+    Args:
+        source: Packed images.
+        names: `image_id` of each.
+        paths: What each is called in messages.
+        side_px: Side of the square that each is resized to.
+
+    Returns:
+        `(N, side_px, side_px, 3) uint8`, in the order of `names`; in a scratch file if larger than 1 GiB.
+
+    Raises:
+        InputError: An image can't be decoded.
+    """
+    result = _room((len(names), side_px, side_px, 3))
+
+    def fill(row: int) -> None:
+        try:
+            result[row] = images.pixels(source[names[row]], side_px)
+        except UnreadableError as error:
+            raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or mend the file") from None
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for _ in threads.map(fill, range(len(names))):
+            pass
+    return result
+
+
+def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, 0 to 1, over evenly spaced examples; never a deviation of 0."""
+    rows = torch.linspace(0, len(examples) - 1, min(len(examples), at_most)).round().to(torch.int64)
+    sums, squares, count = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
+    for some in torch.split(rows, 64):
+        values = examples.pixels[some].reshape(-1, 3).to(torch.float64) / 255
+        sums, squares, count = sums + values.sum(0), squares + values.square().sum(0), count + len(values)
+    mean = sums / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(1 / 255)
+    return tuple(round(value, 6) for value in mean.tolist()), tuple(round(value, 6) for value in std.tolist())
+
+
+def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    if int(np.prod(shape)) <= MEMORY_BYTES:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile(prefix="darkroom-pixels-") as file:  # has no name: gone with the array, or with a killed process
+        return np.memmap(file, np.uint8, "w+", shape=shape)

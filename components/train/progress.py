@@ -1,0 +1,47 @@
+"""Unfinished training on disk: everything that is needed to go on as if nothing had happened."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from components.files import whole
+
+NAME = "training.pt"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Writes a state, whole or not at all, with its digest before it.
+
+    Args:
+        folder: Where checkpoints stand.
+        state: Tensors, numbers, strings, and lists and dictionaries of these.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with whole(folder / NAME) as draft:
+        draft.write_bytes(hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue())
+
+
+def load(folder: Path, meaning: dict[str, Any]) -> dict[str, Any] | None:
+    """Reads a state back, if there is one that is whole and of the same training; says so where there is another.
+
+    Args:
+        folder: Where checkpoints stand.
+        meaning: What the state's entry `meaning` must equal.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    if hashlib.sha256(data[_DIGEST_BYTES:]).digest() != data[:_DIGEST_BYTES]:
+        print(f"the checkpoint {path} is damaged: training starts from the beginning", flush=True)
+        return None
+    state: dict[str, Any] = torch.load(io.BytesIO(data[_DIGEST_BYTES:]), map_location="cpu", weights_only=True)
+    if state["meaning"] != meaning:
+        print(f"the checkpoint {path} belongs to another training: this one starts from the beginning", flush=True)
+        return None
+    return state

@@ -1,0 +1,202 @@
+"""`train`: learns to classify images, and writes a model that an application can use."""
+
+import csv
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from components import manifest, network, policy
+from components.config import StepConfig, dump
+from components.errors import InputError
+from components.files import whole
+from components.images import Images
+from components.manifest import Manifest
+from components.model import ModelCard
+from components.train import automatic, pixels, pretrained, thresholds
+from components.train.losses import Balance
+from components.train.optimizers import OptimizerName, Schedule
+from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+
+Auto = Literal["auto"]
+Monitor = Literal[
+    "f1_macro", "f1_micro", "f1_weighted", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "roc_auc",
+    "average_precision", "subset_accuracy", "log_loss", "loss",
+]  # fmt: skip
+
+
+class TrainConfig(StepConfig):
+    """How a classifier is trained."""
+
+    architecture: str = Field("small_cnn", min_length=1, description="small_cnn, or a torchvision classification model such as resnet18.")
+    weights: str = Field("", description="Where to start: empty for random, DEFAULT for torchvision's, or a .safetensors or .pth file.")
+    side_px: Annotated[int, Field(ge=8, le=1024)] | Auto = Field("auto", description="Side in pixels of the square images are resized to.")
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field("auto", description="How often every training image is seen.")
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] | Auto = Field("auto", description="Images a step.")
+    optimizer: OptimizerName = Field("adamw", description="adam, adamw or sgd (with Nesterov momentum).")
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="Learning rate at its peak.")
+    schedule: Schedule = Field("cosine", description="How the learning rate falls: cosine, step or constant.")
+    warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="Over how many epochs the learning rate rises.")
+    weight_decay: float = Field(0.05, ge=0, le=10, description="Decay of the weights, as the optimizer means it.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features that is dropped before the last layer.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth that is spread over the other answers.")
+    mixing: float = Field(0.0, ge=0, le=1, description="Share of the batches whose images are blended in pairs (mixup).")
+    class_balance: Balance = Field("auto", description="How rare classes are made to count: auto, weights (in the loss), sampling or none.")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="How slowly the averaged weights follow; 0 keeps the last ones.")
+    monitor: Monitor = Field("f1_macro", description="Measure on the validation images that chooses the epoch.")
+    patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
+    mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
+    num_threads: int = Field(0, ge=0, le=1024, description="Threads of the CPU; 0 for as many as torch finds right.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
+
+
+def train(
+    images: Path,
+    augmented_images: Path,
+    examples: Path,
+    policy: Path,
+    model: Path,
+    history: Path,
+    *,
+    config: TrainConfig,
+    checkpoints: Path | None = None,
+    on_epoch: OnEpoch = nothing,
+) -> dict[str, float]:
+    """Trains a classifier on the training split and keeps the epoch that does best on the validation split.
+
+    Args:
+        images: Packed images.
+        augmented_images: Packed copies, for training only.
+        examples: Table of images with their `split`, and the copies.
+        policy: What is done to training images on the fly.
+        model: Where the model's folder is written.
+        history: Where a CSV file with a row an epoch is written.
+        config: Network, optimizer and all else.
+        checkpoints: A folder for unfinished work, from which a killed training goes on; the caller removes it.
+        on_epoch: Called after each epoch with its number, from 1, and its row of the history.
+
+    Returns:
+        The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
+        `num_parameters`, `side_px`.
+
+    Raises:
+        InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
+    """
+    table = manifest.read(examples)
+    settings, side = resolve(table.where("train"), config)
+    problem = read_problem(Images(images, augmented_images), table, policy, side)
+    threads = torch.get_num_threads()
+    try:
+        if config.num_threads:
+            torch.set_num_threads(config.num_threads)
+        classifier = _first_weights(config, len(table.classes), side)
+        num_parameters = sum(value.numel() for value in classifier.parameters())
+        print(f"{len(problem.train)} images for training, {len(problem.validation)} for validation, {side} px, {settings.epochs} epochs, "
+              f"{config.architecture} with {num_parameters:,} parameters", flush=True)  # fmt: skip
+        fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
+        network.save_model(model, classifier, _card(problem, fitted, config, settings, table.data_version))
+    finally:
+        torch.set_num_threads(threads)
+    write_history(history, fitted.history)
+    sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
+    kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
+    return {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
+
+
+def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
+    """Settles what is `auto`.
+
+    Args:
+        training: The rows of the training split.
+        config: Settings, some of them `auto`.
+
+    Returns:
+        The training loop's settings, and the side in pixels.
+
+    Raises:
+        InputError: There are fewer than two training images.
+    """
+    if len(training) < 2:
+        raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
+    batch = automatic.batch_size(len(training)) if config.batch_size == "auto" else config.batch_size
+    epochs = automatic.epochs(len(training)) if config.epochs == "auto" else config.epochs
+    rate = config.learning_rate
+    if rate == "auto":
+        rate = automatic.learning_rate(config.optimizer, batch, from_weights=bool(config.weights))
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch,
+        learning_rate=rate,
+        warmup_epochs=automatic.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
+        patience=automatic.patience(epochs) if config.patience == "auto" else config.patience,
+        **{name: getattr(config, name) for name in _SAME},
+    )
+    return settings, automatic.side_px(training) if config.side_px == "auto" else config.side_px
+
+
+_SAME = (
+    "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "monitor",
+    "mixed_precision", "device", "seed",
+)  # fmt: skip
+
+
+def read_problem(source: Images, table: Manifest, policy_file: Path, side_px: int) -> Problem:
+    """Decodes what there is to learn from.
+
+    Args:
+        source: Packed images, copies included.
+        table: All rows, with their `split`.
+        policy_file: What is done to training images on the fly.
+        side_px: Side of the square that each image is resized to.
+    """
+    training = pixels.load(source, table.where("train"), side_px)
+    validating = pixels.load(source, table.where("validation"), side_px)
+    mean, std = pixels.channel_statistics(training)
+    return Problem(training, validating, policy.read(policy_file), table.classes, table.task, mean, std)
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Writes a CSV file with a row an epoch; a measure that an epoch lacks is left empty."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    with whole(path) as draft, draft.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | {"epoch": int(row["epoch"])} for row in history)
+
+
+def _first_weights(config: TrainConfig, num_classes: int, side_px: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        classifier = network.build(config.architecture, num_classes, side_px=side_px, dropout=config.dropout)
+    if config.weights:
+        pretrained.load(classifier, config.architecture, config.weights)
+    return classifier
+
+
+def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, data_version: str) -> ModelCard:
+    truth = problem.validation.targets.to(torch.int64).numpy()
+    provenance = {
+        "data_version": data_version,
+        "settings": dump(config),
+        "seed": config.seed,
+        "num_train_images": len(problem.train),
+        "num_validation_images": len(problem.validation),
+        "epochs": settings.epochs,
+        "best_epoch": fitted.best_epoch,
+        "learning_rate": settings.learning_rate,
+        "batch_size": settings.batch_size,
+    }
+    return ModelCard(
+        architecture=config.architecture,
+        classes=problem.classes,
+        task=problem.task,
+        side_px=int(problem.train.pixels.shape[1]),
+        mean=problem.mean,
+        std=problem.std,
+        thresholds=thresholds.tune(problem.task, truth, fitted.probabilities.numpy()),
+        provenance=provenance,
+    )

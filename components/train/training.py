@@ -1,0 +1,264 @@
+"""The training loop: epochs of batches, a validation after each, the best epoch kept, and resumed after a kill."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from components.augment.operations import apply
+from components.errors import InputError
+from components.manifest import Task
+from components.policy import Policy
+from components.train import batches, progress, validation
+from components.train.losses import Balance, make_loss
+from components.train.optimizers import MovingAverage, OptimizerName, Schedule, make_optimizer, rate_factor
+from components.train.pixels import Examples
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+def nothing(epoch: int, measures: dict[str, float]) -> None:
+    """Listens to epochs and does nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is to be learnt.
+
+    Attributes:
+        train: Examples to learn from.
+        validation: Examples that choose the epoch; may be empty.
+        policy: How training images are changed on the fly.
+        classes: Class names in the order of the outputs.
+        task: `binary`, `multiclass` or `multilabel`.
+        mean: Of each channel over the training images, 0 to 1.
+        std: Standard deviation of each channel, 0 to 1.
+    """
+
+    train: Examples
+    validation: Examples
+    policy: Policy
+    classes: tuple[str, ...]
+    task: Task
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How it is learnt; see `TrainConfig` for what each means."""
+
+    epochs: int
+    batch_size: int = 32
+    optimizer: OptimizerName = "adamw"
+    learning_rate: float = 2e-3
+    schedule: Schedule = "cosine"
+    warmup_epochs: float = 1.0
+    weight_decay: float = 0.05
+    momentum: float = 0.9
+    label_smoothing: float = 0.1
+    class_balance: Balance = "auto"
+    mixing: float = 0.0
+    ema_decay: float = 0.99
+    monitor: str = "f1_macro"
+    patience: int = 10**6
+    mixed_precision: Literal["auto", "off"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What came of it; the network that was given holds the best epoch's weights.
+
+    Attributes:
+        history: A row an epoch: `epoch`, `train_loss`, `learning_rate`, and with validation images `validation_loss`
+            and `validation_<measure>`.
+        best_epoch: The epoch that was kept, from 1.
+        probabilities: `(N, K) float32` for the validation images, of the epoch that was kept.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    probabilities: Tensor
+
+
+def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint: Path | None = None, on_epoch: OnEpoch = nothing) -> Fitted:
+    """Trains a network and leaves the best epoch's weights in it, on the CPU.
+
+    Args:
+        network: Maps normalised images `(N, 3, S, S)` to logits `(N, K)`; is changed.
+        problem: What is to be learnt.
+        settings: How.
+        checkpoint: A folder where every epoch is kept until the end, and from which a killed training goes on.
+        on_epoch: Called with each epoch's number, from 1, and its row of the history; after a resumption also for
+            the epochs before it.
+
+    Raises:
+        InputError: The loss has left the finite numbers, or no GPU is there though one was asked for.
+    """
+    trainer = _Trainer(network, problem, settings)
+    if checkpoint and (state := progress.load(checkpoint, trainer.meaning)):
+        trainer.restore(state)
+        print(f"going on after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
+        for number, row in enumerate(trainer.history, start=1):
+            on_epoch(number, row)
+    while not trainer.is_done():
+        with torch.random.fork_rng(devices=[trainer.device] if trainer.device.type == "cuda" else []):
+            row = trainer.run_epoch()
+        if checkpoint:
+            progress.save(checkpoint, trainer.state())
+        print(_line(row, settings), flush=True)
+        on_epoch(len(trainer.history), row)
+    return trainer.finish()
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The GPU if there is one and it is wanted, else the CPU.
+
+    Raises:
+        InputError: A GPU is asked for by name where there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("train.device is 'cuda', but torch sees no GPU here: set it to auto or cpu")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class _Trainer:
+    def __init__(self, network: nn.Module, problem: Problem, settings: Settings) -> None:
+        self.device = choose_device(settings.device)
+        self.problem, self.settings, self.history = problem, settings, list[dict[str, float]]()
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = MovingAverage(self.network, settings.ema_decay)
+        self.optimizer = make_optimizer(
+            self.network,
+            settings.optimizer,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            momentum=settings.momentum,
+        )
+        self.train, self.validation = problem.train.to(self.device), problem.validation.to(self.device)
+        self.loss = make_loss(
+            problem.task,
+            problem.train.targets,
+            len(problem.classes),
+            balance=settings.class_balance,
+            label_smoothing=settings.label_smoothing,
+        )
+        self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
+        self.half = _half_precision(settings.mixed_precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
+        self.best: dict[str, Any] = {"epoch": 0, "score": [-math.inf, -math.inf], "weights": {}}
+        self.risen_at = 0
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """What a checkpoint must have in common with this training."""
+        sizes = [len(self.train), len(self.validation), *self.train.pixels.shape[1:]]
+        return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes}
+
+    def is_done(self) -> bool:
+        """Whether all epochs have passed, or too many without a better one."""
+        passed = len(self.history)
+        return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self.risen_at >= self.settings.patience)
+
+    def run_epoch(self) -> dict[str, float]:
+        """Trains one epoch and validates it; all that is random depends on the seed and the epoch's number alone."""
+        epoch, settings = len(self.history), self.settings
+        seeds = batches.seeds_of(settings.seed, epoch)
+        order = batches.order(self.problem.task, self.train.targets.cpu(), settings, torch.Generator().manual_seed(seeds[0]))
+        augmenting = torch.Generator(self.device).manual_seed(seeds[1])
+        torch.manual_seed(seeds[2])  # for dropout and stochastic depth, which know no generator
+        self.network.train()
+        total = torch.zeros((), device=self.device)
+        for number, rows in enumerate(order):
+            self._set_rate(epoch + (number + 1) / len(order))
+            total += self._step(rows, augmenting) * len(rows)
+            self.average.update(self.network, epoch * len(order) + number + 1)
+        row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self._rate()}
+        row |= validation.judge(self.average.network, self.validation, self.problem, self.loss, self.normalise, self.half)
+        if not all(math.isfinite(value) for value in row.values()):
+            rate = settings.learning_rate
+            raise InputError(f"train.learning_rate is {rate}, and the loss left all bounds in epoch {epoch + 1}: lower it")
+        self.history.append(row)
+        self._keep_if_better(row)
+        return row
+
+    def _step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        images, targets = self.train.pick(rows, self.device)
+        images = self.normalise(apply(self.problem.policy, images, generator))
+        mixed = batches.mix(images, targets, self.settings.mixing, generator)
+        with torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
+            logits = self.network(mixed.images)
+        loss = mixed.share * self.loss(logits.float(), targets) + (1 - mixed.share) * self.loss(logits.float(), mixed.partners)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
+
+    def _set_rate(self, epoch: float) -> None:
+        settings = self.settings
+        factor = rate_factor(settings.schedule, epoch, settings.epochs, settings.warmup_epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * factor
+
+    def _rate(self) -> float:
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def _keep_if_better(self, row: dict[str, float]) -> None:
+        score = validation.score(row, self.settings.monitor)
+        if score[0] > self.best["score"][0]:
+            self.risen_at = len(self.history)
+        if score >= self.best["score"]:
+            weights = {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
+            self.best = {"epoch": len(self.history), "score": score, "weights": weights}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
+        return {
+            "meaning": self.meaning,
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+            "best": self.best,
+            "risen_at": self.risen_at,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to where a state was taken."""
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history, self.best, self.risen_at = state["history"], state["best"], state["risen_at"]
+
+    def finish(self) -> Fitted:
+        """Puts the best epoch's weights into the network and gives its answers to the validation images."""
+        if len(self.history) < self.settings.epochs:
+            print(f"stopped early: {self.settings.monitor} has not improved since epoch {self.risen_at}", flush=True)
+        self.network.load_state_dict(self.best["weights"])
+        self.network.eval()
+        logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None)
+        self.network.to("cpu", memory_format=torch.contiguous_format)
+        return Fitted(self.history, self.best["epoch"], validation.probabilities_of(logits, self.problem.task).cpu())
+
+
+def _half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
+    if wanted == "off" or device.type == "cpu":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def _line(row: dict[str, float], settings: Settings) -> str:
+    shown = {"train_loss": row["train_loss"]}
+    shown |= {name.removeprefix("validation_"): row[name] for name in (f"validation_{settings.monitor}",) if name in row}
+    return f"epoch {row['epoch']:.0f}/{settings.epochs}  " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items())

@@ -1,0 +1,87 @@
+"""What a network is worth on the validation images."""
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from components.manifest import Task
+from components.measures import measures
+from components.train.losses import Loss
+from components.train.pixels import Examples
+
+LOWER_IS_BETTER = ("loss", "log_loss", "hamming_loss")
+BATCH_SIZE = 128
+
+
+class Asked(Protocol):
+    """The part of a problem that judging needs."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def task(self) -> Task: ...
+
+
+@torch.no_grad()
+def logits_of(
+    network: nn.Module, examples: Examples, num_classes: int, normalise: Callable[[Tensor], Tensor], half: torch.dtype | None
+) -> Tensor:
+    """Runs a network over examples.
+
+    Args:
+        network: In `eval` mode.
+        examples: Images, as they were decoded.
+        num_classes: K.
+        normalise: Maps images in 0..1 to the network's inputs.
+        half: The short type to compute in, or none for float32.
+
+    Returns:
+        `(N, K) float32` on the network's device.
+    """
+    device = next(network.parameters()).device
+    parts = [torch.zeros(0, num_classes, device=device)]
+    for rows in torch.split(torch.arange(len(examples)), BATCH_SIZE):
+        with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
+            parts.append(network(normalise(examples.pick(rows, device)[0])).float())
+    return torch.cat(parts)
+
+
+def probabilities_of(logits: Tensor, task: Task) -> Tensor:
+    """Logits `(N, K)` as probabilities."""
+    return logits.sigmoid() if task == "multilabel" else logits.softmax(dim=1)
+
+
+def judge(
+    network: nn.Module, examples: Examples, asked: Asked, loss: Loss, normalise: Callable[[Tensor], Tensor], half: torch.dtype | None
+) -> dict[str, float]:
+    """Judges a network by its loss and every measure of the task, each under a name that begins with `validation_`.
+
+    Labels of a multilabel task are answered at a probability of 0.5. Empty where there is no example; a loss of
+    NaN alone where the network gives no finite answer.
+    """
+    if not len(examples):
+        return {}
+    logits = logits_of(network, examples, len(asked.classes), normalise, half)
+    value = {"validation_loss": float(loss(logits, examples.targets))}
+    if not bool(logits.isfinite().all()):  # the caller tells
+        return {"validation_loss": math.nan}
+    probabilities = probabilities_of(logits, asked.task)
+    predicted = (probabilities >= 0.5).long() if asked.task == "multilabel" else probabilities.argmax(dim=1)
+    truth = examples.targets.to(torch.int64)
+    values = measures(truth.cpu().numpy(), probabilities.cpu().numpy(), predicted.cpu().numpy(), asked.classes, asked.task)
+    return value | {f"validation_{name}": value for name, value in values.items()}
+
+
+def score(row: dict[str, float], monitor: str) -> list[float]:
+    """How good an epoch is, more is better: the monitored measure, then the validation loss.
+
+    Without validation images every epoch is as good as the last; a measure that is not defined is worst.
+    """
+    if "validation_loss" not in row:
+        return [0.0, 0.0]
+    value = row.get(f"validation_{monitor}", math.inf if monitor in LOWER_IS_BETTER else -math.inf)
+    return [-value if monitor in LOWER_IS_BETTER else value, -row["validation_loss"]]

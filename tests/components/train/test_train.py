@@ -1,0 +1,237 @@
+"""Training as a whole: what it writes, that it can be repeated, and that a kill leaves no trace."""
+
+import csv
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from components import manifest, model
+from components.config import dump, parse
+from components.errors import InputError
+from components.images import Images, pixels
+from components.model import Predictor, labels_of
+from components.network import load_network
+from components.policy import Policy
+from components.train import progress
+from components.train.train import TrainConfig, train
+from tests.components.train import toys
+
+FILES = (model.CARD, model.WEIGHTS, model.GRAPH)
+
+
+def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None, **settings):
+    settings = {"epochs": 3, "batch_size": 8, "learning_rate": 0.003, "side_px": 8} | settings
+    config = parse(TrainConfig, "train", settings)
+    return train(
+        **inputs.paths(), model=folder / "model", history=folder / "history.csv", config=config, checkpoints=checkpoints, on_epoch=on_epoch
+    )
+
+
+def bundle(folder):
+    return {name: (folder / "model" / name).read_bytes() for name in FILES} | {"history": (folder / "history.csv").read_bytes()}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
+    inputs = toys.make(tmp_path, task, num_train=48, num_validation=24)
+    measures = run(inputs, tmp_path, epochs=12)
+    table = manifest.read(inputs.examples)
+    predictor = Predictor(tmp_path / "model")
+    probabilities = predictor.predict(Images(inputs.images)[name] for name in table.column("image_id"))
+    answers = labels_of(predictor.card, probabilities)
+    assert np.mean(answers == table.targets()) >= 0.9
+    assert measures["validation_f1_macro"] >= 0.9
+    assert predictor.card.classes == table.classes
+    assert predictor.card.side_px == measures["side_px"] == 8
+    assert len(predictor.card.thresholds) == {"binary": 1, "multiclass": 0, "multilabel": 3}[task]
+    assert predictor.card.provenance["data_version"] == "toy"
+
+
+def test_the_graph_and_the_torch_network_answer_alike(tmp_path):
+    inputs = toys.make(tmp_path)
+    run(inputs, tmp_path)
+    network, card = load_network(tmp_path / "model")
+    source = Images(inputs.images)
+    batch = np.stack([pixels(source[name], card.side_px) for name in source])
+    normal = (torch.from_numpy(batch).permute(0, 3, 1, 2) / 255 - torch.tensor(card.mean).view(3, 1, 1)) / torch.tensor(card.std).view(
+        3, 1, 1
+    )
+    with torch.no_grad():
+        expected = network(normal).softmax(dim=1).numpy()
+    np.testing.assert_allclose(Predictor(tmp_path / "model").probabilities(batch), expected, atol=1e-5)
+
+
+def test_the_same_seed_makes_the_same_bytes_and_another_seed_others(tmp_path):
+    inputs = toys.make(tmp_path)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.rand(3)  # what others drew before must not matter
+        run(inputs, tmp_path / name, seed=seed, dropout=0.2)
+    assert bundle(tmp_path / "a") == bundle(tmp_path / "b")
+    assert bundle(tmp_path / "a")[model.WEIGHTS] != bundle(tmp_path / "c")[model.WEIGHTS]
+
+
+def test_inputs_and_torchs_own_generator_are_left_alone(tmp_path):
+    inputs = toys.make(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    torch.manual_seed(5)
+    drawn = torch.get_rng_state()
+    threads = torch.get_num_threads()
+    run(inputs, tmp_path / "out", num_threads=1)
+    assert {path: path.read_bytes() for path in before} == before
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert torch.get_num_threads() == threads
+
+
+def test_every_epoch_is_told_and_written(tmp_path, capsys):
+    inputs, told = toys.make(tmp_path), []
+    measures = run(inputs, tmp_path, on_epoch=lambda epoch, row: told.append((epoch, row)))
+    assert [epoch for epoch, _ in told] == [1, 2, 3]
+    with (tmp_path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [float(row["validation_f1_macro"]) for row in rows] == [row["validation_f1_macro"] for _, row in told]
+    assert {"train_loss", "validation_loss", "learning_rate"} <= set(rows[0])
+    assert "epoch 3/3  train_loss" in capsys.readouterr().out
+    assert all(isinstance(value, float | int) and np.isfinite(value) for value in measures.values())
+    assert measures["num_train"] == 24 and measures["num_validation"] == 9 and measures["num_epochs"] == 3
+
+
+def test_without_validation_images_the_last_epoch_is_kept(tmp_path):
+    inputs = toys.make(tmp_path, "multilabel", num_validation=0)
+    measures = run(inputs, tmp_path, patience=1)
+    assert measures["best_epoch"] == measures["num_epochs"] == 3
+    assert "validation_loss" not in measures
+    assert model.read_card(tmp_path / "model").thresholds == (0.5, 0.5, 0.5)
+
+
+def test_training_stops_when_nothing_gets_better(tmp_path, capsys):
+    inputs = toys.make(tmp_path, policy=Policy())
+    measures = run(inputs, tmp_path, epochs=40, patience=2, monitor="accuracy", learning_rate=0.01)
+    assert measures["num_epochs"] < 40
+    assert "stopped early: accuracy has not improved since epoch" in capsys.readouterr().out
+
+
+KILLED = """
+import os, signal, sys
+from components.config import parse
+from components.train.train import TrainConfig, train
+folder, target = Path(sys.argv[1]), Path(sys.argv[2])
+def stop(epoch, measures):
+    if epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+train(folder / "images", folder / "augmented_images", folder / "examples.parquet", folder / "policy.json", target / "model",
+      target / "history.csv", config=parse(TrainConfig, "train", {settings}), checkpoints=target / "checkpoints", on_epoch=stop)
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
+    inputs, target = toys.make(tmp_path), tmp_path / "killed"
+    settings = {"side_px": 8, "epochs": 4, "batch_size": 8, "learning_rate": 0.003, "dropout": 0.2, "mixing": 0.5}
+    (target / "checkpoints").mkdir(parents=True)
+    command = [sys.executable, "-c", KILLED.format(settings=settings), str(tmp_path), str(target)]
+    killed = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "epoch 2/4" in killed.stdout and not (target / "model").exists()
+    run(inputs, target, checkpoints=target / "checkpoints", **settings)
+    told = capsys.readouterr().out
+    assert "going on after epoch 2/4" in told and "epoch 3/4  train" in told and "epoch 2/4  train" not in told
+    run(inputs, tmp_path / "whole", **settings)
+    assert bundle(target) == bundle(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"}])
+def test_an_interrupted_training_goes_on_to_the_same_bytes_and_tells_every_epoch(tmp_path, settings):
+    inputs, told, checkpoints = toys.make(tmp_path), [], tmp_path / "checkpoints"
+    checkpoints.mkdir()
+
+    def interrupt(epoch, measures):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs, tmp_path / "out", interrupt, checkpoints, **settings)
+    run(inputs, tmp_path / "out", lambda epoch, measures: told.append(epoch), checkpoints, **settings)
+    run(inputs, tmp_path / "whole", **settings)
+    assert told == [1, 2, 3]
+    assert bundle(tmp_path / "out") == bundle(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-100], lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], lambda data: b""]
+)
+def test_a_damaged_checkpoint_is_ignored_and_told(tmp_path, capsys, damage):
+    inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    run(inputs, tmp_path / "a", checkpoints=checkpoints)
+    file = checkpoints / progress.NAME
+    file.write_bytes(damage(file.read_bytes()))
+    run(inputs, tmp_path / "b", checkpoints=checkpoints)
+    assert "is damaged: training starts from the beginning" in capsys.readouterr().out
+    assert bundle(tmp_path / "a") == bundle(tmp_path / "b")
+
+
+def test_a_checkpoint_of_other_settings_is_ignored_and_told(tmp_path, capsys):
+    inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    run(inputs, tmp_path / "a", checkpoints=checkpoints, seed=1)
+    run(inputs, tmp_path / "b", checkpoints=checkpoints)
+    assert "belongs to another training" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"epochs": 0},
+            r"^train\.epochs is 0: input should be greater than or equal to 1, or 'auto' \(How often every training image is seen\)$",
+        ),
+        (
+            {"epochs": "abc"},
+            r"^train\.epochs is 'abc': input should be a valid integer, or 'auto' \(How often every training image is seen\)$",
+        ),
+        ({"learning_rate": -1}, r"^train\.learning_rate is -1: input should be greater than 0, or 'auto'"),
+        ({"epoch": 3}, r"^train\.epoch is no setting: did you mean train\.epochs\?$"),
+        ({"monitor": "beauty"}, r"^train\.monitor is 'beauty': input should be 'f1_macro'"),
+    ],
+)
+def test_a_bad_setting_is_told_in_one_sentence(settings, message):
+    with pytest.raises(InputError, match=message):
+        parse(TrainConfig, "train", settings)
+
+
+def test_settings_survive_the_way_through_a_pipeline():
+    config = TrainConfig(epochs=3, learning_rate=0.1)
+    assert (
+        parse(TrainConfig, "train", {name: float(value) if isinstance(value, int) else value for name, value in dump(config).items()})
+        == config
+    )
+
+
+def test_one_training_image_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the training split has 1 images: at least 2 are needed"):
+        run(toys.make(tmp_path, num_train=1), tmp_path)
+
+
+def test_a_training_that_diverges_says_so(tmp_path):
+    with pytest.raises(InputError, match=r"train\.learning_rate is 10\.0, and the loss left all bounds in epoch \d+: lower it"):
+        run(
+            toys.make(tmp_path),
+            tmp_path,
+            optimizer="sgd",
+            learning_rate=10,
+            warmup_epochs=0,
+            weight_decay=10,
+            epochs=300,
+            schedule="constant",
+        )
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match=r"train\.device is 'cuda', but torch sees no GPU here"):
+        run(toys.make(tmp_path), tmp_path, device="cuda")
