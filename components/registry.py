@@ -80,7 +80,7 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
     folder = Path(reference)
     if (folder / CARD).is_file():
         return folder
-    if folder.is_dir():
+    if reference and folder.is_dir():
         raise InputError(f"{reference} is no model: the folder has no {CARD}; name the folder that train or prune wrote")
     use_store()
     version = _resolve(reference.removeprefix("models:/"))

@@ -17,7 +17,7 @@ from components.charts import line_chart
 from components.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
 from components.files import whole
 from components.manifest import Manifest
-from components.model import read_card
+from components.model import GRAPH, read_card
 from components.outcome import HEADLINE, Outcome, Variant
 
 SPLITS = ("train", "validation", "test", "excluded")
@@ -86,11 +86,12 @@ def write_report(path: Path, sources: Sources, outcome: Outcome, params: Mapping
     page = environment.get_template(_TEMPLATE.name).render(
         outcome=outcome,
         card=read_card(sources.model),
+        costs=_costs(sources, outcome),
         pruning=_plain(read_card(sources.pruned_model).pruning or {}),
         headline=_headline(sources, outcome),
         table=_table(outcome),
         params=params,
-        origin={**origin, **_plain(read_card(sources.model).provenance)},
+        origin={**origin, **_plain(read_card(sources.model).provenance), **origin},  # in its order, and with its values
         **_data(manifests.read(sources.splits)),
         findings=_findings(findings.read(sources.issues)),
         contact_sheet=_sheet(sources.contact_sheet),
@@ -127,12 +128,26 @@ def _table(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
+def _costs(sources: Sources, outcome: Outcome) -> list[dict[str, Any]]:
+    """Latency and size of both models, with their ratio."""
+    facts = read_card(sources.pruned_model).pruning or {}
+    times = [f"{facts[name]:.3g} ms" if name in facts else "" for name in ("latency_ms_before", "latency_ms_after")]
+    sizes = [_bytes((folder / GRAPH).stat().st_size) for folder in (sources.model, sources.pruned_model)]
+    return [
+        {"name": "Latency", "ratio": outcome.latency_ratio, "before": times[0], "after": times[1]},
+        {"name": "Size", "ratio": outcome.size_ratio, "before": sizes[0], "after": sizes[1]},
+    ]
+
+
+def _bytes(number: int) -> str:
+    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
+
+
 def _data(manifest: Manifest) -> dict[str, Any]:
     frame = manifest.frame()
     column = "labels" if manifest.task == "multilabel" else "label"
-    counts = pd.crosstab(frame.explode(column)[column], frame.explode(column)["split"]).reindex(
-        index=list(manifest.classes), columns=list(SPLITS), fill_value=0
-    )
+    rows = frame[[column, "split"]].explode(column, ignore_index=True)
+    counts = pd.crosstab(rows[column], rows["split"]).reindex(index=list(manifest.classes), columns=list(SPLITS), fill_value=0)
     totals = frame["split"].value_counts()
     return {
         "task": manifest.task,
@@ -173,15 +188,29 @@ def _judgement(evaluation: Path) -> dict[str, Any]:
     each = read_metrics(evaluation).get("classes", {})
     return {
         "figures": [
-            {"name": path.stem.replace("_", " ").capitalize(), "source": _embed(path.read_bytes(), "png")}
+            _figure(path)
             for path in sorted((evaluation / FIGURES).glob("*.png"), key=lambda path: (path.stem.find("confusion") < 0, path.name))
         ],
         "class_measures": sorted(({"name": name, **values} for name, values in each.items()), key=lambda row: row.get("f1", 0.0)),
-        "mistakes": [
-            {**mistake, "source": _embed((evaluation / MISTAKES / mistake["file"]).read_bytes(), Path(mistake["file"]).suffix[1:])}
-            for mistake in read_mistakes(evaluation)
-        ],
+        "mistakes": [_mistake(evaluation / MISTAKES, mistake) for mistake in read_mistakes(evaluation)],
     }
+
+
+def _mistake(folder: Path, mistake: Mapping[str, Any]) -> dict[str, Any]:
+    """A wrong answer; of several labels only those that are wrong or missing."""
+    file, truth, predicted = folder / mistake["file"], mistake["truth"], mistake["predicted"]
+    texts = {"said": predicted, "meant": f"is {truth}"}
+    if isinstance(truth, list):
+        wrong, missing = (", ".join(sorted(set(one) - set(other))) for one, other in ((predicted, truth), (truth, predicted)))
+        texts = {"said": wrong and f"has no {wrong}", "meant": missing and f"missed {missing}"}
+    source = _embed(file.read_bytes(), file.suffix[1:])
+    return {**texts, "path": mistake["path"], "probability": mistake["probability"], "source": source, "tiny": file.suffix == ".png"}
+
+
+def _figure(path: Path) -> dict[str, Any]:
+    with Image.open(path) as picture:
+        width, height = picture.size
+    return {"name": path.stem.replace("_", " ").capitalize(), "source": _embed(path.read_bytes(), "png"), "width": width, "height": height}
 
 
 def _sheet(path: Path) -> str:

@@ -11,6 +11,8 @@ import pytest
 
 MLFLOWS_OWN_WARNINGS = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
+    ".*Any type hint is inferred as AnyType:UserWarning",
+    "Operation with range is deprecated:DeprecationWarning",
 )  # from inside MLflow: nothing here can mend them
 
 

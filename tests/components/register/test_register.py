@@ -1,0 +1,253 @@
+"""Registering in a real MLflow store: versions, aliases, what the runs keep, and crashes in between."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components import registry
+from components.errors import InputError
+from components.evaluation import read_headline
+from components.files import read_json
+from components.register.register import RegisterConfig, register
+from components.tracking import client, finish_run, start_run
+from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
+from tests.finished import Finished, make
+
+GOOD, BAD = "a" * 32 + ".dir", "b" * 32 + ".dir"
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run with a good full model."""
+    return make(tmp_path_factory.mktemp("good"), data_version=GOOD)
+
+
+@pytest.fixture(scope="session")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run on the same images, under another data version, with a bad model."""
+    return make(tmp_path_factory.mktemp("bad"), data_version=BAD, noise=3.0)
+
+
+def go(
+    work: Finished, into: Path, monkeypatch: pytest.MonkeyPatch, previous: Path | None = None, **settings: Any
+) -> tuple[str, dict[str, float], dict[str, Any]]:
+    """Registers within a run; gives the run's id, what was measured, and the outcome."""
+    run_id = start_run("toys", "run", {"train": {"epochs": 4}}, {}, "toys", "1")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    outcome, report = into / run_id / "outcome", into / run_id / "report"
+    measures = register(
+        **work.arguments(),
+        outcome=outcome,
+        report=report,
+        config=RegisterConfig(**settings),
+        name="toys",
+        params={"train": {"epochs": 4}},
+        previous=previous,
+    )
+    finish_run(run_id, "FINISHED")
+    return run_id, measures, read_json(outcome)
+
+
+def test_the_first_version_is_the_champion(mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id, measures, outcome = go(good, tmp_path, monkeypatch)
+    assert measures == {"version": 1.0, "champion": 1.0, "dropped": 2.0}
+    assert outcome["model"] == {"name": "toys", "version": 1, "alias": "champion", "variant": "full"}
+    assert outcome["metrics"] == read_headline(good.sources.evaluation)
+    assert outcome["pruned"]["metrics"] == read_headline(good.sources.pruned_evaluation)
+    assert outcome["pruned"]["latency_ratio"] == 0.45
+    assert (outcome["decision"], outcome["dropped"]) == ("champion", 2)
+    (version,) = versions("toys")
+    assert version.run_id == run_id
+    assert version.tags["darkroom.data_version"] == GOOD
+    assert version.tags["darkroom.previous"] == "none"
+    assert (version.tags["variant"], version.tags["task"], version.tags["f1_macro"]) == ("full", "multiclass", "1.0000")
+    assert version.tags[REASON] == outcome["reason"] == "it is the first version of this model, so there is none to beat"
+
+
+def test_the_run_shows_measures_curves_and_pictures(
+    mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, _, _ = go(good, tmp_path, monkeypatch)
+    store, run = client(), client().get_run(run_id)
+    assert run.data.metrics["accuracy"] == run.data.metrics["pruned_accuracy"] == 1.0
+    assert run.data.metrics["latency_ratio"] == 0.45
+    curve = [(point.step, point.value) for point in store.get_metric_history(run_id, "train_loss")]
+    assert curve == [(1, 1.0), (2, 0.5), (3, 0.3333), (4, 0.25)]
+    assert len(store.get_metric_history(run_id, "validation_f1_macro")) == 4
+    assert "**toys version 1** (full, alias `champion`)" in run.data.tags["mlflow.note.content"]
+    assert "| accuracy | 1.0000 | 1.0000 |" in run.data.tags["mlflow.note.content"]
+    top = {entry.path for entry in store.list_artifacts(run_id)}
+    assert top >= {"report.html", "figures", "images", "split", "evaluation", "evaluation_pruned", "bundles", "issues.parquet"}
+    assert [entry.path for entry in store.list_artifacts(run_id, "bundles")] == ["bundles/pruned"]
+    assert "figures/confusion_matrix.png" in {entry.path for entry in store.list_artifacts(run_id, "figures")}
+    shown = [entry.path for entry in store.list_artifacts(run_id, "images")]
+    assert "images/contact_sheet.png" in shown
+    assert len(shown) > 1
+
+
+def test_the_same_model_again_is_the_version_that_it_is(
+    mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first, outcome = go(good, tmp_path, monkeypatch)
+    run_id, second, again = go(good, tmp_path, monkeypatch)
+    assert (first, outcome) == (second, again)
+    assert len(versions("toys")) == 1
+    run = client().get_run(run_id)
+    assert run.data.metrics["accuracy"] == 1.0
+    assert run.data.tags["darkroom.model_version"] == "1"
+
+
+def test_a_measured_latency_makes_no_new_model(
+    mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    work = make(tmp_path / "work", met=True)
+    go(work, tmp_path, monkeypatch)
+    card = work.sources.pruned_model / "model.json"
+    card.write_text(card.read_text().replace("1.5", "1.7").replace("0.45", "0.55").replace("45%", "55%"))
+    _, _, outcome = go(work, tmp_path, monkeypatch)
+    assert outcome["model"] == {"name": "toys", "version": 1, "alias": "champion", "variant": "pruned"}
+    assert outcome["pruned"]["latency_ratio"] == 0.55
+
+
+def test_a_better_model_is_promoted_and_a_worse_one_is_not(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+    _, _, better = go(good, tmp_path, monkeypatch)
+    assert better["model"]["alias"] == "champion"
+    assert better["reason"] == "on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222"
+    worse = make(tmp_path / "worse", data_version="c" * 32, noise=2.0)
+    _, measures, outcome = go(worse, tmp_path, monkeypatch)
+    assert (outcome["model"]["version"], outcome["model"]["alias"], measures["champion"]) == (3, "challenger", 0.0)
+    assert "is worse than version 2's 1.0000" in outcome["reason"]
+    assert aliases("toys") == {"champion": 2, "challenger": 3}
+    tags = versions("toys")[0].tags
+    assert (tags[DECISION], tags["darkroom.compared_with"], tags["darkroom.num_shared_images"]) == ("challenger", "2", "12")
+
+
+def test_a_then_b_then_a_leaves_the_champion_with_b(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "previous"
+    assert registry.previous_assignment("toys", BAD, place) is None
+    go(bad, tmp_path, monkeypatch)
+    continued = registry.previous_assignment("toys", GOOD, place)
+    assert continued is not None
+    assert continued.read_bytes() == bad.sources.splits.read_bytes()
+    go(good, tmp_path, monkeypatch, previous=continued)
+    assert registry.previous_assignment("toys", BAD, place) is None
+    _, _, outcome = go(bad, tmp_path, monkeypatch)
+    assert outcome["model"] == {"name": "toys", "version": 1, "alias": "", "variant": "full"}
+    assert aliases("toys") == {"champion": 2}
+    assert registry.previous_assignment("toys", GOOD, place) == continued
+    assert registry.previous_assignment("toys", "c" * 32, place) != continued
+
+
+def test_min_gain_must_be_passed(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+    _, _, outcome = go(good, tmp_path, monkeypatch, min_gain=0.8)
+    assert outcome["model"]["alias"] == "challenger"
+    assert outcome["reason"].endswith("better than version 1's 0.2222, but not by more than the 0.8 that register.min_gain asks for")
+
+
+def test_a_crash_before_the_alias_moved_is_made_good(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr("components.register.settling.set_alias", crash)
+        go(good, tmp_path, monkeypatch)
+    assert aliases("toys") == {"champion": 1}
+    assert DECISION not in versions("toys")[0].tags
+    _, _, outcome = go(good, tmp_path, monkeypatch)
+    assert outcome["model"] == {"name": "toys", "version": 2, "alias": "champion", "variant": "full"}
+    assert len(versions("toys")) == 2
+
+
+def test_a_crash_after_the_alias_moved_is_made_good(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+
+    def move_and_crash(*arguments: Any) -> None:
+        set_alias(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr("components.register.settling.set_alias", move_and_crash)
+        go(good, tmp_path, monkeypatch)
+    _, _, outcome = go(good, tmp_path, monkeypatch)
+    assert outcome["reason"] == "on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222"
+    best = champion("toys")
+    assert best is not None
+    assert (best.number, best.tags[DECISION]) == (2, "champion")
+
+
+def test_a_champion_whose_answers_are_gone_stays(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, _, _ = go(bad, tmp_path, monkeypatch)
+    shutil.rmtree(mlflow_store / "mlartifacts" / run_id / "artifacts" / "evaluation")
+    _, _, outcome = go(good, tmp_path, monkeypatch)
+    assert outcome["reason"] == "it can't be compared: the answers of version 1 were not kept"
+    assert aliases("toys") == {"champion": 1, "challenger": 2}
+
+
+def test_without_a_run_it_opens_one(mlflow_store: Path, tmp_path: Path, good: Finished) -> None:
+    outputs = {"outcome": tmp_path / "outcome", "report": tmp_path / "report"}
+    register(**good.arguments(), **outputs, config=RegisterConfig(name="mine"), name="toys", params={"train": {"epochs": 4}})
+    (version,) = versions("mine")
+    run = client().get_run(version.run_id)
+    assert (run.info.status, run.data.params) == ("FINISHED", {"train.epochs": "4"})
+
+
+def test_inputs_stay_untouched(mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = good.images.parent
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    go(good, tmp_path, monkeypatch)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_a_name_that_the_registry_cannot_keep_is_refused(mlflow_store: Path, tmp_path: Path, good: Finished) -> None:
+    outputs = {"outcome": tmp_path / "outcome", "report": tmp_path / "report"}
+    with pytest.raises(InputError, match=r"'a/b' can't be a model's name .*: set register\.name, for example to 'a-b'"):
+        register(**good.arguments(), **outputs, config=RegisterConfig(name="a/b"), name="toys", params={})
+    assert list(tmp_path.glob("outcome")) == []
+
+
+@pytest.mark.parametrize(("classes", "task"), [(("no", "yes"), "binary"), (("a", "b", "c"), "multilabel")])
+def test_mlflow_loads_the_model_and_answers_as_the_bundle_does(
+    mlflow_store: Path, tmp_path: Path, classes: tuple[str, ...], task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    import pandas as pd
+
+    from components.images import Images
+    from components.model import Predictor, labels_of
+
+    work = make(tmp_path / "work", classes, task)
+    go(work, tmp_path, monkeypatch)
+    loaded = mlflow.pyfunc.load_model("models:/toys@champion")
+    packed = Images(work.images)
+    files = [packed[name] for name in list(packed)[:6]]
+    answers = loaded.predict(pd.DataFrame({"image": files}))
+    predictor = Predictor(work.sources.model)
+    expected = predictor.predict(files)
+    assert list(answers.columns) == ["label", "probability", *(f"probability:{name}" for name in classes)]
+    np.testing.assert_array_equal(answers.iloc[:, 2:].to_numpy(), expected.astype(float))
+    chosen = labels_of(predictor.card, expected)
+    names = ["|".join(np.array(classes)[row.astype(bool)]) for row in chosen] if task == "multilabel" else [classes[row] for row in chosen]
+    assert answers["label"].tolist() == names
+    example = loaded.input_example
+    assert loaded.predict(example)["label"].tolist()[0] is not None
+    assert loaded.metadata.signature.inputs.to_dict() == [{"type": "binary", "name": "image", "required": True}]
+    assert SHA256 in versions("toys")[0].tags

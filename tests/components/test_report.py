@@ -1,0 +1,160 @@
+"""The report, as a parser reads it."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.charts import line_chart
+from components.evaluation import read_headline
+from components.manifest import Task
+from components.outcome import Outcome, Verdict, read_outcome
+from components.report import write_report
+from tests.finished import Finished, make
+
+VERDICT = Verdict("challenger", "on 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9", 2, "f1_macro", 0.8, 0.9, 12)
+ORIGIN = {"run": "2b8dce03", "data version": "0123456789abcdef.dir"}
+VOID = {"meta", "img", "line", "circle", "polyline", "br"}
+
+
+class Page(HTMLParser):
+    """Text, elements and addresses of a page; fails where elements are not closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or self._open[-1] != "style":
+            self.words += data.split()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def write(work: Finished, folder: Path, **change: Any) -> str:
+    full, pruned = read_headline(work.sources.evaluation), read_headline(work.sources.pruned_evaluation)
+    facts = {"alias": "challenger", "variant": "full", "verdict": VERDICT, "latency_ratio": 0.45, "size_ratio": 0.31, "dropped": 26}
+    outcome = Outcome(**{"name": "toys", "version": 3, "metrics": full, "pruned_metrics": pruned, **facts, **change})
+    write_report(folder / "report", work.sources, outcome, {"train": {"epochs": 30}}, ORIGIN)
+    return (folder / "report").read_text()
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run with some mistakes."""
+    return make(tmp_path_factory.mktemp("work"), noise=0.2)
+
+
+def test_it_tells_the_whole_story(work: Finished, tmp_path: Path) -> None:
+    page = Page(write(work, tmp_path))
+    accuracy = read_headline(work.sources.evaluation)["accuracy"]
+    for part in (
+        "toys version 3",
+        "challenger",
+        "On 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9.",
+        f"Accuracy {accuracy:.4f} 95 %:",
+        "train 18 validation 6 test 12 left out 26",
+        "cat 12",
+        "cat/broken.png it is unreadable",
+        "4 epochs",
+        "Latency, full 3.3 ms pruned, × 0.45 1.5 ms",
+        "50% of the multiply-adds and 45% of the latency remain",
+        "data version 0123456789abcdef.dir",
+        "Settings of train epochs 30",
+    ):
+        assert part in page.text
+
+
+def test_it_needs_nothing_but_itself(work: Finished, tmp_path: Path) -> None:
+    page = Page(write(work, tmp_path))
+    sources = [attributes["src"] or "" for tag, attributes in page.elements if tag == "img"]
+    assert len(sources) >= 5
+    assert {source.split(",")[0] for source in sources} <= {"data:image/png;base64", "data:image/jpeg;base64"}
+    assert {tag for tag, _ in page.elements} & {"script", "link", "iframe", "object"} == set()
+    assert [attributes for tag, attributes in page.elements if "href" in attributes] == []
+
+
+def test_equal_inputs_make_equal_bytes(work: Finished, tmp_path: Path) -> None:
+    assert write(work, tmp_path / "a") == write(work, tmp_path / "b")
+
+
+def test_names_can_carry_no_markup(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    html = write(make(tmp_path / "work", (evil, '"><img src=x onerror=alert(1)>'), "binary"), tmp_path, name=evil)
+    assert "<script" not in html
+    page = Page(html)
+    assert evil in page.text
+    assert [attributes for _, attributes in page.elements if "onerror" in attributes] == []
+
+
+@pytest.mark.parametrize(("number", "task"), [(25, "multilabel"), (100, "multiclass")])
+def test_many_classes_are_all_counted(tmp_path: Path, number: int, task: Task) -> None:
+    names = tuple(f"kind {index:03d}" for index in range(number))
+    page = Page(write(make(tmp_path / "work", names, task, per_class=4), tmp_path))
+    assert [name for name in names if name not in page.text] == []
+
+
+def test_the_pruned_model_is_judged_where_it_was_registered(work: Finished, tmp_path: Path) -> None:
+    page = Page(write(work, tmp_path, variant="pruned", pruned_metrics={"accuracy": 0.1234, "f1_macro": 0.5}))
+    assert "registered pruned model" in page.text
+    assert "Accuracy 0.1234" in page.text
+    assert "full model: " in page.text
+
+
+def test_the_same_model_again_is_said_to_be_that(work: Finished, tmp_path: Path) -> None:
+    page = Page(write(work, tmp_path, repeated=True, alias=""))
+    assert "An earlier run had registered the very same model" in page.text
+    assert "alias now none" in page.text
+
+
+def test_of_several_labels_only_wrong_and_missing_ones_are_named(tmp_path: Path) -> None:
+    work = make(tmp_path / "work", ("a", "b", "c"), "multilabel", noise=0.5)
+    text = Page(write(work, tmp_path)).text
+    assert "has no " in text or "missed " in text
+
+
+def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
+    outcome = Outcome("toys", 3, "challenger", "full", VERDICT, {"accuracy": 0.9}, {"accuracy": 0.8}, 0.45, 0.31, 26)
+    outcome.write(tmp_path / "outcome")
+    assert read_outcome(tmp_path / "outcome") == {
+        "model": {"name": "toys", "version": 3, "alias": "challenger", "variant": "full"},
+        "metrics": {"accuracy": 0.9},
+        "pruned": {"metrics": {"accuracy": 0.8}, "latency_ratio": 0.45, "size_ratio": 0.31},
+        "dropped": 26,
+        "decision": "challenger",
+        "reason": VERDICT.reason,
+    }
+
+
+def test_a_curve_runs_from_corner_to_corner() -> None:
+    page = Page(str(line_chart({"loss": [(1, 0.0), (2, 1.0)]}, "epoch")))
+    (line,) = [attributes for tag, attributes in page.elements if tag == "polyline"]
+    assert line["points"] == "46.0,216.0 508.0,14.0"
+    assert page.text.startswith("0.0 0.2 0.4 0.6 0.8 1.0 1 2 epoch")
+
+
+@pytest.mark.parametrize(
+    ("points", "drawn"),
+    [([], set()), ([(1.0, 0.5)], {"circle"}), ([(1.0, 0.5), (2.0, 0.5)], {"polyline"}), ([(0.0, -3e-9), (700.0, 4e7)], {"polyline"})],
+)
+def test_any_curve_is_drawn(points: list[tuple[float, float]], drawn: set[str]) -> None:
+    page = Page(str(line_chart({"<b>": points}, "epoch")))
+    assert {tag for tag, _ in page.elements} & {"circle", "polyline", "b"} == drawn
