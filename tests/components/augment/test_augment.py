@@ -1,0 +1,199 @@
+"""The whole step: files in, files out."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components import manifest, policy
+from components.augment.augment import AugmentConfig, augment, settle
+from components.augment.symmetry import Mirroring
+from components.config import parse
+from components.errors import InputError
+from components.images import Images, ImageWriter, decode, image_id
+from components.manifest import Manifest, Task, make_table
+from components.policy import MEANINGS
+
+OUTPUTS = ("augmented_images", "examples", "policy", "contact_sheet")
+EVERY = {"hue_degrees": 10.0, "horizontal_flip": 0.5, "vertical_flip": 0.5}
+GOOD, BAD, SILENT = Mirroring(np.ones(2), np.ones(2)), Mirroring(np.ones(2), np.zeros(2)), Mirroring(np.zeros(2), np.zeros(2))
+
+
+def picture(number: int, side: int = 10) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(number).integers(0, 256, (side, side + 2, 3)).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def data(folder: Path, labels: list[Any], splits: list[str], task: Task = "multiclass", classes: tuple[str, ...] = ("a", "b", "c")) -> None:
+    with ImageWriter(folder / "images") as writer:
+        names = [writer.add(picture(number)) for number in range(len(labels))]
+    numbers = range(len(labels))
+    columns = {
+        "path": [f"{number}.png" for number in numbers],
+        "image_id": names,
+        "labels" if task == "multilabel" else "label": labels,
+        "width": [12] * len(labels),
+        "height": [10] * len(labels),
+        "group": [f"g{number}" for number in numbers],
+        "given_split": splits,
+        "cluster": [None] * len(labels),
+        "split": splits,
+    }
+    Manifest(make_table(columns), classes, task, "v1").write(folder / "splits")
+
+
+def run(folder: Path, out: str = "out", **values: Any) -> dict[str, float]:
+    paths = [folder / out / name for name in OUTPUTS]
+    return augment(folder / "images", folder / "splits", *paths, config=parse(AugmentConfig, "augment", values))
+
+
+def uneven(folder: Path) -> None:
+    data(folder, ["a"] * 20 + ["b"] * 12 + ["c"] * 3 + ["c"] * 4, ["train"] * 35 + ["validation", "test", "test", "excluded"])
+
+
+def test_small_classes_get_copies_in_training(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    measures = run(tmp_path)
+    assert {name: measures[name] for name in ("num_copies", "smallest_share_before", "smallest_share_after")} == {
+        "num_copies": 7,
+        "smallest_share_before": 0.15,
+        "smallest_share_after": 0.5,
+    }
+    examples, splits = manifest.read(tmp_path / "out/examples"), manifest.read(tmp_path / "splits")
+    assert examples.table.slice(0, 39).select(splits.table.column_names).equals(splits.table)
+    assert (examples.classes, examples.task, examples.data_version) == (splits.classes, splits.task, "v1")
+    copies = examples.table.slice(39).to_pylist()
+    packed = Images(tmp_path / "images", tmp_path / "out/augmented_images")
+    for row in copies:
+        number, source = row["path"].removeprefix("augmented/").split("/")
+        original = splits.column("path").index(source)
+        assert row["source_id"] == splits.column("image_id")[original]
+        assert (row["label"], row["group"], row["split"], row["given_split"]) == ("c", f"g{original}", "train", None)
+        assert int(number) in (1, 2, 3)
+        assert row["image_id"] == image_id(packed[row["image_id"]]) != row["source_id"]
+        assert decode(packed[row["image_id"]]).size == (row["width"], row["height"]) == (12, 10)
+    assert len({row["path"] for row in copies}) == 7
+    assert examples.column("source_id")[:39] == [None] * 39
+
+
+def test_only_training_images_are_ever_read(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    training = manifest.read(tmp_path / "splits").where("train").column("image_id")
+    measures = run(tmp_path)
+    held = Images(tmp_path / "images")
+    files = {name: held[name] for name in training}
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    with ImageWriter(tmp_path / "images") as writer:  # the images of the other splits are gone: nothing changes
+        for file in files.values():
+            writer.add(file)
+    assert run(tmp_path, out="again") == measures
+    for name in ("examples", "policy", "contact_sheet"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    sources = set(manifest.read(tmp_path / "out/examples").column("source_id")) - {None}
+    assert sources <= set(training)
+
+
+def test_same_seed_makes_the_same_bytes_and_another_seed_other_copies(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    for out, seed in (("first", 0), ("again", 0), ("other", 1)):
+        run(tmp_path, out=out, seed=seed)
+    files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file())
+    assert len(files) == 4
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    shards = [(tmp_path / out / "augmented_images/images-00000.arrow").read_bytes() for out in ("first", "other")]
+    assert shards[0] != shards[1]
+
+
+def test_inputs_stay_untouched(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    run(tmp_path)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_nothing_to_balance_leaves_an_empty_shard(tmp_path: Path) -> None:
+    data(tmp_path, ["a"] * 6 + ["b"] * 5 + ["c"] * 5, ["train"] * 14 + ["validation", "test"])
+    assert run(tmp_path)["num_copies"] == 0
+    assert [path.name for path in (tmp_path / "out/augmented_images").iterdir()] == ["images-00000.arrow"]
+    assert len(Images(tmp_path / "out/augmented_images")) == 0
+    assert len(manifest.read(tmp_path / "out/examples")) == 16
+
+
+def test_rare_labels_get_copies_too(tmp_path: Path) -> None:
+    labels = [["a"]] * 16 + [["a", "b"]] * 2 + [["b"]] * 2 + [[]] * 2
+    data(tmp_path, labels, ["train"] * 22, "multilabel", ("N/A", "a", "b"))
+    measures = run(tmp_path)
+    assert measures["smallest_share_before"] == pytest.approx(4 / 18)
+    assert measures["num_copies"] == 5
+    copies = manifest.read(tmp_path / "out/examples").column("labels")[22:]
+    assert all("b" in labels for labels in copies)
+    assert manifest.read(tmp_path / "out/examples").classes == ("N/A", "a", "b")
+
+
+def test_copy_whose_path_is_taken_gets_another_number(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    splits = manifest.read(tmp_path / "splits")
+    frame = splits.frame()
+    frame.loc[0, "path"] = "augmented/1/32.png"
+    splits.with_frame(frame).write(tmp_path / "splits")
+    run(tmp_path)
+    paths = manifest.read(tmp_path / "out/examples").column("path")
+    assert len(set(paths)) == len(paths) == 46
+    assert {"augmented/1/33.png", "augmented/2/32.png"} <= set(paths[39:])
+
+
+def test_policy_follows_the_settings_and_its_file_says_so(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    run(tmp_path, probability=0.4, rotation_degrees=5, scale=0, horizontal_flip=0.3, vertical_flip=0)
+    settled = policy.read(tmp_path / "out/policy")
+    rotation, flip, noise = settled.get("rotation"), settled.get("horizontal_flip"), settled.get("noise")
+    assert rotation and (rotation.probability, rotation.low, rotation.high) == (0.4, -5, 5)
+    assert flip and flip.probability == 0.3
+    assert noise and (noise.probability, noise.low, noise.high) == (0.2, 0.0, 0.02)
+    assert settled.get("scale") is settled.get("vertical_flip") is None
+
+
+def test_without_operations_there_are_no_copies(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    measures = run(tmp_path, probability=0, horizontal_flip=0, vertical_flip=0)
+    assert (measures["num_operations"], measures["num_copies"]) == (0, 0)
+
+
+def test_every_operation_can_be_switched_on() -> None:
+    assert [operation.name for operation in settle(AugmentConfig(**EVERY), {}).operations] == list(MEANINGS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        pytest.param({"horizontal_flip": GOOD, "vertical_flip": GOOD}, {"horizontal_flip", "vertical_flip"}, id="harmless"),
+        pytest.param({"horizontal_flip": GOOD, "vertical_flip": BAD}, {"horizontal_flip"}, id="upright"),
+        pytest.param({"horizontal_flip": BAD, "vertical_flip": BAD}, set(), id="digits"),
+        pytest.param({"horizontal_flip": SILENT, "vertical_flip": SILENT}, {"horizontal_flip"}, id="nothing-learnt"),
+    ],
+)
+def test_mirroring_follows_what_was_measured(measured: dict[str, Mirroring], expected: set[str]) -> None:
+    names = {operation.name for operation in settle(AugmentConfig(), measured).operations}
+    assert names & {"horizontal_flip", "vertical_flip"} == expected
+
+
+def test_augment_refuses_data_without_a_training_image(tmp_path: Path) -> None:
+    data(tmp_path, ["a", "b", "c"], ["test"] * 3)
+    with pytest.raises(InputError, match="no image is left to train on"):
+        run(tmp_path)
+
+
+def test_broken_training_image_is_the_users_to_mend(tmp_path: Path) -> None:
+    data(tmp_path, ["a", "b", "c"], ["train"] * 3)
+    with ImageWriter(tmp_path / "images") as writer:
+        broken = writer.add(b"no image")
+    splits = manifest.read(tmp_path / "splits")
+    splits.with_frame(splits.frame().assign(image_id=broken)).write(tmp_path / "splits")
+    with pytest.raises(InputError, match=r"can't be decoded \(not an image\)"):
+        run(tmp_path)
