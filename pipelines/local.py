@@ -26,6 +26,7 @@ _COLOUR = re.compile(r"\x1b\[\d+m")
 _STARTED = re.compile(r"Executing task '(?P<task>[^']+)'$")
 _CACHED = re.compile(r"Task (?P<task>\S+) cache hit \(key=")
 _FINISHED = re.compile(r"Task '(?P<task>[^']+)' finished with status (?P<status>SUCCESS|FAILURE)$")
+_ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Exit|Interrupt)\b")  # the last line of a traceback
 _OWN_WORDS = re.compile(r"\w")  # what a step prints starts with a word; kfp's echo of its input with a bracket or a space
 
 
@@ -104,7 +105,10 @@ def _failure(watch: "_Watch", root: Path, logs: Path) -> Exception:
     log = logs / f"{step}.log"
     reasons = list(root.glob(f"*/{watch.failed_task}/{ERROR_FILE}"))
     if not reasons:
-        return StepFailedError(step, "its process ended without a word, as when it is killed or out of memory", log)
+        errors = [line for line in log.read_text().split("\n") if _ERROR.match(line)]
+        return StepFailedError(
+            step, errors[-1] if errors else "its process ended without a word, as when it is killed or out of memory", log
+        )
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
         return InputError(reason["message"])

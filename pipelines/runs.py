@@ -93,7 +93,14 @@ def run(plan: Plan, view: Listener, pipeline: Any = None) -> dict[str, Any]:
     run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, {}, str(plan.source.absolute()), plan.version)
     folder = ROOT / run_id
     _prepare_environment(run_id)
-    arguments = {"data": str(plan.source), "data_version": plan.version, "name": plan.name, "previous": previous, **plan.params}
+    arguments = {
+        "data": str(plan.source),
+        "data_version": plan.version,
+        "name": plan.name,
+        "previous": previous,
+        **plan.params,
+        "params": plan.params,
+    }
     try:
         execution = execute(
             pipeline or training, arguments, root=folder / "artifacts", cache=ROOT / "cache", logs=folder / "logs", view=view

@@ -52,6 +52,7 @@ def training(
     evaluate: dict,
     prune: dict,
     register: dict,
+    params: dict,
 ) -> Outputs:
     """Trains, compresses, judges and registers a classifier.
 
@@ -61,6 +62,7 @@ def training(
         name: The model's name in the registry.
         previous: An earlier assignment to splits that is kept, or empty.
         ingest: Settings of the step, as in `params.yaml`; so the others.
+        params: All settings, a section a step, as the run and the report show them.
     """
     ingested = ingest_component(data=data, data_version=data_version, config=ingest, code_version=code_version("ingest"))
     images = ingested.outputs["images"]
@@ -87,16 +89,7 @@ def training(
         contact_sheet=augmented.outputs["contact_sheet"],
         history=trained.outputs["history"],
         name=name,
-        params={
-            "ingest": ingest,
-            "clean": clean,
-            "split": split,
-            "augment": augment,
-            "train": train,
-            "evaluate": evaluate,
-            "prune": prune,
-            "register": register,
-        },
+        params=params,
         previous=previous,
         config=register,
         code_version=code_version("register"),
