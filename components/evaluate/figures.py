@@ -16,6 +16,7 @@ MAX_BARS = 40  # classes that a bar chart shows: the weakest
 MAX_SQUARES = 24  # labels that get a little confusion matrix: the weakest
 MAX_CURVES = 10
 MAX_NUMBERS = 25  # classes up to which a confusion matrix shows its numbers
+MAX_NAMES = 100  # names beside a confusion matrix
 _GRID = np.linspace(0, 1, 101)
 
 
@@ -42,8 +43,9 @@ def confusion_matrix(path: Path, predictions: Predictions) -> None:
             shares, cmap=BLUES, norm=PowerNorm(1.0 if number <= MAX_NUMBERS else 0.5, 0, 1), interpolation="nearest"
         )
         size = float(np.clip(260 / number, 5.2, 9))
-        axes.set_xticks(range(number), names, rotation=0 if number <= 3 else 90, fontsize=size)
-        axes.set_yticks(range(number), names, fontsize=size)
+        every = -(-number // MAX_NAMES)
+        axes.set_xticks(range(0, number, every), names[::every], rotation=0 if number <= 3 else 90, fontsize=size)
+        axes.set_yticks(range(0, number, every), names[::every], fontsize=size)
         axes.set(xlabel="answered", ylabel="truth", title="Confusion matrix")
         axes.spines[:].set_visible(False)
         axes.set_xticks(np.arange(1, number) - 0.5, minor=True)
