@@ -42,10 +42,9 @@ def log_bundle(run_id: str, bundle: Path, example: bytes, measures: Mapping[str,
     Returns:
         The logged model's id.
     """
+    import mlflow
     import pandas as pd
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
-
-    import mlflow
 
     store, card = client(), read_card(bundle)
     experiment = store.get_run(run_id).info.experiment_id

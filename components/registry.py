@@ -94,6 +94,8 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
 
 
 def _resolve(reference: str) -> Version | None:
+    if not reference:
+        return None
     name, at, alias = reference.partition("@")
     number: Any = aliases(name).get(alias) if at else None
     if not at:
