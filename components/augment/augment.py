@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from components import manifest
-from components.augment.balancing import plan, smallest_share
+from components.augment.balancing import Integers, plan, smallest_share
 from components.augment.contact_sheet import draw
-from components.augment.copies import pack
+from components.augment.copies import Order, pack
 from components.augment.symmetry import AXES, Mirroring, mirrorings
 from components.config import StepConfig
 from components.errors import InputError
@@ -87,19 +86,12 @@ def augment(
         settled.write(policy)
         truth = _truth(training)
         copies = _plan(training, truth, settled, config)
-        added = pack(delivered, assigned, training, copies, settled, config.max_side_px, config.seed, augmented_images, examples)
+        pack(Order(training, copies, settled, config.max_side_px, config.seed), delivered, assigned, augmented_images, examples)
         _draw(delivered, training, settled, measured, contact_sheet, config.seed)
     except UnreadableError as error:
         raise InputError(f"a training image can't be decoded ({error}): run clean on these data first") from error
-    print(f"{added} copies of {int((copies > 0).sum())} training images", flush=True)
-    balanced = np.repeat(truth, 1 + copies, axis=0)
-    return {
-        "num_copies": added,
-        "num_operations": len(settled.operations),
-        "smallest_share_before": smallest_share(truth),
-        "smallest_share_after": smallest_share(balanced),
-        **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.judged},
-    }
+    print(f"{copies.sum()} copies of {(copies > 0).sum()} training images", flush=True)
+    return _measures(truth, copies, settled, measured)
 
 
 def settle(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
@@ -146,12 +138,12 @@ def _measure(delivered: Images, training: Manifest, config: AugmentConfig) -> di
     return {name: found[name] for name in automatic}
 
 
-def _truth(training: Manifest) -> npt.NDArray[np.int64]:
+def _truth(training: Manifest) -> Integers:
     targets = training.targets()
     return targets if training.task == "multilabel" else np.eye(len(training.classes), dtype=np.int64)[targets]
 
 
-def _plan(training: Manifest, truth: npt.NDArray[np.int64], settled: Policy, config: AugmentConfig) -> npt.NDArray[np.int64]:
+def _plan(training: Manifest, truth: Integers, settled: Policy, config: AugmentConfig) -> Integers:
     if not settled.operations:  # equal copies would tell training nothing
         return np.zeros(len(training), dtype=np.int64)
     return plan(
@@ -162,6 +154,16 @@ def _plan(training: Manifest, truth: npt.NDArray[np.int64], settled: Policy, con
         exclusive=training.task != "multilabel",
         seed=config.seed,
     )
+
+
+def _measures(truth: Integers, copies: Integers, settled: Policy, measured: dict[str, Mirroring]) -> dict[str, float]:
+    return {
+        "num_copies": int(copies.sum()),
+        "num_operations": len(settled.operations),
+        "smallest_share_before": smallest_share(truth),
+        "smallest_share_after": smallest_share(np.repeat(truth, 1 + copies, axis=0)),
+        **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.judged},
+    }
 
 
 def _draw(delivered: Images, training: Manifest, settled: Policy, measured: dict[str, Mirroring], path: Path, seed: int) -> None:
@@ -179,7 +181,7 @@ def _draw(delivered: Images, training: Manifest, settled: Policy, measured: dict
         draw(settled, shown, notes, seed).save(draft, "PNG")
 
 
-def _samples(truth: npt.NDArray[np.int64], seed: int) -> list[int]:
+def _samples(truth: Integers, seed: int) -> list[int]:
     """Rows to show: one of each of the first classes, then more of all until there are enough."""
     order = np.random.default_rng(seed).permutation(len(truth))
     firsts = [int(order[truth[order, label] == 1][0]) for label in np.flatnonzero(truth.any(axis=0))[:NUM_ROWS]]

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,51 +21,46 @@ from components.policy import Operation, Policy
 
 SMALL_PX = 64  # up to here every pixel counts, and the file is small anyway: PNG
 JPEG_QUALITY = 95
+REPORT_EVERY = 500
 
 
-def pack(
-    delivered: Images,
-    assigned: Manifest,
-    training: Manifest,
-    copies: npt.NDArray[np.int64],
-    policy: Policy,
-    max_side_px: int,
-    seed: int,
-    augmented_images: Path,
-    examples: Path,
-) -> int:
-    """Makes the copies, packs them, and writes the manifest that has a row for each.
+@dataclass(frozen=True)
+class Order:
+    """The copies that are to be made.
 
-    Args:
-        delivered: The images as they came.
-        assigned: All rows, with their split.
+    Attributes:
         training: The rows of the training split.
-        copies: `(N,)` copies of each row of `training`.
+        copies: `(N,) int64` copies of each of them.
         policy: What training does on the fly; a copy draws each operation twice as often.
         max_side_px: Longer side of a copy at most.
         seed: Decides what each copy draws.
-        augmented_images: Folder to write.
-        examples: Manifest to write.
-
-    Returns:
-        How many copies there are.
     """
-    sources = np.repeat(np.arange(len(copies)), copies)
-    turns = np.concatenate([np.arange(1, num + 1) for num in copies.tolist()]) if len(sources) else sources
-    names, likelier = training.column("image_id"), stronger(policy)
+
+    training: Manifest
+    copies: npt.NDArray[np.int64]
+    policy: Policy
+    max_side_px: int
+    seed: int
+
+
+def pack(order: Order, delivered: Images, assigned: Manifest, augmented_images: Path, examples: Path) -> None:
+    """Makes the copies, packs them, and writes the manifest that has a row for each beside all that are `assigned`."""
+    sources = np.repeat(np.arange(len(order.copies)), order.copies)
+    turns = np.concatenate([np.arange(1, num + 1) for num in order.copies.tolist()]).astype(np.int64)
+    names, likelier = order.training.column("image_id"), stronger(order.policy)
 
     def make(place: int) -> tuple[bytes, tuple[int, int]]:
         name = names[sources[place]]
-        return copy(delivered[name], likelier, max_side_px, f"{seed} {name} {turns[place]}")
+        return copy(delivered[name], likelier, order.max_side_px, f"{order.seed} {name} {turns[place]}")
 
     made, sizes = [], []
     with whole(augmented_images) as folder, ImageWriter(folder) as writer:
-        for number, (data, size) in enumerate(ordered(make, range(len(sources)))):
+        for number, (data, size) in enumerate(ordered(make, range(len(sources))), start=1):
             made.append(writer.add(data))
             sizes.append(size)
-            if (number + 1) % 500 == 0:
-                print(f"copy {number + 1}/{len(sources)}", flush=True)
-    rows = training.table.take(sources)
+            if number % REPORT_EVERY == 0:
+                print(f"copy {number}/{len(sources)}", flush=True)
+    rows = order.training.table.take(sources)
     columns = {
         "path": _paths(rows["path"].to_pylist(), turns, set(assigned.column("path"))),
         "image_id": made,
@@ -75,7 +70,6 @@ def pack(
         "source_id": rows["image_id"].to_pylist(),
     }
     _write(assigned, rows, columns, examples)
-    return len(sources)
 
 
 def _paths(sources: list[str], turns: npt.NDArray[np.int64], taken: set[str]) -> list[str]:

@@ -52,6 +52,13 @@ def test_rare_label_is_raised_through_images_that_have_no_common_one() -> None:
     assert after(truth, copies) == [100 + copies[10:20].sum(), 50]
 
 
+def test_rare_label_stops_where_each_of_its_images_was_copied_often_enough() -> None:
+    truth = np.array([[0, 1, 0]] * 2 + [[0, 0, 1]] * 30 + [[1, 0, 0]] * 100)
+    copies = plan(truth, **{**DEFAULTS, "exclusive": False})
+    assert copies[:2].tolist() == [4, 4]
+    assert after(truth, copies) == [100, 10, 50]
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     rows=st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=60),

@@ -295,6 +295,15 @@ def test_label_that_never_occurs_is_no_error_and_stays(tmp_path: Path) -> None:
     assert [measures[f"num_{part}"] for part in RANK] == [42, 9, 9]
 
 
+def test_multilabel_assignment_sticks(tmp_path: Path) -> None:
+    old = rows({"x": 40}).drop(columns="label").assign(labels=[["a"], ["b"]] * 20, group=[f"g{number // 2}" for number in range(40)])
+    before, _ = run(tmp_path, made(old, "multilabel", ("a", "b")), out="before")
+    new = rows({"x": 40}, 50).drop(columns="label").assign(labels=[["a", "b"]] * 40)
+    after, _ = run(tmp_path, made(pd.concat([old, new]), "multilabel", ("a", "b", "c")), previous=tmp_path / "before", seed=7)
+    assert after.column("split")[:40] == before.column("split")
+    assert len(after.where("test")) == len(after.where("validation")) == 12
+
+
 @pytest.mark.parametrize(
     ("frame", "values", "message"),
     [
