@@ -146,6 +146,7 @@ def export(path: Path, network: nn.Module, card: ModelCard) -> None:
     with warnings.catch_warnings():
         # torch's newer exporter takes ten times as long (4 to 10 s a model) and writes stack traces with paths
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|components\.network")
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # sizes are fixed on purpose
         torch.onnx.export(
             _Served(network, card).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,
             input_names=["images"], output_names=["probabilities"],

@@ -18,8 +18,7 @@ class Block(nn.Module):
         self.act = nn.ReLU()
         self.shortcut = nn.Sequential()
         if stride != 1 or num_in != num_out:
-            pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
-            self.shortcut = nn.Sequential(pool, nn.Conv2d(num_in, num_out, 1, bias=False), nn.BatchNorm2d(num_out))
+            self.shortcut = nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps `(N, num_in, H, W)` to `(N, num_out, H / stride, W / stride)`."""
@@ -28,22 +27,26 @@ class Block(nn.Module):
         return out
 
 
+def _stem(side_px: int, width: int) -> nn.Sequential:
+    """From pictures to features on a grid of about 16 places a side: tiny pictures keep each pixel."""
+    kernel, stride = (3, 1) if side_px <= 20 else (3, 2) if side_px <= 40 else (5, 2)
+    layers: list[nn.Module] = [nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1)) if side_px > 40 else nn.Sequential(*layers)
+
+
 class SmallCNN(nn.Module):
     """A strided stem, four residual stages, the mean over the picture, and one linear layer.
 
     Args:
         num_classes: How many logits there are.
-        side_px: Side of the images; below 48 the stem keeps more of it.
+        side_px: Side of the images; decides on the stem.
         dropout: Share of the features that is dropped before the last layer, 0 to 1.
         widths: Channels of the four stages.
     """
 
     def __init__(self, num_classes: int, side_px: int, dropout: float = 0.0, widths: tuple[int, ...] = (32, 64, 128, 256)) -> None:
         super().__init__()
-        stride = 1 if side_px <= 20 else 2 if side_px <= 40 else 4
-        kernel = max(3, 2 * stride - 1)
-        convolution = nn.Conv2d(3, widths[0], kernel, stride, kernel // 2, bias=False)
-        self.stem = nn.Sequential(convolution, nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = _stem(side_px, widths[0])
         steps = zip((widths[0], *widths), widths, strict=False)
         self.stages = nn.Sequential(*(Block(before, width, 1 + (number > 0)) for number, (before, width) in enumerate(steps)))
         self.pool = nn.AdaptiveAvgPool2d(1)

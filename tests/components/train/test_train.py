@@ -117,6 +117,7 @@ def test_training_stops_when_nothing_gets_better(tmp_path, capsys):
 
 KILLED = """
 import os, signal, sys
+from pathlib import Path
 from components.config import parse
 from components.train.train import TrainConfig, train
 folder, target = Path(sys.argv[1]), Path(sys.argv[2])

@@ -1,0 +1,54 @@
+"""Batches: every image once, or every class as often; blended or not."""
+
+import pytest
+import torch
+
+from components.train.batches import mix, order, seeds_of
+from components.train.training import Settings
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(("num_images", "sizes"), [(10, [4, 3, 3]), (4, [4]), (5, [3, 2]), (2, [2]), (3, [3])])
+def test_every_image_stands_in_one_batch_and_none_alone(num_images, sizes):
+    batch_size = 2 if num_images == 3 else 4
+    batches = order("multiclass", torch.zeros(num_images, dtype=torch.int64), Settings(1, batch_size=batch_size), gen())
+    assert [len(batch) for batch in batches] == sizes
+    assert sorted(torch.cat(batches).tolist()) == list(range(num_images))
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch():
+    assert seeds_of(0, 1) == seeds_of(0, 1)
+    assert len({*seeds_of(0, 0), *seeds_of(0, 1), *seeds_of(1, 0)}) == 9
+
+
+def test_sampling_draws_every_class_equally_often():
+    targets = torch.tensor([0] * 960 + [1] * 32 + [2] * 8)
+    drawn = torch.cat(order("multiclass", targets, Settings(1, class_balance="sampling"), gen()))
+    shares = torch.bincount(targets[drawn], minlength=3) / len(targets)
+    assert torch.allclose(shares, torch.full((3,), 1 / 3), atol=0.05)
+
+
+def test_sampling_draws_a_rare_label_more_often_and_every_image_at_times():
+    targets = torch.zeros(1000, 3)
+    targets[:, 0], targets[:20, 1], targets[500:510] = 1, 1, 0
+    drawn = torch.cat(order("multilabel", targets, Settings(1, class_balance="sampling"), gen()))
+    assert (drawn < 20).float().mean() > 0.3
+    assert ((drawn >= 500) & (drawn < 510)).any()
+
+
+def test_no_blending_leaves_a_batch_as_it_is():
+    images, targets = torch.rand(4, 3, 2, 2), torch.arange(4)
+    mixed = mix(images, targets, 0.0, gen())
+    assert mixed.images is images and mixed.share == 1.0
+
+
+def test_blending_keeps_the_larger_part_of_each_image():
+    images, targets = torch.arange(4.0)[:, None, None, None].expand(4, 3, 2, 2), torch.arange(4)
+    mixed = mix(images, targets, 1.0, gen())
+    assert 0.5 <= mixed.share <= 1
+    expected = mixed.share * targets + (1 - mixed.share) * mixed.partners
+    torch.testing.assert_close(mixed.images[:, 0, 0, 0], expected.float())
+    assert sorted(mixed.partners.tolist()) == [0, 1, 2, 3]

@@ -1,0 +1,96 @@
+"""Weights to start from: taken, dropped, or refused with a sentence."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from components import network
+from components.errors import InputError
+from components.train import pretrained
+
+
+def small(num_classes):
+    return network.build("small_cnn", num_classes, side_px=8)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_of_other_classes_keep_all_but_the_last_layer(tmp_path, capsys, suffix):
+    given, own = small(5), small(3)
+    path = tmp_path / f"weights{suffix}"
+    save_file(given.state_dict(), path) if suffix == ".safetensors" else torch.save({"state_dict": given.state_dict()}, path)
+    head = own.head[1].weight.clone()
+    pretrained.load(own, "small_cnn", str(path))
+    assert torch.equal(own.stem[0].weight, given.stem[0].weight)
+    assert torch.equal(own.head[1].weight, head)
+    assert "2 of the last layer dropped" in capsys.readouterr().out
+
+
+def test_weights_of_the_same_classes_are_taken_whole(tmp_path, capsys):
+    given, own = small(3), small(3)
+    save_file(given.state_dict(), tmp_path / "w.safetensors")
+    pretrained.load(own, "small_cnn", str(tmp_path / "w.safetensors"))
+    assert torch.equal(own.head[1].weight, given.head[1].weight)
+    assert "0 of the last layer dropped" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "given_px", "side_px"), [("resnet18", 32, 32), ("vit_b_32", 64, 96)])
+def test_torchvisions_own_names_and_sizes_are_understood(tmp_path, capsys, architecture, given_px, side_px):
+    from torchvision.models import get_model
+
+    given = get_model(architecture, **({"image_size": given_px} if architecture.startswith("vit") else {}))
+    torch.save(given.state_dict(), tmp_path / "w.pth")
+    own = network.build(architecture, 3, side_px=side_px)
+    pretrained.load(own, architecture, str(tmp_path / "w.pth"))
+    theirs, ours = given.state_dict(), own.state_dict()
+    shared = [name for name in theirs if name in ours and ours[name].shape == theirs[name].shape]
+    assert all(torch.equal(theirs[name], ours[name]) for name in shared)
+    assert "2 of the last layer dropped" in capsys.readouterr().out
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("code ran",)
+
+
+def write_other(path):
+    save_file({"a": torch.zeros(1), **{f"b{number}": torch.zeros(1) for number in range(4)}}, path)
+
+
+def write_misshapen(path):
+    state = small(3).state_dict()
+    state["stem.0.weight"] = torch.zeros(7, 3, 3, 3)
+    save_file(state, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        ("none.pth", lambda path: None, "which is no file: name a .safetensors or .pth file, or say DEFAULT"),
+        ("evil.pth", lambda path: torch.save(Evil(), path), "which holds more than tensors; loading it could run code"),
+        ("text.pth", lambda path: path.write_text("hello"), "which"),
+        ("cut.safetensors", lambda path: path.write_bytes(b"1234"), "which can't be read"),
+        ("list.pth", lambda path: torch.save([1], path), "which holds no state dict"),
+        ("other.safetensors", write_other, "which is not small_cnn's state dict: it lacks"),
+        ("shape.safetensors", write_misshapen, "which is not small_cnn's state dict: of another shape are stem.0.weight"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_with_a_sentence(tmp_path, capsys, name, write, message):
+    write(tmp_path / name)
+    with pytest.raises(InputError, match=r"^train\.weights is '") as error:
+        pretrained.load(small(3), "small_cnn", str(tmp_path / name))
+    assert message in str(error.value)
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_the_small_network_has_no_published_weights():
+    with pytest.raises(InputError, match="small_cnn has no published weights"):
+        pretrained.load(small(3), "small_cnn", "DEFAULT")
+
+
+@pytest.mark.slow
+def test_weights_that_cant_be_downloaded_are_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(InputError, match="resnet18's weights can't be downloaded"):
+        pretrained.load(network.build("resnet18", 3, side_px=32), "resnet18", "DEFAULT")
