@@ -42,7 +42,7 @@ def config_of(step: str, values: Mapping[str, Any]) -> StepConfig:
     Raises:
         InputError: A value is out of bounds, or a name is not known.
     """
-    kind: type[StepConfig] = getattr(importlib.import_module(f"components.{step}.{step}"), f"{step.capitalize()}Config")
+    kind: type[StepConfig] = getattr(importlib.import_module(f"components.{step}.config"), f"{step.capitalize()}Config")
     return parse(kind, step, values)
 
 

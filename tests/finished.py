@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from components import issues, manifest
-from components.evaluate.evaluate import EvaluateConfig, evaluate
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.evaluate import evaluate
 from components.images import ImageWriter
 from components.manifest import Manifest, Task, make_table
 from components.model import CARD, GRAPH, WEIGHTS, ModelCard

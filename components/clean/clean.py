@@ -3,35 +3,21 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field
 
 from components import issues as issue_table
 from components import manifest as manifests
+from components.clean.config import CleanConfig
 from components.clean.duplicates import Copy, Row, find_copies
 from components.clean.reading import Seen, see_all
-from components.config import StepConfig
 from components.errors import InputError
 from components.files import whole
 from components.images import Images
 from components.manifest import Manifest
 
 CHECKS = ("unreadable", "refused", "small", "contradictory", "duplicate")
-
-
-class CleanConfig(StepConfig):
-    """Settings of `clean`."""
-
-    min_side_px: int = Field(4, ge=1, le=10_000, description="Images whose shorter side is below this are dropped, in pixels.")
-    duplicates: Literal["drop", "flag"] = Field(
-        "drop",
-        description="Images of equal pixels: drop all but one, or flag and keep them (equal files are reduced to one in any case).",
-    )
-    contradictions: Literal["drop", "keep_first", "flag"] = Field(
-        "drop", description="Images of equal pixels and different labels: drop them all, keep the first by path, or flag and keep them."
-    )
 
 
 def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig) -> dict[str, float]:

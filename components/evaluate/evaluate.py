@@ -1,17 +1,15 @@
 """Judges a model, full or pruned, on the images that it has never seen."""
 
-import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from components import evaluation as noun
 from components import manifest as manifests
-from components.config import StepConfig
 from components.errors import InputError
 from components.evaluate.calibration import calibration
+from components.evaluate.config import EvaluateConfig
 from components.evaluate.figures import draw
 from components.evaluate.intervals import intervals
 from components.evaluate.mistakes import mistakes
@@ -23,26 +21,6 @@ from components.manifest import Manifest
 from components.measures import class_measures
 from components.model import Predictor, labels_of
 from components.parallel import ordered
-
-
-class EvaluateConfig(StepConfig):
-    """Settings of `evaluate`."""
-
-    batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
-    num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
-    num_resamples: int = Field(
-        1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals."
-    )
-    num_threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
-        "auto", description="Threads that decode and score images; auto: one for each processor."
-    )
-    seed: int = Field(0, ge=0, lt=2**31, description="Decides which test sets are drawn for the intervals.")
-
-    def threads(self) -> int:
-        """Number of threads, settled."""
-        if self.num_threads != "auto":
-            return self.num_threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, config: EvaluateConfig) -> dict[str, float]:
@@ -84,9 +62,7 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
 
 def _check(test: Manifest, predictor: Predictor) -> None:
     if not len(test):
-        raise InputError(
-            "no image is in the test split, so nothing can be judged: give more images, or raise split.test_fraction"
-        )
+        raise InputError("no image is in the test split, so nothing can be judged: give more images, or raise split.test_fraction")
     card = predictor.card
     if (card.classes, card.task) != (test.classes, test.task):
         raise InputError(

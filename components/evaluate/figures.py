@@ -39,9 +39,7 @@ def confusion_matrix(path: Path, predictions: Predictions) -> None:
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     side = float(np.clip(1.8 + 0.55 * number, 4.2, 17))
     with drawing(path, side + 1.2, side) as (axes,):
-        picture = axes.imshow(
-            shares, cmap=BLUES, norm=PowerNorm(1.0 if number <= MAX_NUMBERS else 0.5, 0, 1), interpolation="nearest"
-        )
+        picture = axes.imshow(shares, cmap=BLUES, norm=PowerNorm(1.0 if number <= MAX_NUMBERS else 0.5, 0, 1), interpolation="nearest")
         size = float(np.clip(260 / number, 5.2, 9))
         every = -(-number // MAX_NAMES)
         axes.set_xticks(range(0, number, every), names[::every], rotation=0 if number <= 3 else 90, fontsize=size)
@@ -74,9 +72,7 @@ def label_confusions(path: Path, predictions: Predictions) -> None:
     columns = min(len(shown), 6)
     rows = -(-len(shown) // columns)
     with drawing(path, max(1.9 * columns, 4.0), 2.15 * rows + 0.4, rows, columns) as every:
-        every[0].figure.suptitle(
-            f"Confusion of each label {title}".strip(), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK
-        )
+        every[0].figure.suptitle(f"Confusion of each label {title}".strip(), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
         for axes in every[len(shown) :]:
             axes.set_axis_off()
         for axes, index in zip(every, shown, strict=False):
@@ -103,9 +99,7 @@ def class_bars(path: Path, predictions: Predictions) -> None:
     names, places = show_names(predictions.classes), np.arange(len(shown))
     with drawing(path, 7.6, 1.3 + 0.27 * len(shown)) as (axes,):
         axes.barh(places, counts.f1[shown], height=0.62, color=BLUE, alpha=0.85, label="F1")
-        axes.plot(
-            counts.precision[shown], places, "|", color=PALETTE[1], markersize=9, markeredgewidth=2, label="precision"
-        )
+        axes.plot(counts.precision[shown], places, "|", color=PALETTE[1], markersize=9, markeredgewidth=2, label="precision")
         axes.plot(counts.recall[shown], places, "|", color=PALETTE[2], markersize=9, markeredgewidth=2, label="recall")
         for place, index in zip(places, shown, strict=True):
             text = f"{counts.f1[index]:.2f}   {_images(counts.support[index])}"
@@ -141,9 +135,7 @@ def curves(path: Path, predictions: Predictions) -> None:
                 linestyle=(0, (1, 1)),
                 label="all together",
             )
-            recall.plot(
-                *precision_recall_points(meant_all, likely_all), color=INK, linewidth=1.4, linestyle=(0, (1, 1))
-            )
+            recall.plot(*precision_recall_points(meant_all, likely_all), color=INK, linewidth=1.4, linestyle=(0, (1, 1)))
         roc.set(title="ROC curve", xlabel="false positive rate", ylabel="true positive rate")
         recall.set(title="Precision and recall", xlabel="recall", ylabel="precision")
         for axes in (roc, recall):
@@ -170,9 +162,7 @@ def _mean_curves(roc: Axes, recall: Axes, predictions: Predictions, drawn: Ints)
     held = np.stack([np.interp(_GRID, *precision_recall_points(*pair)) for pair in pairs])
     for axes, values, label in ((roc, risen, f"mean of {len(drawn)} classes"), (recall, held, "")):
         low, high = np.quantile(values, [0.1, 0.9], axis=0)
-        axes.fill_between(
-            _GRID, low, high, color=BLUE, alpha=0.15, linewidth=0, label="80 % of the classes" if label else ""
-        )
+        axes.fill_between(_GRID, low, high, color=BLUE, alpha=0.15, linewidth=0, label="80 % of the classes" if label else "")
         axes.plot(_GRID, values.mean(0), color=BLUE, linewidth=2, label=label)
 
 
@@ -181,9 +171,7 @@ def reliability(path: Path, predictions: Predictions, calibration: Calibration) 
     filled = calibration.number > 0
     confidence, hit_rate = calibration.confidence[filled], calibration.hit_rate[filled]
     weight = np.sqrt(calibration.number[filled] / calibration.number.max())
-    name = {"binary": "of the positive class", "multiclass": "of the likeliest class", "multilabel": "of a label"}[
-        predictions.task
-    ]
+    name = {"binary": "of the positive class", "multiclass": "of the likeliest class", "multilabel": "of a label"}[predictions.task]
     with drawing(path, 9.4, 4.4, 1, 2) as (axes, histogram):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 4)), label="perfect")
         axes.vlines(confidence, hit_rate, confidence, color=RED, linewidth=2, alpha=0.35, label="gap")
@@ -195,18 +183,14 @@ def reliability(path: Path, predictions: Predictions, calibration: Calibration) 
             ylim=(-0.03, 1.03),
         )
         histogram.bar((np.arange(NUM_BINS) + 0.5) / NUM_BINS, calibration.number, width=0.094, color=BLUE, alpha=0.85)
-        histogram.set(
-            title="How sure the answers are", ylabel="label decisions" if predictions.task == "multilabel" else "images"
-        )
+        histogram.set(title="How sure the answers are", ylabel="label decisions" if predictions.task == "multilabel" else "images")
         for each in (axes, histogram):
             each.set(xlim=(-0.03, 1.03), xlabel=f"probability {name}")
             each.grid(axis="y")
         axes.figure.legend(loc="outside lower center", ncols=3, labelcolor=INK)
 
 
-def _weakest(
-    values: Floats, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], most: int, kind: str
-) -> tuple[Ints, str]:
+def _weakest(values: Floats, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], most: int, kind: str) -> tuple[Ints, str]:
     """Indices of the `most` lowest values, highest first, and words for the title where some are left out."""
     known = np.flatnonzero(where)
     ranked = known[np.argsort(-values[known], kind="stable")]

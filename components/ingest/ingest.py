@@ -1,29 +1,17 @@
 """Ingest: labelled images from any source, packed into `images` with a `manifest` that says what they are."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-from pydantic import Field
+from typing import NamedTuple
 
 from components.errors import InputError
 from components.files import whole
 from components.images import ImageWriter, UnreadableError, size
+from components.ingest.config import IngestConfig
 from components.ingest.labelled import list_source
 from components.ingest.listing import Listed, Listing, has_image_suffix, in_order, some
 from components.ingest.opening import open_source
 from components.ingest.sources import File, Source
-from components.ingest.tables import TableConfig
 from components.manifest import Manifest, Task, make_table
-
-
-class IngestConfig(TableConfig):
-    """Settings of `ingest`."""
-
-    task: Literal["auto", "binary", "multiclass", "multilabel"] = Field(
-        "auto", description="What is to be learnt; auto: multilabel where files have several labels, binary where there are two classes."
-    )
-    positive_class: str = Field("", description="The positive one of two classes; empty: the second in order.")
-    max_file_mb: float = Field(100, gt=0, le=2000, description="Larger files are refused, in megabytes of 2^20 bytes.")
 
 
 class Packed(NamedTuple):

@@ -5,12 +5,13 @@ from pathlib import PurePosixPath
 
 from components.errors import InputError
 from components.ingest.columns import SPLIT_NAMES, Columns, find_columns, path_column
+from components.ingest.config import TableConfig
 from components.ingest.folders import from_folders
 from components.ingest.labels import Labels, read_labels
 from components.ingest.listing import Listed, Listing, some
 from components.ingest.names import Names
 from components.ingest.sources import SPLIT_FOLDERS, Source
-from components.ingest.tables import SUFFIXES, Table, TableConfig, read_table
+from components.ingest.tables import SUFFIXES, Table, read_table
 
 
 def list_source(source: Source, table: str, config: TableConfig, task: str) -> Listing:

@@ -3,32 +3,15 @@
 import csv
 import io
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field
 
-from components.config import StepConfig
 from components.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 JOINT = "\x1f"  # joins the items of a Parquet list: no label has it
-
-
-class TableConfig(StepConfig):
-    """How a table of labels is read; an empty name is found by itself."""
-
-    table: str = Field("", description="The table of labels in the data's root; empty: found by itself; none: labels from folders.")
-    path_column: str = Field("", description="Column of file names or paths; empty: found by itself.")
-    label_column: str = Field("", description="Column of labels, one or several joined; empty: found by itself.")
-    label_columns: tuple[str, ...] = Field((), description="Columns of 0 and 1, one a label; empty: found by themselves.")
-    group_column: str = Field("", description="Column of what must stay in one split, such as patient; empty: found by itself.")
-    split_column: str = Field("", description="Column that says train, validation or test; empty: found by itself.")
-    separator: str = Field("|", min_length=1, max_length=3, description="What joins several labels in one cell.")
-    missing_files: Literal["fail", "drop"] = Field(
-        "fail", description="fail or drop: what happens where a table names files that do not exist."
-    )
 
 
 @dataclass(frozen=True)

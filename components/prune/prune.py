@@ -6,59 +6,27 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from components import manifest
-from components.config import StepConfig, dump
+from components.config import dump
 from components.files import whole
 from components.images import Images
 from components.model import CARD, GRAPH, ModelCard, read_card
 from components.network import load_network, save_model
 from components.prune import latency
-from components.prune.structure import Importance, Ranking, automatic_round_to, count_macs, count_parameters, shrink
+from components.prune.config import PruneConfig
+from components.prune.structure import automatic_round_to, count_macs, count_parameters, shrink
 from components.prune.verdict import judge
 from components.train import batches, losses, thresholds, validation
-from components.train.train import TrainConfig, read_problem, resolve
+from components.train.config import TrainConfig
+from components.train.train import read_problem, resolve
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
 
-Auto = Literal["auto"]
 SHARE_OF_EPOCHS = 0.3  # of the training's, for fine-tuning
 SHARE_OF_RATE = 0.5  # of the training's learning rate
-
-
-class PruneConfig(StepConfig):
-    """Settings of `prune`."""
-
-    enabled: bool = Field(True, description="Whether anything is pruned; if not, the pruned model is the full one.")
-    target_macs_ratio: float = Field(0.5, gt=0, lt=1, description="Share of the multiply-adds that is to remain.")
-    importance: Importance = Field(
-        "l2", description="What makes a channel weak: l1 or l2 norm of its weights, or lamp."
-    )
-    ranking: Ranking = Field("local", description="Channels compete within their layer (local) or over all (global).")
-    round_to: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
-        "auto", description="Remaining channels are a multiple of this; auto: 8, less for narrow networks."
-    )
-    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
-        "auto", description="Epochs of fine-tuning; auto: 0.3 of the training's."
-    )
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field(
-        "auto", description="Peak learning rate of fine-tuning; auto: half of the training's."
-    )
-    max_drop: float = Field(
-        0.02, ge=0, le=1, description="Largest loss of train.monitor on the validation images that is accepted."
-    )
-    max_latency_ratio: float = Field(
-        0.9, gt=0, description="Largest share of the full model's latency that is accepted."
-    )
-    latency_rounds: int = Field(25, ge=1, le=10_000, description="Turns that each model is timed for, 20 ms each.")
-    latency_threads: int = Field(1, ge=1, le=256, description="Threads of a timed prediction.")
-    seed: int = Field(
-        0, ge=0, lt=2**31, description="Decides the order of images and their augmentation in fine-tuning."
-    )
 
 
 def prune(
@@ -178,9 +146,7 @@ def _teach(
     return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
 
 
-def _compare(
-    full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig
-) -> dict[str, float]:
+def _compare(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
     time = latency.compare(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
     return {
         "macs_ratio": count_macs(network, side_px) / count_macs(full, side_px),

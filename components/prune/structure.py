@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 import torch_pruning as tp
@@ -14,9 +13,8 @@ from torchvision.ops.misc import MLP
 
 from components.errors import InputError
 from components.network import last_layer
+from components.prune.config import Importance, Ranking
 
-Importance = Literal["l1", "l2", "lamp"]
-Ranking = Literal["local", "global"]
 NUM_STEPS = 50
 MAX_SHARE = 0.9  # of a layer's channels that may go
 _IMPORTANCES = {
@@ -104,9 +102,7 @@ def automatic_round_to(network: nn.Module) -> int:
     return 8 if narrowest >= 32 else 4 if narrowest >= 16 else 1
 
 
-def _pruner(
-    network: nn.Module, example: Tensor, importance: Importance, ranking: Ranking, round_to: int
-) -> tp.pruner.BasePruner:
+def _pruner(network: nn.Module, example: Tensor, importance: Importance, ranking: Ranking, round_to: int) -> tp.pruner.BasePruner:
     return tp.pruner.BasePruner(
         network,
         example,

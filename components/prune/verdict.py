@@ -47,13 +47,9 @@ def judge(
     if name not in before or name not in after:
         faults.append(f"{monitor} can't be judged, the validation images don't define it")
     elif score(dict(before), monitor)[0] - score(dict(after), monitor)[0] > max_drop:
-        faults.append(
-            f"{monitor} went from {before[name]:.4f} to {after[name]:.4f}, by more than prune.max_drop {max_drop:g}"
-        )
+        faults.append(f"{monitor} went from {before[name]:.4f} to {after[name]:.4f}, by more than prune.max_drop {max_drop:g}")
     if facts["latency_ratio"] > max_latency_ratio:
-        faults.append(
-            f"latency is at {facts['latency_ratio']:.2f}, above prune.max_latency_ratio {max_latency_ratio:g}"
-        )
+        faults.append(f"latency is at {facts['latency_ratio']:.2f}, above prune.max_latency_ratio {max_latency_ratio:g}")
     what = f"{facts['macs_ratio']:.0%} of the multiply-adds and {facts['latency_ratio']:.0%} of the latency remain"
     if faults:
         return Verdict(False, f"limits not met: {'; '.join(faults)} ({what})", measures)

@@ -1,34 +1,19 @@
 """Registers the model that a run ended with, promotes it if it is better, and builds the report."""
 
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from components import issues as findings
-from components.config import StepConfig
 from components.evaluation import read_headline
 from components.model import GRAPH, read_card
 from components.outcome import Outcome
 from components.register.candidate import Candidate
+from components.register.config import RegisterConfig
 from components.register.keeping import keep_results, keep_tables
 from components.register.settling import settle
 from components.report import Sources, write_report
 from components.tracking import open_run
 from components.versions import CHAMPION, alias_of, check_name
-
-
-class RegisterConfig(StepConfig):
-    """Settings of `register`."""
-
-    name: str = Field("", max_length=200, description="Name of the model in the registry; empty: named after the data source.")
-    measure: Literal["accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro", "f1_weighted",
-                     "roc_auc", "average_precision"] = Field(
-        "f1_macro", description="Measure on the shared test images that decides between champion and challenger."
-    )  # fmt: skip
-    min_gain: float = Field(
-        0.0, ge=0, lt=1, description="The champion is replaced if the new model's measure is larger by more than this (0 to 1)."
-    )
 
 
 def register(

@@ -2,46 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 from scipy.sparse import csr_array
 
 from components import manifest
-from components.config import StepConfig
 from components.errors import InputError
 from components.manifest import Manifest
 from components.split.claims import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier, ties
+from components.split.config import SplitConfig
 from components.split.stratify import spread
 from components.split.units import Integers, settled_order, units
 
 EXCLUDED = 3
 NAMES = np.array([*SPLITS, "excluded"])
-
-
-class SplitConfig(StepConfig):
-    """What goes where."""
-
-    test_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for testing.")
-    validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for choosing the best epoch.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Decides which images go where.")
-    given: Literal["keep", "ignore"] = Field("keep", description="Whether train, validation and test of the source are kept.")
-    previous: str = Field("champion", min_length=1, description="The earlier assignment that is kept: champion, none, or a file.")
-    rare_classes: Literal["drop", "fail"] = Field(
-        "drop", description="What happens to a class with fewer independent images than there are splits."
-    )
-
-    @field_validator("validation_fraction")
-    @classmethod
-    def _something_left(cls, value: float, info: ValidationInfo) -> float:
-        test = info.data.get("test_fraction", 0.0)
-        if test + value >= 1:
-            raise PydanticCustomError("nothing_left", f"With test_fraction {test} it leaves nothing to train on, make one of them smaller")
-        return value
 
 
 def split(cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | None = None) -> dict[str, float]:

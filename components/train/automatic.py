@@ -4,7 +4,7 @@ import math
 import statistics
 
 from components.manifest import Manifest
-from components.train.optimizers import OptimizerName
+from components.train.config import OptimizerName
 
 SIDES_PX = (16, 24, 32, 48, 64, 96)
 NUM_PRESENTATIONS = 80_000  # how often images are shown in all

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from components.manifest import Task
-from components.train.losses import Balance
+from components.train.config import Balance
 
 MIX_ALPHA = 0.2
 

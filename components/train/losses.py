@@ -1,16 +1,15 @@
 """What training minimises, and how rare classes are kept from being ignored."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from components.manifest import Task
+from components.train.config import Balance
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-Balance = Literal["auto", "weights", "sampling", "none"]
 
 
 def make_loss(task: Task, targets: Tensor, num_classes: int, *, balance: Balance, label_smoothing: float) -> Loss:

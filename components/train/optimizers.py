@@ -2,14 +2,12 @@
 
 import copy
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-OptimizerName = Literal["adam", "adamw", "sgd"]
-Schedule = Literal["cosine", "step", "constant"]
+from components.train.config import OptimizerName, Schedule
 
 
 def make_optimizer(network: nn.Module, name: OptimizerName, *, learning_rate: float, weight_decay: float, momentum: float) -> Optimizer:

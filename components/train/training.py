@@ -14,8 +14,9 @@ from components.errors import InputError
 from components.manifest import Task
 from components.policy import Policy
 from components.train import batches, progress, validation
-from components.train.losses import Balance, make_loss
-from components.train.optimizers import MovingAverage, OptimizerName, Schedule, make_optimizer, rate_factor
+from components.train.config import Balance, OptimizerName, Schedule
+from components.train.losses import make_loss
+from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
 from components.train.pixels import Examples
 
 OnEpoch = Callable[[int, dict[str, float]], None]

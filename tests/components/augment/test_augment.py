@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from components import manifest, policy
-from components.augment.augment import AugmentConfig, augment, settle
+from components.augment.augment import augment, settle
+from components.augment.config import AugmentConfig
 from components.augment.symmetry import Mirroring
 from components.config import parse
 from components.errors import InputError

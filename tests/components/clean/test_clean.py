@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from components import issues as issue_table
-from components.clean.clean import CleanConfig, clean
+from components.clean.clean import clean
+from components.clean.config import CleanConfig
 from components.errors import InputError
 from components.images import ImageWriter, image_id
-from components.ingest.ingest import IngestConfig, ingest
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
 from components.manifest import Manifest, make_table, read
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from components.errors import InputError
-from components.evaluate.evaluate import EvaluateConfig, evaluate
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.evaluate import evaluate
 from components.evaluation import confusion, read_headline, read_metrics, read_mistakes, read_predictions, roc_curve
 
 CONFIG = EvaluateConfig(batch_size=2, num_resamples=100, num_threads=1)

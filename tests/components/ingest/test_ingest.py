@@ -16,7 +16,8 @@ from PIL import Image
 
 from components.errors import InputError
 from components.images import Images
-from components.ingest.ingest import IngestConfig, ingest
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
 from components.manifest import read
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from components.errors import InputError
-from components.ingest.ingest import IngestConfig, ingest
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
 from components.manifest import read
 
 

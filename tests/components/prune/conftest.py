@@ -10,7 +10,8 @@ from PIL import Image
 from components.images import ImageWriter
 from components.manifest import Manifest, make_table
 from components.policy import Operation, Policy
-from components.train.train import TrainConfig, train
+from components.train.config import TrainConfig
+from components.train.train import train
 
 CLASSES = ("red", "green", "blue")
 NUM_IMAGES = 90

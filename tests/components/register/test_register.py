@@ -11,7 +11,8 @@ from components import registry
 from components.errors import InputError
 from components.evaluation import read_headline
 from components.files import read_json
-from components.register.register import RegisterConfig, register
+from components.register.config import RegisterConfig
+from components.register.register import register
 from components.tracking import client, finish_run, start_run
 from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
 from tests.finished import Finished, make

@@ -14,7 +14,8 @@ from components import manifest
 from components.config import parse
 from components.errors import InputError
 from components.manifest import Manifest, Task, make_table
-from components.split.split import SplitConfig, split
+from components.split.config import SplitConfig
+from components.split.split import split
 
 RANK = {"train": 0, "validation": 1, "test": 2}
 

@@ -17,7 +17,8 @@ from components.model import Predictor, labels_of
 from components.network import load_network
 from components.policy import Policy
 from components.train import progress
-from components.train.train import TrainConfig, train
+from components.train.config import TrainConfig
+from components.train.train import train
 from tests.components.train import toys
 
 FILES = (model.CARD, model.WEIGHTS, model.GRAPH)
@@ -119,7 +120,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from components.config import parse
-from components.train.train import TrainConfig, train
+from components.train.config import TrainConfig
+from components.train.train import train
 folder, target = Path(sys.argv[1]), Path(sys.argv[2])
 def stop(epoch, measures):
     if epoch == 2:

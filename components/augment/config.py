@@ -1,0 +1,32 @@
+"""The settings of `augment`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.config import StepConfig
+
+
+class AugmentConfig(StepConfig):
+    """How much the training images may change, and how many copies balance them. A strength of 0 leaves one out."""
+
+    target_share: float = Field(0.5, ge=0, le=1, description="Training images that each class should have, as a share of the largest's.")
+    max_copies_per_image: int = Field(4, ge=0, le=100, description="Copies made of one image at most.")
+    max_copies: int = Field(2000, ge=0, description="Copies made in all at most.")
+    max_side_px: int = Field(256, ge=8, le=4096, description="Longer side of a copy at most, in pixels.")
+    probability: float = Field(0.5, ge=0, le=1, description="Chance of each operation at an image; noise and erasing have half of it.")
+    horizontal_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring left to right, or auto to measure it.")
+    vertical_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring top to bottom, or auto to measure it.")
+    rotation_degrees: float = Field(10.0, ge=0, le=180, description="Turned by up to this many degrees either way.")
+    scale: float = Field(0.15, ge=0, le=2, description="Enlarged or shrunk by up to this share.")
+    aspect: float = Field(0.1, ge=0, le=2, description="Widened or narrowed by up to this share.")
+    translation: float = Field(0.1, ge=0, le=1, description="Moved by up to this share of the side.")
+    perspective: float = Field(0.1, ge=0, le=0.9, description="Corners pulled inwards by up to this share of half the side.")
+    crop: float = Field(0.15, ge=0, le=0.9, description="Share of the side that a window may leave out.")
+    brightness: float = Field(0.2, ge=0, le=1, description="Brightness changed by up to this share.")
+    contrast: float = Field(0.2, ge=0, le=1, description="Contrast changed by up to this share.")
+    saturation: float = Field(0.2, ge=0, le=1, description="Saturation of colours changed by up to this share.")
+    hue_degrees: float = Field(0.0, ge=0, le=180, description="Colours turned by up to this many degrees of the colour circle.")
+    noise: float = Field(0.02, ge=0, le=1, description="Standard deviation of the noise at most, where white is 1.")
+    erasing: float = Field(0.15, ge=0, le=0.9, description="Share of the area that is painted over at most.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides which images are copied and how.")

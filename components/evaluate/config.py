@@ -1,0 +1,26 @@
+"""The settings of `evaluate`."""
+
+import os
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.config import StepConfig
+
+
+class EvaluateConfig(StepConfig):
+    """Settings of `evaluate`."""
+
+    batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
+    num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
+    num_resamples: int = Field(1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals.")
+    num_threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto", description="Threads that decode and score images; auto: one for each processor."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides which test sets are drawn for the intervals.")
+
+    def threads(self) -> int:
+        """Number of threads, settled."""
+        if self.num_threads != "auto":
+            return self.num_threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

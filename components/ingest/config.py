@@ -1,0 +1,32 @@
+"""The settings of `ingest`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.config import StepConfig
+
+
+class TableConfig(StepConfig):
+    """How a table of labels is read; an empty name is found by itself."""
+
+    table: str = Field("", description="The table of labels in the data's root; empty: found by itself; none: labels from folders.")
+    path_column: str = Field("", description="Column of file names or paths; empty: found by itself.")
+    label_column: str = Field("", description="Column of labels, one or several joined; empty: found by itself.")
+    label_columns: tuple[str, ...] = Field((), description="Columns of 0 and 1, one a label; empty: found by themselves.")
+    group_column: str = Field("", description="Column of what must stay in one split, such as patient; empty: found by itself.")
+    split_column: str = Field("", description="Column that says train, validation or test; empty: found by itself.")
+    separator: str = Field("|", min_length=1, max_length=3, description="What joins several labels in one cell.")
+    missing_files: Literal["fail", "drop"] = Field(
+        "fail", description="fail or drop: what happens where a table names files that do not exist."
+    )
+
+
+class IngestConfig(TableConfig):
+    """Settings of `ingest`."""
+
+    task: Literal["auto", "binary", "multiclass", "multilabel"] = Field(
+        "auto", description="What is to be learnt; auto: multilabel where files have several labels, binary where there are two classes."
+    )
+    positive_class: str = Field("", description="The positive one of two classes; empty: the second in order.")
+    max_file_mb: float = Field(100, gt=0, le=2000, description="Larger files are refused, in megabytes of 2^20 bytes.")

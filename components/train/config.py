@@ -1,0 +1,51 @@
+"""The settings of `train`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.config import StepConfig
+
+Balance = Literal["auto", "weights", "sampling", "none"]
+
+
+OptimizerName = Literal["adam", "adamw", "sgd"]
+
+
+Schedule = Literal["cosine", "step", "constant"]
+
+
+Auto = Literal["auto"]
+
+
+Monitor = Literal[
+    "f1_macro", "f1_micro", "f1_weighted", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "roc_auc",
+    "average_precision", "subset_accuracy", "log_loss", "loss",
+]  # fmt: skip
+
+
+class TrainConfig(StepConfig):
+    """How a classifier is trained."""
+
+    architecture: str = Field("small_cnn", min_length=1, description="small_cnn, or a torchvision classification model such as resnet18.")
+    weights: str = Field("", description="Where to start: empty for random, DEFAULT for torchvision's, or a .safetensors or .pth file.")
+    side_px: Annotated[int, Field(ge=8, le=1024)] | Auto = Field("auto", description="Side in pixels of the square images are resized to.")
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field("auto", description="How often every training image is seen.")
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] | Auto = Field("auto", description="Images a step.")
+    optimizer: OptimizerName = Field("adamw", description="adam, adamw or sgd (with Nesterov momentum).")
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="Learning rate at its peak.")
+    schedule: Schedule = Field("cosine", description="How the learning rate falls: cosine, step or constant.")
+    warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="Over how many epochs the learning rate rises.")
+    weight_decay: float = Field(0.05, ge=0, le=10, description="Decay of the weights, as the optimizer means it.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features that is dropped before the last layer.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth that is spread over the other answers.")
+    mixing: float = Field(0.0, ge=0, le=1, description="Share of the batches whose images are blended in pairs (mixup).")
+    class_balance: Balance = Field("auto", description="How rare classes are made to count: auto, weights (in the loss), sampling or none.")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="How slowly the averaged weights follow; 0 keeps the last ones.")
+    monitor: Monitor = Field("f1_macro", description="Measure on the validation images that chooses the epoch.")
+    patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
+    mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
+    num_threads: int = Field(0, ge=0, le=1024, description="Threads of the CPU; 0 for as many as torch finds right.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
