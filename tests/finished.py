@@ -1,6 +1,7 @@
 """What the steps of a run leave, small and real: images that were really encoded, models that really answer."""
 
 import io
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def make(
     met: bool = False,
     data_version: str = "a" * 32 + ".dir",
     seed: int = 0,
-    test: bool = True,
+    judge_pruned: bool = True,
 ) -> Finished:
     """Makes images of coloured patterns, a linear model fitted to them, and what the steps say of both.
 
@@ -59,7 +60,7 @@ def make(
         met: Whether the pruned model met its limits.
         data_version: Of the data.
         seed: Decides the images.
-        test: Whether test images are the first of each class; otherwise the last.
+        judge_pruned: Whether the pruned model is evaluated too; otherwise it is said to be as good as the full one.
     """
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 256, (len(classes), 4, 4, 3))
@@ -70,7 +71,7 @@ def make(
     pixels = np.clip(np.kron(shown, np.ones((1, 4, 4, 1))) + rng.normal(0, 30, (len(truth), SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
     with ImageWriter(folder / "images") as writer:
         names = [writer.add(_png(picture)) for picture in pixels]
-    _splits(truth, names, tuple(classes), task, per_class, data_version, test).write(folder / "splits")
+    _splits(truth, names, tuple(classes), task, per_class, data_version).write(folder / "splits")
     weights = _fit(pixels, truth) + noise * rng.normal(0, 5.0, (49, len(classes)))
     card = ModelCard(
         "linear", tuple(classes), task, SIDE, (0.5,) * 3, (0.5,) * 3, _thresholds(task, len(classes)), {"data_version": data_version}
@@ -81,9 +82,12 @@ def make(
         "settings": {"max_drop": 0.02}, "reason": "50% of the multiply-adds and 45% of the latency remain",
     }  # fmt: skip
     _bundle(folder / "pruned_model", replace(card, pruning=pruning), np.round(weights, 1))
-    for model, judged in (("model", "evaluation"), ("pruned_model", "pruned_evaluation")):
-        config = EvaluateConfig(num_resamples=100, num_threads=1)
-        evaluate(folder / "images", folder / "splits", folder / model, folder / judged, config=config)
+    config = EvaluateConfig(num_resamples=100, num_threads=1)
+    evaluate(folder / "images", folder / "splits", folder / "model", folder / "evaluation", config=config)
+    if judge_pruned:
+        evaluate(folder / "images", folder / "splits", folder / "pruned_model", folder / "pruned_evaluation", config=config)
+    else:
+        shutil.copytree(folder / "evaluation", folder / "pruned_evaluation")
     _others(folder)
     kinds = ("model", "pruned_model", "evaluation", "pruned_evaluation", "splits", "issues", "contact_sheet", "history")
     return Finished(folder / "images", Sources(*(folder / kind for kind in kinds)))
@@ -95,12 +99,9 @@ def _png(picture: npt.NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def _splits(
-    truth: npt.NDArray[Any], names: list[str], classes: tuple[str, ...], task: Task, per_class: int, version: str, first: bool
-) -> Manifest:
+def _splits(truth: npt.NDArray[Any], names: list[str], classes: tuple[str, ...], task: Task, per_class: int, version: str) -> Manifest:
     order = np.tile(np.arange(per_class), len(classes))
-    place = order if first else per_class - 1 - order
-    splits = np.select([place < per_class // 3, place < per_class // 2], ["test", "validation"], "train")
+    splits = np.select([order < per_class // 3, order < per_class // 2], ["test", "validation"], "train")
     given = [[name for name, on in zip(classes, row, strict=True) if on] for row in truth]
     columns: dict[str, Any] = {
         "path": [f"{labels[0]}/{number:04d}.png" for number, labels in enumerate(given)],

@@ -60,19 +60,17 @@ class Candidate:
         """The model that is not registered."""
         return "full" if self.variant == "pruned" else "pruned"
 
-    def tags(self, run_id: str) -> dict[str, str]:
+    def tags(self) -> dict[str, str]:
         """What the registry is told of it."""
         card, headline = read_card(self.bundle), read_headline(self.evaluation)
         return {
             SHA256: bundle_sha256(self.bundle),
             DATA_VERSION: self.data_version,
             PREVIOUS: hashlib.sha256(self.previous.read_bytes()).hexdigest() if self.previous else "none",
-            "darkroom.run_id": run_id,
             "variant": self.variant,
             "task": card.task,
             "architecture": card.architecture,
-            "num_classes": str(len(card.classes)),
-            **{measure: f"{headline[measure]:.4f}" for measure in HEADLINE if measure in headline},
+            **{measure: f"{headline[measure]:.4f}" for measure in HEADLINE[:3] if measure in headline},
         }
 
     def example(self) -> bytes:

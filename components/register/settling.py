@@ -3,6 +3,8 @@
 The decision's tag is written last, after the alias has moved: a version without it is not settled yet.
 """
 
+import dataclasses
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +19,7 @@ from components.register.promotion import compare, first_verdict
 from components.registry import EVALUATION_KEPT, kept
 from components.versions import CHAMPION, DECISION, REASON, Version, champion, find_version, register_version, set_alias, set_tags
 
-_RIVAL, _MEASURE, _SCORE, _RIVAL_SCORE, _SHARED = (
-    f"darkroom.{name}" for name in ("compared_with", "compared_on", "score", "compared_score", "num_shared_images")
-)
+COMPARISON = "darkroom.comparison"  # JSON: with which version, on what, how many images, both values
 
 
 def settle(candidate: Candidate, run_id: str, measure: str, min_gain: float) -> tuple[Version, Verdict, bool]:
@@ -39,8 +39,8 @@ def settle(candidate: Candidate, run_id: str, measure: str, min_gain: float) -> 
         return version, _verdict(version.tags), True
     if version is None:
         keep_bundle(run_id, candidate)
-        logged = log_bundle(run_id, candidate.bundle, candidate.example(), read_headline(candidate.evaluation))
-        version = register_version(candidate.name, run_id, logged, candidate.tags(run_id), _describe(candidate))
+        logged = log_bundle(run_id, candidate.bundle, candidate.example(), _measures(candidate))
+        version = register_version(candidate.name, run_id, logged, candidate.tags(), _describe(candidate))
     best = champion(candidate.name)
     if best and best.number == version.number:  # the alias had moved before a crash
         verdict = _verdict(version.tags)
@@ -64,26 +64,20 @@ def _answers(version: Version) -> Predictions | None:
         return read_predictions(folder) if folder else None
 
 
+def _measures(candidate: Candidate) -> dict[str, float]:
+    """Headline measures under the names that they have in the run, see `keeping`."""
+    prefix = "pruned_" if candidate.variant == "pruned" else ""
+    return {prefix + name: value for name, value in read_headline(candidate.evaluation).items()}
+
+
 def _tags(verdict: Verdict) -> dict[str, str]:
-    tags = {REASON: verdict.reason}
-    if verdict.rival:
-        tags[_RIVAL] = str(verdict.rival)
-    if verdict.measure:
-        numbers = {_SCORE: verdict.score, _RIVAL_SCORE: verdict.rival_score, _SHARED: verdict.num_shared}
-        tags |= {_MEASURE: verdict.measure, **{tag: repr(value) for tag, value in numbers.items()}}
-    return tags
+    facts = dataclasses.asdict(verdict)
+    del facts["decision"], facts["reason"]
+    return {REASON: verdict.reason, **({COMPARISON: json.dumps(facts)} if verdict.rival else {})}
 
 
 def _verdict(tags: Mapping[str, str]) -> Verdict:
-    return Verdict(
-        decision=tags.get(DECISION, CHAMPION),
-        reason=tags[REASON],
-        rival=int(tags.get(_RIVAL, 0)),
-        measure=tags.get(_MEASURE, ""),
-        score=float(tags.get(_SCORE, 0)),
-        rival_score=float(tags.get(_RIVAL_SCORE, 0)),
-        num_shared=int(tags.get(_SHARED, 0)),
-    )
+    return Verdict(tags.get(DECISION, CHAMPION), tags[REASON], **json.loads(tags.get(COMPARISON, "{}")))
 
 
 def _describe(candidate: Candidate) -> str:

@@ -1,5 +1,6 @@
 """Registering in a real MLflow store: versions, aliases, what the runs keep, and crashes in between."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,19 @@ def test_a_measured_latency_makes_no_new_model(
     assert outcome["pruned"]["latency_ratio"] == 0.55
 
 
+def test_the_run_s_accuracy_is_the_full_model_s_whichever_is_registered(
+    mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = make(tmp_path / "work", met=True, noise=0.3)
+    run_id, _, outcome = go(work, tmp_path, monkeypatch)
+    assert outcome["model"]["variant"] == "pruned"
+    points = client().get_metric_history(run_id, "log_loss")
+    assert [point.value for point in points] == [read_headline(work.sources.evaluation)["log_loss"]]
+    pruned = {point.value for point in client().get_metric_history(run_id, "pruned_log_loss")}
+    assert pruned == {read_headline(work.sources.pruned_evaluation)["log_loss"]}
+    assert pruned != {points[0].value}
+
+
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +140,8 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     assert "is worse than version 2's 1.0000" in outcome["reason"]
     assert aliases("toys") == {"champion": 2, "challenger": 3}
     tags = versions("toys")[0].tags
-    assert (tags[DECISION], tags["darkroom.compared_with"], tags["darkroom.num_shared_images"]) == ("challenger", "2", "12")
+    compared = json.loads(tags["darkroom.comparison"])
+    assert (tags[DECISION], compared["rival"], compared["measure"], compared["num_shared"]) == ("challenger", 2, "f1_macro", 12)
 
 
 def test_a_then_b_then_a_leaves_the_champion_with_b(
