@@ -18,6 +18,7 @@ from components.model import CARD, GRAPH, ModelCard, read_card
 from components.network import load_network, save_model
 from components.prune import latency
 from components.prune.config import PruneConfig
+from components.prune.recalibration import recalibrate
 from components.prune.structure import automatic_round_to, count_macs, count_parameters, shrink
 from components.prune.verdict import judge
 from components.train import batches, losses, thresholds, validation
@@ -26,6 +27,7 @@ from components.train.train import read_problem, resolve
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
 
 SHARE_OF_EPOCHS = 0.3  # of the training's, for fine-tuning
+MIN_EPOCHS = 5  # unless training had even fewer
 SHARE_OF_RATE = 0.5  # of the training's learning rate
 
 
@@ -101,7 +103,8 @@ def prune(
 
 def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
     """The training's settings with less of everything: the network is to recover, not to start anew."""
-    epochs = max(1, round(SHARE_OF_EPOCHS * training.epochs)) if config.epochs == "auto" else config.epochs
+    automatic = max(round(SHARE_OF_EPOCHS * training.epochs), min(training.epochs, MIN_EPOCHS))
+    epochs = automatic if config.epochs == "auto" else config.epochs
     rate = SHARE_OF_RATE * training.learning_rate if config.learning_rate == "auto" else config.learning_rate
     return dataclasses.replace(
         training,
@@ -142,11 +145,14 @@ def _teach(
         label_smoothing=settings.label_smoothing,
     )
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
+    recalibrate(network, problem.train, normalise)
     before = validation.judge(full, problem.validation, problem, loss, normalise, None)
     return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
 
 
-def _compare(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
+def _compare(
+    full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig
+) -> dict[str, float]:
     time = latency.compare(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
     return {
         "macs_ratio": count_macs(network, side_px) / count_macs(full, side_px),

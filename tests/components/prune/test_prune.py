@@ -161,6 +161,7 @@ def test_fine_tuning_is_a_share_of_the_training() -> None:
     training = Settings(epochs=40, learning_rate=0.002, patience=5)
     settings = fine_tuning(training, PruneConfig(seed=7))
     assert (settings.epochs, settings.learning_rate, settings.seed) == (12, 0.001, 7)
+    assert [fine_tuning(Settings(epochs=epochs), PruneConfig()).epochs for epochs in (1, 3, 10, 30)] == [1, 3, 5, 9]
     assert fine_tuning(training, PruneConfig(epochs=5, learning_rate=0.01)).learning_rate == 0.01
 
 

@@ -1,0 +1,37 @@
+"""Batch normalisation knows the mean and spread of channels that are no longer what they were: learn these anew."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from components.train.pixels import Examples
+
+BATCH_SIZE = 64
+MAX_IMAGES = 1024
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, examples: Examples, normalise: Callable[[Tensor], Tensor]) -> None:
+    """Gives every batch normalisation the statistics of training images, in place; no weight changes.
+
+    Args:
+        network: On the CPU, in `eval` mode; is left in it.
+        examples: Training images, of which at most 1,024, evenly spaced, are used.
+        normalise: Maps images in 0..1 to the network's inputs.
+
+    Source:
+        Li et al. 2020, EagleEye: fast sub-net evaluation for efficient neural network pruning, https://arxiv.org/abs/2007.02491
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+        norm.train()
+    rows = torch.linspace(0, len(examples) - 1, min(len(examples), MAX_IMAGES)).round().to(torch.int64)
+    for some in rows.tensor_split(max(1, len(rows) // BATCH_SIZE)):
+        network(normalise(examples.pick(some, torch.device("cpu"))[0]))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
