@@ -1,10 +1,15 @@
 """The report, as a parser reads it."""
 
+import base64
+import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from components.charts import line_chart
 from components.evaluation import read_headline
@@ -158,3 +163,13 @@ def test_a_curve_runs_from_corner_to_corner() -> None:
 def test_any_curve_is_drawn(points: list[tuple[float, float]], drawn: set[str]) -> None:
     page = Page(str(line_chart({"<b>": points}, "epoch")))
     assert {tag for tag, _ in page.elements} & {"circle", "polyline", "b"} == drawn
+
+
+def test_a_huge_contact_sheet_is_made_smaller(work: Finished, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 2400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "sheet", "PNG")
+    bigger = replace(work, sources=replace(work.sources, contact_sheet=tmp_path / "sheet"))
+    page = Page(write(bigger, tmp_path))
+    (sheet,) = [values["src"] or "" for tag, values in page.elements if tag == "img" and (values["alt"] or "").startswith("What each")]
+    with Image.open(io.BytesIO(base64.b64decode(sheet.split(",")[1]))) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (1600, 200))

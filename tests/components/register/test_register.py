@@ -1,7 +1,10 @@
 """Registering in a real MLflow store: versions, aliases, what the runs keep, and crashes in between."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +270,24 @@ def test_mlflow_loads_the_model_and_answers_as_the_bundle_does(
     assert loaded.predict(example)["label"].tolist()[0] is not None
     assert loaded.metadata.signature.inputs.to_dict() == [{"type": "binary", "name": "image", "required": True}]
     assert SHA256 in versions("toys")[0].tags
+
+
+def test_the_registered_model_runs_where_darkroom_is_not_installed(
+    mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(good, tmp_path, monkeypatch)
+    code = """
+import sys
+sys.path[:] = [path for path in sys.path if not (path and __import__("pathlib").Path(path, "components").exists())]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+import mlflow
+model = mlflow.pyfunc.load_model("models:/toys/1")
+import components.model
+print(model.predict(model.input_example)["label"][0], components.model.__file__)
+"""
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    label, place = answer.stdout.split()[-2:]
+    assert label in ("cat", "dog", "owl")
+    assert Path(place).is_relative_to(mlflow_store / "mlartifacts")
