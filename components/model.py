@@ -7,7 +7,7 @@ normalisation and softmax or sigmoid are inside its graph. Reading needs onnxrun
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,15 @@ def labels_of(card: ModelCard, probabilities: npt.NDArray[Any]) -> npt.NDArray[n
     Returns:
         `(N,) int64` class indices, or `(N, K) int64` of 0 and 1 for multilabel.
     """
-    if card.task == "multilabel":
-        return (probabilities >= np.array(card.thresholds)).astype(np.int64)
-    if card.task == "binary":
-        return (probabilities[:, 1] >= card.thresholds[0]).astype(np.int64)
+    return decide(card.task, probabilities, card.thresholds)
+
+
+def decide(task: Task, probabilities: npt.NDArray[Any], thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Turns probabilities `(N, K)` into answers: as `labels_of`, for thresholds that stand on no card yet."""
+    if task == "multilabel":
+        return (probabilities >= np.array(thresholds)).astype(np.int64)
+    if task == "binary":
+        return (probabilities[:, 1] >= thresholds[0]).astype(np.int64)
     return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
 
 

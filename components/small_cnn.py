@@ -4,9 +4,10 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; the first may halve the sides.
+    """Two 3x3 convolutions beside a shortcut; the first may halve the sides (a stride of 2).
 
-    Source: He et al. 2016, "Deep Residual Learning for Image Recognition".
+    Source: He et al. 2016, "Deep Residual Learning for Image Recognition"; the shortcut averages before it halves, as in
+    He et al. 2019, "Bag of Tricks for Image Classification".
     """
 
     def __init__(self, num_in: int, num_out: int, stride: int) -> None:
@@ -18,7 +19,8 @@ class Block(nn.Module):
         self.act = nn.ReLU()
         self.shortcut = nn.Sequential()
         if stride != 1 or num_in != num_out:
-            self.shortcut = nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
+            pool = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False) if stride == 2 else nn.Identity()
+            self.shortcut = nn.Sequential(pool, nn.Conv2d(num_in, num_out, 1, bias=False), nn.BatchNorm2d(num_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps `(N, num_in, H, W)` to `(N, num_out, H / stride, W / stride)`."""
@@ -28,9 +30,9 @@ class Block(nn.Module):
 
 
 def _stem(side_px: int, width: int) -> nn.Sequential:
-    """From pictures to features on a grid of about 16 places a side: tiny pictures keep each pixel."""
-    kernel, stride = (3, 1) if side_px <= 20 else (3, 2) if side_px <= 40 else (5, 2)
-    layers: list[nn.Module] = [nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    """From pictures to features on a grid of half their side, or a quarter where they are larger than 40 pixels."""
+    kernel = 5 if side_px > 40 else 3
+    layers: list[nn.Module] = [nn.Conv2d(3, width, kernel, 2, kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1)) if side_px > 40 else nn.Sequential(*layers)
 
 

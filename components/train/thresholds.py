@@ -6,7 +6,7 @@ import numpy.typing as npt
 from components.manifest import Task
 
 Floats = npt.NDArray[np.float64]
-PRIOR_IMAGES = 4.0  # how many images of the rarer answer it takes to move a threshold half of the way from 0.5
+PRIOR_IMAGES = 10.0  # how many images of the rarer answer it takes to move a threshold half of the way from 0.5
 CLEARANCE = 1e-4
 
 
@@ -29,7 +29,7 @@ def tune_one(truth: npt.NDArray[np.int64], probabilities: Floats) -> float:
 
     Balanced accuracy alone gives away precision on rare labels, F1 alone always answers yes on frequent ones. Of
     equally good thresholds the one in the middle (in log-odds) counts. With n images of the rarer answer it moves
-    n / (n + 4) of the way, in log-odds: a threshold that two images argue for should not be taken at its word.
+    n / (n + 10) of the way, in log-odds: a threshold that two images argue for should not be taken at its word.
 
     Args:
         truth: `(N,)` of 0 and 1.
@@ -42,19 +42,20 @@ def tune_one(truth: npt.NDArray[np.int64], probabilities: Floats) -> float:
     if rarer == 0:
         return 0.5
     odds = _odds(probabilities)
-    order = np.sort(np.unique(odds))
+    order = np.unique(odds)
     candidates = np.concatenate([[order[0] - 1], (order[:-1] + order[1:]) / 2, [order[-1] + 1]])
-    worth = _worth(truth == 1, odds >= candidates[:, None])
+    worth = _worth(odds[truth == 1], odds[truth == 0], candidates)
     best = candidates[worth >= worth.max() - 1e-12]
     drawn = rarer / (rarer + PRIOR_IMAGES) * best[len(best) // 2]
     return round(float(np.clip(1 / (1 + np.exp(-drawn)), CLEARANCE, 1 - CLEARANCE)), 4)
 
 
-def _worth(truth: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> Floats:
-    """Mean of balanced accuracy and macro F1 of each row of answers `(T, N)`."""
-    hits, rejected = (predicted & truth).sum(1), (~predicted & ~truth).sum(1)
-    missed, wrong = truth.sum() - hits, (~truth).sum() - rejected
-    balanced = (hits / truth.sum() + rejected / (~truth).sum()) / 2
+def _worth(present: Floats, absent: Floats, thresholds: Floats) -> Floats:
+    """Mean of balanced accuracy and macro F1 at each threshold, from the scores of both kinds of images."""
+    hits = len(present) - np.searchsorted(np.sort(present), thresholds)
+    wrong = len(absent) - np.searchsorted(np.sort(absent), thresholds)
+    missed, rejected = len(present) - hits, len(absent) - wrong
+    balanced = (hits / len(present) + rejected / len(absent)) / 2
     f1 = hits / (hits + (missed + wrong) / 2)
     f1_absent = rejected / (rejected + (missed + wrong) / 2)
     worth: Floats = (balanced + (f1 + f1_absent) / 2) / 2

@@ -87,7 +87,8 @@ def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
     if len(training) < 2:
         raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
     batch = automatic.batch_size(len(training)) if config.batch_size == "auto" else config.batch_size
-    epochs = automatic.epochs(len(training)) if config.epochs == "auto" else config.epochs
+    side = automatic.side_px(training) if config.side_px == "auto" else config.side_px
+    epochs = automatic.epochs(len(training), side) if config.epochs == "auto" else config.epochs
     rate = config.learning_rate
     if rate == "auto":
         rate = automatic.learning_rate(config.optimizer, batch, from_weights=bool(config.weights))
@@ -99,7 +100,7 @@ def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
         patience=automatic.patience(epochs) if config.patience == "auto" else config.patience,
         **{name: getattr(config, name) for name in _SAME},
     )
-    return settings, automatic.side_px(training) if config.side_px == "auto" else config.side_px
+    return settings, side
 
 
 _SAME = (

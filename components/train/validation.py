@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from components.manifest import Task
 from components.measures import measures
+from components.model import decide
+from components.train import thresholds
 from components.train.losses import Loss
 from components.train.pixels import Examples
 
@@ -60,8 +62,8 @@ def judge(
 ) -> dict[str, float]:
     """Judges a network by its loss and every measure of the task, each under a name that begins with `validation_`.
 
-    Labels of a multilabel task are answered at a probability of 0.5. Empty where there is no example; a loss of
-    NaN alone where the network gives no finite answer.
+    Answers are given at the thresholds that the model would be delivered with if this epoch were the one. Empty where
+    there is no example; a loss of NaN alone where the network gives no finite answer.
     """
     if not len(examples):
         return {}
@@ -70,9 +72,9 @@ def judge(
     if not bool(logits.isfinite().all()):  # the caller tells
         return {"validation_loss": math.nan}
     probabilities = probabilities_of(logits, asked.task)
-    predicted = (probabilities >= 0.5).long() if asked.task == "multilabel" else probabilities.argmax(dim=1)
-    truth = examples.targets.to(torch.int64)
-    values = measures(truth.cpu().numpy(), probabilities.cpu().numpy(), predicted.cpu().numpy(), asked.classes, asked.task)
+    found, truth = probabilities.cpu().numpy(), examples.targets.to(torch.int64).cpu().numpy()
+    predicted = decide(asked.task, found, thresholds.tune(asked.task, truth, found))
+    values = measures(truth, found, predicted, asked.classes, asked.task)
     return value | {f"validation_{name}": value for name, value in values.items()}
 
 

@@ -7,19 +7,32 @@ from components.manifest import Manifest
 from components.train import automatic
 
 
+def photos(width, height, number):
+    columns = {
+        "path": [str(row) for row in range(number)],
+        "width": [width] * (number - 1) + [5000],
+        "height": [height] * (number - 1) + [5000],
+    }
+    return Manifest(manifest.make_table(columns), ("x",), "multiclass", "")
+
+
 @pytest.mark.parametrize(
-    ("width", "height", "side"), [(8, 8, 16), (16, 20, 16), (28, 28, 32), (40, 33, 48), (200, 60, 64), (224, 224, automatic.SIDES_PX[-1])]
-)
-def test_the_side_keeps_the_pixels_of_small_images_and_has_an_end(width, height, side):
-    columns = {"path": list("abc"), "width": [width, width, 5000], "height": [height, height, 5000]}
-    assert automatic.side_px(Manifest(manifest.make_table(columns), ("x",), "multiclass", "")) == side
+    ("width", "height", "number", "side"),
+    [
+        (8, 8, 2000, 16), (16, 20, 9, 16), (28, 28, 9, 32), (40, 33, 9, 64), (200, 90, 9, 96),
+        (640, 480, 300, 128), (224, 224, 600, 96), (400, 533, 3000, 64),
+    ],
+)  # fmt: skip
+def test_the_side_keeps_the_pixels_of_small_images_and_what_time_allows_of_large_ones(width, height, number, side):
+    assert automatic.side_px(photos(width, height, number)) == side
 
 
-def test_epochs_show_as_many_images_within_limits():
+def test_epochs_show_as_many_images_within_limits_and_fewer_large_ones():
     low, high = automatic.EPOCHS
-    assert automatic.epochs(10) == high
-    assert automatic.epochs(10**7) == low
-    assert automatic.epochs(automatic.NUM_PRESENTATIONS // 30) == 30
+    assert automatic.epochs(10, 16) == high
+    assert automatic.epochs(10**7, 16) == low
+    assert automatic.epochs(2000, 64) == 30
+    assert automatic.epochs(500, 128) == 30
 
 
 def test_pretrained_weights_and_small_batches_learn_at_lower_rates():

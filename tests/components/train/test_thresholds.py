@@ -9,9 +9,10 @@ from components.train.thresholds import _worth, tune, tune_one
 
 def test_what_a_threshold_is_worth_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
-    truth, predicted = rng.random(50) < 0.3, rng.random((5, 50)) < 0.4
-    expected = [(balanced_accuracy_score(truth, row) + f1_score(truth, row, average="macro")) / 2 for row in predicted]
-    np.testing.assert_allclose(_worth(truth, predicted), expected)
+    truth, scores, thresholds = rng.random(50) < 0.3, rng.random(50).round(1), np.array([-1.0, 0.2, 0.5, 0.95, 2.0])
+    answers = scores >= thresholds[:, None]
+    expected = [(balanced_accuracy_score(truth, row) + f1_score(truth, row, average="macro")) / 2 for row in answers]
+    np.testing.assert_allclose(_worth(scores[truth], scores[~truth], thresholds), expected)
 
 
 def test_many_images_move_a_threshold_between_the_answers():
