@@ -19,8 +19,8 @@ Auto = Literal["auto"]
 
 
 Monitor = Literal[
-    "f1_macro", "f1_micro", "f1_weighted", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "roc_auc",
-    "average_precision", "subset_accuracy", "log_loss", "loss",
+    "f1_macro", "f1_micro", "f1_weighted", "f1", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "precision", "recall",
+    "roc_auc", "average_precision", "subset_accuracy", "hamming_loss", "log_loss", "loss",
 ]  # fmt: skip
 
 

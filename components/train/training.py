@@ -13,7 +13,7 @@ from components.augment.operations import apply
 from components.errors import InputError
 from components.manifest import Task
 from components.policy import Policy
-from components.train import batches, progress, validation
+from components.train import batches, devices, progress, validation
 from components.train.config import Balance, OptimizerName, Schedule
 from components.train.losses import make_loss
 from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
@@ -118,20 +118,9 @@ def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint:
     return trainer.finish()
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The GPU if there is one and it is wanted, else the CPU.
-
-    Raises:
-        InputError: A GPU is asked for by name where there is none.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("train.device is 'cuda', but torch sees no GPU here: set it to auto or cpu")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 class _Trainer:
     def __init__(self, network: nn.Module, problem: Problem, settings: Settings) -> None:
-        self.device = choose_device(settings.device)
+        self.device = devices.choose(settings.device)
         self.problem, self.settings, self.history = problem, settings, list[dict[str, float]]()
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.network, settings.ema_decay)
@@ -151,12 +140,11 @@ class _Trainer:
             label_smoothing=settings.label_smoothing,
         )
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
-        self.half = _half_precision(settings.mixed_precision, self.device)
+        self.half = devices.half_precision(settings.mixed_precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.best: dict[str, Any] = {"epoch": 0, "score": [-math.inf, -math.inf], "weights": {}}
         self.risen_at = 0
-        if self.device.type == "cuda":
-            torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     @property
     def meaning(self) -> dict[str, Any]:
@@ -253,13 +241,8 @@ class _Trainer:
         return Fitted(self.history, self.best["epoch"], validation.probabilities_of(logits, self.problem.task).cpu())
 
 
-def _half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
-    if wanted == "off" or device.type == "cpu":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
 def _line(row: dict[str, float], settings: Settings) -> str:
     shown = {"train_loss": row["train_loss"]}
-    shown |= {name.removeprefix("validation_"): row[name] for name in (f"validation_{settings.monitor}",) if name in row}
+    if (monitored := f"validation_{settings.monitor}") in row:
+        shown[monitored if settings.monitor == "loss" else settings.monitor] = row[monitored]
     return f"epoch {row['epoch']:.0f}/{settings.epochs}  " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items())

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from components.errors import InputError
 from components.manifest import Task
 from components.measures import measures
 from components.model import decide
@@ -68,22 +69,31 @@ def judge(
     if not len(examples):
         return {}
     logits = logits_of(network, examples, len(asked.classes), normalise, half)
-    value = {"validation_loss": float(loss(logits, examples.targets))}
+    judged = {"validation_loss": float(loss(logits, examples.targets))}
     if not bool(logits.isfinite().all()):  # the caller tells
         return {"validation_loss": math.nan}
     probabilities = probabilities_of(logits, asked.task)
     found, truth = probabilities.cpu().numpy(), examples.targets.to(torch.int64).cpu().numpy()
     predicted = decide(asked.task, found, thresholds.tune(asked.task, truth, found))
     values = measures(truth, found, predicted, asked.classes, asked.task)
-    return value | {f"validation_{name}": value for name, value in values.items()}
+    return judged | {f"validation_{name}": value for name, value in values.items()}
 
 
 def score(row: dict[str, float], monitor: str) -> list[float]:
     """How good an epoch is, more is better: the monitored measure, then the validation loss.
 
-    Without validation images every epoch is as good as the last; a measure that is not defined is worst.
+    Without validation images every epoch is as good as the last.
+
+    Args:
+        row: An epoch's row of the history.
+        monitor: A measure's name, or `loss`.
+
+    Raises:
+        InputError: The measure is not defined on these validation images.
     """
     if "validation_loss" not in row:
         return [0.0, 0.0]
-    value = row.get(f"validation_{monitor}", math.inf if monitor in LOWER_IS_BETTER else -math.inf)
-    return [-value if monitor in LOWER_IS_BETTER else value, -row["validation_loss"]]
+    known = {name.removeprefix("validation_"): value for name, value in row.items() if name.startswith("validation_")}
+    if monitor not in known:
+        raise InputError(f"train.monitor is {monitor!r}, which the validation images don't define: choose among {', '.join(known)}")
+    return [-known[monitor] if monitor in LOWER_IS_BETTER else known[monitor], -row["validation_loss"]]

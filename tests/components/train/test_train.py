@@ -233,6 +233,21 @@ def test_a_training_that_diverges_says_so(tmp_path):
         )
 
 
+def test_a_measure_that_the_task_has_not_is_told(tmp_path):
+    with pytest.raises(
+        InputError, match=r"train\.monitor is 'subset_accuracy', which the validation images don't define: choose among loss, accuracy"
+    ):
+        run(toys.make(tmp_path), tmp_path, monitor="subset_accuracy")
+
+
+@pytest.mark.parametrize(("monitor", "shown"), [("loss", "validation_loss"), ("log_loss", "log_loss")])
+def test_a_loss_is_better_when_it_is_lower(tmp_path, monitor, shown, capsys):
+    inputs, values = toys.make(tmp_path), []
+    measures = run(inputs, tmp_path, lambda epoch, row: values.append(row[f"validation_{monitor}"]), monitor=monitor)
+    assert measures["best_epoch"] == 1 + np.argmin(values)
+    assert f"{shown} {values[0]:.4f}" in capsys.readouterr().out
+
+
 def test_a_gpu_that_is_not_there_is_told(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
