@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, owners, registry, steps, tracking
+from components import STEPS, owners, registry, steps, tracking, versions
 from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
@@ -64,6 +64,7 @@ def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> 
     source = data or DATA
     check_source(source)
     name = settings["register"].get("name") or _source_name(source)
+    versions.check_name(name)
     return Plan(source, data_version(source), name, settings)
 
 
@@ -184,8 +185,16 @@ def _source_name(source: Path) -> str:
     name = source.resolve().name
     for ending in (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip"):
         name = name.removesuffix(ending)
-    return name or "data"
+    return versions.safe_name(name)
 
 
 def _run_name(plan: Plan) -> str:
-    return f"{plan.params['train'].get('architecture', 'model')} on {plan.version[:8]}"
+    """What a person tells the run by among others: the settings that are not the default."""
+    defaults = {step: dump(steps.config_of(step, {})) for step in plan.params}
+    changed = [
+        f"{step}.{name}={value}"
+        for step, section in plan.params.items()
+        for name, value in section.items()
+        if value != defaults[step].get(name) and (step, name) != ("register", "name")
+    ]
+    return ", ".join(changed)[:200] or "default settings"
