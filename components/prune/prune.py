@@ -150,9 +150,7 @@ def _teach(
     return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
 
 
-def _compare(
-    full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig
-) -> dict[str, float]:
+def _compare(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
     time = latency.compare(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
     return {
         "macs_ratio": count_macs(network, side_px) / count_macs(full, side_px),

@@ -29,9 +29,7 @@ def answers(task: Task, num_images: int = 40, seed: int = 0) -> Predictions:
     high = 2 if task == "multilabel" else len(classes)
     probabilities = rng.dirichlet(np.ones(len(classes)), size=num_images).astype(np.float32)
     names = tuple(f"image {number}" for number in range(num_images))
-    return Predictions(
-        names, names, classes, task, rng.integers(high, size=shape), rng.integers(high, size=shape), probabilities
-    )
+    return Predictions(names, names, classes, task, rng.integers(high, size=shape), rng.integers(high, size=shape), probabilities)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])

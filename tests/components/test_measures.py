@@ -98,9 +98,7 @@ def test_labels_that_occur_one_way_only_have_no_part_in_balanced_accuracy() -> N
     predicted = np.array([[0, 0, 1], [1, 0, 1]])
     values = measures(truth, predicted.astype(float), predicted, CLASSES, "multilabel")
     assert values["balanced_accuracy"] == 0.5  # the third label alone: recall 1, specificity 0
-    assert "balanced_accuracy" not in measures(
-        truth[:1], predicted[:1].astype(float), predicted[:1], CLASSES, "multilabel"
-    )
+    assert "balanced_accuracy" not in measures(truth[:1], predicted[:1].astype(float), predicted[:1], CLASSES, "multilabel")
 
 
 def test_no_images_make_no_measures() -> None:

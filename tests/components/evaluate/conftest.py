@@ -22,9 +22,7 @@ THRESHOLDS = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * 3}
 def write_data(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     """Writes images and splits for rows of colour, label (or labels, joined by a bar) and split."""
 
-    def write(
-        rows: list[tuple[str, str, str]], classes: tuple[str, ...] = CLASSES, task: Task = "multiclass"
-    ) -> tuple[Path, Path]:
+    def write(rows: list[tuple[str, str, str]], classes: tuple[str, ...] = CLASSES, task: Task = "multiclass") -> tuple[Path, Path]:
         with ImageWriter(tmp_path / "images") as writer:
             names = [writer.add(encode(colour, number)) for number, (colour, _, _) in enumerate(rows)]
         labels = [label for _, label, _ in rows]

@@ -27,9 +27,7 @@ Write = Callable[..., tuple[Path, Path]]
 WriteModel = Callable[..., Path]
 
 
-def test_only_test_images_are_judged_and_by_the_closed_form(
-    write_data: Write, write_model: WriteModel, tmp_path: Path
-) -> None:
+def test_only_test_images_are_judged_and_by_the_closed_form(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     values = evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
     assert values["num_images"] == 5
@@ -52,9 +50,7 @@ def test_predictions_keep_the_rows_of_the_manifest(write_data: Write, write_mode
     assert confusion(tmp_path / "evaluation") == (["red", "lime", "blue"], [[1, 0, 1], [1, 1, 0], [0, 0, 1]])
 
 
-def test_the_surest_mistake_comes_first_with_its_picture(
-    write_data: Write, write_model: WriteModel, tmp_path: Path
-) -> None:
+def test_the_surest_mistake_comes_first_with_its_picture(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
     worst = read_mistakes(tmp_path / "evaluation")
@@ -68,9 +64,7 @@ def test_the_surest_mistake_comes_first_with_its_picture(
 
 def test_no_more_mistakes_are_kept_than_asked(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
-    evaluate(
-        images, splits, write_model(), tmp_path / "evaluation", config=CONFIG.model_copy(update={"num_mistakes": 1})
-    )
+    evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG.model_copy(update={"num_mistakes": 1}))
     assert len(read_mistakes(tmp_path / "evaluation")) == 1
 
 
@@ -81,14 +75,10 @@ def test_the_same_inputs_make_the_same_bytes(write_data: Write, write_model: Wri
         evaluate(images, splits, model, tmp_path / name, config=CONFIG)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
     assert {"metrics.json", "predictions.parquet"} <= {str(path) for path in files}
-    assert [(tmp_path / "one" / path).read_bytes() for path in files] == [
-        (tmp_path / "two" / path).read_bytes() for path in files
-    ]
+    assert [(tmp_path / "one" / path).read_bytes() for path in files] == [(tmp_path / "two" / path).read_bytes() for path in files]
 
 
-def test_binary_judges_the_second_class_as_the_positive_one(
-    write_data: Write, write_model: WriteModel, tmp_path: Path
-) -> None:
+def test_binary_judges_the_second_class_as_the_positive_one(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     rows = [("red", "red", "test"), ("lime", "lime", "test"), ("lime", "red", "test"), ("#ff8000", "lime", "test")]
     images, splits = write_data(rows, ("red", "lime"), "binary")
     values = evaluate(images, splits, write_model(("red", "lime"), "binary"), tmp_path / "evaluation", config=CONFIG)
@@ -123,9 +113,7 @@ def test_multilabel_judges_each_label(write_data: Write, write_model: WriteModel
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
-def test_every_task_writes_the_same_tables_for_dvc(
-    task: str, write_data: Write, write_model: WriteModel, tmp_path: Path
-) -> None:
+def test_every_task_writes_the_same_tables_for_dvc(task: str, write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS, task=task)
     evaluate(images, splits, write_model(task=task), tmp_path / "evaluation", config=CONFIG)
     plots = tmp_path / "evaluation" / "plots"
@@ -140,9 +128,7 @@ def test_every_task_writes_the_same_tables_for_dvc(
     assert len((plots / "confusion.csv").read_text().splitlines()) == number + 1
 
 
-def test_a_test_split_of_one_class_is_judged_without_curves(
-    write_data: Write, write_model: WriteModel, tmp_path: Path
-) -> None:
+def test_a_test_split_of_one_class_is_judged_without_curves(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data([("red", "red", "test"), ("lime", "lime", "train")], ("red", "lime"), "binary")
     values = evaluate(images, splits, write_model(("red", "lime"), "binary"), tmp_path / "evaluation", config=CONFIG)
     assert values["accuracy"] == 1.0
@@ -157,13 +143,9 @@ def test_an_empty_test_split_is_the_users_to_mend(write_data: Write, write_model
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_a_model_of_other_classes_is_refused_by_name(
-    write_data: Write, write_model: WriteModel, tmp_path: Path
-) -> None:
+def test_a_model_of_other_classes_is_refused_by_name(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
-    with pytest.raises(
-        InputError, match="the model answers multiclass with lime, red, blue, but the images are labelled"
-    ):
+    with pytest.raises(InputError, match="the model answers multiclass with lime, red, blue, but the images are labelled"):
         evaluate(images, splits, write_model(("lime", "red", "blue")), tmp_path / "evaluation", config=CONFIG)
 
 

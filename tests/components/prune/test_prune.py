@@ -45,9 +45,7 @@ def run(trained: Path, tmp_path: Path) -> Run:
 def stored_macs(folder: Path) -> int:
     """Multiply-adds counted from the ONNX file alone, by the shapes that onnx infers."""
     model = onnx.shape_inference.infer_shapes(onnx.load(folder / "model.onnx"))
-    shapes = {
-        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in model.graph.value_info
-    }
+    shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in model.graph.value_info}
     weights = {value.name: tuple(value.dims) for value in model.graph.initializer}
     total = 0
     for node in model.graph.node:
@@ -73,9 +71,7 @@ def test_both_halves_of_the_bundle_give_the_same_answers(once: tuple[Path, dict[
     batch = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), dtype=np.uint8)
     images = torch.from_numpy(batch).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
-        expected = network(
-            (images - torch.tensor(card.mean).view(1, 3, 1, 1)) / torch.tensor(card.std).view(1, 3, 1, 1)
-        ).softmax(1)
+        expected = network((images - torch.tensor(card.mean).view(1, 3, 1, 1)) / torch.tensor(card.std).view(1, 3, 1, 1)).softmax(1)
     np.testing.assert_allclose(Predictor(once[0]).probabilities(batch), expected, atol=1e-5)
 
 
@@ -112,9 +108,7 @@ def test_the_same_seed_makes_the_same_bytes_and_another_one_others(
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     for name, seed in (("two", 0), ("three", 1)):
         run(name, CONFIG.model_copy(update={"seed": seed}))
-    assert before == {
-        path: path.read_bytes() for path in trained.rglob("*") if path.is_file()
-    }  # inputs are not touched
+    assert before == {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}  # inputs are not touched
     for file in ("weights.safetensors", "model.onnx"):
         one, two, three = ((folder / file).read_bytes() for folder in (once[0], tmp_path / "two", tmp_path / "three"))
         assert one == two
@@ -129,9 +123,7 @@ def test_limits_that_are_not_met_are_said_with_their_numbers(run: Run, tmp_path:
     assert "above prune.max_latency_ratio 1e-06" in pruning["reason"]
 
 
-def test_killed_fine_tuning_goes_on_and_ends_with_the_same_bytes(
-    run: Run, once: tuple[Path, dict[str, float]], tmp_path: Path
-) -> None:
+def test_killed_fine_tuning_goes_on_and_ends_with_the_same_bytes(run: Run, once: tuple[Path, dict[str, float]], tmp_path: Path) -> None:
     def die(epoch: int, row: dict[str, float]) -> None:
         raise KeyboardInterrupt
 

@@ -26,9 +26,7 @@ class Tiny(nn.Module):
         return out
 
 
-def shrunk(
-    network: nn.Module, side_px: int = 8, target: float = 0.5, round_to: int = 1, ranking: str = "local"
-) -> nn.Module:
+def shrunk(network: nn.Module, side_px: int = 8, target: float = 0.5, round_to: int = 1, ranking: str = "local") -> nn.Module:
     shrink(
         network, side_px, target_macs_ratio=target, importance="l2", ranking=ranking,  # type: ignore[arg-type]
         round_to=round_to, name="tiny",

@@ -55,6 +55,4 @@ def test_measures_hold_the_monitored_one_and_the_usual_two() -> None:
         for value in (0.7, 0.8)
     ]
     measures = judge(FACTS, rows[0], rows[1], "roc_auc", 0.02, 0.9).measures
-    assert set(measures) == set(FACTS) | {
-        f"{name}_{when}" for name in ("roc_auc", "f1_macro", "accuracy") for when in ("before", "after")
-    }
+    assert set(measures) == set(FACTS) | {f"{name}_{when}" for name in ("roc_auc", "f1_macro", "accuracy") for when in ("before", "after")}
