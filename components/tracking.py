@@ -40,7 +40,7 @@ class StepRun(Protocol):
         """Logs an epoch's measures, with the epoch as the step of the curve."""
 
     def measures(self, measures: Mapping[str, float]) -> None:
-        """Logs what the step measured."""
+        """Logs what the step measured; what has a curve over the epochs too, as `best_<name>` of the kept epoch."""
 
 
 def start_run(
@@ -186,17 +186,18 @@ class _NoRun:
 
 class _ChildRun:
     def __init__(self, parent: str, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        self._store = client()
+        self._store, self._curves = client(), set[str]()
         experiment = self._store.get_run(parent).info.experiment_id
         tags = {_PARENT: parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
         self.run_id = str(self._store.create_run(experiment, run_name=step, tags=tags).info.run_id)
         log_params(self.run_id, {step: config})
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
+        self._curves.update(measures)
         log_measures(self.run_id, measures, epoch)
 
     def measures(self, measures: Mapping[str, float]) -> None:
-        log_measures(self.run_id, measures)
+        log_measures(self.run_id, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
 
     def end(self, status: Status, error: str = "") -> None:
         if error:

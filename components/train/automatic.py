@@ -6,11 +6,11 @@ import statistics
 from components.manifest import Manifest
 from components.train.config import OptimizerName
 
-SIDES_PX = (16, 32, 64, 96, 128)
+SIDES_PX = (16, 32, 64, 96, 128, 160)
 USUAL_SIDE_PX = 64  # on two processors, photographs gain more from being seen again than from more pixels
-NUM_PRESENTATIONS = 60_000  # how often images of at most the usual side are shown in all
-EPOCHS = (8, 60)
-ENOUGH_EPOCHS = 40  # a larger side may not cost more than it leaves
+NUM_PRESENTATIONS = 160_000  # how often images of at most the usual side are shown in all
+EPOCHS = (8, 100)
+ENOUGH_EPOCHS = 80  # a larger side may not cost more than it leaves
 LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05}
 FINE_TUNING = 0.2  # share of the learning rate that weights which know something can bear
 
@@ -18,7 +18,7 @@ FINE_TUNING = 0.2  # share of the learning rate that weights which know somethin
 def side_px(manifest: Manifest) -> int:
     """The smallest side that keeps half of the images whole, as far as it can be afforded.
 
-    Above 64 only where there are so few images that they are still seen 40 times: small things in few pictures want
+    Above 64 only where there are so few images that they are still seen 80 times: small things in few pictures want
     pixels (blood platelets of 15 in 480), many pictures want time.
 
     Args:
@@ -37,7 +37,7 @@ def presentations(side: int) -> float:
 
 
 def epochs(num_images: int, side: int) -> int:
-    """As many as show 60,000 images of up to 64 px, or fewer larger ones; 8 at least and 60 at most."""
+    """As many as show 160,000 images of up to 64 px, or fewer larger ones; 8 at least and 100 at most."""
     return min(max(round(presentations(side) / num_images), EPOCHS[0]), EPOCHS[1])
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent.parent
-QUICK = ("train.epochs=1", "prune.epochs=1", "train.side_px=16", "evaluate.num_resamples=20")
+QUICK = ("train.epochs=1", "prune.epochs=1", "train.side_px=16", "evaluate.num_resamples=100")
 
 
 def shapes(folder: Path, num_images: int = 24, seed: int = 0) -> Path:

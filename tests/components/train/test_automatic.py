@@ -20,7 +20,7 @@ def photos(width, height, number):
     ("width", "height", "number", "side"),
     [
         (8, 8, 2000, 16), (16, 20, 9, 16), (28, 28, 9, 32), (40, 33, 9, 64), (200, 90, 9, 96),
-        (640, 480, 300, 128), (224, 224, 600, 96), (400, 533, 3000, 64),
+        (640, 480, 300, 160), (224, 224, 450, 128), (224, 224, 800, 96), (400, 533, 3000, 64),
     ],
 )  # fmt: skip
 def test_the_side_keeps_the_pixels_of_small_images_and_what_time_allows_of_large_ones(width, height, number, side):
@@ -31,8 +31,8 @@ def test_epochs_show_as_many_images_within_limits_and_fewer_large_ones():
     low, high = automatic.EPOCHS
     assert automatic.epochs(10, 16) == high
     assert automatic.epochs(10**7, 16) == low
-    assert automatic.epochs(2000, 64) == 30
-    assert automatic.epochs(500, 128) == 30
+    assert automatic.epochs(2000, 64) == 80
+    assert automatic.epochs(500, 128) == 80
 
 
 def test_pretrained_weights_and_small_batches_learn_at_lower_rates():
