@@ -46,7 +46,7 @@ def judge(
     faults = []
     if name not in before or name not in after:
         faults.append(f"{monitor} can't be judged, the validation images don't define it")
-    elif score(dict(before), monitor)[0] - score(dict(after), monitor)[0] > max_drop:
+    elif score(before, monitor) - score(after, monitor) > max_drop:
         faults.append(f"{monitor} went from {before[name]:.4f} to {after[name]:.4f}, by more than prune.max_drop {max_drop:g}")
     if facts["latency_ratio"] > max_latency_ratio:
         faults.append(f"latency is at {facts['latency_ratio']:.2f}, above prune.max_latency_ratio {max_latency_ratio:g}")

@@ -43,7 +43,7 @@ class TrainConfig(StepConfig):
     mixing: float = Field(0.0, ge=0, le=1, description="Share of the batches whose images are blended in pairs (mixup).")
     class_balance: Balance = Field("auto", description="How rare classes are made to count: auto, weights (in the loss), sampling or none.")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="How slowly the averaged weights follow; 0 keeps the last ones.")
-    monitor: Monitor = Field("f1_macro", description="Measure on the validation images that chooses the epoch.")
+    monitor: Monitor = Field("f1_macro", description="Measure that chooses the epoch: the last within a standard error of the best.")
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
     mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")

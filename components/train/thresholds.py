@@ -6,7 +6,7 @@ import numpy.typing as npt
 from components.manifest import Task
 
 Floats = npt.NDArray[np.float64]
-PRIOR_IMAGES = 10.0  # how many images of the rarer answer it takes to move a threshold half of the way from 0.5
+PRIOR_IMAGES = 30.0  # how many images of the rarer answer it takes to move a threshold half of the way from 0.5
 CLEARANCE = 1e-4
 
 
@@ -29,7 +29,7 @@ def tune_one(truth: npt.NDArray[np.int64], probabilities: Floats) -> float:
 
     Balanced accuracy alone gives away precision on rare labels, F1 alone always answers yes on frequent ones. Of
     equally good thresholds the one in the middle (in log-odds) counts. With n images of the rarer answer it moves
-    n / (n + 10) of the way, in log-odds: a threshold that two images argue for should not be taken at its word.
+    n / (n + 30) of the way, in log-odds: a threshold that two images argue for should not be taken at its word.
 
     Args:
         truth: `(N,)` of 0 and 1.

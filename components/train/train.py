@@ -30,7 +30,7 @@ def train(
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
-    """Trains a classifier on the training split and keeps the epoch that does best on the validation split.
+    """Trains a classifier on the training split and keeps the epoch that does best on the validation split, within what chance can tell.
 
     Args:
         images: Packed images.

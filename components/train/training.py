@@ -79,7 +79,7 @@ class Fitted:
     Attributes:
         history: A row an epoch: `epoch`, `train_loss`, `learning_rate`, and with validation images `validation_loss`
             and `validation_<measure>`.
-        best_epoch: The epoch that was kept, from 1.
+        best_epoch: The epoch that was kept, from 1: the last one within a standard error of the best.
         probabilities: `(N, K) float32` for the validation images, of the epoch that was kept.
     """
 
@@ -142,8 +142,7 @@ class _Trainer:
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
         self.half = devices.half_precision(settings.mixed_precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
-        self.best: dict[str, Any] = {"epoch": 0, "score": [-math.inf, -math.inf], "weights": {}}
-        self.risen_at = 0
+        self.best: dict[str, Any] = {"epoch": 0, "weights": {}}
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     @property
@@ -155,7 +154,7 @@ class _Trainer:
     def is_done(self) -> bool:
         """Whether all epochs have passed, or too many without a better one."""
         passed = len(self.history)
-        return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self.risen_at >= self.settings.patience)
+        return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self._risen_at >= self.settings.patience)
 
     def run_epoch(self) -> dict[str, float]:
         """Trains one epoch and validates it; all that is random depends on the seed and the epoch's number alone."""
@@ -176,7 +175,7 @@ class _Trainer:
             rate = settings.learning_rate
             raise InputError(f"train.learning_rate is {rate}, and the loss left all bounds in epoch {epoch + 1}: lower it")
         self.history.append(row)
-        self._keep_if_better(row)
+        self._keep_if_good()
         return row
 
     def _step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -201,13 +200,19 @@ class _Trainer:
     def _rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def _keep_if_better(self, row: dict[str, float]) -> None:
-        score = validation.score(row, self.settings.monitor)
-        if score[0] > self.best["score"][0]:
-            self.risen_at = len(self.history)
-        if score >= self.best["score"]:
+    @property
+    def _scores(self) -> list[float]:
+        return [validation.score(row, self.settings.monitor) for row in self.history]
+
+    @property
+    def _risen_at(self) -> int:
+        """The epoch that last beat all before it; 0 before the first."""
+        return 1 + self._scores.index(max(self._scores)) if self.history else 0
+
+    def _keep_if_good(self) -> None:
+        if validation.kept_epoch(self._scores, len(self.validation)) == len(self.history):
             weights = {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
-            self.best = {"epoch": len(self.history), "score": score, "weights": weights}
+            self.best = {"epoch": len(self.history), "weights": weights}
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
@@ -219,7 +224,6 @@ class _Trainer:
             "scaler": self.scaler.state_dict(),
             "history": self.history,
             "best": self.best,
-            "risen_at": self.risen_at,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -228,12 +232,12 @@ class _Trainer:
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.history, self.best, self.risen_at = state["history"], state["best"], state["risen_at"]
+        self.history, self.best = state["history"], state["best"]
 
     def finish(self) -> Fitted:
         """Puts the best epoch's weights into the network and gives its answers to the validation images."""
         if len(self.history) < self.settings.epochs:
-            print(f"stopped early: {self.settings.monitor} has not improved since epoch {self.risen_at}", flush=True)
+            print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._risen_at}", flush=True)
         self.network.load_state_dict(self.best["weights"])
         self.network.eval()
         logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None)

@@ -1,7 +1,7 @@
 """What a network is worth on the validation images."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -79,10 +79,8 @@ def judge(
     return judged | {f"validation_{name}": value for name, value in values.items()}
 
 
-def score(row: dict[str, float], monitor: str) -> list[float]:
-    """How good an epoch is, more is better: the monitored measure, then the validation loss.
-
-    Without validation images every epoch is as good as the last.
+def score(row: Mapping[str, float], monitor: str) -> float:
+    """How good an epoch is by the monitored measure, more is better; without validation images all are equally good.
 
     Args:
         row: An epoch's row of the history.
@@ -92,8 +90,25 @@ def score(row: dict[str, float], monitor: str) -> list[float]:
         InputError: The measure is not defined on these validation images.
     """
     if "validation_loss" not in row:
-        return [0.0, 0.0]
+        return 0.0
     known = {name.removeprefix("validation_"): value for name, value in row.items() if name.startswith("validation_")}
     if monitor not in known:
         raise InputError(f"train.monitor is {monitor!r}, which the validation images don't define: choose among {', '.join(known)}")
-    return [-known[monitor] if monitor in LOWER_IS_BETTER else known[monitor], -row["validation_loss"]]
+    return -known[monitor] if monitor in LOWER_IS_BETTER else known[monitor]
+
+
+def kept_epoch(scores: Sequence[float], num_images: int) -> int:
+    """The last epoch within a standard error of the best: the highest of a hundred noisy scores is luck as much as skill.
+
+    Args:
+        scores: One an epoch, more is better; what is no share from 0 to 1 is taken at its word.
+        num_images: Validation images that the scores come from.
+
+    Returns:
+        The epoch's number, from 1.
+
+    Source: Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3, the rule of one standard error.
+    """
+    best = max(scores)
+    error = math.sqrt(best * (1 - best) / num_images) if 0 < best < 1 else 0.0
+    return max(number for number, score in enumerate(scores, start=1) if score >= best - error)
