@@ -1,0 +1,1 @@
+"""The commands of `darkroom`, a file for each thing that they are about."""

@@ -1,0 +1,86 @@
+"""Commands about runs."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from components.errors import InputError
+from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
+
+
+def run(data: Source = None, sets: Sets = None, as_json: Json = False, params: Params = DEFAULT_PARAMS) -> None:
+    """Runs the training pipeline on this machine.
+
+    Example: `darkroom run --data photos/ --set train.epochs=3`
+    """
+    from pipelines import runs
+    from pipelines.progress import Progress
+
+    view = Progress()
+    outcome = runs.run(runs.plan(data, sets or [], params), view)
+    _summarise(outcome)
+    if as_json:
+        print(json.dumps(outcome, ensure_ascii=False))
+
+
+def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")], step: str = typer.Argument("")) -> None:
+    """Shows what the steps of a run printed.
+
+    Example: `darkroom logs last train`
+    """
+    from pipelines.runs import find_run
+
+    folder = find_run(run) / "logs"
+    paths = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    if step:
+        chosen = [path for path in paths if path.stem == step]
+        if not chosen:
+            raise InputError(f"run {folder.parent.name[:8]} has no log of {step!r}: it has {', '.join(path.stem for path in paths)}")
+        paths = chosen
+    for path in paths:
+        print(f"==> {path.stem} ({path})")
+        print(path.read_text(), end="")
+
+
+def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000) -> None:
+    """Opens MLflow's pages on the store that the runs are tracked in.
+
+    Example: `darkroom ui --port 5001`
+    """
+    from components import tracking
+
+    uri = tracking.use_store()
+    if uri.startswith(("http://", "https://")):
+        print(f"the runs are tracked on a server: open {uri}")
+        return
+    print(f"MLflow on {uri}: http://127.0.0.1:{port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    command = ["mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+def _summarise(outcome: dict[str, Any]) -> None:
+    model, metrics, pruned = outcome["model"], outcome["metrics"], outcome["pruned"]
+    console = Console(stderr=True, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "full", "pruned"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name in ("accuracy", "balanced_accuracy", "f1_macro"):
+        table.add_row(name, _number(metrics.get(name)), _number(pruned["metrics"].get(name)))
+    table.add_row("latency", "1", _number(pruned.get("latency_ratio")))
+    table.add_row("size", "1", _number(pruned.get("size_ratio")))
+    console.print(table)
+    alias = f", {model['alias']}" if model["alias"] else ""
+    left_out = f"{outcome['dropped']} of the delivered files left out" if outcome["dropped"] else "no file left out"
+    print(f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {outcome.get('reason', '')}", file=sys.stderr)
+    print(f"run     {outcome['run_id']} in {outcome['experiment']!r}, data {outcome['data_version'][:12]}, {left_out}", file=sys.stderr)
+    print(f"report  {outcome['report']}    compare runs: darkroom ui", file=sys.stderr)
+
+
+def _number(value: Callable[..., Any] | float | None) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else ""
