@@ -52,6 +52,8 @@ def _one_a_value(details: Sequence[Any]) -> list[dict[str, Any]]:
 
 def _sentence(kind: type[StepConfig], step: str, detail: Any) -> str:
     name = ".".join([step, *(str(part) for part in detail["loc"] if part in kind.model_fields or isinstance(part, int))])
+    if detail["type"] == "extra_forbidden" and len(detail["loc"]) > 1:
+        return f"{name}.{detail['loc'][-1]} is no setting: see the comment beside {step}.{detail['loc'][0]} in params.yaml"
     if detail["type"] == "extra_forbidden":
         unknown = str(detail["loc"][-1])
         near = difflib.get_close_matches(unknown, list(kind.model_fields), n=1)

@@ -15,6 +15,7 @@ from components.data_version import check_source, data_version, difference
 from components.errors import InputError
 from components.files import read_json, write_json
 from pipelines.local import Execution, View, execute
+from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 ROOT = Path("runs")
 PARAMS = Path("params.yaml")
@@ -37,12 +38,14 @@ class Plan:
         version: Hash of the data.
         name: The model's name in the registry, and the experiment's.
         params: Settings, a section a step, complete with defaults.
+        platform: Where and how the steps run, which changes no result.
     """
 
     source: Path
     version: str
     name: str
     params: dict[str, dict[str, Any]]
+    platform: PlatformConfig
 
 
 def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> Plan:
@@ -57,15 +60,16 @@ def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> 
         InputError: A setting is wrong, or there is no data.
     """
     sections = read_params(params, tuple(overrides))
+    platform = read_platform(sections.pop(SECTION, {}))
     unknown = sorted(set(sections) - set(STEPS))
     if unknown:
-        raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}")
+        raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
     settings = {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}
     source = data or DATA
     check_source(source)
     name = settings["register"].get("name") or _source_name(source)
     versions.check_name(name)
-    return Plan(source, data_version(source), name, settings)
+    return Plan(source, data_version(source), name, settings, platform)
 
 
 def run(plan: Plan, view: Listener, pipeline: Any = None) -> dict[str, Any]:

@@ -11,7 +11,9 @@ import yaml
 
 from components import STEPS
 from components.code import code_files
+from components.config import StepConfig, parse
 from components.steps import config_of, function_of
+from pipelines.platform import SECTION, read_platform
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,7 +21,11 @@ ROOT = Path(__file__).parent.parent
 def test_every_folder_is_a_step_in_flow_order() -> None:
     folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
     assert folders == set(STEPS)
-    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == list(STEPS)
+    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*STEPS, SECTION]
+
+
+def defaults_of(section: str) -> StepConfig:
+    return read_platform({}) if section == SECTION else config_of(section, {})
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -29,20 +35,20 @@ def test_a_step_has_its_files_its_function_and_its_test(step: str) -> None:
     assert (ROOT / "tests" / "components" / step / f"test_{step}.py").is_file()
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_params_yaml_names_every_setting_with_its_default_and_a_comment(step: str) -> None:
+@pytest.mark.parametrize("section", [*STEPS, SECTION])
+def test_params_yaml_names_every_setting_with_its_default_and_a_comment(section: str) -> None:
     text = (ROOT / "params.yaml").read_text()
-    section = yaml.safe_load(text)[step]
-    default = config_of(step, {})
-    assert config_of(step, section) == default
-    assert set(section) == set(type(default).model_fields)
-    lines = text.split(f"\n{step}:", 1)[1].split("\n\n", 1)[0].split("\n")[1:]
+    values = yaml.safe_load(text)[section]
+    default = defaults_of(section)
+    assert parse(type(default), section, values) == default
+    assert set(values) == set(type(default).model_fields)
+    lines = text.split(f"\n{section}:", 1)[1].split("\n\n", 1)[0].split("\n")[1:]
     assert [line for line in lines if line.strip() and "#" not in line] == []
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_setting_is_described(step: str) -> None:
-    fields = type(config_of(step, {})).model_fields
+@pytest.mark.parametrize("section", [*STEPS, SECTION])
+def test_every_setting_is_described(section: str) -> None:
+    fields = type(defaults_of(section)).model_fields
     assert [name for name, field in fields.items() if not field.description] == []
 
 
