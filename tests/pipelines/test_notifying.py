@@ -1,0 +1,132 @@
+"""The webhook against a real server on this machine: one that answers, fails, hangs, moves, or is not there."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from pipelines import notifying
+from pipelines.notifying import ADDRESS, Message, notify
+
+SECRET = "T0P-S3CR3T"
+MESSAGE = Message("promotion", "shapes version 2 is the champion", "it is better", {"run": "http://127.0.0.1/run"}, {"version": 2})
+
+
+class Webhook:
+    """A server that answers each request as it is told to, the last answer for good."""
+
+    def __init__(self, *answers: int) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.kinds: list[str] = []
+        waiting = list(answers)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(handler) -> None:  # noqa: N805
+                self.bodies.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+                self.kinds.append(handler.headers["Content-Type"])
+                answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                if answer == 0:
+                    self.released.wait(30)
+                    return
+                handler.send_response(answer)
+                handler.send_header("Location", "/elsewhere")
+                handler.send_header("Content-Length", "0")
+                handler.end_headers()
+
+            def log_message(handler, *words: object) -> None:  # noqa: N805
+                pass
+
+        self.released = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}/services/{SECRET}"
+
+
+@contextlib.contextmanager
+def webhook(monkeypatch: pytest.MonkeyPatch, *answers: int) -> Iterator[Webhook]:
+    hook = Webhook(*answers)
+    thread = threading.Thread(target=hook.server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setenv(ADDRESS, hook.address)
+    try:
+        yield hook
+    finally:
+        hook.released.set()
+        hook.server.shutdown()
+        thread.join()
+        hook.server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifying, "WAITS_S", (0.05, 0.1, 0.0))
+
+
+def test_the_body_says_what_why_and_where_with_a_text_that_slack_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    with webhook(monkeypatch, 200) as hook:
+        assert notify(MESSAGE) == ""
+    (body,) = hook.bodies
+    assert hook.kinds == ["application/json"]
+    assert body["text"] == "*shapes version 2 is the champion*\nit is better\nrun: http://127.0.0.1/run"
+    assert (body["event"], body["why"], body["links"], body["version"]) == ("promotion", "it is better", MESSAGE.links, 2)
+
+
+@pytest.mark.parametrize(
+    ("answers", "num_tries", "problem"),
+    [
+        ((500, 200), 2, ""),
+        ((429, 503, 204), 3, ""),
+        ((500,), 3, "the webhook did not take the message: HTTP 500 (3 tries)"),
+        ((404,), 1, "the webhook did not take the message: HTTP 404 (1 try)"),
+        ((302,), 1, "the webhook did not take the message: HTTP 302 (1 try)"),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_what_won_t_is_not(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[int, ...], num_tries: int, problem: str
+) -> None:
+    with webhook(monkeypatch, *answers) as hook:
+        assert notify(MESSAGE) == problem
+    assert len(hook.bodies) == num_tries
+
+
+def test_a_webhook_that_hangs_costs_seconds_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifying, "TIMEOUT_S", 0.3)
+    with webhook(monkeypatch, 0) as hook:
+        start = time.monotonic()
+        assert notify(MESSAGE) == "the webhook did not take the message: no answer within 0.3 s (3 tries)"
+        assert time.monotonic() - start < 2
+        monkeypatch.setattr(notifying, "TIMEOUT_S", 60.0)
+        monkeypatch.setattr(notifying, "PATIENCE_S", 0.3)
+        assert notify(MESSAGE) == "the webhook did not answer within 0.3 s"
+        assert len(hook.bodies) == 4
+
+
+def test_nobody_there_and_no_address_are_told_without_the_address(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    problems = []
+    for address in (
+        f"http://127.0.0.1:{port}/{SECRET}",
+        f"ftp://{SECRET}/x",
+        f"http://[{SECRET}",
+        f"http://127.0.0.1:{SECRET}/",
+        f"http://a b/{SECRET}\n",
+    ):
+        monkeypatch.setenv(ADDRESS, address)
+        problems.append(notify(MESSAGE))
+    assert problems[0] == "the webhook did not take the message: the connection is refused (3 tries)"
+    assert all(problems)
+    assert SECRET not in "".join((*problems, *capfd.readouterr()))
+
+
+def test_without_a_webhook_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ADDRESS, raising=False)
+    assert notify(MESSAGE) == ""
