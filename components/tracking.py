@@ -220,9 +220,16 @@ def _pages(search: Any) -> list[Any]:
 
 
 def _experiment_id(store: "MlflowClient", name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
     experiment = store.get_experiment_by_name(name)
     if experiment is None:
-        return str(store.create_experiment(name, artifact_location(), tags={"mlflow.experimentKind": "custom_model_development"}))
+        try:
+            return str(store.create_experiment(name, artifact_location(), tags={"mlflow.experimentKind": "custom_model_development"}))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return _experiment_id(store, name)  # another process made it just now
     if experiment.lifecycle_stage == "deleted":
         raise InputError(f"the MLflow experiment {name!r} was deleted: restore it, or choose another name")
     return str(experiment.experiment_id)

@@ -1,0 +1,103 @@
+"""Claims: of all the runs that could do the same work at the same time, one does it.
+
+Work is named by a key, which stands on a run as a tag. A run that is to do the work only if nobody else does asks first:
+it is made with the tag `asks`, and `claim` turns that into `holds`, or says who was before. A run that died claims
+nothing, so nothing has to be cleared away after a crash.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.owners import HOST, PID, is_dead, owner_tags
+from components.store import client
+
+KEY = "darkroom.key"
+CLAIM = "darkroom.claim"
+ASKS, HOLDS = "asks", "holds"
+ASKING_S = 600.0  # longer than this nobody takes to ask
+ABANDONED_S = 48 * 3600.0  # after this a run on another machine, whose process can't be seen from here, is given up
+POLL_S = 0.3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run with a key.
+
+    Attributes:
+        run_id: Its id.
+        status: MLflow's: `RUNNING`, `FINISHED`, `FAILED`, `KILLED`.
+        started: Seconds since 1970.
+        tags: All its tags.
+    """
+
+    run_id: str
+    status: str
+    started: float
+    tags: Mapping[str, str]
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is under way, as far as can be seen from here."""
+        if self.status != "RUNNING" or is_dead(self.tags):
+            return False
+        age = time.time() - self.started
+        if self.tags.get(CLAIM) == ASKS:
+            return age < ASKING_S
+        return age < ABANDONED_S or self.tags.get(HOST) == owner_tags()[HOST]
+
+    @property
+    def order(self) -> tuple[float, str]:
+        """Who comes first."""
+        return (self.started, self.run_id)
+
+    def who(self) -> dict[str, str]:
+        """The process behind it: `run_id`, `host`, `pid`, `since`."""
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.started))
+        return {"run_id": self.run_id, "host": self.tags.get(HOST, "unknown"), "pid": self.tags.get(PID, "unknown"), "since": since}
+
+
+def claims(experiment: str, key: str) -> list[Claim]:
+    """All runs of an experiment with a key, the first one first."""
+    store = client()
+    found = store.get_experiment_by_name(experiment)
+    if found is None:
+        return []
+    runs = store.search_runs([found.experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1000)
+    known = [Claim(run.info.run_id, run.info.status, run.info.start_time / 1000, dict(run.data.tags)) for run in runs]
+    return sorted(known, key=lambda claim: claim.order)
+
+
+def claim(run_id: str, experiment: str, key: str) -> Claim | None:
+    """Claims the work of a key for a run that was made with `asks`.
+
+    Of several that ask at once one wins, whatever their clocks say: a run that holds has won; one that sees nobody else
+    wins; one that sees an earlier one gives way; one that sees later ones waits until they have given way or won. Two
+    can't win: of two runs, each written down before its last look, the one that looks later sees the other.
+
+    Args:
+        run_id: The run.
+        experiment: Its experiment.
+        key: The work.
+
+    Returns:
+        The run that has the work already; nothing where it is this one's now.
+    """
+    while True:
+        known = [other for other in claims(experiment, key) if other.alive or other.run_id == run_id]
+        (mine,) = (other for other in known if other.run_id == run_id)
+        others = [other for other in known if other.run_id != run_id]
+        first = [other for other in others if other.tags.get(CLAIM) != ASKS] or [other for other in others if other.order < mine.order]
+        if first:
+            return first[0]
+        if not others:
+            client().set_tag(run_id, CLAIM, HOLDS)
+            return None
+        time.sleep(POLL_S)
+
+
+def withdraw(run_id: str) -> None:
+    """Takes a run back that asked in vain: it did nothing, so nobody should see it."""
+    store = client()
+    store.set_terminated(run_id, "KILLED")
+    store.delete_run(run_id)

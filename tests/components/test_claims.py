@@ -1,0 +1,101 @@
+"""Claims between real processes on one SQLite store, clocks that disagree, and runs that died."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from components import claims
+from components.claims import ASKS, CLAIM, HOLDS, KEY, claim, withdraw
+from components.owners import HOST, PID, owner_tags
+from components.store import client
+from components.tracking import finish_run, start_run
+
+RACE = """
+import json, sys, time
+from components import claims
+from components.tracking import finish_run, start_run
+tags = {claims.KEY: "k", claims.CLAIM: claims.ASKS}
+run_id = start_run("race", "one", {}, tags, "data", "v1")
+other = claims.claim(run_id, "race", "k")
+if other:
+    claims.withdraw(run_id)
+else:
+    time.sleep(3)
+    finish_run(run_id, "FINISHED")
+print(json.dumps({"run_id": run_id, "other": other.run_id if other else ""}))
+"""
+
+
+def make(claim_tag: str, *, host: str = "", late_s: float = 0.0) -> str:
+    """A run of this process, or of another machine, whose clock is late."""
+    experiment = client().get_experiment_by_name("race")
+    place = experiment.experiment_id if experiment else client().create_experiment("race")
+    tags = {KEY: "k", CLAIM: claim_tag, HOST: host or socket.gethostname(), PID: "1"}
+    run = client().create_run(place, start_time=int((time.time() - late_s) * 1000), tags=tags)
+    return str(run.info.run_id)
+
+
+@pytest.mark.slow
+def test_of_many_processes_that_ask_at_once_one_gets_the_work(mlflow_store: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    racers = [subprocess.Popen([sys.executable, "-c", RACE], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(5)]
+    answers = [json.loads(racer.communicate(timeout=300)[0]) for racer in racers]
+    winners = [answer["run_id"] for answer in answers if not answer["other"]]
+    assert len(winners) == 1
+    assert {answer["other"] for answer in answers} == {"", winners[0]}
+    assert [found.run_id for found in claims.claims("race", "k")] == winners
+
+
+def test_who_holds_has_won_even_where_another_clock_says_earlier(mlflow_store: Path) -> None:
+    holder = make(HOLDS, host="elsewhere")
+    asker = make(ASKS, late_s=3600)
+    other = claim(asker, "race", "k")
+    assert other is not None
+    assert other.run_id == holder
+    assert other.who() | {"since": ""} == {"run_id": holder, "host": "elsewhere", "pid": "1", "since": ""}
+    withdraw(asker)
+    assert [found.run_id for found in claims.claims("race", "k")] == [holder]
+
+
+def test_the_earlier_asker_waits_until_the_later_one_gives_way(mlflow_store: Path) -> None:
+    later = make(ASKS, host="elsewhere")
+    earlier = make(ASKS, host="here too", late_s=60)
+    answers: list[object] = []
+    asking = threading.Thread(target=lambda: answers.append(claim(earlier, "race", "k")))
+    asking.start()
+    time.sleep(3 * claims.POLL_S)
+    assert answers == []
+    given_way = claim(later, "race", "k")
+    assert given_way is not None and given_way.run_id == earlier
+    withdraw(later)
+    asking.join(20)
+    assert answers == [None]
+    assert client().get_run(earlier).data.tags[CLAIM] == HOLDS
+
+
+@pytest.mark.parametrize("end", ["FINISHED", "FAILED", "KILLED"])
+def test_what_has_ended_claims_nothing(mlflow_store: Path, end: str) -> None:
+    finish_run(make(HOLDS), end)  # type: ignore[arg-type]
+    assert claim(make(ASKS), "race", "k") is None
+
+
+def test_a_dead_process_and_an_abandoned_run_claim_nothing(mlflow_store: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    start_run("race", "dead", {}, {**owner_tags(), PID: str(gone.pid), KEY: "k"}, "data", "v1")
+    make(HOLDS, host="elsewhere", late_s=claims.ABANDONED_S + 60)
+    make(ASKS, host="elsewhere", late_s=claims.ASKING_S + 60)
+    assert [found.status for found in claims.claims("race", "k")] == ["RUNNING"] * 3
+    asker = start_run("race", "mine", {}, {KEY: "k", CLAIM: ASKS}, "data", "v1")
+    assert claim(asker, "race", "k") is None
+
+
+def test_without_an_experiment_there_are_no_claims(mlflow_store: Path) -> None:
+    assert claims.claims("nothing", "k") == []
