@@ -3,21 +3,23 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
+LOCK ?= requirements.lock
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header
 
-.PHONY: help install data run ui test test-all check format component lock clean
+.PHONY: help install data run ui test test-all check format component lock image clean
 .DEFAULT_GOAL := help
 
 # lists the targets
 help:
 	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-12s %s\n", name[1], text} !/^# /{text=""}' Makefile
 
-# makes the environment in .venv/ from the hashed requirements.lock
+# makes the environment in .venv/ from the hashed lock files
 install: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock -r requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -55,9 +57,14 @@ test-all: install
 component: install
 	@$(BIN)/python -m pipelines.scaffold "$(NAME)"
 
-# writes requirements.lock anew from pyproject.toml
+# writes the lock files anew from pyproject.toml: what the product needs, and that with what its development needs
 lock:
-	@$(BIN)/uv pip compile --quiet --generate-hashes --extra dev --python-version 3.11 --no-header pyproject.toml -o requirements.lock
+	@$(COMPILE) pyproject.toml $(LOCK_FLAGS) -o $(LOCK)
+	@test $(LOCK) != requirements.lock || $(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+# builds the image of the components and prints its digest (BASE=image, LOCK=file, FLAGS="--network host")
+image: install
+	@$(BIN)/python -m pipelines.image --base "$(BASE)" --lock "$(LOCK)" --name "$(or $(NAME),darkroom)" --flags "$(FLAGS)"
 
 # removes what runs and tests leave, but neither data nor the MLflow store
 clean:

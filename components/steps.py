@@ -24,7 +24,8 @@ from components.owners import is_dead
 from components.tracking import step_run
 
 ERROR_FILE = "error.json"
-OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON
+OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
+STDIN = "stdin"
 CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder in which long steps keep what they need to go on
 IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom-python")
 _OWNER_POLL_S = 1.0
@@ -113,15 +114,26 @@ def report_curves(evaluation: str, classification_metrics: Any) -> None:
 
 
 def follow_owner() -> None:
-    """Ends this process within seconds once the process that `DARKROOM_OWNER` names is gone, killed or not."""
-    owner = json.loads(os.environ.get(OWNER, "{}"))
-    if owner:
-        threading.Thread(target=_watch, args=(owner,), daemon=True).start()
+    """Ends this process within seconds once the process that `DARKROOM_OWNER` names is gone, killed or not.
+
+    A container sees no other process; there the owner holds the other end of this process's standard input.
+    """
+    owner = os.environ.get(OWNER, "")
+    if owner == STDIN:
+        threading.Thread(target=_watch_stdin, daemon=True).start()
+    elif owner:
+        threading.Thread(target=_watch, args=(json.loads(owner),), daemon=True).start()
 
 
 def _watch(owner: dict[str, str]) -> None:
     while not is_dead(owner):
         time.sleep(_OWNER_POLL_S)
+    os._exit(1)
+
+
+def _watch_stdin() -> None:
+    while os.read(0, 1024):  # not through sys.stdin, whose lock Python could not take when this process ends
+        pass
     os._exit(1)
 
 

@@ -11,6 +11,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -46,12 +47,31 @@ class View(Protocol):
         """A step failed."""
 
 
+class Runner(Protocol):
+    """How steps are run: `Processes`, or `pipelines.docker.Containers`."""
+
+    def ready(self, pipeline: GraphComponent) -> AbstractContextManager[local.SubprocessRunner | local.DockerRunner]:
+        """What kfp needs to run the pipeline's steps, while the block runs."""
+
+
+class Processes:
+    """Runs a pipeline's steps as processes in this environment."""
+
+    @contextlib.contextmanager
+    def ready(self, pipeline: GraphComponent) -> Iterator[local.SubprocessRunner]:
+        """See `Runner`."""
+        yield local.SubprocessRunner(use_venv=False)
+
+
 class StepFailedError(Exception):
     """A step failed for a reason that is not the user's: the step, the real error, and the path of its log."""
 
     def __init__(self, step: str, reason: str, log: Path) -> None:
         super().__init__(f"{step} failed: {reason} (log: {log})")
         self.step, self.reason, self.log = step, reason, log
+
+
+PROCESSES = Processes()
 
 
 @dataclass
@@ -67,8 +87,17 @@ class Execution:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def execute(pipeline: GraphComponent, arguments: Mapping[str, Any], *, root: Path, cache: Path, logs: Path, view: View) -> Execution:
-    """Runs a pipeline, a process a step, each step's output in a log file of its own.
+def execute(
+    pipeline: GraphComponent,
+    arguments: Mapping[str, Any],
+    *,
+    root: Path,
+    cache: Path,
+    logs: Path,
+    view: View,
+    runner: Runner = PROCESSES,
+) -> Execution:
+    """Runs a pipeline, a process or a container a step, each step's output in a log file of its own.
 
     Args:
         pipeline: A function decorated with `dsl.pipeline`.
@@ -77,15 +106,17 @@ def execute(pipeline: GraphComponent, arguments: Mapping[str, Any], *, root: Pat
         cache: Folder of the cache that runs share.
         logs: Folder for `<step>.log`.
         view: Is told what happens.
+        runner: How the steps are run.
 
     Raises:
         InputError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
     """
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
+    root.mkdir(parents=True, exist_ok=True)
     watch = _Watch(_task_names(pipeline), logs, view)
     try:
-        with watch.listening():
+        with runner.ready(pipeline) as kind, watch.listening():
+            local.init(kind, pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
             outputs = pipeline(**arguments).outputs
     except RuntimeError:
         if not watch.failed_task:
@@ -112,7 +143,7 @@ def _failure(watch: "_Watch", root: Path, logs: Path) -> Exception:
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
         return InputError(reason["message"])
-    return StepFailedError(step, f"{reason['type']}: {reason['message']}", log)
+    return StepFailedError(step, ": ".join(filter(None, (reason["type"], reason["message"]))), log)
 
 
 class _Watch:

@@ -14,7 +14,7 @@ from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
 from components.files import read_json, write_json
-from pipelines.local import Execution, View, execute
+from pipelines.local import PROCESSES, Execution, Runner, View, execute
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 ROOT = Path("runs")
@@ -72,13 +72,14 @@ def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> 
     return Plan(source, data_version(source), name, settings, platform)
 
 
-def run(plan: Plan, view: Listener, pipeline: Any = None) -> dict[str, Any]:
+def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES) -> dict[str, Any]:
     """Runs the training pipeline and tracks it as one MLflow run.
 
     Args:
         plan: What to run.
         view: Is told what happens.
         pipeline: The pipeline; the training pipeline where none is given.
+        runner: How its steps are run.
 
     Returns:
         The run's outcome, as `darkroom run --json` prints it.
@@ -106,10 +107,9 @@ def run(plan: Plan, view: Listener, pipeline: Any = None) -> dict[str, Any]:
         **plan.params,
         "params": plan.params,
     }
+    places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:
-        execution = execute(
-            pipeline or training, arguments, root=folder / "artifacts", cache=ROOT / "cache", logs=folder / "logs", view=view
-        )
+        execution = execute(pipeline or training, arguments, **places, view=view, runner=runner)
         outcome = _conclude(plan, run_id, folder, execution)
     except BaseException as error:
         tracking.finish_run(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", f"{type(error).__name__}: {error}")

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -14,16 +15,35 @@ from components.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
 
 
-def run(data: Source = None, sets: Sets = None, as_json: Json = False, params: Params = DEFAULT_PARAMS) -> None:
+class Where(StrEnum):
+    """What runs the steps."""
+
+    LOCAL = "local"
+    DOCKER = "docker"
+
+
+def run(
+    data: Source = None,
+    sets: Sets = None,
+    runner: Annotated[Where, typer.Option(help="Steps as processes, or in containers of the image that `make image` built.")] = Where.LOCAL,
+    as_json: Json = False,
+    params: Params = DEFAULT_PARAMS,
+) -> None:
     """Runs the training pipeline on this machine.
 
     Example: `darkroom run --data photos/ --set train.epochs=3`
     """
     from pipelines import runs
+    from pipelines.local import PROCESSES, Runner
     from pipelines.progress import Progress
 
-    view = Progress()
-    outcome = runs.run(runs.plan(data, sets or [], params), view)
+    plan = runs.plan(data, sets or [], params)
+    how: Runner = PROCESSES
+    if runner is Where.DOCKER:
+        from pipelines.docker import containers
+
+        how = containers(plan.source, plan.params, plan.platform)
+    outcome = runs.run(plan, Progress(), runner=how)
     _summarise(outcome)
     if as_json:
         print(json.dumps(outcome, ensure_ascii=False))

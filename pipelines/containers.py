@@ -1,0 +1,190 @@
+"""One step in one container of a Docker engine: followed from its first line to its end, and the reason if it ends badly.
+
+kfp's own handler of containers asks an engine how a container ended after the engine has removed it, and takes one that
+is gone for a success. Here the connection is made before the container starts, carries its input and its output, and the
+engine's events say how it ended. The container's standard input ends with this process, however it ends, and the step
+ends with its standard input (see `components.steps.follow_owner`).
+"""
+
+import codecs
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException
+from docker.utils.socket import frames_iter
+
+from components.files import read_json, write_json
+from components.steps import ERROR_FILE
+
+ENGINE_ERRORS = (DockerException, OSError)  # the second also where the connection broke
+_FIRST_EVENT = 1  # seconds since 1970: all that the engine remembers; without it only what is still to come
+_LATE_EVENT_S = 1.0  # the kernel's word that memory ran out may come after the end
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use.
+
+    Attributes:
+        memory_bytes: Memory above which it is killed; 0 for no limit.
+        shared_memory_bytes: Size of its /dev/shm, which counts as memory.
+    """
+
+    memory_bytes: int
+    shared_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a container ended.
+
+    Attributes:
+        status: Its exit status, 128 and the signal's number where a signal ended it.
+        out_of_memory: Whether the kernel killed something in it for want of memory.
+    """
+
+    status: int
+    out_of_memory: bool
+
+
+def follow(client: docker.DockerClient, image: str, command: Sequence[str], take: Callable[[str], None], **options: Any) -> Ending:
+    """Runs a command in a container of its own, which is gone when this returns or raises.
+
+    Args:
+        client: The engine.
+        image: The image, by id or digest.
+        command: Program and arguments.
+        take: Is given each line that the command prints.
+        **options: What `docker.containers.create` takes.
+
+    Raises:
+        DockerException: The engine refused, or went away; also `OSError` (`ENGINE_ERRORS`).
+    """
+    container = client.containers.create(image, list(command), stdin_open=True, auto_remove=True, **options)
+    try:
+        connection = client.api.attach_socket(container.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        with contextlib.closing(connection):
+            container.start()
+            _hand_on(connection, take)
+        return _ending(client, container.id)
+    finally:
+        with contextlib.suppress(*ENGINE_ERRORS):  # where it ended by itself, the engine has removed it
+            container.remove(force=True)
+
+
+def run_step(client: docker.DockerClient, image: str, command: Sequence[str], limits: Limits, **options: Any) -> bool:
+    """Runs a step as kfp commands it, and writes the reason beside its outputs where the step itself could not.
+
+    Args:
+        client: The engine.
+        image: The image, by id or digest.
+        command: kfp's command, with the step's input in it.
+        limits: What the options allow, for the reason's sake.
+        **options: What `docker.containers.create` takes.
+
+    Returns:
+        Whether the step succeeded: it ended with status 0 and left kfp's description of its outputs.
+    """
+    output = _output_file(command)
+    output.unlink(missing_ok=True)  # an earlier try must not answer for this one
+    error = output.parent / ERROR_FILE
+    try:
+        ending = follow(client, image, command, print, **options)
+    except ENGINE_ERRORS as failure:
+        write_json(error, _error(f"the Docker engine gave it up: {one_line(failure)}"))
+        return False
+    said = _said(error)
+    reason = _reason(ending, limits, said, complete=output.is_file())
+    if reason:
+        write_json(error, _error(reason))
+    return ending.status == 0 and not reason
+
+
+def one_line(error: Exception) -> str:
+    """What the engine says, in one line."""
+    explanation = getattr(error, "explanation", None) if isinstance(error, APIError) else None
+    return " ".join(str(explanation or error).split())[:400]
+
+
+def _hand_on(connection: Any, take: Callable[[str], None]) -> None:
+    decoder, rest = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
+    for _, data in frames_iter(connection, tty=False):
+        *lines, rest = (rest + decoder.decode(data)).split("\n")
+        for line in lines:
+            take(line)
+    if rest:
+        take(rest)
+
+
+def _ending(client: docker.DockerClient, container: str) -> Ending:
+    """Reads the engine's events up to the container's end; the engine keeps the latest ones."""
+    out_of_memory = False
+    chosen = {"container": [container], "event": ["oom", "die"]}
+    events = client.api.events(since=_FIRST_EVENT, filters=chosen, decode=True)
+    with contextlib.closing(events):
+        for event in events:
+            out_of_memory |= event["Action"] == "oom"
+            if event["Action"] == "die":
+                status = int(event["Actor"]["Attributes"]["exitCode"])
+                break
+        else:
+            raise DockerException("it went away while a container ran")
+    if status == 128 + signal.SIGKILL and not out_of_memory:
+        until = time.time() + _LATE_EVENT_S
+        late = client.api.events(since=_FIRST_EVENT, until=until, filters=chosen, decode=True)
+        out_of_memory = any(event["Action"] == "oom" for event in late)
+    return Ending(status, out_of_memory)
+
+
+def _output_file(command: Sequence[str]) -> Path:
+    """Where kfp's executor describes what the step made: the last thing that it writes."""
+    words = list(command)
+    return Path(json.loads(words[words.index("--executor_input") + 1])["outputs"]["outputFile"])
+
+
+def _said(error: Path) -> str:
+    if not error.is_file():
+        return ""
+    reason = read_json(error)
+    return f"{reason['type']}: {reason['message']}"
+
+
+def _reason(ending: Ending, limits: Limits, said: str, *, complete: bool) -> str:
+    """Why a step failed, where it did not say so itself or does not know; empty otherwise."""
+    if ending.status == 0:
+        return "" if complete else "it ended with status 0 but left no executor_output.json: it did not get to its end"
+    if ending.out_of_memory:
+        limit = f"its limit of {_size(limits.memory_bytes)} (platform.memory_limit)" if limits.memory_bytes else "the machine's memory"
+        remedy = "raise it, or give the step less to do at once (train.batch_size)"
+        return f"out of memory: the kernel killed it at {limit}: {remedy}" + (f"; the step said {said}" if said else "")
+    if said or ending.status <= 128:
+        return ""
+    if ending.status == 128 + signal.SIGBUS:
+        size = _size(limits.shared_memory_bytes)
+        return f"a bus error, as when /dev/shm is full: it has {size} (platform.shared_memory_gib)"
+    return f"its container was killed by {_signal(ending.status - 128)} (exit status {ending.status})"
+
+
+def _error(message: str) -> dict[str, str]:
+    return {"kind": "internal", "type": "", "message": message}
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _size(num_bytes: int) -> str:
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20)):
+        if num_bytes >= factor:
+            return f"{num_bytes / factor:.4g} {unit}"
+    return f"{num_bytes} bytes"
