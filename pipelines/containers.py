@@ -11,6 +11,7 @@ import contextlib
 import json
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,10 @@ from components.files import read_json, write_json
 from components.steps import ERROR_FILE
 
 ENGINE_ERRORS = (DockerException, OSError)  # the second also where the connection broke
-_FIRST_EVENT = 1  # seconds since 1970: all that the engine remembers; without it only what is still to come
-_LATE_EVENT_S = 1.0  # the kernel's word that memory ran out may come after the end
+_FIRST_EVENT = 1  # seconds since 1970: all that the engine remembers
+_LATE_EVENT_S = 0.5  # the kernel's word that memory ran out may come after the end
+_END_S = 60  # how long the engine may take from a container's last line to its end
+_REMOVAL_S = 20
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,19 @@ def follow(client: docker.DockerClient, image: str, command: Sequence[str], take
     container = client.containers.create(image, list(command), stdin_open=True, auto_remove=True, **options)
     try:
         connection = client.api.attach_socket(container.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        with contextlib.closing(connection):
+        try:
             container.start()
             _hand_on(connection, take)
+        finally:
+            socket = getattr(connection, "_sock", connection)  # what wraps the socket would leave it open
+            connection.close()
+            socket.close()
         return _ending(client, container.id)
     finally:
-        with contextlib.suppress(*ENGINE_ERRORS):  # where it ended by itself, the engine has removed it
+        with contextlib.suppress(*ENGINE_ERRORS):  # where it ended by itself, the engine removes it
             container.remove(force=True)
+        with contextlib.suppress(*ENGINE_ERRORS):
+            container.wait(condition="removed", timeout=_REMOVAL_S)
 
 
 def run_step(client: docker.DockerClient, image: str, command: Sequence[str], limits: Limits, **options: Any) -> bool:
@@ -114,33 +123,33 @@ def one_line(error: Exception) -> str:
 
 
 def _hand_on(connection: Any, take: Callable[[str], None]) -> None:
-    decoder, rest = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
-    for _, data in frames_iter(connection, tty=False):
-        *lines, rest = (rest + decoder.decode(data)).split("\n")
+    decode = codecs.getincrementaldecoder("utf-8")
+    streams = defaultdict[int, codecs.IncrementalDecoder](lambda: decode(errors="replace"))
+    rests = defaultdict[int, str](str)
+    for stream, data in frames_iter(connection, tty=False):
+        *lines, rests[stream] = (rests[stream] + streams[stream].decode(data)).split("\n")
         for line in lines:
             take(line)
-    if rest:
+    for rest in filter(None, rests.values()):
         take(rest)
 
 
 def _ending(client: docker.DockerClient, container: str) -> Ending:
-    """Reads the engine's events up to the container's end; the engine keeps the latest ones."""
-    out_of_memory = False
+    """Reads how a container ended from what the engine remembers: its latest events, also of containers that are gone."""
+    deadline = time.monotonic() + _END_S
+    while not (ends := [event for event in _events(client, container) if event["Action"] == "die"]):
+        if time.monotonic() > deadline:
+            raise DockerException("it does not say how the container ended")
+        time.sleep(0.1)
+    status = int(ends[0]["Actor"]["Attributes"]["exitCode"])
+    if status == 128 + signal.SIGKILL:
+        time.sleep(_LATE_EVENT_S)
+    return Ending(status, any(event["Action"] == "oom" for event in _events(client, container)))
+
+
+def _events(client: docker.DockerClient, container: str) -> list[dict[str, Any]]:
     chosen = {"container": [container], "event": ["oom", "die"]}
-    events = client.api.events(since=_FIRST_EVENT, filters=chosen, decode=True)
-    with contextlib.closing(events):
-        for event in events:
-            out_of_memory |= event["Action"] == "oom"
-            if event["Action"] == "die":
-                status = int(event["Actor"]["Attributes"]["exitCode"])
-                break
-        else:
-            raise DockerException("it went away while a container ran")
-    if status == 128 + signal.SIGKILL and not out_of_memory:
-        until = time.time() + _LATE_EVENT_S
-        late = client.api.events(since=_FIRST_EVENT, until=until, filters=chosen, decode=True)
-        out_of_memory = any(event["Action"] == "oom" for event in late)
-    return Ending(status, out_of_memory)
+    return list(client.api.events(since=_FIRST_EVENT, until=f"{time.time():.6f}", filters=chosen, decode=True))
 
 
 def _output_file(command: Sequence[str]) -> Path:

@@ -30,6 +30,7 @@ from pipelines.platform import PlatformConfig
 _PASSED_ON = ("MLFLOW_", "DARKROOM_", "AWS_", "OMP_", "MKL_", "OPENBLAS_")  # beginnings of variables that the steps get
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _NVIDIA = "nvidia.com/gpu"
+_TRY = "import os, sys; os.access('.', os.W_OK) or sys.exit('it may not write there')"
 
 
 @dataclass(frozen=True)
@@ -187,11 +188,9 @@ def _try_out(client: docker.DockerClient, image: str, options: Mapping[str, Any]
     """Starts a container as the steps will: what the engine can't give is said before the run begins."""
     printed: list[str] = []
     try:
-        ending = follow(client, image, ["python", "-c", "open('.darkroom', 'w').close()"], printed.append, **options)
+        ending = follow(client, image, ["python", "-c", _TRY], printed.append, **options)
     except ENGINE_ERRORS as error:
         raise InputError(f"Docker can't start a container as the settings of `platform` ask: {one_line(error)}") from None
-    finally:
-        Path(".darkroom").unlink(missing_ok=True)
     if ending.status != 0:
         last = printed[-1] if printed else f"it ended with status {ending.status}"
         raise InputError(f"a container of the image {image[:19]} can't work in {Path.cwd()} as user {options['user']}: {last}")

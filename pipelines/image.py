@@ -57,7 +57,8 @@ def build(base: str, lock: str, name: str, flags: str, root: Path = ROOT) -> str
         base: The base image; empty for the Dockerfile's default.
         lock: Name of a lock file in the project's folder.
         name: What the image is called.
-        flags: Further words for `docker build`, such as `--network host`.
+        flags: Further words for `docker build`, such as `--network host`. Where the environment names a certificate
+            (`PIP_CERT`, `SSL_CERT_FILE`) or settings of pip (`PIP_CONFIG_FILE`), they are passed on as build secrets.
         root: The project's folder.
 
     Returns:
@@ -74,7 +75,7 @@ def build(base: str, lock: str, name: str, flags: str, root: Path = ROOT) -> str
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "id"
         words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
-        command = [_client(), "build", "--iidfile", str(written), "--tag", name, *words, *shlex.split(flags), str(root)]
+        command = [_client(), "build", "--iidfile", str(written), "--tag", name, *words, *_secrets(), *shlex.split(flags), str(root)]
         done = subprocess.run(command, check=False, env={**os.environ, "DOCKER_BUILDKIT": "1"}, stdout=sys.stderr)
         if done.returncode != 0:
             raise InputError(f"`docker build` ended with status {done.returncode}: what it printed says why")
@@ -82,6 +83,12 @@ def build(base: str, lock: str, name: str, flags: str, root: Path = ROOT) -> str
     with whole(RECORD) as draft:
         draft.write_text(f"{image}\n")
     return image
+
+
+def _secrets() -> list[str]:
+    certificate = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE", "")
+    files = {"ca_bundle": certificate, "pip_config": os.environ.get("PIP_CONFIG_FILE", "")}
+    return [word for name, path in files.items() if Path(path).is_file() for word in ("--secret", f"id={name},src={path}")]
 
 
 def _client() -> str:
