@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image, ImageFile
 
+from components import volume
+
 SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
 SHARD_BYTES = 512 * 2**20
 BATCH_BYTES = 8 * 2**20
@@ -49,8 +51,8 @@ class ImageWriter:
     """Packs images into shards; a second copy of the same bytes is left out."""
 
     def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._shard_bytes = folder, shard_bytes
+        self._artifact, self._folder, self._shard_bytes = folder, volume.draft_of(folder), shard_bytes
+        self._content = hashlib.sha256(str(shard_bytes).encode())
         self._seen: set[str] = set()
         self._pending: list[tuple[str, bytes]] = []
         self._pending_bytes = self._written_bytes = self._num_shards = 0
@@ -64,12 +66,17 @@ class ImageWriter:
         if self._num_shards == 0:
             self._open()
         self._close()
+        if kind is None:
+            volume.settle(self._folder, self._artifact, self._content.hexdigest())
+        else:
+            volume.discard(self._folder, self._artifact)
 
     def add(self, data: bytes) -> str:
         """Stores a file's bytes and returns their `image_id`."""
         name = image_id(data)
         if name not in self._seen:
             self._seen.add(name)
+            self._content.update(name.encode())
             if self._written_bytes + self._pending_bytes + len(data) > self._shard_bytes:
                 self._flush()
                 self._close()
@@ -108,7 +115,7 @@ class Images:
     def __init__(self, *folders: Path) -> None:
         self._batches: list[pa.RecordBatch] = []
         self._places: dict[str, tuple[int, int]] = {}
-        for path in sorted(path for folder in folders for path in folder.glob("images-*.arrow")):
+        for path in sorted(path for folder in folders for path in volume.place_of(folder).glob("images-*.arrow")):
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)

@@ -50,6 +50,7 @@ class Outcome:
         size_ratio: The same of the graphs' sizes.
         dropped: Delivered files that were left out.
         repeated: Whether an earlier run had registered the very same model.
+        run_id: The MLflow run that tells the rest.
     """
 
     name: str
@@ -63,12 +64,14 @@ class Outcome:
     size_ratio: float
     dropped: int
     repeated: bool = False
+    run_id: str = ""
 
     def write(self, path: Path) -> None:
         """Writes the file that a run's last line is made of."""
         write_json(
             path,
             {
+                "run_id": self.run_id,
                 "model": {"name": self.name, "version": self.version, "alias": self.alias, "variant": self.variant},
                 "metrics": dict(self.metrics),
                 "pruned": {
@@ -87,3 +90,9 @@ def read_outcome(path: Path) -> dict[str, Any]:
     """Reads the file as plain values."""
     values: dict[str, Any] = read_json(path)
     return values
+
+
+def identifiers(path: str) -> tuple[str, str, str]:
+    """What the file names: the model, its version and the run, as the output parameters of Kubeflow's task."""
+    values = read_outcome(Path(path))
+    return values["model"]["name"], str(values["model"]["version"]), values["run_id"]

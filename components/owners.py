@@ -11,6 +11,9 @@ import psutil
 
 HOST, BOOT, SPACE, PID, STARTED = (f"darkroom.{name}" for name in ("host", "boot", "pid_space", "pid", "process_started"))
 
+KUBEFLOW_RUN = "DARKROOM_KUBEFLOW_RUN"  # the id of Kubeflow's run, in the environment of its steps
+KUBEFLOW_TAG = "darkroom.kubeflow_run"
+
 
 def owner_tags() -> dict[str, str]:
     """Tags that name this process beyond doubt: host, boot, process-id space, process id and start."""
@@ -42,6 +45,12 @@ def source_tags() -> dict[str, str]:
     if commit:
         tags |= {"mlflow.source.git.commit": commit, "darkroom.git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
     return tags
+
+
+def kubeflow_tags() -> dict[str, str]:
+    """A tag with the id of the run on Kubeflow that this process belongs to; none elsewhere."""
+    run = os.environ.get(KUBEFLOW_RUN, "")
+    return {KUBEFLOW_TAG: run} if run else {}
 
 
 def _machine() -> dict[str, str]:

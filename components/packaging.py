@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 _PACKAGE = Path(__file__).resolve().parent
-_CODE = ("__init__", "errors", "files", "images", "manifest", "model")  # what `pyfunc_model` needs; a test loads it without the rest
+_CODE = (
+    "__init__",
+    "errors",
+    "files",
+    "images",
+    "manifest",
+    "model",
+    "volume",
+)  # what `pyfunc_model` needs; a test loads it without the rest
 _REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
 _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose values differ from time to time
 

@@ -18,6 +18,7 @@ from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Ver
 from components.versions import safe_name as safe_name
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
+OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
 _BUNDLE = "artifacts/bundle"  # where `components.packaging` puts the model's folder
 
 

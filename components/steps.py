@@ -27,6 +27,7 @@ ERROR_FILE = "error.json"
 OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
 STDIN = "stdin"
 CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder in which long steps keep what they need to go on
+CODE_VERSION = "DARKROOM_CODE_VERSION"  # of the step's code, where the pipeline was compiled
 IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom-python")
 _OWNER_POLL_S = 1.0
 
@@ -60,6 +61,7 @@ def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "
     """
     follow_owner()
     try:
+        _check_code(step)
         with step_run(task or step, config) as run:
             measures = call(step, config, arguments, run.epoch)
             run.measures(measures)
@@ -135,6 +137,16 @@ def _watch_stdin() -> None:
     while os.read(0, 1024):  # not through sys.stdin, whose lock Python could not take when this process ends
         pass
     os._exit(1)
+
+
+def _check_code(step: str) -> None:
+    """The version of the code that a cache knows a step by must be that of the code that runs."""
+    compiled, running = os.environ.get(CODE_VERSION, ""), code_version(step)
+    if compiled not in ("", running):
+        raise InputError(
+            f"the pipeline was compiled from other code of {step} ({compiled}) than the image holds ({running}): compile it "
+            "where the image was built, or build the image anew and name it in platform.image"
+        )
 
 
 def _is_path(parameter: inspect.Parameter) -> bool:

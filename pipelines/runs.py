@@ -59,17 +59,30 @@ def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> 
     Raises:
         InputError: A setting is wrong, or there is no data.
     """
-    sections = read_params(params, tuple(overrides))
-    platform = read_platform(sections.pop(SECTION, {}))
-    unknown = sorted(set(sections) - set(STEPS))
-    if unknown:
-        raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
-    settings = {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}
+    settings, platform = read_settings(overrides, params)
     source = data or DATA
     check_source(source)
     name = settings["register"].get("name") or _source_name(source)
     versions.check_name(name)
     return Plan(source, data_version(source), name, settings, platform)
+
+
+def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict[str, dict[str, Any]], PlatformConfig]:
+    """The settings of the steps, a section each and complete with defaults, and those of the platform.
+
+    Args:
+        overrides: Settings such as `train.epochs=3`, laid over the file's.
+        params: The file of settings.
+
+    Raises:
+        InputError: A setting is wrong.
+    """
+    sections = read_params(params, tuple(overrides))
+    platform = read_platform(sections.pop(SECTION, {}))
+    unknown = sorted(set(sections) - set(STEPS))
+    if unknown:
+        raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
+    return {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}, platform
 
 
 def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES) -> dict[str, Any]:

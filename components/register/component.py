@@ -1,7 +1,9 @@
 """The Kubeflow face of `register`."""
 
+from typing import NamedTuple
+
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Metrics, Model, Output
 
 from components.steps import IMAGE
 
@@ -18,14 +20,16 @@ def register_component(
     history: Input[Artifact],
     outcome: Output[Artifact],
     report: Output[HTML],
+    summary: Output[Markdown],
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
     name: str,
     params: dict,
     previous: str = "",
-):
+) -> NamedTuple("Identifiers", [("model_name", str), ("model_version", str), ("run_id", str)]):  # type: ignore[valid-type]
     """Registers the model, promotes it if it is better, and builds the report."""
+    from components.outcome import identifiers
     from components.steps import perform
 
     perform(
@@ -45,4 +49,6 @@ def register_component(
         name=name,
         params=params,
         previous=previous,
+        summary=summary.path,
     )
+    return identifiers(outcome.path)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from components.evaluation import FIGURES, METRICS, PREDICTIONS
 from components.outcome import HEADLINE, Outcome
+from components.owners import kubeflow_tags
 from components.register.candidate import Candidate
-from components.registry import EVALUATION_KEPT, PREVIOUS_KEPT, SPLITS_KEPT
+from components.registry import EVALUATION_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
 from components.report import Sources
 from components.runlog import log_curves, log_files, log_measures, log_picture, set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
@@ -35,19 +36,20 @@ def keep_bundle(run_id: str, candidate: Candidate) -> None:
         log_files(run_id, tree)
 
 
-def keep_results(run_id: str, sources: Sources, outcome: Outcome, report: Path) -> None:
-    """Keeps what a person looks for: measures, curves, report and pictures.
+def keep_results(run_id: str, sources: Sources, outcome: Outcome, written: Path, report: Path) -> None:
+    """Keeps what a person looks for: measures, curves, outcome, report and pictures.
 
     Args:
         run_id: The run.
         sources: What the steps before have left.
         outcome: What the run ended with.
+        written: The outcome's file.
         report: The report's file.
     """
     log_measures(run_id, _headline(outcome))
     log_curves(run_id, _curves(sources.history))
     figures = sources.pruned_evaluation if outcome.variant == "pruned" else sources.evaluation
-    files = {"report.html": report, "issues.parquet": sources.issues, "history.csv": sources.history}
+    files = {REPORT_KEPT: report, OUTCOME_KEPT: written, "issues.parquet": sources.issues, "history.csv": sources.history}
     files |= {"images/contact_sheet.png": sources.contact_sheet}
     files |= {f"figures/{path.name}": path for path in sorted((figures / FIGURES).glob("*.png"))}
     with _laid_out(files) as tree:
@@ -55,11 +57,11 @@ def keep_results(run_id: str, sources: Sources, outcome: Outcome, report: Path) 
     log_picture(run_id, sources.contact_sheet, "contact_sheet")
     tags = {MODEL_NAME: outcome.name, MODEL_VERSION: str(outcome.version), "variant": outcome.variant}
     verdict = {DECISION: outcome.verdict.decision, REASON: outcome.verdict.reason}
-    set_run_tags(run_id, {**tags, **verdict, "mlflow.note.content": summary(outcome)})
+    set_run_tags(run_id, {**tags, **verdict, **kubeflow_tags(), "mlflow.note.content": markdown(outcome)})
 
 
-def summary(outcome: Outcome) -> str:
-    """The run in Markdown, for MLflow's page."""
+def markdown(outcome: Outcome) -> str:
+    """The run in Markdown, for MLflow's page and Kubeflow's."""
     rows = [
         f"| {name} | {outcome.metrics[name]:.4f} | {_number(outcome.pruned_metrics, name)} |"
         for name in HEADLINE

@@ -9,7 +9,7 @@ from components.model import GRAPH, read_card
 from components.outcome import Outcome
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
-from components.register.keeping import keep_results, keep_tables
+from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
 from components.report import Sources, write_report
 from components.tracking import open_run
@@ -32,6 +32,7 @@ def register(
     name: str,
     params: dict[str, dict[str, Any]],
     previous: Path | None = None,
+    summary: Path | None = None,
 ) -> dict[str, float]:
     """Registers one version, the pruned model if it met its limits, else the full one.
 
@@ -52,6 +53,7 @@ def register(
         name: The model's name where the settings give none.
         params: Settings of all steps, for the run and the report.
         previous: The earlier assignment that `splits` continues, or none.
+        summary: Where the outcome is written in Markdown, or none.
 
     Returns:
         The version's number, 1 if it is the champion now or 0, and the number of files that were left out.
@@ -78,10 +80,13 @@ def register(
             size_ratio=(pruned_model / GRAPH).stat().st_size / (model / GRAPH).stat().st_size,
             dropped=num_dropped(issues),
             repeated=repeated,
+            run_id=run_id,
         )
         result.write(outcome)
         write_report(report, sources, result, params, {"run": run_id, "data version": candidate.data_version})
-        keep_results(run_id, sources, result, report)
+        keep_results(run_id, sources, result, outcome, report)
+        if summary:
+            summary.write_text(markdown(result) + "\n")
     known = "  registered before" if repeated else ""
     print(f"{name} version {result.version}{known}  {result.alias or 'no alias'}  {verdict.reason}", flush=True)
     return {"version": float(version.number), "champion": float(result.alias == CHAMPION), "dropped": float(result.dropped)}

@@ -140,6 +140,7 @@ def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
     outcome = Outcome("toys", 3, "challenger", "full", VERDICT, {"accuracy": 0.9}, {"accuracy": 0.8}, 0.45, 0.31, 26)
     outcome.write(tmp_path / "outcome")
     assert read_outcome(tmp_path / "outcome") == {
+        "run_id": "",
         "model": {"name": "toys", "version": 3, "alias": "challenger", "variant": "full"},
         "metrics": {"accuracy": 0.9},
         "pruned": {"metrics": {"accuracy": 0.8}, "latency_ratio": 0.45, "size_ratio": 0.31},

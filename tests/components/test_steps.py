@@ -10,10 +10,11 @@ from kfp import dsl
 
 from components import manifest as manifests
 from components.__main__ import main
+from components.code import code_version
 from components.errors import InputError
 from components.owners import owner_tags
 from components.split.component import split_component
-from components.steps import CHECKPOINTS, OWNER, call
+from components.steps import CHECKPOINTS, CODE_VERSION, OWNER, call
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -99,6 +100,15 @@ def test_a_step_that_belongs_to_a_living_run_goes_on() -> None:
     code = "from components.steps import follow_owner; import time; follow_owner(); time.sleep(2.5); print('done')"
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "done\n"
+
+
+def test_a_pipeline_compiled_from_other_code_than_runs_is_refused(tmp_path: Path, cleaned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CODE_VERSION, code_version("split"))
+    perform_split(tmp_path / "same", cleaned, {})
+    monkeypatch.setenv(CODE_VERSION, "0123456789abcdef")
+    with pytest.raises(InputError, match=r"compiled from other code of split \(0123456789abcdef\) than the image holds"):
+        perform_split(tmp_path / "other", cleaned, {})
+    assert json.loads((tmp_path / "other" / "error.json").read_text())["kind"] == "input"
 
 
 def test_checkpoints_are_named_by_content_and_removed_after_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,15 +48,6 @@ def test_every_command_shows_an_example() -> None:
         assert "Example: `darkroom " in command.help, command.name
 
 
-def test_compile_writes_the_same_yaml_twice(project: Project) -> None:
-    first = project.darkroom("compile", "-o", "first.yaml")
-    assert (first.returncode, first.stdout.strip()) == (0, "first.yaml"), first.stderr
-    project.darkroom("compile", "-o", "second.yaml")
-    text = (project.folder / "first.yaml").read_text()
-    assert text == (project.folder / "second.yaml").read_text()
-    assert set(yaml.safe_load(text)["root"]["dag"]["tasks"]) >= {"ingest-component", "evaluate-component-2", "register-component"}
-
-
 def test_the_sample_is_laid_out_once(project: Project) -> None:
     assert project.darkroom("data", "sample", "digits").stdout == "1797 images in digits/\n"
     done = project.darkroom("data", "sample", "digits")

@@ -15,8 +15,11 @@ from components import registry
 from components.errors import InputError
 from components.evaluation import read_headline
 from components.files import read_json
+from components.outcome import identifiers
+from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
 from components.register.config import RegisterConfig
 from components.register.register import register
+from components.registry import OUTCOME_KEPT
 from components.tracking import client, finish_run, start_run
 from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
 from tests.finished import Finished, make
@@ -51,6 +54,7 @@ def go(
         name="toys",
         params={"train": {"epochs": 4}},
         previous=previous,
+        summary=into / run_id / "summary",
     )
     finish_run(run_id, "FINISHED")
     return run_id, measures, read_json(outcome)
@@ -75,8 +79,13 @@ def test_the_first_version_is_the_champion(mlflow_store: Path, tmp_path: Path, g
 def test_the_run_shows_measures_curves_and_pictures(
     mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id, _, _ = go(good, tmp_path, monkeypatch)
+    monkeypatch.setenv(KUBEFLOW_RUN, "0f0e")
+    run_id, _, outcome = go(good, tmp_path, monkeypatch)
     store, run = client(), client().get_run(run_id)
+    assert run.data.tags[KUBEFLOW_TAG] == "0f0e"
+    assert read_json(Path(store.download_artifacts(run_id, OUTCOME_KEPT, str(tmp_path)))) == outcome
+    assert identifiers(str(tmp_path / run_id / "outcome")) == ("toys", "1", run_id)
+    assert (tmp_path / run_id / "summary").read_text() == run.data.tags["mlflow.note.content"] + "\n"
     assert run.data.metrics["accuracy"] == run.data.metrics["pruned_accuracy"] == 1.0
     assert run.data.metrics["latency_ratio"] == 0.45
     curve = [(point.step, point.value) for point in store.get_metric_history(run_id, "train_loss")]
@@ -98,7 +107,7 @@ def test_the_same_model_again_is_the_version_that_it_is(
 ) -> None:
     _, first, outcome = go(good, tmp_path, monkeypatch)
     run_id, second, again = go(good, tmp_path, monkeypatch)
-    assert (first, outcome) == (second, again)
+    assert (first, {**outcome, "run_id": run_id}) == (second, again)
     assert len(versions("toys")) == 1
     run = client().get_run(run_id)
     assert run.data.metrics["accuracy"] == 1.0

@@ -1,0 +1,48 @@
+"""The last word of a run on Kubeflow: how it ended, why, and where to look; in the log, and in MLflow where there is one."""
+
+import os
+
+from kfp import dsl
+from kfp.dsl import PipelineTaskFinalStatus
+
+from components import tracking
+from components.owners import kubeflow_tags
+from components.runlog import set_run_tags
+from components.steps import IMAGE
+
+OUTCOME = "darkroom.outcome"
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def ending_component(name: str, run: str, endpoint: str, status: PipelineTaskFinalStatus):
+    """Reports how the run ended."""
+    from components.ending import report_ending
+
+    report_ending(status.state, status.error_message or "", name, run, endpoint)
+
+
+def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -> None:
+    """Reports how a run ended.
+
+    Args:
+        state: `SUCCEEDED`, `FAILED` or `CANCELLED`.
+        reason: What Kubeflow says of the failure, or empty.
+        name: The model's name, which is the experiment's.
+        run: The id of Kubeflow's run.
+        endpoint: Kubeflow's address, or empty where it is not known.
+    """
+    link = page_of(endpoint, run)
+    print(f"{name}: {state.lower()}{f': {reason}' if reason else ''}\n{link}", flush=True)
+    given, well = os.environ.get("MLFLOW_RUN_ID", ""), state == "SUCCEEDED"
+    tags = {OUTCOME: state.lower(), "darkroom.page": link, **kubeflow_tags()}
+    error = "" if well else reason or f"the run on Kubeflow has {state.lower()}"
+    if given:  # it belongs to Kubeflow's MLflow plug-in, which ends it
+        set_run_tags(given, {**tags, **({tracking.ERROR: error} if error else {})})
+    elif os.environ.get("MLFLOW_TRACKING_URI") and not well:  # a run that ended well was tracked by `register`
+        failed = tracking.start_run(name, f"kubeflow {run[:8]}", {}, tags, "", "")
+        tracking.finish_run(failed, "FAILED" if state == "FAILED" else "KILLED", error)
+
+
+def page_of(endpoint: str, run: str) -> str:
+    """Kubeflow's page of a run; where the address is not known, what to look for."""
+    return f"{endpoint.rstrip('/')}/#/runs/details/{run}" if endpoint else f"run {run} on Kubeflow"

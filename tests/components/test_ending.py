@@ -1,0 +1,54 @@
+"""The last word of a run on Kubeflow, in a real MLflow store."""
+
+from pathlib import Path
+
+import pytest
+from kfp.dsl import PipelineTaskFinalStatus
+from mlflow import MlflowClient
+
+from components.ending import ending_component
+from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
+from components.tracking import client, start_run
+
+RUN = "0f0e0d0c-1111-2222-3333-444444444444"
+PAGE = f"https://kubeflow.example.org/#/runs/details/{RUN}"
+
+
+def end(state: str, message: str | None, endpoint: str = "https://kubeflow.example.org/") -> None:
+    status = PipelineTaskFinalStatus(state, "", "exit-handler-1", 9 if message else None, message)
+    ending_component.python_func(name="toys", run=RUN, endpoint=endpoint, status=status)
+
+
+def runs(store: MlflowClient) -> list[object]:
+    experiment = store.get_experiment_by_name("toys")
+    return list(store.search_runs([experiment.experiment_id])) if experiment else []
+
+
+def test_the_log_says_how_why_and_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    end("FAILED", "train: out of memory")
+    assert capsys.readouterr().out == f"toys: failed: train: out of memory\n{PAGE}\n"
+    end("SUCCEEDED", None, endpoint="")
+    assert capsys.readouterr().out == f"toys: succeeded\nrun {RUN} on Kubeflow\n"
+
+
+def test_a_run_of_the_plug_in_is_tagged_and_left_to_it(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = start_run("toys", "plug-in", {}, {}, "", "")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    end("FAILED", "train: out of memory")
+    run = client().get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert run.data.tags["darkroom.outcome"] == "failed"
+    assert run.data.tags["darkroom.error"] == "train: out of memory"
+    assert run.data.tags["darkroom.page"] == PAGE
+
+
+def test_a_failure_that_no_run_knows_of_becomes_a_run(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KUBEFLOW_RUN, RUN)
+    end("SUCCEEDED", None)
+    assert runs(client()) == []
+    end("FAILED", None)
+    (run,) = runs(client())
+    assert run.info.status == "FAILED"  # type: ignore[attr-defined]
+    assert run.data.tags["darkroom.error"] == "the run on Kubeflow has failed"  # type: ignore[attr-defined]
+    assert run.data.tags[KUBEFLOW_TAG] == RUN  # type: ignore[attr-defined]
