@@ -57,6 +57,14 @@ class Claim:
         return {"run_id": self.run_id, "host": self.tags.get(HOST, "unknown"), "pid": self.tags.get(PID, "unknown"), "since": since}
 
 
+class TakenError(Exception):
+    """Another run has the work already."""
+
+    def __init__(self, other: Claim) -> None:
+        super().__init__(f"run {other.run_id} has the work already")
+        self.other = other
+
+
 def claims(experiment: str, key: str) -> list[Claim]:
     """All runs of an experiment with a key, the first one first."""
     store = client()

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.errors import InputError
 
+LISTS = ("schedules",)  # what stands in `params.yaml` beside the sections, and is read by those it concerns
+
 
 class StepConfig(BaseModel):
     """Base of every step's settings: frozen, and a setting that is not known is an error."""
@@ -88,6 +90,8 @@ def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[s
         raise InputError(f"{path} does not exist: run from the project's folder, or name the file") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if isinstance(sections, dict):
+        sections = {name: section for name, section in sections.items() if name not in LISTS}
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise InputError(f"{path} must hold sections of settings, such as `train:` with `epochs: 3` below it")
     for override in overrides:

@@ -19,6 +19,7 @@ from components.versions import safe_name as safe_name
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
+ISSUES_KEPT = "issues.parquet"
 _BUNDLE = "artifacts/bundle"  # where `components.packaging` puts the model's folder
 
 

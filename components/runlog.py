@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,45 @@ Params = Mapping[str, Mapping[str, Any]]
 _BATCH = 100  # MLflow's limit of parameters and tags a request
 
 
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run says of itself.
+
+    Attributes:
+        started: Seconds since 1970.
+        params: Settings as texts, see `as_texts`.
+        tags: All its tags.
+    """
+
+    started: float
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def run_facts(run_id: str) -> RunFacts | None:
+    """What a run says of itself, or nothing where there is no such run any more."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return RunFacts(run.info.start_time / 1000, dict(run.data.params), dict(run.data.tags))
+
+
+def as_texts(params: Params) -> dict[str, str]:
+    """Settings as MLflow has them: texts by `step.name`, at most 6,000 characters each."""
+    flat = {f"{step}.{name}": value for step, section in params.items() for name, value in section.items()}
+    return {name: (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:6000] for name, value in flat.items()}
+
+
 def log_params(run_id: str, params: Params) -> None:
-    """Logs settings as `step.name`; at most 6,000 characters each."""
+    """Logs settings, see `as_texts`."""
     from mlflow.entities import Param
 
-    flat = {f"{step}.{name}": value for step, section in params.items() for name, value in section.items()}
-    texts = {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in flat.items()}
-    entries = [Param(name, text[:6000]) for name, text in texts.items()]
+    entries = [Param(name, text) for name, text in as_texts(params).items()]
     store = client()
     for start in range(0, len(entries), _BATCH):
         store.log_batch(run_id, params=entries[start : start + _BATCH])

@@ -65,6 +65,15 @@ def artifact_location() -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri() if uri.startswith("sqlite:///") else None
 
 
+def run_page(run_id: str) -> str:
+    """The address of a run's page on the server, without credentials; empty where the store is no server."""
+    uri = tracking_uri()
+    if not uri.startswith(("http://", "https://")):
+        return ""
+    experiment = client().get_run(run_id).info.experiment_id
+    return f"{_shown(uri).rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
 def _connect(uri: str) -> "MlflowClient":
     for name, value in (("MLFLOW_LOGGING_LEVEL", "WARNING"), ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")):
         os.environ.setdefault(name, value)

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from components.errors import InputError
-from pipelines.commands import data, kubeflow, models, runs
+from pipelines.commands import data, kubeflow, models, retraining, runs
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command()(runs.run)
+app.command()(retraining.retrain)
 app.command()(runs.logs)
 app.command()(runs.ui)
 app.command()(models.predict)

@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TextIO
-
-from kfp import local
-from kfp.dsl.graph_component import GraphComponent
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from components.errors import InputError
 from components.files import read_json
 from components.steps import ERROR_FILE
+
+if TYPE_CHECKING:
+    from kfp import local
+    from kfp.dsl.graph_component import GraphComponent
 
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _STARTED = re.compile(r"Executing task '(?P<task>[^']+)'$")
@@ -50,7 +51,7 @@ class View(Protocol):
 class Runner(Protocol):
     """How steps are run: `Processes`, or `pipelines.docker.Containers`."""
 
-    def ready(self, pipeline: GraphComponent) -> AbstractContextManager[local.SubprocessRunner | local.DockerRunner]:
+    def ready(self, pipeline: "GraphComponent") -> "AbstractContextManager[local.SubprocessRunner | local.DockerRunner]":
         """What kfp needs to run the pipeline's steps, while the block runs."""
 
 
@@ -58,8 +59,10 @@ class Processes:
     """Runs a pipeline's steps as processes in this environment."""
 
     @contextlib.contextmanager
-    def ready(self, pipeline: GraphComponent) -> Iterator[local.SubprocessRunner]:
+    def ready(self, pipeline: "GraphComponent") -> "Iterator[local.SubprocessRunner]":
         """See `Runner`."""
+        from kfp import local
+
         yield local.SubprocessRunner(use_venv=False)
 
 
@@ -88,7 +91,7 @@ class Execution:
 
 
 def execute(
-    pipeline: GraphComponent,
+    pipeline: "GraphComponent",
     arguments: Mapping[str, Any],
     *,
     root: Path,
@@ -112,6 +115,8 @@ def execute(
         InputError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
     """
+    from kfp import local  # takes seconds, which a command that runs nothing should not wait for
+
     root.mkdir(parents=True, exist_ok=True)
     watch = _Watch(_task_names(pipeline), logs, view)
     try:
@@ -125,7 +130,7 @@ def execute(
     return Execution(outputs, watch.steps)
 
 
-def _task_names(pipeline: GraphComponent) -> dict[str, str]:
+def _task_names(pipeline: "GraphComponent") -> dict[str, str]:
     """Our names of a pipeline's tasks, by kfp's: `evaluate-component-2` is displayed as `evaluate_pruned`."""
     tasks = pipeline.pipeline_spec.root.dag.tasks
     return {name: task.task_info.name.removesuffix("-component").replace("-", "_") for name, task in tasks.items()}

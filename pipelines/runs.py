@@ -4,16 +4,20 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, owners, registry, steps, tracking, versions
+from components import STEPS, claims, owners, registry, steps, tracking, versions
+from components.claims import ASKS, CLAIM, KEY, TakenError
+from components.code import code_version
 from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
 from components.files import read_json, write_json
+from pipelines import planning
+from pipelines.changes import CODE
 from pipelines.local import PROCESSES, Execution, Runner, View, execute
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
@@ -39,6 +43,7 @@ class Plan:
         name: The model's name in the registry, and the experiment's.
         params: Settings, a section a step, complete with defaults.
         platform: Where and how the steps run, which changes no result.
+        tags: Further tags of the run; where they say that it asks (see `components.claims`), it runs only if no other does.
     """
 
     source: Path
@@ -46,6 +51,7 @@ class Plan:
     name: str
     params: dict[str, dict[str, Any]]
     platform: PlatformConfig
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> Plan:
@@ -79,6 +85,7 @@ def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict
     """
     sections = read_params(params, tuple(overrides))
     platform = read_platform(sections.pop(SECTION, {}))
+    sections.pop(planning.SECTION, None)  # it decides whether there is a run, not what it does
     unknown = sorted(set(sections) - set(STEPS))
     if unknown:
         raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
@@ -100,6 +107,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     Raises:
         InputError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
+        TakenError: The plan's run asks, and another one does the same.
     """
     from pipelines.training import training
 
@@ -109,7 +117,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     for dead in tracking.end_dead_runs():
         view.note(f"note: run {dead[:8]} was killed; its unfinished steps go on from their checkpoints where their inputs are the same")
     previous = _previous(plan)
-    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, {}, str(plan.source.absolute()), plan.version)
+    run_id = _start(plan)
     folder = ROOT / run_id
     _prepare_environment(run_id)
     arguments = {
@@ -130,6 +138,16 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         raise
     tracking.finish_run(run_id, "FINISHED")
     return outcome
+
+
+def _start(plan: Plan) -> str:
+    """Starts the run in MLflow; one that asks is taken back where another does the same."""
+    tags = {KEY: planning.key_of(plan), **{CODE + step: code_version(step) for step in STEPS}, **plan.tags}
+    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, str(plan.source.absolute()), plan.version)
+    if tags.get(CLAIM) == ASKS and (other := claims.claim(run_id, plan.name, tags[KEY])):
+        claims.withdraw(run_id)
+        raise TakenError(other)
+    return run_id
 
 
 def find_run(name: str) -> Path:

@@ -13,19 +13,21 @@ from components import STEPS
 from components.code import code_files
 from components.config import StepConfig, parse
 from components.steps import config_of, function_of
+from pipelines.planning import RetrainConfig
 from pipelines.platform import SECTION, read_platform
 
 ROOT = Path(__file__).parent.parent
+OTHERS = {SECTION: read_platform({}), "retrain": RetrainConfig()}  # sections that are no step's
 
 
 def test_every_folder_is_a_step_in_flow_order() -> None:
     folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
     assert folders == set(STEPS)
-    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*STEPS, SECTION]
+    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*STEPS, *OTHERS]
 
 
 def defaults_of(section: str) -> StepConfig:
-    return read_platform({}) if section == SECTION else config_of(section, {})
+    return OTHERS[section] if section in OTHERS else config_of(section, {})
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -35,7 +37,7 @@ def test_a_step_has_its_files_its_function_and_its_test(step: str) -> None:
     assert (ROOT / "tests" / "components" / step / f"test_{step}.py").is_file()
 
 
-@pytest.mark.parametrize("section", [*STEPS, SECTION])
+@pytest.mark.parametrize("section", [*STEPS, *OTHERS])
 def test_params_yaml_names_every_setting_with_its_default_and_a_comment(section: str) -> None:
     text = (ROOT / "params.yaml").read_text()
     values = yaml.safe_load(text)[section]
@@ -46,7 +48,7 @@ def test_params_yaml_names_every_setting_with_its_default_and_a_comment(section:
     assert [line for line in lines if line.strip() and "#" not in line] == []
 
 
-@pytest.mark.parametrize("section", [*STEPS, SECTION])
+@pytest.mark.parametrize("section", [*STEPS, *OTHERS])
 def test_every_setting_is_described(section: str) -> None:
     fields = type(defaults_of(section)).model_fields
     assert [name for name, field in fields.items() if not field.description] == []

@@ -12,7 +12,7 @@ from components.evaluation import FIGURES, METRICS, PREDICTIONS
 from components.outcome import HEADLINE, Outcome
 from components.owners import kubeflow_tags
 from components.register.candidate import Candidate
-from components.registry import EVALUATION_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
+from components.registry import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
 from components.report import Sources
 from components.runlog import log_curves, log_files, log_measures, log_picture, set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
@@ -49,7 +49,7 @@ def keep_results(run_id: str, sources: Sources, outcome: Outcome, written: Path,
     log_measures(run_id, _headline(outcome))
     log_curves(run_id, _curves(sources.history))
     figures = sources.pruned_evaluation if outcome.variant == "pruned" else sources.evaluation
-    files = {REPORT_KEPT: report, OUTCOME_KEPT: written, "issues.parquet": sources.issues, "history.csv": sources.history}
+    files = {REPORT_KEPT: report, OUTCOME_KEPT: written, ISSUES_KEPT: sources.issues, "history.csv": sources.history}
     files |= {"images/contact_sheet.png": sources.contact_sheet}
     files |= {f"figures/{path.name}": path for path in sorted((figures / FIGURES).glob("*.png"))}
     with _laid_out(files) as tree:

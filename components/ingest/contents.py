@@ -1,0 +1,43 @@
+"""What a source holds, without packing it: every image by its content, with its labels."""
+
+import hashlib
+from pathlib import Path
+
+from components.images import UnreadableError, size
+from components.ingest.config import IngestConfig
+from components.ingest.labelled import list_source
+from components.ingest.listing import has_image_suffix
+from components.ingest.opening import open_source
+from components.ingest.sources import File
+
+
+def read_contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:
+    """Reads a source as `ingest` would, and keeps nothing of it but names.
+
+    Args:
+        data: A folder, a table of labels, a zip or a tar.
+        config: How the source is read.
+
+    Returns:
+        Labels by `image_id`, for the files that `ingest` would pack; an image that comes twice has the labels of both.
+
+    Raises:
+        InputError: As `ingest` does.
+    """
+    source, table = open_source(data, int(config.max_file_mb * 2**20))
+    listing = list_source(source, table, config, config.task)
+    labels = {file.path: frozenset(file.labels) for file in listing.files}
+    found: dict[str, frozenset[str]] = {}
+    for file in source.read(list(labels)):
+        if file.whole and (listing.named or has_image_suffix(file.path) or _is_image(file)):
+            name = hashlib.sha256(file.data).hexdigest()
+            found[name] = found.get(name, frozenset()) | labels[file.path]
+    return found
+
+
+def _is_image(file: File) -> bool:
+    try:
+        size(file.data)
+    except UnreadableError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""What changed since the champion was trained: data by its content, settings and code by their tags."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components import issues, manifest
+from components.ingest.config import IngestConfig
+from components.ingest.contents import read_contents
+from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
+from components.runlog import as_texts
+from components.versions import Version
+
+CODE = "darkroom.code."  # and the step's name: tags of a run with the versions of the steps' code
+
+
+@dataclass(frozen=True)
+class DataChanges:
+    """How data differs from what a version was trained and judged on, in images by content.
+
+    Attributes:
+        added: New images.
+        removed: Images that are gone.
+        relabelled: Images with other labels than before.
+    """
+
+    added: int
+    removed: int
+    relabelled: int
+
+    def __str__(self) -> str:
+        return f"{self.added} images added, {self.removed} removed, {self.relabelled} relabelled"
+
+
+def data_changes(data: Path, ingest: Mapping[str, Any], champion: Version) -> DataChanges | None:
+    """Compares data with what a version's run keeps of its own.
+
+    Args:
+        data: The source as it is now.
+        ingest: Settings of `ingest`.
+        champion: The version.
+
+    Returns:
+        The differences, or nothing where the version's run keeps no table of its images.
+
+    Raises:
+        InputError: The source can't be read.
+    """
+    before = _images_of(champion)
+    if before is None:
+        return None
+    labels, dropped = before
+    now = read_contents(data, IngestConfig(**ingest))
+    relabelled = sum(1 for name, old in labels.items() if name in now and now[name] != old)
+    return DataChanges(len(now.keys() - labels.keys() - dropped), len((labels.keys() | dropped) - now.keys()), relabelled)
+
+
+def changed_settings(before: Mapping[str, str], now: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Settings that are not what they were, as `step.name (old, now new)`; one that an earlier version of Darkroom did not know is none.
+
+    Args:
+        before: Settings of a run as MLflow has them.
+        now: Settings, a section a step.
+    """
+    texts = as_texts(now)
+    return [f"{name} ({before[name]!r}, now {text!r})" for name, text in texts.items() if name in before and before[name] != text]
+
+
+def changed_code(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Steps whose code is not that of a run.
+
+    Args:
+        before: The run's tags.
+        now: Code versions by step.
+    """
+    return [step for step, version in now.items() if before.get(CODE + step) != version]
+
+
+def _images_of(version: Version) -> tuple[dict[str, frozenset[str]], set[str]] | None:
+    """Labels by image, as they were delivered, and images that `clean` dropped."""
+    with tempfile.TemporaryDirectory() as place:
+        splits, findings = (kept(version, artifact, Path(place)) for artifact in (SPLITS_KEPT, ISSUES_KEPT))
+        if splits is None:
+            return None
+        table = manifest.read(splits)
+        found = issues.read(findings) if findings else None
+    column = table.column("labels") if table.task == "multilabel" else [[label] for label in table.column("label")]
+    labels = {name: frozenset(row) for name, row in zip(table.column("image_id"), column, strict=True)}
+    if found is None:
+        return labels, set()
+    mended = set(found.loc[found["action"] == "relabelled", "image_id"].dropna())
+    dropped = set(found.loc[found["action"] == "dropped", "image_id"].dropna())
+    return {name: row for name, row in labels.items() if name not in mended}, dropped | mended
