@@ -9,13 +9,15 @@ from typing import Any
 import yaml
 
 from components.errors import InputError
+from components.repository import is_address, parse_address, recorded_md5
 
 
 def data_version(source: Path) -> str:
     """Hash of a folder or an archive as it stands now; a second call reads only names, sizes and times.
 
     Args:
-        source: A folder, or a file such as a zip.
+        source: A folder, or a file such as a zip; or an address of one in a DVC repository, which is asked for the md5
+            that it records.
 
     Returns:
         What `dvc add` writes as `md5`: ends in `.dir` for a folder.
@@ -23,6 +25,8 @@ def data_version(source: Path) -> str:
     Raises:
         InputError: There is nothing at `source`, or it can't be read.
     """
+    if is_address(source):
+        return recorded_md5(parse_address(source))
     from dvc.fs import localfs
     from dvc_data.hashfile.build import build
 
@@ -36,7 +40,10 @@ def data_version(source: Path) -> str:
 
 
 def check_source(source: Path) -> None:
-    """Raises `InputError` unless there is a file or a folder with something in it at `source`."""
+    """Raises `InputError` unless there is a file or a folder with something in it at `source`, or it is a right address."""
+    if is_address(source):
+        parse_address(source)
+        return
     if not source.exists():
         raise InputError(f"the data source {source} does not exist: give a folder of images, or a zip or tar of one")
     if source.is_dir() and not any(source.iterdir()):
@@ -46,7 +53,7 @@ def check_source(source: Path) -> None:
 def recorded_version(source: Path) -> str:
     """The md5 in the `.dvc` file beside a folder or a file, or an empty string where there is none."""
     record = source.with_name(f"{source.name}.dvc")
-    if not record.is_file():
+    if is_address(source) or not record.is_file():
         return ""
     return str(yaml.safe_load(record.read_text())["outs"][0].get("md5", ""))
 

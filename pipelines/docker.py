@@ -21,6 +21,7 @@ from kfp.local import docker_task_handler
 from kfp.local.status import Status
 
 from components.errors import InputError
+from components.repository import is_address
 from components.steps import OWNER, STDIN
 from components.tracking import tracking_uri
 from pipelines.containers import ENGINE_ERRORS, Limits, follow, one_line, run_step
@@ -156,7 +157,8 @@ def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount
     if uri.startswith("sqlite:///"):
         writable.add(Path(uri.removeprefix("sqlite:///")).absolute().parent)
     named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
-    readable = {found for path in (source, *named) for found in (path.absolute(), path.resolve())} - writable
+    sources = [] if is_address(source) else [source]
+    readable = {found for path in (*sources, *named) for found in (path.absolute(), path.resolve())} - writable
     places = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}
     return [Mount(str(path), str(path.resolve()), type="bind", read_only=read_only) for path, read_only in places.items()]
 

@@ -16,6 +16,7 @@ from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
 from components.files import read_json, write_json
+from components.repository import is_address, parse_address
 from pipelines import planning
 from pipelines.changes import CODE
 from pipelines.local import PROCESSES, Execution, Runner, View, execute
@@ -121,7 +122,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     folder = ROOT / run_id
     _prepare_environment(run_id)
     arguments = {
-        "data": str(plan.source),
+        "data": parse_address(plan.source).text if is_address(plan.source) else str(plan.source),
         "data_version": plan.version,
         "name": plan.name,
         "previous": previous,
@@ -143,7 +144,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
 def _start(plan: Plan) -> str:
     """Starts the run in MLflow; one that asks is taken back where another does the same."""
     tags = {KEY: planning.key_of(plan), **{CODE + step: code_version(step) for step in STEPS}, **plan.tags}
-    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, str(plan.source.absolute()), plan.version)
+    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, _shown(plan.source), plan.version)
     if tags.get(CLAIM) == ASKS and (other := claims.claim(run_id, plan.name, tags[KEY])):
         claims.withdraw(run_id)
         raise TakenError(other)
@@ -216,7 +217,13 @@ def _prepare_environment(run_id: str) -> None:
     os.environ["PYTHONUNBUFFERED"] = "1"
 
 
+def _shown(source: Path) -> str:
+    return parse_address(source).text if is_address(source) else str(source.absolute())
+
+
 def _source_name(source: Path) -> str:
+    if is_address(source):
+        return versions.safe_name(Path(parse_address(source).repository).name.removesuffix(".git"))
     name = source.resolve().name
     for ending in (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip"):
         name = name.removesuffix(ending)

@@ -9,13 +9,14 @@ from components.ingest.labelled import list_source
 from components.ingest.listing import has_image_suffix
 from components.ingest.opening import open_source
 from components.ingest.sources import File
+from components.repository import fetched
 
 
 def read_contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:
     """Reads a source as `ingest` would, and keeps nothing of it but names.
 
     Args:
-        data: A folder, a table of labels, a zip or a tar.
+        data: A folder, a table of labels, a zip or a tar, or an address of one in a DVC repository.
         config: How the source is read.
 
     Returns:
@@ -24,6 +25,11 @@ def read_contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]
     Raises:
         InputError: As `ingest` does.
     """
+    with fetched(data, "") as place:
+        return _contents(place, config)
+
+
+def _contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:
     source, table = open_source(data, int(config.max_file_mb * 2**20))
     listing = list_source(source, table, config, config.task)
     labels = {file.path: frozenset(file.labels) for file in listing.files}

@@ -12,6 +12,7 @@ from components.ingest.listing import Listed, Listing, has_image_suffix, in_orde
 from components.ingest.opening import open_source
 from components.ingest.sources import File, Source
 from components.manifest import Manifest, Task, make_table
+from components.repository import fetched
 
 
 class Packed(NamedTuple):
@@ -27,7 +28,8 @@ def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, da
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
-            table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either.
+            table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either; or an address of one of
+            them in a DVC repository, see `components.repository`.
         images: Where the packed images are written.
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.
@@ -41,6 +43,11 @@ def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, da
         InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
             table contradicts itself.
     """
+    with fetched(data, data_version) as place:
+        return _ingest(place, images, manifest, config, data_version)
+
+
+def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str) -> dict[str, float]:
     source, table = open_source(data, int(config.max_file_mb * 2**20))
     listing = list_source(source, table, config, config.task)
     with whole(images) as images_draft, whole(manifest) as manifest_draft:

@@ -1,0 +1,181 @@
+"""Data in a DVC repository at a revision: `git+https://host/team/repo.git@v1#data`, read without a checkout of one's own.
+
+What git and the DVC remote want to know of the user comes from the environment (see `GIT_USERNAME`, and DVC's and the
+storage's own variables); it is never part of an address. DVC takes seconds to import, so it is imported where it is needed.
+"""
+
+import gc
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.errors import InputError
+
+FORM = "git+ADDRESS@REVISION#PATH, such as git+https://git.example.org/team/images.git@v1#data"
+_ADDRESS = re.compile(
+    r"git\+(?P<repository>([a-z]+://[^/#]*)?[^@#]+)(@(?P<revision>[^@#&]+))?#(?P<path>[^#&]+)(&remote=(?P<remote>[^#&]+))?"
+)
+_FOLDED = re.compile(r"^git\+(https?|ssh|git|file):/+")  # a `Path` folds the slashes of an address
+_GIT_CONFIG = r"""[include]
+    path = ~/.gitconfig
+[credential]
+    helper = "!f() { printf 'username=%s\\npassword=%s\\n' \"$GIT_USERNAME\" \"$GIT_PASSWORD\"; }; f"
+"""  # names variables, holds no secret
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a data version is.
+
+    Attributes:
+        repository: The git repository, as git clones it.
+        revision: A branch, tag or commit; empty for the default branch.
+        path: What DVC tracks in it: a folder or a file.
+        remote: The DVC remote; empty for the repository's own choice.
+    """
+
+    repository: str
+    revision: str
+    path: str
+    remote: str
+
+    @property
+    def text(self) -> str:
+        """The address as a person writes it."""
+        revision, remote = f"@{self.revision}" if self.revision else "", f"&remote={self.remote}" if self.remote else ""
+        return f"git+{self.repository}{revision}#{self.path}{remote}"
+
+    def __str__(self) -> str:
+        return f"{self.path} in {self.repository}" + (f" at {self.revision}" if self.revision else "")
+
+
+def is_address(source: Path | str) -> bool:
+    """Whether a data source is in a DVC repository, and no path."""
+    return str(source).startswith("git+")
+
+
+def parse_address(source: Path | str) -> Address:
+    """Reads an address; one that went through a `Path` too.
+
+    Raises:
+        InputError: It has not the form of one, or holds a password.
+    """
+    text = _FOLDED.sub(lambda match: f"git+{match[1]}://" + ("/" if match[1] == "file" else ""), str(source))
+    if re.match(r"git\+[a-z]+://[^/@#]*:[^/@#]*@", text):
+        raise InputError("the data source holds a password: leave it out, and set GIT_USERNAME and GIT_PASSWORD in the environment")
+    match = _ADDRESS.fullmatch(text)
+    if match is None or ".." in match["path"].split("/") or match["path"].startswith("/"):
+        raise InputError(f"the data source {text!r} has not the form {FORM}")
+    return Address(match["repository"], match["revision"] or "", match["path"].rstrip("/"), match["remote"] or "")
+
+
+def recorded_md5(address: Address) -> str:
+    """What the repository records as the data's md5, without a look at the data.
+
+    Raises:
+        InputError: There is no such repository, revision or path, or DVC does not track it.
+    """
+    with _opened(address) as repository:
+        return _md5(repository, address)
+
+
+@contextmanager
+def fetched(data: Path, data_version: str) -> Iterator[Path]:
+    """Where the data is on this machine: at `data` itself, or in a temporary folder while the block runs.
+
+    Args:
+        data: A path, or an address of a DVC repository.
+        data_version: What the data's md5 must be, or empty.
+
+    Raises:
+        InputError: The data can't be fetched, or is another version.
+    """
+    if not is_address(data):
+        yield data
+        return
+    address = parse_address(data)
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
+        with _opened(address) as repository:
+            md5 = _md5(repository, address)
+            if data_version not in ("", md5):
+                raise InputError(f"{address} is now {md5[:12]}, not the version {data_version[:12]} of this run: name a commit or a tag")
+            target = _download(repository, address, Path(place))
+        yield target
+
+
+def _download(repository: Any, address: Address, place: Path) -> Path:
+    from dvc.fs import download
+
+    target = place / Path(address.path).name
+    print(f"fetching {address}", flush=True)
+    download(repository.dvcfs, address.path, str(target))
+    return target
+
+
+def _md5(repository: Any, address: Address) -> str:
+    known = repository.dvcfs.info(address.path).get("dvc_info") or {}
+    if not known.get("md5") or not known.get("isout"):
+        raise InputError(f"DVC does not track {address}: name a folder or a file with a .dvc file beside it")
+    return str(known["md5"])
+
+
+@contextmanager
+def _opened(address: Address) -> Iterator[Any]:
+    """DVC's view of the repository; whatever it says of a mistake becomes one sentence."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.repo.open_repo import clean_repos
+
+    failure = ""
+    with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as place, _environment(Path(place)):
+        try:
+            with Repo.open(address.repository, rev=address.revision or None, subrepos=True, remote=address.remote or None) as repository:
+                yield repository
+        except FileNotFoundError as error:
+            failure = f"there is no {error.filename or error}"
+        except (DvcException, OSError, ValueError) as error:
+            failure = _reason(error)
+        finally:
+            clean_repos()
+    if failure:
+        _let_go()
+        raise InputError(f"{address} can't be fetched: {failure}")
+
+
+def _let_go() -> None:
+    """Frees what DVC leaves open when it fails, quietly, while the warnings about it are still ours to silence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason that a chain of errors gives, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def _environment(place: Path) -> Iterator[None]:
+    """Has DVC keep its notes in a temporary folder, and git ask the environment for a password, never a person."""
+    changes = {"DVC_SITE_CACHE_DIR": str(place), "GIT_TERMINAL_PROMPT": "0"}
+    if os.environ.get("GIT_PASSWORD"):
+        (place / "gitconfig").write_text(_GIT_CONFIG)
+        changes |= {"GIT_USERNAME": os.environ.get("GIT_USERNAME") or "git", "GIT_CONFIG_GLOBAL": str(place / "gitconfig")}
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
