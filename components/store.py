@@ -60,6 +60,29 @@ def client() -> "MlflowClient":
     return _connect(uri)
 
 
+def server_version(timeout_s: int = 10) -> str:
+    """The version of the MLflow server at `tracking_uri`, with the credentials of the environment.
+
+    Raises:
+        InputError: The server doesn't answer or refuses the credentials.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri()
+    _knock(uri)
+    with reaching():
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request
+
+        login = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+        answer = http_request(login, "/version", "GET", timeout=timeout_s, max_retries=0)  # type: ignore[no-untyped-call]
+        if answer.status_code in (401, 403):
+            raise InputError(_refused(uri, answer.status_code))
+        if answer.status_code != 200:
+            raise MlflowException(f"it answers /version with status {answer.status_code}, as no MLflow server does")
+        return str(answer.text.strip())
+
+
 def artifact_location() -> str | None:
     """Beside the database; a server decides itself."""
     uri = tracking_uri()

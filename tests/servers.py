@@ -56,7 +56,7 @@ class Process:
     address: str
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
-    def start(self, timeout_s: float = 120) -> None:
+    def start(self, timeout_s: float = 300) -> None:
         """Starts it and waits until it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
