@@ -1,7 +1,7 @@
 """Backup and restore of the shared MLflow server: its database, accounts included, and every artifact, in one tar file.
 
-    python archive.py backup FILE|FOLDER [--keep N]
-    python archive.py restore FILE [--replace]
+    python archive.py backup FILE|FOLDER|- [--keep N]
+    python archive.py restore FILE|- [--replace]
 
 Database and store are named by the environment, as for `serve.py`. The database is read first, so every artifact that it
 names is there when the artifacts are read. An archive appears whole or not at all and ends with a list of checksums, which
@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -108,10 +109,22 @@ def restore(source: Path, replace: bool) -> None:
     print(f"{source}: the database and {len(kept)} artifacts are back; start the server")
 
 
+@contextmanager
+def _at_hand(source: Path) -> Iterator[Path]:
+    """The archive as a file; `-` is read from standard input first."""
+    if str(source) != "-":
+        yield source
+        return
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield Path(file.name)
+
+
 def _write(file: IO[bytes], folder: Path) -> int:
     """Writes the tar, and returns how many artifacts it has."""
     checksums: dict[str, str] = {}
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".mlflow-backup-") as place:
             dump = Path(place) / DATABASE
             _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--schema=public", "--file", str(dump))
@@ -236,10 +249,13 @@ def main() -> int:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        if options.command == "backup":
-            backup(options.target, options.keep)
+        if options.command == "restore":
+            with _at_hand(options.source) as source:
+                restore(source, options.replace)
+        elif str(options.target) == "-":
+            _write(sys.stdout.buffer, Path(tempfile.gettempdir()))
         else:
-            restore(options.source, options.replace)
+            backup(options.target, options.keep)
     except KeyError as error:
         print(f"error: {error.args[0]} must be set: see .env.example", file=sys.stderr)
         return 1

@@ -1,7 +1,6 @@
 """Starts the shared MLflow server: PostgreSQL behind it, an S3-compatible store for artifacts, basic authentication in front.
 
-All settings come from the environment, see `.env.example`; no secret is ever part of a command line. Run it as
-`python serve.py` to serve, or `python serve.py upgrade` to bring the database to this MLflow's version (back up first).
+All settings come from the environment, see `.env.example`; no secret is ever part of a command line.
 """
 
 import configparser
@@ -23,9 +22,6 @@ def main() -> None:
     """Checks the settings, waits for what is behind the server, makes the tables and the bucket, and becomes the server."""
     check_environment()
     make_bucket()
-    if sys.argv[1:] == ["upgrade"]:
-        upgrade()
-        return
     make_tables()
     os.environ |= {
         "MLFLOW_BACKEND_STORE_URI": database_uri(),
@@ -98,23 +94,24 @@ def make_tables() -> None:
     def attempt() -> None:
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
-            SqlAlchemyStore(database_uri(), "mlflow-artifacts:/")
+            try:
+                SqlAlchemyStore(database_uri(), "mlflow-artifacts:/")
+            except MlflowException as error:
+                if "out-of-date" not in str(error):
+                    raise
+                upgrade()
 
-    try:
-        patiently("the database", attempt, sqlalchemy.exc.DBAPIError)
-    except MlflowException as error:
-        if "out-of-date" not in str(error):
-            raise
-        sys.exit("error: the database was made by an older MLflow: back it up, then run `serve.py upgrade` once")
+    patiently("the database", attempt, sqlalchemy.exc.DBAPIError)
     engine.dispose()
 
 
 def upgrade() -> None:
-    """Brings the tables to the version of this MLflow."""
+    """Brings the tables of an older MLflow to this one's version, where that was asked for."""
+    if os.environ.get("MLFLOW_UPGRADE_DATABASE", "").lower() not in ("true", "1"):
+        sys.exit("error: an older MLflow made the database: back it up, then start once with MLFLOW_UPGRADE_DATABASE=true")
     from mlflow.cli import cli
 
     cli.main(["db", "upgrade", database_uri()], standalone_mode=False)  # in this process: its arguments are seen by nobody
-    print("the database has the version of this MLflow")
 
 
 def patiently(what: str, attempt, temporary) -> None:  # type: ignore[no-untyped-def]

@@ -161,3 +161,15 @@ def test_a_folder_keeps_the_newest_backups(server: TrackingServer, tmp_path: Pat
     with tarfile.open(tmp_path / names[1]) as made:
         assert {"database.dump", "checksums.json"} <= set(made.getnames())
     assert (tmp_path / names[1]).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_goes_through_a_pipe(server: TrackingServer, archive: tuple[Path, Any]) -> None:
+    _, before = archive
+    given = {**clean_environment(), **server.backing_environment(), "PATH": f"{servers.postgresql_programs()}:{os.environ['PATH']}"}
+    command = [sys.executable, str(ROOT / "mlflow" / "archive.py")]
+    content = subprocess.run([*command, "backup", "-"], env=given, check=True, capture_output=True).stdout
+    server.stop()
+    done = subprocess.run([*command, "restore", "-", "--replace"], env=given, check=True, capture_output=True, input=content)
+    assert b"the database and 3 artifacts are back" in done.stdout
+    server.start()
+    assert ask(server, ALL) == before
