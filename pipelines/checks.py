@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from components.errors import InputError
 from components.runlog import probe_artifacts
@@ -110,15 +111,24 @@ def data_remote() -> Finding:
 
     try:
         with Repo() as repo:
-            remote = repo.cloud.get_remote_odb()
+            remote = repo.cloud.get_remote()
             if remote.fs.protocol == "local" and not Path(remote.path).is_dir():
                 return Finding("failed", f"the DVC remote {remote.path} does not exist", "mount or make it, or `dvc remote modify`")
-            remote.fs.exists(remote.path)
+            _look(remote)
             return Finding("ok", f"the DVC remote {shown(remote.fs.unstrip_protocol(remote.path))} answers")
     except (NotDvcRepoError, NoRemoteError):
         return Finding("not set up", "no DVC remote", "to share data versions: dvc remote add -d NAME ADDRESS")
     except Exception as error:
         return Finding("failed", f"the DVC remote can't be reached: {_what(error)}", "mend its address or its credentials: dvc remote list")
+
+
+def _look(remote: Any) -> None:
+    """Raises what is in the way of a remote; one that answers that it has nothing yet is well."""
+    try:
+        remote.fs.info(remote.path)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, FileNotFoundError):
+            raise error.__cause__ from None
 
 
 def docker(timeout_s: int) -> Finding:

@@ -126,7 +126,7 @@ def test_the_remote_of_the_data_is_reached(tmp_path: Path, monkeypatch: pytest.M
     found = checks.data_remote()
     assert found.state == "failed" and f"{tmp_path / 'remote'} does not exist" in found.found
     (tmp_path / "remote").mkdir()
-    assert checks.data_remote() == Finding("ok", f"the DVC remote file://{tmp_path / 'remote'} answers")
+    assert checks.data_remote() == Finding("ok", f"the DVC remote {tmp_path / 'remote'} answers")
     _dvc("remote", "modify", "shared", "url", f"http://127.0.0.1:{free_port()}/data")
     assert checks.data_remote().state == "failed"
 
