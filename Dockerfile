@@ -18,12 +18,11 @@ RUN --mount=type=secret,id=pip_config --mount=type=secret,id=ca_bundle --mount=t
         install --quiet --no-deps --require-hashes -r /tmp/packages.lock
 
 # The code, readable by every user whatever the umask of the checkout, and compiled because nothing can be written later.
+# requirements.lock belongs to it whatever was installed: the version of a step's code is a hash of both, everywhere.
 FROM ${BASE} AS code
-ARG LOCK=requirements.lock
 COPY components /app/components
 COPY pipelines /app/pipelines
-COPY params.yaml /app/
-COPY ${LOCK} /app/requirements.lock
+COPY params.yaml requirements.lock /app/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app && chmod -R a+rX,go-w /app
 
 # Only the last layer holds code: what lies below it names the environment in the cache of `darkroom run --runner docker`.

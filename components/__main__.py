@@ -34,7 +34,7 @@ def main(words: list[str] | None = None) -> int:
         return 0 if words[:1] in ([], ["--help"], ["-h"]) else 2
     step = words[0]
     options = vars(_parser(step).parse_args(words[1:]))
-    os.environ.setdefault(CHECKPOINTS, "build/checkpoints")
+    os.environ.setdefault(CHECKPOINTS, "build/checkpoints" if os.access(".", os.W_OK) else "")
     params, sets, metrics = options.pop("params"), options.pop("sets"), options.pop("metrics")
     try:
         config = read_params(params, tuple(sets)).get(step, {})

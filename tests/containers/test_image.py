@@ -76,13 +76,20 @@ def test_a_step_by_hand_on_a_read_only_system_as_any_user_without_a_network(imag
             "--metrics", "/data/metrics.json")  # fmt: skip
     assert json.loads((data.parent / "metrics.json").read_text())["num_kept"] == 72
     assert (data.parent / "cleaned").stat().st_uid == 12345
+    by_hand("split", "--cleaned", "/data/cleaned", "--splits", "/data/splits")
+    examples = [word for name in ("augmented-images", "examples", "policy") for word in (f"--{name}", f"/data/{name}")]
+    by_hand("augment", "--images", "/data/images", "--splits", "/data/splits", *examples, "--contact-sheet", "/data/sheet")
+    quick = ["--set", "train.epochs=1", "--set", "train.side_px=16"]
+    by_hand("train", "--images", "/data/images", *examples, "--model", "/data/model", "--history", "/data/history", *quick)
+    assert (data.parent / "model" / "model.onnx").is_file()
 
 
 def test_a_change_of_the_code_rebuilds_in_seconds_and_leaves_the_layers_below(
     engine: DockerClient, base: str, image: str, tmp_path: Path
 ) -> None:
     copy = root_of(tmp_path)
-    (copy / "components" / "errors.py").open("a").write("\nCHANGED = True\n")
+    changing = copy / "components" / "errors.py"
+    changing.write_text(f"{changing.read_text()}\nCHANGED = True\n")
     with remembered():
         start = time.monotonic()
         changed = build(base, "requirements.lock", "darkroom-test-changed", "--network host", copy)

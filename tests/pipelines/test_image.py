@@ -56,6 +56,33 @@ def test_without_a_client_that_can_build_the_sentence_says_what_was_found(
         image.build("", "requirements.lock", "darkroom", "", code)
 
 
+def test_what_was_built_is_remembered_and_a_failure_is_not(tmp_path: Path, code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code / "pyproject.toml").write_text('[project]\nversion = "1.2"\n')
+    client = tmp_path / "bin" / "docker"
+    client.parent.mkdir()
+    client.write_text(f"""#!/bin/sh
+[ "$1" = build ] || exit 0
+[ "$DOCKER_BUILDKIT" = 1 ] || exit 9
+echo "$@" > {tmp_path}/words
+echo sha256:abc > "$3"
+[ ! -e {tmp_path}/fail ] || exit 3
+""")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(client.parent), prepend=":")
+    monkeypatch.setattr(image, "RECORD", tmp_path / "build" / "image")
+    assert image.build("debian", "requirements.lock", "darkroom", "--network host", code) == "sha256:abc"
+    assert image.recorded() == "sha256:abc"
+    words = (tmp_path / "words").read_text().strip()
+    for expected in ("--tag darkroom", "BASE=debian", "LOCK=requirements.lock", "VERSION=1.2", "COMMIT=unknown", "--network host"):
+        assert expected in words
+    assert words.endswith(str(code))
+    image.RECORD.unlink()
+    (tmp_path / "fail").touch()
+    with pytest.raises(InputError, match="`docker build` ended with status 3"):
+        image.build("", "requirements.lock", "darkroom", "", code)
+    assert not image.RECORD.exists()
+
+
 def test_a_certificate_and_pips_settings_are_passed_on_as_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PIP_CERT", "SSL_CERT_FILE", "PIP_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
