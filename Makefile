@@ -49,9 +49,9 @@ test: install
 	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
-# runs every test, also those that take minutes
+# runs every test, also those that take minutes; starts a Docker engine for them where none answers
 test-all: install
-	@$(BIN)/python -m pytest -m "slow or not slow" -n $(WORKERS) --dist loadfile
+	@.ci/with-engine $(BIN)/python -m pytest -m "slow or not slow" -n $(WORKERS) --dist loadfile
 
 # makes the folder of a new step: make component NAME=calibrate
 component: install
