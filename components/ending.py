@@ -7,6 +7,7 @@ from kfp.dsl import PipelineTaskFinalStatus
 
 from components import tracking
 from components.owners import kubeflow_tags
+from components.parents import find_place
 from components.runlog import set_run_tags
 from components.steps import IMAGE
 
@@ -33,14 +34,16 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     """
     link = page_of(endpoint, run)
     print(f"{name}: {state.lower()}{f': {reason}' if reason else ''}\n{link}", flush=True)
-    given, well = os.environ.get("MLFLOW_RUN_ID", ""), state == "SUCCEEDED"
+    well = state == "SUCCEEDED"
     tags = {OUTCOME: state.lower(), "darkroom.page": link, **kubeflow_tags()}
     error = "" if well else reason or f"the run on Kubeflow has {state.lower()}"
-    if given:  # it belongs to Kubeflow's MLflow plug-in, which ends it
-        set_run_tags(given, {**tags, **({tracking.ERROR: error} if error else {})})
-    elif os.environ.get("MLFLOW_TRACKING_URI") and not well:  # a run that ended well was tracked by `register`
-        failed = tracking.start_run(name, f"kubeflow {run[:8]}", {}, tags, "", "")
-        tracking.finish_run(failed, "FAILED" if state == "FAILED" else "KILLED", error)
+    if os.environ.get("MLFLOW_RUN_ID"):  # Kubeflow's MLflow plug-in ends what it began
+        place = find_place()
+        if place:
+            set_run_tags(place.parent, {**tags, **({tracking.ERROR: error} if error else {})})
+    elif os.environ.get("MLFLOW_TRACKING_URI"):
+        status: tracking.Status = "FINISHED" if well else "FAILED" if state == "FAILED" else "KILLED"
+        set_run_tags(tracking.finish_pipeline(run, status, error), tags)
 
 
 def page_of(endpoint: str, run: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from components.errors import InputError
 from components.files import whole
 from components.model import CARD
+from components.parents import DATA_VERSION
 from components.store import client, use_store
-from components.tracking import DATA_VERSION
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
 from components.versions import safe_name as safe_name
 

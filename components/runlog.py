@@ -1,6 +1,7 @@
 """The log of a run in MLflow: settings, measures, curves, files, pictures and tags, by the run's id."""
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from components.store import client
+from components.errors import InputError
+from components.store import client, experiment_id, shown
 
 Params = Mapping[str, Mapping[str, Any]]
 
@@ -103,3 +105,32 @@ def set_run_tags(run_id: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag
 
     client().log_batch(run_id, tags=[RunTag(name, value[:8000]) for name, value in tags.items()])
+
+
+def probe_artifacts(experiment: str) -> str:
+    """Writes a small file to the store of artifacts, reads it back and removes it, by way of a run that is deleted too.
+
+    Args:
+        experiment: The name of an experiment for such runs; made where it is missing.
+
+    Returns:
+        Where the file was.
+
+    Raises:
+        InputError: What was read is not what was written.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    store, text = client(), f"darkroom was here at {time.time()}"
+    run = store.create_run(experiment_id(experiment), run_name="probe").info
+    try:
+        store.log_text(run.run_id, text, "probe.txt")
+        with tempfile.TemporaryDirectory() as place:
+            read = Path(store.download_artifacts(run.run_id, "probe.txt", place)).read_text()
+        if read != text:
+            raise InputError(f"the store of artifacts at {shown(run.artifact_uri)} gave back something else than was written")
+        get_artifact_repository(run.artifact_uri).delete_artifacts("probe.txt")  # type: ignore[no-untyped-call]
+    finally:
+        store.set_terminated(run.run_id)
+        store.delete_run(run.run_id)
+    return shown(run.artifact_uri)

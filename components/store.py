@@ -7,13 +7,14 @@ MLflow takes seconds to import, so it is imported where it is needed. Only this 
 import fcntl
 import logging
 import os
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.errors import InputError
 from components.files import whole
@@ -39,7 +40,7 @@ def use_store() -> str:
         InputError: The server doesn't answer or refuses the credentials, or the database can't be used.
     """
     uri = tracking_uri()
-    with _reaching(uri):
+    with reaching():
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
         elif uri.startswith(("http://", "https://")):
@@ -53,10 +54,33 @@ def client() -> "MlflowClient":
     """A client of the store at `tracking_uri`; an SQLite file is made first where there is none."""
     uri = tracking_uri()
     if uri.startswith("sqlite:///"):
-        with _reaching(uri):
+        with reaching():
             _create_database(Path(uri.removeprefix("sqlite:///")))
     os.environ["MLFLOW_TRACKING_URI"] = uri  # what logs a model inside MLflow looks for it here
     return _connect(uri)
+
+
+def server_version(timeout_s: int = 10) -> str:
+    """The version of the MLflow server at `tracking_uri`, with the credentials of the environment.
+
+    Raises:
+        InputError: The server doesn't answer or refuses the credentials.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri()
+    _knock(uri)
+    with reaching():
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request
+
+        login = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+        answer = http_request(login, "/version", "GET", timeout=timeout_s, max_retries=0)  # type: ignore[no-untyped-call]
+        if answer.status_code in (401, 403):
+            raise InputError(_refused(uri, answer.status_code))
+        if answer.status_code != 200:
+            raise MlflowException(f"it answers /version with status {answer.status_code}, as no MLflow server does")
+        return str(answer.text.strip())
 
 
 def artifact_location() -> str | None:
@@ -71,7 +95,45 @@ def run_page(run_id: str) -> str:
     if not uri.startswith(("http://", "https://")):
         return ""
     experiment = client().get_run(run_id).info.experiment_id
-    return f"{_shown(uri).rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{shown(uri).rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def experiment_id(name: str) -> str:
+    """The id of an experiment, which is made where it is missing, also when others make it at the same time.
+
+    Raises:
+        InputError: The experiment was deleted.
+    """
+    from mlflow.exceptions import MlflowException
+
+    store = client()
+    experiment = store.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(store.create_experiment(name, artifact_location(), tags={"mlflow.experimentKind": "custom_model_development"}))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return experiment_id(name)  # another process made it just now
+    if experiment.lifecycle_stage == "deleted":
+        raise InputError(f"the MLflow experiment {name!r} was deleted: restore it, or choose another name")
+    return str(experiment.experiment_id)
+
+
+def pages(search: Any) -> list[Any]:
+    """All that a search finds, page by page; the search takes `page_token`."""
+    page = search(page_token=None)
+    found = list(page)
+    while page.token:
+        page = search(page_token=page.token)
+        found += page
+    return found
+
+
+def shown(uri: str) -> str:
+    """An address without the user and the password that may be in it."""
+    scheme, found, rest = uri.partition("://")
+    return f"{scheme}://{rest.rsplit('@', 1)[-1]}" if found else uri
 
 
 def _connect(uri: str) -> "MlflowClient":
@@ -103,30 +165,56 @@ def _knock(uri: str) -> None:
     """Asks a server for its health at once: MLflow's own retries go on for minutes where nobody listens."""
     for wait_s in _WAITS_S:
         try:
-            urllib.request.urlopen(f"{_shown(uri).rstrip('/')}/health", timeout=10).close()
+            urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=10, context=_tls()).close()
             return
         except urllib.error.HTTPError:
             return  # it speaks HTTP: what MLflow then says is clearer
         except OSError as error:
             reason = getattr(error, "reason", error)
             time.sleep(wait_s)
-    raise InputError(f"no MLflow server answers at MLFLOW_TRACKING_URI={_shown(uri)} ({reason}): start it, or mend the address")
+    raise InputError(f"no MLflow server answers at MLFLOW_TRACKING_URI={shown(uri)} ({reason}): start it, or mend the address")
 
 
 @contextmanager
-def _reaching(uri: str) -> Iterator[None]:
-    """Turns what comes of a wrong address, wrong credentials or an unusable database into one sentence."""
+def reaching() -> Iterator[None]:
+    """Turns what comes of a wrong address, wrong credentials or an unusable database into one sentence without a secret."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    uri = tracking_uri()
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"the MLflow store at {_shown(uri)} can't be used: {reason}") from None
+        status = error.get_http_status_code() if isinstance(error, MlflowException) else 0  # type: ignore[no-untyped-call]
+        if uri.startswith(("http://", "https://")) and status in (401, 403):
+            raise InputError(_refused(uri, status)) from None
+        reason = " ".join(_without_secrets(uri, str(error)).split())[:300]
+        raise InputError(f"the MLflow store at {shown(uri)} can't be used: {reason}") from None
 
 
-def _shown(uri: str) -> str:
-    """The address without a password that may be in it."""
-    scheme, found, rest = uri.partition("://")
-    return f"{scheme}://{rest.rsplit('@', 1)[-1]}" if found else uri
+def _refused(uri: str, status: int) -> str:
+    name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    if status == 403:
+        return f"the MLflow server at {shown(uri)} does not allow this to {name or 'this user'}: ask its administrator for the permission"
+    if os.environ.get("MLFLOW_TRACKING_AUTH"):
+        way = f"what MLFLOW_TRACKING_AUTH={os.environ['MLFLOW_TRACKING_AUTH']} presents"
+    elif name:
+        way = f"the user {name!r} with this password"
+    else:
+        way = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
+    return f"the MLflow server at {shown(uri)} refuses {way}: mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+
+
+def _without_secrets(uri: str, text: str) -> str:
+    text = text.replace(uri, shown(uri))
+    for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
+        text = text.replace(os.environ.get(name) or "\0", "***")
+    return text
+
+
+def _tls() -> ssl.SSLContext:
+    """What MLflow itself trusts, by the same variables."""
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        return ssl._create_unverified_context()
+    trusted = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or os.environ.get("REQUESTS_CA_BUNDLE")
+    return ssl.create_default_context(cafile=trusted or None)

@@ -7,15 +7,14 @@ models.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from components.errors import InputError
 from components.owners import is_dead, owner_tags, source_tags
-from components.runlog import Params, log_measures, log_params
-from components.store import artifact_location, client
+from components.parents import DATA_VERSION, PARENT, PIPELINE, Place, find_place, is_first_rank, pipeline_parent
+from components.runlog import Params, log_measures, log_params, set_run_tags
+from components.store import client, experiment_id, pages, reaching
 from components.store import tracking_uri as tracking_uri
 from components.store import use_store as use_store
 
@@ -24,11 +23,9 @@ if TYPE_CHECKING:
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-DATA_VERSION = "darkroom.data_version"
 STEP = "darkroom.step"
 CACHED = "darkroom.cached"
 ERROR = "darkroom.error"
-_PARENT = "mlflow.parentRunId"
 
 
 class StepRun(Protocol):
@@ -68,7 +65,7 @@ def start_run(
         InputError: The experiment was deleted.
     """
     store = client()
-    run = store.create_run(_experiment_id(store, experiment), run_name=run_name, tags={**source_tags(), **owner_tags(), **tags})
+    run = store.create_run(experiment_id(experiment), run_name=run_name, tags={**source_tags(), **owner_tags(), **tags})
     describe_run(run.info.run_id, params, data_source, data_version)
     return str(run.info.run_id)
 
@@ -97,7 +94,7 @@ def finish_run(run_id: str, status: Status, error: str = "") -> None:
     store = client()
     if error:
         store.set_tag(run_id, ERROR, error[:5000])
-    for child in _running(store, [store.get_run(run_id).info.experiment_id], f"tags.`{_PARENT}` = '{run_id}'"):
+    for child in _running(store, [store.get_run(run_id).info.experiment_id], f"tags.`{PARENT}` = '{run_id}'"):
         store.set_terminated(child.info.run_id, status)
     store.set_terminated(run_id, status)
 
@@ -109,7 +106,7 @@ def end_dead_runs() -> list[str]:
         The ids of the parent runs that were set to killed.
     """
     store = client()
-    experiments = [experiment.experiment_id for experiment in _pages(store.search_experiments)]
+    experiments = [experiment.experiment_id for experiment in pages(store.search_experiments)]
     dead = [run.info.run_id for run in _running(store, experiments, "tags.`darkroom.pid` LIKE '%'") if is_dead(run.data.tags)]
     for run_id in dead:
         finish_run(run_id, "KILLED", "the process that ran it is gone")
@@ -118,47 +115,71 @@ def end_dead_runs() -> list[str]:
 
 @contextmanager
 def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
-    """The run that `MLFLOW_RUN_ID` names, or one of its own where none is open, as in a container by hand.
+    """The pipeline's run, see `components.parents`, or one of its own where none is open, as in a container by hand.
 
     Args:
         name: The experiment of a run of its own.
-        params: Settings, logged where the run has none yet (Kubeflow's MLflow plug-in starts runs without them).
+        params: Settings, logged where the run has none yet (Kubeflow starts runs without them).
         data_version: Hash of the data, logged likewise.
 
     Yields:
-        The run's id.
+        The run's id. Where this process or Kubeflow without its MLflow plug-in has started the run, it ends with the block:
+        the step that opens it is the pipeline's last.
     """
-    given = os.environ.get("MLFLOW_RUN_ID", "")
-    if given:
-        if DATA_VERSION not in client().get_run(given).data.tags:
-            describe_run(given, params, "", data_version)
-        yield given
-        return
-    run_id = start_run(name, "register", params, {}, "", data_version)
+    with reaching():
+        place = find_place()
+        run_id = place.parent if place else start_run(name, "register", params, {}, "", data_version)
+        if place and DATA_VERSION not in client().get_run(run_id).data.tags:
+            describe_run(run_id, params, "", data_version)
+    ends = place is None or bool(place.pipeline)
     try:
         yield run_id
     except BaseException as error:
-        finish_run(run_id, "FAILED", f"{type(error).__name__}: {error}")
+        if ends:
+            finish_run(run_id, "FAILED", f"{type(error).__name__}: {error}")
         raise
-    finish_run(run_id, "FINISHED")
+    if ends:
+        finish_run(run_id, "FINISHED")
+
+
+def finish_pipeline(pipeline: str, status: Status, error: str = "") -> str:
+    """Ends the run of a Kubeflow pipeline without MLflow's plug-in, for what sees its end from outside.
+
+    Args:
+        pipeline: Kubeflow's id of the pipeline run.
+        status: How it ended.
+        error: Why, kept as a tag.
+
+    Returns:
+        The id of the run.
+    """
+    run_id = pipeline_parent(pipeline)
+    finish_run(run_id, status, error)
+    return run_id
 
 
 @contextmanager
 def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
-    """A child run for a step, under the run that `MLFLOW_RUN_ID` names; where it names none, nothing is logged.
+    """The run in which a step logs, see `components.parents`; where no run is open, nothing is logged.
+
+    Of the processes of a distributed training only the first logs.
 
     Args:
         step: The task's name, such as `train` or `evaluate_pruned`.
         config: The step's settings.
 
     Yields:
-        What takes the step's measures. The child run ends with the block: finished, or failed with the error as a tag.
+        What takes the step's measures. A child run of ours ends with the block: finished, or failed with the error as a tag.
+
+    Raises:
+        InputError: The store can't be reached, or refuses the credentials.
     """
-    parent = os.environ.get("MLFLOW_RUN_ID", "")
-    if not parent:
+    with reaching():
+        place = find_place() if is_first_rank() else None
+        child = _begin(place, step, config) if place else None
+    if child is None:
         yield _NoRun()
         return
-    child = _ChildRun(parent, step, config, {})
     try:
         yield child
     except BaseException as error:
@@ -169,7 +190,8 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
 
 def log_cached_step(parent_run_id: str, step: str, config: Mapping[str, Any], measures: Mapping[str, float]) -> None:
     """Logs a step whose outputs came from the cache, with what it measured when it ran."""
-    child = _ChildRun(parent_run_id, step, config, {CACHED: "true"})
+    child = _ChildRun(_create_child(parent_run_id, step, {CACHED: "true"}), Place(parent_run_id))
+    log_params(child.run_id, {step: config})
     child.measures(measures)
     child.end("FINISHED")
 
@@ -184,13 +206,34 @@ class _NoRun:
         pass
 
 
+def _begin(place: Place, step: str, config: Mapping[str, Any]) -> "_ChildRun":
+    """The step's run: the one that the plug-in made, or a child; the settings carry the step, so they can't clash with its own."""
+    if place.own:
+        set_run_tags(place.own, {STEP: step})
+    elif place.pipeline:
+        _go_on(place.parent)
+    tags = {PIPELINE: place.pipeline} if place.pipeline else {}
+    child = _ChildRun(place.own or _create_child(place.parent, step, tags), place)
+    log_params(child.run_id, {step: config})
+    return child
+
+
+def _go_on(run_id: str) -> None:
+    """A run that an earlier attempt of a step had failed is running again."""
+    if client().get_run(run_id).info.status != "RUNNING":
+        client().update_run(run_id, "RUNNING")
+        set_run_tags(run_id, {ERROR: ""})
+
+
+def _create_child(parent: str, step: str, tags: Mapping[str, str]) -> str:
+    experiment = client().get_run(parent).info.experiment_id
+    tags = {PARENT: parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
+    return str(client().create_run(experiment, run_name=step, tags=tags).info.run_id)
+
+
 class _ChildRun:
-    def __init__(self, parent: str, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        self._store, self._curves = client(), set[str]()
-        experiment = self._store.get_run(parent).info.experiment_id
-        tags = {_PARENT: parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
-        self.run_id = str(self._store.create_run(experiment, run_name=step, tags=tags).info.run_id)
-        log_params(self.run_id, {step: config})
+    def __init__(self, run_id: str, place: Place) -> None:
+        self.run_id, self._place, self._curves = run_id, place, set[str]()
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
         self._curves.update(measures)
@@ -201,35 +244,14 @@ class _ChildRun:
 
     def end(self, status: Status, error: str = "") -> None:
         if error:
-            self._store.set_tag(self.run_id, ERROR, error[:5000])
-        self._store.set_terminated(self.run_id, status)
+            set_run_tags(self.run_id, {ERROR: error[:5000]})
+        if not self._place.own:
+            client().set_terminated(self.run_id, status)
+        if error and self._place.pipeline:
+            set_run_tags(self._place.parent, {ERROR: error[:5000]})
+            client().set_terminated(self._place.parent, status)
 
 
 def _running(store: "MlflowClient", experiments: list[str], condition: str) -> list[Any]:
     query = f"attributes.status = 'RUNNING' AND {condition}"
-    return _pages(lambda page_token: store.search_runs(experiments, query, max_results=1000, page_token=page_token))
-
-
-def _pages(search: Any) -> list[Any]:
-    page = search(page_token=None)
-    found = list(page)
-    while page.token:
-        page = search(page_token=page.token)
-        found += page
-    return found
-
-
-def _experiment_id(store: "MlflowClient", name: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    experiment = store.get_experiment_by_name(name)
-    if experiment is None:
-        try:
-            return str(store.create_experiment(name, artifact_location(), tags={"mlflow.experimentKind": "custom_model_development"}))
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        return _experiment_id(store, name)  # another process made it just now
-    if experiment.lifecycle_stage == "deleted":
-        raise InputError(f"the MLflow experiment {name!r} was deleted: restore it, or choose another name")
-    return str(experiment.experiment_id)
+    return pages(lambda page_token: store.search_runs(experiments, query, max_results=1000, page_token=page_token))

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from components.errors import InputError
-from pipelines.commands import data, kubeflow, models, retraining, runs
+from pipelines.commands import data, doctor, kubeflow, models, retraining, runs
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -25,6 +25,7 @@ app.command()(runs.logs)
 app.command()(runs.ui)
 app.command()(models.predict)
 app.command()(kubeflow.compile)
+app.command()(doctor.doctor)
 
 data_app = typer.Typer(help="Shows the data's version, or lays out the sample.", no_args_is_help=True)
 data_app.command()(data.sample)

@@ -18,8 +18,8 @@ from components import STEPS
 from components.claims import KEY, Claim, claims
 from components.code import code_version
 from components.config import StepConfig
+from components.parents import DATA_VERSION
 from components.runlog import run_facts
-from components.tracking import DATA_VERSION
 from components.versions import Version, champion
 from pipelines.changes import changed_code, changed_settings, data_changes
 

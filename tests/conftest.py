@@ -5,9 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import servers
 
 MLFLOWS_OWN_WARNINGS = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
@@ -55,3 +58,26 @@ def mlflow_store(migrated_store: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Postgres]:
+    """A PostgreSQL cluster."""
+    with servers.postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.ObjectStore]:
+    """An S3 store."""
+    with servers.object_store(tmp_path_factory.mktemp("s3")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def tracking_server(
+    tmp_path_factory: pytest.TempPathFactory, postgres: servers.Postgres, object_store: servers.ObjectStore
+) -> Iterator[servers.TrackingServer]:
+    """The shared MLflow server with authentication, PostgreSQL and S3 behind it; who stops it starts it again."""
+    with servers.tracking_server(tmp_path_factory.mktemp("mlflow"), postgres, object_store) as server:
+        yield server

@@ -12,8 +12,8 @@ from components.evaluation import MISTAKES, read_headline
 from components.model import read_card
 from components.outcome import HEADLINE, Variant
 from components.packaging import bundle_sha256
+from components.parents import DATA_VERSION
 from components.report import Sources
-from components.tracking import DATA_VERSION
 from components.versions import PREVIOUS, SHA256
 
 

@@ -73,11 +73,11 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
 
     Example: `darkroom ui --port 5001`
     """
-    from components import tracking
+    from components.store import shown, use_store
 
-    uri = tracking.use_store()
+    uri = use_store()
     if uri.startswith(("http://", "https://")):
-        print(f"the runs are tracked on a server: open {uri}")
+        print(f"the runs are tracked on a server: open {shown(uri)}")
         return
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # a dozen processes for pages that Darkroom has no use for
     print(f"MLflow on {uri}: http://127.0.0.1:{port} (Ctrl-C ends it)", file=sys.stderr, flush=True)

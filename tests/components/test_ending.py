@@ -1,6 +1,7 @@
 """The last word of a run on Kubeflow, in a real MLflow store."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kfp.dsl import PipelineTaskFinalStatus
@@ -8,7 +9,7 @@ from mlflow import MlflowClient
 
 from components.ending import ending_component
 from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
-from components.tracking import client, start_run
+from components.tracking import client, start_run, step_run
 
 RUN = "0f0e0d0c-1111-2222-3333-444444444444"
 PAGE = f"https://kubeflow.example.org/#/runs/details/{RUN}"
@@ -19,8 +20,8 @@ def end(state: str, message: str | None, endpoint: str = "https://kubeflow.examp
     ending_component.python_func(name="toys", run=RUN, endpoint=endpoint, status=status)
 
 
-def runs(store: MlflowClient) -> list[object]:
-    experiment = store.get_experiment_by_name("toys")
+def runs(store: MlflowClient) -> list[Any]:
+    experiment = store.get_experiment_by_name("darkroom")
     return list(store.search_runs([experiment.experiment_id])) if experiment else []
 
 
@@ -43,12 +44,19 @@ def test_a_run_of_the_plug_in_is_tagged_and_left_to_it(mlflow_store: Path, monke
     assert run.data.tags["darkroom.page"] == PAGE
 
 
-def test_a_failure_that_no_run_knows_of_becomes_a_run(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_plug_in_the_pipelines_run_ends(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KUBEFLOW_RUN, RUN)
-    end("SUCCEEDED", None)
-    assert runs(client()) == []
+    with step_run("ingest", {}):
+        pass
+    killed = step_run("train", {})
+    killed.__enter__()
     end("FAILED", None)
-    (run,) = runs(client())
-    assert run.info.status == "FAILED"  # type: ignore[attr-defined]
-    assert run.data.tags["darkroom.error"] == "the run on Kubeflow has failed"  # type: ignore[attr-defined]
-    assert run.data.tags[KUBEFLOW_TAG] == RUN  # type: ignore[attr-defined]
+    statuses = {run.data.tags.get("darkroom.step", "pipeline"): run.info.status for run in runs(client())}
+    assert statuses == {"pipeline": "FAILED", "ingest": "FINISHED", "train": "FAILED"}
+    (parent,) = [run for run in runs(client()) if run.data.tags.get("darkroom.outcome") == "failed"]
+    assert parent.data.tags["darkroom.error"] == "the run on Kubeflow has failed"
+    assert (parent.data.tags[KUBEFLOW_TAG], parent.data.tags["darkroom.page"]) == (RUN, PAGE)
+    end("CANCELLED", "by hand")
+    assert client().get_run(parent.info.run_id).info.status == "KILLED"
+    end("SUCCEEDED", None)
+    assert client().get_run(parent.info.run_id).info.status == "FINISHED"

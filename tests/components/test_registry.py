@@ -9,9 +9,10 @@ import pytest
 
 from components.errors import InputError
 from components.packaging import bundle_sha256, log_bundle
+from components.parents import DATA_VERSION
 from components.registry import fetch_bundle, kept, previous_assignment
 from components.runlog import log_files, set_run_tags
-from components.tracking import DATA_VERSION, client, start_run, step_run
+from components.tracking import client, start_run, step_run
 from components.versions import (
     PREVIOUS,
     SHA256,

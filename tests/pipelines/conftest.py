@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def shapes(folder: Path, num_images: int = 24, seed: int = 0) -> Path:
 class Project:
     """A folder in which `darkroom` works."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder, self.environment = folder, dict(environment or {})
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "params.yaml", folder)
 
@@ -41,6 +42,7 @@ class Project:
 
     def darkroom(self, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DARKROOM_"))}
+        environment |= self.environment
         return subprocess.run(
             self.command(*words),
             check=False,

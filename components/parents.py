@@ -1,0 +1,108 @@
+"""Parents: to which MLflow run a step belongs.
+
+Three situations, told apart by what stands in the environment:
+
+- `MLFLOW_RUN_ID` names the pipeline's run: the local runners set it. A step gets a child run of its own.
+- `MLFLOW_RUN_ID` names a run that is itself a child: Kubeflow's MLflow plug-in made one for the step. It is used as it is,
+  and ended by the plug-in; the pipeline's run is its parent.
+- `DARKROOM_KUBEFLOW_RUN` has the id that Kubeflow gave the pipeline run, without the plug-in: whichever step comes first makes
+  the parent run, and all find it by a tag.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from components.errors import InputError
+from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG, source_tags
+from components.store import client, experiment_id, pages
+
+PIPELINE = "darkroom.pipeline_run"  # tag of the parent run and its children: the id of Kubeflow's run
+PARENT = "mlflow.parentRunId"
+DATA_VERSION = "darkroom.data_version"
+DEFAULT_EXPERIMENT = "darkroom"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step logs.
+
+    Attributes:
+        parent: The pipeline's run.
+        own: The run that Kubeflow's MLflow plug-in made for this step, or empty.
+        pipeline: Kubeflow's id of the pipeline run where no plug-in looks after the runs, or empty.
+    """
+
+    parent: str
+    own: str = ""
+    pipeline: str = ""
+
+
+def find_place() -> Place | None:
+    """Where this process logs, or nothing where no run is open.
+
+    Raises:
+        InputError: The pipeline runs on Kubeflow, but no MLflow server is named.
+    """
+    given = os.environ.get("MLFLOW_RUN_ID", "")
+    if given:
+        tags = client().get_run(given).data.tags
+        of_a_plugin = PARENT in tags and DATA_VERSION not in tags
+        return Place(tags[PARENT], own=given) if of_a_plugin else Place(given)
+    pipeline = os.environ.get(KUBEFLOW_RUN, "")
+    if not pipeline:
+        return None
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise InputError(
+            f"{KUBEFLOW_RUN} says that this is Kubeflow's run {pipeline}, but MLFLOW_TRACKING_URI names no MLflow server: "
+            "name one, because a file in the container would go with it"
+        )
+    return Place(pipeline_parent(pipeline), pipeline=pipeline)
+
+
+def pipeline_parent(pipeline: str) -> str:
+    """The one parent run of a Kubeflow pipeline run; made where there is none.
+
+    Steps may come here at the same time, and MLflow has no way to make a run only once. So each makes one if it sees none,
+    and all agree on the earliest; what had begun below another is moved, here or by the step that comes next. The last step
+    starts when all others are done, so in the end there is one parent with all the children.
+
+    Args:
+        pipeline: Kubeflow's id of the pipeline run.
+
+    Returns:
+        The id of the parent run.
+    """
+    store, experiment = client(), _experiment()
+    runs = _runs(experiment, pipeline)
+    if not _parents(runs):
+        tags = {**source_tags(), "mlflow.source.type": "PROJECT", PIPELINE: pipeline, KUBEFLOW_TAG: pipeline}
+        store.create_run(experiment, run_name=f"pipeline {pipeline}", tags=tags)
+        runs = _runs(experiment, pipeline)
+    first, *others = _parents(runs)
+    for run in runs:
+        if run.data.tags.get(PARENT, first.info.run_id) != first.info.run_id:
+            store.set_tag(run.info.run_id, PARENT, first.info.run_id)
+    for run in others:
+        store.delete_run(run.info.run_id)
+    return str(first.info.run_id)
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one of a distributed training that logs: `RANK`, as torchrun and Kubeflow's trainer set it."""
+    return os.environ.get("RANK", "0") in ("", "0")
+
+
+def _experiment() -> str:
+    """The experiment that the environment names as MLflow documents it, else `darkroom`."""
+    return os.environ.get("MLFLOW_EXPERIMENT_ID") or experiment_id(os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT)
+
+
+def _runs(experiment: str, pipeline: str) -> list[Any]:
+    query, store = f"tags.`{PIPELINE}` = '{pipeline}'", client()
+    return pages(lambda page_token: store.search_runs([experiment], query, max_results=1000, page_token=page_token))
+
+
+def _parents(runs: list[Any]) -> list[Any]:
+    parents = [run for run in runs if PARENT not in run.data.tags]
+    return sorted(parents, key=lambda run: (run.info.start_time, run.info.run_id))
