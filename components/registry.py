@@ -12,6 +12,8 @@ from typing import Any
 from components.errors import InputError
 from components.files import whole
 from components.model import CARD
+from components.outcome import read_outcome
+from components.owners import KUBEFLOW_TAG
 from components.parents import DATA_VERSION
 from components.store import client, use_store
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
@@ -20,6 +22,7 @@ from components.versions import safe_name as safe_name
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
 ISSUES_KEPT = "issues.parquet"
+RUNS = "runs:/"  # how MLflow addresses what a run keeps
 _BUNDLE = "artifacts/bundle"  # where `components.packaging` puts the model's folder
 
 
@@ -57,12 +60,56 @@ def previous_assignment(name: str, data_version: str, into: Path) -> Path | None
     Returns:
         The table of splits, `<sha256>.parquet`, or nothing where there is none to continue.
     """
-    earlier = [version for version in versions(name) if version.tags.get(DATA_VERSION) == data_version]
-    if earlier:
-        first = earlier[-1]
-        return None if first.tags.get(PREVIOUS, "none") == "none" else _fetch_table(first, PREVIOUS_KEPT, into)
-    best = champion(name)
-    return _fetch_table(best, SPLITS_KEPT, into) if best else None
+    found = _continued(name, data_version)
+    return _fetch_table(*found, into) if found else None
+
+
+def previous_reference(name: str, data_version: str) -> str:
+    """The same assignment as an address that `fetch_artifact` takes, for steps on another machine; empty where there is none."""
+    found = _continued(name, data_version)
+    if found is None:
+        return ""
+    version, artifact = found
+    folder, _, _ = artifact.rpartition("/")
+    known = {entry.path for entry in client().list_artifacts(version.run_id, folder)}
+    return f"{RUNS}{version.run_id}/{artifact}" if artifact in known else ""
+
+
+def fetch_artifact(reference: str, into: Path) -> Path:
+    """Fetches what a run keeps.
+
+    Args:
+        reference: `runs:/RUN_ID/PATH`.
+        into: A folder.
+
+    Raises:
+        InputError: The run keeps no such thing.
+    """
+    from mlflow.exceptions import MlflowException
+
+    run_id, _, artifact = reference.removeprefix(RUNS).partition("/")
+    try:
+        return Path(client().download_artifacts(run_id, artifact, str(into)))
+    except (MlflowException, OSError) as error:
+        raise InputError(f"{reference} can't be fetched from MLflow: {' '.join(str(error).split())[:300]}") from None
+
+
+def fetch_outcome(kubeflow_run: str, root: Path) -> dict[str, Any]:
+    """What a run on Kubeflow ended with, by the id that it has there; its report is placed under `root`.
+
+    Returns:
+        The outcome (see `components.outcome`) with `experiment` and `report`, or nothing where MLflow knows no such run.
+    """
+    store = client()
+    experiments = {entry.experiment_id: entry.name for entry in store.search_experiments(max_results=1000)}
+    for run in store.search_runs(list(experiments), f"tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}'"):
+        if OUTCOME_KEPT in {entry.path for entry in store.list_artifacts(run.info.run_id)}:
+            folder = root / run.info.run_id
+            folder.mkdir(parents=True, exist_ok=True)
+            report = Path(store.download_artifacts(run.info.run_id, REPORT_KEPT, str(folder)))
+            outcome = read_outcome(Path(store.download_artifacts(run.info.run_id, OUTCOME_KEPT, str(folder))))
+            return {**outcome, "experiment": experiments[run.info.experiment_id], "report": str(report)}
+    return {}
 
 
 def fetch_bundle(reference: str, cache: Path) -> Path:
@@ -93,6 +140,16 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
         with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
             _download_model(version, Path(place)).rename(draft)
     return target
+
+
+def _continued(name: str, data_version: str) -> tuple[Version, str] | None:
+    """Which version's assignment is continued, and which of its two."""
+    earlier = [version for version in versions(name) if version.tags.get(DATA_VERSION) == data_version]
+    if earlier:
+        first = earlier[-1]
+        return None if first.tags.get(PREVIOUS, "none") == "none" else (first, PREVIOUS_KEPT)
+    best = champion(name)
+    return (best, SPLITS_KEPT) if best else None
 
 
 def _resolve(reference: str) -> Version | None:

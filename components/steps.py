@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -87,14 +88,24 @@ def call(
     """
     function, settings = function_of(step), config_of(step, config)
     known = inspect.signature(function).parameters
-    given = {name: Path(value) if _is_path(known[name]) else value for name, value in arguments.items() if value != ""}
-    if "on_epoch" in known:
-        given["on_epoch"] = on_epoch
-    root = os.environ.get(CHECKPOINTS, "")
-    if "checkpoints" not in known or not root:
-        return function(**given, config=settings)
-    with hold(Path(root) / f"{step}-{_content_key(step, config, given)}") as folder:
-        return function(**given, config=settings, checkpoints=folder)
+    with tempfile.TemporaryDirectory() as place:
+        given = {name: _here(value, place) if _is_path(known[name]) else value for name, value in arguments.items() if value != ""}
+        if "on_epoch" in known:
+            given["on_epoch"] = on_epoch
+        root = os.environ.get(CHECKPOINTS, "")
+        if "checkpoints" not in known or not root:
+            return function(**given, config=settings)
+        with hold(Path(root) / f"{step}-{_content_key(step, config, given)}") as folder:
+            return function(**given, config=settings, checkpoints=folder)
+
+
+def _here(value: Any, place: str) -> Path:
+    """A path on this machine; what a run keeps in MLflow (`runs:/...`) is fetched for the step."""
+    if not str(value).startswith("runs:/"):
+        return Path(value)
+    from components.registry import fetch_artifact
+
+    return fetch_artifact(str(value), Path(place))
 
 
 def report_curves(evaluation: str, classification_metrics: Any) -> None:

@@ -25,6 +25,7 @@ app.command()(runs.logs)
 app.command()(runs.ui)
 app.command()(models.predict)
 app.command()(kubeflow.compile)
+app.command()(kubeflow.submit)
 app.command()(doctor.doctor)
 
 data_app = typer.Typer(help="Shows the data's version, or lays out the sample.", no_args_is_help=True)

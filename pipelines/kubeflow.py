@@ -35,20 +35,21 @@ NO_VOLUME = (
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 
 
-def compile_pipeline(output: Path, platform: PlatformConfig, arguments: Mapping[str, Any]) -> None:
+def compile_pipeline(output: Path, platform: PlatformConfig, arguments: Mapping[str, Any], *, caching: bool = True) -> None:
     """Writes the pipeline as YAML; the same inputs give the same bytes.
 
     Args:
         output: The file, which ends in `.yaml`.
         platform: Where and how the steps run.
         arguments: Values that a run has where it is started without its own, by the names of the pipeline's parameters.
+        caching: Whether the steps may be taken from the cluster's cache.
 
     Raises:
         InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false.
     """
     with tempfile.TemporaryDirectory() as place, whole(output) as draft:
         written = Path(place) / "pipeline.yaml"
-        compiler.Compiler().compile(cluster_pipeline(platform, arguments), str(written))
+        compiler.Compiler().compile(cluster_pipeline(platform, arguments, caching=caching), str(written))
         components.load_component_from_file(str(written))  # what Kubeflow's own loader refuses is not kept
         draft.write_text(_without_heading(written.read_text()))
 
@@ -64,7 +65,7 @@ def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     return {**settings, "params": settings, "previous": ""}
 
 
-def cluster_pipeline(platform: PlatformConfig, arguments: Mapping[str, Any]) -> GraphComponent:
+def cluster_pipeline(platform: PlatformConfig, arguments: Mapping[str, Any], *, caching: bool = True) -> GraphComponent:
     """The training pipeline, with every task placed on the platform, and a last task that reports how it ended."""
     check_image(platform)
 
@@ -77,6 +78,8 @@ def cluster_pipeline(platform: PlatformConfig, arguments: Mapping[str, Any]) -> 
             training.pipeline_func(**channels)  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
         for task in Pipeline.get_default_pipeline().tasks.values():
             _place(task, platform, final=task is ending)
+            if not caching:
+                task.set_caching_options(False)
 
     parameters = [_with_default(parameter, arguments) for parameter in signature.parameters.values()]
     on_cluster.__signature__ = signature.replace(parameters=parameters, return_annotation=signature.empty)  # type: ignore[attr-defined]

@@ -67,9 +67,9 @@ class Processes:
 
 
 class StepFailedError(Exception):
-    """A step failed for a reason that is not the user's: the step, the real error, and the path of its log."""
+    """A step failed for a reason that is not the user's: the step, the real error, and where its log is."""
 
-    def __init__(self, step: str, reason: str, log: Path) -> None:
+    def __init__(self, step: str, reason: str, log: Path | str) -> None:
         super().__init__(f"{step} failed: {reason} (log: {log})")
         self.step, self.reason, self.log = step, reason, log
 

@@ -25,19 +25,20 @@ class Progress:
 
     def finished(self, step: str, seconds: float, cached: bool) -> None:
         """Leaves a line for a step that is done."""
-        self._stop()
+        self.stop()
         self.console.print(f"[green]✓[/] {step:<16} {'[dim]from the cache[/]' if cached else f'{seconds:6.1f} s'}")
 
     def failed(self, step: str, seconds: float) -> None:
         """Leaves a line for a step that failed."""
-        self._stop()
+        self.stop()
         self.console.print(f"[red]✗[/] {step:<16} {seconds:6.1f} s")
 
     def note(self, text: str) -> None:
         """Prints a message above the progress."""
         self.console.print(escape(text), soft_wrap=True)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Leaves the line of the running step."""
         if self._status is not None:
             self._status.stop()
             self._status = None

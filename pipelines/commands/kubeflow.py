@@ -1,12 +1,18 @@
 """Commands about Kubeflow."""
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.options import DEFAULT_PARAMS, Params, Sets
+from components.errors import InputError
+from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
+
+if TYPE_CHECKING:
+    from pipelines.cluster import Cluster
+    from pipelines.progress import Progress
 
 
 def compile(
@@ -26,3 +32,57 @@ def compile(
     if not platform.volume:
         print(f"note: {NO_VOLUME}", file=sys.stderr)
     print(output)
+
+
+def submit(
+    data: Source = None,
+    sets: Sets = None,
+    attach: Annotated[str, typer.Option(metavar="RUN_ID", help="Follow a run that was submitted before.")] = "",
+    detach: Annotated[bool, typer.Option("--detach", help="Start the run and leave it alone.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever the cluster's cache knows.")] = False,
+    as_json: Json = False,
+    params: Params = DEFAULT_PARAMS,
+) -> None:
+    """Runs the training pipeline on Kubeflow, and follows it; Ctrl-C leaves the run alone.
+
+    Example: `darkroom submit --data git+https://git.example.org/team/images.git@v1#data --set platform.endpoint=https://kubeflow.example.org`
+    """
+    from pipelines import runs
+    from pipelines.cluster import Cluster
+    from pipelines.progress import Progress
+    from pipelines.submission import check_cluster_source
+    from pipelines.submission import submit as start
+
+    view = Progress()
+    if attach:
+        if data or no_cache or detach:
+            raise InputError(f"--attach {attach} follows a run as it is: leave out --data, --no-cache and --detach")
+        cluster = Cluster(runs.read_settings(sets or [], params)[1])
+    else:
+        plan = runs.plan(check_cluster_source(data), sets or [], params)
+        cluster = Cluster(plan.platform)
+        attach = start(plan, cluster, view, caching=not no_cache)
+    if detach:
+        print(json.dumps({"kubeflow_run_id": attach, "page": cluster.page(attach)}) if as_json else attach)
+        return
+    _follow(attach, cluster, view, as_json)
+
+
+def _follow(run_id: str, cluster: "Cluster", view: "Progress", as_json: bool) -> None:
+    from pipelines import submission
+    from pipelines.commands.runs import summarise
+
+    try:
+        followed = submission.follow(run_id, cluster, view, submission.POLL_S)
+        outcome = submission.conclude(run_id, followed, cluster, view)
+    except KeyboardInterrupt:
+        view.stop()
+        view.note(f"detached: the run goes on; attach again with `darkroom submit --attach {run_id}`")
+        if as_json:
+            print(json.dumps({"kubeflow_run_id": run_id, "page": cluster.page(run_id), "state": "RUNNING"}))
+        raise typer.Exit(1) from None
+    if outcome["model"]:
+        summarise(outcome)
+    view.note(f"page    {outcome['page']}")
+    if as_json:
+        print(json.dumps(outcome, ensure_ascii=False))

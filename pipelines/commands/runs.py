@@ -44,7 +44,7 @@ def run(
 
         how = containers(plan.source, plan.params, plan.platform)
     outcome = runs.run(plan, Progress(), runner=how)
-    _summarise(outcome)
+    summarise(outcome)
     if as_json:
         print(json.dumps(outcome, ensure_ascii=False))
 
@@ -85,7 +85,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
     os.execv(sys.executable, [sys.executable, "-m", *command])
 
 
-def _summarise(outcome: dict[str, Any]) -> None:
+def summarise(outcome: dict[str, Any]) -> None:
+    """Shows what a run ended with."""
     model, metrics, pruned = outcome["model"], outcome["metrics"], outcome["pruned"]
     console = Console(stderr=True, highlight=False)
     table = Table(box=None, pad_edge=False)
