@@ -14,8 +14,9 @@ from components.files import whole
 from components.model import CARD
 from components.outcome import read_outcome
 from components.owners import KUBEFLOW_TAG
-from components.parents import DATA_VERSION
+from components.parents import DATA_VERSION, PARENT
 from components.store import client, use_store
+from components.tracking import ERROR, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
 from components.versions import safe_name as safe_name
 
@@ -140,6 +141,18 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
         with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
             _download_model(version, Path(place)).rename(draft)
     return target
+
+
+def fetch_error(kubeflow_run: str) -> tuple[str, str]:
+    """The step of a run on Kubeflow that failed, and its error, as the step itself told MLflow; empty where it could not."""
+    store = client()
+    experiments = [entry.experiment_id for entry in store.search_experiments(max_results=1000)]
+    for parent in store.search_runs(experiments, f"tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}'"):
+        query = f"tags.`{PARENT}` = '{parent.info.run_id}' AND attributes.status = 'FAILED'"
+        for child in store.search_runs(experiments, query, order_by=["attributes.start_time DESC"]):
+            if child.data.tags.get(ERROR):
+                return child.data.tags.get(STEP, ""), child.data.tags[ERROR]
+    return "", ""
 
 
 def _continued(name: str, data_version: str) -> tuple[Version, str] | None:

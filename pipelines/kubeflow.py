@@ -28,10 +28,6 @@ from pipelines.training import training
 
 PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
 TRAINING = {"train", "prune"}  # steps that an accelerator helps, and that keep checkpoints
-NO_VOLUME = (
-    "no volume is named (platform.volume): images travel from step to step through the artifact store, and a step that is "
-    "killed starts again from its beginning"
-)
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 
 
@@ -86,6 +82,20 @@ def cluster_pipeline(platform: PlatformConfig, arguments: Mapping[str, Any], *, 
     on_cluster.__doc__ = training.pipeline_func.__doc__
     pipeline: GraphComponent = dsl.pipeline(name=training.name, description=training.description)(on_cluster)
     return pipeline
+
+
+def notes(platform: PlatformConfig) -> list[str]:
+    """What a person should know of a platform before the first run."""
+    told = []
+    if not platform.volume:
+        told.append(
+            "no volume is named (platform.volume): images travel from step to step through the artifact store, and a step that "
+            "is killed starts again from its beginning"
+        )
+    variables = {name for given in (*platform.secrets.values(), *platform.config_maps.values()) for name in given.values()}
+    if "MLFLOW_TRACKING_URI" not in variables:
+        told.append("nothing gives the steps MLFLOW_TRACKING_URI (platform.config_maps): without Kubeflow's MLflow plug-in they fail")
+    return told
 
 
 def check_image(platform: PlatformConfig) -> None:

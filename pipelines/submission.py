@@ -18,13 +18,14 @@ from components.files import write_json
 from components.repository import FORM, is_address, parse_address
 from components.store import use_store
 from pipelines.cluster import Cluster
-from pipelines.kubeflow import NO_VOLUME, compile_pipeline, default_arguments
+from pipelines.kubeflow import compile_pipeline, default_arguments, notes
 from pipelines.local import StepFailedError, View
 from pipelines.runs import ROOT, Listener, Plan
 from pipelines.training import TASKS, training
 
 POLL_S = 5.0
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+_MISTAKE = "InputError: "
 _NO_MLFLOW = "MLFLOW_TRACKING_URI names no server that is shared with the cluster"
 
 
@@ -51,8 +52,8 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     Raises:
         InputError: The cluster can't be used, or the image can't be named.
     """
-    if not plan.platform.volume:
-        view.note(f"note: {NO_VOLUME}")
+    for note in notes(plan.platform):
+        view.note(f"note: {note}")
     experiment = cluster.experiment(plan.platform.experiment or plan.name, create=not plan.platform.experiment)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "training.yaml"
@@ -107,8 +108,8 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Followed
         poll_s: Seconds between two looks.
 
     Raises:
-        InputError: The cluster can't be used, or knows no such run.
-        StepFailedError: The run has failed, or was cancelled.
+        InputError: The cluster can't be used, knows no such run, or a step found a mistake of the user's.
+        StepFailedError: The run has failed for another reason than a mistake of the user's, or was cancelled.
     """
     watch = _Watch(view)
     while True:
@@ -120,7 +121,10 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Followed
         time.sleep(poll_s)
     if run.state != "SUCCEEDED":
         step, reason = _failure(run, tasks)
+        step, reason = _own_words(run_id, step, reason)
         watch.fail(step, tasks)
+        if reason.startswith(_MISTAKE):
+            raise InputError(reason.removeprefix(_MISTAKE))
         raise StepFailedError(step, reason, cluster.page(run_id))
     parameters = run.runtime_config.parameters if run.runtime_config else {}
     return Followed(parameters or {}, {step: watch.steps[step] for step in TASKS if step in watch.steps})
@@ -222,3 +226,15 @@ def _failure(run: Any, tasks: Mapping[str, Any]) -> tuple[str, str]:
     reasons = [" ".join(error.message.split()) for error in errors if error and error.message]
     ended = "it was cancelled" if run.state == "CANCELED" else f"Kubeflow gives no reason ({json.dumps(run.state)})"
     return (failed[0] if failed else "run"), (reasons[0] if reasons else ended)
+
+
+def _own_words(run_id: str, step: str, reason: str) -> tuple[str, str]:
+    """What the failed step told MLflow, where it could; else what Kubeflow says, which often is an exit status alone."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        return step, reason
+    try:
+        use_store()
+        own_step, error = registry.fetch_error(run_id)
+    except InputError:  # the run's failure is what counts
+        return step, reason
+    return (own_step or step, error) if error else (step, reason)

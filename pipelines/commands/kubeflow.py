@@ -24,13 +24,13 @@ def compile(
 
     Example: `darkroom compile -o training.yaml --set platform.image=registry.example.org/darkroom@sha256:...`
     """
-    from pipelines.kubeflow import NO_VOLUME, compile_pipeline, default_arguments
+    from pipelines.kubeflow import compile_pipeline, default_arguments, notes
     from pipelines.runs import read_settings
 
     settings, platform = read_settings(sets or [], params)
     compile_pipeline(output, platform, default_arguments(settings))
-    if not platform.volume:
-        print(f"note: {NO_VOLUME}", file=sys.stderr)
+    for note in notes(platform):
+        print(f"note: {note}", file=sys.stderr)
     print(output)
 
 

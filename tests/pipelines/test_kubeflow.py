@@ -12,7 +12,7 @@ from components import STEPS
 from components.code import code_version
 from components.errors import InputError
 from pipelines.commands import kubeflow as commands
-from pipelines.kubeflow import compile_pipeline, default_arguments
+from pipelines.kubeflow import compile_pipeline, default_arguments, notes
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.runs import read_settings
 from tests.pipelines.conftest import ROOT
@@ -170,6 +170,8 @@ def test_the_command_bakes_the_settings_in_and_says_what_no_volume_means(tmp_pat
     printed = capsys.readouterr()
     assert printed.out == f"{output}\n"
     assert "no volume is named (platform.volume)" in printed.err
+    assert "nothing gives the steps MLFLOW_TRACKING_URI" in printed.err
+    assert notes(read_platform(EVERYTHING)) == []
     parameters = next(yaml.safe_load_all(output.read_text()))["root"]["inputDefinitions"]["parameters"]
     assert parameters["train"]["defaultValue"]["epochs"] == 7
     assert {name for name, parameter in parameters.items() if "defaultValue" not in parameter} == {"data", "data_version", "name"}

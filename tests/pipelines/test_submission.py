@@ -19,7 +19,7 @@ from components.errors import InputError
 from components.owners import KUBEFLOW_RUN
 from components.registry import previous_reference
 from components.steps import call
-from components.tracking import client, start_run
+from components.tracking import client, start_run, step_run
 from pipelines import cluster as clusters
 from pipelines import submission
 from pipelines.cluster import COOKIES, TOKEN, Cluster
@@ -198,6 +198,21 @@ def test_a_failed_run_names_the_step_and_its_error(server: Server) -> None:
         follow(run_id, cluster, view, poll_s=0.01)
     assert str(caught.value) == f"clean failed: OOMKilled (exit code 137) (log: {server.url}/#/runs/details/{run_id})"
     assert view.events.count(("failed", "clean")) == 1
+
+
+@pytest.mark.parametrize(("kind", "caught"), [("ZeroDivisionError", StepFailedError), ("InputError", InputError)])
+def test_a_failed_steps_own_words_come_from_mlflow(
+    server: Server, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch, kind: str, caught: type[Exception]
+) -> None:
+    server.frames = [("FAILED", {"clean": "FAILED"}, "main: Error (exit code 1)")]
+    run_id, cluster, view = start(server)
+    monkeypatch.setenv(KUBEFLOW_RUN, run_id)
+    error = {"ZeroDivisionError": ZeroDivisionError, "InputError": InputError}[kind]
+    with pytest.raises(error), step_run("clean", {}):
+        raise error("the count is 0: give at least 1")
+    with pytest.raises(caught, match=r"the count is 0: give at least 1") as told:
+        follow(run_id, cluster, view, poll_s=0.01)
+    assert str(told.value).startswith("clean failed: ZeroDivisionError: " if caught is StepFailedError else "the count is 0")
 
 
 @pytest.mark.parametrize(("state", "reason"), [("FAILED", "the workflow has failed"), ("CANCELED", "it was cancelled")])
