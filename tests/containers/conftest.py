@@ -46,8 +46,8 @@ def base(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> str:
             for place in LEFT_BY_DEBOOTSTRAP:
                 shutil.rmtree(folder / place)
                 (folder / place).mkdir()
-            tar = subprocess.Popen(["tar", "-C", str(folder), "-c", "."], stdout=subprocess.PIPE)
-            subprocess.run(["docker", "import", "-", BASE], check=True, stdin=tar.stdout, capture_output=True)
+            with subprocess.Popen(["tar", "-C", str(folder), "-c", "."], stdout=subprocess.PIPE) as tar:
+                subprocess.run(["docker", "import", "-", BASE], check=True, stdin=tar.stdout, capture_output=True)
             shutil.rmtree(folder)
     return BASE
 
