@@ -4,6 +4,7 @@ It reads the settings, calls the step's plain function, tracks it in MLflow wher
 measured, leaves a failure's reason beside the outputs, and ends when the run that started it is gone.
 """
 
+import contextlib
 import hashlib
 import importlib
 import inspect
@@ -88,8 +89,8 @@ def call(
     """
     function, settings = function_of(step), config_of(step, config)
     known = inspect.signature(function).parameters
-    with tempfile.TemporaryDirectory() as place:
-        given = {name: _here(value, place) if _is_path(known[name]) else value for name, value in arguments.items() if value != ""}
+    with contextlib.ExitStack() as places:
+        given = {name: _here(value, places) if _is_path(known[name]) else value for name, value in arguments.items() if value != ""}
         if "on_epoch" in known:
             given["on_epoch"] = on_epoch
         root = os.environ.get(CHECKPOINTS, "")
@@ -99,13 +100,13 @@ def call(
             return function(**given, config=settings, checkpoints=folder)
 
 
-def _here(value: Any, place: str) -> Path:
-    """A path on this machine; what a run keeps in MLflow (`runs:/...`) is fetched for the step."""
+def _here(value: Any, places: contextlib.ExitStack) -> Path:
+    """A path on this machine; what a run keeps in MLflow (`runs:/...`) is fetched for the step, and only then takes room."""
     if not str(value).startswith("runs:/"):
         return Path(value)
     from components.registry import fetch_artifact
 
-    return fetch_artifact(str(value), Path(place))
+    return fetch_artifact(str(value), Path(places.enter_context(tempfile.TemporaryDirectory())))
 
 
 def report_curves(evaluation: str, classification_metrics: Any) -> None:
