@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.owners import HOST, PID, is_dead, owner_tags
+from components.owners import HOST, KUBEFLOW_TAG, PID, is_dead, owner_tags
 from components.store import client
 
 KEY = "darkroom.key"
@@ -109,3 +109,20 @@ def withdraw(run_id: str) -> None:
     store = client()
     store.set_terminated(run_id, "KILLED")
     store.delete_run(run_id)
+
+
+def end_claims(experiment: str, kubeflow_run: str, status: str) -> None:
+    """Ends what a run on Kubeflow has claimed and still holds, whatever became of it.
+
+    Args:
+        experiment: The experiment.
+        kubeflow_run: Kubeflow's id of the run.
+        status: `FINISHED` or `FAILED`.
+    """
+    store = client()
+    found = store.get_experiment_by_name(experiment)
+    if found is None:
+        return
+    condition = f"attributes.status = 'RUNNING' AND tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}' AND tags.`{CLAIM}` LIKE '%'"
+    for run in store.search_runs([found.experiment_id], condition):
+        store.set_terminated(run.info.run_id, status)

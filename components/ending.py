@@ -6,6 +6,7 @@ from kfp import dsl
 from kfp.dsl import PipelineTaskFinalStatus
 
 from components import tracking
+from components.claims import end_claims
 from components.owners import kubeflow_tags
 from components.parents import find_place
 from components.runlog import set_run_tags
@@ -37,6 +38,8 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     well = state == "SUCCEEDED"
     tags = {OUTCOME: state.lower(), "darkroom.page": link, **kubeflow_tags()}
     error = "" if well else reason or f"the run on Kubeflow has {state.lower()}"
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        end_claims(name, run, "FINISHED" if well else "FAILED")
     if os.environ.get("MLFLOW_RUN_ID"):  # Kubeflow's MLflow plug-in ends what it began
         place = find_place()
         if place:

@@ -10,6 +10,7 @@ from components import issues, manifest
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
+from components.repository import is_address
 from components.runlog import as_texts
 from components.versions import Version
 
@@ -43,12 +44,13 @@ def data_changes(data: Path, ingest: Mapping[str, Any], champion: Version) -> Da
         champion: The version.
 
     Returns:
-        The differences, or nothing where the version's run keeps no table of its images.
+        The differences, or nothing where they can't be counted cheaply: the version's run keeps no table of its images, or
+        the data would have to be fetched from elsewhere.
 
     Raises:
         InputError: The source can't be read.
     """
-    before = _images_of(champion)
+    before = None if is_address(data) else _images_of(champion)
     if before is None:
         return None
     labels, dropped = before

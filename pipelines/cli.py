@@ -10,7 +10,7 @@ import sys
 import typer
 
 from components.errors import InputError
-from pipelines.commands import data, doctor, kubeflow, models, retraining, runs
+from pipelines.commands import data, doctor, kubeflow, models, retraining, runs, schedules
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -32,6 +32,12 @@ data_app = typer.Typer(help="Shows the data's version, or lays out the sample.",
 data_app.command()(data.sample)
 data_app.command()(data.version)
 app.add_typer(data_app, name="data")
+
+schedule_app = typer.Typer(help="Retrains by itself: schedules in params.yaml, on Kubeflow or on this machine.", no_args_is_help=True)
+for command in (schedules.apply, schedules.pause, schedules.resume, schedules.remove, schedules.run, schedules.start, schedules.export):
+    schedule_app.command()(command)
+schedule_app.command("list")(schedules.list_)
+app.add_typer(schedule_app, name="schedule")
 
 
 def main() -> None:

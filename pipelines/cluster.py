@@ -56,6 +56,11 @@ class Cluster:
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         self._client = self._ask(lambda: self._connect(certificate))
 
+    @property
+    def kfp(self) -> Any:
+        """The SDK's own client, for what this class has no word for; its errors are the caller's."""
+        return self._client
+
     def page(self, run_id: str) -> str:
         """The address of a run's page."""
         return page_of(self.endpoint, run_id)

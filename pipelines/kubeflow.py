@@ -29,15 +29,19 @@ from pipelines.training import training
 PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
 TRAINING = {"train", "prune"}  # steps that an accelerator helps, and that keep checkpoints
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
+CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits
 
 
-def compile_pipeline(output: Path, platform: PlatformConfig, arguments: Mapping[str, Any], *, caching: bool = True) -> None:
+def compile_pipeline(
+    output: Path, platform: PlatformConfig, arguments: Mapping[str, Any], pipeline: GraphComponent = training, *, caching: bool = True
+) -> None:
     """Writes the pipeline as YAML; the same inputs give the same bytes.
 
     Args:
         output: The file, which ends in `.yaml`.
         platform: Where and how the steps run.
         arguments: Values that a run has where it is started without its own, by the names of the pipeline's parameters.
+        pipeline: The training pipeline, or the retraining pipeline.
         caching: Whether the steps may be taken from the cluster's cache.
 
     Raises:
@@ -45,7 +49,7 @@ def compile_pipeline(output: Path, platform: PlatformConfig, arguments: Mapping[
     """
     with tempfile.TemporaryDirectory() as place, whole(output) as draft:
         written = Path(place) / "pipeline.yaml"
-        compiler.Compiler().compile(cluster_pipeline(platform, arguments, caching=caching), str(written))
+        compiler.Compiler().compile(cluster_pipeline(platform, arguments, pipeline, caching=caching), str(written))
         components.load_component_from_file(str(written))  # what Kubeflow's own loader refuses is not kept
         draft.write_text(_without_heading(written.read_text()))
 
@@ -61,27 +65,29 @@ def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     return {**settings, "params": settings, "previous": ""}
 
 
-def cluster_pipeline(platform: PlatformConfig, arguments: Mapping[str, Any], *, caching: bool = True) -> GraphComponent:
-    """The training pipeline, with every task placed on the platform, and a last task that reports how it ended."""
+def cluster_pipeline(
+    platform: PlatformConfig, arguments: Mapping[str, Any], pipeline: GraphComponent = training, *, caching: bool = True
+) -> GraphComponent:
+    """The pipeline, with every task placed on the platform, and a last task that reports how it ended."""
     check_image(platform)
 
-    signature = inspect.signature(training.pipeline_func)
+    signature = inspect.signature(pipeline.pipeline_func)
 
     def on_cluster(*values: Any) -> None:
         channels = dict(zip(signature.parameters, values, strict=True))
         ending = ending_component(name=channels["name"], run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, endpoint=platform.endpoint)
         with dsl.ExitHandler(ending.set_display_name("ending").set_caching_options(False), name="training"):
-            training.pipeline_func(**channels)  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
+            pipeline.pipeline_func(**channels)  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
         for task in Pipeline.get_default_pipeline().tasks.values():
-            _place(task, platform, final=task is ending)
+            _place(task, platform, final=task is ending, continuing=pipeline is not training)
             if not caching:
                 task.set_caching_options(False)
 
     parameters = [_with_default(parameter, arguments) for parameter in signature.parameters.values()]
     on_cluster.__signature__ = signature.replace(parameters=parameters, return_annotation=signature.empty)  # type: ignore[attr-defined]
-    on_cluster.__doc__ = training.pipeline_func.__doc__
-    pipeline: GraphComponent = dsl.pipeline(name=training.name, description=training.description)(on_cluster)
-    return pipeline
+    on_cluster.__doc__ = pipeline.pipeline_func.__doc__
+    placed: GraphComponent = dsl.pipeline(name=pipeline.name, description=pipeline.description)(on_cluster)
+    return placed
 
 
 def notes(platform: PlatformConfig) -> list[str]:
@@ -114,7 +120,7 @@ def _with_default(parameter: inspect.Parameter, arguments: Mapping[str, Any]) ->
     return parameter.replace(default=default, kind=inspect.Parameter.KEYWORD_ONLY)  # so that any of them may have one
 
 
-def _place(task: PipelineTask, platform: PlatformConfig, *, final: bool) -> None:
+def _place(task: PipelineTask, platform: PlatformConfig, *, final: bool, continuing: bool) -> None:
     """Says of one task where and how it runs."""
     step = task.component_spec.name.removesuffix("-component")
     task.set_container_image(platform.image)
@@ -129,6 +135,8 @@ def _place(task: PipelineTask, platform: PlatformConfig, *, final: bool) -> None
     task.set_retry(platform.num_retries, f"{platform.retry_wait_s}s", platform.retry_factor, f"{_trying_s(platform)}s")
     if PIXELS & {*(task.component_spec.inputs or {}), *(task.component_spec.outputs or {})}:
         kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", "Memory", f"{round(platform.shared_memory_gib * 1024)}Mi")
+        _mount_volume(task, platform)
+    elif continuing and step in CONTINUING:
         _mount_volume(task, platform)
     if step in TRAINING and platform.accelerator_count:
         task.set_accelerator_type(platform.accelerator_type).set_accelerator_limit(platform.accelerator_count)

@@ -167,7 +167,7 @@ class _Facts:
             return
         if self.best.tags.get(DATA_VERSION) != self.plan.version:
             changes = data_changes(Path(self.plan.source), self.plan.params["ingest"], self.best)
-            yield Reason("new_data", str(changes or "what changed is not known: the champion's run keeps no table of its images"))
+            yield Reason("new_data", str(changes or "what changed can't be counted from here"))
         if self.run is None:
             yield Reason("changed_code", f"the run behind version {self.best.number} is gone")
             return

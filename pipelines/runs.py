@@ -69,9 +69,18 @@ def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> 
     settings, platform = read_settings(overrides, params)
     source = data or DATA
     check_source(source)
-    name = settings["register"].get("name") or _source_name(source)
+    return Plan(source, data_version(source), model_name(settings, source), settings, platform)
+
+
+def model_name(settings: Mapping[str, Mapping[str, Any]], source: Path) -> str:
+    """What the model, and the experiment, are called: `register.name`, or else named after the source.
+
+    Raises:
+        InputError: It can't be a model's name.
+    """
+    name = str(settings["register"].get("name") or _source_name(source))
     versions.check_name(name)
-    return Plan(source, data_version(source), name, settings, platform)
+    return name
 
 
 def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict[str, dict[str, Any]], PlatformConfig]:

@@ -14,6 +14,7 @@ from components.ingest.contents import read_contents
 from components.model import WEIGHTS, ModelCard, read_card
 from components.packaging import bundle_sha256
 from components.registry import fetch_bundle, kept
+from components.repository import fetched
 from components.versions import Version, champion
 from pipelines.runs import Plan
 
@@ -59,8 +60,9 @@ def _misfit(card: ModelCard, train: Mapping[str, Any], plan: Plan) -> str:
     if train["side_px"] not in ("auto", card.side_px):
         return f"it is made for {card.side_px} px, train.side_px is {train['side_px']}"
     found: set[str] = set()
-    for labels in read_contents(plan.source, IngestConfig(**plan.params["ingest"])).values():
-        found |= labels
+    with fetched(plan.source, plan.version) as place:
+        for labels in read_contents(place, IngestConfig(**plan.params["ingest"])).values():
+            found |= labels
     if found != set(card.classes):
         odd = sorted(found ^ set(card.classes))
         return f"its classes differ in {', '.join(map(repr, odd[:5]))}" + (" and more" if len(odd) > 5 else "")

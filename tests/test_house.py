@@ -11,7 +11,7 @@ import yaml
 
 from components import STEPS
 from components.code import code_files
-from components.config import StepConfig, parse
+from components.config import LISTS, StepConfig, parse
 from components.steps import config_of, function_of
 from pipelines.planning import RetrainConfig
 from pipelines.platform import SECTION, read_platform
@@ -23,7 +23,7 @@ OTHERS = {SECTION: read_platform({}), "retrain": RetrainConfig()}  # sections th
 def test_every_folder_is_a_step_in_flow_order() -> None:
     folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
     assert folders == set(STEPS)
-    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*STEPS, *OTHERS]
+    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*STEPS, *OTHERS, *LISTS]
 
 
 def defaults_of(section: str) -> StepConfig:

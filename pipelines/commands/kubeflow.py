@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from components.config import dump
 from components.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
 
@@ -19,6 +20,7 @@ def compile(
     output: Annotated[Path, typer.Option("--output", "-o", help="The YAML file to write.")] = Path("build/training.yaml"),
     sets: Sets = None,
     params: Params = DEFAULT_PARAMS,
+    pipeline: Annotated[str, typer.Option(help="training, or retraining (which trains only if there is reason to).")] = "training",
 ) -> None:
     """Writes the pipeline as Kubeflow's YAML, with the settings as its default parameters.
 
@@ -26,9 +28,18 @@ def compile(
     """
     from pipelines.kubeflow import compile_pipeline, default_arguments, notes
     from pipelines.runs import read_settings
+    from pipelines.turns import read_retrain
 
     settings, platform = read_settings(sets or [], params)
-    compile_pipeline(output, platform, default_arguments(settings))
+    if pipeline == "retraining":
+        from pipelines.retraining import retraining
+
+        arguments = {"force": False, "retrain": dump(read_retrain(sets or [], params))} | default_arguments(settings)
+        compile_pipeline(output, platform, arguments, retraining)
+    elif pipeline == "training":
+        compile_pipeline(output, platform, default_arguments(settings))
+    else:
+        raise InputError(f"--pipeline is {pipeline!r}: give training or retraining")
     for note in notes(platform):
         print(f"note: {note}", file=sys.stderr)
     print(output)

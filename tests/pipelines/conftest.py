@@ -1,17 +1,29 @@
 """A small real data set, and the command line as a person calls it: in a process of its own, in a project's folder."""
 
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from components import issues, manifest
+from components.claims import KEY
+from components.images import Images
+from components.register.config import RegisterConfig
+from components.register.register import register
+from components.tracking import finish_run, start_run
+from pipelines import runs
+from pipelines.runs import Plan, plan
+from tests.finished import make
 
 ROOT = Path(__file__).parent.parent.parent
 QUICK = ("train.epochs=1", "prune.epochs=1", "train.side_px=16", "evaluate.num_resamples=100")
@@ -64,3 +76,45 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
+
+
+@dataclasses.dataclass
+class Toys:
+    """A source, what would be run on it, and the run behind its champion."""
+
+    source: Path
+    plan: Plan
+    run_id: str
+
+    def start(self, key: str, **tags: str) -> str:
+        return start_run("toys", "other", {}, {KEY: key, **tags}, "toys", self.plan.version)
+
+
+@pytest.fixture(scope="module")
+def toys(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toys]:
+    """A champion whose run has finished; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("toys")
+    shutil.copyfile(migrated_store, folder / "mlflow.db")
+    work = make(folder / "made", judge_pruned=False)
+    table, source = manifest.read(work.sources.splits), folder / "toys"
+    images = Images(work.images)
+    for path, name in zip(table.column("path"), table.column("image_id"), strict=True):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_bytes(images[name])
+    dropped = b"no image at all"
+    (source / "cat" / "broken.png").write_bytes(dropped)
+    issues.write(
+        work.sources.issues,
+        [{"path": "cat/broken.png", "image_id": hashlib.sha256(dropped).hexdigest(), "action": "dropped", "check": "x"}],
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        made = plan(source, [], ROOT / "params.yaml")
+        dataclasses.replace(table, data_version=made.version).write(work.sources.splits)
+        run_id = runs._start(made)
+        patch.setenv("MLFLOW_RUN_ID", run_id)
+        outputs = {name: folder / name for name in ("outcome", "report")}
+        register(**work.arguments(), **outputs, config=RegisterConfig(), name="toys", params=made.params)
+        patch.delenv("MLFLOW_RUN_ID")
+        finish_run(run_id, "FINISHED")
+        yield Toys(source, made, run_id)

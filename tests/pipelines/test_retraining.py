@@ -1,0 +1,144 @@
+"""The retraining pipeline: what Kubeflow is given, and what its first and last task do beside a real champion."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kfp import dsl
+
+from components.claims import CLAIM, claims, end_claims
+from components.config import dump
+from components.errors import InputError
+from components.files import write_json
+from components.owners import KUBEFLOW_RUN
+from components.tracking import client
+from components.volume import VOLUME
+from pipelines.clustered import close, plan_on_cluster
+from pipelines.commands.kubeflow import compile as compile_command
+from pipelines.kubeflow import compile_pipeline
+from pipelines.planning import RetrainConfig
+from pipelines.platform import read_platform
+from pipelines.retraining import plan_component, retraining
+from pipelines.runs import Plan
+from tests.pipelines.conftest import ROOT, Project, Toys, shapes
+from tests.pipelines.test_notifying import webhook
+
+PLATFORM = {"image": "registry.example.org/darkroom@sha256:" + "0a" * 32, "volume": "darkroom", "endpoint": "https://kubeflow.example.org"}
+CONFIG = dump(RetrainConfig())
+RUN = "0f0e0d0c-1111-2222-3333-444444444444"
+
+
+@pytest.fixture
+def cluster(toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toys:
+    monkeypatch.setenv(KUBEFLOW_RUN, RUN)
+    monkeypatch.setenv(VOLUME, str(tmp_path))
+    return toys
+
+
+def epochs(toys: Toys, number: int) -> Plan:
+    return dataclasses.replace(toys.plan, params=toys.plan.params | {"train": toys.plan.params["train"] | {"epochs": number}})
+
+
+def test_kubeflow_trains_only_under_the_condition(tmp_path: Path) -> None:
+    compile_pipeline(tmp_path / "one.yaml", read_platform(PLATFORM), {}, retraining)
+    compile_pipeline(tmp_path / "two.yaml", read_platform(PLATFORM), {}, retraining)
+    text = (tmp_path / "one.yaml").read_text()
+    assert text == (tmp_path / "two.yaml").read_text()
+    pipeline, platform = yaml.safe_load_all(text)
+    inside = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    assert set(inside) == {"plan-component", "condition-2"}
+    assert inside["condition-2"]["triggerPolicy"]["condition"].endswith("['pipelinechannel--plan-component-action'] == 'train'")
+    assert not inside["plan-component"]["cachingOptions"]
+    tasks = pipeline["components"]["comp-condition-2"]["dag"]["tasks"]
+    assert {"ingest-component", "register-component", "close-component"} <= set(tasks)
+    assert tasks["close-component"]["dependentTasks"] == ["register-component"]
+    asked = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    mounting = {name.removeprefix("exec-").removesuffix("-component") for name, one in asked.items() if "pvcMount" in one}
+    assert mounting >= {"plan", "ingest", "split", "train", "register"}
+
+
+def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
+    sets = ["platform.image=" + PLATFORM["image"], "retrain.max_age_days=30"]
+    compile_command(tmp_path / "one.yaml", sets, ROOT / "params.yaml", "retraining")
+    inputs = next(yaml.safe_load_all((tmp_path / "one.yaml").read_text()))["root"]["inputDefinitions"]["parameters"]
+    assert inputs["retrain"]["defaultValue"]["max_age_days"] == 30
+    assert {"data", "name"} == {name for name, one in inputs.items() if "defaultValue" not in one}
+    with pytest.raises(InputError, match="--pipeline is 'other': give training or retraining"):
+        compile_command(tmp_path / "one.yaml", sets, ROOT / "params.yaml", "other")
+
+
+def test_the_first_task_stops_where_nothing_changed(cluster: Toys) -> None:
+    planned = plan_component.python_func(str(cluster.source), "toys", CONFIG, cluster.plan.params, False)
+    assert (planned.action, planned.data_version, planned.claim) == ("nothing", cluster.plan.version, "")
+
+
+def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    work = epochs(cluster, 11)
+    first = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
+    assert first.action == "train"
+    assert client().get_run(first.claim).data.tags["darkroom.retrain_reasons"] == "changed_parameters"
+    monkeypatch.setenv(KUBEFLOW_RUN, "another")
+    second = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
+    assert second.action == "wait"
+    assert f"left alone: run {first.claim[:8]} does the same, on kubeflow run {RUN}" in capsys.readouterr().out
+    end_claims("toys", RUN, "FAILED")
+    assert client().get_run(first.claim).info.status == "FAILED"
+    assert plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False).action == "train"
+
+
+def test_the_last_task_ends_the_claim_and_tells_people(cluster: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = epochs(cluster, 12)
+    planned = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
+    model = {"name": "toys", "version": 2, "alias": "", "variant": "full"}
+    outcome = {"model": model, "metrics": {"accuracy": 0.5}, "decision": "challenger", "reason": "it is worse"}
+    write_json(tmp_path / "outcome", outcome)
+    with webhook(monkeypatch, 200) as hook:
+        close(planned.claim, str(tmp_path / "outcome"))
+    assert [(body["event"], body["why"]) for body in hook.bodies] == [("refusal", "it is worse")]
+    assert client().get_run(planned.claim).info.status == "FINISHED"
+    again = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
+    assert again.action == "nothing"
+
+
+def test_the_other_steps_find_the_earlier_splits_on_the_volume(cluster: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "toys"
+    shutil.copytree(cluster.source, source)
+    (source / "dog" / "0012.png").unlink()
+    planned = plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 13).params, False)
+    assert Path(planned.previous).parent == tmp_path / "previous"
+    assert Path(planned.previous).is_file()
+    (claim,) = claims("toys", client().get_run(planned.claim).data.tags["darkroom.key"])
+    assert claim.tags[CLAIM] == "holds"
+    monkeypatch.delenv(VOLUME)
+    assert plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 14).params, False).previous == ""
+
+
+@pytest.mark.slow
+def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kfp import local
+
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder / 'mlflow.db'}")
+    data = shapes(project.folder / "shapes")
+    from pipelines.runs import read_settings
+
+    sets = ["train.epochs=1", "prune.enabled=false", "train.side_px=16", "evaluate.num_resamples=100"]
+    settings = read_settings(sets, project.folder / "params.yaml")[0]
+    arguments: dict[str, Any] = {**settings, "data": str(data), "name": "shapes", "params": settings, "retrain": CONFIG}
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(project.folder / "runs" / "local"))
+    pipeline: Any = retraining
+    assert isinstance(pipeline, dsl.graph_component.GraphComponent)
+    pipeline(**arguments)
+    runs = client().search_runs([client().get_experiment_by_name("shapes").experiment_id])  # type: ignore[union-attr]
+    (held,) = [run for run in runs if CLAIM in run.data.tags]
+    assert held.info.status == "FINISHED"
+    assert held.data.tags["darkroom.model_version"] == "1"
+    assert client().get_model_version_by_alias("shapes", "champion").version == 1
+    pipeline(**arguments)
+    assert len(client().search_model_versions("name = 'shapes'")) == 1
+    assert len([run for run in client().search_runs([held.info.experiment_id]) if CLAIM in run.data.tags]) == 1
+    assert os.environ["MLFLOW_TRACKING_URI"].endswith("mlflow.db")
