@@ -28,7 +28,16 @@ from pipelines.containers import ENGINE_ERRORS, Limits, follow, one_line, run_st
 from pipelines.image import CODE_LABEL, LOCK_LABEL, code_hash, recorded
 from pipelines.platform import PlatformConfig
 
-_PASSED_ON = ("MLFLOW_", "DARKROOM_", "AWS_", "OMP_", "MKL_", "OPENBLAS_")  # beginnings of variables that the steps get
+_PASSED_ON = (
+    "MLFLOW_",
+    "DARKROOM_",
+    "AWS_",
+    "GIT_USERNAME",
+    "GIT_PASSWORD",
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+)  # beginnings of variables that the steps get
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _NVIDIA = "nvidia.com/gpu"
 _TRY = "import os, sys; os.access('.', os.W_OK) or sys.exit('it may not write there')"

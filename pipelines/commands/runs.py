@@ -20,16 +20,19 @@ class Where(StrEnum):
 
     LOCAL = "local"
     DOCKER = "docker"
+    KUBEFLOW = "kubeflow"
 
 
 def run(
     data: Source = None,
     sets: Sets = None,
-    runner: Annotated[Where, typer.Option(help="Steps as processes, or in containers of the image that `make image` built.")] = Where.LOCAL,
+    runner: Annotated[
+        Where, typer.Option(help="Steps as processes, in containers of the image that `make image` built, or on Kubeflow as `submit`.")
+    ] = Where.LOCAL,
     as_json: Json = False,
     params: Params = DEFAULT_PARAMS,
 ) -> None:
-    """Runs the training pipeline on this machine.
+    """Runs the training pipeline, on this machine where no other runner is named.
 
     Example: `darkroom run --data photos/ --set train.epochs=3`
     """
@@ -37,6 +40,11 @@ def run(
     from pipelines.local import PROCESSES, Runner
     from pipelines.progress import Progress
 
+    if runner is Where.KUBEFLOW:
+        from pipelines.commands.kubeflow import submit
+
+        submit(data, sets, as_json=as_json, params=params)
+        return
     plan = runs.plan(data, sets or [], params)
     how: Runner = PROCESSES
     if runner is Where.DOCKER:
