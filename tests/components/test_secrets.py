@@ -1,0 +1,25 @@
+import pytest
+
+from components.secrets import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("at postgresql://me:hunter2@db:5432/x", "at postgresql://***@db:5432/x"),
+        ("password=hunter22 and more", "password=*** and more"),
+        ('{"api_key": "hunter22"}', '{"api_key": "***"}'),
+        ("Authorization: Bearer abcdef.ghijkl", "Authorization: Bearer ***"),
+        ("epoch 1/1  loss 0.5  https://example.org/a@2x.png", "epoch 1/1  loss 0.5  https://example.org/a@2x.png"),
+        ("the token of class cat", "the token of class cat"),
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out_and_the_rest_stays(text: str, left: str) -> None:
+    assert redact(text) == left
+
+
+def test_values_of_variables_named_like_secrets_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-value-1")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:planted-value-2@example.org")
+    monkeypatch.setenv("HARMLESS", "ordinary words")
+    assert redact("planted-value-1, planted-value-2, ordinary words") == "***, ***, ordinary words"
