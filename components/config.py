@@ -94,6 +94,19 @@ def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[s
         sections = {name: section for name, section in sections.items() if name not in LISTS}
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise InputError(f"{path} must hold sections of settings, such as `train:` with `epochs: 3` below it")
+    return overlay(sections, overrides)
+
+
+def overlay(sections: dict[str, dict[str, Any]], overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Lays `--set step.name=value` over settings, in place.
+
+    Args:
+        sections: A dictionary of settings for each section.
+        overrides: Settings such as `train.epochs=3`; values are read as YAML.
+
+    Raises:
+        InputError: An override has no `step.name=value` form, or names no section.
+    """
     for override in overrides:
         name, equals, text = override.partition("=")
         step, dot, setting = name.strip().partition(".")

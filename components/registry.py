@@ -15,7 +15,7 @@ from components.model import CARD
 from components.outcome import read_outcome
 from components.owners import KUBEFLOW_TAG
 from components.parents import DATA_VERSION, PARENT
-from components.store import client, use_store
+from components.store import client, pages, use_store
 from components.tracking import ERROR, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
 from components.versions import safe_name as safe_name
@@ -111,6 +111,15 @@ def fetch_outcome(kubeflow_run: str, root: Path) -> dict[str, Any]:
             outcome = read_outcome(Path(store.download_artifacts(run.info.run_id, OUTCOME_KEPT, str(folder))))
             return {**outcome, "experiment": experiments[run.info.experiment_id], "report": str(report)}
     return {}
+
+
+def aliased_versions() -> list[Version]:
+    """The versions of all models that have an alias."""
+    found = []
+    for model in pages(client().search_registered_models):
+        numbers = {int(number) for number in model.aliases.values()}
+        found += [version for version in versions(model.name) if version.number in numbers]
+    return found
 
 
 def fetch_bundle(reference: str, cache: Path) -> Path:

@@ -62,6 +62,11 @@ def log_params(run_id: str, params: Params) -> None:
         store.log_batch(run_id, params=entries[start : start + _BATCH])
 
 
+def as_text(value: Any) -> str:
+    """A setting as MLflow keeps it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def log_measures(run_id: str, measures: Mapping[str, float], step: int = 0) -> None:
     """Logs finite numbers to a run.
 
@@ -92,6 +97,11 @@ def log_curves(run_id: str, points: list[tuple[int, Mapping[str, float]]]) -> No
 def log_files(run_id: str, folder: Path) -> None:
     """Keeps everything in a folder with a run, under the same names."""
     client().log_artifacts(run_id, str(folder))
+
+
+def log_values(run_id: str, name: str, values: Any) -> None:
+    """Keeps plain values with a run as a JSON file of this name."""
+    client().log_text(run_id, json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", name)
 
 
 def log_picture(run_id: str, path: Path, key: str) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from components.environment import environment_tags
 from components.owners import is_dead, owner_tags, source_tags
 from components.parents import DATA_VERSION, PARENT, PIPELINE, Place, find_place, is_first_rank, pipeline_parent
-from components.runlog import Params, log_measures, log_params, set_run_tags
+from components.runlog import Params, log_measures, log_params, log_values, set_run_tags
 from components.store import client, experiment_id, pages, reaching
 from components.store import tracking_uri as tracking_uri
 from components.store import use_store as use_store
@@ -26,6 +27,8 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 STEP = "darkroom.step"
 CACHED = "darkroom.cached"
 ERROR = "darkroom.error"
+RESUMED = "darkroom.resumed"  # how often a failed run was taken up again
+SETTINGS = "settings.json"  # artifact of a parent run: its settings, exactly
 
 
 class StepRun(Protocol):
@@ -71,16 +74,28 @@ def start_run(
 
 
 def describe_run(run_id: str, params: Params, data_source: str, data_version: str) -> None:
-    """Logs a parent run's settings and data; also for a run that Kubeflow's MLflow plug-in has started."""
+    """Logs a parent run's settings, data and environment; also for a run that Kubeflow's MLflow plug-in has started."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     store = client()
-    store.set_tag(run_id, DATA_VERSION, data_version)
+    set_run_tags(run_id, {DATA_VERSION: data_version, **environment_tags()})
     log_params(run_id, params)
+    log_values(run_id, SETTINGS, params)
     name = data_source.rstrip("/").rsplit("/", 1)[-1] or data_source
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))
     store.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+
+def reopen_run(run_id: str) -> None:
+    """Sets a run that ended to running again, under this process, and with the code and environment of now."""
+    store = client()
+    tags = store.get_run(run_id).data.tags
+    store.update_run(run_id, status="RUNNING")
+    resumed = int(tags.get(RESUMED, "0")) + 1
+    set_run_tags(run_id, {**source_tags(), **owner_tags(), **environment_tags(), RESUMED: str(resumed)})
+    if ERROR in tags:
+        store.delete_tag(run_id, ERROR)
 
 
 def finish_run(run_id: str, status: Status, error: str = "") -> None:

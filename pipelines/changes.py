@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from components import issues, manifest
+from components.environment import CODE
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
 from components.repository import is_address
 from components.runlog import as_texts
 from components.versions import Version
-
-CODE = "darkroom.code."  # and the step's name: tags of a run with the versions of the steps' code
 
 
 @dataclass(frozen=True)

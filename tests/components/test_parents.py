@@ -12,7 +12,7 @@ import pytest
 from components.errors import InputError
 from components.owners import KUBEFLOW_RUN
 from components.parents import find_place, pipeline_parent
-from components.store import client
+from components.store import artifact_location, client
 from components.tracking import finish_pipeline, open_run, step_run
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
@@ -35,7 +35,11 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, step: str, parent: str, inputs: dic
 
 def plugged_parent() -> str:
     """The run that the plug-in makes for the pipeline."""
-    return str(client().create_run(client().create_experiment("KFP-Default"), tags={"kfp.pipeline_run_id": PIPELINE}).info.run_id)
+    return str(
+        client()
+        .create_run(client().create_experiment("KFP-Default", artifact_location()), tags={"kfp.pipeline_run_id": PIPELINE})
+        .info.run_id
+    )
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_a_run_is_opened_where_none_is_given(mlflow_store: Path) -> None:
 
 def test_a_run_that_kubeflow_started_gets_its_settings_and_goes_on(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = client()
-    given = store.create_run(store.create_experiment("kubeflow")).info.run_id
+    given = store.create_run(store.create_experiment("kubeflow", (mlflow_store / "kept").as_uri())).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", given)
     with open_run("digits", {"train": {"epochs": 3}}, VERSION) as run_id:
         assert run_id == given

@@ -1,0 +1,61 @@
+"""The environment: what a run's numbers may depend on besides data, settings and registry: Python, torch, packages, device, code.
+
+Everything here is named one by one; the process's variables at large, which hold secrets, are never read.
+"""
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from components import STEPS
+from components.code import LOCK, code_version
+
+PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM = (f"darkroom.{name}" for name in ("python", "torch", "packages", "device", "system"))
+ENVIRONMENT = (PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM)
+CODE = "darkroom.code."  # and the step's name: the version of its code
+
+
+def environment_tags() -> dict[str, str]:
+    """Tags that say in what a run runs: versions, a hash of the locked packages, the device, and the code of each step."""
+    return {
+        PYTHON: platform.python_version(),
+        TORCH: _version("torch"),
+        PACKAGES: hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12] if LOCK.exists() else "not locked",
+        DEVICE: device(),
+        SYSTEM: f"{platform.system()} {platform.machine()}",
+        **{CODE + step: code_version(step) for step in STEPS},
+    }
+
+
+def device() -> str:
+    """The GPUs that a step would find, or else the processor."""
+    return _gpus() or f"{_processor()}, {len(os.sched_getaffinity(0))} threads"
+
+
+def _gpus() -> str:
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return ""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]  # torch would say the same, seconds later
+    try:
+        answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    names = sorted(line.strip() for line in answer.stdout.splitlines() if line.strip()) if answer.returncode == 0 else []
+    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
+
+
+def _processor() -> str:
+    description = Path("/proc/cpuinfo")
+    lines = description.read_text().splitlines() if description.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
