@@ -50,7 +50,7 @@ def wilson(num_right: int, num_images: int) -> tuple[float, float]:
 
 def _bootstrap(predictions: Predictions, num_resamples: int, seed: int) -> dict[str, tuple[float, float]]:
     drawn: dict[str, list[Floats]] = {name: [] for name in MEASURES}
-    for weights in _resamples(len(predictions), num_resamples, seed):
+    for weights in resamples(len(predictions), num_resamples, seed):
         counts = count(predictions.truth, predictions.predicted, len(predictions.classes), weights)
         values = scores(counts, predictions.task)
         for name in MEASURES:
@@ -65,7 +65,8 @@ def _bootstrap(predictions: Predictions, num_resamples: int, seed: int) -> dict[
     return limits
 
 
-def _resamples(num_images: int, num_resamples: int, seed: int) -> Iterator[Floats]:
+def resamples(num_images: int, num_resamples: int, seed: int) -> Iterator[Floats]:
+    """Test sets drawn with replacement: how often each image stands in each, `(S, N) float64`, some S at a time."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // num_images)
     for start in range(0, num_resamples, step):
