@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from components.errors import InputError
+from components.files import whole
 from components.repository import is_address, parse_address, recorded_md5
 
 
@@ -72,6 +73,51 @@ def difference(source: Path, version: str) -> str:
         f"{source} differs from {source.name}.dvc (now {version[:12]}, recorded {recorded[:12]}): run `dvc add {source}` to make it "
         f"a new data version, or `dvc checkout {source}` to go back"
     )
+
+
+def fetch_version(version: str, into: Path) -> bool:
+    """Lays out data of a version from DVC's cache, or from the default remote of the DVC repository.
+
+    Args:
+        version: What `dvc add` wrote as `md5`.
+        into: Where the folder or file appears, whole or not at all; must not exist.
+
+    Returns:
+        Whether DVC has it.
+    """
+    from dvc.config import NoRemoteError
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.fs import localfs
+    from dvc.repo import Repo
+    from dvc_data.hashfile import load
+    from dvc_data.hashfile.checkout import checkout
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    name = HashInfo("md5", version)
+    try:
+        with Repo() as repo:
+            storage = repo.cache.local
+            with suppress(NoRemoteError, DvcException, OSError):  # no remote, or it doesn't answer: as if it had nothing
+                while (missing := _missing(storage, name)) and repo.cloud.pull(missing).transferred:
+                    pass  # first the list of a folder's files, then the files
+            if _missing(storage, name):
+                return False
+            with whole(into) as draft:
+                checkout(str(draft.absolute()), localfs, load(storage, name), storage, quiet=True)
+            return True
+    except NotDvcRepoError:
+        return False
+
+
+def _missing(storage: Any, name: Any) -> list[Any]:
+    """What a storage lacks of a version: the list of a folder's files, or some of them; nothing where all is there."""
+    from dvc_data.hashfile import load
+
+    if not storage.exists(name.value):
+        return [name]
+    found: Any = load(storage, name)
+    parts = [part for _, _, part in found] if name.isdir else []
+    return [part for part in parts if not storage.exists(part.value)]
 
 
 @contextmanager
