@@ -10,7 +10,7 @@ import sys
 import typer
 
 from components.errors import InputError
-from pipelines.commands import data, doctor, kubeflow, models, retraining, runs, schedules
+from pipelines.commands import data, doctor, history, kubeflow, models, retraining, runs, schedules
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 app.command()(runs.run)
 app.command()(retraining.retrain)
+app.command()(runs.resume)
+app.command("runs")(history.runs)
+app.command()(history.gc)
 app.command()(runs.logs)
 app.command()(runs.ui)
 app.command()(models.predict)
@@ -43,18 +46,18 @@ app.add_typer(schedule_app, name="schedule")
 def main() -> None:
     """Runs a command; a user's mistake becomes one sentence and exit status 2."""
     as_json = "--json" in sys.argv
-    status, message = 0, ""
+    status, message, notes = 0, "", list[str]()
     try:
         app()
     except InputError as error:
-        status, message = 2, str(error)
+        status, message, notes = 2, str(error), getattr(error, "__notes__", [])
     except KeyboardInterrupt:
         status, message = 1, "stopped; the same command goes on from where it was"
     except Exception as error:
         if type(error).__name__ != "StepFailedError":
             raise
-        status, message = 1, str(error)
-    print(f"error: {message}", file=sys.stderr)
+        status, message, notes = 1, str(error), getattr(error, "__notes__", [])
+    print("\n".join([f"error: {message}", *notes]), file=sys.stderr)
     if as_json:
         print(json.dumps({"error": message, "status": status}, ensure_ascii=False))
     sys.exit(status)

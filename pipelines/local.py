@@ -17,16 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from components.errors import InputError
-from components.files import read_json
+from components.files import read_json, write_json
+from components.secrets import redact
 from components.steps import ERROR_FILE
 
 if TYPE_CHECKING:
     from kfp import local
     from kfp.dsl.graph_component import GraphComponent
 
+USED = "used.json"  # in a run's artifacts: the beginnings of the cache's keys that answered, by step
+
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _STARTED = re.compile(r"Executing task '(?P<task>[^']+)'$")
-_CACHED = re.compile(r"Task (?P<task>\S+) cache hit \(key=")
+_CACHED = re.compile(r"Task (?P<task>\S+) cache hit \(key=(?P<key>[0-9a-f]+)\)")
 _FINISHED = re.compile(r"Task '(?P<task>[^']+)' finished with status (?P<status>SUCCESS|FAILURE)$")
 _ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Exit|Interrupt)\b")  # the last line of a traceback
 _OWN_WORDS = re.compile(r"\w")  # what a step prints starts with a word; kfp's echo of its input with a bracket or a space
@@ -46,6 +49,14 @@ class View(Protocol):
 
     def failed(self, step: str, seconds: float) -> None:
         """A step failed."""
+
+
+class MistakeInStepError(InputError):
+    """A user's mistake that a step found, with the step."""
+
+    def __init__(self, step: str, message: str) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class Runner(Protocol):
@@ -112,13 +123,13 @@ def execute(
         runner: How the steps are run.
 
     Raises:
-        InputError: A step found a mistake of the user's.
+        MistakeInStepError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
     """
     from kfp import local  # takes seconds, which a command that runs nothing should not wait for
 
     root.mkdir(parents=True, exist_ok=True)
-    watch = _Watch(_task_names(pipeline), logs, view)
+    watch = _Watch(_task_names(pipeline), logs, view, root / USED)
     try:
         with runner.ready(pipeline) as kind, watch.listening():
             local.init(kind, pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
@@ -139,7 +150,7 @@ def _task_names(pipeline: "GraphComponent") -> dict[str, str]:
 def _failure(watch: "_Watch", root: Path, logs: Path) -> Exception:
     step = watch.names[watch.failed_task]
     log = logs / f"{step}.log"
-    reasons = list(root.glob(f"*/{watch.failed_task}/{ERROR_FILE}"))
+    reasons = sorted(root.glob(f"*/{watch.failed_task}/{ERROR_FILE}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if not reasons:
         errors = [line for line in log.read_text().split("\n") if _ERROR.match(line)]
         return StepFailedError(
@@ -147,15 +158,15 @@ def _failure(watch: "_Watch", root: Path, logs: Path) -> Exception:
         )
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
-        return InputError(reason["message"])
+        return MistakeInStepError(step, reason["message"])
     return StepFailedError(step, ": ".join(filter(None, (reason["type"], reason["message"]))), log)
 
 
 class _Watch:
     """Turns the lines that kfp prints into events, and what a task prints into its log."""
 
-    def __init__(self, names: Mapping[str, str], logs: Path, view: View) -> None:
-        self.names, self.failed_task = names, ""
+    def __init__(self, names: Mapping[str, str], logs: Path, view: View, used: Path) -> None:
+        self.names, self.failed_task, self._used = names, "", used
         self.steps: dict[str, dict[str, Any]] = {}
         self._logs, self._view = logs, view
         self._step, self._log, self._start = "", None, 0.0
@@ -187,15 +198,21 @@ class _Watch:
             self._begin(match["task"])
         elif match := _CACHED.search(text):
             self._begin(match["task"])
+            self._note_use(match["key"])
             self._end(cached=True)
         elif match := _FINISHED.search(text):
             self._end(failed_task=match["task"] if match["status"] == "FAILURE" else "")
         elif self._log is not None:
-            text = text.removeprefix("    ")
+            text = redact(text.removeprefix("    "))
             self._log.write(f"{text}\n")
             self._log.flush()
             if _OWN_WORDS.match(text):
                 self._view.progressed(self._step, text)
+
+    def _note_use(self, key: str) -> None:
+        """Writes down at once what this run took from the cache, so that nobody clears it away."""
+        known = read_json(self._used) if self._used.exists() else {}
+        write_json(self._used, {**known, self._step: key})
 
     def _begin(self, task: str) -> None:
         self._step, self._start = self.names[task], time.monotonic()

@@ -4,27 +4,33 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, claims, owners, registry, steps, tracking, versions
+from components import STEPS, claims, history, owners, registry, steps, tracking, versions
 from components.claims import ASKS, CLAIM, KEY, TakenError
-from components.code import code_version
 from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
-from components.files import read_json, write_json
+from components.files import read_json, whole, write_json
 from components.repository import is_address, parse_address
-from pipelines import planning
-from pipelines.changes import CODE
+from components.runlog import as_texts, log_files, set_run_tags
+from components.secrets import redact
+from components.versions import PREVIOUS
+from pipelines import planning, room
+from pipelines.failure import KEPT_IN_RUN, unpack, write_bundle
+from pipelines.holding import hold_run, wait_for
 from pipelines.local import PROCESSES, Execution, Runner, View, execute
+from pipelines.places import ROOT
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
-ROOT = Path("runs")
 PARAMS = Path("params.yaml")
 DATA = Path("data")
+LIKE = "darkroom.like"  # the run that a run repeats
 
 
 class Listener(View, Protocol):
@@ -45,6 +51,7 @@ class Plan:
         params: Settings, a section a step, complete with defaults.
         platform: Where and how the steps run, which changes no result.
         tags: Further tags of the run; where they say that it asks (see `components.claims`), it runs only if no other does.
+        previous: Hash of the earlier assignment to splits that is continued, or `none`; empty: as `split.previous` says.
     """
 
     source: Path
@@ -53,6 +60,7 @@ class Plan:
     params: dict[str, dict[str, Any]]
     platform: PlatformConfig
     tags: Mapping[str, str] = field(default_factory=dict)
+    previous: str = ""
 
 
 def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> Plan:
@@ -99,7 +107,16 @@ def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict
     unknown = sorted(set(sections) - set(STEPS))
     if unknown:
         raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
-    return {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}, platform
+    return complete(sections), platform
+
+
+def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings of every step, checked and with defaults.
+
+    Raises:
+        InputError: A setting is wrong.
+    """
+    return {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}
 
 
 def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES) -> dict[str, Any]:
@@ -119,22 +136,76 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         StepFailedError: A step failed for another reason.
         TakenError: The plan's run asks, and another one does the same.
     """
-    from pipelines.training import training
-
     if message := difference(plan.source, plan.version):
         view.note(f"note: {message}")
+    make_ready(view)
+    need = room.estimate(plan.source, plan.version, plan.params)
+    if message := room.judge(need, room.free_bytes(ROOT), ROOT):
+        view.note(message)
+    with alone(plan, view):
+        previous = assignment(plan)
+        run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **plan.tags}))
+        with hold_run(ROOT / run_id):
+            return carry_out(plan, previous, run_id, view, pipeline, runner)
+
+
+def _start(plan: Plan) -> str:
+    """Starts the run in MLflow; one that asks is taken back where another does the same."""
+    tags = {KEY: planning.key_of(plan), **plan.tags}
+    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, _shown(plan.source), plan.version)
+    if tags.get(CLAIM) == ASKS and (other := claims.claim(run_id, plan.name, tags[KEY])):
+        claims.withdraw(run_id)
+        raise TakenError(other)
+    return run_id
+
+
+def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
+    """Waits until no other process of this checkout does the same work, whose results then come from the cache.
+
+    A run that asks (see `components.claims`) does not wait: it gives way.
+    """
+    if plan.tags.get(CLAIM) == ASKS:
+        return nullcontext()
+    return wait_for(ROOT / "locks" / planning.key_of(plan), f"process {os.getpid()}", view.note)
+
+
+def make_ready(view: Listener) -> None:
+    """Opens the store, and ends what a killed process left there as running.
+
+    Raises:
+        InputError: The store can't be used.
+    """
     tracking.use_store()
     for dead in tracking.end_dead_runs():
-        view.note(f"note: run {dead[:8]} was killed; its unfinished steps go on from their checkpoints where their inputs are the same")
-    previous = _previous(plan)
-    run_id = _start(plan)
+        view.note(f"note: run {dead[:8]} was killed; `darkroom resume {dead[:8]}` goes on with it")
+
+
+def carry_out(
+    plan: Plan, previous: Path | None, run_id: str, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES
+) -> dict[str, Any]:
+    """Carries out a run that MLflow knows already and the caller holds, and ends it in MLflow.
+
+    Args:
+        plan: What to run.
+        previous: The earlier assignment to splits that is continued, or none.
+        run_id: The run.
+        view: Is told what happens.
+        pipeline: The pipeline; the training pipeline where none is given.
+        runner: How its steps are run.
+
+    Raises:
+        InputError: A step found a mistake of the user's.
+        StepFailedError: A step failed for another reason.
+    """
+    from pipelines.training import training
+
     folder = ROOT / run_id
     _prepare_environment(run_id)
     arguments = {
-        "data": parse_address(plan.source).text if is_address(plan.source) else str(plan.source),
+        "data": _shown(plan.source),
         "data_version": plan.version,
         "name": plan.name,
-        "previous": previous,
+        "previous": str(previous or ""),
         **plan.params,
         "params": plan.params,
     }
@@ -143,21 +214,26 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         execution = execute(pipeline or training, arguments, **places, view=view, runner=runner)
         outcome = _conclude(plan, run_id, folder, execution)
     except BaseException as error:
-        tracking.finish_run(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", f"{type(error).__name__}: {error}")
-        write_json(folder / "outcome.json", {"run_id": run_id, "error": str(error)})
+        _fail(plan, run_id, folder, error)
         raise
     tracking.finish_run(run_id, "FINISHED")
     return outcome
 
 
-def _start(plan: Plan) -> str:
-    """Starts the run in MLflow; one that asks is taken back where another does the same."""
-    tags = {KEY: planning.key_of(plan), **{CODE + step: code_version(step) for step in STEPS}, **plan.tags}
-    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, _shown(plan.source), plan.version)
-    if tags.get(CLAIM) == ASKS and (other := claims.claim(run_id, plan.name, tags[KEY])):
-        claims.withdraw(run_id)
-        raise TakenError(other)
-    return run_id
+def _fail(plan: Plan, run_id: str, folder: Path, error: BaseException) -> None:
+    """Ends a run that failed or was stopped, and leaves what tells why."""
+    reason = redact(f"{type(error).__name__}: {error}")
+    write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
+    if isinstance(error, KeyboardInterrupt):
+        tracking.finish_run(run_id, "KILLED", reason)
+        return
+    facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": _shown(plan.source)}
+    bundle = write_bundle(folder, facts, plan.params, error)
+    error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
+    with tempfile.TemporaryDirectory() as place:
+        unpack(bundle, Path(place) / KEPT_IN_RUN)
+        log_files(run_id, Path(place))
+    tracking.finish_run(run_id, "FAILED", reason)
 
 
 def find_run(name: str) -> Path:
@@ -183,8 +259,9 @@ def find_run(name: str) -> Path:
 def _conclude(plan: Plan, run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
     """Keeps what a person looks for under the run's folder, and tracks the steps that came from the cache."""
     shutil.copyfile(execution.outputs["report"].path, folder / "report.html")
+    finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
     for step, how in execution.steps.items():
-        if how["cached"]:
+        if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
             section = plan.params[step.removesuffix("_pruned")]
             tracking.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
     outcome = {
@@ -195,27 +272,33 @@ def _conclude(plan: Plan, run_id: str, folder: Path, execution: Execution) -> di
         "report": str(folder / "report.html"),
         "steps": execution.steps,
     }
+    set_run_tags(run_id, {room.DISK: room.used_bytes(folder)})
     write_json(folder / "outcome.json", outcome)
     return outcome
 
 
-def _previous(plan: Plan) -> str:
-    """An earlier assignment to splits, as a file named by its content; empty where there is none."""
+def assignment(plan: Plan) -> Path | None:
+    """The earlier assignment to splits that a plan continues, as a file named by its content, or none.
+
+    Raises:
+        InputError: `split.previous` names a file that is not there.
+    """
     place = ROOT / "previous"
+    if plan.previous:
+        return None if plan.previous == "none" else place / f"{plan.previous}.parquet"
     setting = plan.params["split"].get("previous", "champion")
     if setting == "none":
-        return ""
+        return None
     if setting == "champion":
-        found = registry.previous_assignment(plan.name, plan.version, place)
-        return str(found) if found else ""
+        return registry.previous_assignment(plan.name, plan.version, place)
     source = Path(setting)
     if not source.is_file():
         raise InputError(f"split.previous is {setting!r}: there is no such file; give a table of splits, `champion` or `none`")
     target = place / f"{hashlib.sha256(source.read_bytes()).hexdigest()}.parquet"
     if not target.exists():
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    return str(target)
+        with whole(target) as draft:
+            shutil.copyfile(source, draft)
+    return target
 
 
 def _prepare_environment(run_id: str) -> None:
@@ -240,12 +323,13 @@ def _source_name(source: Path) -> str:
 
 
 def _run_name(plan: Plan) -> str:
-    """What a person tells the run by among others: the settings that are not the default."""
+    """What a person tells the run by among others: the settings that are not the default.
+
+    Those that are new since the run before come first: a list of runs shows but the beginning of a name.
+    """
     defaults = {step: dump(steps.config_of(step, {})) for step in plan.params}
-    changed = [
-        f"{step}.{name}={value}"
-        for step, section in plan.params.items()
-        for name, value in section.items()
-        if value != defaults[step].get(name) and (step, name) != ("register", "name")
-    ]
-    return ", ".join(changed)[:200] or "default settings"
+    default = as_texts(defaults)
+    changed = {name: value for name, value in as_texts(plan.params).items() if value != default.get(name) and name != "register.name"}
+    before = history.newest(plan.name)
+    ordered = sorted(changed, key=lambda name: before is not None and before.params.get(name) == changed[name])
+    return ", ".join(f"{name}={changed[name]}" for name in ordered)[:200] or "default settings"

@@ -7,11 +7,12 @@ from typing import Any
 from pipelines import journal, runs, turns
 from pipelines.journal import FAILURES, Ending
 from pipelines.notifying import Message
+from pipelines.places import ROOT
 from pipelines.runs import Listener
 from pipelines.schedules import Schedule
 from pipelines.telling import ending, tell, telling
 
-JOURNALS = runs.ROOT / "schedules"
+JOURNALS = ROOT / "schedules"
 
 
 def run_schedule(schedule: Schedule, params: Path, view: Listener) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from components.store import use_store
 from pipelines.cluster import Cluster
 from pipelines.kubeflow import compile_pipeline, default_arguments, notes
 from pipelines.local import StepFailedError, View
-from pipelines.runs import ROOT, Listener, Plan
+from pipelines.places import ROOT
+from pipelines.runs import Listener, Plan
 from pipelines.training import TASKS, training
 
 POLL_S = 5.0

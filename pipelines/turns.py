@@ -20,6 +20,7 @@ from components import tracking
 from components.claims import ASKS, CLAIM, TakenError
 from components.config import parse, read_params
 from pipelines import runs
+from pipelines.places import ROOT
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, key_of, tags_of, waiting, window_of
 from pipelines.runs import Listener, Plan
 from pipelines.telling import ending, tell, telling
@@ -67,7 +68,7 @@ def retrain(plan: Plan, config: RetrainConfig, view: Listener, *, force: bool = 
 def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dict[str, Any]:
     now = datetime.now(UTC)
     key = key_of(plan, config.start, window_of(config.window, now))
-    with _alone(runs.ROOT / "turns" / f"{key}.lock") as other:
+    with _alone(ROOT / "turns" / f"{key}.lock") as other:
         if other:
             return waiting(key, other).plain()
         tracking.use_store()
@@ -81,7 +82,7 @@ def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dic
 def _train(plan: Plan, config: RetrainConfig, decision: Decision, view: Listener, now: datetime) -> dict[str, Any]:
     tags = tags_of(decision, config, now) | {CLAIM: ASKS}
     if config.start == "champion":
-        plan, note = warm_start(plan, runs.ROOT / "models")
+        plan, note = warm_start(plan, ROOT / "models")
         view.note(f"plan: {note.message}")
         tags |= {START: note.start}
     try:

@@ -14,6 +14,8 @@ from rich.table import Table
 from components.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
 
+_Like = Annotated[str, typer.Option(metavar="RUN", help="Repeat this run: its data version, its settings, its seeds.")]
+
 
 class Where(StrEnum):
     """What runs the steps."""
@@ -23,38 +25,50 @@ class Where(StrEnum):
     KUBEFLOW = "kubeflow"
 
 
+_Runner = Annotated[
+    Where,
+    typer.Option("--runner", help="Steps as processes, in containers of the image that `make image` built, or on Kubeflow as `submit`."),
+]
+
+
 def run(
     data: Source = None,
     sets: Sets = None,
-    runner: Annotated[
-        Where, typer.Option(help="Steps as processes, in containers of the image that `make image` built, or on Kubeflow as `submit`.")
-    ] = Where.LOCAL,
+    runner: _Runner = Where.LOCAL,
+    like: _Like = "",
     as_json: Json = False,
     params: Params = DEFAULT_PARAMS,
 ) -> None:
     """Runs the training pipeline, on this machine where no other runner is named.
 
-    Example: `darkroom run --data photos/ --set train.epochs=3`
+    Example: `darkroom run --data photos/ --set train.epochs=3`, or `darkroom run --like 3f2a --set train.seed=1`
     """
-    from pipelines import runs
-    from pipelines.local import PROCESSES, Runner
+    from pipelines import repeating, runs
     from pipelines.progress import Progress
 
-    if runner is Where.KUBEFLOW:
+    if runner is Where.KUBEFLOW and not like:
         from pipelines.commands.kubeflow import submit
 
         submit(data, sets, as_json=as_json, params=params)
         return
-    plan = runs.plan(data, sets or [], params)
-    how: Runner = PROCESSES
-    if runner is Where.DOCKER:
-        from pipelines.docker import containers
+    view = Progress()
+    plan = repeating.plan_like(like, sets or [], data, view) if like else runs.plan(data, sets or [], params)
+    _conclude(runs.run(plan, view, runner=_runner(runner, plan)), as_json)
 
-        how = containers(plan.source, plan.params, plan.platform)
-    outcome = runs.run(plan, Progress(), runner=how)
-    summarise(outcome)
-    if as_json:
-        print(json.dumps(outcome, ensure_ascii=False))
+
+def resume(
+    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")] = "last",
+    runner: _Runner = Where.LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Goes on with a run that failed or was killed, from the step that it did not finish.
+
+    Example: `darkroom resume 3f2a`
+    """
+    from pipelines.progress import Progress
+    from pipelines.repeating import resume as go_on
+
+    _conclude(go_on(run, Progress(), lambda plan: _runner(runner, plan)), as_json)
 
 
 def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")], step: str = typer.Argument("")) -> None:
@@ -93,6 +107,25 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
     os.execv(sys.executable, [sys.executable, "-m", *command])
 
 
+def _conclude(outcome: dict[str, Any], as_json: bool) -> None:
+    summarise(outcome)
+    if as_json:
+        print(json.dumps(outcome, ensure_ascii=False))
+
+
+def _runner(where: Where, plan: Any) -> Any:
+    """How a plan's steps are run on this machine."""
+    if where is Where.KUBEFLOW:
+        raise InputError("--runner is 'kubeflow': a run is repeated or resumed on this machine only; give local or docker")
+    if where is Where.DOCKER:
+        from pipelines.docker import containers
+
+        return containers(plan.source, plan.params, plan.platform)
+    from pipelines.local import PROCESSES
+
+    return PROCESSES
+
+
 def summarise(outcome: dict[str, Any]) -> None:
     """Shows what a run ended with."""
     model, metrics, pruned = outcome["model"], outcome["metrics"], outcome["pruned"]
@@ -109,7 +142,7 @@ def summarise(outcome: dict[str, Any]) -> None:
     left_out = f"{outcome['dropped']} of the delivered files left out" if outcome["dropped"] else "no file left out"
     print(f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {outcome.get('reason', '')}", file=sys.stderr)
     print(f"run     {outcome['run_id']} in {outcome['experiment']!r}, data {outcome['data_version'][:12]}, {left_out}", file=sys.stderr)
-    print(f"report  {outcome['report']}    compare runs: darkroom ui", file=sys.stderr)
+    print(f"report  {outcome['report']}    compare runs: darkroom runs, darkroom ui", file=sys.stderr)
 
 
 def _number(value: Callable[..., Any] | float | None) -> str:

@@ -34,6 +34,11 @@ def first(place: Project) -> dict[str, Any]:
     return place.run(place.folder / "shapes")
 
 
+@pytest.fixture(scope="module")
+def changed(place: Project, first: dict[str, Any]) -> dict[str, Any]:
+    return place.run(place.folder / "shapes", "prune.max_drop=0.5")
+
+
 @pytest.fixture
 def client(place: Project) -> MlflowClient:
     return MlflowClient(f"sqlite:///{place.folder / 'mlflow.db'}")
@@ -73,8 +78,7 @@ def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Proj
     assert {child.info.run_name for child in children if child.data.tags.get("darkroom.cached") == "true"} == cached(again)
 
 
-def test_a_late_setting_reruns_what_depends_on_it_and_nothing_else(place: Project, first: dict[str, Any]) -> None:
-    changed = place.run(place.folder / "shapes", "prune.max_drop=0.5")
+def test_a_late_setting_reruns_what_depends_on_it_and_nothing_else(changed: dict[str, Any]) -> None:
     assert TASKS - cached(changed) == {"prune", "evaluate_pruned", "register"}
 
 
@@ -129,3 +133,25 @@ def test_a_mistake_in_the_data_fails_the_run_with_one_sentence(place: Project, f
     (run,) = client.search_runs([client.get_experiment_by_name("one").experiment_id], "tags.`darkroom.pid` LIKE '%'")
     assert run.info.status == "FAILED"
     assert "'top'" in run.data.tags["darkroom.error"]
+    assert f"runs/{run.info.run_id}/failure.zip" in done.stderr
+    assert f"darkroom resume {run.info.run_id[:8]}" in done.stderr
+    assert (place.folder / "runs" / run.info.run_id / "failure.zip").is_file()
+    kept = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "failure")}
+    assert kept == {f"failure/{name}" for name in ("environment.json", "error.json", "logs", "settings.json", "traceback.txt")}
+
+
+def test_runs_are_compared_in_the_terminal(place: Project, first: dict[str, Any], changed: dict[str, Any]) -> None:
+    listed = place.darkroom("runs", "--experiment", "shapes", "--best", "accuracy", "--columns", "accuracy,prune.max_drop", "--json")
+    assert listed.returncode == 0, listed.stderr
+    rows = [line.split() for line in listed.stdout.split("\n")]
+    assert rows[0] == ["run", "accuracy", "prune.max_drop"]
+    assert [changed["run_id"][:8], f"{changed['metrics']['accuracy']:.4f}", "0.5"] in rows
+    known = {run["run_id"]: run for run in json.loads(listed.stdout.strip().split("\n")[-1])["runs"]}
+    assert known[first["run_id"]]["data_version"] == first["data_version"]
+    compared = place.darkroom("runs", first["run_id"], changed["run_id"], "--json")
+    assert compared.returncode == 0, compared.stderr
+    found = json.loads(compared.stdout.strip().split("\n")[-1])
+    assert found["settings"] == {"prune.max_drop": ["0.02", "0.5"]}
+    assert (found["data"], found["code"], found["environment"]) == ({}, {}, {})
+    accuracy = next(row for row in found["measures"] if row["measure"] == "accuracy")
+    assert accuracy["change"] == {"change": 0.0, "low": 0.0, "high": 0.0, "verdict": "within chance"}

@@ -1,0 +1,123 @@
+"""Commands about runs that were."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from components.errors import InputError
+from pipelines.commands.options import Json
+from pipelines.units import in_units
+
+_Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs: ids, their beginnings, `last`, or NAME@champion.")]
+_Best = Annotated[str, typer.Option(metavar="MEASURE", help="Best first by this measure, instead of newest first.")]
+_Where = Annotated[list[str] | None, typer.Option(metavar="CONDITION", help="Such as train.epochs>3 or accuracy>=0.9; repeatable.")]
+_Columns = Annotated[str, typer.Option(metavar="NAME,...", help="Facts, measures, settings as step.name, or tags.")]
+_Status = Annotated[str, typer.Option(help="running, finished, failed or killed.")]
+_Data = Annotated[str, typer.Option(metavar="VERSION", help="The data's version, or its beginning.")]
+_Since = Annotated[str, typer.Option(metavar="WHEN", help="A date, or an age such as 12h, 7d or 2w.")]
+
+
+def runs(
+    two: _Runs = None, best: _Best = "", where: _Where = None, columns: _Columns = "", experiment: str = "", status: _Status = "",
+    data: _Data = "", since: _Since = "", limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Lists runs; or with two of them, shows what differed and what it did to each measure.
+
+    Example: `darkroom runs --best f1_macro --where "train.epochs>=10"`, or `darkroom runs 3f2a last`
+    """
+    from components.tracking import end_dead_runs, use_store
+    from pipelines.listing import Choice
+
+    use_store()
+    end_dead_runs()
+    if two:
+        if len(two) != 2:
+            raise InputError(f"darkroom runs takes no run (a list) or two (a comparison), but {len(two)} came: {' '.join(two)}")
+        _compare(two[0], two[1], as_json)
+        return
+    _list(Choice(experiment, status, data, since, tuple(where or ()), best, limit), [name for name in columns.split(",") if name], as_json)
+
+
+def gc(
+    keep: Annotated[int, typer.Option(help="Runs of each experiment that stay whole, from the newest.", min=0)] = 5,
+    days: Annotated[float, typer.Option(help="So long a failed run can still be resumed, in days.", min=0)] = 14,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Frees what neither a champion, the cache nor the last runs need; what a run in progress uses stays.
+
+    Example: `darkroom gc --keep 3 --dry-run`
+    """
+    from components.tracking import end_dead_runs, use_store
+    from pipelines.rubbish import collect
+
+    use_store()
+    end_dead_runs()
+    done = collect(keep, days, dry_run=dry_run)
+    for kind, size in done["bytes"].items():
+        if done["number"][kind]:
+            print(f"{kind:<12} {done['number'][kind]:>5}  {in_units(size):>9}", file=sys.stderr)
+    print(
+        f"{'would free' if dry_run else 'freed'} {in_units(done['freed_bytes'])}; {len(done['kept_runs'])} runs stay whole", file=sys.stderr
+    )
+    if as_json:
+        print(json.dumps(done))
+
+
+def _list(choice: Any, asked: list[str], as_json: bool) -> None:
+    from pipelines import listing
+
+    found = listing.choose(choice)
+    if not found:
+        print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
+    else:
+        names = listing.columns(found, asked, choice.best)
+        rows = [[listing.text(run, name) for name in names] for run in found]
+        console = Console(highlight=False)
+        shown = len(names) if asked or not console.is_terminal else _fitting(names, rows, console.width)
+        _print(console, names[:shown], [row[:shown] for row in rows])
+        if hidden := names[shown:]:
+            print(f"not shown, for want of room: {', '.join(hidden)} (--columns chooses)", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"runs": [listing.as_json(run) for run in found]}, ensure_ascii=False))
+
+
+def _compare(before: str, after: str, as_json: bool) -> None:
+    from components import history
+    from pipelines.comparing import compare
+    from pipelines.showing import show
+
+    comparison = compare(history.find(before), history.find(after))
+    show(comparison, Console(highlight=False))
+    if as_json:
+        print(json.dumps(comparison.as_json(), ensure_ascii=False))
+
+
+def _fitting(names: list[str], rows: list[list[str]], width: int) -> int:
+    """How many columns, from the left, fit."""
+    used = 0
+    for number, name in enumerate(names):
+        used += max(len(name), *(len(row[number]) for row in rows)) + 2
+        if used > width + 2:
+            return max(1, number)
+    return len(names)
+
+
+def _print(console: Console, names: list[str], rows: list[list[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(names):
+        numeric = all(_is_number(row[number]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal)
+    for row in rows:
+        table.add_row(*row)
+    if not console.is_terminal:  # for a file or another program: nothing is cut
+        console.width = 10_000
+    console.print(table, markup=False)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace("-", "", 1).isdecimal() or not text

@@ -1,0 +1,175 @@
+"""Two runs: what differed between them, and what it did to each measure."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components import STEPS, history, manifest
+from components.environment import CODE, ENVIRONMENT
+from components.evaluate.differences import differences, num_shared
+from components.evaluation import Predictions, read_metrics, read_predictions
+from components.history import Record
+from components.outcome import HEADLINE, Variant
+from components.registry import SPLITS_KEPT
+
+COMMIT, DIRTY = "mlflow.source.git.commit", "darkroom.git_dirty"
+RATIOS = ("latency_ratio", "size_ratio")
+_VARIANTS: tuple[tuple[Variant, str], ...] = (("full", ""), ("pruned", "pruned_"))
+_COUNTS = (("clean", "num_kept"), ("clean", "num_dropped"), ("split", "num_train"), ("split", "num_validation"), ("split", "num_test"))
+
+Pair = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differed between two runs, each value as a pair.
+
+    Attributes:
+        before: The one run.
+        after: The other.
+        data: Version, source and counts where they differ; and how many images were added, removed and relabelled.
+        changes: `added`, `removed` and `relabelled` images; empty where the data is the same, or not known.
+        settings: Settings that differ.
+        code: Commit, uncommitted changes, and the steps whose code differs.
+        environment: What differs of Python, torch, locked packages, device and system.
+        measures: A row a measure: `before` and `after` with their intervals, and the `change` with its own, where both
+            have answered the same test images.
+        note: Why there is no paired change; empty where there is.
+        shared: Test images that both have answered.
+    """
+
+    before: Record
+    after: Record
+    data: Mapping[str, Pair]
+    changes: Mapping[str, int]
+    settings: Mapping[str, Pair]
+    code: Mapping[str, Pair]
+    environment: Mapping[str, Pair]
+    measures: list[dict[str, Any]] = field(default_factory=list)
+    note: str = ""
+    shared: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison in plain values."""
+        names = ("data", "changes", "settings", "code", "environment", "measures", "note", "shared")
+        runs = {"before": self.before.run_id, "after": self.after.run_id}
+        return {**runs, **{name: _plain(getattr(self, name)) for name in names}}
+
+
+def compare(before: Record, after: Record) -> Comparison:
+    """Compares two runs, from what MLflow knows of them alone.
+
+    Args:
+        before: The run that the other is compared with.
+        after: The other run; its labels count where the two differ.
+    """
+    measures, note, shared = _measures(before, after)
+    return Comparison(
+        before,
+        after,
+        data=_different(
+            {"version": _pair(before, after, "data_version"), "source": _pair(before, after, "source"), **_counts(before, after)}
+        ),
+        changes=_changed_images(before, after) if before.data_version != after.data_version else {},
+        settings=_different({name: (before.params.get(name), after.params.get(name)) for name in sorted({*before.params, *after.params})}),
+        code=_different(_code(before, after)),
+        environment=_different({tag.removeprefix("darkroom."): _tags(before, after, tag) for tag in ENVIRONMENT}),
+        measures=measures,
+        note=note,
+        shared=shared,
+    )
+
+
+def _code(before: Record, after: Record) -> dict[str, Pair]:
+    versions = {step: (before.tags.get(CODE + step, ""), after.tags.get(CODE + step, "")) for step in STEPS}
+    return {"commit": _tags(before, after, COMMIT), "uncommitted changes": _tags(before, after, DIRTY), **versions}
+
+
+def _counts(before: Record, after: Record) -> dict[str, Pair]:
+    ours, theirs = history.steps(before), history.steps(after)
+    return {
+        name: (ours[step].metrics.get(name) if step in ours else None, theirs[step].metrics.get(name) if step in theirs else None)
+        for step, name in _COUNTS
+    }
+
+
+def _changed_images(before: Record, after: Record) -> dict[str, int]:
+    """How the images that were kept differ, by their content; nothing where a run kept no table of them."""
+    labels = [_labels(run) for run in (before, after)]
+    if None in labels:
+        return {}
+    ours, theirs = (found or {} for found in labels)
+    both = ours.keys() & theirs.keys()
+    relabelled = sum(ours[name] != theirs[name] for name in both)
+    return {"added": len(theirs.keys() - ours.keys()), "removed": len(ours.keys() - theirs.keys()), "relabelled": relabelled}
+
+
+def _labels(run: Record) -> dict[str, Any] | None:
+    with tempfile.TemporaryDirectory() as place:
+        path = history.kept(run, SPLITS_KEPT, Path(place))
+        if path is None:
+            return None
+        table = manifest.read(path)
+        return dict(zip(table.column("image_id"), table.column("labels" if table.task == "multilabel" else "label"), strict=True))
+
+
+def _measures(before: Record, after: Record) -> tuple[list[dict[str, Any]], str, int]:
+    rows, note, shared = [], "", 0
+    for variant, prefix in _VARIANTS:
+        with tempfile.TemporaryDirectory() as place:
+            folders = [history.evaluation(run, variant, _made(Path(place) / side)) for side, run in (("a", before), ("b", after))]
+            limits = [read_metrics(folder)["intervals"] if folder else {} for folder in folders]
+            answers = [read_predictions(folder) if folder else None for folder in folders]
+        note = _refusal(*answers) or note
+        change = differences(*answers) if all(answers) and not _refusal(*answers) else {}  # type: ignore[arg-type]
+        shared = num_shared(*answers) if change else shared  # type: ignore[arg-type]
+        for name in HEADLINE:
+            values = before.metrics.get(prefix + name), after.metrics.get(prefix + name)
+            if values != (None, None):
+                rows.append(_row(prefix + name, values, [limit.get(name) for limit in limits], change.get(name)))
+    for name in RATIOS:
+        if name in before.metrics or name in after.metrics:
+            rows.append(_row(name, (before.metrics.get(name), after.metrics.get(name)), [None, None], None))
+    return rows, note, shared
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _row(name: str, values: Pair, limits: list[Any], change: dict[str, float] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"measure": name}
+    for side, value, limit in zip(("before", "after"), values, limits, strict=True):
+        row[side] = {"value": value, **(limit or {})}
+    if change:
+        row["change"] = {**change, "verdict": "better" if change["low"] > 0 else "worse" if change["high"] < 0 else "within chance"}
+    return row
+
+
+def _refusal(before: Predictions | None, after: Predictions | None) -> str:
+    if before is None or after is None:
+        return "a run without an evaluation can't be compared image by image"
+    if (before.classes, before.task) != (after.classes, after.task):
+        return "the classes or the task differ, so the runs can't be compared image by image"
+    return "" if num_shared(before, after) else "the runs share no test image, so they can't be compared image by image"
+
+
+def _pair(before: Record, after: Record, name: str) -> Pair:
+    return getattr(before, name), getattr(after, name)
+
+
+def _tags(before: Record, after: Record, tag: str) -> Pair:
+    return before.tags.get(tag), after.tags.get(tag)
+
+
+def _different(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: list(pair) if isinstance(pair, tuple) else pair for name, pair in value.items()}
+    return value
