@@ -36,11 +36,7 @@ def is_dead(tags: Mapping[str, str]) -> bool:
 
 def source_tags() -> dict[str, str]:
     """Tags that name the user and the code: git commit, and whether something is changed since."""
-    tags = {"mlflow.source.name": "darkroom", "mlflow.source.type": "LOCAL"}
-    try:
-        tags["mlflow.user"] = getpass.getuser()
-    except (KeyError, OSError):  # an arbitrary user id in a container has no name
-        tags["mlflow.user"] = str(os.getuid())
+    tags = {"mlflow.source.name": "darkroom", "mlflow.source.type": "LOCAL", "mlflow.user": user()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         tags |= {"mlflow.source.git.commit": commit, "darkroom.git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
@@ -51,6 +47,14 @@ def kubeflow_tags() -> dict[str, str]:
     """A tag with the id of the run on Kubeflow that this process belongs to; none elsewhere."""
     run = os.environ.get(KUBEFLOW_RUN, "")
     return {KUBEFLOW_TAG: run} if run else {}
+
+
+def user() -> str:
+    """The user's name; the number of one without a name, such as an arbitrary user id in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _machine() -> dict[str, str]:

@@ -12,6 +12,8 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 SHA256 = "darkroom.model_sha256"
 DECISION, REASON = "darkroom.decision", "darkroom.reason"
 PREVIOUS = "darkroom.previous"  # sha256 of the splits that a version's own split continued, or `none`
+BY_HAND = "darkroom.by_hand"  # the last time that a person made it champion: who, when, why
+INTERVAL_TAG = "{}_interval"  # JSON of a measure's 95 % limits, `low` and `high`
 MODEL_NAME, MODEL_VERSION = "darkroom.model_name", "darkroom.model_version"  # on runs: the version that they ended with
 _ODD = re.compile(r"[/:'\"`\\\x00-\x1f]")
 
@@ -49,6 +51,17 @@ def check_name(name: str) -> None:
         raise InputError(
             f"{name!r} can't be a model's name (no slash, colon, quote): set register.name, for example to {safe_name(name)!r}"
         )
+
+
+def model_names() -> list[str]:
+    """The names of all registered models, in their order."""
+    store, found, token = client(), [], None
+    while True:
+        page = store.search_registered_models(max_results=1000, page_token=token)
+        found += [model.name for model in page]
+        token = page.token
+        if not token:
+            return sorted(found)
 
 
 def versions(name: str) -> list[Version]:
@@ -92,6 +105,18 @@ def get_version(name: str, number: int) -> Version:
     return _version(client().get_model_version(name, str(number)))
 
 
+def ensure_model(name: str) -> None:
+    """Makes a registered model, without a version, where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    check_name(name)
+    try:
+        client().create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def register_version(name: str, run_id: str, model_id: str, tags: Mapping[str, str], description: str) -> Version:
     """Adds a version to a model, and the model where there is none.
 
@@ -102,16 +127,8 @@ def register_version(name: str, run_id: str, model_id: str, tags: Mapping[str, s
         tags: What is known of it.
         description: Markdown for a person.
     """
-    from mlflow.exceptions import MlflowException
-
-    check_name(name)
-    store = client()
-    try:
-        store.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    made = store.create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
+    ensure_model(name)
+    made = client().create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
     return _version(made)
 
 

@@ -1,0 +1,99 @@
+"""One at a time, on a real store: lost updates are counted."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from components import locking
+from components.locking import CLAIM, bakery, holding
+from components.owners import owner_tags
+from components.store import client
+
+
+def count_up(counter: Path, lock: Callable[[str], AbstractContextManager[None]], num_threads: int, rounds: int) -> int:
+    """Threads that read a number, wait and write the next one; what they end with."""
+    counter.write_text("0")
+    errors = []
+
+    def work() -> None:
+        try:
+            for _ in range(rounds):
+                with lock("toys"):
+                    number = int(counter.read_text())
+                    time.sleep(0.02)
+                    counter.write_text(str(number + 1))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(num_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    return int(counter.read_text())
+
+
+@pytest.mark.parametrize("lock", [holding, bakery])
+def test_nothing_is_lost_between_those_that_hold_it(
+    mlflow_store: Path, tmp_path: Path, lock: Callable[[str], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "_POLL_S", 0.02)
+    client().create_registered_model("toys")
+    assert count_up(tmp_path / "counter", lock, 4, 3) == 12
+    assert client().get_registered_model("toys").tags == {}
+
+
+def test_the_lock_of_a_file_ends_with_its_process(mlflow_store: Path) -> None:
+    code = "import sys; from components.locking import holding\nwith holding('toys'): print('held', flush=True); sys.stdin.read()"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    entered = threading.Event()
+
+    def enter() -> None:
+        with holding("toys"):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    assert not entered.wait(0.3)
+    holder.kill()
+    holder.communicate()
+    assert entered.wait(10)
+    thread.join()
+
+
+@pytest.mark.parametrize("ticket", [0, 1])
+def test_a_claim_of_the_dead_is_removed(mlflow_store: Path, ticket: int) -> None:
+    code = "import json; from components.owners import owner_tags; print(json.dumps(owner_tags()))"
+    dead = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    client().create_registered_model("toys")
+    client().set_registered_model_tag("toys", f"{CLAIM}0", json.dumps({"ticket": ticket, "owner": dead}))
+    with bakery("toys"):
+        assert len(client().get_registered_model("toys").tags) == 1
+    assert client().get_registered_model("toys").tags == {}
+
+
+def test_a_claim_from_elsewhere_is_waited_for_and_then_taken_for_dead(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "PATIENCE_S", 0.6)
+    elsewhere = {**owner_tags(), "darkroom.host": "elsewhere"}
+    client().create_registered_model("toys")
+    client().set_registered_model_tag("toys", f"{CLAIM}0", json.dumps({"ticket": 1, "owner": elsewhere}))
+    start = time.monotonic()
+    with bakery("toys"):
+        assert time.monotonic() - start >= 0.6
+
+
+def test_a_claim_is_withdrawn_where_the_work_fails(mlflow_store: Path) -> None:
+    client().create_registered_model("toys")
+    with pytest.raises(ZeroDivisionError), bakery("toys"):
+        _ = 1 / 0
+    assert client().get_registered_model("toys").tags == {}
