@@ -1,10 +1,11 @@
 """The outcome: one JSON file that says which version a run ended with, what it is worth, and why it was promoted or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from components.comparison import Comparison, Limit
 from components.files import read_json, write_json
 
 Variant = Literal["full", "pruned"]
@@ -19,19 +20,30 @@ class Verdict:
         decision: `champion` or `challenger`.
         reason: One sentence.
         rival: Number of the version it was compared with, 0 for none.
-        measure: What was compared, or empty.
-        score: The version's value on the shared test images, 0 to 1; meaningless where `measure` is empty.
-        rival_score: The rival's.
-        num_shared: Test images that both answered.
+        comparison: What both answered on the same images, or nothing where they can't be compared.
+        limits: What the gate asks for, each met or not.
     """
 
     decision: str
     reason: str
     rival: int = 0
-    measure: str = ""
-    score: float = 0.0
-    rival_score: float = 0.0
-    num_shared: int = 0
+    comparison: Comparison | None = None
+    limits: tuple[Limit, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values without decision and reason, which `from_plain` reads."""
+        return {
+            "rival": self.rival,
+            "comparison": self.comparison.plain() if self.comparison else None,
+            "limits": [asdict(limit) for limit in self.limits],
+        }
+
+    @classmethod
+    def from_plain(cls, decision: str, reason: str, values: Mapping[str, Any]) -> "Verdict":
+        """Makes a verdict from what `plain` gave; from an earlier version of Darkroom, without its numbers."""
+        compared = values.get("comparison")
+        limits = tuple(Limit(**row) for row in values.get("limits", ()))
+        return cls(decision, reason, int(values.get("rival", 0)), Comparison.from_plain(compared) if compared else None, limits)
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,7 @@ class Outcome:
                 "dropped": self.dropped,
                 "decision": self.verdict.decision,
                 "reason": self.verdict.reason,
+                **self.verdict.plain(),
             },
         )
 

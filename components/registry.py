@@ -148,7 +148,7 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
     target = cache / (version.tags.get(SHA256) or f"{version.name}-{version.number}")
     if not target.exists():
         with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
-            _download_model(version, Path(place)).rename(draft)
+            download_bundle(version, Path(place)).rename(draft)
     return target
 
 
@@ -172,6 +172,14 @@ def _continued(name: str, data_version: str) -> tuple[Version, str] | None:
         return None if first.tags.get(PREVIOUS, "none") == "none" else (first, PREVIOUS_KEPT)
     best = champion(name)
     return (best, SPLITS_KEPT) if best else None
+
+
+def download_bundle(version: Version, into: Path) -> Path:
+    """Fetches a version's model folder into another folder, and says where it is."""
+    import mlflow
+
+    uri = f"models:/{version.name}/{version.number}/{_BUNDLE}"
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=client().tracking_uri))
 
 
 def _resolve(reference: str) -> Version | None:
@@ -212,13 +220,6 @@ def _known() -> str:
 
 def _alias_list(name: str) -> str:
     return "".join(f", @{alias}" for alias in sorted(aliases(name)))
-
-
-def _download_model(version: Version, into: Path) -> Path:
-    import mlflow
-
-    uri = f"models:/{version.name}/{version.number}/{_BUNDLE}"
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=client().tracking_uri))
 
 
 def _fetch_table(version: Version, artifact: str, into: Path) -> Path | None:

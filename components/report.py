@@ -14,6 +14,7 @@ from PIL import Image
 from components import issues as findings
 from components import manifest as manifests
 from components.charts import line_chart
+from components.decision import comparison_of
 from components.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
 from components.files import whole
 from components.manifest import Manifest
@@ -87,6 +88,7 @@ def write_report(path: Path, sources: Sources, outcome: Outcome, params: Mapping
         outcome=outcome,
         card=read_card(sources.model),
         costs=_costs(sources, outcome),
+        compared=comparison_of(outcome.verdict, NAMES),
         pruning=_plain(read_card(sources.pruned_model).pruning or {}),
         headline=_headline(sources, outcome),
         table=_table(outcome),

@@ -35,7 +35,7 @@ def compare(full: Path, pruned: Path, *, num_rounds: int, num_threads: int) -> L
 
     Args:
         full: A model's folder.
-        pruned: Another one, for images of the same size.
+        pruned: Another one; each is timed on an image of its own size.
         num_rounds: Turns that each model gets, of 20 ms or one image, whichever is longer.
         num_threads: Threads a prediction may use; 0 leaves it to onnxruntime.
 
@@ -43,14 +43,13 @@ def compare(full: Path, pruned: Path, *, num_rounds: int, num_threads: int) -> L
         The median over all images of all turns.
     """
     models = [Predictor(folder, num_threads) for folder in (full, pruned)]
-    side = models[0].card.side_px
-    image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
-    for model in models:
+    images = [np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8) for side in (model.card.side_px for model in models)]
+    for model, image in zip(models, images, strict=True):
         for _ in range(NUM_WARMUP):
             model.probabilities(image)
     times: tuple[list[int], list[int]] = ([], [])
     for _ in range(num_rounds):
-        for model, kept in zip(models, times, strict=True):
+        for model, image, kept in zip(models, images, times, strict=True):
             kept.extend(_turn(model, image))
     before, after = (float(np.median(kept)) / 1e6 for kept in times)
     return Latency(before, after)

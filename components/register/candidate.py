@@ -2,19 +2,20 @@
 
 import hashlib
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from components import manifest
-from components.evaluation import MISTAKES, read_headline
+from components.evaluation import MISTAKES, read_headline, read_metrics
 from components.model import read_card
 from components.outcome import HEADLINE, Variant
 from components.packaging import bundle_sha256
 from components.parents import DATA_VERSION
 from components.report import Sources
-from components.versions import PREVIOUS, SHA256
+from components.versions import INTERVAL_TAG, PREVIOUS, SHA256
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,13 @@ class Candidate:
             "task": card.task,
             "architecture": card.architecture,
             **{measure: f"{headline[measure]:.4f}" for measure in HEADLINE[:3] if measure in headline},
+            **{INTERVAL_TAG.format(measure): json.dumps(limits) for measure, limits in self._intervals().items()},
         }
+
+    def _intervals(self) -> dict[str, dict[str, float]]:
+        """The 95 % limits of the headline measures, rounded as these are."""
+        known = read_metrics(self.evaluation).get("intervals", {})
+        return {measure: {edge: round(value, 4) for edge, value in known[measure].items()} for measure in HEADLINE[:3] if measure in known}
 
     def example(self) -> bytes:
         """A small image file: the smallest mistake, or where there is none a piece of the contact sheet."""

@@ -67,7 +67,7 @@ def register(
     candidate = Candidate.choose(name, sources, previous)
     with open_run(name, params, candidate.data_version) as run_id:
         keep_tables(run_id, candidate)
-        version, verdict, repeated = settle(candidate, run_id, config.measure, config.min_gain)
+        version, verdict, repeated = settle(candidate, run_id, config)
         result = Outcome(
             name=name,
             version=version.number,

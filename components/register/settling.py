@@ -1,61 +1,108 @@
 """Settling: which version a candidate is, and which alias it gets; a crash in between is made good by the next run.
 
-The decision's tag is written last, after the alias has moved: a version without it is not settled yet.
+The decision's tag is written last, after the alias has moved: a version without it is not settled yet. The alias moves only
+if the champion is still the one that the candidate was compared with; else it is compared again.
 """
 
-import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.champions import move
 from components.evaluation import Predictions, read_headline, read_predictions
+from components.locking import holding
 from components.model import read_card
 from components.outcome import Verdict
 from components.packaging import bundle_sha256, log_bundle
+from components.register.baseline import constant_answer
 from components.register.candidate import Candidate
+from components.register.comparing import compare, units_of
+from components.register.config import RegisterConfig
+from components.register.costs import cost_limits
 from components.register.keeping import keep_bundle
-from components.register.promotion import compare, first_verdict
+from components.register.promotion import decide, refusal
 from components.registry import EVALUATION_KEPT, kept
-from components.versions import CHAMPION, DECISION, REASON, Version, champion, find_version, register_version, set_alias, set_tags
+from components.versions import (
+    CHALLENGER,
+    CHAMPION,
+    DECISION,
+    REASON,
+    Version,
+    champion,
+    ensure_model,
+    find_version,
+    get_version,
+    register_version,
+    set_alias,
+    set_tags,
+)
 
-COMPARISON = "darkroom.comparison"  # JSON: with which version, on what, how many images, both values
+COMPARISON = "darkroom.comparison"  # JSON: a verdict's numbers, see `components.outcome.Verdict.plain`
+RIVAL, GAIN, INTERVAL, P_VALUE = (f"darkroom.{name}" for name in ("compared_with", "gain", "gain_interval", "p_value"))  # for people
 
 
-def settle(candidate: Candidate, run_id: str, measure: str, min_gain: float) -> tuple[Version, Verdict, bool]:
+def settle(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[Version, Verdict, bool]:
     """Registers a candidate, compares it with the champion and moves an alias; or finds the version that it already is.
 
     Args:
         candidate: The model.
         run_id: The run that made it.
-        measure: What decides.
-        min_gain: By how much it must be better, more than.
+        config: What promotion asks for.
 
     Returns:
         The version, why it got its alias, and whether it had been settled before.
     """
-    version = find_version(candidate.name, bundle_sha256(candidate.bundle))
-    if version and DECISION in version.tags:
-        return version, _verdict(version.tags), True
-    if version is None:
-        keep_bundle(run_id, candidate)
-        logged = log_bundle(run_id, candidate.bundle, candidate.example(), _measures(candidate))
-        version = register_version(candidate.name, run_id, logged, candidate.tags(), _describe(candidate))
-    best = champion(candidate.name)
-    if best and best.number == version.number:  # the alias had moved before a crash
-        verdict = _verdict(version.tags)
-    else:
-        verdict = _judge(candidate, best, measure, min_gain)
-        set_tags(version, _tags(verdict))
-        set_alias(version, verdict.decision)
+    version = find_version(candidate.name, bundle_sha256(candidate.bundle)) or _add(candidate, run_id)
+    while DECISION not in version.tags:
+        best = champion(candidate.name)
+        verdict = _stored(version.tags) if _number(best) == version.number else _judge(candidate, best, config)
+        with holding(candidate.name):
+            version = get_version(version.name, version.number)  # another run may have settled the same model meanwhile
+            if DECISION not in version.tags and _number(champion(candidate.name)) == _number(best):
+                _seal(version, best, verdict)
+                return version, verdict, False
+    return version, _stored(version.tags), True
+
+
+def _add(candidate: Candidate, run_id: str) -> Version:
+    keep_bundle(run_id, candidate)
+    logged = log_bundle(run_id, candidate.bundle, candidate.example(), _measures(candidate))
+    ensure_model(candidate.name)
+    with holding(candidate.name):  # two runs that end with the same model at once are one version
+        known = find_version(candidate.name, bundle_sha256(candidate.bundle))
+        return known or register_version(candidate.name, run_id, logged, candidate.tags(), _describe(candidate))
+
+
+def _seal(version: Version, best: Version | None, verdict: Verdict) -> None:
+    """Writes the decision down around the move of the alias, so that a crash anywhere in between can be made good."""
+    set_tags(version, _tags(verdict))
+    if verdict.decision == CHALLENGER:
+        set_alias(version, CHALLENGER)
+    elif _number(best) != version.number:  # else the alias had moved before a crash
+        move(version, "gate", verdict.reason)
     set_tags(version, {DECISION: verdict.decision})
-    return version, verdict, False
 
 
-def _judge(candidate: Candidate, best: Version | None, measure: str, min_gain: float) -> Verdict:
+def _judge(candidate: Candidate, best: Version | None, config: RegisterConfig) -> Verdict:
+    mine = read_predictions(candidate.evaluation)
     if best is None:
-        return first_verdict()
-    return compare(read_predictions(candidate.evaluation), _answers(best), best.number, measure, min_gain)
+        theirs, name = constant_answer(mine, config.measure)
+    else:
+        kept_answers, name = _answers(best), f"version {best.number}"
+        refused = refusal(mine, kept_answers, best.number)
+        if kept_answers is None or refused:
+            return Verdict(CHALLENGER, refused, best.number)
+        theirs = kept_answers
+    compared = compare(mine, theirs, units_of(candidate.splits), config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
+    rival = _number(best)
+    if compared is None:
+        return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", rival)
+    return decide(compared, cost_limits(candidate.bundle, best, config), rival, config)
+
+
+def _number(version: Version | None) -> int:
+    return version.number if version else 0
 
 
 def _answers(version: Version) -> Predictions | None:
@@ -71,13 +118,17 @@ def _measures(candidate: Candidate) -> dict[str, float]:
 
 
 def _tags(verdict: Verdict) -> dict[str, str]:
-    facts = dataclasses.asdict(verdict)
-    del facts["decision"], facts["reason"]
-    return {REASON: verdict.reason, **({COMPARISON: json.dumps(facts)} if verdict.rival else {})}
+    tags = {REASON: verdict.reason, COMPARISON: json.dumps(verdict.plain(), ensure_ascii=False)}
+    if verdict.comparison:
+        main = verdict.comparison.main
+        tags |= {RIVAL: verdict.comparison.rival, GAIN: f"{main.measure} {main.gain:+.4f}", P_VALUE: f"{main.p_value:.4g}"}
+        tags |= {INTERVAL: f"{main.low:+.4f} to {main.high:+.4f}"}
+    return tags
 
 
-def _verdict(tags: Mapping[str, str]) -> Verdict:
-    return Verdict(tags.get(DECISION, CHAMPION), tags[REASON], **json.loads(tags.get(COMPARISON, "{}")))
+def _stored(tags: Mapping[str, str]) -> Verdict:
+    reason = tags.get(REASON, "it was made champion by hand before it had been compared")
+    return Verdict.from_plain(tags.get(DECISION, CHAMPION), reason, json.loads(tags.get(COMPARISON, "{}")))
 
 
 def _describe(candidate: Candidate) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,13 +13,25 @@ import pytest
 from PIL import Image
 
 from components.charts import line_chart
+from components.comparison import ClassChange, Comparison, Difference, Limit
 from components.evaluation import read_headline
 from components.manifest import Task
 from components.outcome import Outcome, Verdict, read_outcome
 from components.report import write_report
 from tests.finished import Finished, make
 
-VERDICT = Verdict("challenger", "on 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9", 2, "f1_macro", 0.8, 0.9, 12)
+REASON = "on 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9"
+COMPARISON = Comparison(
+    "version 2",
+    (
+        Difference("f1_macro", 0.8, 0.9, -0.25, 0.05, 0.21, "bootstrap"),
+        Difference("accuracy", 0.85, 0.8, -0.1, 0.2, 0.0004, "mcnemar"),
+    ),
+    (ClassChange("cat", 4, 0.25, 1.0, 0.125), ClassChange("<b>dog</b>", 8, 1.0, 0.5, 1.0)),
+    12, 10, 2, 3, 7, {"f1_macro": 0.6543},
+)  # fmt: skip
+LIMITS = (Limit("min_gain", "f1_macro larger by more than 0", "-0.1000", False), Limit("max_size_mb", "at most 9 MB", "8 MB", True))
+VERDICT = Verdict("challenger", REASON, 2, COMPARISON, LIMITS)
 ORIGIN = {"run": "2b8dce03", "data version": "0123456789abcdef.dir"}
 VOID = {"meta", "img", "line", "circle", "polyline", "br"}
 
@@ -88,6 +101,32 @@ def test_it_tells_the_whole_story(work: Finished, tmp_path: Path) -> None:
         assert part in page.text
 
 
+def test_it_says_why_a_model_was_not_promoted(work: Finished, tmp_path: Path) -> None:
+    page = Page(write(work, tmp_path))
+    for part in (
+        "Why this model was not promoted",
+        "f1_macro larger by more than 0 min_gain -0.1000 not met at most 9 MB max_size_mb 8 MB met",
+        "This version and version 2 on the same 12 test images of 10 groups",
+        "F1, mean of classes decides 0.8000 0.9000 -0.1000 -0.250 to +0.050 0.210 Accuracy 0.8500 0.8000 +0.0500 -0.100 to +0.200 < 0.001",
+        "only this version right on 2 only version 2 right on 3 test images that are new 7 F1, mean of classes on the new ones 0.6543",
+        "cat 4 0.2500 1.0000 -0.7500 0.125 <b>dog</b> 8 1.0000 0.5000 +0.5000 –",
+    ):
+        assert part in page.text
+
+
+def test_it_says_why_a_first_model_was_promoted(work: Finished, tmp_path: Path) -> None:
+    verdict = Verdict("champion", "there is no champion yet", 0, replace(COMPARISON, rival="always answering 'cat'"), LIMITS[1:])
+    page = Page(write(work, tmp_path, verdict=verdict, alias="champion"))
+    assert "Why this model was promoted What promotion asks for Found at most 9 MB" in page.text
+    assert "This version and always answering 'cat' on the same" in page.text
+    assert "Recall of each class" not in page.text
+
+
+def test_it_says_why_two_models_can_t_be_compared(work: Finished, tmp_path: Path) -> None:
+    page = Page(write(work, tmp_path, verdict=Verdict("challenger", "it can't be compared", 2)))
+    assert "Why this model was not promoted It can't be compared." in page.text
+
+
 def test_it_needs_nothing_but_itself(work: Finished, tmp_path: Path) -> None:
     page = Page(write(work, tmp_path))
     sources = [attributes["src"] or "" for tag, attributes in page.elements if tag == "img"]
@@ -147,6 +186,7 @@ def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
         "dropped": 26,
         "decision": "challenger",
         "reason": VERDICT.reason,
+        **json.loads(json.dumps(VERDICT.plain())),
     }
 
 

@@ -5,50 +5,128 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.comparison import Limit
 from components.evaluation import Predictions
 from components.manifest import Task
-from components.register.promotion import compare
+from components.outcome import Verdict
+from components.register.comparing import compare
+from components.register.config import RegisterConfig
+from components.register.promotion import decide, refusal
 
 
 def answers(
-    predicted: list[int], truth: list[int], names: str = "abcdefgh", classes: tuple[str, ...] = ("cat", "dog"), task: Task = "multiclass"
+    predicted: list[int], truth: list[int], names: str = "", classes: tuple[str, ...] = ("cat", "dog"), task: Task = "multiclass"
 ) -> Predictions:
     """Answers that are sure of themselves."""
-    ids = tuple(names[: len(truth)])
+    ids = tuple(names) if names else tuple(f"{number:03d}" for number in range(len(truth)))
     sure = np.eye(len(classes), dtype=np.float32)[predicted]
     return Predictions(ids, ids, classes, task, np.array(truth), np.array(predicted), sure)
 
 
-TRUTH = [0, 0, 1, 1]
+def judge(mine: Predictions, theirs: Predictions, rival: int = 4, costs: tuple[Limit, ...] = (), **settings: Any) -> Verdict:
+    config = RegisterConfig(**{"measure": "accuracy", "num_resamples": 200, **settings})
+    compared = compare(mine, theirs, {}, config.measure, f"version {rival}", num_resamples=200, seed=0)
+    assert compared is not None
+    return decide(compared, costs, rival, config)
+
+
+TRUTH = [0, 1] * 10
+
+
+def wrong_at(*places: int) -> list[int]:
+    """Answers to `TRUTH` that are wrong at some places."""
+    return [1 - label if place in places else label for place, label in enumerate(TRUTH)]
 
 
 def test_better_on_the_shared_images_becomes_champion() -> None:
-    verdict = compare(answers([0, 0, 1, 1], TRUTH), answers([0, 1, 1, 1], TRUTH), 4, "accuracy", 0.0)
-    assert (verdict.decision, verdict.score, verdict.rival_score, verdict.num_shared) == ("champion", 1.0, 0.75, 4)
-    assert verdict.reason == "on 4 shared test images its accuracy of 1.0000 is better than version 4's 0.7500"
+    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH))
+    assert verdict.decision == "champion"
+    assert verdict.reason == (
+        "on 20 shared test images its accuracy of 1.0000 is better than version 4's 0.8500 "
+        "(+0.1500, 95 % interval -0.0384 to +0.3604, p = 0.250)"
+    )
+    assert [(limit.name, limit.met) for limit in verdict.limits] == [("min_gain", True), ("promote_if", True), ("max_recall_drop", True)]
+
+
+def test_a_gain_that_a_coin_would_bring_is_none() -> None:
+    verdict = judge(answers(wrong_at(0), TRUTH), answers(wrong_at(2, 4), TRUTH))
+    assert verdict.decision == "challenger"
+    assert verdict.reason.endswith("p = 1.000), but by no more than chance would do")
 
 
 def test_equally_good_is_not_better() -> None:
-    verdict = compare(answers([0, 1, 1, 1], TRUTH), answers([0, 0, 0, 1], TRUTH), 4, "accuracy", 0.0)
+    verdict = judge(answers(wrong_at(0), TRUTH), answers(wrong_at(1), TRUTH))
     assert verdict.decision == "challenger"
-    assert verdict.reason.endswith("its accuracy of 0.7500 is as good as version 4's 0.7500")
+    assert verdict.reason == "on 20 shared test images its accuracy of 0.9500 is as good as version 4's 0.9500"
 
 
-def test_only_shared_images_count() -> None:
-    mine = answers([0, 0, 1, 1], TRUTH, "wxab")
-    theirs = answers([1, 1, 0, 0], [1, 1, 0, 0], "abyz")
-    verdict = compare(mine, theirs, 1, "accuracy", 0.0)
-    assert (verdict.num_shared, verdict.score, verdict.rival_score, verdict.decision) == (2, 1.0, 1.0, "challenger")
+def test_min_gain_must_be_passed() -> None:
+    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH), min_gain=0.15)
+    assert verdict.decision == "challenger"
+    assert verdict.reason.endswith("p = 0.250), but not by more than the 0.15 that register.min_gain asks for")
 
 
-def test_the_challenger_s_labels_are_the_truth() -> None:
-    verdict = compare(answers([0, 0, 1, 1], TRUTH), answers([1, 1, 0, 0], [1, 1, 0, 0]), 1, "accuracy", 0.0)
-    assert (verdict.score, verdict.rival_score) == (1.0, 0.0)
+@pytest.mark.parametrize(
+    ("num_wrong", "decision", "ending"),
+    [
+        (6, "champion", "p = 0.031)"),
+        (5, "challenger", "p = 0.062), but not significantly: register.promote_if asks for p below 0.05"),
+    ],
+)
+def test_significantly_better_asks_for_evidence(num_wrong: int, decision: str, ending: str) -> None:
+    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(*range(num_wrong)), TRUTH), promote_if="significantly_better")
+    assert (verdict.decision, verdict.reason.endswith(ending)) == (decision, True), verdict.reason
 
 
-def test_the_order_of_images_does_not_matter() -> None:
-    verdict = compare(answers([0, 0, 1, 1], TRUTH, "abcd"), answers([1, 1, 0, 0], [1, 1, 0, 0], "dcba"), 1, "accuracy", 0.0)
-    assert (verdict.score, verdict.rival_score) == (1.0, 1.0)
+@pytest.mark.parametrize(
+    ("num_wrong", "decision", "ending"),
+    [
+        (0, "champion", "is as good as version 4's 1.0000, but not significantly"),
+        (5, "champion", "p = 0.062), but not significantly, which is enough for register.promote_if not_worse"),
+        (6, "challenger", "p = 0.031)"),
+    ],
+)
+def test_not_worse_is_enough_where_that_is_asked_for(num_wrong: int, decision: str, ending: str) -> None:
+    verdict = judge(answers(wrong_at(*range(num_wrong)), TRUTH), answers(TRUTH, TRUTH), promote_if="not_worse", max_recall_drop="none")
+    assert verdict.decision == decision
+    assert ending in verdict.reason
+
+
+def test_a_class_that_loses_its_recall_keeps_a_better_model_back() -> None:
+    truth = [0] * 10 + [1] * 50
+    mine = answers([1] * 6 + [0] * 4 + [1] * 50, truth)
+    theirs = answers([0] * 10 + [0] * 20 + [1] * 30, truth)
+    verdict = judge(mine, theirs)
+    assert verdict.decision == "challenger"
+    assert verdict.reason.endswith(
+        "but the recall of 'cat' falls from 1.0000 to 0.4000, by more than the 0.1 that register.max_recall_drop allows"
+    )
+    assert [limit.name for limit in verdict.limits if not limit.met] == ["max_recall_drop"]
+    assert judge(mine, theirs, max_recall_drop=0.6).decision == "champion"
+    assert judge(mine, theirs, max_recall_drop="none").decision == "champion"
+
+
+def test_a_fall_of_recall_on_few_images_may_be_chance() -> None:
+    truth = [0] * 4 + [1] * 50
+    mine = answers([1, 1, 1, 1] + [1] * 50, truth)
+    theirs = answers([0] * 4 + [0] * 20 + [1] * 30, truth)
+    assert judge(mine, theirs).decision == "champion"  # 4 of 4 lost: a coin does that once in 16 times
+
+
+def test_a_cost_above_its_limit_keeps_a_better_model_back() -> None:
+    cost = Limit("max_size_mb", "at most 2 MB", "size of 3 MB", False)
+    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH), costs=(cost,))
+    assert verdict.decision == "challenger"
+    assert verdict.reason.endswith(", but its size of 3 MB is more than register.max_size_mb allows (at most 2 MB)")
+
+
+def test_a_first_model_only_has_to_beat_the_constant_answer() -> None:
+    verdict = judge(answers(wrong_at(0), TRUTH), answers([0] * 20, TRUTH), rival=0, promote_if="significantly_better", min_gain=0.9)
+    assert verdict.decision == "champion"
+    assert verdict.reason.startswith("there is no champion yet; on 20 test images its accuracy of 0.9500 is better than the 0.5000 of ")
+    worse = judge(answers([0] * 20, TRUTH), answers([0] * 20, TRUTH), rival=0, promote_if="not_worse")
+    assert worse.decision == "challenger"
+    assert "is as good as the 0.5000 of" in worse.reason
 
 
 @pytest.mark.parametrize(
@@ -58,13 +136,24 @@ def test_the_order_of_images_does_not_matter() -> None:
         ({"classes": ("dog", "cat")}, "it can't be compared: its classes differ from those of version 3 in their order"),
         ({"task": "binary"}, "it can't be compared: its task is multiclass, that of version 3 is binary"),
         ({"names": "stuv"}, "it can't be compared: it shares no test image with version 3"),
+        ({}, ""),
     ],
 )
 def test_what_can_t_be_compared_is_refused(other: dict[str, Any], reason: str) -> None:
-    verdict = compare(answers([0, 0, 1, 1], TRUTH), answers([1, 1, 0, 0], TRUTH, **other), 3, "accuracy", 0.0)
-    assert (verdict.decision, verdict.reason, verdict.measure) == ("challenger", reason, "")
+    assert (
+        refusal(answers([0, 0, 1, 1], [0, 0, 1, 1], "abcd"), answers([1, 1, 0, 0], [0, 0, 1, 1], **{"names": "abcd", **other}), 3) == reason
+    )
 
 
-def test_a_measure_that_is_not_defined_there_promotes_nobody() -> None:
-    verdict = compare(answers([0, 0], [0, 0]), answers([1, 1], [0, 0]), 3, "roc_auc", 0.0)
-    assert (verdict.decision, verdict.reason) == ("challenger", "roc_auc is not defined on the 2 shared test images")
+def test_a_champion_without_answers_can_t_be_compared() -> None:
+    assert refusal(answers([0], [0]), None, 3) == "it can't be compared: the answers of version 3 were not kept"
+
+
+def test_a_verdict_survives_its_tags() -> None:
+    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH))
+    assert Verdict.from_plain(verdict.decision, verdict.reason, verdict.plain()) == verdict
+
+
+def test_a_verdict_of_an_earlier_darkroom_is_read_without_its_numbers() -> None:
+    old = {"rival": 2, "measure": "f1_macro", "score": 0.8, "rival_score": 0.9, "num_shared": 12}
+    assert Verdict.from_plain("challenger", "it is worse", old) == Verdict("challenger", "it is worse", 2)

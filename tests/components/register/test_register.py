@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ import numpy as np
 import pytest
 
 from components import registry
+from components.champions import move, moves
 from components.errors import InputError
 from components.evaluation import read_headline
 from components.files import read_json
+from components.locking import holding
 from components.outcome import identifiers
 from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
 from components.register.config import RegisterConfig
 from components.register.register import register
+from components.register.settling import GAIN, INTERVAL, P_VALUE, RIVAL
 from components.registry import OUTCOME_KEPT
 from components.tracking import client, finish_run, start_run
 from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
@@ -73,7 +78,21 @@ def test_the_first_version_is_the_champion(mlflow_store: Path, tmp_path: Path, g
     assert version.tags["darkroom.data_version"] == GOOD
     assert version.tags["darkroom.previous"] == "none"
     assert (version.tags["variant"], version.tags["task"], version.tags["f1_macro"]) == ("full", "multiclass", "1.0000")
-    assert version.tags[REASON] == outcome["reason"] == "it is the first version of this model, so there is none to beat"
+    assert version.tags[REASON] == outcome["reason"]
+    assert outcome["reason"].startswith(
+        "there is no champion yet; on 12 test images its f1_macro of 1.0000 is better than the 0.1667 of always answering 'cat' (+0.8333, "
+    )
+
+
+def test_a_first_model_that_is_no_better_than_a_constant_answer_stays_challenger(
+    mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = make(tmp_path / "work", noise=50.0, seed=2)
+    _, measures, outcome = go(work, tmp_path, monkeypatch, measure="accuracy")
+    assert outcome["metrics"]["accuracy"] <= 1 / 3
+    assert (outcome["model"]["alias"], measures["champion"]) == ("challenger", 0.0)
+    assert "there is no champion yet; on 12 test images its accuracy of" in outcome["reason"]
+    assert aliases("toys") == {"challenger": 1}
 
 
 def test_the_run_shows_measures_curves_and_pictures(
@@ -145,7 +164,9 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     go(bad, tmp_path, monkeypatch)
     _, _, better = go(good, tmp_path, monkeypatch)
     assert better["model"]["alias"] == "champion"
-    assert better["reason"] == "on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222"
+    assert better["reason"].startswith(
+        "on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222 (+0.7778, 95 % interval "
+    )
     worse = make(tmp_path / "worse", data_version="c" * 32, noise=2.0)
     _, measures, outcome = go(worse, tmp_path, monkeypatch)
     assert (outcome["model"]["version"], outcome["model"]["alias"], measures["champion"]) == (3, "challenger", 0.0)
@@ -153,7 +174,12 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     assert aliases("toys") == {"champion": 2, "challenger": 3}
     tags = versions("toys")[0].tags
     compared = json.loads(tags["darkroom.comparison"])
-    assert (tags[DECISION], compared["rival"], compared["measure"], compared["num_shared"]) == ("challenger", 2, "f1_macro", 12)
+    assert (tags[DECISION], compared["rival"], compared["comparison"]["num_shared"]) == ("challenger", 2, 12)
+    main = compared["comparison"]["differences"][0]
+    assert (tags[RIVAL], tags[GAIN]) == ("version 2", f"f1_macro {main['score'] - 1:+.4f}")
+    assert (tags[P_VALUE], tags[INTERVAL]) == (f"{main['p_value']:.4g}", f"{main['low']:+.4f} to {main['high']:+.4f}")
+    assert outcome["comparison"] == compared["comparison"]
+    assert outcome["limits"] == compared["limits"]
 
 
 def test_a_then_b_then_a_leaves_the_champion_with_b(
@@ -180,7 +206,7 @@ def test_min_gain_must_be_passed(
     go(bad, tmp_path, monkeypatch)
     _, _, outcome = go(good, tmp_path, monkeypatch, min_gain=0.8)
     assert outcome["model"]["alias"] == "challenger"
-    assert outcome["reason"].endswith("better than version 1's 0.2222, but not by more than the 0.8 that register.min_gain asks for")
+    assert outcome["reason"].endswith(", but not by more than the 0.8 that register.min_gain asks for")
 
 
 def test_a_crash_before_the_alias_moved_is_made_good(
@@ -192,7 +218,7 @@ def test_a_crash_before_the_alias_moved_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("components.register.settling.set_alias", crash)
+        broken.setattr("components.champions.set_alias", crash)
         go(good, tmp_path, monkeypatch)
     assert aliases("toys") == {"champion": 1}
     assert DECISION not in versions("toys")[0].tags
@@ -211,13 +237,102 @@ def test_a_crash_after_the_alias_moved_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("components.register.settling.set_alias", move_and_crash)
+        broken.setattr("components.champions.set_alias", move_and_crash)
         go(good, tmp_path, monkeypatch)
     _, _, outcome = go(good, tmp_path, monkeypatch)
-    assert outcome["reason"] == "on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222"
+    assert outcome["reason"].startswith("on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222")
     best = champion("toys")
     assert best is not None
     assert (best.number, best.tags[DECISION]) == (2, "champion")
+
+
+def test_a_champion_that_changed_since_it_was_compared_is_compared_again(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+    go(good, tmp_path, monkeypatch, min_gain=0.9)
+    assert aliases("toys") == {"champion": 1, "challenger": 2}
+    held = []
+
+    @contextmanager
+    def promoted_meanwhile(name: str) -> Iterator[None]:
+        held.append(name)
+        if len(held) == 2:  # the first time is for adding the version
+            move(versions("toys")[1], "promote", "it was")
+        with holding(name):
+            yield
+
+    monkeypatch.setattr("components.register.settling.holding", promoted_meanwhile)
+    middling = make(tmp_path / "middling", data_version="c" * 32, noise=0.3)
+    _, _, outcome = go(middling, tmp_path, monkeypatch)
+    assert len(held) == 3
+    assert aliases("toys") == {"champion": 2, "challenger": 3}
+    assert (outcome["rival"], "is worse than version 2's 1.0000" in outcome["reason"]) == (2, True)
+
+
+def test_a_version_that_another_run_settled_meanwhile_is_not_settled_again(
+    mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    @contextmanager
+    def settled_meanwhile(name: str) -> Iterator[None]:
+        if not started:
+            started.append(name)
+            go(good, tmp_path, monkeypatch)
+        with holding(name):
+            yield
+
+    monkeypatch.setattr("components.register.settling.holding", settled_meanwhile)
+    _, _, outcome = go(good, tmp_path, monkeypatch)
+    assert outcome["model"] == {"name": "toys", "version": 1, "alias": "champion", "variant": "full"}
+    assert [version.number for version in versions("toys")] == [1]
+    assert [one.version for one in moves("toys")] == [1]
+
+
+def test_a_model_promoted_by_hand_stays_when_an_old_run_comes_again(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+    go(good, tmp_path, monkeypatch)
+    move(versions("toys")[1], "promote", "the new one is too slow")
+    _, _, outcome = go(good, tmp_path, monkeypatch)
+    assert (outcome["model"]["version"], outcome["model"]["alias"]) == (2, "")
+    assert aliases("toys") == {"champion": 1}
+    _, _, better = go(make(tmp_path / "next", data_version="c" * 32, noise=0.01), tmp_path, monkeypatch)
+    assert (better["rival"], better["model"]["alias"]) == (1, "champion")
+
+
+@pytest.mark.parametrize(
+    ("limit", "asked"),
+    [
+        ({"max_size_mb": 0.0001}, "at most 0.0001 MB"),
+        ({"max_latency_ms": 1e-6}, "at most 1e-06 ms"),
+        ({"max_size_ratio": 0.5}, "at most 0.5 of the champion's size"),
+        ({"max_latency_ratio": 0.01}, "at most 0.01 of the champion's latency"),
+    ],
+)
+def test_a_model_that_costs_too_much_is_not_promoted(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch, limit: dict[str, float], asked: str
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+    _, _, outcome = go(good, tmp_path, monkeypatch, **limit)
+    assert outcome["model"]["alias"] == "challenger"
+    assert outcome["reason"].endswith(f" is more than register.{next(iter(limit))} allows ({asked})")
+    ((name, met),) = [(row["name"], row["met"]) for row in outcome["limits"] if row["name"] in limit]
+    assert (name, met) == (next(iter(limit)), False)
+
+
+def test_a_model_within_its_limits_is_promoted(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(bad, tmp_path, monkeypatch)
+    limits = {"max_size_mb": 1, "max_latency_ms": 1000, "max_size_ratio": 1.5, "max_latency_ratio": 100}
+    _, _, outcome = go(good, tmp_path, monkeypatch, **limits)
+    assert outcome["model"]["alias"] == "champion"
+    assert [row["name"] for row in outcome["limits"]] == [
+        "min_gain", "promote_if", "max_recall_drop", "max_latency_ms", "max_latency_ratio", "max_size_mb", "max_size_ratio"
+    ]  # fmt: skip
 
 
 def test_a_champion_whose_answers_are_gone_stays(

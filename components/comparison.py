@@ -1,0 +1,127 @@
+"""The comparison: what two models' answers on the same images say about which of them is better, with how sure that is.
+
+Plain values that travel as JSON: in a version's tags, in the outcome, and in the report. `components.register` makes them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measure of both models on the same images.
+
+    Attributes:
+        measure: Its name, see `components.measures`.
+        score: The new model's value, 0 to 1.
+        rival_score: The other's.
+        low: Lower limit of the 95 % interval of the gain.
+        high: Upper limit.
+        p_value: How often so large a difference, either way, comes about by chance alone.
+        test: `mcnemar` or `bootstrap`.
+    """
+
+    measure: str
+    score: float
+    rival_score: float
+    low: float
+    high: float
+    p_value: float
+    test: str
+
+    @property
+    def gain(self) -> float:
+        """By how much the new model is better; below 0 it is worse."""
+        return self.score - self.rival_score
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """A class's recall in both models.
+
+    Attributes:
+        name: The class.
+        num_images: Shared test images of it.
+        recall: The new model's, 0 to 1.
+        rival_recall: The other's.
+        p_value: How often so large a fall comes about by chance alone (one-sided).
+    """
+
+    name: str
+    num_images: int
+    recall: float
+    rival_recall: float
+    p_value: float
+
+    @property
+    def change(self) -> float:
+        """By how much the recall rose; below 0 it fell."""
+        return self.recall - self.rival_recall
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A thing that the gate asks for.
+
+    Attributes:
+        name: The setting, such as `max_size_mb`.
+        asked: What it asks for, for a person.
+        found: What was found, for a person.
+        met: Whether that is enough.
+    """
+
+    name: str
+    asked: str
+    found: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the test images that both have answered.
+
+    Attributes:
+        rival: What the new model was compared with, for a person: `version 3`.
+        differences: The deciding measure first.
+        classes: The largest fall of recall first.
+        num_shared: Test images that both answered.
+        num_units: Groups of them that count as one: a patient, a cluster of duplicates.
+        num_won: Images that only the new model answered rightly.
+        num_lost: Images that only the other one did.
+        num_new: Test images that the other one has not answered.
+        new: The new model's measures on those.
+    """
+
+    rival: str
+    differences: tuple[Difference, ...]
+    classes: tuple[ClassChange, ...]
+    num_shared: int
+    num_units: int
+    num_won: int
+    num_lost: int
+    num_new: int = 0
+    new: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Difference:
+        """The measure that decides."""
+        return self.differences[0]
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values, which `from_plain` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Comparison":
+        """Makes a comparison from what `plain` gave."""
+        parts = {
+            "differences": tuple(Difference(**row) for row in values["differences"]),
+            "classes": tuple(ClassChange(**row) for row in values["classes"]),
+        }
+        return cls(**{**values, **parts})
+
+
+def p_text(value: float) -> str:
+    """A p-value for a person: `= 0.031`."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

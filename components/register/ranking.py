@@ -1,0 +1,62 @@
+"""How well probabilities rank images, on many resampled test sets at once."""
+
+import numpy as np
+
+from components.evaluation import Predictions
+from components.measures import Floats, one_hot
+
+
+def ranking(predictions: Predictions, weights: Floats, measure: str) -> Floats:
+    """`roc_auc` or `average_precision` as `components.measures.measures` has it, on each of many test sets.
+
+    Args:
+        predictions: N answers.
+        weights: `(S, N)` how often each image stands in each test set.
+        measure: Which of the two.
+
+    Returns:
+        `(S,)`; NaN where no class occurs both ways.
+    """
+    meant, likely = one_hot(predictions.truth, len(predictions.classes)), predictions.probabilities.astype(np.float64)
+    judged = [1] if predictions.task == "binary" else range(len(predictions.classes))
+    area = roc_auc if measure == "roc_auc" else average_precision
+    values = np.stack([area(meant[:, index], likely[:, index], weights) for index in judged])
+    known = np.isfinite(values)
+    total, number = np.where(known, values, 0).sum(0), known.sum(0)
+    return _share(total, number)
+
+
+def roc_auc(meant: Floats, likely: Floats, weights: Floats) -> Floats:
+    """Area under the ROC curve of each test set, `(S,)`; NaN where only one class occurs.
+
+    Args:
+        meant: `(N,)` of 0 and 1.
+        likely: `(N,)` probabilities.
+        weights: `(S, N)`.
+    """
+    positives, negatives = _passed(meant, likely, weights)
+    steps = np.diff(positives, axis=1, prepend=0)
+    above = (np.diff(negatives, axis=1, prepend=0) * (positives - steps / 2)).sum(1)  # ties count half
+    return _share(above, positives[:, -1] * negatives[:, -1])
+
+
+def average_precision(meant: Floats, likely: Floats, weights: Floats) -> Floats:
+    """Precision at each rise of the recall, averaged by the rise, `(S,)`; arguments as in `roc_auc`."""
+    positives, negatives = _passed(meant, likely, weights)
+    precision = _share(positives, positives + negatives, 0.0)
+    found = (np.diff(positives, axis=1, prepend=0) * precision).sum(1)
+    return np.where(negatives[:, -1] > 0, _share(found, positives[:, -1]), np.nan)
+
+
+def _passed(meant: Floats, likely: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Positives and negatives above each threshold, from the highest on, `(S, T)`."""
+    order = np.argsort(-likely, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(likely[order])), len(order) - 1)
+    positives = np.cumsum(weights[:, order] * meant[order], axis=1)[:, ends]
+    negatives = np.cumsum(weights[:, order] * (1 - meant[order]), axis=1)[:, ends]
+    return positives, negatives
+
+
+def _share(part: Floats, whole: Floats, empty: float = np.nan) -> Floats:
+    result: Floats = np.divide(part, whole, out=np.full(whole.shape, empty), where=whole > 0)
+    return result
