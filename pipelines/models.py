@@ -1,0 +1,147 @@
+"""The registry for a person: which versions a model has and why, and moving the alias `champion` by hand."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components import versions
+from components.champions import Move, before, move, moves
+from components.errors import InputError
+from components.locking import holding
+from components.tracking import DATA_VERSION, use_store
+from components.versions import CHAMPION, DECISION, INTERVAL_TAG, REASON, Version
+
+MEASURES = ("accuracy", "balanced_accuracy", "f1_macro")  # that a version's tags carry
+
+
+def overview(name: str = "") -> list[dict[str, Any]]:
+    """All models of the registry, or one, with their versions.
+
+    Args:
+        name: A model, or empty for all.
+
+    Returns:
+        A dictionary a model: `name`, `champion` (a number, or none), `versions` (newest first) and `moves` of the alias.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    use_store()
+    names = [known(name)] if name else versions.model_names()
+    return [_model(one) for one in names]
+
+
+def promote(reference: str, reason: str) -> dict[str, Any]:
+    """Makes a version the champion by hand; where it is the champion already, nothing is changed.
+
+    Args:
+        reference: `name/version`.
+        reason: Why, for whoever asks later.
+
+    Returns:
+        `name`, `version`, `previous` (0 for none) and `moved`.
+
+    Raises:
+        InputError: There is no such version, or the reason is empty.
+    """
+    use_store()
+    if not reason.strip():
+        raise InputError("--reason is empty: say why, it stays with the model")
+    version = _find(reference)
+    return _move(version, "promote", reason.strip())
+
+
+def rollback(name: str, reason: str = "") -> dict[str, Any]:
+    """Gives the alias back to the champion before.
+
+    Args:
+        name: The model.
+        reason: Why, for whoever asks later.
+
+    Returns:
+        As `promote`.
+
+    Raises:
+        InputError: There is no such model, or no champion before.
+    """
+    use_store()
+    known(name)
+    with holding(name):
+        now = versions.aliases(name).get(CHAMPION)
+        if now is None:
+            raise InputError(f"{name} has no champion, so there is none to go back from: make one with `darkroom promote {name}/VERSION`")
+        version = before(name)
+        if version is None:
+            raise InputError(f"there is no champion of {name} before version {now}: choose one with `darkroom promote {name}/VERSION`")
+        move(version, "rollback", reason.strip() or "no reason was given")
+        _note(version, moves(name)[-1])
+    return {"name": name, "version": version.number, "previous": now, "moved": True}
+
+
+def known(name: str) -> str:
+    """The name of a model that the registry has.
+
+    Raises:
+        InputError: It has none of that name.
+    """
+    names = versions.model_names()
+    if name not in names:
+        listed = ", ".join(names[:20]) or "none yet: train one with `darkroom run`"
+        raise InputError(f"there is no model {name!r}: the registry has {listed}")
+    return name
+
+
+def _find(reference: str) -> Version:
+    name, slash, number = reference.removeprefix("models:/").rpartition("/")
+    if not slash or not number.isdecimal():
+        raise InputError(f"{reference!r} names no version: give it as name/number, such as digits/3")
+    found = {version.number: version for version in versions.versions(known(name))}
+    if int(number) not in found:
+        raise InputError(f"{name} has no version {number}: it has {', '.join(map(str, sorted(found))) or 'none'}")
+    return found[int(number)]
+
+
+def _move(version: Version, how: Any, reason: str) -> dict[str, Any]:
+    with holding(version.name):
+        now = versions.aliases(version.name).get(CHAMPION, 0)
+        if now != version.number:
+            move(version, how, reason)
+            _note(version, moves(version.name)[-1])
+    return {"name": version.name, "version": version.number, "previous": now, "moved": now != version.number}
+
+
+def _note(version: Version, last: Move) -> None:
+    """Says on the version's own page what was done by hand."""
+    done = "promoted" if last.how == "promote" else f"rolled back to, from version {last.previous},"
+    versions.set_tags(version, {versions.BY_HAND: f"{done} by {last.who} at {last.when}: {last.why}"})
+
+
+def _model(name: str) -> dict[str, Any]:
+    bearers = versions.aliases(name)
+    return {
+        "name": name,
+        "champion": bearers.get(CHAMPION),
+        "versions": [_version(version, bearers) for version in versions.versions(name)],
+        "moves": [{field: value for field, value in vars(one).items() if field != "sealed"} for one in moves(name)],
+    }
+
+
+def _version(version: Version, bearers: Mapping[str, int]) -> dict[str, Any]:
+    tags = version.tags
+    return {
+        "version": version.number,
+        "aliases": sorted(alias for alias, number in bearers.items() if number == version.number),
+        "run_id": version.run_id,
+        "data_version": tags.get(DATA_VERSION, ""),
+        "variant": tags.get("variant", ""),
+        "metrics": {name: _measure(tags, name) for name in MEASURES if name in tags},
+        "decision": tags.get(DECISION, ""),
+        "reason": tags.get(REASON, ""),
+        "by_hand": tags.get(versions.BY_HAND, ""),
+    }
+
+
+def _measure(tags: Mapping[str, str], name: str) -> dict[str, float]:
+    """A measure's value with its interval, where the version carries one."""
+    low_high: dict[str, float] = json.loads(tags.get(INTERVAL_TAG.format(name), "{}"))
+    return {"value": float(tags[name]), **low_high}
