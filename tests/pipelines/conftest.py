@@ -26,7 +26,7 @@ from pipelines.runs import Plan, plan
 from tests.finished import make
 
 ROOT = Path(__file__).parent.parent.parent
-QUICK = ("train.epochs=1", "prune.epochs=1", "train.side_px=16", "evaluate.num_resamples=100")
+QUICK = ("train.epochs=1", "prune.epochs=1", "train.side_px=16", "evaluate.num_resamples=100", "prune.max_latency_ratio=9")
 
 
 def shapes(folder: Path, num_images: int = 24, seed: int = 0) -> Path:
