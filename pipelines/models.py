@@ -8,7 +8,8 @@ from components import versions
 from components.champions import Move, before, move, moves
 from components.errors import InputError
 from components.locking import holding
-from components.tracking import DATA_VERSION, use_store
+from components.parents import DATA_VERSION
+from components.tracking import use_store
 from components.versions import CHAMPION, DECISION, INTERVAL_TAG, REASON, Version
 
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro")  # that a version's tags carry
