@@ -1,4 +1,4 @@
-"""The last word of a run on Kubeflow: how it ended, why, and where to look; in the log, and in MLflow where there is one."""
+"""The last word of a run on Kubeflow: how it ended, why, and where to look; in the log, in MLflow, failures at the webhook too."""
 
 import os
 
@@ -7,6 +7,7 @@ from kfp.dsl import PipelineTaskFinalStatus
 
 from components import tracking
 from components.claims import end_claims
+from components.notifying import Message, notify
 from components.owners import kubeflow_tags
 from components.parents import find_place
 from components.runlog import set_run_tags
@@ -38,6 +39,8 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     well = state == "SUCCEEDED"
     tags = {OUTCOME: state.lower(), "darkroom.page": link, **kubeflow_tags()}
     error = "" if well else reason or f"the run on Kubeflow has {state.lower()}"
+    if not well:
+        _tell(name, state.lower(), error, link)
     if os.environ.get("MLFLOW_TRACKING_URI"):
         end_claims(name, run, "FINISHED" if well else "FAILED")
     if os.environ.get("MLFLOW_RUN_ID"):  # Kubeflow's MLflow plug-in ends what it began
@@ -47,6 +50,12 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     elif os.environ.get("MLFLOW_TRACKING_URI"):
         status: tracking.Status = "FINISHED" if well else "FAILED" if state == "FAILED" else "KILLED"
         set_run_tags(tracking.finish_pipeline(run, status, error), tags)
+
+
+def _tell(name: str, state: str, error: str, link: str) -> None:
+    """Tells the webhook, if there is one."""
+    if problem := notify(Message("failure", f"{name}: the run on Kubeflow has {state}", error, {"run": link})):
+        print(f"note: {problem}", flush=True)
 
 
 def page_of(endpoint: str, run: str) -> str:

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.notifying import Message
 from pipelines import journal, runs, turns
 from pipelines.journal import FAILURES, Ending
-from pipelines.notifying import Message
 from pipelines.places import ROOT
 from pipelines.runs import Listener
 from pipelines.schedules import Schedule

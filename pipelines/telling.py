@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from components.notifying import Kind, Message, notify
 from components.store import run_page
 from components.versions import CHAMPION
-from pipelines.notifying import Kind, Message, notify
 from pipelines.runs import Listener
 
 

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from components.ending import ending_component
 from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
 from components.tracking import client, start_run, step_run
+from tests.webhook import webhook
 
 RUN = "0f0e0d0c-1111-2222-3333-444444444444"
 PAGE = f"https://kubeflow.example.org/#/runs/details/{RUN}"
@@ -60,3 +61,12 @@ def test_without_the_plug_in_the_pipelines_run_ends(mlflow_store: Path, monkeypa
     assert client().get_run(parent.info.run_id).info.status == "KILLED"
     end("SUCCEEDED", None)
     assert client().get_run(parent.info.run_id).info.status == "FINISHED"
+
+
+def test_a_failure_is_told_at_the_webhook_and_success_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with webhook(monkeypatch, 200) as hook:
+        end("FAILED", "train: out of memory")
+        end("SUCCEEDED", None)
+    (body,) = hook.bodies
+    assert (body["event"], body["why"], body["links"]) == ("failure", "train: out of memory", {"run": PAGE})

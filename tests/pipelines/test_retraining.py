@@ -25,7 +25,7 @@ from pipelines.platform import read_platform
 from pipelines.retraining import plan_component, retraining
 from pipelines.runs import Plan
 from tests.pipelines.conftest import ROOT, Project, Toys, shapes
-from tests.pipelines.test_notifying import webhook
+from tests.webhook import webhook
 
 PLATFORM = {"image": "registry.example.org/darkroom@sha256:" + "0a" * 32, "volume": "darkroom", "endpoint": "https://kubeflow.example.org"}
 CONFIG = dump(RetrainConfig())

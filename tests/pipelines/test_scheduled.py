@@ -13,7 +13,7 @@ from pipelines import journal, overview, scheduled
 from pipelines.commands import schedules as commands
 from pipelines.schedules import find_schedule
 from tests.pipelines.conftest import ROOT, Project
-from tests.pipelines.test_notifying import webhook
+from tests.webhook import webhook
 
 
 class Notes:
