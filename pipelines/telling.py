@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from components.notifying import Kind, Message, notify
+from components.secrets import redact
 from components.store import run_page
 from components.versions import CHAMPION
 from pipelines.runs import Listener
@@ -39,7 +40,7 @@ def telling(name: str, view: Listener) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        tell(Message("failure", f"{name}: the run failed", str(error), facts={"error": type(error).__name__}), view)
+        tell(Message("failure", f"{name}: the run failed", redact(str(error)), facts={"error": type(error).__name__}), view)
         raise
 
 

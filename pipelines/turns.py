@@ -70,7 +70,9 @@ def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dic
     key = key_of(plan, config.start, window_of(config.window, now))
     with _alone(ROOT / "turns" / f"{key}.lock") as other:
         if other:
-            return waiting(key, other).plain()
+            decision = waiting(key, other)
+            view.note(f"plan: {decision.message}")
+            return decision.plain()
         tracking.use_store()
         decision = decide(plan, config, force=force, now=now)
         view.note(f"plan: {decision.message}")
