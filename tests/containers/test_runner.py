@@ -15,6 +15,7 @@ import pytest
 from docker import DockerClient
 
 from components import STEPS
+from tests.containers.conftest import BASE
 from tests.pipelines.conftest import Project, shapes
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ class Dockered(Project):
 
     def command(self, *words: str) -> list[str]:
         docker = ["--runner", "docker", "--set", f"platform.image={self.image}"] if words[0] == "run" else []
-        return super().command(*words, *docker)
+        return super().command(words[0], *docker, *words[1:])
 
     def containers(self, engine: DockerClient) -> list[str]:
         return [one.short_id for one in engine.containers.list(all=True, filters={"label": f"darkroom.project={self.folder}"})]
@@ -118,6 +119,24 @@ def test_a_step_without_enough_memory_fails_with_that_reason(place: Dockered, fi
     assert done.returncode == 1
     assert error.startswith("ingest failed: out of memory: the kernel killed it at its limit of 64 MiB (platform.memory_limit)")
     assert place.containers(engine) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("platform.image=darkroom-no-such-image", "the Docker engine has no image darkroom-no-such-image"),
+        (f"platform.image={BASE}", f"the code has changed since the image {BASE} was built: run `make image`"),
+        ("platform.memory_limit=1Mi", "Docker can't start a container as the settings of `platform` ask: "),
+        ("platform.cpu_limit=999000m", "Docker can't start a container as the settings of `platform` ask: "),
+    ],
+)
+def test_what_the_engine_can_not_do_is_said_before_any_step_starts(place: Dockered, tmp_path: Path, setting: str, sentence: str) -> None:
+    project = Dockered(tmp_path / "project", place.image)
+    data = shapes(project.folder / "shapes", num_images=1)
+    done = project.darkroom("run", "--data", str(data), "--set", setting, "--json")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert json.loads(done.stdout.strip().split("\n")[-1])["error"].startswith(sentence)
+    assert not (project.folder / "runs").exists()
 
 
 @pytest.fixture
