@@ -57,10 +57,11 @@ test-all: install
 component: install
 	@$(BIN)/python -m pipelines.scaffold "$(NAME)"
 
-# writes the lock files anew from pyproject.toml: what the product needs, and that with what its development needs
+# writes the lock files anew: what the product needs, that with what its development needs, and the MLflow server's
 lock:
 	@$(COMPILE) pyproject.toml $(LOCK_FLAGS) -o $(LOCK)
 	@test $(LOCK) != requirements.lock || $(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(COMPILE) --no-annotate mlflow/requirements.in -o mlflow/requirements.txt
 
 # builds the image of the components and prints its digest (BASE=image, LOCK=file, FLAGS="--network host")
 image: install

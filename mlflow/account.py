@@ -11,23 +11,37 @@ from getpass import getpass
 
 def main() -> int:
     """Asks the server; 0 done, 1 it refused."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.server import get_app_client
-
     if len(sys.argv) != 2:
         print(f"usage: python {sys.argv[0]} NAME", file=sys.stderr)
         return 2
-    for name, other in (("USERNAME", "MLFLOW_AUTH_ADMIN_USERNAME"), ("PASSWORD", "MLFLOW_AUTH_ADMIN_PASSWORD")):
-        os.environ.setdefault(f"MLFLOW_TRACKING_{name}", os.environ.get(other, ""))
+    os.environ.setdefault("MLFLOW_TRACKING_USERNAME", os.environ.get("MLFLOW_AUTH_ADMIN_USERNAME") or "admin")
+    os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD", ""))
     server = os.environ.get("MLFLOW_TRACKING_URI") or f"http://127.0.0.1:{os.environ.get('MLFLOW_PORT', '5000')}"
     password = getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    try:
-        get_app_client("basic-auth", tracking_uri=server).create_user(sys.argv[1], password)
-    except MlflowException as error:
-        print(f"error: {' '.join(str(error).replace(password, '***').split())[:300]}", file=sys.stderr)
+    if reason := refusal(server, {"username": sys.argv[1], "password": password}):
+        print(f"error: {reason}", file=sys.stderr)
         return 1
     print(f"{sys.argv[1]} has an account")
     return 0
+
+
+def refusal(server: str, account: dict[str, str]) -> str:
+    """Asks for an account; what the server said against it, or nothing."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    try:
+        answer = http_request(get_default_host_creds(server), "/api/2.0/mlflow/users/create", "POST", max_retries=0, json=account)
+    except MlflowException as error:
+        return " ".join(str(error).split())[:300]
+    if answer.status_code == 200:
+        return ""
+    try:
+        reason = answer.json()["message"]
+    except (ValueError, KeyError):
+        reason = answer.text[:200]
+    return f"{server} answers with status {answer.status_code}: {reason}".replace(account["password"], "***")
 
 
 if __name__ == "__main__":

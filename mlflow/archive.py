@@ -88,9 +88,7 @@ def restore(source: Path, replace: bool) -> None:
     bucket = _Bucket()
     tables, objects = int(_psql("-tAc", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")), set(bucket.names())
     if (tables or objects) and not replace:
-        raise ArchiveError(
-            f"there are {tables} tables and {len(objects)} artifacts already: with --replace they are lost and the archive's stand"
-        )
+        raise ArchiveError(f"there are {tables} tables and {len(objects)} artifacts already: --replace puts the archive's in their place")
     bucket.make()
     with tempfile.TemporaryDirectory() as place, tarfile.open(source) as archive:
         for member in archive:
@@ -127,7 +125,7 @@ def _write(file: IO[bytes], folder: Path) -> int:
     with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".mlflow-backup-") as place:
             dump = Path(place) / DATABASE
-            _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--schema=public", "--file", str(dump))
+            _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump))
             with dump.open("rb") as content:
                 checksums[DATABASE] = _add(archive, DATABASE, dump.stat().st_size, content)
         bucket = _Bucket()

@@ -3,8 +3,12 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pytest
 from components.errors import InputError
 from components.owners import is_dead, owner_tags
 from components.runlog import log_curves
+from components.store import reaching, server_version
 from components.tracking import (
     client,
     end_dead_runs,
@@ -247,3 +252,80 @@ def test_an_unknown_kind_of_address_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "ftp://somewhere")
     with pytest.raises(InputError, match="the MLflow store at ftp://somewhere can't be used: "):
         use_store()
+
+
+@pytest.fixture
+def behind_tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A server with a certificate of its own, which answers as MLflow's says its health and version: address, certificate."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        *names,
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"3.17.2" if self.path == "/version" else b"OK")
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_address[1]}", certificate
+        server.shutdown()
+
+
+def test_a_certificate_of_ones_own_is_trusted_where_mlflow_trusts_it(behind_tls: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    uri, certificate = behind_tls
+    monkeypatch.setattr("components.store._WAITS_S", (0,))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(InputError, match=r"no MLflow server answers at .*CERTIFICATE_VERIFY_FAILED"):
+        server_version()
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
+    assert server_version() == "3.17.2"
+
+
+@pytest.mark.parametrize(
+    ("status", "given", "sentence"),
+    [
+        (401, {"MLFLOW_TRACKING_USERNAME": "anna"}, "refuses the user 'anna' with this password: mend MLFLOW_TRACKING_USERNAME and"),
+        (401, {"MLFLOW_TRACKING_TOKEN": "t0ken"}, "refuses the token: mend"),
+        (401, {}, "refuses a visitor without credentials: mend"),
+        (403, {"MLFLOW_TRACKING_USERNAME": "anna"}, "does not allow this to anna: ask its administrator for the permission"),
+    ],
+)
+def test_a_refusal_is_one_sentence_that_says_of_whom(
+    status: int, given: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import ErrorCode
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@example.org")
+    for name in ("USERNAME", "PASSWORD", "TOKEN", "AUTH"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[status]
+    with pytest.raises(InputError) as caught, reaching():
+        raise MlflowException("t0ken secret", error_code=ErrorCode.Value(code))
+    assert str(caught.value).startswith(f"the MLflow server at http://example.org {sentence}")
+    assert "secret" not in str(caught.value) and "t0ken" not in str(caught.value)

@@ -94,6 +94,17 @@ def test_compose_and_kubernetes_run_the_same_versions() -> None:
     assert all(f"image: {image}" in texts for image in images if not image.startswith("darkroom-mlflow"))
 
 
+def test_the_servers_packages_are_locked_at_the_clients_version() -> None:
+    entries = re.findall(
+        r"^([a-z0-9-]+)==(\S+) \\\n((?:    --hash=sha256:\S+(?: \\)?\n)+)", (FOLDER / "requirements.txt").read_text(), re.MULTILINE
+    )
+    locked = {name: version for name, version, _ in entries}
+    lines = [line for line in (FOLDER / "requirements.txt").read_text().split("\n") if line and not line.startswith((" ", "#"))]
+    assert len(lines) == len(locked) and {"mlflow", "boto3", "pg8000"} <= set(locked)
+    (ours,) = re.findall(r'"mlflow==([\d.]+)\*"', (ROOT / "pyproject.toml").read_text())
+    assert locked["mlflow"].startswith(ours)
+
+
 def rendered(overlay: str) -> list[dict[str, Any]]:
     """What an overlay applies."""
     if not shutil.which("kubectl"):
