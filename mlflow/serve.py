@@ -86,7 +86,6 @@ def make_bucket() -> None:
 def make_tables() -> None:
     """Makes MLflow's tables in an empty database; several servers that start at once take turns."""
     import sqlalchemy
-    from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     engine = sqlalchemy.create_engine(database_uri())
@@ -94,15 +93,28 @@ def make_tables() -> None:
     def attempt() -> None:
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
-            try:
-                SqlAlchemyStore(database_uri(), "mlflow-artifacts:/")
-            except MlflowException as error:
-                if "out-of-date" not in str(error):
-                    raise
+            if is_older(connection):
                 upgrade()
+            SqlAlchemyStore(database_uri(), "mlflow-artifacts:/")
 
     patiently("the database", attempt, sqlalchemy.exc.DBAPIError)
     engine.dispose()
+
+
+def is_older(connection) -> bool:  # type: ignore[no-untyped-def]
+    """Whether an older MLflow made the tables; looked at here, because MLflow itself changes some of them without a word."""
+    import mlflow.store
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    known = ScriptDirectory(str(Path(mlflow.store.__file__).parent / "db_migrations"))
+    found = MigrationContext.configure(connection).get_current_revision()
+    try:
+        known.get_revision(found or "base")
+    except CommandError:
+        sys.exit("error: a newer MLflow made the database: go back to its image, or restore a backup of this one")
+    return found is not None and found != known.get_current_head()
 
 
 def upgrade() -> None:

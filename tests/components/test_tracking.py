@@ -1,6 +1,7 @@
 """Runs and steps in a real MLflow store on SQLite."""
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -257,6 +258,8 @@ def test_an_unknown_kind_of_address_is_one_sentence(monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def behind_tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A server with a certificate of its own, which answers as MLflow's says its health and version: address, certificate."""
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl, which makes the certificate")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command = [

@@ -60,7 +60,12 @@ def test_a_database_of_an_older_mlflow_is_upgraded_only_when_asked(
         assert postgres.sql("SELECT version_num FROM alembic_version", "older") == before
         server.process.environment["MLFLOW_UPGRADE_DATABASE"] = "true"
         server.start()
-        assert postgres.sql("SELECT version_num FROM alembic_version", "older") != before
+        newest = postgres.sql("SELECT version_num FROM alembic_version", "older")
+        assert newest != before
+        server.stop()
+        postgres.sql("UPDATE alembic_version SET version_num = '0123456789ab'", "older")
+        with pytest.raises(RuntimeError, match="a newer MLflow made the database: go back to its image"):
+            server.start()
 
 
 def _go_back_one_version(server: servers.TrackingServer) -> None:
