@@ -105,6 +105,6 @@ def _sentence(compared: Comparison, rival: int) -> str:
     relation = "better than" if main.gain > 0 else "worse than" if main.gain < 0 else "as good as"
     other = f"{compared.rival}'s {main.rival_score:.4f}" if rival else f"the {main.rival_score:.4f} of {compared.rival}"
     images = "shared test images" if rival else "test images"
-    first = "" if rival else "there is no champion yet; "
+    first = "" if rival else "there was no champion yet; "
     evidence = f" ({main.gain:+.4f}, 95 % interval {main.low:+.4f} to {main.high:+.4f}, p {p_text(main.p_value)})" if main.gain else ""
     return f"{first}on {compared.num_shared} {images} its {main.measure} of {main.score:.4f} is {relation} {other}{evidence}"

@@ -123,7 +123,7 @@ def test_a_cost_above_its_limit_keeps_a_better_model_back() -> None:
 def test_a_first_model_only_has_to_beat_the_constant_answer() -> None:
     verdict = judge(answers(wrong_at(0), TRUTH), answers([0] * 20, TRUTH), rival=0, promote_if="significantly_better", min_gain=0.9)
     assert verdict.decision == "champion"
-    assert verdict.reason.startswith("there is no champion yet; on 20 test images its accuracy of 0.9500 is better than the 0.5000 of ")
+    assert verdict.reason.startswith("there was no champion yet; on 20 test images its accuracy of 0.9500 is better than the 0.5000 of ")
     worse = judge(answers([0] * 20, TRUTH), answers([0] * 20, TRUTH), rival=0, promote_if="not_worse")
     assert worse.decision == "challenger"
     assert "is as good as the 0.5000 of" in worse.reason

@@ -80,7 +80,7 @@ def test_the_first_version_is_the_champion(mlflow_store: Path, tmp_path: Path, g
     assert (version.tags["variant"], version.tags["task"], version.tags["f1_macro"]) == ("full", "multiclass", "1.0000")
     assert version.tags[REASON] == outcome["reason"]
     assert outcome["reason"].startswith(
-        "there is no champion yet; on 12 test images its f1_macro of 1.0000 is better than the 0.1667 of always answering 'cat' (+0.8333, "
+        "there was no champion yet; on 12 test images its f1_macro of 1.0000 is better than the 0.1667 of always answering 'cat' (+0.8333, "
     )
 
 
@@ -91,7 +91,7 @@ def test_a_first_model_that_is_no_better_than_a_constant_answer_stays_challenger
     _, measures, outcome = go(work, tmp_path, monkeypatch, measure="accuracy")
     assert outcome["metrics"]["accuracy"] <= 1 / 3
     assert (outcome["model"]["alias"], measures["champion"]) == ("challenger", 0.0)
-    assert "there is no champion yet; on 12 test images its accuracy of" in outcome["reason"]
+    assert "there was no champion yet; on 12 test images its accuracy of" in outcome["reason"]
     assert aliases("toys") == {"challenger": 1}
 
 
