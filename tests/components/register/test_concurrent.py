@@ -51,6 +51,7 @@ def server(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     stores = ["--backend-store-uri", f"sqlite:///{mlflow_store / 'mlflow.db'}", "--artifacts-destination", str(mlflow_store / "served")]
     command = [sys.executable, "-m", "mlflow", "server", *stores, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
+    clean["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     with (mlflow_store / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=mlflow_store, env=clean, stdout=log, stderr=log, start_new_session=True)
     try:
