@@ -1,3 +1,5 @@
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,17 @@ def record(**given: Any) -> Record:
     return Record(**{**facts, **given})
 
 
-@pytest.fixture
-def four(mlflow_store: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def four(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Four runs, which the tests only read."""
+    store = tmp_path_factory.mktemp("listing") / "mlflow.db"
+    shutil.copyfile(migrated_store, store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+        yield track_four()
+
+
+def track_four() -> list[str]:
     ids = []
     for epochs, accuracy in ((1, 0.5), (2, 0.9), (10, 0.7), ("auto", None)):
         run_id = start_run("shapes", f"{epochs} epochs", {"train": {"epochs": epochs, "seed": 0}}, {}, "/data", "a" * 32)
