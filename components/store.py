@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import InputError
 from components.files import whole
+from components.secrets import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -188,7 +189,7 @@ def reaching() -> Iterator[None]:
         status = error.get_http_status_code() if isinstance(error, MlflowException) else 0  # type: ignore[no-untyped-call]
         if uri.startswith(("http://", "https://")) and status in (401, 403):
             raise InputError(_refused(uri, status)) from None
-        reason = " ".join(_without_secrets(uri, str(error)).split())[:300]
+        reason = " ".join(redact(str(error)).split())[:300]
         raise InputError(f"the MLflow store at {shown(uri)} can't be used: {reason}") from None
 
 
@@ -203,13 +204,6 @@ def _refused(uri: str, status: int) -> str:
     else:
         way = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
     return f"the MLflow server at {shown(uri)} refuses {way}: mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-
-
-def _without_secrets(uri: str, text: str) -> str:
-    text = text.replace(uri, shown(uri))
-    for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
-        text = text.replace(os.environ.get(name) or "\0", "***")
-    return text
 
 
 def _tls() -> ssl.SSLContext:

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.errors import InputError
 from components.runlog import probe_artifacts
+from components.secrets import redact
 from components.store import server_version, shown, tracking_uri, use_store
 from pipelines.doctor import Check, Finding
 
@@ -223,4 +224,4 @@ def _told(error: InputError, remedy: str) -> Finding:
 
 def _what(error: Exception) -> str:
     reason = getattr(error, "reason", error)
-    return " ".join(str(reason).split())[:300]
+    return " ".join(redact(str(reason)).split())[:300]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from components.secrets import redact
+
 State = Literal["ok", "warning", "failed", "not set up"]
 
 
@@ -59,5 +61,5 @@ def _do(name: str, check: Check, findings: dict[str, Finding]) -> None:
     try:
         findings[name] = check()
     except Exception as error:  # what a check did not foresee is a finding too
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(redact(str(error)).split())[:300]
         findings[name] = Finding("failed", f"{type(error).__name__}: {reason}", "mend what the message names")
