@@ -2,26 +2,14 @@
 
 import os
 
-from kfp import dsl
-from kfp.dsl import PipelineTaskFinalStatus
-
 from components import tracking
 from components.claims import end_claims
 from components.notifying import Message, notify
 from components.owners import kubeflow_tags
 from components.parents import find_place
 from components.runlog import set_run_tags
-from components.steps import IMAGE
 
 OUTCOME = "darkroom.outcome"
-
-
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
-def ending_component(name: str, run: str, endpoint: str, status: PipelineTaskFinalStatus):
-    """Reports how the run ended."""
-    from components.ending import report_ending
-
-    report_ending(status.state, status.error_message or "", name, run, endpoint)
 
 
 def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -> None:

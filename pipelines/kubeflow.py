@@ -17,12 +17,12 @@ from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
 from components.code import code_version
-from components.ending import ending_component
 from components.errors import InputError
 from components.files import whole
 from components.owners import KUBEFLOW_RUN
 from components.steps import CHECKPOINTS, CODE_VERSION
 from components.volume import VOLUME
+from pipelines.ending import ending_component
 from pipelines.platform import PlatformConfig, is_digest
 from pipelines.training import training
 

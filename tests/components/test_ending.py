@@ -1,5 +1,8 @@
 """The last word of a run on Kubeflow, in a real MLflow store."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +10,12 @@ import pytest
 from kfp.dsl import PipelineTaskFinalStatus
 from mlflow import MlflowClient
 
-from components.ending import ending_component
 from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
 from components.tracking import client, start_run, step_run
+from pipelines.ending import ending_component
 from tests.webhook import webhook
 
+ROOT = Path(__file__).parents[2]
 RUN = "0f0e0d0c-1111-2222-3333-444444444444"
 PAGE = f"https://kubeflow.example.org/#/runs/details/{RUN}"
 
@@ -70,3 +74,13 @@ def test_a_failure_is_told_at_the_webhook_and_success_is_not(monkeypatch: pytest
         end("SUCCEEDED", None)
     (body,) = hook.bodies
     assert (body["event"], body["why"], body["links"]) == ("failure", "train: out of memory", {"run": PAGE})
+
+
+def test_what_the_task_calls_is_there_where_kubeflow_runs_it() -> None:
+    """A task sees a smaller kfp, in which no component can be made: what it imports must not make one."""
+    code = "from components.ending import report_ending; report_ending('FAILED', 'train: out of memory', 'toys', 'run-0', '')"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DARKROOM_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**environment, "_KFP_RUNTIME": "true"}, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "toys: failed: train: out of memory\nrun run-0 on Kubeflow\n", done.stderr

@@ -24,6 +24,7 @@ from pipelines import cluster as clusters
 from pipelines import submission
 from pipelines.cluster import COOKIES, TOKEN, Cluster
 from pipelines.commands import kubeflow as commands
+from pipelines.kubeflow import compile_pipeline
 from pipelines.local import StepFailedError
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.progress import Progress
@@ -49,9 +50,24 @@ class Listener(Recorder):
         self.notes.append(text)
 
 
+@pytest.fixture(scope="module")
+def compiled() -> dict[str, bytes]:
+    """What was compiled before, by all that it was compiled from but the server's address."""
+    return {}
+
+
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder and an environment of their own, and no waiting."""
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: dict[str, bytes]) -> None:
+    """A folder and an environment of their own, no waiting, and equal pipelines compiled once."""
+
+    def compile_once(path: Path, platform: PlatformConfig, arguments: dict[str, Any], *, caching: bool) -> None:
+        key = repr((platform.model_copy(update={"endpoint": ""}), arguments, caching))
+        if key not in compiled:
+            compile_pipeline(path, platform, arguments, caching=caching)
+            compiled[key] = path.read_bytes()
+        path.write_bytes(compiled[key])
+
+    monkeypatch.setattr(submission, "compile_pipeline", compile_once)
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("MLFLOW_", "KF_", "DARKROOM_"))]:
         monkeypatch.delenv(name)
