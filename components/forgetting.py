@@ -1,17 +1,12 @@
 """Forgetting: test images that an earlier version had right and a new model has wrong, for each earlier test set."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from components.evaluation import Predictions, read_predictions
-from components.registry import EVALUATION_KEPT, kept
-from components.versions import Version, versions
+from components.evaluation import Predictions
 
-MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first
+FORGOTTEN = "darkroom.forgotten"  # tag of a version and its run: a sentence an earlier test set
 MAX_EXAMPLES = 5
 
 
@@ -39,18 +34,6 @@ class Forgotten:
         return f"version {self.version}: {self.num_forgotten} of {self.num_known} forgotten, {self.num_learnt} learnt"
 
 
-def forgotten_since(name: str, number: int, now: Predictions) -> list[Forgotten]:
-    """What a new version forgot of the test sets of those before it, the newest first.
-
-    Args:
-        name: The model.
-        number: The new version.
-        now: Its answers.
-    """
-    earlier = [version for version in versions(name) if version.number < number][:MAX_VERSIONS]
-    return [compare(version.number, before, now) for version, before in _answers(earlier) if set(before.image_ids) & set(now.image_ids)]
-
-
 def compare(version: int, before: Predictions, now: Predictions) -> Forgotten:
     """What was forgotten of one earlier test set, on the images that both have answered; right is what today's label says.
 
@@ -68,10 +51,3 @@ def compare(version: int, before: Predictions, now: Predictions) -> Forgotten:
     lost = np.flatnonzero(right_then & ~right_now)
     examples = tuple(mine.paths[row] for row in lost[:MAX_EXAMPLES])
     return Forgotten(version, len(shared), int(right_then.sum()), len(lost), int((~right_then & right_now).sum()), examples)
-
-
-def _answers(earlier: Sequence[Version]) -> Iterator[tuple[Version, Predictions]]:
-    for version in earlier:
-        with tempfile.TemporaryDirectory() as place:
-            if folder := kept(version, EVALUATION_KEPT, Path(place)):
-                yield version, read_predictions(folder)

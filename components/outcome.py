@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from components.comparison import Comparison, Limit
 from components.files import read_json, write_json
+from components.forgetting import Forgotten
 
 Variant = Literal["full", "pruned"]
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision")  # what a person looks for first
@@ -63,6 +64,7 @@ class Outcome:
         dropped: Delivered files that were left out.
         repeated: Whether an earlier run had registered the very same model.
         run_id: The MLflow run that tells the rest.
+        forgotten: What it has wrong that earlier versions had right.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Outcome:
     dropped: int
     repeated: bool = False
     run_id: str = ""
+    forgotten: tuple[Forgotten, ...] = ()
 
     def write(self, path: Path) -> None:
         """Writes the file that a run's last line is made of."""
@@ -94,6 +97,8 @@ class Outcome:
                 "dropped": self.dropped,
                 "decision": self.verdict.decision,
                 "reason": self.verdict.reason,
+                "repeated": self.repeated,
+                "forgotten": [asdict(row) for row in self.forgotten],
                 **self.verdict.plain(),
             },
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.evaluation import FIGURES, METRICS, PREDICTIONS
+from components.forgetting import FORGOTTEN
 from components.outcome import HEADLINE, Outcome
 from components.owners import kubeflow_tags
 from components.register.candidate import Candidate
@@ -57,6 +58,8 @@ def keep_results(run_id: str, sources: Sources, outcome: Outcome, written: Path,
     log_picture(run_id, sources.contact_sheet, "contact_sheet")
     tags = {MODEL_NAME: outcome.name, MODEL_VERSION: str(outcome.version), "variant": outcome.variant}
     verdict = {DECISION: outcome.verdict.decision, REASON: outcome.verdict.reason}
+    if outcome.forgotten:
+        tags |= {FORGOTTEN: "; ".join(map(str, outcome.forgotten))}
     set_run_tags(run_id, {**tags, **verdict, **kubeflow_tags(), "mlflow.note.content": markdown(outcome)})
 
 

@@ -4,16 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from components import issues as findings
-from components.evaluation import read_headline
+from components.evaluation import read_headline, read_predictions
+from components.forgetting import FORGOTTEN
 from components.model import GRAPH, read_card
 from components.outcome import Outcome
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
+from components.register.earlier import forgotten_since
 from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
 from components.report import Sources, write_report
 from components.tracking import open_run
-from components.versions import CHAMPION, alias_of, check_name
+from components.versions import CHAMPION, alias_of, check_name, set_tags
 
 
 def register(
@@ -81,7 +83,10 @@ def register(
             dropped=num_dropped(issues),
             repeated=repeated,
             run_id=run_id,
+            forgotten=tuple(forgotten_since(name, version.number, read_predictions(candidate.evaluation))),
         )
+        if result.forgotten:
+            set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})
         result.write(outcome)
         write_report(report, sources, result, params, {"run": run_id, "data version": candidate.data_version})
         keep_results(run_id, sources, result, outcome, report)

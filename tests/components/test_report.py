@@ -186,6 +186,8 @@ def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
         "dropped": 26,
         "decision": "challenger",
         "reason": VERDICT.reason,
+        "repeated": False,
+        "forgotten": [],
         **json.loads(json.dumps(VERDICT.plain())),
     }
 

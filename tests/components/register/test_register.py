@@ -16,8 +16,9 @@ import pytest
 from components import registry
 from components.champions import move, moves
 from components.errors import InputError
-from components.evaluation import read_headline
+from components.evaluation import read_headline, read_predictions
 from components.files import read_json
+from components.forgetting import FORGOTTEN
 from components.locking import holding
 from components.outcome import identifiers
 from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
@@ -126,7 +127,7 @@ def test_the_same_model_again_is_the_version_that_it_is(
 ) -> None:
     _, first, outcome = go(good, tmp_path, monkeypatch)
     run_id, second, again = go(good, tmp_path, monkeypatch)
-    assert (first, {**outcome, "run_id": run_id}) == (second, again)
+    assert (first, {**outcome, "run_id": run_id, "repeated": True}) == (second, again)
     assert len(versions("toys")) == 1
     run = client().get_run(run_id)
     assert run.data.metrics["accuracy"] == 1.0
@@ -415,3 +416,20 @@ print(model.predict(model.input_example)["label"][0], components.model.__file__)
     label, place = answer.stdout.split()[-2:]
     assert label in ("cat", "dog", "owl")
     assert Path(place).is_relative_to(mlflow_store / "mlartifacts")
+
+
+def test_what_earlier_versions_had_right_and_a_new_one_has_wrong_is_told(
+    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert go(good, tmp_path, monkeypatch)[2]["forgotten"] == []
+    run_id, _, outcome = go(bad, tmp_path, monkeypatch)
+    before, now = read_predictions(good.sources.evaluation), read_predictions(bad.sources.evaluation)
+    right = before.predicted == before.truth
+    lost = right & (now.at(before.image_ids).predicted != before.truth)
+    (row,) = outcome["forgotten"]
+    assert (row["version"], row["num_images"], row["num_known"], row["num_forgotten"]) == (1, 12, int(right.sum()), int(lost.sum()))
+    assert row["num_forgotten"] > 0
+    told = f"version 1: {row['num_forgotten']} of {row['num_known']} forgotten, {row['num_learnt']} learnt"
+    assert versions("toys")[0].tags[FORGOTTEN] == told
+    assert client().get_run(run_id).data.tags[FORGOTTEN] == told
+    assert "What this version forgot" in (tmp_path / run_id / "report").read_text()
