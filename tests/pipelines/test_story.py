@@ -15,7 +15,7 @@ from PIL import Image
 from tests.pipelines.conftest import Project
 
 AREAS = {"left": np.s_[:, :8], "right": np.s_[:, 8:], "top": np.s_[:8, :]}
-SETS = ("train.epochs=25", "train.side_px=16", "prune.enabled=false", "evaluate.num_resamples=100", "augment.max_copies=0")
+SETS = ("train.epochs=30", "train.side_px=16", "prune.enabled=false", "evaluate.num_resamples=100", "augment.max_copies=0")
 
 
 def faint(folder: Path, per_class: int, seed: int) -> None:
@@ -24,8 +24,8 @@ def faint(folder: Path, per_class: int, seed: int) -> None:
     for label, area in AREAS.items():
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(per_class):
-            picture = drawn.integers(0, 200, (16, 16, 3))
-            picture[area] += 40
+            picture = drawn.integers(0, 190, (16, 16, 3))
+            picture[area] += 50
             Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{seed} {number:03d}.png")
 
 
@@ -47,7 +47,7 @@ class Story:
     def __init__(self, project: Project) -> None:
         self.project, self.data = project, project.folder / "shades"
         faint(self.data / "train", 8, seed=1)
-        faint(self.data / "validation", 8, seed=2)
+        faint(self.data / "validation", 10, seed=2)
         faint(self.data / "test", 40, seed=3)
 
     def words(self, *more: str) -> list[str]:
@@ -113,7 +113,7 @@ def test_the_whole_story(project: Project) -> None:
     assert story.turn()["action"] == "nothing"  # what was taken back is not trained again
 
     pair = [
-        subprocess.Popen(project.command(*story.words("--set", "train.epochs=26")), cwd=project.folder, stdout=subprocess.PIPE,
+        subprocess.Popen(project.command(*story.words("--set", "train.epochs=31")), cwd=project.folder, stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, text=True)
         for _ in range(2)
     ]  # fmt: skip
