@@ -45,6 +45,7 @@ def run(
     """
     from pipelines import repeating, runs
     from pipelines.progress import Progress
+    from pipelines.telling import ending, tell, telling
 
     if runner is Where.KUBEFLOW and not like:
         from pipelines.commands.kubeflow import submit
@@ -53,7 +54,10 @@ def run(
         return
     view = Progress()
     plan = repeating.plan_like(like, sets or [], data, view) if like else runs.plan(data, sets or [], params)
-    _conclude(runs.run(plan, view, runner=_runner(runner, plan)), as_json)
+    with telling(plan.name, view):
+        outcome = runs.run(plan, view, runner=_runner(runner, plan))
+    tell(ending(outcome), view)
+    _conclude(outcome, as_json)
 
 
 def resume(
@@ -67,8 +71,13 @@ def resume(
     """
     from pipelines.progress import Progress
     from pipelines.repeating import resume as go_on
+    from pipelines.telling import ending, tell, telling
 
-    _conclude(go_on(run, Progress(), lambda plan: _runner(runner, plan)), as_json)
+    view = Progress()
+    with telling(f"run {run}", view):
+        outcome = go_on(run, view, lambda plan: _runner(runner, plan))
+    tell(ending(outcome), view)
+    _conclude(outcome, as_json)
 
 
 def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")], step: str = typer.Argument("")) -> None:

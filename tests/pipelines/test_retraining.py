@@ -118,6 +118,7 @@ def test_the_other_steps_find_the_earlier_splits_on_the_volume(cluster: Toys, tm
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*have no effect in the current local runner", "ignore:You may be attemping to run a task")
 def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from kfp import local
 
