@@ -5,15 +5,21 @@ Nothing here changes what a step computes, so nothing here is part of a step's a
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from components.config import StepConfig, parse
 
 SECTION = "platform"
 
-Cpu = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]+)?|[1-9][0-9]*m)?$")]
-Memory = Annotated[str, Field(pattern=r"^([1-9][0-9]*[EPTGMK]i?)?$")]
+
+def _text_of(value: Any) -> Any:
+    """YAML reads 2 and 0.5 as numbers; Kubernetes wants texts."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Cpu = Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]+)?|[1-9][0-9]*m)?$"), BeforeValidator(_text_of)]
+Memory = Annotated[str, Field(pattern=r"^([1-9][0-9]*[EPTGMK]i?)?$"), BeforeValidator(_text_of)]
 ResourceName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 OptionalName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=253)]
 Key = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]

@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import InputError
 from pipelines.platform import Toleration, is_digest, read_platform
-from pipelines.runs import plan
+from pipelines.runs import plan, read_settings
 from tests.pipelines.conftest import ROOT, shapes
 
 DIGEST = "sha256:" + "0a" * 32
@@ -36,7 +36,10 @@ def test_a_section_becomes_settings() -> None:
     ("values", "message"),
     [
         ({"memory_limit": "8 GB"}, r"platform\.memory_limit is '8 GB': .* \(Memory above which a step is killed"),
+        ({"memory_limit": 8}, r"platform\.memory_limit is '8': string should match pattern .* \(Memory above which a step is killed"),
         ({"cpu_request": "-1"}, r"platform\.cpu_request is '-1'"),
+        ({"cpu_limit": -0.5}, r"platform\.cpu_limit is '-0\.5': string should match pattern"),
+        ({"cpu_limit": True}, r"platform\.cpu_limit is True"),
         ({"num_retries": 21}, r"platform\.num_retries is 21"),
         ({"volume": "My_Claim"}, r"platform\.volume is 'My_Claim'"),
         ({"mount_path": "relative"}, r"platform\.mount_path is 'relative'"),
@@ -51,6 +54,12 @@ def test_a_section_becomes_settings() -> None:
 def test_a_wrong_value_is_told_with_the_setting(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_platform(values)
+
+
+@pytest.mark.parametrize(("text", "kept"), [("2", "2"), ("0.5", "0.5"), ("2.0", "2.0"), ("500m", "500m"), ("'2'", "2"), ("''", "")])
+def test_cpus_may_be_given_as_the_number_that_yaml_reads(text: str, kept: str) -> None:
+    _, platform = read_settings([f"platform.cpu_limit={text}"], ROOT / "params.yaml")
+    assert platform.cpu_limit == kept
 
 
 @pytest.mark.parametrize(
