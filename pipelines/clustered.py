@@ -1,5 +1,6 @@
 """What the first and the last task of the retraining pipeline do, in a container of their own."""
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from components.volume import VOLUME
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, tags_of, waiting
 from pipelines.platform import read_platform
-from pipelines.runs import Plan
+from pipelines.runs import Plan, complete
 from pipelines.telling import ending
 from pipelines.warming import warm_start
 
@@ -39,6 +40,13 @@ class Planned(NamedTuple):
     train: dict[str, Any]
     claim: str
 
+    def write(self, **paths: str) -> None:
+        """Writes values, named like these, where Kubeflow reads outputs from."""
+        for name, path in paths.items():
+            value = getattr(self, name)
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(value if isinstance(value, str) else json.dumps(value))
+
 
 def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[str, dict[str, Any]], force: bool) -> Planned:
     """Decides whether there is reason to train; where there is, a run in MLflow claims the work until `close` ends it.
@@ -52,6 +60,7 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     """
     tracking.use_store()
     settings, now = parse(RetrainConfig, SECTION, config), datetime.now(UTC)
+    params = complete(params)  # Kubeflow has made floats of the integers
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
     decision = decide(plan, settings, force=force, now=now)
     claimed = ""

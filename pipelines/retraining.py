@@ -5,10 +5,8 @@ plan -- if there is reason to --> ingest -> ... -> register -> close
 It may be started any number of times, as Kubeflow's at-least-once trigger does: exactly one start trains.
 """
 
-from typing import NamedTuple
-
 from kfp import dsl
-from kfp.dsl import Artifact, Input
+from kfp.dsl import Artifact, Input, OutputPath
 
 from components.steps import IMAGE
 from pipelines.training import training
@@ -21,11 +19,17 @@ def plan_component(
     config: dict,
     params: dict,
     force: bool,
-) -> NamedTuple("Planned", [("action", str), ("data_version", str), ("previous", str), ("train", dict), ("claim", str)]):  # type: ignore[valid-type]
+    data_version: OutputPath(str),  # type: ignore[valid-type]
+    previous: OutputPath(str),  # type: ignore[valid-type]
+    train: OutputPath(dict),  # type: ignore[valid-type]
+    claim: OutputPath(str),  # type: ignore[valid-type]
+) -> str:
     """Decides whether there is reason to train, and claims the work."""
     from pipelines.clustered import plan_on_cluster
 
-    return plan_on_cluster(data, name, config, params, force)
+    planned = plan_on_cluster(data, name, config, params, force)
+    planned.write(data_version=data_version, previous=previous, train=train, claim=claim)
+    return planned.action  # the one returned value: kfp's local runner can't see another in a condition
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -64,7 +68,7 @@ def retraining(
     """
     planned = plan_component(data=data, name=name, config=retrain, params=params, force=force)
     planned.set_display_name("plan").set_caching_options(False)  # what it decides depends on the registry and on time
-    with dsl.If(planned.outputs["action"] == "train", name="reason-to-train"):
+    with dsl.If(planned.outputs["Output"] == "train", name="reason-to-train"):
         outputs = training.pipeline_func(
             data=data,
             data_version=planned.outputs["data_version"],

@@ -1,6 +1,7 @@
 """The retraining pipeline: what Kubeflow is given, and what its first and last task do beside a real champion."""
 
 import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_kubeflow_trains_only_under_the_condition(tmp_path: Path) -> None:
     pipeline, platform = yaml.safe_load_all(text)
     inside = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     assert set(inside) == {"plan-component", "condition-2"}
-    assert inside["condition-2"]["triggerPolicy"]["condition"].endswith("['pipelinechannel--plan-component-action'] == 'train'")
+    assert inside["condition-2"]["triggerPolicy"]["condition"].endswith("['pipelinechannel--plan-component-Output'] == 'train'")
     assert not inside["plan-component"]["cachingOptions"]
     tasks = pipeline["components"]["comp-condition-2"]["dag"]["tasks"]
     assert {"ingest-component", "register-component", "close-component"} <= set(tasks)
@@ -71,9 +72,13 @@ def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
         compile_command(tmp_path / "one.yaml", sets, ROOT / "params.yaml", "other")
 
 
-def test_the_first_task_stops_where_nothing_changed(cluster: Toys) -> None:
-    planned = plan_component.python_func(str(cluster.source), "toys", CONFIG, cluster.plan.params, False)
-    assert (planned.action, planned.data_version, planned.claim) == ("nothing", cluster.plan.version, "")
+def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Path) -> None:
+    params = json.loads(json.dumps(cluster.plan.params), parse_int=float)  # as Kubeflow hands them over
+    places = [str(tmp_path / "outputs" / name) for name in ("data_version", "previous", "train", "claim")]
+    assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, *places) == "nothing"
+    texts = [Path(place).read_text() for place in places]
+    assert [*texts[:2], texts[3]] == [cluster.plan.version, "", ""]
+    assert json.loads(texts[2]) == cluster.plan.params["train"]
 
 
 def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
