@@ -12,7 +12,7 @@ from components.errors import InputError
 from pipelines import journal, overview, scheduled
 from pipelines.commands import schedules as commands
 from pipelines.schedules import find_schedule
-from tests.pipelines.conftest import ROOT, Project
+from tests.pipelines.conftest import ROOT
 from tests.webhook import webhook
 
 
@@ -99,8 +99,7 @@ def test_the_journal_keeps_a_hundred(tmp_path: Path) -> None:
     assert (len(known), known[0].message, known[-1].message) == (journal.KEPT, "3", str(journal.KEPT + 2))
 
 
-def test_the_command_line_tells_a_wrong_schedule_in_a_sentence(project: Project) -> None:
-    path = project.folder / "params.yaml"
-    path.write_text(path.read_text().replace("schedules: []\n", "schedules:\n  - {name: nightly, cron: 'often'}\n"))
-    done = project.darkroom("schedule", "list")
-    assert (done.returncode, done.stderr.startswith("error: schedule 'nightly': cron 'often' has 1 fields")) == (2, True)
+def test_a_wrong_schedule_is_told_in_a_sentence(params: Path) -> None:
+    params.write_text(params.read_text().replace("'0 2 * * 0'", "'often'"))
+    with pytest.raises(InputError, match="^schedule 'nightly': cron 'often' has 1 fields"):
+        commands.list_(params=params)
