@@ -143,7 +143,6 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
     (held,) = [run for run in runs if CLAIM in run.data.tags]
     assert held.info.status == "FINISHED"
     assert held.data.tags["darkroom.model_version"] == "1"
-    assert client().get_model_version_by_alias("shapes", "champion").version == 1
     pipeline(**arguments)
     assert len(client().search_model_versions("name = 'shapes'")) == 1
     assert len([run for run in client().search_runs([held.info.experiment_id]) if CLAIM in run.data.tags]) == 1

@@ -101,5 +101,5 @@ def test_the_journal_keeps_a_hundred(tmp_path: Path) -> None:
 
 def test_a_wrong_schedule_is_told_in_a_sentence(params: Path) -> None:
     params.write_text(params.read_text().replace("'0 2 * * 0'", "'often'"))
-    with pytest.raises(InputError, match="^schedule 'nightly': cron 'often' has 1 fields"):
+    with pytest.raises(InputError, match=r"^schedule 'nightly': cron 'often' has 1 fields"):
         commands.list_(params=params)
