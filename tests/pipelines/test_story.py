@@ -62,8 +62,8 @@ class Story:
     def champion(self) -> int:
         done = self.project.darkroom("models", "shades", "--json")
         assert done.returncode == 0, done.stderr
-        (model,) = [one for one in answer(done.stdout) if one["name"] == "shades"]
-        return int(model["aliases"]["champion"])
+        (model,) = answer(done.stdout)["models"]
+        return int(model["champion"])
 
 
 def answer(text: str) -> Any:
