@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests import servers
 
+STARTED = time.monotonic()
 MLFLOWS_OWN_WARNINGS = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
     ".*Any type hint is inferred as AnyType:UserWarning",
@@ -23,6 +25,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors, except those that a library gives about itself."""
     for warning in MLFLOWS_OWN_WARNINGS:
         config.addinivalue_line("filterwarnings", f"ignore:{warning}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file with the whole pipeline comes first: started last, one worker would have it alone while the others are done."""
+    items.sort(key=lambda item: item.path.name != "test_runs.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begins no further test when the time that `TEST_BUDGET_S` grants is over: what was left out is told as skipped."""
+    budget = float(os.environ.get("TEST_BUDGET_S", "inf"))
+    if time.monotonic() - STARTED > budget:
+        pytest.skip(f"the {budget:g} s of TEST_BUDGET_S are over")
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,7 @@ def test_a_late_setting_reruns_what_depends_on_it_and_nothing_else(changed: dict
     assert TASKS - cached(changed) == {"prune", "evaluate_pruned", "register"}
 
 
+@pytest.mark.slow
 def test_one_pixel_reruns_everything_and_keeps_the_test_images(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
     data = place.folder / "copy" / "shapes"
     shutil.copytree(place.folder / "shapes", data)
