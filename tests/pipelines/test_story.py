@@ -37,7 +37,7 @@ def shuffle_labels(folder: Path, share: float) -> int:
     labels = [file.parent.name for file in picked]
     chosen.shuffle(labels)
     for file, label in zip(picked, labels, strict=True):
-        file.rename(folder / label / f"moved {file.name}")
+        file.rename(folder / label / f"from {file.parent.name} {file.name}")
     return sum(file.parent.name != label for file, label in zip(picked, labels, strict=True))
 
 
