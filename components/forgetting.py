@@ -1,10 +1,12 @@
 """Forgetting: test images that an earlier version had right and a new model has wrong, for each earlier test set."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.evaluation import Predictions
+if TYPE_CHECKING:
+    from components.evaluation import Predictions  # its measures take seconds to import, and runs are listed without them
 
 FORGOTTEN = "darkroom.forgotten"  # tag of a version and its run: a sentence an earlier test set
 MAX_EXAMPLES = 5
@@ -34,7 +36,7 @@ class Forgotten:
         return f"version {self.version}: {self.num_forgotten} of {self.num_known} forgotten, {self.num_learnt} learnt"
 
 
-def compare(version: int, before: Predictions, now: Predictions) -> Forgotten:
+def compare(version: int, before: "Predictions", now: "Predictions") -> Forgotten:
     """What was forgotten of one earlier test set, on the images that both have answered; right is what today's label says.
 
     Args:

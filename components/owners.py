@@ -11,6 +11,7 @@ import psutil
 
 HOST, BOOT, SPACE, PID, STARTED = (f"darkroom.{name}" for name in ("host", "boot", "pid_space", "pid", "process_started"))
 
+COMMIT, DIRTY = "mlflow.source.git.commit", "darkroom.git_dirty"  # which code, and whether something is changed since
 KUBEFLOW_RUN = "DARKROOM_KUBEFLOW_RUN"  # the id of Kubeflow's run, in the environment of its steps
 KUBEFLOW_TAG = "darkroom.kubeflow_run"
 
@@ -39,7 +40,7 @@ def source_tags() -> dict[str, str]:
     tags = {"mlflow.source.name": "darkroom", "mlflow.source.type": "LOCAL", "mlflow.user": user()}
     commit = _git("rev-parse", "HEAD")
     if commit:
-        tags |= {"mlflow.source.git.commit": commit, "darkroom.git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
+        tags |= {COMMIT: commit, DIRTY: str(bool(_git("status", "--porcelain"))).lower()}
     return tags
 
 

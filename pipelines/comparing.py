@@ -12,9 +12,9 @@ from components.evaluate.differences import differences, num_shared
 from components.evaluation import Predictions, read_metrics, read_predictions
 from components.history import Record
 from components.outcome import HEADLINE, Variant
+from components.owners import COMMIT, DIRTY
 from components.registry import SPLITS_KEPT
 
-COMMIT, DIRTY = "mlflow.source.git.commit", "darkroom.git_dirty"
 RATIOS = ("latency_ratio", "size_ratio")
 _VARIANTS: tuple[tuple[Variant, str], ...] = (("full", ""), ("pruned", "pruned_"))
 _COUNTS = (("clean", "num_kept"), ("clean", "num_dropped"), ("split", "num_train"), ("split", "num_validation"), ("split", "num_test"))

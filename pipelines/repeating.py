@@ -14,11 +14,10 @@ from components.environment import CODE, ENVIRONMENT, environment_tags
 from components.errors import InputError
 from components.files import whole
 from components.history import Record
-from components.owners import source_tags
+from components.owners import COMMIT, DIRTY, source_tags
 from components.registry import PREVIOUS_KEPT
 from components.repository import is_address, parse_address
 from components.versions import MODEL_NAME, PREVIOUS
-from pipelines.comparing import COMMIT, DIRTY
 from pipelines.holding import hold_run
 from pipelines.local import PROCESSES, Runner
 from pipelines.places import ROOT
