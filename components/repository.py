@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import InputError
+from components.secrets import redact
 
 FORM = "git+ADDRESS@REVISION#PATH, such as git+https://git.example.org/team/images.git@v1#data"
 _ADDRESS = re.compile(
@@ -128,9 +129,11 @@ def _md5(repository: Any, address: Address) -> str:
 @contextmanager
 def _opened(address: Address) -> Iterator[Any]:
     """DVC's view of the repository; whatever it says of a mistake becomes one sentence."""
+    from botocore.exceptions import BotoCoreError
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.repo.open_repo import clean_repos
+    from dvc_data.index.index import DataIndexDirError
 
     failure = ""
     with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as place, _environment(Path(place)):
@@ -139,7 +142,7 @@ def _opened(address: Address) -> Iterator[Any]:
                 yield repository
         except FileNotFoundError as error:
             failure = f"there is no {error.filename or error}"
-        except (DvcException, OSError, ValueError) as error:
+        except (DvcException, DataIndexDirError, BotoCoreError, OSError, ValueError) as error:
             failure = _reason(error)
         finally:
             clean_repos()
@@ -159,21 +162,23 @@ def _reason(error: BaseException) -> str:
     """The innermost reason that a chain of errors gives, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(str(error).split()) or type(error).__name__
+    return redact(" ".join(str(error).split())) or type(error).__name__
 
 
 @contextmanager
 def _environment(place: Path) -> Iterator[None]:
-    """Has DVC keep its notes in a temporary folder, and git ask the environment for a password, never a person."""
+    """Has DVC keep its notes and clones in a temporary folder, and git ask the environment for a password, never a person."""
     changes = {"DVC_SITE_CACHE_DIR": str(place), "GIT_TERMINAL_PROMPT": "0"}
     if os.environ.get("GIT_PASSWORD"):
         (place / "gitconfig").write_text(_GIT_CONFIG)
         changes |= {"GIT_USERNAME": os.environ.get("GIT_USERNAME") or "git", "GIT_CONFIG_GLOBAL": str(place / "gitconfig")}
-    before = {name: os.environ.get(name) for name in changes}
+    before, usual = {name: os.environ.get(name) for name in changes}, tempfile.tempdir
     os.environ.update(changes)
+    tempfile.tempdir = str(place)  # a clone that fails leaves its folder behind
     try:
         yield
     finally:
+        tempfile.tempdir = usual
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

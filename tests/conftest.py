@@ -90,6 +90,13 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.O
 
 
 @pytest.fixture(scope="session")
+def guarded_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, str]]]:
+    """The environments of a `writer` and a `reader` of the bucket `artifacts`, in an S3 store of its own that knows no others."""
+    with servers.object_store(tmp_path_factory.mktemp("guarded-s3")) as store:
+        yield store.guard(writer="s3:*", reader="s3:List*")
+
+
+@pytest.fixture(scope="session")
 def tracking_server(
     tmp_path_factory: pytest.TempPathFactory, postgres: servers.Postgres, object_store: servers.ObjectStore
 ) -> Iterator[servers.TrackingServer]:

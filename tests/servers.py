@@ -5,6 +5,7 @@ same port, with everything that it kept.
 """
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +145,31 @@ class ObjectStore:
         """How a server, backup and restore are told of the bucket."""
         keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-store", "AWS_DEFAULT_REGION": "us-east-1"}
         return {**keys, "MLFLOW_S3_ENDPOINT_URL": self.endpoint, "MLFLOW_BUCKET": self.bucket}
+
+    def guard(self, **users: str) -> dict[str, dict[str, str]]:
+        """Makes the bucket, and users by what they may do; from now on nobody else is let in.
+
+        Args:
+            **users: An action of S3 by the user's name, such as `s3:*`.
+
+        Returns:
+            How a client is told of the store and its credentials, by the user's name.
+        """
+        keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": "us-east-1"}
+        made = {}
+        with contextlib.closing(boto3.client("s3", endpoint_url=self.endpoint, **keys)) as store:
+            store.create_bucket(Bucket=self.bucket)
+        with contextlib.closing(boto3.client("iam", endpoint_url=self.endpoint, **keys)) as accounts:
+            for name, action in users.items():
+                accounts.create_user(UserName=name)
+                allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+                accounts.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(allowed))
+                key = accounts.create_access_key(UserName=name)["AccessKey"]
+                credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+                made[name] = {**credentials, "AWS_ENDPOINT_URL": self.endpoint}
+        address, text = f"{self.endpoint}/moto-api/reset-auth", {"Content-Type": "text/plain"}
+        urllib.request.urlopen(urllib.request.Request(address, b"0", text, method="POST"), timeout=30).close()
+        return made
 
     def reset(self) -> None:
         """Loses everything."""

@@ -5,6 +5,7 @@ import http.server
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,8 @@ from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.manifest import read
 from components.repository import Address, fetched, parse_address, recorded_md5
-from tests.pipelines.conftest import shapes
+from tests.pipelines.conftest import ROOT, shapes
+from tests.servers import clean_environment
 
 GIT = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"}
 
@@ -33,10 +35,10 @@ def command(folder: Path, *words: str) -> None:
 class Repository:
     """Two data versions, tagged v1 and v2, in a store beside the repository."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, remote: str = "") -> None:
         self.folder, self.store, self.md5s = root / "images", root / "store", dict[str, str]()
         self.folder.mkdir(parents=True)
-        for words in ("git init -q -b main", "dvc init -q", f"dvc remote add -q -d store {self.store}"):
+        for words in ("git init -q -b main", "dvc init -q", f"dvc remote add -q -d store {remote or self.store}"):
             command(self.folder, *words.split())
         shapes(self.folder / "data", num_images=2)
         self._version("v1")
@@ -131,11 +133,14 @@ def test_what_is_not_there_is_one_sentence(repository: Repository, revision: str
         data_version(repository.address(revision, path))
 
 
-def test_no_repository_at_the_address_is_one_sentence(tmp_path: Path) -> None:
+def test_no_repository_at_the_address_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(InputError, match=r"can't be fetched: No git repository was found at"):
         data_version(Path(f"git+file://{tmp_path}/nowhere@v1#data"))
     with pytest.raises(InputError, match=r"can't be fetched: .*Connection refused"):
         data_version(Path("git+http://127.0.0.1:1/repo.git@v1#data"))
+    assert list(tmp_path.iterdir()) == []
+    assert tempfile.gettempdir() == str(tmp_path)
 
 
 def test_a_revision_that_has_moved_is_another_version(repository: Repository, tmp_path: Path) -> None:
@@ -214,3 +219,73 @@ def test_git_takes_its_password_from_the_environment(git_server: str, repository
     before = dict(os.environ)
     assert recorded_md5(address) == repository.md5s["v1"]
     assert dict(os.environ) == before
+
+
+INGEST = """
+import sys
+from pathlib import Path
+from components.errors import InputError
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
+try:
+    ingest(Path(sys.argv[1]), Path("images"), Path("manifest"), config=IngestConfig(), data_version=sys.argv[2])
+except InputError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture(scope="module")
+def on_s3(guarded_bucket: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """The same two versions, in a bucket; v3 says that they are in one that does not exist."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in guarded_bucket["writer"].items():
+            patch.setenv(name, value)
+        made = Repository(tmp_path_factory.mktemp("on-s3"), "s3://artifacts/dvc")
+    for words in ("dvc remote modify -q store url s3://nowhere/dvc", "git commit -q -a -m v3", "git tag v3"):
+        command(made.folder, *words.split())
+    return made
+
+
+def ingest_on_s3(folder: Path, address: Path, version: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: clients of S3 keep their first credentials."""
+    (folder / "tmp").mkdir()
+    given = {**clean_environment(), **environment, "TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-c", INGEST, str(address), version]
+    return subprocess.run(program, cwd=folder, env=given, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_a_data_version_in_a_bucket_is_packed(on_s3: Repository, guarded_bucket: dict[str, dict[str, str]], tmp_path: Path) -> None:
+    done = ingest_on_s3(tmp_path, on_s3.address(), on_s3.md5s["v1"], guarded_bucket["writer"])
+    assert done.returncode == 0, done.stderr
+    table = read(tmp_path / "manifest")
+    assert (len(table), table.data_version) == (6, on_s3.md5s["v1"])
+    assert len(list(Images(tmp_path / "images"))) == 6
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("revision", "changes", "message"),
+    [
+        ("@v1", {"AWS_SECRET_ACCESS_KEY": "hunter2-of-the-store"}, "Forbidden"),
+        (
+            "@v1",
+            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"},
+            "Unable to locate credentials",
+        ),
+        ("@v1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "Could not connect to the endpoint"),
+        ("@v3", {}, "The specified bucket does not exist"),
+    ],
+)
+def test_a_bucket_that_refuses_is_one_sentence(
+    on_s3: Repository, guarded_bucket: dict[str, dict[str, str]], tmp_path: Path, revision: str, changes: dict[str, str], message: str
+) -> None:
+    done = ingest_on_s3(
+        tmp_path, on_s3.address(revision), on_s3.md5s["v1" if revision == "@v1" else "v2"], {**guarded_bucket["writer"], **changes}
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"data in file://{on_s3.folder} at {revision[1:]} can't be fetched: ") and message in done.stderr
+    assert "hunter2" not in done.stderr and guarded_bucket["writer"]["AWS_SECRET_ACCESS_KEY"] not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
+    assert list((tmp_path / "tmp").iterdir()) == []
