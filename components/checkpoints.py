@@ -1,13 +1,55 @@
-"""Checkpoints: a folder of a long step's unfinished work, named by the content of its inputs, and held by one process."""
+"""Checkpoints: a folder of a long step's unfinished work, named by the content of its inputs.
 
+On a file system it is held by one process. In object storage nothing can be held: the step works in a scratch folder, and
+each file that it finishes is copied to the bucket.
+"""
+
+import contextlib
 import fcntl
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from components.errors import InputError
+
 LOCK = "lock"
+ADDRESS = r"s3://(?P<bucket>[a-z0-9][-a-z0-9.]{1,61}[a-z0-9])(/(?P<prefix>[^\s?#@:]*))?"
+Save = Callable[[], None]
+
+
+@contextmanager
+def keep(root: str, name: str) -> Iterator[tuple[Path, Save]]:
+    """Lends a folder for checkpoints, with what an earlier try left in it; all of it goes when the block ends well.
+
+    Args:
+        root: Where checkpoints are kept: a folder, or `s3://bucket/prefix`.
+        name: Says which inputs, settings and code the work belongs to.
+
+    Yields:
+        The folder, and what is to be called whenever a checkpoint in it is finished.
+
+    Raises:
+        InputError: The address has another form, or the bucket can't be read and written.
+    """
+    if "://" not in root:
+        with hold(Path(root) / name) as folder:
+            yield folder, lambda: None
+        return
+    match = re.fullmatch(ADDRESS, root)
+    if match is None:
+        raise InputError(f"the place for checkpoints is {root!r}: give a folder, or an address such as s3://bucket/prefix")
+    from components.bucket import Bucket  # boto3 takes a second to import
+
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
+        prefix = f"{(match['prefix'] or '').strip('/')}/{name}"
+        with contextlib.closing(Bucket(match["bucket"], prefix, Path(place))) as bucket:
+            bucket.fetch()
+            yield Path(place), bucket.send
+            bucket.remove()
 
 
 @contextmanager

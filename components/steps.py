@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.checkpoints import hold
+from components.checkpoints import keep
 from components.code import code_version
 from components.config import StepConfig, parse
 from components.errors import InputError
@@ -28,7 +28,7 @@ from components.tracking import step_run
 ERROR_FILE = "error.json"
 OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
 STDIN = "stdin"
-CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder in which long steps keep what they need to go on
+CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder or s3://bucket/prefix in which long steps keep what they need to go on
 CODE_VERSION = "DARKROOM_CODE_VERSION"  # of the step's code, where the pipeline was compiled
 IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom-python")
 _OWNER_POLL_S = 1.0
@@ -79,7 +79,7 @@ def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "
 def call(
     step: str, config: Mapping[str, Any], arguments: Mapping[str, Any], on_epoch: Callable[[int, dict[str, float]], None]
 ) -> dict[str, float]:
-    """Calls a step's function; one that can go on after a kill gets a folder for checkpoints that it alone holds.
+    """Calls a step's function; one that can go on after a kill gets a folder for checkpoints.
 
     Args:
         step: The step's name.
@@ -96,8 +96,19 @@ def call(
         root = os.environ.get(CHECKPOINTS, "")
         if "checkpoints" not in known or not root:
             return function(**given, config=settings)
-        with hold(Path(root) / f"{step}-{_content_key(step, config, given)}") as folder:
-            return function(**given, config=settings, checkpoints=folder)
+        with keep(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
+            given |= {"checkpoints": folder, "on_epoch": _after(save, on_epoch)}
+            return function(**given, config=settings)
+
+
+def _after(save: Callable[[], None], on_epoch: Callable[[int, dict[str, float]], None]) -> Callable[[int, dict[str, float]], None]:
+    """A step keeps an epoch in its folder before it tells of it: then that checkpoint is finished."""
+
+    def tell(epoch: int, measures: dict[str, float]) -> None:
+        save()
+        on_epoch(epoch, measures)
+
+    return tell
 
 
 def _here(value: Any, places: contextlib.ExitStack) -> Path:

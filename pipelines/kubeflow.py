@@ -94,9 +94,11 @@ def notes(platform: PlatformConfig) -> list[str]:
     """What a person should know of a platform before the first run."""
     told = []
     if not platform.volume:
+        told.append("no volume is named (platform.volume): images travel from step to step through the artifact store")
+    if not (platform.volume or platform.checkpoints):
         told.append(
-            "no volume is named (platform.volume): images travel from step to step through the artifact store, and a step that "
-            "is killed starts again from its beginning"
+            "nothing keeps checkpoints (platform.volume, platform.checkpoints): a step that is killed can't resume, it starts again "
+            "from its beginning"
         )
     variables = {name for given in (*platform.secrets.values(), *platform.config_maps.values()) for name in given.values()}
     if "MLFLOW_TRACKING_URI" not in variables:
@@ -138,7 +140,14 @@ def _place(task: PipelineTask, platform: PlatformConfig, *, final: bool, continu
         _mount_volume(task, platform)
     elif continuing and step in CONTINUING:
         _mount_volume(task, platform)
-    if step in TRAINING and platform.accelerator_count:
+    if step in TRAINING:
+        _give_what_training_needs(task, platform)
+
+
+def _give_what_training_needs(task: PipelineTask, platform: PlatformConfig) -> None:
+    if place := platform.checkpoints or (f"{platform.mount_path}/checkpoints" if platform.volume else ""):
+        task.set_env_variable(CHECKPOINTS, place)
+    if platform.accelerator_count:
         task.set_accelerator_type(platform.accelerator_type).set_accelerator_limit(platform.accelerator_count)
 
 
@@ -179,4 +188,3 @@ def _mount_volume(task: PipelineTask, platform: PlatformConfig) -> None:
     if platform.volume:
         kubernetes.mount_pvc(task, platform.volume, platform.mount_path)
         task.set_env_variable(VOLUME, platform.mount_path)
-        task.set_env_variable(CHECKPOINTS, f"{platform.mount_path}/checkpoints")

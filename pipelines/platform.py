@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from components.checkpoints import ADDRESS
 from components.config import StepConfig, parse
 
 SECTION = "platform"
@@ -76,6 +77,12 @@ class PlatformConfig(StepConfig):
     )
     volume: OptionalName = Field("", description="The persistent volume claim for images and checkpoints; empty: none.")
     mount_path: MountPath = Field("/mnt/darkroom", description="Where the volume stands in the steps.")
+    checkpoints: str = Field(
+        "",
+        pattern=rf"^({ADDRESS})?$",
+        max_length=500,
+        description="Object storage for checkpoints, such as s3://bucket/prefix; empty: they are kept on the volume.",
+    )
     endpoint: str = Field(
         "", pattern=r"^(https?://\S+)?$", description="Address of Kubeflow Pipelines, such as https://kubeflow.example.org."
     )

@@ -40,6 +40,7 @@ EVERYTHING = {
     "secret_files": {"git-key": "/etc/git-key"},
     "image_pull_secrets": ["registry"],
     "volume": "darkroom",
+    "checkpoints": "s3://team/darkroom",
     "endpoint": "https://kubeflow.example.org",
 }
 READS_PIXELS = {"ingest", "clean", "augment", "train", "evaluate", "prune"}
@@ -136,9 +137,29 @@ def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tup
         assert ("pvcMount" in asked[step]) == (step in READS_PIXELS)
         if step in READS_PIXELS:
             assert (mounts["/dev/shm"]["medium"], mounts["/dev/shm"]["sizeLimit"]) == ("Memory", "512Mi")
-            assert environment["DARKROOM_CHECKPOINTS"] == "/mnt/darkroom/checkpoints"
+        assert ("DARKROOM_CHECKPOINTS" in environment) == (step in {"train", "prune"})
         if step != "ending":
             assert environment["DARKROOM_CODE_VERSION"] == code_version(step)
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "told"),
+    [
+        ({}, None, ["no volume is named (platform.volume): images", "nothing keeps checkpoints (platform.volume, platform.checkpoints)"]),
+        ({"volume": "darkroom"}, "/mnt/darkroom/checkpoints", []),
+        ({"checkpoints": "s3://team/darkroom"}, "s3://team/darkroom", ["no volume is named (platform.volume): images"]),
+        ({"volume": "darkroom", "checkpoints": "s3://team/darkroom"}, "s3://team/darkroom", []),
+    ],
+)
+def test_checkpoints_stand_on_the_volume_or_in_object_storage(
+    tmp_path: Path, values: dict[str, Any], place: str | None, told: list[str]
+) -> None:
+    platform = read_platform({"image": IMAGE, "config_maps": EVERYTHING["config_maps"], **values})
+    pipeline = next(yaml.safe_load_all(compiled(tmp_path / "training.yaml", platform)))
+    for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items():
+        environment = {entry["name"]: entry["value"] for entry in executor["container"].get("env", [])}
+        assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in {"train", "prune"} else None)
+    assert [note[: len(start)] for note, start in zip(notes(platform), told, strict=True)] == told
 
 
 def test_failed_steps_are_tried_again_for_as_long_as_they_may_run(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:

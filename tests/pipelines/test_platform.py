@@ -43,6 +43,8 @@ def test_a_section_becomes_settings() -> None:
         ({"num_retries": 21}, r"platform\.num_retries is 21"),
         ({"volume": "My_Claim"}, r"platform\.volume is 'My_Claim'"),
         ({"mount_path": "relative"}, r"platform\.mount_path is 'relative'"),
+        ({"checkpoints": "bucket/prefix"}, r"platform\.checkpoints is 'bucket/prefix': .* \(Object storage .* such as s3://bucket/prefix"),
+        ({"checkpoints": "s3://me:hunter2@bucket"}, r"platform\.checkpoints is "),
         ({"endpoint": "kubeflow.example.org"}, r"platform\.endpoint is 'kubeflow\.example\.org'.*https://"),
         ({"secrets": {"mlflow": {"password": "not a name"}}}, r"platform\.secrets"),
         ({"tolerations": [{"effect": "Sometimes"}]}, r"platform\.tolerations\.0 is 'Sometimes'"),
