@@ -1,4 +1,4 @@
-"""`darkroom run --runner docker` on a small data set, beside `--runner local`."""
+"""`darkroom run --runner docker` on the sample, beside `--runner local`, and on less where it has to fail."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ import pytest
 from docker import DockerClient
 
 from components import STEPS
+from pipelines.sample import write_sample
 from tests.containers.conftest import BASE
 from tests.pipelines.conftest import Project, shapes
 
@@ -43,12 +44,13 @@ class Dockered(Project):
 def place(image: str, tmp_path_factory: pytest.TempPathFactory) -> Dockered:
     project = Dockered(tmp_path_factory.mktemp("docker") / "project", image)
     shapes(project.folder / "shapes")
+    write_sample(project.folder / "sample")
     return project
 
 
 @pytest.fixture(scope="module")
 def first(place: Dockered) -> dict[str, Any]:
-    return place.run(place.folder / "shapes")
+    return place.run(place.folder / "sample")
 
 
 def digests(project: Project, run_id: str) -> dict[str, str]:
@@ -61,8 +63,8 @@ def digests(project: Project, run_id: str) -> dict[str, str]:
 
 def test_artifacts_and_measures_are_those_of_the_local_runner(place: Dockered, first: dict[str, Any], tmp_path: Path) -> None:
     local = Project(tmp_path / "local")
-    shutil.copytree(place.folder / "shapes", local.folder / "shapes")
-    here = local.run(local.folder / "shapes")
+    shutil.copytree(place.folder / "sample", local.folder / "sample")
+    here = local.run(local.folder / "sample")
     assert first["metrics"] == here["metrics"]
     assert first["pruned"]["metrics"] == here["pruned"]["metrics"]
     assert first["data_version"] == here["data_version"]
@@ -81,7 +83,7 @@ def test_files_belong_to_the_caller_and_logs_are_kept(place: Dockered, first: di
 
 
 def test_the_second_run_comes_from_the_cache(place: Dockered, first: dict[str, Any]) -> None:
-    again = place.run(place.folder / "shapes")
+    again = place.run(place.folder / "sample")
     assert {step for step, how in again["steps"].items() if how["cached"]} == set(first["steps"]) - {"register"}
     assert (again["model"], again["metrics"]) == (first["model"], first["metrics"])
 
