@@ -56,7 +56,7 @@ def first(place: Dockered) -> dict[str, Any]:
 def digests(project: Project, run_id: str) -> dict[str, str]:
     """Digests of what the steps handed on, by task and name: pixels, tables, weights; what holds times or paths apart."""
     (root,) = (project.folder / "runs" / run_id / "artifacts").iterdir()
-    told = ("executor_output.json", "metrics", "report", "outcome", "model.json", "history", "pruned_model")
+    told = ("executor_output.json", "metrics", "report", "outcome", "model.json", "history", "pruned_model", "summary")
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and not set(told) & set(path.relative_to(root).parts)]
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
