@@ -7,7 +7,7 @@ from components import issues as findings
 from components.evaluation import read_headline, read_predictions
 from components.forgetting import FORGOTTEN
 from components.model import GRAPH, read_card
-from components.outcome import Outcome
+from components.outcome import Outcome, Verdict
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
 from components.register.earlier import forgotten_since
@@ -15,7 +15,7 @@ from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
 from components.report import Sources, write_report
 from components.tracking import open_run
-from components.versions import CHAMPION, alias_of, check_name, set_tags
+from components.versions import CHAMPION, Version, alias_of, check_name, set_tags
 
 
 def register(
@@ -70,21 +70,7 @@ def register(
     with open_run(name, params, candidate.data_version) as run_id:
         keep_tables(run_id, candidate)
         version, verdict, repeated = settle(candidate, run_id, config)
-        result = Outcome(
-            name=name,
-            version=version.number,
-            alias=alias_of(version),
-            variant=candidate.variant,
-            verdict=verdict,
-            metrics=read_headline(evaluation),
-            pruned_metrics=read_headline(pruned_evaluation),
-            latency_ratio=float((read_card(pruned_model).pruning or {}).get("latency_ratio", 1.0)),
-            size_ratio=(pruned_model / GRAPH).stat().st_size / (model / GRAPH).stat().st_size,
-            dropped=num_dropped(issues),
-            repeated=repeated,
-            run_id=run_id,
-            forgotten=tuple(forgotten_since(name, version.number, read_predictions(candidate.evaluation))),
-        )
+        result = _outcome(candidate, sources, run_id, version, verdict, repeated=repeated)
         if result.forgotten:
             set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})
         result.write(outcome)
@@ -95,6 +81,25 @@ def register(
     known = "  registered before" if repeated else ""
     print(f"{name} version {result.version}{known}  {result.alias or 'no alias'}  {verdict.reason}", flush=True)
     return {"version": float(version.number), "champion": float(result.alias == CHAMPION), "dropped": float(result.dropped)}
+
+
+def _outcome(candidate: Candidate, sources: Sources, run_id: str, version: Version, verdict: Verdict, *, repeated: bool) -> Outcome:
+    """What the run ended with: the version, and what both models are worth."""
+    return Outcome(
+        name=candidate.name,
+        version=version.number,
+        alias=alias_of(version),
+        variant=candidate.variant,
+        verdict=verdict,
+        metrics=read_headline(sources.evaluation),
+        pruned_metrics=read_headline(sources.pruned_evaluation),
+        latency_ratio=float((read_card(sources.pruned_model).pruning or {}).get("latency_ratio", 1.0)),
+        size_ratio=(sources.pruned_model / GRAPH).stat().st_size / (sources.model / GRAPH).stat().st_size,
+        dropped=num_dropped(sources.issues),
+        repeated=repeated,
+        run_id=run_id,
+        forgotten=tuple(forgotten_since(candidate.name, version.number, read_predictions(candidate.evaluation))),
+    )
 
 
 def num_dropped(issues: Path) -> int:
