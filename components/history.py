@@ -15,6 +15,7 @@ from components.files import read_json
 from components.outcome import Variant
 from components.parents import DATA_VERSION, PARENT
 from components.registry import EVALUATION_KEPT
+from components.runlog import as_measure
 from components.store import client, pages
 from components.tracking import SETTINGS, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, aliases, versions
@@ -196,7 +197,7 @@ def _record(run: Any, experiment: str) -> Record:
         started=_time(run.info.start_time),
         ended=_time(run.info.end_time) if run.info.end_time and run.info.status != "RUNNING" else None,
         params=dict(run.data.params),
-        metrics=dict(run.data.metrics),
+        metrics={as_measure(name): value for name, value in run.data.metrics.items()},
         tags=dict(run.data.tags),
         source=json.loads(inputs[0].source).get("uri", "") if inputs else "",
     )

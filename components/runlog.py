@@ -1,6 +1,7 @@
 """The log of a run in MLflow: settings, measures, curves, files, pictures and tags, by the run's id."""
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from components.store import client, experiment_id, shown
 Params = Mapping[str, Mapping[str, Any]]
 
 _BATCH = 100  # MLflow's limit of parameters and tags a request
+_GROUP = re.compile(r"^(train|validation|pruned|best(?=_(train|validation)_))_")
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,25 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def as_metric(name: str) -> str:
+    """A measure's name in MLflow, whose page puts `validation/loss` and its like into a section `validation`.
+
+    The inverse is `as_measure`.
+    """
+    return _GROUP.sub(r"\1/", name)
+
+
+def as_measure(metric: str) -> str:
+    """A measure's name here, from that in MLflow."""
+    return metric.replace("/", "_")
+
+
 def log_measures(run_id: str, measures: Mapping[str, float], step: int = 0) -> None:
     """Logs finite numbers to a run.
 
     Args:
         run_id: Any run.
-        measures: Values by name.
+        measures: Values by name, see `as_metric`.
         step: Place on the curve, such as the epoch.
     """
     log_curves(run_id, [(step, measures)])
@@ -83,12 +98,12 @@ def log_curves(run_id: str, points: list[tuple[int, Mapping[str, float]]]) -> No
 
     Args:
         run_id: Any run.
-        points: Place on the curve (the epoch), and values by name.
+        points: Place on the curve (the epoch), and values by name, see `as_metric`.
     """
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    metrics = [Metric(name, float(value), now, step) for step, measures in points for name, value in measures.items()]
+    metrics = [Metric(as_metric(name), float(value), now, step) for step, measures in points for name, value in measures.items()]
     store = client()
     for start in range(0, len(metrics), 1000):
         store.log_batch(run_id, metrics=metrics[start : start + 1000])

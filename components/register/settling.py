@@ -23,6 +23,7 @@ from components.register.costs import cost_limits
 from components.register.keeping import keep_bundle
 from components.register.promotion import decide, refusal
 from components.registry import EVALUATION_KEPT, kept
+from components.runlog import as_metric
 from components.versions import (
     CHALLENGER,
     CHAMPION,
@@ -114,7 +115,7 @@ def _answers(version: Version) -> Predictions | None:
 def _measures(candidate: Candidate) -> dict[str, float]:
     """Headline measures under the names that they have in the run, see `keeping`."""
     prefix = "pruned_" if candidate.variant == "pruned" else ""
-    return {prefix + name: value for name, value in read_headline(candidate.evaluation).items()}
+    return {as_metric(prefix + name): value for name, value in read_headline(candidate.evaluation).items()}
 
 
 def _tags(verdict: Verdict) -> dict[str, str]:

@@ -75,7 +75,7 @@ def test_the_plug_ins_run_of_a_step_is_used_as_it_is(mlflow_store: Path, monkeyp
         "train.epochs": "2",
         "train.device": "cpu",
     }
-    assert run.data.metrics == {"train_loss": 0.5, "best_epoch": 1.0}
+    assert run.data.metrics == {"train/loss": 0.5, "best_epoch": 1.0}
     assert run.data.tags["darkroom.step"] == "train"
     assert {run.info.run_id for run in all_runs("KFP-Default")} == {parent, given}
 

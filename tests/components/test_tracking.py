@@ -109,8 +109,8 @@ def test_a_step_is_a_child_with_its_curve(mlflow_store: Path, monkeypatch: pytes
     assert child.info.status == "FINISHED"
     assert child.info.run_id == step.run_id
     assert child.data.params == {"train.epochs": "2"}
-    assert child.data.metrics == {"train_loss": 0.25, "best_epoch": 2.0}
-    assert [(point.step, point.value) for point in client().get_metric_history(step.run_id, "train_loss")] == [(1, 0.5), (2, 0.25)]
+    assert child.data.metrics == {"train/loss": 0.25, "best_epoch": 2.0}
+    assert [(point.step, point.value) for point in client().get_metric_history(step.run_id, "train/loss")] == [(1, 0.5), (2, 0.25)]
 
 
 def test_a_step_that_fails_says_why(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,11 +103,11 @@ def test_a_run_tells_its_story(look: Look, outcomes: tuple[Project, list[dict[st
         "there was no champion yet",
         "f1_macro",
     )
-    look(f"{page}/model-metrics", "train_loss", "validation_f1_macro")
+    look(f"{page}/model-metrics", "train/loss", "validation/f1_macro", "pruned/accuracy")
     look(f"{page}/artifacts", "report.html", "settings.json", "figures", "images")
     look(f"{page}/artifacts/report.html", "report.html", "<iframe")
 
 
 def test_the_registry_shows_aliases_and_tags(look: Look) -> None:
-    look("models/shapes", "Version 1", "champion", "accuracy")
+    look("models/shapes", "Version 1", "champion", "accuracy", "darkroom rollback")
     look("models/shapes/versions/1", "champion", "small_cnn", "darkroom.data_version", "Schema")

@@ -66,7 +66,7 @@ def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client
     assert {child.info.run_name for child in children} == TASKS
     assert {child.info.status for child in children} == {"FINISHED"}
     (train,) = [child for child in children if child.info.run_name == "train"]
-    assert [metric.step for metric in client.get_metric_history(train.info.run_id, "train_loss")] == [1]
+    assert [metric.step for metric in client.get_metric_history(train.info.run_id, "train/loss")] == [1]
 
 
 def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Project, first: dict[str, Any], client: MlflowClient) -> None:

@@ -106,11 +106,11 @@ def test_the_run_shows_measures_curves_and_pictures(
     assert read_json(Path(store.download_artifacts(run_id, OUTCOME_KEPT, str(tmp_path)))) == outcome
     assert identifiers(str(tmp_path / run_id / "outcome")) == ("toys", "1", run_id)
     assert (tmp_path / run_id / "summary").read_text() == run.data.tags["mlflow.note.content"] + "\n"
-    assert run.data.metrics["accuracy"] == run.data.metrics["pruned_accuracy"] == 1.0
+    assert run.data.metrics["accuracy"] == run.data.metrics["pruned/accuracy"] == 1.0
     assert run.data.metrics["latency_ratio"] == 0.45
-    curve = [(point.step, point.value) for point in store.get_metric_history(run_id, "train_loss")]
+    curve = [(point.step, point.value) for point in store.get_metric_history(run_id, "train/loss")]
     assert curve == [(1, 1.0), (2, 0.5), (3, 0.3333), (4, 0.25)]
-    assert len(store.get_metric_history(run_id, "validation_f1_macro")) == 4
+    assert len(store.get_metric_history(run_id, "validation/f1_macro")) == 4
     assert "**toys version 1** (full, alias `champion`)" in run.data.tags["mlflow.note.content"]
     assert "| accuracy | 1.0000 | 1.0000 |" in run.data.tags["mlflow.note.content"]
     top = {entry.path for entry in store.list_artifacts(run_id)}
@@ -154,7 +154,7 @@ def test_the_run_s_accuracy_is_the_full_model_s_whichever_is_registered(
     assert outcome["model"]["variant"] == "pruned"
     points = client().get_metric_history(run_id, "log_loss")
     assert [point.value for point in points] == [read_headline(work.sources.evaluation)["log_loss"]]
-    pruned = {point.value for point in client().get_metric_history(run_id, "pruned_log_loss")}
+    pruned = {point.value for point in client().get_metric_history(run_id, "pruned/log_loss")}
     assert pruned == {read_headline(work.sources.pruned_evaluation)["log_loss"]}
     assert pruned != {points[0].value}
 
