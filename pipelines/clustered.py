@@ -16,6 +16,7 @@ from components.owners import HOST, PID, kubeflow_tags
 from components.runlog import set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from components.volume import VOLUME
+from pipelines.freezing import frozen
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, tags_of, waiting
 from pipelines.platform import read_platform
 from pipelines.runs import Plan, complete
@@ -60,7 +61,7 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     """
     tracking.use_store()
     settings, now = parse(RetrainConfig, SECTION, config), datetime.now(UTC)
-    params = complete(params)  # Kubeflow has made floats of the integers
+    params = frozen(complete(params))  # Kubeflow has made floats of the integers
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
     decision = decide(plan, settings, force=force, now=now)
     claimed = ""

@@ -18,6 +18,7 @@ from components.owners import COMMIT, DIRTY, source_tags
 from components.registry import PREVIOUS_KEPT
 from components.repository import is_address, parse_address
 from components.versions import MODEL_NAME, PREVIOUS
+from pipelines.freezing import frozen
 from pipelines.holding import hold_run
 from pipelines.local import PROCESSES, Runner
 from pipelines.places import ROOT
@@ -41,17 +42,22 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
     record = history.find(name)
     sections = overlay({**history.settings(record), SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
     platform = read_platform(sections.pop(SECTION))
-    settings = complete(sections)
+    if _gives("evaluate.data", overrides) and not _gives("evaluate.data_version", overrides):
+        sections["evaluate"]["data_version"] = ""  # that of the run was of its own evaluation set
+    settings = frozen(complete(sections))
     source = data or _source(record, view)
     version = data_version(source)
     model = settings["register"].get("name") or record.tags.get(MODEL_NAME) or record.experiment
-    given = any(text.replace(" ", "").startswith("split.previous=") for text in overrides)
-    previous = "" if given or version != record.data_version else _assignment(record)
+    previous = "" if _gives("split.previous", overrides) or version != record.data_version else _assignment(record)
     for difference in [f"{record.run_id[:8]} had other {what}" for what in differences_now(record)] or [
         "code and environment are the same"
     ]:
         view.note(f"note: repeats run {record.run_id[:8]} ({record.name}): {difference}")
     return Plan(source, version, model, settings, platform, {LIKE: record.run_id}, previous)
+
+
+def _gives(setting: str, overrides: Sequence[str]) -> bool:
+    return any(text.replace(" ", "").startswith(f"{setting}=") for text in overrides)
 
 
 def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lambda plan: PROCESSES) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
         raise InputError(f"run {short} is finished: there is nothing to go on with; repeat it with `darkroom run --like {short}`")
     if record.status == "running":
         raise InputError(f"run {short} is in progress{_where(record)}: follow it with `darkroom logs {short}`")
-    settings, platform = complete(history.settings(record)), read_platform(read_params(PARAMS).get(SECTION, {}))
+    settings, platform = frozen(complete(history.settings(record))), read_platform(read_params(PARAMS).get(SECTION, {}))
     plan = Plan(_source(record, view), record.data_version, record.experiment, settings, platform, previous=_assignment(record))
     runner = runner_of(plan)
     with alone(plan, view), hold_run(ROOT / record.run_id):  # of two that resume at once, the second is told so

@@ -23,6 +23,7 @@ from components.secrets import redact
 from components.versions import PREVIOUS
 from pipelines import planning, room
 from pipelines.failure import KEPT_IN_RUN, unpack, write_bundle
+from pipelines.freezing import frozen
 from pipelines.holding import hold_run, wait_for
 from pipelines.local import PROCESSES, Execution, Runner, View, execute
 from pipelines.places import ROOT
@@ -77,7 +78,7 @@ def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> 
     settings, platform = read_settings(overrides, params)
     source = data or DATA
     check_source(source)
-    return Plan(source, data_version(source), model_name(settings, source), settings, platform)
+    return Plan(source, data_version(source), model_name(settings, source), frozen(settings), platform)
 
 
 def model_name(settings: Mapping[str, Mapping[str, Any]], source: Path) -> str:

@@ -34,7 +34,7 @@ def check_cluster_source(data: Path | None) -> Path:
     """Raises `InputError` unless a cluster can read the data source."""
     if data is None or not is_address(data):
         given = f"{data} on this machine" if data else "data/ on this machine"
-        raise InputError(f"a cluster can't read {given}: give a data version with --data {FORM}")
+        raise InputError(f"a cluster can't read {given}: give a data version, for example --data {FORM}")
     return data
 
 
@@ -55,6 +55,8 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     """
     for note in notes(plan.platform):
         view.note(f"note: {note}")
+    if own := plan.params["evaluate"]["data"]:
+        check_cluster_source(Path(own))
     experiment = cluster.experiment(plan.platform.experiment or plan.name, create=not plan.platform.experiment)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "training.yaml"

@@ -12,20 +12,25 @@ from components.code import code_version
 from components.data_version import data_version, difference
 from components.errors import InputError
 from components.files import whole
+from pipelines.freezing import frozen
+from pipelines.runs import read_settings
 
 
 def write_versions(data: Path, folder: Path) -> None:
-    """Writes a file `data` with the data's version, and a file a step with its code's.
+    """Writes `data` and `evaluation` with the versions of the data and of `evaluate.data`, and a file a step with its code's.
 
     Raises:
-        InputError: The data is missing, or differs from what its `.dvc` file records.
+        InputError: The data is missing, or differs from what its `.dvc` file records; or the evaluation set is not the one
+            that the settings name.
     """
+    own = frozen(read_settings([])[0])["evaluate"]["data_version"]
     version = data_version(data)
     if message := difference(data, version):
         raise InputError(message)
     with whole(folder) as draft:
         draft.mkdir()
         (draft / "data").write_text(f"{version}\n")
+        (draft / "evaluation").write_text(f"{own}\n")
         for step in STEPS[:-1]:  # DVC's stages register nothing
             (draft / step).write_text(f"{code_version(step)}\n")
 

@@ -11,6 +11,8 @@ from components.config import StepConfig
 class EvaluateConfig(StepConfig):
     """Settings of `evaluate`."""
 
+    data: str = Field("", description="A frozen evaluation set that is scored instead of the test split: any data source; empty: none.")
+    data_version: str = Field("", description="The version that `data` must have, as `dvc add` writes it; empty: the one it has now.")
     batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
     num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
     num_resamples: int = Field(1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals.")

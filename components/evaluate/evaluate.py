@@ -14,6 +14,7 @@ from components.evaluate.figures import draw
 from components.evaluate.intervals import intervals
 from components.evaluate.mistakes import mistakes
 from components.evaluate.plots import plots
+from components.evaluate.scored import num_trained_on, scored
 from components.evaluation import Predictions, write_predictions
 from components.files import whole, write_json
 from components.images import Images, pixels
@@ -24,37 +25,41 @@ from components.parallel import ordered
 
 
 def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, config: EvaluateConfig) -> dict[str, float]:
-    """Scores the test images with the model's ONNX file and writes what an answer to "how good?" rests on.
+    """Scores the test images, or those of `config.data`, with the model's ONNX file and writes what "how good?" rests on.
 
     Args:
         images: Packed images, see `components.images`.
         splits: Manifest with a `split` column; the rows in `test` count.
         model: A model's folder, see `components.model`.
         evaluation: Where the evaluation is written, see `components.evaluation`.
-        config: Batch size, intervals and mistakes.
+        config: What is scored, batch size, intervals and mistakes.
 
     Returns:
-        The headline measures, see `components.measures.measures`, with `expected_calibration_error` and `num_images`.
+        The headline measures, see `components.measures.measures`, with `expected_calibration_error` and `num_images`; of a
+        frozen evaluation set also `num_trained_on`.
 
     Raises:
-        InputError: No image is in the test split, or the model was made for other classes or another task.
+        InputError: No image is in the test split, the evaluation set does not fit, or the model was made for other classes or
+            another task.
     """
     manifest, predictor = manifests.read(splits), Predictor(model, config.threads())
-    test, packed = manifest.where("test"), Images(images)
-    _check(test, predictor)
-    predictions = predict(test, packed, predictor, config)
-    found = calibration(predictions)
-    headline = predictions.measures()
-    headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
-    with whole(evaluation) as draft:
-        draft.mkdir()
-        write_predictions(draft / noun.PREDICTIONS, predictions)
-        write_json(draft / noun.METRICS, {**headline, **_details(predictions, config), "calibration": found.table()})
-        draw(draft / noun.FIGURES, predictions, found)
-        plots(draft / noun.PLOTS, predictions)
-        mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
+    with scored(images, manifest, config) as (test, packed):
+        _check(test, predictor)
+        predictions = predict(test, packed, predictor, config)
+        found = calibration(predictions)
+        headline = predictions.measures()
+        headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
+        if config.data:
+            headline["num_trained_on"] = float(num_trained_on(test, manifest))
+        with whole(evaluation) as draft:
+            draft.mkdir()
+            write_predictions(draft / noun.PREDICTIONS, predictions)
+            write_json(draft / noun.METRICS, {**headline, **_details(predictions, config), "calibration": found.table()})
+            draw(draft / noun.FIGURES, predictions, found)
+            plots(draft / noun.PLOTS, predictions)
+            mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
     print(
-        f"{len(predictions)} test images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}",
+        f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}",
         flush=True,
     )
     return headline
@@ -86,7 +91,7 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
     for start in range(0, len(names), config.batch_size):
         batch = np.stack([next(decoded) for _ in names[start : start + config.batch_size]])
         parts.append(predictor.probabilities(batch))
-        print(f"scored {start + len(batch)}/{len(names)} test images", flush=True)
+        print(f"scored {start + len(batch)}/{len(names)} images", flush=True)
     probabilities = np.concatenate(parts)
     return Predictions(
         tuple(names),

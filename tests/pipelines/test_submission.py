@@ -260,7 +260,7 @@ def test_a_self_signed_certificate_is_named_in_the_settings(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("data", [None, Path("photos")])
 def test_data_of_this_machine_is_refused(data: Path | None) -> None:
-    with pytest.raises(InputError, match=r"a cluster can't read .* on this machine: give a data version with --data git\+ADDRESS"):
+    with pytest.raises(InputError, match=r"a cluster can't read .* on this machine: give a data version, for example --data git\+ADDRESS"):
         check_cluster_source(data)
 
 
