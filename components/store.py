@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from components.errors import InputError
 from components.files import whole
 from components.secrets import redact
+from components.table_view import TAG, table_page, table_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -111,7 +112,8 @@ def experiment_id(name: str) -> str:
     experiment = store.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(store.create_experiment(name, artifact_location(), tags={"mlflow.experimentKind": "custom_model_development"}))
+            tags = {"mlflow.experimentKind": "custom_model_development", TAG: table_view()}
+            return str(store.create_experiment(name, artifact_location(), tags=tags))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -119,6 +121,14 @@ def experiment_id(name: str) -> str:
     if experiment.lifecycle_stage == "deleted":
         raise InputError(f"the MLflow experiment {name!r} was deleted: restore it, or choose another name")
     return str(experiment.experiment_id)
+
+
+def newest_table(server: str) -> str:
+    """The address of the table of runs of the experiment that was made last, on MLflow's pages at `server`; or of the pages."""
+    for experiment in client().search_experiments(order_by=["creation_time DESC"], max_results=10):
+        if TAG in experiment.tags:
+            return table_page(server, experiment.experiment_id)
+    return server
 
 
 def pages(search: Any) -> list[Any]:

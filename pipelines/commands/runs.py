@@ -104,14 +104,14 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
 
     Example: `darkroom ui --port 5001`
     """
-    from components.store import shown, use_store
+    from components.store import newest_table, shown, use_store
 
     uri = use_store()
     if uri.startswith(("http://", "https://")):
-        print(f"the runs are tracked on a server: open {shown(uri)}")
+        print(f"the runs are tracked on a server: open {newest_table(shown(uri))}")
         return
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # a dozen processes for pages that Darkroom has no use for
-    print(f"MLflow on {uri}: http://127.0.0.1:{port} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    print(f"MLflow on {uri}: {newest_table(f'http://127.0.0.1:{port}')} (Ctrl-C ends it)", file=sys.stderr, flush=True)
     command = ["mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", *command])
 

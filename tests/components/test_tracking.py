@@ -1,5 +1,6 @@
 """Runs and steps in a real MLflow store on SQLite."""
 
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import pytest
 from components.errors import InputError
 from components.owners import is_dead, owner_tags
 from components.runlog import log_curves
-from components.store import reaching, server_version
+from components.store import newest_table, reaching, server_version
 from components.tracking import (
     client,
     end_dead_runs,
@@ -78,6 +79,17 @@ def test_a_run_carries_settings_data_and_code(mlflow_store: Path) -> None:
     assert experiment is not None
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert experiment.artifact_location == (mlflow_store / "mlartifacts").as_uri()
+
+
+def test_the_newest_experiment_s_table_is_opened_with_its_measures(mlflow_store: Path) -> None:
+    assert newest_table("http://here:5000/") == "http://here:5000/"
+    start()
+    start_run("letters", "first", {}, {}, "/data/letters", VERSION)
+    experiment = client().get_experiment_by_name("letters")
+    assert experiment is not None
+    page = f"http://here:5000/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=darkroom"
+    assert newest_table("http://here:5000/") == page
+    assert "metrics.`f1_macro`" in json.loads(experiment.tags["mlflow.sharedViewState.darkroom"])["selectedColumns"]
 
 
 def test_many_and_long_settings_are_logged(mlflow_store: Path) -> None:

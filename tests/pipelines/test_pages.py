@@ -13,6 +13,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from components.table_view import table_page
 from tests.pipelines.conftest import Project, shapes
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -82,6 +83,12 @@ def experiment_of(project: Project) -> str:
 def test_the_list_of_runs_begins_each_name_with_what_is_new(look: Look, outcomes: tuple[Project, list[dict[str, Any]]]) -> None:
     project, _ = outcomes
     look(f"experiments/{experiment_of(project)}/runs", "train.epochs=3, train.side_px=16", "train.epochs=2", "darkroom")
+
+
+def test_the_table_of_runs_shows_what_a_person_looks_for(look: Look, outcomes: tuple[Project, list[dict[str, Any]]]) -> None:
+    project, _ = outcomes
+    table = table_page("", experiment_of(project))
+    look(table.removeprefix("/#/"), "viewing a shared view", "f1_macro", "pruned/f1_macro", "darkroom.decision")
 
 
 def test_two_runs_are_compared(look: Look, outcomes: tuple[Project, list[dict[str, Any]]]) -> None:
