@@ -98,6 +98,8 @@ def write_report(path: Path, sources: Sources, outcome: Outcome, params: Mapping
         findings=_findings(findings.read(sources.issues)),
         contact_sheet=_sheet(sources.contact_sheet),
         **_curves(sources.history),
+        judged_on=f"the images of {own}" if (own := params.get("evaluate", {}).get("data")) else "test images",
+        num_trained_on=int(outcome.metrics.get("num_trained_on", 0)),
         **_judgement(sources.judged(outcome.variant)),
     )
     with whole(path) as draft:

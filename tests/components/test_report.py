@@ -67,11 +67,11 @@ class Page(HTMLParser):
         return " ".join(self.words)
 
 
-def write(work: Finished, folder: Path, **change: Any) -> str:
+def write(work: Finished, folder: Path, params: dict[str, Any] | None = None, **change: Any) -> str:
     full, pruned = read_headline(work.sources.evaluation), read_headline(work.sources.pruned_evaluation)
     facts = {"alias": "challenger", "variant": "full", "verdict": VERDICT, "latency_ratio": 0.45, "size_ratio": 0.31, "dropped": 26}
     outcome = Outcome(**{"name": "toys", "version": 3, "metrics": full, "pruned_metrics": pruned, **facts, **change})
-    write_report(folder / "report", work.sources, outcome, {"train": {"epochs": 30}}, ORIGIN)
+    write_report(folder / "report", work.sources, outcome, params or {"train": {"epochs": 30}}, ORIGIN)
     return (folder / "report").read_text()
 
 
@@ -161,6 +161,13 @@ def test_the_pruned_model_is_judged_where_it_was_registered(work: Finished, tmp_
     assert "registered pruned model" in page.text
     assert "Accuracy 0.1234" in page.text
     assert "full model: " in page.text
+
+
+def test_a_user_s_own_evaluation_set_is_named_with_what_was_trained_on(work: Finished, tmp_path: Path) -> None:
+    measures = {**read_headline(work.sources.evaluation), "num_trained_on": 12.0}
+    text = Page(write(work, tmp_path, {"evaluate": {"data": "/sets/<frozen>"}}, metrics=measures)).text
+    assert "on the images of /sets/<frozen>" in text
+    assert "12 of them were trained on as well" in text
 
 
 def test_the_same_model_again_is_said_to_be_that(work: Finished, tmp_path: Path) -> None:
