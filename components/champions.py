@@ -63,6 +63,13 @@ def move(version: Version, how: How, why: str) -> None:
     _record(name, len(known) + 1, replace(next_one, sealed=True))
 
 
+def seal(name: str) -> None:
+    """Seals the last move, whose alias has moved though a crash kept that from being written down."""
+    known = moves(name)
+    if known and not known[-1].sealed:
+        _record(name, len(known), replace(known[-1], sealed=True))
+
+
 def before(name: str) -> Version | None:
     """The champion before the one that there is now; one that a rollback has left, or that is deleted, doesn't count."""
     way: list[int] = []

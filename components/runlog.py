@@ -25,11 +25,13 @@ class RunFacts:
     """What a run says of itself.
 
     Attributes:
+        status: MLflow's: `RUNNING`, `FINISHED`, `FAILED`, `KILLED`.
         started: Seconds since 1970.
         params: Settings as texts, see `as_texts`.
         tags: All its tags.
     """
 
+    status: str
     started: float
     params: Mapping[str, str]
     tags: Mapping[str, str]
@@ -45,7 +47,7 @@ def run_facts(run_id: str) -> RunFacts | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None
-    return RunFacts(run.info.start_time / 1000, dict(run.data.params), dict(run.data.tags))
+    return RunFacts(str(run.info.status), run.info.start_time / 1000, dict(run.data.params), dict(run.data.tags))
 
 
 def as_texts(params: Params) -> dict[str, str]:

@@ -30,6 +30,7 @@ class Candidate:
         other_bundle: The other model's folder.
         other_evaluation: What was said of the other.
         splits: The assignment that it was trained and judged on.
+        issues: What `clean` found.
         previous: The earlier assignment that this one continues, or none.
         contact_sheet: Picture of the augmentations.
         data_version: Hash of the data.
@@ -42,6 +43,7 @@ class Candidate:
     other_bundle: Path
     other_evaluation: Path
     splits: Path
+    issues: Path
     previous: Path | None
     contact_sheet: Path
     data_version: str
@@ -54,7 +56,7 @@ class Candidate:
         variant: Variant = "pruned" if met else "full"
         chosen, other = (pruned, full) if met else (full, pruned)
         version = manifest.read(sources.splits).data_version
-        return cls(name, variant, *chosen, *other, sources.splits, previous, sources.contact_sheet, version)
+        return cls(name, variant, *chosen, *other, sources.splits, sources.issues, previous, sources.contact_sheet, version)
 
     @property
     def other_variant(self) -> Variant:

@@ -1,4 +1,4 @@
-"""The earlier versions of a model, and what a new one forgot of the test sets that they were judged on."""
+"""What was before: earlier versions of a model, what a new one forgot of their test sets, and a run that was ended too early."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,8 @@ from pathlib import Path
 from components.evaluation import Predictions, read_predictions
 from components.forgetting import Forgotten, compare
 from components.registry import EVALUATION_KEPT, kept
-from components.versions import Version, versions
+from components.runlog import run_facts
+from components.versions import MODEL_VERSION, Version, versions
 
 MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first
 
@@ -22,6 +23,17 @@ def forgotten_since(name: str, number: int, now: Predictions) -> list[Forgotten]
     """
     earlier = [version for version in versions(name) if version.number < number][:MAX_VERSIONS]
     return [compare(version.number, before, now) for version, before in _answers(earlier) if set(before.image_ids) & set(now.image_ids)]
+
+
+def unfinished_maker(version: Version, run_id: str) -> list[str]:
+    """The run that made a version, where it was ended before it had kept its results: the one that goes on keeps them there too.
+
+    Args:
+        version: The version that a run ends with.
+        run_id: That run.
+    """
+    facts = run_facts(version.run_id) if version.run_id != run_id else None
+    return [version.run_id] if facts and facts.status in ("FAILED", "KILLED") and MODEL_VERSION not in facts.tags else []
 
 
 def _answers(earlier: Sequence[Version]) -> Iterator[tuple[Version, Predictions]]:

@@ -22,7 +22,7 @@ from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 def keep_tables(run_id: str, candidate: Candidate) -> None:
     """Keeps what a later run continues from, before there is a version that points to it."""
     other = f"{EVALUATION_KEPT}_{candidate.other_variant}"
-    files = {SPLITS_KEPT: candidate.splits}
+    files = {SPLITS_KEPT: candidate.splits, ISSUES_KEPT: candidate.issues}
     for folder, source in ((EVALUATION_KEPT, candidate.evaluation), (other, candidate.other_evaluation)):
         files |= {f"{folder}/{name}": source / name for name in (PREDICTIONS, METRICS)}
     if candidate.previous:
@@ -50,7 +50,7 @@ def keep_results(run_id: str, sources: Sources, outcome: Outcome, written: Path,
     log_measures(run_id, _headline(outcome))
     log_curves(run_id, _curves(sources.history))
     figures = sources.pruned_evaluation if outcome.variant == "pruned" else sources.evaluation
-    files = {REPORT_KEPT: report, OUTCOME_KEPT: written, ISSUES_KEPT: sources.issues, "history.csv": sources.history}
+    files = {REPORT_KEPT: report, OUTCOME_KEPT: written, "history.csv": sources.history}
     files |= {"images/contact_sheet.png": sources.contact_sheet}
     files |= {f"figures/{path.name}": path for path in sorted((figures / FIGURES).glob("*.png"))}
     with _laid_out(files) as tree:

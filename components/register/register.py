@@ -10,7 +10,7 @@ from components.model import GRAPH, read_card
 from components.outcome import Outcome, Verdict
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
-from components.register.earlier import forgotten_since
+from components.register.earlier import forgotten_since, unfinished_maker
 from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
 from components.report import Sources, write_report
@@ -75,7 +75,8 @@ def register(
             set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})
         result.write(outcome)
         write_report(report, sources, result, params, {"run": run_id, "data version": candidate.data_version})
-        keep_results(run_id, sources, result, outcome, report)
+        for one in (run_id, *unfinished_maker(version, run_id)):
+            keep_results(one, sources, result, outcome, report)
         if summary:
             summary.write_text(markdown(result) + "\n")
     known = "  registered before" if repeated else ""

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.champions import move
+from components.champions import move, seal
 from components.evaluation import Predictions, read_headline, read_predictions
 from components.locking import holding
 from components.model import read_card
@@ -80,8 +80,10 @@ def _seal(version: Version, best: Version | None, verdict: Verdict) -> None:
     set_tags(version, _tags(verdict))
     if verdict.decision == CHALLENGER:
         set_alias(version, CHALLENGER)
-    elif _number(best) != version.number:  # else the alias had moved before a crash
+    elif _number(best) != version.number:
         move(version, "gate", verdict.reason)
+    else:  # the alias had moved before a crash
+        seal(version.name)
     set_tags(version, {DECISION: verdict.decision})
 
 

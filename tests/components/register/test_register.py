@@ -245,6 +245,30 @@ def test_a_crash_after_the_alias_moved_is_made_good(
     best = champion("toys")
     assert best is not None
     assert (best.number, best.tags[DECISION]) == (2, "champion")
+    assert [(one.version, one.sealed) for one in moves("toys")] == [(1, True), (2, True)]
+
+
+def test_the_run_behind_a_version_gets_its_results_though_it_was_killed_before_it_kept_them(
+    mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr("components.register.register.keep_results", crash)
+        go(good, tmp_path, monkeypatch)
+    (version,) = versions("toys")
+    assert {entry.path for entry in client().list_artifacts(version.run_id)} >= {"split", "evaluation", "issues.parquet"}
+    finish_run(version.run_id, "KILLED")
+    run_id, _, _ = go(good, tmp_path, monkeypatch)
+    maker, other = client().get_run(version.run_id), client().get_run(run_id)
+    assert maker.data.tags["darkroom.model_version"] == "1"
+    assert maker.data.metrics == other.data.metrics
+    kept = [{entry.path for entry in client().list_artifacts(one.info.run_id)} for one in (maker, other)]
+    assert kept[0] == kept[1] | {"bundles"}
+    before = client().get_metric_history(version.run_id, "accuracy")
+    go(good, tmp_path, monkeypatch)  # once is enough
+    assert client().get_metric_history(version.run_id, "accuracy") == before
 
 
 def test_a_champion_that_changed_since_it_was_compared_is_compared_again(
