@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from components.tracking import SETTINGS, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, aliases, versions
 
 _ACTIVE_ONLY, _DELETED_ONLY = 1, 2  # as MLflow numbers its views
+_SLACK = timedelta(minutes=5)  # so far clocks of different machines may differ
 _IS_PARENT = f"tags.`{DATA_VERSION}` LIKE '%'"
 
 
@@ -64,8 +65,8 @@ class Record:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took."""
-        return (self.ended - self.started).total_seconds() if self.ended else None
+        """How long it took; none where it is under way, or where the clock was set back meanwhile."""
+        return (self.ended - self.started).total_seconds() if self.ended and self.ended >= self.started else None
 
 
 def runs(experiment: str = "", data_version: str = "") -> list[Record]:
@@ -94,6 +95,19 @@ def newest(experiment: str) -> Record | None:
     made = store.get_experiment_by_name(experiment)
     found = store.search_runs([made.experiment_id], _IS_PARENT, max_results=1, order_by=["attributes.start_time DESC"]) if made else []
     return _record(found[0], experiment) if found else None
+
+
+def ahead(now: datetime) -> Record | None:
+    """The run that started last, where it did so in the future: the clock was set back since, or another machine's goes wrong.
+
+    Args:
+        now: The time, in UTC.
+    """
+    store = client()
+    names = {found.experiment_id: str(found.name) for found in pages(store.search_experiments)}
+    found = store.search_runs(list(names), _IS_PARENT, max_results=1, order_by=["attributes.start_time DESC"])
+    records = [_record(run, names[run.info.experiment_id]) for run in found]
+    return next((record for record in records if record.started > now + _SLACK), None)
 
 
 def get(run_id: str) -> Record:
@@ -142,9 +156,9 @@ def settings(record: Record) -> dict[str, dict[str, Any]]:
 
 
 def steps(record: Record) -> dict[str, Record]:
-    """The children of a run by the step's name; of a step that ran twice the later."""
+    """The children of a run by the step's name; of a step that ran twice the one that finished, whatever the clock said then."""
     found = _search([_experiment_id(record)], f"tags.`{PARENT}` = '{record.run_id}'")
-    children = sorted((_record(run, record.experiment) for run in found), key=lambda child: child.started)
+    children = sorted((_record(run, record.experiment) for run in found), key=lambda child: (child.status == "finished", child.started))
     return {child.tags.get(STEP, child.name): child for child in children}
 
 

@@ -1,3 +1,6 @@
+import contextlib
+import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,30 @@ def test_a_failed_run_can_be_taken_up_again(mlflow_store: Path) -> None:
     record = history.find(run_id)
     assert (record.status, record.ended, record.tags["darkroom.resumed"]) == ("running", None, "1")
     assert "darkroom.error" not in record.tags
+
+
+def test_a_run_that_lies_in_the_future_is_found(mlflow_store: Path) -> None:
+    tracked(name="first")
+    late = tracked(name="late")
+    now = history.get(late).started
+    assert history.ahead(now - timedelta(minutes=4)) is None
+    assert history.ahead(now - timedelta(days=4)) == history.get(late)
+    assert history.newest("shapes") == history.get(late)
+
+
+def test_a_step_that_was_killed_and_then_finished_is_finished_whatever_the_clock_said(
+    mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = tracked()
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with pytest.raises(KeyboardInterrupt), step_run("train", PARAMS["train"]):
+        raise KeyboardInterrupt
+    with step_run("train", PARAMS["train"]):
+        pass
+    with contextlib.closing(sqlite3.connect(mlflow_store / "mlflow.db")) as store:
+        store.execute("UPDATE runs SET start_time = start_time + 86400000 WHERE status = 'FAILED'")
+        store.commit()
+    record = history.get(run_id)
+    assert history.steps(record)["train"].status == "finished"
+    (failed,) = history._search([history._experiment_id(record)], "attributes.status = 'FAILED'")
+    assert history._record(failed, "shapes").seconds is None

@@ -1,0 +1,15 @@
+"""Who stands behind a run, and whether that process still lives."""
+
+import psutil
+import pytest
+
+from components.owners import is_dead, owner_tags
+
+
+def test_a_clock_that_is_set_back_makes_nobody_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, clock = owner_tags(), psutil.boot_time()
+    for hours in range(1, 25):
+        monkeypatch.setattr(psutil._psplatform, "boot_time", lambda hours=hours: clock - 3600.0 * hours)
+        assert psutil.boot_time() == clock - 3600.0 * hours
+        assert owner_tags() == mine
+        assert not is_dead(mine)
