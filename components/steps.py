@@ -21,6 +21,7 @@ from components.checkpoints import keep
 from components.code import code_version
 from components.config import StepConfig, parse
 from components.errors import InputError
+from components.faults import explain
 from components.files import write_json
 from components.owners import is_dead
 from components.tracking import step_run
@@ -68,8 +69,9 @@ def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "
             measures = call(step, config, arguments, run.epoch)
             run.measures(measures)
     except BaseException as error:
-        kind = "input" if isinstance(error, InputError) else "internal"
-        write_json(Path(metrics.path).parent / ERROR_FILE, {"kind": kind, "type": type(error).__name__, "message": str(error)})
+        kind, told = "input" if isinstance(error, InputError) else "internal", explain(error)
+        reason = {"kind": kind, "type": "" if told else type(error).__name__, "message": told or str(error)}
+        write_json(Path(metrics.path).parent / ERROR_FILE, reason)
         raise
     for name, value in measures.items():
         metrics.log_metric(name, value)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import InputError
+from components.faults import explain
 from components.files import whole
 from components.secrets import redact
 from components.table_view import TAG, table_page, table_view
@@ -199,7 +200,10 @@ def reaching() -> Iterator[None]:
         status = error.get_http_status_code() if isinstance(error, MlflowException) else 0  # type: ignore[no-untyped-call]
         if uri.startswith(("http://", "https://")) and status in (401, 403):
             raise InputError(_refused(uri, status)) from None
-        reason = " ".join(redact(str(error)).split())[:300]
+        reason = (
+            explain(error, uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else "")
+            or " ".join(redact(str(error)).split())[:300]
+        )
         raise InputError(f"the MLflow store at {shown(uri)} can't be used: {reason}") from None
 
 

@@ -78,13 +78,13 @@ def describe_run(run_id: str, params: Params, data_source: str, data_version: st
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     store = client()
-    set_run_tags(run_id, {DATA_VERSION: data_version, **environment_tags()})
     log_params(run_id, params)
     log_values(run_id, SETTINGS, params)
     name = data_source.rstrip("/").rsplit("/", 1)[-1] or data_source
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))
     store.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+    set_run_tags(run_id, {**environment_tags(), DATA_VERSION: data_version})  # last: a run that has it is described whole
 
 
 def reopen_run(run_id: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from components.errors import InputError
+from components.faults import explain
 from pipelines.commands import data, doctor, history, kubeflow, models, retraining, runs, schedules
 
 app = typer.Typer(
@@ -57,9 +58,10 @@ def main() -> None:
     except KeyboardInterrupt:
         status, message = 1, "stopped; the same command goes on from where it was"
     except Exception as error:
-        if type(error).__name__ != "StepFailedError":
+        message = str(error) if type(error).__name__ == "StepFailedError" else explain(error)
+        if not message:
             raise
-        status, message, notes = 1, str(error), getattr(error, "__notes__", [])
+        status, notes = 1, getattr(error, "__notes__", [])
     print("\n".join([f"error: {message}", *notes]), file=sys.stderr)
     if as_json:
         print(json.dumps({"error": message, "status": status}, ensure_ascii=False))

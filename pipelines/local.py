@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from components.errors import InputError
+from components.faults import explain_text
 from components.files import read_json, write_json
 from components.secrets import redact
 from components.steps import ERROR_FILE
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 
 USED = "used.json"  # in a run's artifacts: the beginnings of the cache's keys that answered, by step
 
+_ERRORS = f"*/*/{ERROR_FILE}"  # in a run's artifacts
+
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _STARTED = re.compile(r"Executing task '(?P<task>[^']+)'$")
 _CACHED = re.compile(r"Task (?P<task>\S+) cache hit \(key=(?P<key>[0-9a-f]+)\)")
 _FINISHED = re.compile(r"Task '(?P<task>[^']+)' finished with status (?P<status>SUCCESS|FAILURE)$")
 _ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Exit|Interrupt)\b")  # the last line of a traceback
+_WITHOUT_A_WORD = "its process ended without a word, as when it is killed or out of memory"
 _OWN_WORDS = re.compile(r"\w")  # what a step prints starts with a word; kfp's echo of its input with a bracket or a space
 
 
@@ -129,6 +133,7 @@ def execute(
     from kfp import local  # takes seconds, which a command that runs nothing should not wait for
 
     root.mkdir(parents=True, exist_ok=True)
+    earlier = set(root.glob(_ERRORS))  # of a failure that this run was resumed after
     watch = _Watch(_task_names(pipeline), logs, view, root / USED)
     try:
         with runner.ready(pipeline) as kind, watch.listening():
@@ -137,7 +142,7 @@ def execute(
     except RuntimeError:
         if not watch.failed_task:
             raise
-        raise _failure(watch, root, logs) from None
+        raise _failure(watch, set(root.glob(_ERRORS)) - earlier, logs) from None
     return Execution(outputs, watch.steps)
 
 
@@ -147,15 +152,16 @@ def _task_names(pipeline: "GraphComponent") -> dict[str, str]:
     return {name: task.task_info.name.removesuffix("-component").replace("-", "_") for name, task in tasks.items()}
 
 
-def _failure(watch: "_Watch", root: Path, logs: Path) -> Exception:
+def _failure(watch: "_Watch", written: set[Path], logs: Path) -> Exception:
+    """What ended a run: the reason that the step wrote down, or else the last error in its log."""
     step = watch.names[watch.failed_task]
     log = logs / f"{step}.log"
-    reasons = sorted(root.glob(f"*/{watch.failed_task}/{ERROR_FILE}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    reasons = [path for path in written if path.parent.name == watch.failed_task]
     if not reasons:
-        errors = [line for line in log.read_text().split("\n") if _ERROR.match(line)]
-        return StepFailedError(
-            step, errors[-1] if errors else "its process ended without a word, as when it is killed or out of memory", log
-        )
+        errors = [line for line in log.read_text(errors="replace")[watch.log_starts[step] :].split("\n") if _ERROR.match(line)] or [
+            _WITHOUT_A_WORD
+        ]
+        return StepFailedError(step, explain_text(errors[-1]) or errors[-1], log)
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
         return MistakeInStepError(step, reason["message"])
@@ -168,6 +174,7 @@ class _Watch:
     def __init__(self, names: Mapping[str, str], logs: Path, view: View, used: Path) -> None:
         self.names, self.failed_task, self._used = names, "", used
         self.steps: dict[str, dict[str, Any]] = {}
+        self.log_starts: dict[str, int] = {}  # characters in a log that are an earlier attempt's, before this one's
         self._logs, self._view = logs, view
         self._step, self._log, self._start = "", None, 0.0
         logs.mkdir(parents=True, exist_ok=True)
@@ -216,7 +223,9 @@ class _Watch:
 
     def _begin(self, task: str) -> None:
         self._step, self._start = self.names[task], time.monotonic()
-        self._log = (self._logs / f"{self._step}.log").open("a")
+        log = self._logs / f"{self._step}.log"
+        self.log_starts[self._step] = len(log.read_text(errors="replace")) if log.exists() else 0
+        self._log = log.open("a")
         self._view.started(self._step)
 
     def _end(self, *, cached: bool = False, failed_task: str = "") -> None:

@@ -16,6 +16,7 @@ from components.claims import ASKS, CLAIM, KEY, TakenError
 from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
+from components.faults import explain
 from components.files import read_json, whole, write_json
 from components.repository import is_address, parse_address
 from components.runlog import as_texts, log_files, set_run_tags
@@ -26,6 +27,7 @@ from pipelines.failure import KEPT_IN_RUN, unpack, write_bundle
 from pipelines.freezing import frozen
 from pipelines.holding import hold_run, wait_for
 from pipelines.local import PROCESSES, Execution, Runner, View, execute
+from pipelines.notices import check_clock, end_dead
 from pipelines.places import ROOT
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
@@ -144,6 +146,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     if message := room.judge(need, room.free_bytes(ROOT), ROOT):
         view.note(message)
     with alone(plan, view):
+        end_dead(view.note)  # one that was waited for may have been killed
         previous = assignment(plan)
         run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **plan.tags}))
         with hold_run(ROOT / run_id):
@@ -177,8 +180,8 @@ def make_ready(view: Listener) -> None:
         InputError: The store can't be used.
     """
     tracking.use_store()
-    for dead in tracking.end_dead_runs():
-        view.note(f"note: run {dead[:8]} was killed; `darkroom resume {dead[:8]}` goes on with it")
+    end_dead(view.note)
+    check_clock(view.note)
 
 
 def carry_out(
@@ -215,7 +218,10 @@ def carry_out(
         execution = execute(pipeline or training, arguments, **places, view=view, runner=runner)
         outcome = _conclude(plan, run_id, folder, execution)
     except BaseException as error:
-        _fail(plan, run_id, folder, error)
+        try:
+            _fail(plan, run_id, folder, error)
+        except Exception as second:  # such as the same full disk: the error that came first is told
+            error.add_note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))}")
         raise
     tracking.finish_run(run_id, "FINISHED")
     return outcome
@@ -259,7 +265,8 @@ def find_run(name: str) -> Path:
 
 def _conclude(plan: Plan, run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
     """Keeps what a person looks for under the run's folder, and tracks the steps that came from the cache."""
-    shutil.copyfile(execution.outputs["report"].path, folder / "report.html")
+    with whole(folder / "report.html") as draft:
+        shutil.copyfile(execution.outputs["report"].path, draft)
     finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
     for step, how in execution.steps.items():
         if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself

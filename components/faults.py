@@ -1,0 +1,84 @@
+"""Faults of the machine: no room on the disk, a place that can't be written, a locked database; one sentence each, with the remedy.
+
+What a library raises then differs (Arrow, safetensors, SQLAlchemy), so they are told by what the system says in all of them.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.owners import user
+
+_AGAIN = "then the same command goes on from where it was"
+_KINDS = (
+    (
+        r"No space left on device|errno 28\b|os error 28\b|Disk quota exceeded|database or disk is full",
+        f"no room is left on the disk for {{place}}: make room, for example with `darkroom gc`; {_AGAIN}",
+    ),
+    (
+        r"Read-only file system|readonly database",
+        f"{{place}} can't be written, because it is read-only: make it writable, or work in another folder; {_AGAIN}",
+    ),
+    (r"File too large", f"{{place}} would be larger than a file may be here (`ulimit -f`): raise that limit; {_AGAIN}"),
+    (r"disk I/O error", f"{{place}} can't be read or written: look whether its disk is full, or broken; {_AGAIN}"),
+    (
+        r"database is locked",
+        f"{{place}} is locked by another process (`lsof` on the file names it): wait until it has ended, or end it; {_AGAIN}",
+    ),
+    (
+        r"\[Errno (1|13)\][^:]*: '",
+        f"the user {{user}} may not read or write {{place}}: give them the right to (chown, chmod), or work in another folder; {_AGAIN}",
+    ),
+)
+_DRAFT = re.compile(r"^\.(?P<name>.+)\.\d+\.part$")  # as `components.files.whole` names what it writes beside a file
+_FILE = re.compile(r"\[Errno \d+\][^:]*: '(?P<file>[^']+)'(?: -> '(?P<target>[^']+)')?")
+_SQLITE = "sqlite:///"
+_FULL_BYTES = 2**20
+
+
+def explain(error: BaseException, database: str = "") -> str:
+    """One sentence about a fault of the machine: which file, what is wrong with it, what to do.
+
+    Args:
+        error: What was raised; what it came from is asked too.
+        database: File of the SQLite store, where `MLFLOW_TRACKING_URI` does not name it yet.
+
+    Returns:
+        The sentence; empty where it is another fault.
+    """
+    return next((sentence for one in _chain(error) if (sentence := explain_text(str(one), database))), "")
+
+
+def explain_text(text: str, database: str = "") -> str:
+    """The same for an error of which only the text is left."""
+    for pattern, sentence in _KINDS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return sentence.format(place=_place(text, database), user=user() if "{user}" in sentence else "")
+    return ""
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    seen: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in seen:
+        seen.append(following)
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _place(text: str, database: str) -> str:
+    """The file that an error's text names, or the database; else the disk that is full, or the current folder."""
+    if match := _FILE.search(text):
+        path = Path(match["target"] or match["file"])
+        draft = _DRAFT.match(path.name)
+        return str(path.with_name(draft["name"]) if draft else path)
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    database = database or (uri.removeprefix(_SQLITE) if uri.startswith(_SQLITE) else "")
+    if "sqlite" in text.lower() and database:
+        return database
+    places = (Path.cwd(), Path(tempfile.gettempdir()))
+    return str(next((place for place in places if shutil.disk_usage(place).free < _FULL_BYTES), places[0]))
