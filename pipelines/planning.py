@@ -18,6 +18,7 @@ from components import STEPS
 from components.claims import KEY, Claim, claims
 from components.code import code_version
 from components.config import StepConfig
+from components.owners import HOST, is_dead, owner_tags
 from components.parents import DATA_VERSION
 from components.runlog import run_facts
 from components.versions import Version, champion
@@ -30,7 +31,7 @@ SECTION = "retrain"
 REASONS, START, WINDOW = "darkroom.retrain_reasons", "darkroom.retrain_start", "darkroom.retrain_window"
 WARM_SETTINGS = ("train.weights", "train.side_px")  # what a start from the champion sets by itself
 
-ReasonName = Literal["no_champion", "new_data", "changed_parameters", "changed_code", "champion_age", "new_window", "forced"]
+ReasonName = Literal["no_champion", "new_data", "changed_parameters", "changed_code", "champion_age", "new_window", "unfinished", "forced"]
 Window = Literal["", "day", "week", "month"]
 
 
@@ -66,7 +67,7 @@ class Decision:
         key: Name of the retraining.
         reasons: Why to train; empty unless `action` is `train`.
         message: One sentence.
-        run: The finished run, or the one under way: `run_id`, `host`, `pid`, `since`.
+        run: The finished run, the one under way, or the unfinished one that is gone on with: `run_id`, `host`, `pid`, `since`.
     """
 
     action: Literal["train", "nothing", "wait"]
@@ -125,6 +126,9 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
     if finished and not force:
         return _nothing(key, finished[-1])
     reasons = list(facts.reasons())
+    if best and not (reasons or aged or force) and facts.is_unfinished(window):
+        why = Reason("unfinished", f"run {best.run_id[:8]} was ended after its version {best.number} became champion")
+        return Decision("train", key, f"going on, because of {why}", (why,), {"run_id": best.run_id})
     reasons += [Reason("champion_age", aged)] if aged else []
     reasons += [Reason("new_window", f"the first one in {window}")] if window and not finished else []
     reasons += [Reason("forced", "asked for by hand")] if force else []
@@ -159,6 +163,12 @@ class _Facts:
             return ""
         days = (now.timestamp() - self.run.started) / 86_400
         return f"version {self.best.number} is {days:.1f} days old, allowed are {max_age_days:g}" if days > max_age_days else ""
+
+    def is_unfinished(self, window: str) -> bool:
+        """Whether the champion's run was killed or failed after the alias had moved, and can be gone on with from here."""
+        if self.run is None or self.run.tags.get(HOST) != owner_tags()[HOST] or self.run.tags.get(WINDOW, "") != window:
+            return False
+        return self.run.status in ("FAILED", "KILLED") or (self.run.status == "RUNNING" and is_dead(self.run.tags))
 
     def reasons(self) -> Iterator[Reason]:
         """Reasons in the data, the settings and the code."""

@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components import tracking
 from components.claims import ASKS, CLAIM, TakenError
 from components.config import parse, read_params
 from pipelines import runs
 from pipelines.places import ROOT
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, key_of, tags_of, waiting, window_of
+from pipelines.repeating import resume
 from pipelines.runs import Listener, Plan
 from pipelines.telling import ending, tell, telling
 from pipelines.warming import warm_start
@@ -73,7 +73,7 @@ def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dic
             decision = waiting(key, other)
             view.note(f"plan: {decision.message}")
             return decision.plain()
-        tracking.use_store()
+        runs.make_ready(view)
         decision = decide(plan, config, force=force, now=now)
         view.note(f"plan: {decision.message}")
         if decision.action != "train":
@@ -82,6 +82,8 @@ def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dic
 
 
 def _train(plan: Plan, config: RetrainConfig, decision: Decision, view: Listener, now: datetime) -> dict[str, Any]:
+    if unfinished := decision.run.get("run_id"):
+        return decision.plain() | {"outcome": resume(unfinished, view)}
     tags = tags_of(decision, config, now) | {CLAIM: ASKS}
     if config.start == "champion":
         plan, note = warm_start(plan, ROOT / "models")

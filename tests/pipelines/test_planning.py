@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components import versions
-from components.owners import PID, owner_tags
+from components.owners import HOST, PID, owner_tags
 from components.runlog import set_run_tags
 from components.tracking import finish_run
 from pipelines.planning import Decision, RetrainConfig, decide, key_of, window_of
@@ -105,6 +105,22 @@ def test_a_run_under_way_is_left_alone_even_by_force_unless_its_owner_is_dead(to
     gone.wait()
     set_run_tags(busy, {**owner_tags(), PID: str(gone.pid)})
     assert reasons(decide(work, QUIET)).keys() == {"changed_parameters"}
+
+
+def test_a_run_that_was_killed_after_its_version_became_champion_is_gone_on_with(toys: Toys) -> None:
+    finish_run(toys.run_id, "KILLED")
+    try:
+        decision = decide(toys.plan, QUIET)
+        assert (decision.action, decision.run) == ("train", {"run_id": toys.run_id})
+        assert reasons(decision) == {"unfinished": f"run {toys.run_id[:8]} was ended after its version 1 became champion"}
+        assert reasons(decide(toys.plan, QUIET, force=True)).keys() == {"forced"}
+        assert reasons(decide(changed(toys, train={"epochs": 8}), QUIET)).keys() == {"changed_parameters"}
+        assert reasons(decide(toys.plan, RetrainConfig(window="month"), now=NOW)).keys() == {"new_window"}
+        set_run_tags(toys.run_id, {HOST: "elsewhere"})
+        assert decide(toys.plan, QUIET).action == "nothing"
+    finally:
+        set_run_tags(toys.run_id, owner_tags())
+        finish_run(toys.run_id, "FINISHED")
 
 
 def test_the_key_names_all_that_a_retraining_is_made_from(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
