@@ -2,7 +2,8 @@
 
 Three situations, told apart by what stands in the environment:
 
-- `MLFLOW_RUN_ID` names the pipeline's run: the local runners set it. A step gets a child run of its own.
+- `MLFLOW_RUN_ID` names the pipeline's run: the local runners set it. A step gets a child run of its own. Where they have set
+  `DARKROOM_PARENT` too, a step knows all that it has to without asking MLflow, which may be away.
 - `MLFLOW_RUN_ID` names a run that is itself a child: Kubeflow's MLflow plug-in made one for the step. It is used as it is,
   and ended by the plug-in; the pipeline's run is its parent.
 - `DARKROOM_KUBEFLOW_RUN` has the id that Kubeflow gave the pipeline run, without the plug-in: whichever step comes first makes
@@ -17,6 +18,7 @@ from components.errors import InputError
 from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG, source_tags
 from components.store import client, experiment_id, pages
 
+KNOWN_PARENT = "DARKROOM_PARENT"  # the ids of the experiment and of the pipeline's run, `EXPERIMENT/RUN`
 PIPELINE = "darkroom.pipeline_run"  # tag of the parent run and its children: the id of Kubeflow's run
 PARENT = "mlflow.parentRunId"
 DATA_VERSION = "darkroom.data_version"
@@ -31,11 +33,13 @@ class Place:
         parent: The pipeline's run.
         own: The run that Kubeflow's MLflow plug-in made for this step, or empty.
         pipeline: Kubeflow's id of the pipeline run where no plug-in looks after the runs, or empty.
+        experiment: The experiment's id, or empty where only MLflow knows it.
     """
 
     parent: str
     own: str = ""
     pipeline: str = ""
+    experiment: str = ""
 
 
 def find_place() -> Place | None:
@@ -45,6 +49,9 @@ def find_place() -> Place | None:
         InputError: The pipeline runs on Kubeflow, but no MLflow server is named.
     """
     given = os.environ.get("MLFLOW_RUN_ID", "")
+    experiment, _, known = os.environ.get(KNOWN_PARENT, "").partition("/")
+    if given and given == known:
+        return Place(given, experiment=experiment)
     if given:
         tags = client().get_run(given).data.tags
         of_a_plugin = PARENT in tags and DATA_VERSION not in tags

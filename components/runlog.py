@@ -58,9 +58,14 @@ def as_texts(params: Params) -> dict[str, str]:
 
 def log_params(run_id: str, params: Params) -> None:
     """Logs settings, see `as_texts`."""
+    log_texts(run_id, as_texts(params))
+
+
+def log_texts(run_id: str, texts: Mapping[str, str]) -> None:
+    """Logs parameters that are texts already."""
     from mlflow.entities import Param
 
-    entries = [Param(name, text) for name, text in as_texts(params).items()]
+    entries = [Param(name, text) for name, text in texts.items()]
     store = client()
     for start in range(0, len(entries), _BATCH):
         store.log_batch(run_id, params=entries[start : start + _BATCH])
@@ -95,16 +100,17 @@ def log_measures(run_id: str, measures: Mapping[str, float], step: int = 0) -> N
     log_curves(run_id, [(step, measures)])
 
 
-def log_curves(run_id: str, points: list[tuple[int, Mapping[str, float]]]) -> None:
+def log_curves(run_id: str, points: list[tuple[int, Mapping[str, float]]], time_ms: int = 0) -> None:
     """Logs whole curves to a run in few requests.
 
     Args:
         run_id: Any run.
         points: Place on the curve (the epoch), and values by name, see `as_metric`.
+        time_ms: When they were measured, in milliseconds since 1970; now where it is 0. The same again adds nothing.
     """
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
+    now = time_ms or int(time.time() * 1000)
     metrics = [Metric(as_metric(name), float(value), now, step) for step, measures in points for name, value in measures.items()]
     store = client()
     for start in range(0, len(metrics), 1000):

@@ -7,20 +7,22 @@ models.
 """
 
 import json
+import math
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from components import outbox
+from components.delivery import finish, now_ms, running
 from components.environment import environment_tags
 from components.owners import is_dead, owner_tags, source_tags
 from components.parents import DATA_VERSION, PARENT, PIPELINE, Place, find_place, is_first_rank, pipeline_parent
-from components.runlog import Params, log_measures, log_params, log_values, set_run_tags
+from components.runlog import Params, as_texts, log_params, log_values, set_run_tags
+from components.secrets import redact
 from components.store import client, experiment_id, pages, reaching
 from components.store import tracking_uri as tracking_uri
 from components.store import use_store as use_store
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -34,7 +36,9 @@ SETTINGS = "settings.json"  # artifact of a parent run: its settings, exactly
 class StepRun(Protocol):
     """A step's child run; without MLflow it takes everything and does nothing."""
 
-    run_id: str
+    @property
+    def run_id(self) -> str:
+        """Its id; empty while MLflow does not know it yet."""
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
         """Logs an epoch's measures, with the epoch as the step of the curve."""
@@ -99,19 +103,17 @@ def reopen_run(run_id: str) -> None:
 
 
 def finish_run(run_id: str, status: Status, error: str = "") -> None:
-    """Ends a run, and what of its steps is still said to be running.
+    """Ends a run, and what of its steps is still said to be running; where MLflow is away, as soon as it is back.
 
     Args:
         run_id: A parent run.
         status: How it ended.
         error: The real error, kept as a tag.
     """
-    store = client()
-    if error:
-        store.set_tag(run_id, ERROR, error[:5000])
-    for child in _running(store, [store.get_run(run_id).info.experiment_id], f"tags.`{PARENT}` = '{run_id}'"):
-        store.set_terminated(child.info.run_id, status)
-    store.set_terminated(run_id, status)
+    tags = _error_tag(error)
+    entry = {"kind": "finish", "run": run_id, "parent": run_id, "status": status, "tags": tags, "time": now_ms()}
+    outbox.here().send(entry)
+    outbox.settle()
 
 
 def end_dead_runs() -> list[str]:
@@ -122,9 +124,9 @@ def end_dead_runs() -> list[str]:
     """
     store = client()
     experiments = [experiment.experiment_id for experiment in pages(store.search_experiments)]
-    dead = [run.info.run_id for run in _running(store, experiments, "tags.`darkroom.pid` LIKE '%'") if is_dead(run.data.tags)]
+    dead = [run.info.run_id for run in running(experiments, "tags.`darkroom.pid` LIKE '%'") if is_dead(run.data.tags)]
     for run_id in dead:
-        finish_run(run_id, "KILLED", "the process that ran it is gone")
+        finish(run_id, "KILLED", _error_tag("the process that ran it is gone"), now_ms())
     return dead
 
 
@@ -140,9 +142,15 @@ def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
     Yields:
         The run's id. Where this process or Kubeflow without its MLflow plug-in has started the run, it ends with the block:
         the step that opens it is the pipeline's last.
+
+    Raises:
+        InputError: The store can't be used, or refuses the credentials.
+        AwayError: The store does not answer: without it nothing can be registered.
     """
     with reaching():
         place = find_place()
+        if place:
+            outbox.reach()
         run_id = place.parent if place else start_run(name, "register", params, {}, "", data_version)
         if place and DATA_VERSION not in client().get_run(run_id).data.tags:
             describe_run(run_id, params, "", data_version)
@@ -205,8 +213,7 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
 
 def log_cached_step(parent_run_id: str, step: str, config: Mapping[str, Any], measures: Mapping[str, float]) -> None:
     """Logs a step whose outputs came from the cache, with what it measured when it ran."""
-    child = _ChildRun(_create_child(parent_run_id, step, {CACHED: "true"}), Place(parent_run_id))
-    log_params(child.run_id, {step: config})
+    child = _ChildRun(Place(parent_run_id), step, config, {CACHED: "true"})
     child.measures(measures)
     child.end("FINISHED")
 
@@ -227,10 +234,7 @@ def _begin(place: Place, step: str, config: Mapping[str, Any]) -> "_ChildRun":
         set_run_tags(place.own, {STEP: step})
     elif place.pipeline:
         _go_on(place.parent)
-    tags = {PIPELINE: place.pipeline} if place.pipeline else {}
-    child = _ChildRun(place.own or _create_child(place.parent, step, tags), place)
-    log_params(child.run_id, {step: config})
-    return child
+    return _ChildRun(place, step, config, {PIPELINE: place.pipeline} if place.pipeline else {})
 
 
 def _go_on(run_id: str) -> None:
@@ -240,33 +244,47 @@ def _go_on(run_id: str) -> None:
         set_run_tags(run_id, {ERROR: ""})
 
 
-def _create_child(parent: str, step: str, tags: Mapping[str, str]) -> str:
-    experiment = client().get_run(parent).info.experiment_id
-    tags = {PARENT: parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
-    return str(client().create_run(experiment, run_name=step, tags=tags).info.run_id)
-
-
 class _ChildRun:
-    def __init__(self, run_id: str, place: Place) -> None:
-        self.run_id, self._place, self._curves = run_id, place, set[str]()
+    """A step's run, all of whose words go through the outbox."""
+
+    def __init__(self, place: Place, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        self._place, self._curves, self._outbox = place, set[str](), outbox.here()
+        experiment = place.experiment or str(client().get_run(place.parent).info.experiment_id)
+        self._address = {"key": uuid.uuid4().hex, "experiment": experiment, "parent": place.parent}
+        if place.own:
+            self._outbox.made[self._address["key"]] = place.own
+        else:
+            tags = {PARENT: place.parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
+            self._say("create", name=step, tags=tags, time=now_ms())
+        self._say("params", values=as_texts({step: config}))
+
+    @property
+    def run_id(self) -> str:
+        return self._outbox.made.get(self._address["key"], "")
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
         self._curves.update(measures)
-        log_measures(self.run_id, measures, epoch)
+        self._log(epoch, measures)
 
     def measures(self, measures: Mapping[str, float]) -> None:
-        log_measures(self.run_id, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
+        self._log(0, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
 
     def end(self, status: Status, error: str = "") -> None:
-        if error:
-            set_run_tags(self.run_id, {ERROR: error[:5000]})
-        if not self._place.own:
-            client().set_terminated(self.run_id, status)
-        if error and self._place.pipeline:
-            set_run_tags(self._place.parent, {ERROR: error[:5000]})
-            client().set_terminated(self._place.parent, status)
+        parent = {"run": self._place.parent, "parent": self._place.parent}
+        for address in [self._address, *([parent] if error and self._place.pipeline else [])]:
+            if error:
+                self._outbox.send({**address, "kind": "tags", "values": _error_tag(error)})
+            if not self._place.own:
+                self._outbox.send({**address, "kind": "end", "status": status, "time": now_ms()})
+        outbox.settle()
+
+    def _log(self, step: int, measures: Mapping[str, float]) -> None:
+        finite = {name: float(value) if math.isfinite(value) else str(value) for name, value in measures.items()}
+        self._say("metrics", step=step, values=finite, time=now_ms())
+
+    def _say(self, kind: str, **what: Any) -> None:
+        self._outbox.send({**self._address, "kind": kind, **what})
 
 
-def _running(store: "MlflowClient", experiments: list[str], condition: str) -> list[Any]:
-    query = f"attributes.status = 'RUNNING' AND {condition}"
-    return pages(lambda page_token: store.search_runs(experiments, query, max_results=1000, page_token=page_token))
+def _error_tag(error: str) -> dict[str, str]:
+    return {ERROR: redact(error)[:5000]} if error else {}

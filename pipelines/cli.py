@@ -11,7 +11,7 @@ import typer
 
 from components.errors import InputError
 from components.faults import explain
-from pipelines.commands import data, doctor, history, kubeflow, models, retraining, runs, schedules
+from pipelines.commands import data, doctor, history, kubeflow, models, outbox, retraining, runs, schedules
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(runs.run)
 app.command()(retraining.retrain)
 app.command()(runs.resume)
+app.command()(outbox.sync)
 app.command("runs")(history.runs)
 app.command()(history.gc)
 app.command()(runs.logs)

@@ -1,6 +1,5 @@
 """The bundle that a failed run leaves: error, settings, environment and the end of its logs in one file; no secrets."""
 
-import io
 import json
 import os
 import platform
@@ -54,12 +53,6 @@ def write_bundle(folder: Path, facts: Mapping[str, Any], params: Mapping[str, An
         for name, text in files.items():
             archive.writestr(name, redact(text))
     return target
-
-
-def unpack(bundle: Path, into: Path) -> None:
-    """Lays out a bundle that `write_bundle` wrote."""
-    with zipfile.ZipFile(io.BytesIO(bundle.read_bytes())) as archive:
-        archive.extractall(into)
 
 
 def _end_of(log: Path) -> str:

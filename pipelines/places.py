@@ -3,3 +3,4 @@
 from pathlib import Path
 
 ROOT = Path("runs")  # a folder a run, and what runs share: `cache/`, `checkpoints/`, `data/`, `locks/`, `models/`, `previous/`
+OUTBOX = ROOT / "outbox"  # what waits for MLflow

@@ -1,34 +1,29 @@
 """One run of the training pipeline on this machine, from settings to the outcome."""
 
 import hashlib
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, claims, history, owners, registry, steps, tracking, versions
+from components import STEPS, claims, history, outbox, registry, steps, tracking, versions
 from components.claims import ASKS, CLAIM, KEY, TakenError
 from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
 from components.errors import InputError
-from components.faults import explain
-from components.files import read_json, whole, write_json
+from components.files import whole
 from components.repository import is_address, parse_address
-from components.runlog import as_texts, log_files, set_run_tags
-from components.secrets import redact
+from components.runlog import as_texts
 from components.versions import PREVIOUS
-from pipelines import planning, room
-from pipelines.failure import KEPT_IN_RUN, unpack, write_bundle
+from pipelines import concluding, planning, room
 from pipelines.freezing import frozen
 from pipelines.holding import hold_run, wait_for
-from pipelines.local import PROCESSES, Execution, Runner, View, execute
+from pipelines.local import PROCESSES, Runner, View, execute
 from pipelines.notices import check_clock, end_dead
-from pipelines.places import ROOT
+from pipelines.places import OUTBOX, ROOT
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 PARAMS = Path("params.yaml")
@@ -64,6 +59,11 @@ class Plan:
     platform: PlatformConfig
     tags: Mapping[str, str] = field(default_factory=dict)
     previous: str = ""
+
+    @property
+    def shown_source(self) -> str:
+        """Where the data is, as MLflow and a person are told: an absolute path, or an address."""
+        return parse_address(self.source).text if is_address(self.source) else str(self.source.absolute())
 
 
 def plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> Plan:
@@ -156,7 +156,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
 def _start(plan: Plan) -> str:
     """Starts the run in MLflow; one that asks is taken back where another does the same."""
     tags = {KEY: planning.key_of(plan), **plan.tags}
-    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, _shown(plan.source), plan.version)
+    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
     if tags.get(CLAIM) == ASKS and (other := claims.claim(run_id, plan.name, tags[KEY])):
         claims.withdraw(run_id)
         raise TakenError(other)
@@ -174,12 +174,14 @@ def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
 
 
 def make_ready(view: Listener) -> None:
-    """Opens the store, and ends what a killed process left there as running.
+    """Opens the store, delivers what waited for it, and ends what a killed process left there as running.
 
     Raises:
         InputError: The store can't be used.
     """
     tracking.use_store()
+    for note in outbox.deliver_left(OUTBOX).notes():
+        view.note(f"note: {note}")
     end_dead(view.note)
     check_clock(view.note)
 
@@ -204,9 +206,9 @@ def carry_out(
     from pipelines.training import training
 
     folder = ROOT / run_id
-    _prepare_environment(run_id)
+    concluding.prepare(run_id)
     arguments = {
-        "data": _shown(plan.source),
+        "data": plan.shown_source,
         "data_version": plan.version,
         "name": plan.name,
         "previous": str(previous or ""),
@@ -216,31 +218,12 @@ def carry_out(
     places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:
         execution = execute(pipeline or training, arguments, **places, view=view, runner=runner)
-        outcome = _conclude(plan, run_id, folder, execution)
+        outcome = concluding.conclude(plan, run_id, folder, execution)
     except BaseException as error:
-        try:
-            _fail(plan, run_id, folder, error)
-        except Exception as second:  # such as the same full disk: the error that came first is told
-            error.add_note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))}")
+        concluding.fail(plan, run_id, folder, error)
         raise
-    tracking.finish_run(run_id, "FINISHED")
+    concluding.finish(run_id, view)
     return outcome
-
-
-def _fail(plan: Plan, run_id: str, folder: Path, error: BaseException) -> None:
-    """Ends a run that failed or was stopped, and leaves what tells why."""
-    reason = redact(f"{type(error).__name__}: {error}")
-    write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
-    if isinstance(error, KeyboardInterrupt):
-        tracking.finish_run(run_id, "KILLED", reason)
-        return
-    facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": _shown(plan.source)}
-    bundle = write_bundle(folder, facts, plan.params, error)
-    error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
-    with tempfile.TemporaryDirectory() as place:
-        unpack(bundle, Path(place) / KEPT_IN_RUN)
-        log_files(run_id, Path(place))
-    tracking.finish_run(run_id, "FAILED", reason)
 
 
 def find_run(name: str) -> Path:
@@ -261,28 +244,6 @@ def find_run(name: str) -> Path:
         return found[0]
     newest = ", ".join(path.name[:8] for path in known[-5:])
     raise InputError(f"{name!r} means {len(found)} runs under {ROOT}/: name one, or `last`; the newest are {newest}")
-
-
-def _conclude(plan: Plan, run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
-    """Keeps what a person looks for under the run's folder, and tracks the steps that came from the cache."""
-    with whole(folder / "report.html") as draft:
-        shutil.copyfile(execution.outputs["report"].path, draft)
-    finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
-    for step, how in execution.steps.items():
-        if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
-            section = plan.params[step.removesuffix("_pruned")]
-            tracking.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
-    outcome = {
-        "run_id": run_id,
-        "experiment": plan.name,
-        "data_version": plan.version,
-        **read_json(Path(execution.outputs["outcome"].path)),
-        "report": str(folder / "report.html"),
-        "steps": execution.steps,
-    }
-    set_run_tags(run_id, {room.DISK: room.used_bytes(folder)})
-    write_json(folder / "outcome.json", outcome)
-    return outcome
 
 
 def assignment(plan: Plan) -> Path | None:
@@ -307,18 +268,6 @@ def assignment(plan: Plan) -> Path | None:
         with whole(target) as draft:
             shutil.copyfile(source, draft)
     return target
-
-
-def _prepare_environment(run_id: str) -> None:
-    """Tells the steps' processes which run they belong to, whose death ends them, and where checkpoints stand."""
-    os.environ["MLFLOW_RUN_ID"] = run_id
-    os.environ[steps.OWNER] = json.dumps(owners.owner_tags())
-    os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
-    os.environ["PYTHONUNBUFFERED"] = "1"
-
-
-def _shown(source: Path) -> str:
-    return parse_address(source).text if is_address(source) else str(source.absolute())
 
 
 def _source_name(source: Path) -> str:

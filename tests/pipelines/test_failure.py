@@ -1,10 +1,11 @@
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from pipelines.failure import unpack, write_bundle
+from pipelines.failure import write_bundle
 from pipelines.local import StepFailedError
 
 PLANTED = ("planted-secret-4711", "planted-password-4711", "planted-in-code-4711")
@@ -26,7 +27,7 @@ def test_a_bundle_tells_all_and_holds_no_secret(folder: Path, tmp_path: Path) ->
     error = StepFailedError("train", f"ValueError: no such loss with {PLANTED[0]}", folder / "logs" / "train.log")
     bundle = write_bundle(folder, {"run_id": "3f2a", "data_version": "a" * 32}, {"train": {"epochs": 3}}, error)
     assert bundle == folder / "failure.zip"
-    unpack(bundle, tmp_path / "out")
+    shutil.unpack_archive(bundle, tmp_path / "out")
     found = {path.relative_to(tmp_path / "out").as_posix(): path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert set(found) == {"error.json", "traceback.txt", "settings.json", "environment.json", "logs/ingest.log", "logs/train.log"}
     assert json.loads(found["error.json"])["step"] == "train"

@@ -1,0 +1,233 @@
+"""The outbox: what this process has to say to MLflow is sent at once, or waits in a file while MLflow can't be reached.
+
+Nothing is written while MLflow answers. When it does not (nobody listens, no answer in time, an error of the server's,
+refused credentials, a locked database), what is said waits in a file under the folder that `DARKROOM_OUTBOX` names, in
+order; delivery is tried again with growing pauses whenever there is more to say. What a process could not deliver before
+it ended, the run's process, the next run or `darkroom sync` delivers. See `components.delivery` and `components.waiting`.
+"""
+
+import functools
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components import waiting
+from components.delivery import Entry, deliver, is_away, ping, reason_of, status_of
+from components.store import shown, tracking_uri
+from components.waiting import Waiting
+
+FOLDER = "DARKROOM_OUTBOX"  # where files wait
+PATIENCE = "DARKROOM_MLFLOW_PATIENCE_S"  # how long is waited for MLflow where nothing can be done without it
+WAITS_S = (5.0, 10.0, 20.0, 40.0, 60.0)  # between one try and the next; the last again and again
+
+
+class AwayError(Exception):
+    """The store did not answer for as long as one waits."""
+
+
+@dataclass
+class Delivered:
+    """What came of delivering.
+
+    Attributes:
+        sent: How many entries were delivered, by the pipeline's run.
+        waiting: How many still wait, by file.
+        why: Why they wait, by file.
+        refused: Why MLflow refused entries for good, by the file in which they are kept.
+    """
+
+    sent: Counter[str] = field(default_factory=Counter)
+    waiting: dict[str, int] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What a person should know, a sentence each."""
+        found = [f"{number} entries of run {run[:8]} that had waited are in MLflow now" for run, number in sorted(self.sent.items())]
+        found += [f"{len(why)} entries were refused by MLflow ({why[-1]}) and are kept in {path}" for path, why in self.refused.items()]
+        return found + [f"{number} entries wait in {path}: {self.why[path]}" for path, number in self.waiting.items()]
+
+
+class Outbox:
+    """What a process has to say to one store.
+
+    Attributes:
+        made: The ids of the child runs that this process made, by their keys.
+    """
+
+    def __init__(self, folder: str, store: str) -> None:
+        self.made: dict[str, str] = {}
+        self._folder, self._store = folder, store
+        self._file: Waiting | None = None
+        self._failures, self._failed, self._next_try = 0, 0.0, 0.0
+
+    @property
+    def num_waiting(self) -> int:
+        """How many entries of this process wait."""
+        return len(self._file.entries) if self._file else 0
+
+    @property
+    def just_tried(self) -> bool:
+        """Whether delivery failed this moment, so that another try would be in vain."""
+        return self.num_waiting > 0 and time.monotonic() - self._failed < 1
+
+    def send(self, entry: Entry) -> None:
+        """Says something to MLflow, now or as soon as it answers again.
+
+        Args:
+            entry: What, see `components.delivery`.
+
+        Raises:
+            MlflowException: MLflow refuses it.
+        """
+        if self._file is not None:
+            self._file.append(entry)
+            if time.monotonic() >= self._next_try:
+                self.flush()
+            return
+        try:
+            deliver(entry, self.made, again=False)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            self._file = waiting.start(Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-")), self._store, self.made)
+            self._file.append(entry)
+            _say(f"MLflow at {self._store} can't be reached ({reason_of(error)}): what is logged waits in {self._file.path}")
+            self._put_off()
+
+    def flush(self) -> None:
+        """Tries to deliver what waits."""
+        if self._file is None:
+            return
+        result = Delivered()
+        _deliver(self._file, result)
+        for why in result.refused.values():
+            _say(f"MLflow refused {len(why)} entries ({why[-1]}): they are kept beside {self._file.path}")
+        if self._file.entries:
+            self._put_off()
+            return
+        self._file.close()
+        self._file, self._failures = None, 0
+        _say(f"MLflow at {self._store} answers again: {result.sent.total()} entries that had waited were delivered")
+
+    def _put_off(self) -> None:
+        self._failed = time.monotonic()
+        self._next_try = self._failed + WAITS_S[min(self._failures, len(WAITS_S) - 1)]
+        self._failures += 1
+
+
+def here() -> Outbox:
+    """This process's outbox for the store that is in use."""
+    return _outbox(os.environ.get(FOLDER, ""), shown(tracking_uri()), os.getpid())
+
+
+def settle() -> None:
+    """The last try of a step; where nobody looks after what it leaves, as in a pod that goes with it, it waits for the store."""
+    box = here()
+    if not box.just_tried:
+        box.flush()
+    if not box.num_waiting or os.environ.get(FOLDER):
+        return
+    try:
+        reach()
+    except Exception as error:
+        _say(f"{error}: {box.num_waiting} entries were not delivered")
+
+
+def reach() -> None:
+    """Waits until the store answers, where nothing can be done without it, and delivers what waits.
+
+    Raises:
+        AwayError: It does not for as long as `DARKROOM_MLFLOW_PATIENCE_S` says (300 s).
+    """
+    patience = float(os.environ.get(PATIENCE, "") or 300)
+    start, waits = time.monotonic(), list(WAITS_S)
+    while error := _trouble():
+        left = start + patience - time.monotonic()
+        if left <= 0:
+            raise AwayError(
+                f"the MLflow store at {shown(tracking_uri())} has not answered for {patience:g} s ({reason_of(error)})"
+            ) from None
+        if waits == list(WAITS_S):
+            _say(f"MLflow at {shown(tracking_uri())} can't be reached ({reason_of(error)}): waiting for it, at most {patience:g} s")
+        time.sleep(min(waits[0], left))
+        waits = waits[1:] or waits
+    here().flush()
+
+
+def deliver_left(folder: Path) -> Delivered:
+    """Delivers what processes that are gone left in a folder; a child run that they could not end is ended.
+
+    Returns:
+        What was delivered, and what still waits, also that of processes that live.
+    """
+    result, store = Delivered(), shown(tracking_uri())
+    for file in waiting.abandoned(folder):
+        if file.store == store:
+            _end_what_was_left(file)
+            _deliver(file, result)
+        elif file.entries:
+            result.waiting[str(file.path)] = len(file.entries)
+            result.why[str(file.path)] = f"they are for the MLflow store at {file.store}, and this is {store}"
+        file.close()
+    for path in waiting.paths(folder):
+        if str(path) not in result.waiting and (number := len(waiting.peek(path))):
+            result.waiting[str(path)], result.why[str(path)] = number, "the process that they are of lives, and delivers them itself"
+    return result
+
+
+def _deliver(file: Waiting, result: Delivered) -> None:
+    """Delivers a file's entries in order, as far as it goes."""
+    done = 0
+    for entry in file.entries:
+        try:
+            deliver(entry, file.made, again=True)
+            result.sent[str(entry["parent"])] += 1
+        except Exception as error:
+            if is_away(error):
+                result.why[str(file.path)] = reason_of(error)
+                break
+            kept = file.set_aside(entry, reason_of(error))
+            result.refused.setdefault(str(kept), []).append(reason_of(error))
+        done += 1
+    file.done(done)
+    if file.entries:
+        result.waiting[str(file.path)] = len(file.entries)
+
+
+def _end_what_was_left(file: Waiting) -> None:
+    """A step whose process was killed has no end: it ended with the last that it said."""
+    ended_ms = int(file.path.stat().st_mtime * 1000)
+    ends = [{**_address(first), "kind": "end", "status": "KILLED", "time": ended_ms} for first in file.unended.values()]
+    if ends:
+        file.append(*ends)
+
+
+def _address(entry: Entry) -> Mapping[str, str]:
+    return {name: entry[name] for name in ("key", "experiment", "parent")}
+
+
+def _trouble() -> Exception | None:
+    """Why the store can't be reached; nothing where it answers. What waiting does not mend is raised."""
+    try:
+        ping()
+    except Exception as error:
+        if not is_away(error) or status_of(error) in (401, 403):
+            raise
+        return error
+    return None
+
+
+@functools.cache
+def _outbox(folder: str, store: str, pid: int) -> Outbox:
+    """One a process: what a fork inherits belongs to its parent."""
+    return Outbox(folder, store)
+
+
+def _say(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr, flush=True)

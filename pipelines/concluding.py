@@ -1,0 +1,109 @@
+"""The end of a run, well or not: what is kept, what MLflow is told, and what waits where MLflow can't be reached."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components import history, outbox, owners, parents, steps, tracking, waiting
+from components.files import read_json, write_json
+from components.runlog import set_run_tags
+from components.secrets import redact
+from components.store import client
+from pipelines import room
+from pipelines.failure import KEPT_IN_RUN, write_bundle
+from pipelines.local import Execution
+from pipelines.places import OUTBOX, ROOT
+
+if TYPE_CHECKING:
+    from pipelines.runs import Listener, Plan
+
+
+def prepare(run_id: str) -> None:
+    """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
+    experiment = client().get_run(run_id).info.experiment_id
+    os.environ["MLFLOW_RUN_ID"] = run_id
+    os.environ[parents.KNOWN_PARENT] = f"{experiment}/{run_id}"
+    os.environ[steps.OWNER] = json.dumps(owners.owner_tags())
+    os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
+    os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
+    os.environ["PYTHONUNBUFFERED"] = "1"
+
+
+def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+    """Keeps what a person looks for under the run's folder, and tracks what the steps could not.
+
+    Args:
+        plan: What was run.
+        run_id: The run.
+        folder: Its folder.
+        execution: What its steps left.
+
+    Returns:
+        The run's outcome, as `darkroom run --json` prints it.
+
+    Raises:
+        AwayError: MLflow does not answer.
+    """
+    shutil.copyfile(execution.outputs["report"].path, folder / "report.html")
+    outbox.reach()
+    outbox.deliver_left(OUTBOX)
+    finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
+    for step, how in execution.steps.items():
+        if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
+            section = plan.params[step.removesuffix("_pruned")]
+            tracking.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
+    outcome = {
+        "run_id": run_id,
+        "experiment": plan.name,
+        "data_version": plan.version,
+        **read_json(Path(execution.outputs["outcome"].path)),
+        "report": str(folder / "report.html"),
+        "steps": execution.steps,
+    }
+    set_run_tags(run_id, {room.DISK: room.used_bytes(folder)})
+    write_json(folder / "outcome.json", outcome)
+    return outcome
+
+
+def finish(run_id: str, view: "Listener") -> None:
+    """Ends a run that went well."""
+    tracking.finish_run(run_id, "FINISHED")
+    if number := _waiting():
+        view.note(f"note: {number} entries for MLflow wait in {OUTBOX}/: the next run or `darkroom sync` delivers them")
+
+
+def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
+    """Ends a run that failed or was stopped, and leaves what tells why; whatever MLflow says to that, it is the error that counts.
+
+    Args:
+        plan: What was run.
+        run_id: The run.
+        folder: Its folder.
+        error: What ended it; gets notes about what a person can do.
+    """
+    reason, go_on = redact(f"{type(error).__name__}: {error}"), f"darkroom resume {run_id[:8]}"
+    write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
+    told: list[Mapping[str, Any]] = []
+    if not isinstance(error, KeyboardInterrupt):
+        facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
+        bundle = write_bundle(folder, facts, plan.params, error)
+        error.add_note(f"bundle  {bundle}    go on with: {go_on}")
+        told = [{"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN}]
+    try:
+        outbox.deliver_left(OUTBOX)
+        tracking.finish_run(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", reason)
+        for entry in told:
+            outbox.here().send(entry)
+        outbox.settle()
+    except Exception as problem:
+        error.add_note(f"MLflow could not be told: {redact(str(problem))[:300]}")
+    if number := _waiting():
+        error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, `{go_on}` delivers them first")
+
+
+def _waiting() -> int:
+    """How many entries of this run's processes, and of others in this project, wait."""
+    return sum(len(waiting.peek(path)) for path in waiting.paths(OUTBOX))
