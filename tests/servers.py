@@ -77,6 +77,16 @@ class Process:
                 raise RuntimeError(f"no answer at {self.address}: {self.log.read_text()[-3000:]}")
             time.sleep(0.2)
 
+    def hang(self) -> None:
+        """Makes it and what it started stand still: connections are taken, nothing is answered."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Lets it go on after `hang`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Ends it and what it started, at once."""
         if self._process is not None:
@@ -245,6 +255,21 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     process.start()
     try:
         yield ObjectStore(process, endpoint)
+    finally:
+        process.stop()
+
+
+@contextlib.contextmanager
+def plain_server(folder: Path) -> Iterator[Process]:
+    """A running MLflow server without authentication, which keeps all it has in a folder."""
+    port = free_port()
+    environment = {**clean_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    store = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "artifacts")]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *store]
+    process = Process(command, environment, folder / "mlflow.log", f"http://127.0.0.1:{port}/health")
+    process.start()
+    try:
+        yield process
     finally:
         process.stop()
 

@@ -1,0 +1,158 @@
+"""The MLflow server goes away in the middle of training: killed or hanging, for 2 s, for longer, and for good."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from components import waiting
+from tests import servers
+from tests.pipelines.conftest import QUICK, Project, shapes
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 12
+SETS = (*QUICK, f"train.epochs={EPOCHS}", "train.batch_size=2")
+STEPS = {"ingest", "clean", "split", "augment", "train", "evaluate", "prune", "evaluate_pruned", "register"}
+TIMED = ("seconds", "latency", "speed")  # measures that no two runs share
+
+
+@dataclass
+class Away:
+    """A server to take away, the data, and what an undisturbed run told it."""
+
+    server: servers.Process
+    data: Path
+    undisturbed: dict[str, Any]
+
+    @property
+    def uri(self) -> str:
+        return self.server.address.removesuffix("/health")
+
+    def project(self, folder: Path) -> Project:
+        return Project(folder, {"MLFLOW_TRACKING_URI": self.uri, "DARKROOM_MLFLOW_PATIENCE_S": "600"})
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
+    folder = tmp_path_factory.mktemp("away")
+    with servers.plain_server(folder) as server:
+        found = Away(server, shapes(folder / "shapes", num_images=40), {})
+        outcome = found.project(folder / "undisturbed").run(found.data, *SETS, "register.name=undisturbed")
+        found.undisturbed = told(found.uri, outcome["run_id"])
+        yield found
+
+
+def start(project: Project, data: Path, name: str, log: Path) -> "subprocess.Popen[bytes]":
+    """Starts a run and waits until two epochs of its training are done."""
+    options = [word for setting in (*SETS, f"register.name={name}") for word in ("--set", setting)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DARKROOM_"))}
+    with log.open("wb") as output:
+        command = project.command("run", "--data", str(data), *options, "--json")
+        run = subprocess.Popen(command, cwd=project.folder, env=environment | project.environment, stdout=output, stderr=output)
+    deadline = time.monotonic() + 600
+    while not any(path.read_text().count("\nepoch ") >= 2 for path in project.folder.glob("runs/*/logs/train.log")):
+        assert run.poll() is None, log.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return run
+
+
+def told(uri: str, run_id: str) -> dict[str, Any]:
+    """All that MLflow knows of a run's steps: status, settings and curves, but for what depends on the clock."""
+    client = MlflowClient(uri)
+    experiment = client.get_run(run_id).info.experiment_id
+    children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'")
+    assert len({child.info.run_name for child in children}) == len(children), "a step has more than one run"
+    return {
+        child.info.run_name: {
+            "status": child.info.status,
+            "params": {name: value for name, value in child.data.params.items() if name != "register.name"},
+            "curves": {name: curve(client, child.info.run_id, name) for name in child.data.metrics if not any(t in name for t in TIMED)},
+        }
+        for child in children
+    }
+
+
+def curve(client: MlflowClient, run_id: str, name: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
+
+
+def check(away: Away, run_id: str, what: str) -> None:
+    """A run's steps are in MLflow as an undisturbed run's are; prints how many epochs that were."""
+    found = told(away.uri, run_id)
+    assert set(found) == STEPS
+    assert {step: facts["status"] for step, facts in found.items()} == dict.fromkeys(STEPS, "FINISHED")
+    losses = found["train"]["curves"]["train_loss"]
+    assert [step for step, _ in losses] == list(range(1, EPOCHS + 1))
+    assert found["train"] == away.undisturbed["train"]
+    assert found["prune"]["params"] == away.undisturbed["prune"]["params"]
+    print(f"{what}: {len(losses)}/{EPOCHS} epochs, {len(found)}/{len(STEPS)} steps")
+
+
+@pytest.mark.parametrize(("how", "seconds"), [("killed", 2), ("hanging", 2), ("hanging", 30), ("killed", 120)])
+def test_training_goes_on_while_the_server_is_away_and_nothing_is_missing(away: Away, how: str, seconds: int, tmp_path: Path) -> None:
+    project, log = away.project(tmp_path / "project"), tmp_path / "log"
+    run = start(project, away.data, f"{how}-{seconds}", log)
+    (away.server.stop if how == "killed" else away.server.hang)()
+    before = time.monotonic()
+    time.sleep(seconds)
+    (away.server.start if how == "killed" else away.server.go_on)()
+    gone = time.monotonic() - before
+    assert run.wait(900) == 0, log.read_text()
+    outcome = json.loads(log.read_text().strip().split("\n")[-1])
+    assert outcome["model"]["version"] == 1
+    parent = MlflowClient(away.uri).get_run(outcome["run_id"])
+    assert (parent.info.status, "darkroom.error" in parent.data.tags) == ("FINISHED", False)
+    check(away, outcome["run_id"], f"{how} for {gone:.0f} s")
+    assert waiting.paths(project.folder / "runs" / "outbox") == []
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("remedy", ["sync", "resume"])
+def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing_is_lost(away: Away, remedy: str, tmp_path: Path) -> None:
+    project, log = away.project(tmp_path / "project"), tmp_path / "log"
+    project.environment["DARKROOM_MLFLOW_PATIENCE_S"] = "3"
+    run = start(project, away.data, f"gone-{remedy}", log)
+    away.server.stop()
+    try:
+        assert run.wait(900) == 1
+        said = log.read_text()
+        nothing_done = project.darkroom("sync", "--json")
+    finally:
+        away.server.start()
+    (folder,) = (path.parent for path in project.folder.glob("runs/*/logs"))
+    short, files = folder.name[:8], waiting.paths(project.folder / "runs" / "outbox")
+    number = sum(len(waiting.peek(path)) for path in files)
+    assert "Traceback" not in said
+    assert f"error: register failed: AwayError: the MLflow store at {away.uri} has not answered for 3 s" in said
+    assert f"{number} entries wait in runs/outbox/; when it answers again, `darkroom resume {short}` delivers them first" in said
+    assert nothing_done.returncode == 1
+    assert sum(file["entries"] for file in json.loads(nothing_done.stdout)["waiting"]) == number
+    if remedy == "sync":
+        done = project.darkroom("sync", "--json")
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"delivered": {folder.name: number}, "waiting": [], "refused": []})
+        failed = MlflowClient(away.uri).get_run(folder.name)
+        assert (failed.info.status, failed.data.tags["darkroom.error"].startswith("StepFailedError: register failed")) == ("FAILED", True)
+        kept = {artifact.path for artifact in MlflowClient(away.uri).list_artifacts(folder.name, "failure")}
+        assert "failure/error.json" in kept
+        assert told(away.uri, folder.name)["register"]["status"] == "FAILED"
+        again = project.darkroom("sync")
+        assert (again.returncode, again.stderr) == (0, "nothing waits in runs/outbox/\n")
+    resumed = project.darkroom("resume", short, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert ("had waited are in MLflow now" in resumed.stderr) == (remedy == "resume")
+    client = MlflowClient(away.uri)
+    children = client.search_runs([client.get_run(folder.name).info.experiment_id], f"tags.mlflow.parentRunId = '{folder.name}'")
+    (failed_register,) = [child for child in children if child.info.status != "FINISHED"]
+    assert (failed_register.info.run_name, failed_register.info.status) == ("register", "FAILED")
+    client.delete_run(failed_register.info.run_id)
+    check(away, folder.name, f"gone for good, then {remedy}")
+    assert waiting.paths(project.folder / "runs" / "outbox") == []
