@@ -6,19 +6,20 @@ order; delivery is tried again with growing pauses whenever there is more to say
 it ended, the run's process, the next run or `darkroom sync` delivers. See `components.delivery` and `components.waiting`.
 """
 
+import contextlib
 import functools
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from components import waiting
 from components.delivery import Entry, deliver, is_away, ping, reason_of, status_of
-from components.store import shown, tracking_uri
+from components.store import reaching, shown, tracking_uri
 from components.waiting import Waiting
 
 FOLDER = "DARKROOM_OUTBOX"  # where files wait
@@ -143,7 +144,8 @@ def reach() -> None:
     """Waits until the store answers, where nothing can be done without it, and delivers what waits.
 
     Raises:
-        AwayError: It does not for as long as `DARKROOM_MLFLOW_PATIENCE_S` says (300 s).
+        InputError: It can't be used, or refuses the credentials.
+        AwayError: It does not answer for as long as `DARKROOM_MLFLOW_PATIENCE_S` says (300 s).
     """
     patience = float(os.environ.get(PATIENCE, "") or 300)
     start, waits = time.monotonic(), list(WAITS_S)
@@ -158,6 +160,17 @@ def reach() -> None:
         time.sleep(min(waits[0], left))
         waits = waits[1:] or waits
     here().flush()
+
+
+@contextlib.contextmanager
+def needing() -> Iterator[None]:
+    """Turns what says that the store is away, in the middle of something that can't be done without it, into an `AwayError`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+        raise AwayError(f"the MLflow store at {shown(tracking_uri())} does not answer any more ({reason_of(error)})") from error
 
 
 def deliver_left(folder: Path) -> Delivered:
@@ -214,12 +227,13 @@ def _address(entry: Entry) -> Mapping[str, str]:
 
 def _trouble() -> Exception | None:
     """Why the store can't be reached; nothing where it answers. What waiting does not mend is raised."""
-    try:
-        ping()
-    except Exception as error:
-        if not is_away(error) or status_of(error) in (401, 403):
-            raise
-        return error
+    with reaching():
+        try:
+            ping()
+        except Exception as error:
+            if not is_away(error) or status_of(error) in (401, 403):
+                raise
+            return error
     return None
 
 

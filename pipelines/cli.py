@@ -59,7 +59,7 @@ def main() -> None:
     except KeyboardInterrupt:
         status, message = 1, "stopped; the same command goes on from where it was"
     except Exception as error:
-        message = str(error) if type(error).__name__ == "StepFailedError" else explain(error)
+        message = str(error) if type(error).__name__ in ("StepFailedError", "AwayError") else explain(error)
         if not message:
             raise
         status, notes = 1, getattr(error, "__notes__", [])

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import history, outbox, owners, parents, steps, tracking, waiting
-from components.files import read_json, write_json
+from components.faults import explain
+from components.files import read_json, whole, write_json
 from components.runlog import set_run_tags
 from components.secrets import redact
 from components.store import client
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 def prepare(run_id: str) -> None:
     """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
-    experiment = client().get_run(run_id).info.experiment_id
     os.environ["MLFLOW_RUN_ID"] = run_id
-    os.environ[parents.KNOWN_PARENT] = f"{experiment}/{run_id}"
     os.environ[steps.OWNER] = json.dumps(owners.owner_tags())
     os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
     os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"
+    outbox.reach()
+    with outbox.needing():
+        os.environ[parents.KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
 
 
 def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
@@ -47,8 +49,55 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> d
     Raises:
         AwayError: MLflow does not answer.
     """
-    shutil.copyfile(execution.outputs["report"].path, folder / "report.html")
+    with whole(folder / "report.html") as draft:
+        shutil.copyfile(execution.outputs["report"].path, draft)
     outbox.reach()
+    with outbox.needing():
+        return _conclude(plan, run_id, folder, execution)
+
+
+def finish(run_id: str, view: "Listener") -> None:
+    """Ends a run that went well."""
+    tracking.finish_run(run_id, "FINISHED")
+    if number := _waiting():
+        view.note(f"note: {number} entries for MLflow wait in {OUTBOX}/: the next run or `darkroom sync` delivers them")
+
+
+def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
+    """Ends a run that failed or was stopped, and leaves what tells why; whatever goes wrong in that, the first error is told.
+
+    Args:
+        plan: What was run.
+        run_id: The run.
+        folder: Its folder.
+        error: What ended it; gets notes about what a person can do.
+    """
+    try:
+        _fail(plan, run_id, folder, error)
+    except Exception as second:  # such as the same full disk
+        error.add_note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
+    if number := _waiting():
+        go_on = f"`darkroom resume {run_id[:8]}`"
+        error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, {go_on} delivers them first")
+
+
+def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
+    reason = redact(f"{type(error).__name__}: {error}")
+    write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
+    told: list[Mapping[str, Any]] = []
+    if not isinstance(error, KeyboardInterrupt):
+        facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
+        bundle = write_bundle(folder, facts, plan.params, error)
+        error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
+        told = [{"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN}]
+    outbox.deliver_left(OUTBOX)
+    tracking.finish_run(run_id, "FAILED" if told else "KILLED", reason)
+    for entry in told:
+        outbox.here().send(entry)
+    outbox.settle()
+
+
+def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
     outbox.deliver_left(OUTBOX)
     finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
     for step, how in execution.steps.items():
@@ -66,42 +115,6 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> d
     set_run_tags(run_id, {room.DISK: room.used_bytes(folder)})
     write_json(folder / "outcome.json", outcome)
     return outcome
-
-
-def finish(run_id: str, view: "Listener") -> None:
-    """Ends a run that went well."""
-    tracking.finish_run(run_id, "FINISHED")
-    if number := _waiting():
-        view.note(f"note: {number} entries for MLflow wait in {OUTBOX}/: the next run or `darkroom sync` delivers them")
-
-
-def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
-    """Ends a run that failed or was stopped, and leaves what tells why; whatever MLflow says to that, it is the error that counts.
-
-    Args:
-        plan: What was run.
-        run_id: The run.
-        folder: Its folder.
-        error: What ended it; gets notes about what a person can do.
-    """
-    reason, go_on = redact(f"{type(error).__name__}: {error}"), f"darkroom resume {run_id[:8]}"
-    write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
-    told: list[Mapping[str, Any]] = []
-    if not isinstance(error, KeyboardInterrupt):
-        facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
-        bundle = write_bundle(folder, facts, plan.params, error)
-        error.add_note(f"bundle  {bundle}    go on with: {go_on}")
-        told = [{"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN}]
-    try:
-        outbox.deliver_left(OUTBOX)
-        tracking.finish_run(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", reason)
-        for entry in told:
-            outbox.here().send(entry)
-        outbox.settle()
-    except Exception as problem:
-        error.add_note(f"MLflow could not be told: {redact(str(problem))[:300]}")
-    if number := _waiting():
-        error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, `{go_on}` delivers them first")
 
 
 def _waiting() -> int:

@@ -206,7 +206,6 @@ def carry_out(
     from pipelines.training import training
 
     folder = ROOT / run_id
-    concluding.prepare(run_id)
     arguments = {
         "data": plan.shown_source,
         "data_version": plan.version,
@@ -217,6 +216,7 @@ def carry_out(
     }
     places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:
+        concluding.prepare(run_id)
         execution = execute(pipeline or training, arguments, **places, view=view, runner=runner)
         outcome = concluding.conclude(plan, run_id, folder, execution)
     except BaseException as error:

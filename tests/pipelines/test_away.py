@@ -26,9 +26,10 @@ TIMED = ("seconds", "latency", "speed")  # measures that no two runs share
 
 @dataclass
 class Away:
-    """A server to take away, the data, and what an undisturbed run told it."""
+    """A server to take away, a project and its data, and what an undisturbed run told the server."""
 
     server: servers.Process
+    project: Project
     data: Path
     undisturbed: dict[str, Any]
 
@@ -36,33 +37,43 @@ class Away:
     def uri(self) -> str:
         return self.server.address.removesuffix("/health")
 
-    def project(self, folder: Path) -> Project:
-        return Project(folder, {"MLFLOW_TRACKING_URI": self.uri, "DARKROOM_MLFLOW_PATIENCE_S": "600"})
+    @property
+    def waiting(self) -> list[Path]:
+        return waiting.paths(self.project.folder / "runs" / "outbox")
 
 
 @pytest.fixture(scope="module")
 def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
     folder = tmp_path_factory.mktemp("away")
     with servers.plain_server(folder) as server:
-        found = Away(server, shapes(folder / "shapes", num_images=40), {})
-        outcome = found.project(folder / "undisturbed").run(found.data, *SETS, "register.name=undisturbed")
-        found.undisturbed = told(found.uri, outcome["run_id"])
+        project = Project(folder / "project", {"MLFLOW_TRACKING_URI": server.address.removesuffix("/health")})
+        found = Away(server, project, shapes(folder / "shapes", num_images=20), {})
+        found.undisturbed = told(found.uri, project.run(found.data, *SETS, "register.name=undisturbed")["run_id"])
         yield found
 
 
-def start(project: Project, data: Path, name: str, log: Path) -> "subprocess.Popen[bytes]":
-    """Starts a run and waits until two epochs of its training are done."""
+def start(away: Away, name: str, log: Path, patience_s: int) -> "tuple[subprocess.Popen[bytes], str]":
+    """Starts a run that trains anew, and waits until two epochs of that are done; gives its process and its id."""
+    project = away.project
+    for entry in (project.folder / "runs" / "cache").glob("*.json"):
+        if any(f"/{step}-component" in entry.read_text() for step in ("train", "evaluate", "prune")):
+            entry.unlink()
     options = [word for setting in (*SETS, f"register.name={name}") for word in ("--set", setting)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DARKROOM_"))}
+    environment |= {**project.environment, "DARKROOM_MLFLOW_PATIENCE_S": str(patience_s)}
+    before = set(project.folder.glob("runs/*/logs"))
     with log.open("wb") as output:
-        command = project.command("run", "--data", str(data), *options, "--json")
-        run = subprocess.Popen(command, cwd=project.folder, env=environment | project.environment, stdout=output, stderr=output)
+        command = project.command("run", "--data", str(away.data), *options, "--json")
+        run = subprocess.Popen(command, cwd=project.folder, env=environment, stdout=output, stderr=output)
     deadline = time.monotonic() + 600
-    while not any(path.read_text().count("\nepoch ") >= 2 for path in project.folder.glob("runs/*/logs/train.log")):
+    while True:
+        new = set(project.folder.glob("runs/*/logs")) - before
+        for folder in new:
+            if (folder / "train.log").exists() and (folder / "train.log").read_text().count("\nepoch ") >= 2:
+                return run, folder.parent.name
         assert run.poll() is None, log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    return run
 
 
 def told(uri: str, run_id: str) -> dict[str, Any]:
@@ -90,7 +101,7 @@ def check(away: Away, run_id: str, what: str) -> None:
     found = told(away.uri, run_id)
     assert set(found) == STEPS
     assert {step: facts["status"] for step, facts in found.items()} == dict.fromkeys(STEPS, "FINISHED")
-    losses = found["train"]["curves"]["train_loss"]
+    losses = found["train"]["curves"]["train/loss"]
     assert [step for step, _ in losses] == list(range(1, EPOCHS + 1))
     assert found["train"] == away.undisturbed["train"]
     assert found["prune"]["params"] == away.undisturbed["prune"]["params"]
@@ -99,28 +110,25 @@ def check(away: Away, run_id: str, what: str) -> None:
 
 @pytest.mark.parametrize(("how", "seconds"), [("killed", 2), ("hanging", 2), ("hanging", 30), ("killed", 120)])
 def test_training_goes_on_while_the_server_is_away_and_nothing_is_missing(away: Away, how: str, seconds: int, tmp_path: Path) -> None:
-    project, log = away.project(tmp_path / "project"), tmp_path / "log"
-    run = start(project, away.data, f"{how}-{seconds}", log)
+    log = tmp_path / "log"
+    run, run_id = start(away, f"{how}-{seconds}", log, 900)
     (away.server.stop if how == "killed" else away.server.hang)()
     before = time.monotonic()
     time.sleep(seconds)
     (away.server.start if how == "killed" else away.server.go_on)()
     gone = time.monotonic() - before
     assert run.wait(900) == 0, log.read_text()
-    outcome = json.loads(log.read_text().strip().split("\n")[-1])
-    assert outcome["model"]["version"] == 1
-    parent = MlflowClient(away.uri).get_run(outcome["run_id"])
+    assert json.loads(log.read_text().strip().split("\n")[-1])["model"]["version"] == 1
+    parent = MlflowClient(away.uri).get_run(run_id)
     assert (parent.info.status, "darkroom.error" in parent.data.tags) == ("FINISHED", False)
-    check(away, outcome["run_id"], f"{how} for {gone:.0f} s")
-    assert waiting.paths(project.folder / "runs" / "outbox") == []
-    assert run.returncode == 0
+    check(away, run_id, f"{how} for {gone:.0f} s")
+    assert away.waiting == []
 
 
 @pytest.mark.parametrize("remedy", ["sync", "resume"])
 def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing_is_lost(away: Away, remedy: str, tmp_path: Path) -> None:
-    project, log = away.project(tmp_path / "project"), tmp_path / "log"
-    project.environment["DARKROOM_MLFLOW_PATIENCE_S"] = "3"
-    run = start(project, away.data, f"gone-{remedy}", log)
+    project, log = away.project, tmp_path / "log"
+    run, run_id = start(away, f"gone-{remedy}", log, 3)
     away.server.stop()
     try:
         assert run.wait(900) == 1
@@ -128,9 +136,7 @@ def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing
         nothing_done = project.darkroom("sync", "--json")
     finally:
         away.server.start()
-    (folder,) = (path.parent for path in project.folder.glob("runs/*/logs"))
-    short, files = folder.name[:8], waiting.paths(project.folder / "runs" / "outbox")
-    number = sum(len(waiting.peek(path)) for path in files)
+    short, number = run_id[:8], sum(len(waiting.peek(path)) for path in away.waiting)
     assert "Traceback" not in said
     assert f"error: register failed: AwayError: the MLflow store at {away.uri} has not answered for 3 s" in said
     assert f"{number} entries wait in runs/outbox/; when it answers again, `darkroom resume {short}` delivers them first" in said
@@ -138,21 +144,21 @@ def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing
     assert sum(file["entries"] for file in json.loads(nothing_done.stdout)["waiting"]) == number
     if remedy == "sync":
         done = project.darkroom("sync", "--json")
-        assert (done.returncode, json.loads(done.stdout)) == (0, {"delivered": {folder.name: number}, "waiting": [], "refused": []})
-        failed = MlflowClient(away.uri).get_run(folder.name)
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"delivered": {run_id: number}, "waiting": [], "refused": []})
+        failed = MlflowClient(away.uri).get_run(run_id)
         assert (failed.info.status, failed.data.tags["darkroom.error"].startswith("StepFailedError: register failed")) == ("FAILED", True)
-        kept = {artifact.path for artifact in MlflowClient(away.uri).list_artifacts(folder.name, "failure")}
+        kept = {artifact.path for artifact in MlflowClient(away.uri).list_artifacts(run_id, "failure")}
         assert "failure/error.json" in kept
-        assert told(away.uri, folder.name)["register"]["status"] == "FAILED"
+        assert told(away.uri, run_id)["register"]["status"] == "FAILED"
         again = project.darkroom("sync")
         assert (again.returncode, again.stderr) == (0, "nothing waits in runs/outbox/\n")
     resumed = project.darkroom("resume", short, "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert ("had waited are in MLflow now" in resumed.stderr) == (remedy == "resume")
     client = MlflowClient(away.uri)
-    children = client.search_runs([client.get_run(folder.name).info.experiment_id], f"tags.mlflow.parentRunId = '{folder.name}'")
+    children = client.search_runs([client.get_run(run_id).info.experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
     (failed_register,) = [child for child in children if child.info.status != "FINISHED"]
     assert (failed_register.info.run_name, failed_register.info.status) == ("register", "FAILED")
     client.delete_run(failed_register.info.run_id)
-    check(away, folder.name, f"gone for good, then {remedy}")
-    assert waiting.paths(project.folder / "runs" / "outbox") == []
+    check(away, run_id, f"gone for good, then {remedy}")
+    assert away.waiting == []
