@@ -71,7 +71,13 @@ def _torchvision(architecture: str) -> dict[str, Tensor]:
     if architecture == "small_cnn":
         raise InputError("train.weights is 'DEFAULT', but small_cnn has no published weights: leave it empty")
     try:
-        state: dict[str, Tensor] = models.get_model_weights(architecture).DEFAULT.get_state_dict(progress=False, check_hash=True)
+        best = models.get_model_weights(architecture).DEFAULT
+        state: dict[str, Tensor] = best.get_state_dict(progress=False, check_hash=True, weights_only=True)  # also of torch's own cache
+    except pickle.UnpicklingError:
+        raise InputError(
+            f"train.weights is 'DEFAULT', but the file that torch keeps of {architecture}'s weights holds more than tensors; loading it "
+            f"could run code: remove it from {torch.hub.get_dir()}/checkpoints"
+        ) from None
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"train.weights is 'DEFAULT', but {architecture}'s weights can't be downloaded ({error}): leave it empty, or name a file"
@@ -86,9 +92,10 @@ def _file(path: Path) -> dict[str, Tensor]:
         state: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError(f"train.weights is {str(path)!r}, which holds more than tensors; loading it could run code") from None
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise InputError(f"train.weights is {str(path)!r}, which can't be read: {str(error).splitlines()[0]}") from None
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, LookupError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"train.weights is {str(path)!r}, which can't be read: {reason}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
+    if not (isinstance(state, dict) and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())):
         raise InputError(f"train.weights is {str(path)!r}, which holds no state dict: save network.state_dict() to it")
     return state

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,14 @@ def load(folder: Path, meaning: dict[str, Any]) -> dict[str, Any] | None:
     if hashlib.sha256(data[_DIGEST_BYTES:]).digest() != data[:_DIGEST_BYTES]:
         print(f"the checkpoint {path} is damaged: training starts from the beginning", flush=True)
         return None
-    state: dict[str, Any] = torch.load(io.BytesIO(data[_DIGEST_BYTES:]), map_location="cpu", weights_only=True)
-    if state["meaning"] != meaning:
+    try:
+        state: Any = torch.load(io.BytesIO(data[_DIGEST_BYTES:]), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, LookupError, EOFError):
+        print(
+            f"the checkpoint {path} holds more than tensors and numbers: it is not loaded, training starts from the beginning", flush=True
+        )
+        return None
+    if not isinstance(state, dict) or state.get("meaning") != meaning:
         print(f"the checkpoint {path} belongs to another training: this one starts from the beginning", flush=True)
         return None
     return state
