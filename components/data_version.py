@@ -10,7 +10,7 @@ import yaml
 
 from components.errors import InputError
 from components.files import whole
-from components.repository import is_address, parse_address, recorded_md5
+from components.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
 
 
 def data_version(source: Path) -> str:
@@ -56,7 +56,10 @@ def recorded_version(source: Path) -> str:
     record = source.with_name(f"{source.name}.dvc")
     if is_address(source) or not record.is_file():
         return ""
-    return str(yaml.safe_load(record.read_text())["outs"][0].get("md5", ""))
+    try:
+        return str(yaml.safe_load(record.read_text())["outs"][0].get("md5", ""))
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise InputError(f"{record} is no .dvc file that DVC wrote: write it again with `dvc add {source}`") from None
 
 
 def difference(source: Path, version: str) -> str:
@@ -84,26 +87,30 @@ def fetch_version(version: str, into: Path) -> bool:
 
     Returns:
         Whether DVC has it.
+
+    Raises:
+        InputError: Its list of files leads out of the folder.
     """
     from dvc.config import NoRemoteError
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.fs import localfs
-    from dvc.repo import Repo
     from dvc_data.hashfile import load
     from dvc_data.hashfile.checkout import checkout
     from dvc_data.hashfile.hash_info import HashInfo
 
     name = HashInfo("md5", version)
     try:
-        with Repo() as repo:
+        with own_repository() as repo:
             storage = repo.cache.local
             with suppress(NoRemoteError, DvcException, OSError):  # no remote, or it doesn't answer: as if it had nothing
                 while (missing := _missing(storage, name)) and repo.cloud.pull(missing).transferred:
                     pass  # first the list of a folder's files, then the files
             if _missing(storage, name):
                 return False
+            tree: Any = load(storage, name)
+            refuse_escape(("/".join(parts) for parts, _, _ in tree) if name.isdir else (), f"the data version {version}")
             with whole(into) as draft:
-                checkout(str(draft.absolute()), localfs, load(storage, name), storage, quiet=True)
+                checkout(str(draft.absolute()), localfs, tree, storage, quiet=True)
             return True
     except NotDvcRepoError:
         return False
@@ -124,10 +131,9 @@ def _missing(storage: Any, name: Any) -> list[Any]:
 def _storage() -> Iterator[tuple[Any, Any]]:
     """DVC's local storage with its state, and its ignore rules; outside a DVC repository a storage that remembers nothing."""
     from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
 
     try:
-        with Repo() as repo:
+        with own_repository() as repo:
             yield repo.cache.local, repo.dvcignore
     except NotDvcRepoError:
         from dvc.fs import localfs

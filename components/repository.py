@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ _ADDRESS = re.compile(
     r"git\+(?P<repository>([a-z]+://[^/#]*)?[^@#]+)(@(?P<revision>[^@#&]+))?#(?P<path>[^#&]+)(&remote=(?P<remote>[^#&]+))?"
 )
 _FOLDED = re.compile(r"^git\+(https?|ssh|git|file):/+")  # a `Path` folds the slashes of an address
+SCHEMES = ("https", "http", "ssh", "git", "file")
+_HOST = re.compile(r"(?P<user>[\w.-]+@)?(\w[\w.-]*|\[[0-9a-fA-F:.]+\])?(:\d+)?")
 _GIT_CONFIG = r"""[include]
     path = ~/.gitconfig
 [credential]
@@ -65,15 +67,46 @@ def parse_address(source: Path | str) -> Address:
     """Reads an address; one that went through a `Path` too.
 
     Raises:
-        InputError: It has not the form of one, or holds a password.
+        InputError: It has not the form of one, holds a password or a token, or asks git for another way than https, http, ssh, git
+            or a path on this machine.
     """
     text = _FOLDED.sub(lambda match: f"git+{match[1]}://" + ("/" if match[1] == "file" else ""), str(source))
-    if re.match(r"git\+[a-z]+://[^/@#]*:[^/@#]*@", text):
-        raise InputError("the data source holds a password: leave it out, and set GIT_USERNAME and GIT_PASSWORD in the environment")
+    _refuse_odd(text)
     match = _ADDRESS.fullmatch(text)
     if match is None or ".." in match["path"].split("/") or match["path"].startswith("/"):
-        raise InputError(f"the data source {text!r} has not the form {FORM}")
+        raise InputError(f"the data source {redact(text)!r} has not the form {FORM}")
     return Address(match["repository"], match["revision"] or "", match["path"].rstrip("/"), match["remote"] or "")
+
+
+def _refuse_odd(text: str) -> None:
+    """Refuses secrets in an address, transports that run a program (`ext::`), and what git could take for an option."""
+    if re.search(r"^git\+-|@-|[\x00-\x1f\x7f]", text):
+        raise InputError(f"the data source has a part that begins with -, or holds a control character: write it as {FORM}")
+    scheme, found, rest = text.removeprefix("git+").partition("#")[0].partition(":")
+    if not found or "/" in scheme:
+        return  # a path on this machine
+    if scheme not in SCHEMES or not rest.startswith("//"):
+        raise InputError(f"the data source has not the form {FORM}; git is asked for {', '.join(SCHEMES)} or a path on this machine")
+    host = _HOST.fullmatch(rest.removeprefix("//").partition("/")[0])
+    if scheme != "file" and (host is None or (host["user"] and scheme != "ssh")):
+        raise InputError(
+            "the data source holds a name, password or token: leave it out, and set GIT_USERNAME and GIT_PASSWORD in the environment"
+        )
+
+
+def refuse_escape(names: Iterable[str], what: str) -> None:
+    """Refuses a list of files, as DVC keeps one of a folder, that would be laid out elsewhere: whoever wrote it is a stranger.
+
+    Args:
+        names: Relative paths.
+        what: Whose files they are.
+
+    Raises:
+        InputError: One of them is absolute, or leads out of the folder.
+    """
+    for name in names:
+        if name.startswith("/") or not {"", "..", "."}.isdisjoint(name.split("/")) or "\0" in name:
+            raise InputError(f"{what} lists {name!r}, a path that leads out of it: nothing of it was fetched")
 
 
 def recorded_md5(address: Address) -> str:
@@ -115,6 +148,11 @@ def _download(repository: Any, address: Address, place: Path) -> Path:
 
     target = place / Path(address.path).name
     print(f"fetching {address}", flush=True)
+    try:
+        names = [name.removeprefix("/").removeprefix(f"{address.path}/") for name in repository.dvcfs.find(address.path)]
+    except RecursionError:  # DVC turns round and round in a list with `..`
+        names = [".."]
+    refuse_escape(names, str(address))
     download(repository.dvcfs, address.path, str(target))
     return target
 
@@ -124,6 +162,32 @@ def _md5(repository: Any, address: Address) -> str:
     if not known.get("md5") or not known.get("isout"):
         raise InputError(f"DVC does not track {address}: name a folder or a file with a .dvc file beside it")
     return str(known["md5"])
+
+
+@contextmanager
+def own_repository() -> Iterator[Any]:
+    """The DVC repository of the current folder, with DVC's notes where only this user can write.
+
+    DVC reads pickles from its notes, and keeps them by default where everybody on the machine may put some.
+    """
+    from dvc.repo import Repo
+
+    with _notes() as notes, Repo(config={"core": {"site_cache_dir": str(notes)}}) as repository:
+        yield repository
+
+
+@contextmanager
+def _notes() -> Iterator[Path]:
+    """A folder that is kept, or where this user has no home a temporary one."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "darkroom" / "dvc"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError:
+        with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as place:
+            yield Path(place)
+        return
+    yield folder
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import InputError
+from components.repository import own_repository
 from components.runlog import probe_artifacts
 from components.secrets import redact
 from components.store import server_version, shown, tracking_uri, use_store
@@ -108,10 +109,9 @@ def data_remote() -> Finding:
     """Whether DVC's remote of this project can be reached."""
     from dvc.config import NoRemoteError
     from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
 
     try:
-        with Repo() as repo:
+        with own_repository() as repo:
             remote = repo.cloud.get_remote()
             if remote.fs.protocol == "local" and not Path(remote.path).is_dir():
                 return Finding("failed", f"the DVC remote {remote.path} does not exist", "mount or make it, or `dvc remote modify`")

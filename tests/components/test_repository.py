@@ -63,7 +63,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     ("text", "address"),
     [
         ("git+https://host/team/repo.git@v1#data", Address("https://host/team/repo.git", "v1", "data", "")),
-        ("git+https://me@host/repo@feature/x#a/b.zip", Address("https://me@host/repo", "feature/x", "a/b.zip", "")),
+        ("git+ssh://me@host/repo@feature/x#a/b.zip", Address("ssh://me@host/repo", "feature/x", "a/b.zip", "")),
         ("git+ssh://git@host:2222/repo.git#data", Address("ssh://git@host:2222/repo.git", "", "data", "")),
         ("git+ssh://git@host/repo.git@1a2b#data&remote=s3", Address("ssh://git@host/repo.git", "1a2b", "data", "s3")),
         ("git+file:///srv/repo@v1#data", Address("file:///srv/repo", "v1", "data", "")),
@@ -82,7 +82,7 @@ def test_what_is_no_address_is_told_with_the_form_of_one(text: str) -> None:
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(InputError, match="holds a password: leave it out") as caught:
+    with pytest.raises(InputError, match="holds a name, password or token: leave it out") as caught:
         parse_address("git+https://me:hunter2@host/repo.git@v1#data")
     assert "hunter2" not in str(caught.value)
 
