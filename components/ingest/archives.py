@@ -19,6 +19,8 @@ from components.ingest.sources import SPLIT_FOLDERS, File, Source, is_junk, text
 OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 
+BOMB_BYTES, BOMB_RATIO = 2**30, 200  # above both an archive is a bomb: pictures hardly shrink
+
 Member = TypeVar("Member")
 
 
@@ -76,7 +78,7 @@ class ZipSource:
                 raise InputError(f"{self.name} holds {path!r}, a link or a device: pack the files themselves")
             _refuse_escape(self.name, path)
         files = [(path, info, info.file_size) for path, info in members if not path.endswith("/")]
-        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes)
+        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes, self.file.stat().st_size)
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         with _damage_told(self.name), zipfile.ZipFile(self.file) as archive:
@@ -100,16 +102,17 @@ class TarSource:
     _members: dict[str, tarfile.TarInfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        files = []
+        files, num_packed = [], self.file.stat().st_size
         with self._open() as archive:
             for member in archive:
                 _refuse_escape(self.name, member.name)
+                _refuse_bomb(self.name, member.offset_data + member.size, num_packed)
                 if member.isreg():
                     _refuse_large(self.name, member.name, member.size, self.max_bytes)  # before it is skipped over
                     files.append((member.name, member, member.size))
                 elif not member.isdir():
                     raise InputError(f"{self.name} holds {member.name!r}, a link or a device: pack the files themselves")
-        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes)
+        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes, num_packed)
 
     @contextmanager
     def _open(self) -> Iterator[tarfile.TarFile]:
@@ -170,7 +173,17 @@ def _refuse_large(archive: str, path: str, size: int, max_bytes: int) -> None:
         )
 
 
-def _listed(archive: str, files: Sequence[tuple[str, Member, int]], max_bytes: int) -> tuple[dict[str, Member], dict[str, int], int]:
+def _refuse_bomb(archive: str, num_bytes: int, num_packed: int) -> None:
+    if num_bytes > max(BOMB_BYTES, BOMB_RATIO * num_packed):
+        raise InputError(
+            f"{archive} unpacks to {num_bytes / 2**30:,.1f} GB, more than {BOMB_RATIO} times its size, as pictures never do: "
+            "give it as a folder if it is what it should be"
+        )
+
+
+def _listed(
+    archive: str, files: Sequence[tuple[str, Member, int]], max_bytes: int, num_packed: int
+) -> tuple[dict[str, Member], dict[str, int], int]:
     """Members and sizes by path: sorted, without junk, a single wrapping folder looked through."""
     members: dict[str, tuple[Member, int]] = {}
     for name, member, size in files:
@@ -181,6 +194,7 @@ def _listed(archive: str, files: Sequence[tuple[str, Member, int]], max_bytes: i
         if path in members:
             raise InputError(f"{archive} holds {path!r} twice: pack it again, each file once")
         members[path] = (member, size)
+    _refuse_bomb(archive, sum(size for _, size in members.values()), num_packed)
     num_junk = len(files) - len(members)
     start = len(_wrapper(members))
     chosen = {path[start:]: members[path] for path in sorted(members)}

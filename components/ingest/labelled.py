@@ -42,7 +42,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     if len(usable) > 1:
         raise InputError(f"{source.name} has several tables of labels ({some([t.name for t, _ in usable])}): name one in ingest.table")
     if not usable:
-        return _without_table(source, errors, config)
+        return _without_table(source, errors, config, bool(wanted))
     return from_table(source, *usable[0], names, config, task)
 
 
@@ -59,9 +59,9 @@ def _usable(source: Source, path: str, config: TableConfig, names: Names, wanted
     return [(table, find_columns(table, config, column))] if column else []
 
 
-def _without_table(source: Source, errors: Sequence[InputError], config: TableConfig) -> Listing:
+def _without_table(source: Source, errors: Sequence[InputError], config: TableConfig, wanted: bool) -> Listing:
     """Class folders, unless a table could not be used and there are none."""
-    demanded = config.table or config.path_column or config.label_column or config.label_columns
+    demanded = wanted or config.path_column or config.label_column or config.label_columns
     if not errors:
         if demanded:
             raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")

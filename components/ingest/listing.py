@@ -6,6 +6,8 @@ IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .avif .jp2 .j2k .pgm .ppm .pbm .pnm .tga .ico .pcx .qoi .dds".split()  # noqa: SIM905
 )
 
+_LONGEST = 200  # characters of a name in a message
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -65,4 +67,4 @@ def in_order(labels: set[str]) -> tuple[str, ...]:
 def some(names: list[str], limit: int = 3) -> str:
     """The first few of many names, for a message."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:limit]) + more

@@ -126,4 +126,7 @@ class FolderSource:
             raise InputError(f"{path} in {self.name} can't be read ({error.strerror}): mend it, or take it out") from None
 
     def read_table(self, path: str) -> bytes:
-        return self._read(path).data
+        file = self._read(path)
+        if not file.whole:
+            raise InputError(f"the table {path} in {self.name} has {self.sizes[path] / 2**20:,.0f} MB: raise ingest.max_file_mb to read it")
+        return file.data

@@ -12,6 +12,7 @@ from components.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 JOINT = "\x1f"  # joins the items of a Parquet list: no label has it
+MAX_VALUES, MAX_BYTES = 50_000_000, 2 * 2**30  # of an unpacked Parquet file: a kilobyte of one may hold billions
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,39 @@ def _csv(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
 
 def _parquet(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
     try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{name} is no readable Parquet file: {str(error).splitlines()[0]}") from None
-    columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+        table = _unpacked(name, data)
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{name} is no readable Parquet file: {reason}") from None
+    columns = [[cell for chunk in column.chunks for cell in _cells(chunk)] for column in table.columns]
     return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
+
+
+def _unpacked(name: str, data: bytes) -> pa.Table:
+    """Reads a Parquet file whose content fits in memory; a text that comes often is kept once, so a small file stays small.
+
+    Raises:
+        InputError: It unpacks to more values or bytes than any table of labels has.
+    """
+    schema = pq.ParquetFile(io.BytesIO(data)).schema
+    leaves = [schema.column(number) for number in range(len(schema))]
+    file = pq.ParquetFile(io.BytesIO(data), read_dictionary=[leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"])
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    num_values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+    parts, num_bytes = [], 0
+    for number, group in enumerate(groups):
+        if max(num_values, file.metadata.num_rows) > MAX_VALUES or num_bytes + group.total_byte_size > MAX_BYTES:
+            raise InputError(f"{name} unpacks to more than a table of labels holds ({num_values:,} values): take out what is not needed")
+        parts.append(file.read_row_group(number))
+        num_bytes += parts[-1].nbytes
+    return pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
+
+
+def _cells(chunk: pa.Array) -> list[str]:
+    if not isinstance(chunk, pa.DictionaryArray):
+        return [_cell(value) for value in chunk.to_pylist()]
+    texts = [_cell(value) for value in chunk.dictionary.to_pylist()]
+    return ["" if number is None else texts[number] for number in chunk.indices.to_pylist()]
 
 
 def _cell(value: Any) -> str:
