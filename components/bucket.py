@@ -4,6 +4,7 @@ Credentials, endpoint and region come from the environment (`AWS_ACCESS_KEY_ID`,
 ...) or from wherever else boto3 finds them; never from the address.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,8 @@ class Bucket:
     def _names(self) -> Iterator[str]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=self._prefix, Delimiter="/")
         for page in pages:
-            yield from (item["Key"].removeprefix(self._prefix) for item in page.get("Contents", ()))
+            names = (item["Key"].removeprefix(self._prefix) for item in page.get("Contents", ()))
+            yield from (name for name in names if re.fullmatch(r"\w[\w.-]*", name))  # others are not ours, and may lead elsewhere
 
     def _download(self, name: str) -> bool:
         try:

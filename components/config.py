@@ -90,6 +90,8 @@ def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[s
         raise InputError(f"{path} does not exist: run from the project's folder, or name the file") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{path} is not valid YAML of settings: it is nested too deep") from None
     if isinstance(sections, dict):
         sections = {name: section for name, section in sections.items() if name not in LISTS}
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
@@ -116,6 +118,6 @@ def overlay(sections: dict[str, dict[str, Any]], overrides: Sequence[str]) -> di
             raise InputError(f"--set {override!r} names no step: known are {', '.join(sections)}")
         try:
             sections[step][setting] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             sections[step][setting] = text
     return sections

@@ -119,6 +119,7 @@ class Images:
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
+                batch.validate(full=True)  # a damaged shard ends in an error, not in a look at memory that is not its own
                 for row, name in enumerate(batch.column("image_id").to_pylist()):
                     self._places.setdefault(name, (len(self._batches), row))
                 self._batches.append(batch)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from components.files import whole
 
 Task = Literal["binary", "multiclass", "multilabel"]
+TASKS: tuple[Task, ...] = get_args(Task)
 
 COLUMNS: Mapping[str, pa.DataType] = {
     "path": pa.string(),
@@ -111,11 +112,25 @@ def read(path: Path) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        ValueError: The file has no class order: something other than this module wrote it.
+        ValueError: The file has no class order or odd columns: something other than this module wrote it.
     """
     table = pq.read_table(path)
     metadata = table.schema.metadata or {}
     if _KEY not in metadata:
         raise ValueError(f"{path} has lost its class order, task and data version: only components.manifest may write manifests")
-    meaning = json.loads(metadata[_KEY])
-    return Manifest(table.replace_schema_metadata(None), tuple(meaning["classes"]), meaning["task"], meaning["data_version"])
+    odd = [name for name in table.column_names if table.schema.field(name).type != COLUMNS.get(name)]
+    if odd:
+        raise ValueError(f"{path} has a column {odd[0]!r} that no manifest has: only components.manifest may write manifests")
+    classes, task, data_version = _meaning(json.loads(metadata[_KEY]))
+    return Manifest(table.replace_schema_metadata(None), classes, task, data_version)
+
+
+def _meaning(values: Any) -> tuple[tuple[str, ...], Task, str]:
+    """Class order, task and data version, of the kinds that they should be."""
+    if not isinstance(values, dict) or set(values) != {"classes", "task", "data_version"}:
+        raise ValueError("its class order, task and data version are not what components.manifest writes")
+    classes, task, data_version = values["classes"], values["task"], values["data_version"]
+    names = [*classes, data_version] if isinstance(classes, list) else [None]
+    if task not in TASKS or not all(isinstance(name, str) for name in names):
+        raise ValueError("its class order, task and data version are not what components.manifest writes")
+    return tuple(classes), task, data_version

@@ -21,6 +21,7 @@ from components.errors import InputError
 from components.manifest import Task
 
 CARD, WEIGHTS, GRAPH = "model.json", "weights.safetensors", "model.onnx"
+MAX_SIDE_PX = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,9 @@ class ModelCard:
     pruning: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Checks that the thresholds fit the task."""
+        """Checks that the thresholds fit the task, and that the side is one that memory is asked for."""
+        if not 1 <= self.side_px <= MAX_SIDE_PX:
+            raise ValueError(f"side_px is {self.side_px}: it must be between 1 and {MAX_SIDE_PX}")
         wanted = {"binary": 1, "multiclass": 0, "multilabel": len(self.classes)}[self.task]
         if len(self.thresholds) != wanted:
             raise ValueError(f"a {self.task} model of {len(self.classes)} classes has {wanted} thresholds, not {len(self.thresholds)}")
@@ -70,9 +73,12 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / CARD
     if not path.is_file():
         raise InputError(f"{folder} is no model: it has no {CARD}; name the folder that train or prune wrote")
-    values = files.read_json(path)
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return ModelCard(**(values | lists))
+    try:
+        values = files.read_json(path)
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return ModelCard(**(values | lists))
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        raise InputError(f"{folder} is no model: its {CARD} is not what train or prune writes; name the folder of another") from None
 
 
 class Predictor:
@@ -91,7 +97,14 @@ class Predictor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors share no class but this
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(f"{folder} is no model: its {GRAPH} can't be loaded ({reason}); name the folder of another") from None
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if [place.name for place in (*inputs, *outputs)] != ["images", "probabilities"]:
+            raise InputError(f"{folder} is no model: its {GRAPH} does not take images and give probabilities; name the folder of another")
 
     def probabilities(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Gives every class's probability.
@@ -105,6 +118,10 @@ class Predictor:
         if len(batch) == 0:
             return np.zeros((0, len(self.card.classes)), np.float32)
         answer: npt.NDArray[np.float32] = self._session.run(["probabilities"], {"images": np.ascontiguousarray(batch)})[0]
+        if answer.shape != (len(batch), len(self.card.classes)):
+            raise InputError(
+                f"the model's {GRAPH} answers with {answer.shape} numbers for {len(self.card.classes)} classes: name another model"
+            )
         return answer
 
     def predict(self, data: Iterable[bytes], batch_size: int = 64) -> npt.NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import onnx
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -81,9 +82,13 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelCard]:
     """
     card = read_card(folder)
     network = build(card.architecture, len(card.classes), side_px=card.side_px)
-    state = load_file(folder / WEIGHTS)
-    fit_shapes(network, state)
-    network.load_state_dict(state)
+    try:
+        state = load_file(folder / WEIGHTS)
+        fit_shapes(network, state)
+        network.load_state_dict(state)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{folder} is no model: its {WEIGHTS} can't be loaded ({reason}); name the folder of another") from None
     return network.eval(), card
 
 

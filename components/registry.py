@@ -5,6 +5,7 @@ A version names the run that made it; that run keeps what a later run needs of i
 """
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/pre
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
 ISSUES_KEPT = "issues.parquet"
 RUNS = "runs:/"  # how MLflow addresses what a run keeps
+_PLAIN = re.compile(r"[\w-][\w.-]*")  # a part of a path that leads nowhere else
 _BUNDLE = "artifacts/bundle"  # where `components.packaging` puts the model's folder
 
 
@@ -84,11 +86,13 @@ def fetch_artifact(reference: str, into: Path) -> Path:
         into: A folder.
 
     Raises:
-        InputError: The run keeps no such thing.
+        InputError: The run keeps no such thing, or the address leads out of what it keeps.
     """
+    run_id, _, artifact = reference.removeprefix(RUNS).partition("/")
+    if not _PLAIN.fullmatch(run_id) or not all(map(_PLAIN.fullmatch, artifact.split("/"))):
+        raise InputError(f"{reference!r} names nothing that a run keeps: give it as {RUNS}RUN_ID/PATH, a path without `..`")
     from mlflow.exceptions import MlflowException
 
-    run_id, _, artifact = reference.removeprefix(RUNS).partition("/")
     try:
         return Path(client().download_artifacts(run_id, artifact, str(into)))
     except (MlflowException, OSError) as error:

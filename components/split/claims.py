@@ -23,10 +23,12 @@ def read_earlier(path: Path, now: Manifest) -> Manifest:
     """
     try:
         earlier = manifest.read(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the earlier splits {path} can't be read ({error}): name a file that split wrote, or none") from None
-    if "split" not in earlier.table.column_names:
-        raise InputError(f"the earlier splits {path} have no column 'split': name a file that split wrote, or none")
+    except (OSError, ValueError, NotImplementedError) as error:  # Arrow's errors are these
+        reason = " ".join(str(error).split())
+        raise InputError(f"the earlier splits {path} can't be read ({reason}): name a file that split wrote, or none") from None
+    lacking = {"split", "image_id", "labels" if earlier.task == "multilabel" else "label"} - set(earlier.table.column_names)
+    if lacking:
+        raise InputError(f"the earlier splits {path} have no column {min(lacking)!r}: name a file that split wrote, or none")
     if (earlier.task == "multilabel") != (now.task == "multilabel"):
         raise InputError(
             f"the earlier splits {path} are of a {earlier.task} task, the data now of a {now.task} one: name no earlier splits"
