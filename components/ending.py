@@ -8,6 +8,7 @@ from components.notifying import Message, notify
 from components.owners import kubeflow_tags
 from components.parents import find_place
 from components.runlog import set_run_tags
+from components.secrets import redact
 
 OUTCOME = "darkroom.outcome"
 
@@ -23,10 +24,10 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
         endpoint: Kubeflow's address, or empty where it is not known.
     """
     link = page_of(endpoint, run)
-    print(f"{name}: {state.lower()}{f': {reason}' if reason else ''}\n{link}", flush=True)
+    print(f"{name}: {state.lower()}{f': {redact(reason)}' if reason else ''}\n{link}", flush=True)
     well = state == "SUCCEEDED"
     tags = {OUTCOME: state.lower(), "darkroom.page": link, **kubeflow_tags()}
-    error = "" if well else reason or f"the run on Kubeflow has {state.lower()}"
+    error = "" if well else redact(reason) or f"the run on Kubeflow has {state.lower()}"
     if not well:
         _tell(name, state.lower(), error, link)
     if os.environ.get("MLFLOW_TRACKING_URI"):

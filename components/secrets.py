@@ -1,10 +1,12 @@
 """Secrets: what must stand in no log, bundle or report, and how it is taken out of a text."""
 
+import json
 import os
 import re
+from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "***"
-_SECRET_NAME = re.compile(r"(?i)pass|secret|token|credential|api_?key|access_?key|private|webhook|auth|cookie|session")
+_SECRET_NAME = re.compile(r"(?i)pass|secret|token|credential|api_?key|access_?key|private|webhook|auth(?!or)|cookie|session")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
 _GIVEN = re.compile(r"(?i)\b((?:[\w-]*(?:password|passwd|secret|token|api_?key|access_?key))['\"]?\s*[=:]\s*['\"]?)([^\s'\",;&]{4,})")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.+/=-]{8,}")
@@ -22,7 +24,12 @@ def redact(text: str) -> str:
 
 def _values() -> list[str]:
     """Values of this process's variables that are named like secrets, and the passwords in addresses, longest first."""
-    named = {value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _MIN_LENGTH}
+    named = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
     within = {match for value in os.environ.values() for match in _IN_ADDRESS.findall(value)}
-    passwords = {found.partition(":")[2] for found in within}
-    return sorted({*named, *(found for found in passwords if len(found) >= _MIN_LENGTH)}, key=len, reverse=True)
+    found = {*named, *(match.partition(":")[2] for match in within)}
+    return sorted((form for value in found if len(value) >= _MIN_LENGTH for form in _forms(value)), key=len, reverse=True)
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it may stand in a text: plain, in an address, in JSON, as Python shows it."""
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), unquote(value), json.dumps(value)[1:-1], repr(value)[1:-1]}

@@ -24,6 +24,7 @@ from components.errors import InputError
 from components.faults import explain
 from components.files import write_json
 from components.owners import is_dead
+from components.secrets import redact
 from components.tracking import step_run
 
 ERROR_FILE = "error.json"
@@ -70,7 +71,7 @@ def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "
             run.measures(measures)
     except BaseException as error:
         kind, told = "input" if isinstance(error, InputError) else "internal", explain(error)
-        reason = {"kind": kind, "type": "" if told else type(error).__name__, "message": told or str(error)}
+        reason = {"kind": kind, "type": "" if told else type(error).__name__, "message": redact(told or str(error))}
         write_json(Path(metrics.path).parent / ERROR_FILE, reason)
         raise
     for name, value in measures.items():

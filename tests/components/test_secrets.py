@@ -1,3 +1,7 @@
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
 import pytest
 
 from components.secrets import redact
@@ -23,3 +27,16 @@ def test_values_of_variables_named_like_secrets_are_taken_out(monkeypatch: pytes
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:planted-value-2@example.org")
     monkeypatch.setenv("HARMLESS", "ordinary words")
     assert redact("planted-value-1, planted-value-2, ordinary words") == "***, ***, ordinary words"
+
+
+@pytest.mark.parametrize("way", [json.dumps, repr, quote_plus, lambda text: quote(text, safe=""), lambda text: f"({text})"])
+def test_a_secret_is_found_in_whatever_way_it_is_written(way: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = 'a "b"\\ c/d@ü\'e'
+    monkeypatch.setenv("GIT_PASSWORD", secret)
+    written = redact(f"before {way(secret)} after")
+    assert written.strip("'") in ("before *** after", 'before "***" after', "before '***' after", "before (***) after")
+
+
+def test_an_author_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Anna Example")
+    assert redact("by Anna Example") == "by Anna Example"
