@@ -43,9 +43,14 @@ class Message:
 
     def body(self) -> dict[str, Any]:
         """The JSON that is sent; Slack and what imitates it show `text`."""
-        lines = [f"*{self.what}*", self.why, *(f"{name}: {address}" for name, address in self.links.items())]
+        lines = [f"*{_plain(self.what)}*", _plain(self.why), *(f"{name}: {_plain(address)}" for name, address in self.links.items())]
         parts = {"event": self.kind, "what": self.what, "why": self.why, "links": dict(self.links)}
         return {"text": "\n".join(line for line in lines if line), **parts, **self.facts}
+
+
+def _plain(text: str) -> str:
+    """A text that calls nobody and hides no address in Slack, where `<!channel>` and `<address|words>` would: a class may be named so."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def notify(message: Message) -> str:

@@ -80,3 +80,8 @@ def test_nobody_there_and_no_address_are_told_without_the_address(
 def test_without_a_webhook_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ADDRESS, raising=False)
     assert notify(MESSAGE) == ""
+
+
+def test_a_name_in_a_message_calls_nobody_and_hides_no_address() -> None:
+    text = Message("refusal", "<!channel> & co", "class <https://evil.example.org|click> fell").body()["text"]
+    assert text == "*&lt;!channel&gt; &amp; co*\nclass &lt;https://evil.example.org|click&gt; fell"
