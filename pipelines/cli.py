@@ -11,7 +11,9 @@ import typer
 
 from components.errors import InputError
 from components.faults import explain
+from components.secrets import redact
 from pipelines.commands import data, doctor, history, kubeflow, models, outbox, retraining, runs, schedules
+from pipelines.terminal import visible
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -63,7 +65,8 @@ def main() -> None:
         if not message:
             raise
         status, notes = 1, getattr(error, "__notes__", [])
-    print("\n".join([f"error: {message}", *notes]), file=sys.stderr)
+    message = redact(message)
+    print(visible("\n".join([f"error: {message}", *notes])), file=sys.stderr)
     if as_json:
         print(json.dumps({"error": message, "status": status}, ensure_ascii=False))
     sys.exit(status)

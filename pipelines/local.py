@@ -21,6 +21,7 @@ from components.faults import explain_text
 from components.files import read_json, write_json
 from components.secrets import redact
 from components.steps import ERROR_FILE
+from pipelines.terminal import visible
 
 if TYPE_CHECKING:
     from kfp import local
@@ -210,7 +211,7 @@ class _Watch:
         elif match := _FINISHED.search(text):
             self._end(failed_task=match["task"] if match["status"] == "FAILURE" else "")
         elif self._log is not None:
-            text = redact(text.removeprefix("    "))
+            text = visible(redact(text.removeprefix("    ")))
             self._log.write(f"{text}\n")
             self._log.flush()
             if _OWN_WORDS.match(text):

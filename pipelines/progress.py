@@ -4,6 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from pipelines.terminal import visible
+
 
 class Progress:
     """Prints to standard error, so that standard output stays for results; without a terminal a line a finished step."""
@@ -35,7 +37,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Prints a message above the progress."""
-        self.console.print(escape(text), soft_wrap=True)
+        self.console.print(escape(visible(text)), soft_wrap=True)
 
     def stop(self) -> None:
         """Leaves the line of the running step."""

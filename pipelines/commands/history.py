@@ -10,6 +10,7 @@ from rich.table import Table
 
 from components.errors import InputError
 from pipelines.commands.options import Json
+from pipelines.terminal import visible
 from pipelines.units import in_units
 
 _Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs: ids, their beginnings, `last`, or NAME@champion.")]
@@ -113,7 +114,7 @@ def _print(console: Console, names: list[str], rows: list[list[str]]) -> None:
         numeric = all(_is_number(row[number]) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     if not console.is_terminal:  # for a file or another program: nothing is cut
         console.width = 10_000
     console.print(table, markup=False)

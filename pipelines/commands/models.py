@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.commands.options import Json
+from pipelines.terminal import visible
 
 
 def predict(
@@ -81,7 +83,7 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
 
 
 def _show(model: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, title=model["name"], title_justify="left", title_style="bold")
+    table = Table(box=None, pad_edge=False, title=escape(model["name"]), title_justify="left", title_style="bold")
     for heading in ("version", "alias", "data", "variant", "accuracy", "f1_macro"):
         table.add_column(heading, no_wrap=True)
     table.add_column("decision", ratio=1)
@@ -93,7 +95,7 @@ def _show(model: dict[str, Any]) -> None:
             version["variant"],
             _with_limits(version["metrics"].get("accuracy", {})),
             _with_limits(version["metrics"].get("f1_macro", {})),
-            ". ".join(text for text in (_decision(version), version["by_hand"]) if text),
+            escape(visible(". ".join(text for text in (_decision(version), version["by_hand"]) if text))),
         )
     Console(highlight=False).print(table)
 
@@ -115,5 +117,6 @@ def _tabulate(answers: list[dict[str, Any]]) -> None:
         table.add_column(heading)
     for answer in answers:
         likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:5]
-        table.add_row(answer["image"], ", ".join(answer["labels"]) or "none", "  ".join(f"{name} {value:.3f}" for name, value in likely))
+        cells = (answer["image"], ", ".join(answer["labels"]) or "none", "  ".join(f"{name} {value:.3f}" for name, value in likely))
+        table.add_row(*(escape(visible(cell)) for cell in cells))
     Console(highlight=False).print(table)

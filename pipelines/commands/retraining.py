@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
+from pipelines.terminal import visible
 
 Force = Annotated[bool, typer.Option("--force", help="Train though nothing changed.")]
 WindowOption = Annotated[str, typer.Option("--window", help="day, week or month: train once in each, even if nothing changed.")]
@@ -38,5 +39,7 @@ def _summarise(result: dict[str, Any]) -> None:
     if outcome := result.get("outcome"):
         model = outcome["model"]
         alias = f", {model['alias']}" if model["alias"] else ""
-        print(f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {outcome['reason']}", file=sys.stderr)
+        print(
+            f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {visible(outcome['reason'])}", file=sys.stderr
+        )
         print(f"run     {outcome['run_id']}    report  {outcome['report']}", file=sys.stderr)

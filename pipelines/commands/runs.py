@@ -13,6 +13,7 @@ from rich.table import Table
 
 from components.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
+from pipelines.terminal import visible
 
 _Like = Annotated[str, typer.Option(metavar="RUN", help="Repeat this run: its data version, its settings, its seeds.")]
 
@@ -148,8 +149,9 @@ def summarise(outcome: dict[str, Any]) -> None:
     table.add_row("size", "1", _number(pruned.get("size_ratio")))
     console.print(table)
     alias = f", {model['alias']}" if model["alias"] else ""
+    reason = visible(outcome.get("reason", ""))  # it may name classes
     left_out = f"{outcome['dropped']} of the delivered files left out" if outcome["dropped"] else "no file left out"
-    print(f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {outcome.get('reason', '')}", file=sys.stderr)
+    print(f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {reason}", file=sys.stderr)
     print(f"run     {outcome['run_id']} in {outcome['experiment']!r}, data {outcome['data_version'][:12]}, {left_out}", file=sys.stderr)
     print(f"report  {outcome['report']}    compare runs: darkroom runs, darkroom ui", file=sys.stderr)
 
