@@ -6,7 +6,7 @@ WORKERS ?= 2
 LOCK ?= requirements.lock
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header
 
-.PHONY: help install data run ui test test-all check format component lock image clean
+.PHONY: help install data run ui test test-all check format component lock audit image clean
 .DEFAULT_GOAL := help
 
 # lists the targets
@@ -62,6 +62,10 @@ lock:
 	@$(COMPILE) pyproject.toml $(LOCK_FLAGS) -o $(LOCK)
 	@test $(LOCK) != requirements.lock || $(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@$(COMPILE) --no-annotate mlflow/requirements.in -o mlflow/requirements.txt
+
+# asks whether a locked package has a known vulnerability (needs PyPI itself: a mirror may not know; docs/security.md)
+audit: install
+	@$(BIN)/uv tool run --quiet pip-audit@2.10.1 --strict --disable-pip --require-hashes -r requirements.lock
 
 # builds the image of the components and prints its digest (BASE=image, LOCK=file, FLAGS="--network host")
 image: install

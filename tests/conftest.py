@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The file with the whole pipeline comes first: started last, one worker would have it alone while the others are done."""
     items.sort(key=lambda item: item.path.name != "test_runs.py")
+    for item in items:
+        item.user_properties += [("counted", mark.args[0]) for mark in item.iter_markers("counted")]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tells how many of what is counted held, such as `malicious files: 30/30`."""
+    held, tried = Counter[str](), Counter[str]()
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            for what in (value for name, value in report.user_properties if name == "counted" and (report.failed or report.when == "call")):
+                tried[what] += 1
+                held[what] += outcome == "passed"
+    for what in sorted(tried):
+        terminalreporter.write_line(f"{what}: {held[what]}/{tried[what]}")
 
 
 @pytest.hookimpl(tryfirst=True)
