@@ -4,6 +4,9 @@ Nothing is written while MLflow answers. When it does not (nobody listens, no an
 refused credentials, a locked database), what is said waits in a file under the folder that `DARKROOM_OUTBOX` names, in
 order; delivery is tried again with growing pauses whenever there is more to say. What a process could not deliver before
 it ended, the run's process, the next run or `darkroom sync` delivers. See `components.delivery` and `components.waiting`.
+
+A step of a run on this machine leaves its words to the run's process from the start, unless it has curves to show: to import
+MLflow takes longer than many a step.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from pathlib import Path
 
 from components import waiting
 from components.delivery import Entry, deliver, is_away, ping, reason_of, status_of
+from components.owners import has_owner
 from components.store import reaching, shown, tracking_uri
 from components.waiting import Waiting
 
@@ -61,9 +65,9 @@ class Outbox:
         made: The ids of the child runs that this process made, by their keys.
     """
 
-    def __init__(self, folder: str, store: str) -> None:
+    def __init__(self, folder: str, store: str, *, courier: bool = False) -> None:
         self.made: dict[str, str] = {}
-        self._folder, self._store = folder, store
+        self._folder, self._store, self._courier = folder, store, courier
         self._file: Waiting | None = None
         self._failures, self._failed, self._next_try = 0, 0.0, 0.0
 
@@ -86,6 +90,9 @@ class Outbox:
         Raises:
             MlflowException: MLflow refuses it.
         """
+        if self._courier:
+            self._wait().append(entry)
+            return
         if self._file is not None:
             self._file.append(entry)
             if time.monotonic() >= self._next_try:
@@ -96,10 +103,22 @@ class Outbox:
         except Exception as error:
             if not is_away(error):
                 raise
-            self._file = waiting.start(Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-")), self._store, self.made)
-            self._file.append(entry)
-            _say(f"MLflow at {self._store} can't be reached ({reason_of(error)}): what is logged waits in {self._file.path}")
+            self._wait().append(entry)
+            _say(f"MLflow at {self._store} can't be reached ({reason_of(error)}): what is logged waits in {self._wait().path}")
             self._put_off()
+
+    def go_live(self) -> None:
+        """From now on this process delivers itself: someone may be watching."""
+        if self._courier:
+            self._courier = False
+            self.flush()
+
+    def leave(self) -> bool:
+        """Lets go of what waits where another process delivers it; whether there is one."""
+        if self._courier and self._file:
+            self._file.close()
+            self._file = None
+        return self._courier
 
     def flush(self) -> None:
         """Tries to deliver what waits."""
@@ -113,8 +132,14 @@ class Outbox:
             self._put_off()
             return
         self._file.close()
-        self._file, self._failures = None, 0
-        _say(f"MLflow at {self._store} answers again: {result.sent.total()} entries that had waited were delivered")
+        waited, self._file, self._failures = self._failures > 0, None, 0
+        if waited:
+            _say(f"MLflow at {self._store} answers again: {result.sent.total()} entries that had waited were delivered")
+
+    def _wait(self) -> Waiting:
+        if self._file is None:
+            self._file = waiting.start(Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-")), self._store, self.made)
+        return self._file
 
     def _put_off(self) -> None:
         self._failed = time.monotonic()
@@ -124,12 +149,15 @@ class Outbox:
 
 def here() -> Outbox:
     """This process's outbox for the store that is in use."""
-    return _outbox(os.environ.get(FOLDER, ""), shown(tracking_uri()), os.getpid())
+    folder = os.environ.get(FOLDER, "")
+    return _outbox(folder, shown(tracking_uri()), bool(folder) and has_owner(), os.getpid())
 
 
 def settle() -> None:
     """The last try of a step; where nobody looks after what it leaves, as in a pod that goes with it, it waits for the store."""
     box = here()
+    if box.leave():
+        return
     if not box.just_tried:
         box.flush()
     if not box.num_waiting or os.environ.get(FOLDER):
@@ -238,9 +266,9 @@ def _trouble() -> Exception | None:
 
 
 @functools.cache
-def _outbox(folder: str, store: str, pid: int) -> Outbox:
+def _outbox(folder: str, store: str, courier: bool, pid: int) -> Outbox:
     """One a process: what a fork inherits belongs to its parent."""
-    return Outbox(folder, store)
+    return Outbox(folder, store, courier=courier)
 
 
 def _say(text: str) -> None:

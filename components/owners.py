@@ -1,6 +1,7 @@
 """Owners: which process, user and code stand behind a run, and whether the process still lives."""
 
 import getpass
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import psutil
 HOST, BOOT, SPACE, PID, STARTED = (f"darkroom.{name}" for name in ("host", "boot", "pid_space", "pid", "process_started"))
 
 COMMIT, DIRTY = "mlflow.source.git.commit", "darkroom.git_dirty"  # which code, and whether something is changed since
+OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
+STDIN = "stdin"
 KUBEFLOW_RUN = "DARKROOM_KUBEFLOW_RUN"  # the id of Kubeflow's run, in the environment of its steps
 KUBEFLOW_TAG = "darkroom.kubeflow_run"
 
@@ -19,6 +22,15 @@ KUBEFLOW_TAG = "darkroom.kubeflow_run"
 def owner_tags() -> dict[str, str]:
     """Tags that name this process beyond doubt: host, boot, process-id space, process id and start."""
     return {**_machine(), PID: str(os.getpid()), STARTED: _started(os.getpid())}
+
+
+def has_owner() -> bool:
+    """Whether another process on this machine runs the pipeline that this one is a step of."""
+    owner = os.environ.get(OWNER, "")
+    if owner in ("", STDIN):
+        return owner == STDIN
+    tags, mine = json.loads(owner), {**_machine(), PID: str(os.getpid())}
+    return any(tags.get(name) != value for name, value in mine.items())
 
 
 def is_dead(tags: Mapping[str, str]) -> bool:

@@ -23,13 +23,11 @@ from components.config import StepConfig, parse
 from components.errors import InputError
 from components.faults import explain
 from components.files import write_json
-from components.owners import is_dead
+from components.owners import OWNER, STDIN, is_dead
 from components.secrets import redact
 from components.tracking import step_run
 
 ERROR_FILE = "error.json"
-OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
-STDIN = "stdin"
 CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder or s3://bucket/prefix in which long steps keep what they need to go on
 CODE_VERSION = "DARKROOM_CODE_VERSION"  # of the step's code, where the pipeline was compiled
 IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom-python")

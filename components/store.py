@@ -190,13 +190,15 @@ def _knock(uri: str) -> None:
 @contextmanager
 def reaching() -> Iterator[None]:
     """Turns what comes of a wrong address, wrong credentials or an unusable database into one sentence without a secret."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     uri = tracking_uri()
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
+    except Exception as error:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if not isinstance(error, (MlflowException, SQLAlchemyError, OSError, ValueError)):
+            raise
         status = error.get_http_status_code() if isinstance(error, MlflowException) else 0  # type: ignore[no-untyped-call]
         if uri.startswith(("http://", "https://")) and status in (401, 403):
             raise InputError(_refused(uri, status)) from None

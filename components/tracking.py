@@ -263,6 +263,7 @@ class _ChildRun:
         return self._outbox.made.get(self._address["key"], "")
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
+        self._outbox.go_live()
         self._curves.update(measures)
         self._log(epoch, measures)
 

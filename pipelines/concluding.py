@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def prepare(run_id: str) -> None:
     """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
     os.environ["MLFLOW_RUN_ID"] = run_id
-    os.environ[steps.OWNER] = json.dumps(owners.owner_tags())
+    os.environ[owners.OWNER] = json.dumps(owners.owner_tags())
     os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
     os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"

@@ -1,4 +1,4 @@
-"""Delivering what earlier runs could not tell MLflow, by hand: `darkroom sync`."""
+"""Delivering to MLflow what steps left for the run's process, and by hand what no run could: `darkroom sync`."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,33 @@ from typing import Any
 
 from components import outbox
 from components.tracking import end_dead_runs
+from pipelines.local import View
 from pipelines.places import OUTBOX
+
+
+class Courier:
+    """A view of a run that delivers what a step left for MLflow as soon as it has ended."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def started(self, step: str) -> None:
+        """See `View`."""
+        self._view.started(step)
+
+    def progressed(self, step: str, line: str) -> None:
+        """See `View`."""
+        self._view.progressed(step, line)
+
+    def finished(self, step: str, seconds: float, cached: bool) -> None:
+        """See `View`."""
+        self._view.finished(step, seconds, cached)
+        if not cached:
+            outbox.deliver_left(OUTBOX)
+
+    def failed(self, step: str, seconds: float) -> None:
+        """See `View`."""
+        self._view.failed(step, seconds)
 
 
 def sync() -> tuple[dict[str, Any], list[str]]:

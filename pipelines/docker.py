@@ -21,8 +21,8 @@ from kfp.local import docker_task_handler
 from kfp.local.status import Status
 
 from components.errors import InputError
+from components.owners import OWNER, STDIN
 from components.repository import is_address
-from components.steps import OWNER, STDIN
 from components.tracking import tracking_uri
 from pipelines.containers import ENGINE_ERRORS, Limits, follow, one_line, run_step
 from pipelines.image import CODE_LABEL, LOCK_LABEL, code_hash, recorded

@@ -19,6 +19,7 @@ from components.repository import is_address, parse_address
 from components.runlog import as_texts
 from components.versions import PREVIOUS
 from pipelines import concluding, planning, room
+from pipelines.delivering import Courier
 from pipelines.freezing import frozen
 from pipelines.holding import hold_run, wait_for
 from pipelines.local import PROCESSES, Runner, View, execute
@@ -217,7 +218,7 @@ def carry_out(
     places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:
         concluding.prepare(run_id)
-        execution = execute(pipeline or training, arguments, **places, view=view, runner=runner)
+        execution = execute(pipeline or training, arguments, **places, view=Courier(view), runner=runner)
         outcome = concluding.conclude(plan, run_id, folder, execution)
     except BaseException as error:
         concluding.fail(plan, run_id, folder, error)

@@ -3,8 +3,11 @@
 import contextlib
 import json
 import multiprocessing
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ import pytest
 from components import outbox, waiting
 from components.delivery import STEP_KEY, deliver, is_away
 from components.outbox import AwayError, deliver_left, reach
+from components.owners import OWNER, STDIN, owner_tags
 from components.parents import KNOWN_PARENT
 from components.store import client, tracking_uri
 from components.tracking import end_dead_runs, finish_run, open_run, start_run, step_run
@@ -350,3 +354,41 @@ def test_what_later_may_go_well_is_told_from_what_never_will(answering: list[tup
     with pytest.raises(Exception) as caught:
         deliver({"kind": "tags", "run": "f" * 32, "parent": "", "values": {"a": "b"}}, {}, again=False)
     assert is_away(caught.value) is away
+
+
+LEAVES = """
+import sys
+from components.tracking import step_run
+with step_run("clean", {"min_side_px": 4}) as step:
+    step.measures({"num_kept": 3})
+print("mlflow" in sys.modules)
+"""
+
+
+def test_a_step_that_has_an_owner_leaves_its_words_to_it_without_mlflow(parent: str, folder: Path) -> None:
+    environment = {**os.environ, OWNER: STDIN}
+    done = subprocess.run([sys.executable, "-c", LEAVES], env=environment, check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+    assert children(parent) == []
+    assert deliver_left(folder).sent == {parent: 4}
+    (child,) = children(parent)
+    assert (child.info.run_name, child.info.status, child.data.metrics) == ("clean", "FINISHED", {"num_kept": 3.0})
+    assert child.data.params == {"clean.min_side_px": "4"}
+    assert list(folder.iterdir()) == []
+
+
+def test_a_step_with_curves_shows_them_while_it_runs(parent: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OWNER, STDIN)
+    with step_run("train", {}) as step:
+        assert children(parent) == []
+        step.epoch(1, {"loss": 0.5})
+        assert curve(step.run_id) == [(1, 0.5)]
+    (child,) = children(parent)
+    assert child.info.status == "FINISHED"
+    assert list(folder.iterdir()) == []
+
+
+def test_the_process_that_runs_the_pipeline_has_no_owner(parent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OWNER, json.dumps(owner_tags()))
+    with step_run("clean", {}):
+        assert len(children(parent)) == 1

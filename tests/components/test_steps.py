@@ -12,9 +12,9 @@ from components import manifest as manifests
 from components.__main__ import main
 from components.code import code_version
 from components.errors import InputError
-from components.owners import owner_tags
+from components.owners import OWNER, owner_tags
 from components.split.component import split_component
-from components.steps import CHECKPOINTS, CODE_VERSION, OWNER, call
+from components.steps import CHECKPOINTS, CODE_VERSION, call
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,7 +9,8 @@ from kfp import dsl
 from kfp.dsl import Artifact, Output
 
 from components.errors import InputError
-from components.steps import IMAGE, OWNER, STDIN
+from components.owners import OWNER, STDIN
+from components.steps import IMAGE
 from pipelines import docker
 from pipelines.containers import Limits
 from pipelines.docker import Containers, num_bytes
