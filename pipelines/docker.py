@@ -166,7 +166,7 @@ def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount
     if uri.startswith("sqlite:///"):
         writable.add(Path(uri.removeprefix("sqlite:///")).absolute().parent)
     given = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and value]
-    named = [path for path in given if path.is_file() or (str(path) == params["evaluate"]["data"] and path.is_dir())]
+    named = [path for path in given if path.is_file() or (str(path) == params.get("evaluate", {}).get("data") and path.is_dir())]
     sources = [] if is_address(source) else [source]
     readable = {found for path in (*sources, *named) for found in (path.absolute(), path.resolve())} - writable
     places = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}

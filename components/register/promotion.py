@@ -5,7 +5,7 @@ Settings are the section `register` of `params.yaml`, see `components.register.c
 
 from collections.abc import Sequence
 
-from components.comparison import Comparison, Difference, Limit, p_text
+from components.comparison import Comparison, Limit, p_text
 from components.evaluation import Predictions
 from components.outcome import Verdict
 from components.register.config import RegisterConfig
@@ -41,7 +41,7 @@ def decide(compared: Comparison, costs: Sequence[Limit], rival: int, config: Reg
         config: What is asked for.
     """
     main = compared.main
-    asked = [*_gain(main, config), *_recall(compared, config)] if rival else _baseline(compared)
+    asked = [*_gain(compared, config), *_recall(compared, config)] if rival else _baseline(compared)
     limits = (*(limit for limit, _ in asked), *costs)
     objections = [objection for limit, objection in asked if not limit.met and objection]
     objections += [f"its {limit.found} is more than register.{limit.name} allows ({limit.asked})" for limit in costs if not limit.met]
@@ -57,8 +57,9 @@ def decide(compared: Comparison, costs: Sequence[Limit], rival: int, config: Reg
 Asked = tuple[Limit, str]  # and what is said where it is not met
 
 
-def _gain(main: Difference, config: RegisterConfig) -> list[Asked]:
-    """The gain in the deciding measure, and whether chance alone would bring it."""
+def _gain(compared: Comparison, config: RegisterConfig) -> list[Asked]:
+    """The gain in the deciding measure, and whether chance alone would bring it; a model that loses no image needs no chance."""
+    main = compared.main
     found = f"{main.gain:+.4f}, p {p_text(main.p_value)}"
     if config.promote_if == "not_worse":
         met = main.gain >= 0 or main.p_value >= config.significance
@@ -70,7 +71,9 @@ def _gain(main: Difference, config: RegisterConfig) -> list[Asked]:
         strict = config.promote_if == "significantly_better"
         most = config.significance if strict else COIN_FLIP
         weak = f"not significantly: register.promote_if asks for p below {most:g}" if strict else "by no more than chance would do"
-        rows.append((Limit("promote_if", f"more than chance: p < {most:g}", f"p {p_text(main.p_value)}", main.p_value < most), weak))
+        asked = f"more than chance: p < {most:g}" + ("" if strict else ", or right on all that the champion had right")
+        met = main.p_value < most or (not strict and compared.num_lost == 0)
+        rows.append((Limit("promote_if", asked, f"p {p_text(main.p_value)}, {compared.num_lost} lost", met), weak))
     return rows
 
 

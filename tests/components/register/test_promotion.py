@@ -54,6 +54,11 @@ def test_a_gain_that_a_coin_would_bring_is_none() -> None:
     assert verdict.reason.endswith("p = 1.000), but by no more than chance would do")
 
 
+def test_one_image_more_is_better_where_none_is_lost() -> None:
+    assert judge(answers(TRUTH, TRUTH), answers(wrong_at(2), TRUTH)).decision == "champion"
+    assert judge(answers(TRUTH, TRUTH), answers(wrong_at(2), TRUTH), promote_if="significantly_better").decision == "challenger"
+
+
 def test_equally_good_is_not_better() -> None:
     verdict = judge(answers(wrong_at(0), TRUTH), answers(wrong_at(1), TRUTH))
     assert verdict.decision == "challenger"
