@@ -22,8 +22,8 @@ class RegisterConfig(StepConfig):
     )
     promote_if: Literal["better", "significantly_better", "not_worse"] = Field(
         "better",
-        description="better: and chance alone would do it less than every other time, or no image is lost; significantly_better: the p-value is below "
-        "significance; not_worse: min_gain aside, enough that it isn't significantly worse.",
+        description="better: and chance alone would do it less than every other time, or no image is lost; significantly_better: the "
+        "p-value is below significance; not_worse: min_gain aside, enough that it isn't significantly worse.",
     )
     significance: float = Field(0.05, gt=0, lt=1, description="From which p-value on a difference is more than chance.")
     max_recall_drop: Annotated[float, Field(ge=0, lt=1)] | NoLimit = Field(
