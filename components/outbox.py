@@ -54,8 +54,11 @@ class Delivered:
     def notes(self) -> list[str]:
         """What a person should know, a sentence each."""
         found = [f"{number} entries of run {run[:8]} that had waited are in MLflow now" for run, number in sorted(self.sent.items())]
-        found += [f"{len(why)} entries were refused by MLflow ({why[-1]}) and are kept in {path}" for path, why in self.refused.items()]
-        return found + [f"{number} entries wait in {path}: {self.why[path]}" for path, number in self.waiting.items()]
+        return found + self.refusals() + [f"{number} entries wait in {path}: {self.why[path]}" for path, number in self.waiting.items()]
+
+    def refusals(self) -> list[str]:
+        """What MLflow refused for good, a sentence a file."""
+        return [f"{len(why)} entries were refused by MLflow ({why[-1]}) and are kept in {path}" for path, why in self.refused.items()]
 
 
 class Outbox:

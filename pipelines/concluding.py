@@ -34,7 +34,7 @@ def prepare(run_id: str) -> None:
         os.environ[parents.KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
 
 
-def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> dict[str, Any]:
     """Keeps what a person looks for under the run's folder, and tracks what the steps could not.
 
     Args:
@@ -42,6 +42,7 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> d
         run_id: The run.
         folder: Its folder.
         execution: What its steps left.
+        view: Is told what MLflow refused for good.
 
     Returns:
         The run's outcome, as `darkroom run --json` prints it.
@@ -52,6 +53,8 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> d
     with whole(folder / "report.html") as draft:
         shutil.copyfile(execution.outputs["report"].path, draft)
     outbox.reach()
+    for note in outbox.deliver_left(OUTBOX).refusals():
+        view.note(f"note: {note}")
     with outbox.needing():
         return _conclude(plan, run_id, folder, execution)
 
@@ -90,7 +93,8 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
         bundle = write_bundle(folder, facts, plan.params, error)
         error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
         told = [{"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN}]
-    outbox.deliver_left(OUTBOX)
+    for note in outbox.deliver_left(OUTBOX).refusals():
+        error.add_note(f"note: {note}")
     tracking.finish_run(run_id, "FAILED" if told else "KILLED", reason)
     for entry in told:
         outbox.here().send(entry)
@@ -98,7 +102,6 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
 
 
 def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
-    outbox.deliver_left(OUTBOX)
     finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
     for step, how in execution.steps.items():
         if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself

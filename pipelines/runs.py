@@ -219,7 +219,7 @@ def carry_out(
     try:
         concluding.prepare(run_id)
         execution = execute(pipeline or training, arguments, **places, view=Courier(view), runner=runner)
-        outcome = concluding.conclude(plan, run_id, folder, execution)
+        outcome = concluding.conclude(plan, run_id, folder, execution, view)
     except BaseException as error:
         concluding.fail(plan, run_id, folder, error)
         raise
