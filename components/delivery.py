@@ -75,6 +75,9 @@ def reason_of(error: BaseException) -> str:
     text = " ".join(redact(str(error)).split())
     for sign, meaning in (
         ("Connection refused", "nobody listens there"),
+        ("Connection aborted", "the connection broke"),
+        ("Connection reset", "the connection broke"),
+        ("Remote end closed", "the connection broke"),
         ("timed out", f"no answer within {TIMEOUT_S} s"),
         ("timeout exception", f"no answer within {TIMEOUT_S} s"),
         ("database is locked", "the database is locked by another process"),

@@ -46,7 +46,7 @@ class Away:
 def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
     folder = tmp_path_factory.mktemp("away")
     with servers.plain_server(folder) as server:
-        project = Project(folder / "project", {"MLFLOW_TRACKING_URI": server.address.removesuffix("/health")})
+        project = Project(folder / "project", {"MLFLOW_TRACKING_URI": server.address.removesuffix("/health"), "OMP_NUM_THREADS": "1"})
         found = Away(server, project, shapes(folder / "shapes", num_images=20), {})
         found.undisturbed = told(found.uri, project.run(found.data, *SETS, "register.name=undisturbed")["run_id"])
         yield found
@@ -74,6 +74,12 @@ def start(away: Away, name: str, log: Path, patience_s: int) -> "tuple[subproces
         assert run.poll() is None, log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def last_line(text: str) -> dict[str, Any]:
+    """What `--json` ends with."""
+    answer: dict[str, Any] = json.loads(text.strip().split("\n")[-1])
+    return answer
 
 
 def told(uri: str, run_id: str) -> dict[str, Any]:
@@ -118,7 +124,7 @@ def test_training_goes_on_while_the_server_is_away_and_nothing_is_missing(away: 
     (away.server.start if how == "killed" else away.server.go_on)()
     gone = time.monotonic() - before
     assert run.wait(900) == 0, log.read_text()
-    assert json.loads(log.read_text().strip().split("\n")[-1])["model"]["version"] == 1
+    assert last_line(log.read_text())["model"]["version"] == 1
     parent = MlflowClient(away.uri).get_run(run_id)
     assert (parent.info.status, "darkroom.error" in parent.data.tags) == ("FINISHED", False)
     check(away, run_id, f"{how} for {gone:.0f} s")
@@ -141,10 +147,10 @@ def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing
     assert f"error: register failed: AwayError: the MLflow store at {away.uri} has not answered for 3 s" in said
     assert f"{number} entries wait in runs/outbox/; when it answers again, `darkroom resume {short}` delivers them first" in said
     assert nothing_done.returncode == 1
-    assert sum(file["entries"] for file in json.loads(nothing_done.stdout)["waiting"]) == number
+    assert sum(file["entries"] for file in last_line(nothing_done.stdout)["waiting"]) == number
     if remedy == "sync":
         done = project.darkroom("sync", "--json")
-        assert (done.returncode, json.loads(done.stdout)) == (0, {"delivered": {run_id: number}, "waiting": [], "refused": []})
+        assert (done.returncode, last_line(done.stdout)) == (0, {"delivered": {run_id: number}, "waiting": [], "refused": []})
         failed = MlflowClient(away.uri).get_run(run_id)
         assert (failed.info.status, failed.data.tags["darkroom.error"].startswith("StepFailedError: register failed")) == ("FAILED", True)
         kept = {artifact.path for artifact in MlflowClient(away.uri).list_artifacts(run_id, "failure")}
