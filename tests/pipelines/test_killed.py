@@ -1,16 +1,20 @@
-"""`kill -9` of a run in training, and the same command again."""
+"""`kill -9` of a run in training and at any other moment, and the same command again."""
 
+import json
 import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
 from mlflow import MlflowClient
 
-from tests.pipelines.conftest import Project, shapes
+from pipelines.training import TASKS
+from tests.pipelines.conftest import QUICK, Project, shapes
+from tests.pipelines.killing import Ending, Stage, different, ending, moments
 
 SETS = ("train.epochs=12", "train.batch_size=2")
 
@@ -57,3 +61,72 @@ def test_a_killed_run_leaves_nothing_behind_and_goes_on(tmp_path: Path) -> None:
     client = MlflowClient(f"sqlite:///{killed.folder / 'mlflow.db'}")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     assert sorted({run.info.status for run in runs}) == ["FINISHED", "KILLED"]
+
+
+NUM_KILLS = int(os.environ.get("DARKROOM_KILLS", "30"))  # fewer for a quick look
+CHAMPION = (*QUICK, "register.name=killed", "register.promote_if=not_worse")
+CERTAIN = (  # what must not depend on the clock, else this test would see nothing
+    "train-component/model/weights.safetensors",
+    "train-component/model/model.onnx",
+    "prune-component/pruned_model/weights.safetensors",
+    "evaluate-component/evaluation/predictions.parquet",
+    "evaluate-component-2/evaluation/predictions.parquet",
+    "split-component/splits",
+    "registry/model.onnx",
+    "version's run/evaluation/predictions.parquet",
+    "measures of the run: accuracy",
+    "tags of the version: darkroom.model_sha256",
+    "tags of the version: darkroom.reason",
+    "aliases: champion",
+    "moves",
+    "versions",
+    "running",
+    "finished steps",
+)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A project with a champion, whose data has grown since."""
+    project, data = Project(tmp_path / "project"), shapes(tmp_path / "shapes", num_images=12)
+    before = Stage(project, data, CHAMPION)
+    before.finish("run")
+    for path in shapes(tmp_path / "more", num_images=6, seed=1).glob("*/*.png"):
+        path.rename(data / path.parent.name / f"more {path.name}")
+    grown = Stage(project, data, (*CHAMPION, "train.epochs=2"))
+    grown.keep()
+    return grown
+
+
+def undisturbed(stage: Stage) -> tuple[Ending, Ending]:
+    """How `run` and `retrain` end when nobody disturbs them; the times that they take stay in the stage."""
+    endings = []
+    for command in ("run", "retrain"):
+        stage.reset()
+        stage.watch(command)
+        outcome = json.loads(next(path for path in stage.project.folder.glob("runs/*/outcome.json") if stage.is_new(path)).read_text())
+        endings.append(ending(stage.project, stage.template, outcome))
+    return endings[0], endings[1]
+
+
+@pytest.mark.slow
+def test_whenever_a_run_is_killed_the_same_command_ends_as_if_nothing_had_happened(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight, again = undisturbed(stage)
+    assert set(CERTAIN) <= straight.names() - different(straight, again)
+    hit, wrong = Counter[str](), dict[str, list[str]]()
+    for moment in moments(NUM_KILLS):
+        place = stage.kill_surely(moment)
+        outcome = stage.finish(moment.command)
+        found = sorted(different(straight, ending(stage.project, stage.template, outcome)) - different(straight, again))
+        found += [f"process {pid} is left" for pid in stage.leftovers()]
+        hit[place] += 1
+        with capsys.disabled():
+            print(f"{moment} (in {place}): {found or 'as undisturbed'}", flush=True)
+        if found:
+            wrong[str(moment)] = found
+    with capsys.disabled():
+        print(f"killed and resumed: {NUM_KILLS - len(wrong)}/{NUM_KILLS}; killed in {dict(hit)}", flush=True)
+    assert wrong == {}
+    assert NUM_KILLS < 30 or set(hit) >= {"start", *TASKS}
