@@ -1,9 +1,11 @@
+import errno
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipelines import cli
 from pipelines.cli import app
 from tests.pipelines.conftest import Project, shapes
 
@@ -37,6 +39,24 @@ def test_what_is_not_there_is_named(project: Project, words: list[str]) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_fault_of_the_machine_is_one_sentence_and_another_error_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["darkroom", "run", "--json"])
+    monkeypatch.setattr(cli, "app", lambda: broken(OSError(errno.ENOSPC, "No space left on device", "/out/model")))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = "no room is left on the disk for /out/model: make room, for example with `darkroom gc`; then the same command goes on"
+    out, err = capsys.readouterr()
+    assert (ended.value.code, err.startswith(f"error: {told}"), json.loads(out)["status"]) == (1, True, 1)
+    monkeypatch.setattr(cli, "app", lambda: broken(ZeroDivisionError("ours")))
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
 
 
 def test_every_command_shows_an_example() -> None:

@@ -128,7 +128,7 @@ def test_a_disk_that_fills_up_in_any_step_is_one_sentence_and_the_same_command_g
         steps = ("ingest", "train", "evaluate", "register")
         for step in steps:
             stage = Stage(project, data, QUICK)
-            shutil.rmtree(stage.template, ignore_errors=True)
+            stage.template = tmp_path / step  # not on the small disk
             stage.keep()
             filling = fill_when(disk, stage, step)
             line = the_sentence(project.darkroom(*words(data)), 1)
