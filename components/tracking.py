@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from components import outbox
 from components.delivery import finish, now_ms, running
 from components.environment import environment_tags
-from components.owners import is_dead, owner_tags, source_tags
+from components.owners import PID, is_dead, owner_tags, source_tags
 from components.parents import DATA_VERSION, PARENT, PIPELINE, Place, find_place, is_first_rank, pipeline_parent
 from components.runlog import Params, as_texts, log_params, log_values, set_run_tags
 from components.secrets import redact
@@ -127,6 +127,10 @@ def end_dead_runs() -> list[str]:
     dead = [run.info.run_id for run in running(experiments, "tags.`darkroom.pid` LIKE '%'") if is_dead(run.data.tags)]
     for run_id in dead:
         finish(run_id, "KILLED", _error_tag("the process that ran it is gone"), now_ms())
+    for parent in {step.data.tags.get(PARENT, "") for step in running(experiments, f"tags.`{STEP}` LIKE '%'")} - {""}:
+        info, tags = store.get_run(parent).info, store.get_run(parent).data.tags
+        if info.status != "RUNNING" and PID in tags:  # the step was begun when its run had been ended already
+            finish(parent, info.status, {}, info.end_time)
     return dead
 
 

@@ -61,7 +61,8 @@ def main() -> None:
     except KeyboardInterrupt:
         status, message = 1, "stopped; the same command goes on from where it was"
     except Exception as error:
-        message = str(error) if type(error).__name__ in ("StepFailedError", "AwayError") else explain(error)
+        kind = type(error).__name__  # their modules take seconds to import
+        message = str(error) if kind == "StepFailedError" else explain(error) or (str(error) if kind == "AwayError" else "")
         if not message:
             raise
         status, notes = 1, getattr(error, "__notes__", [])

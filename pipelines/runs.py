@@ -151,7 +151,9 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         previous = assignment(plan)
         run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **plan.tags}))
         with hold_run(ROOT / run_id):
-            return carry_out(plan, previous, run_id, view, pipeline, runner)
+            outcome = carry_out(plan, previous, run_id, view, pipeline, runner)
+        end_dead(view.note)  # also a step that a killed run began with its last breath
+        return outcome
 
 
 def _start(plan: Plan) -> str:

@@ -208,6 +208,16 @@ def test_only_what_is_known_to_be_gone_is_dead(change: dict[str, str], dead: boo
     assert is_dead({**owner_tags(), **change}) is dead
 
 
+def test_a_step_that_began_when_its_run_had_been_ended_is_ended_too(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = start()
+    finish_run(run_id, "KILLED")
+    late = client().create_run(client().get_run(run_id).info.experiment_id, tags={"mlflow.parentRunId": run_id, "darkroom.step": "train"})
+    assert client().get_run(late.info.run_id).info.status == "RUNNING"
+    assert end_dead_runs() == []
+    assert client().get_run(late.info.run_id).info.status == "KILLED"
+    assert client().get_run(run_id).info.status == "KILLED"
+
+
 def test_a_stranger_s_run_is_never_ended(mlflow_store: Path) -> None:
     store = client()
     stranger = store.create_run(store.create_experiment("other")).info.run_id
