@@ -69,7 +69,7 @@ def moments(number: int, seed: int = 0) -> list[Moment]:
         ("start", drawn.uniform(0, 0.15)),
         ("start", drawn.uniform(0.15, 0.6)),
         ("start", drawn.uniform(0.6, 1)),
-        ("end", drawn.random()),
+        ("end", drawn.uniform(0, 0.5)),
     ]
     places = [*steps, *rest, *ends]
     places += [(drawn.choice(TASKS), drawn.random()) for _ in range(number - len(places))]
@@ -158,7 +158,9 @@ class Stage:
         process = self.begin(moment.command)
         while process.poll() is None and moment.after not in self.events():
             time.sleep(POLL_S)
-        time.sleep(moment.share * self.lengths[moment.command].get(moment.after, 0.0))
+        seen, until = self.events(), time.monotonic() + moment.share * self.lengths[moment.command].get(moment.after, 0.0)
+        while process.poll() is None and time.monotonic() < until and self.events() == seen:  # not beyond the next event
+            time.sleep(POLL_S)
         running = process.poll() is None
         if running:
             (os.killpg if moment.group else os.kill)(process.pid, signal.SIGKILL)
