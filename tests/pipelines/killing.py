@@ -22,6 +22,7 @@ from pipelines.training import TASKS
 from tests.pipelines.conftest import Project
 
 POLL_S = 0.02
+ANOTHER = " (another one)"
 # What can be seen in the store while `register` works, in this order: a question that is answered with the number 1 or more.
 IN_REGISTER = {
     "model logged": "SELECT count(*) - 1 FROM logged_models",
@@ -219,6 +220,8 @@ def ending(project: Project, template: Path, outcome: Mapping[str, Any]) -> Endi
     version = client.get_model_version(outcome["model"]["name"], str(outcome["model"]["version"]))
     for name, run_id in (("run", outcome["run_id"]), ("version's run", version.run_id)):
         files |= {f"{name}/{path}": content for path, content in _artifacts(client, run_id).items()}
+    for name in [name for name in files if name.startswith("run/bundles/")]:  # kept once, with the version's run
+        del files[name]
     registered = project.folder / "mlartifacts" / "models" / str(version.source).rpartition("/")[2]
     files |= {f"registry/{path.name}": path.read_bytes() for path in registered.glob("artifacts/artifacts/bundle/*")}
     return Ending(files, _facts(client, outcome, version))
@@ -227,7 +230,7 @@ def ending(project: Project, template: Path, outcome: Mapping[str, Any]) -> Endi
 def _add(files: dict[str, bytes], name: str, content: bytes) -> None:
     """Of a step that ran twice, both files must be the same: one of them would be half of it else."""
     if name in files and files[name] != content:
-        name = f"{name} (another one)"
+        name = f"{name}{ANOTHER}"
     files[name] = content
 
 
@@ -261,6 +264,18 @@ def different(one: Ending, other: Ending) -> set[str]:
     """Names of the files and facts that are not the same in both."""
     parts: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [(one.files, other.files), (_flat(one.facts), _flat(other.facts))]
     return {name for mine, theirs in parts for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
+
+
+def problems(found: Ending, expected: Ending, again: Ending) -> list[str]:
+    """Names of what is not as in an undisturbed run, save what two undisturbed runs differ in.
+
+    Args:
+        found: What is judged.
+        expected: An undisturbed run.
+        again: Another one.
+    """
+    free = different(expected, again)
+    return sorted(name for name in different(found, expected) if name.removesuffix(ANOTHER) not in free)
 
 
 def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:

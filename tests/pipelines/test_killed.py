@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from pipelines.training import TASKS
 from tests.pipelines.conftest import QUICK, Project, shapes
-from tests.pipelines.killing import Ending, Stage, different, ending, moments
+from tests.pipelines.killing import Ending, Stage, different, ending, moments, problems
 
 SETS = ("train.epochs=12", "train.batch_size=2")
 
@@ -119,7 +119,7 @@ def test_whenever_a_run_is_killed_the_same_command_ends_as_if_nothing_had_happen
     for moment in moments(NUM_KILLS):
         place = stage.kill_surely(moment)
         outcome = stage.finish(moment.command)
-        found = sorted(different(straight, ending(stage.project, stage.template, outcome)) - different(straight, again))
+        found = problems(ending(stage.project, stage.template, outcome), straight, again)
         found += [f"process {pid} is left" for pid in stage.leftovers()]
         hit[place] += 1
         with capsys.disabled():
