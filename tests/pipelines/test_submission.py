@@ -319,7 +319,7 @@ def register_on(kubeflow_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_ctrl_c_detaches_and_says_how_to_attach_again(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     server.frames = [("RUNNING", {"ingest": "RUNNING"}, "")]
-    server.on_look = lambda look: os.kill(os.getpid(), signal.SIGINT) if look == 2 else None
+    server.on_look = lambda look: os.kill(os.getpid(), signal.SIGINT) if look >= 2 else None  # again where the first came at a bad moment
     run_id, _, _ = start(server)
     assert threading.current_thread() is threading.main_thread()
     with pytest.raises(typer.Exit) as caught:
