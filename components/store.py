@@ -219,7 +219,7 @@ def _refused(uri: str, status: int) -> str:
         way = f"the user {name!r} with this password"
     else:
         way = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
-    return f"the MLflow server at {shown(uri)} refuses {way}: mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    return f"the MLflow server at {shown(uri)} refuses {way} ({status}): mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
 
 def _tls() -> ssl.SSLContext:

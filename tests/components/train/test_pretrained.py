@@ -67,7 +67,7 @@ def write_misshapen(path):
     ("name", "write", "message"),
     [
         ("none.pth", lambda path: None, "which is no file: name a .safetensors or .pth file, or say DEFAULT"),
-        ("evil.pth", lambda path: torch.save(Evil(), path), "which holds more than tensors; loading it could run code"),
+        ("hostile.pth", lambda path: torch.save(Evil(), path), "which holds more than tensors; loading it could run code"),
         ("text.pth", lambda path: path.write_text("hello"), "which"),
         ("cut.safetensors", lambda path: path.write_bytes(b"1234"), "which can't be read"),
         ("list.pth", lambda path: torch.save([1], path), "which holds no state dict"),
