@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from components.errors import InputError
+from components.secrets import redact
 from components.store import client, experiment_id, shown
 
 Params = Mapping[str, Mapping[str, Any]]
@@ -137,7 +138,7 @@ def set_run_tags(run_id: str, tags: Mapping[str, str]) -> None:
     """Adds tags to a run, or replaces their values."""
     from mlflow.entities import RunTag
 
-    client().log_batch(run_id, tags=[RunTag(name, value[:8000]) for name, value in tags.items()])
+    client().log_batch(run_id, tags=[RunTag(name, redact(value)[:8000]) for name, value in tags.items()])
 
 
 def probe_artifacts(experiment: str) -> str:

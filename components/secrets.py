@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN = "***"
 _SECRET_NAME = re.compile(r"(?i)pass|secret|token|credential|api_?key|access_?key|private|webhook|auth(?!or)|cookie|session")
@@ -32,4 +32,14 @@ def _values() -> list[str]:
 
 def _forms(value: str) -> set[str]:
     """A secret as it may stand in a text: plain, in an address, in JSON, as Python shows it."""
-    return {value, quote(value), quote(value, safe=""), quote_plus(value), unquote(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+    path = urlsplit(value).path if value.startswith(("http://", "https://")) else ""  # what errors tell of an address
+    return {
+        value,
+        path if len(path) >= 2 * _MIN_LENGTH else value,
+        quote(value),
+        quote(value, safe=""),
+        quote_plus(value),
+        unquote(value),
+        json.dumps(value)[1:-1],
+        repr(value)[1:-1],
+    }
