@@ -1,9 +1,9 @@
-"""The outbox: what this process has to say to MLflow is sent at once, or waits in a file while MLflow can't be reached.
+"""The outbox: what this process has to say to MLflow is sent at once, or waits in a file.
 
-Nothing is written while MLflow answers. When it does not (nobody listens, no answer in time, an error of the server's,
-refused credentials, a locked database), what is said waits in a file under the folder that `DARKROOM_OUTBOX` names, in
-order; delivery is tried again with growing pauses whenever there is more to say. What a process could not deliver before
-it ended, the run's process, the next run or `darkroom sync` delivers. See `components.delivery` and `components.waiting`.
+It waits while MLflow can't be reached (nobody listens, no answer in time, an error of the server's, refused credentials, a
+locked database), in order, under the folder that `DARKROOM_OUTBOX` names; delivery is tried again with growing pauses
+whenever there is more to say. What a process could not deliver before it ended, the run's process, the next run or `darkroom
+sync` delivers. See `components.delivery` and `components.waiting`.
 
 A step of a run on this machine leaves its words to the run's process from the start, unless it has curves to show: to import
 MLflow takes longer than many a step.

@@ -90,7 +90,7 @@ def _refuse_odd(text: str) -> None:
     host = _HOST.fullmatch(rest.removeprefix("//").partition("/")[0])
     if scheme != "file" and (host is None or (host["user"] and scheme != "ssh")):
         raise InputError(
-            "the data source holds a name, password or token: leave it out, and set GIT_USERNAME and GIT_PASSWORD in the environment"
+            "the data source holds a name, password or token; leave it out, and set GIT_USERNAME and GIT_PASSWORD in the environment"
         )
 
 

@@ -165,9 +165,9 @@ def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount
     writable = {Path.cwd()}
     if uri.startswith("sqlite:///"):
         writable.add(Path(uri.removeprefix("sqlite:///")).absolute().parent)
-    given = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and value]
-    named = [path for path in given if path.is_file() or (str(path) == params.get("evaluate", {}).get("data") and path.is_dir())]
-    sources = [] if is_address(source) else [source]
+    named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
+    own = params.get("evaluate", {}).get("data", "")
+    sources = [place for place in (source, *([Path(own)] if own else [])) if not is_address(place)]
     readable = {found for path in (*sources, *named) for found in (path.absolute(), path.resolve())} - writable
     places = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}
     return [Mount(str(path), str(path.resolve()), type="bind", read_only=read_only) for path, read_only in places.items()]

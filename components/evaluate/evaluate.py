@@ -51,6 +51,7 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
         headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
         if config.data:
             headline["num_trained_on"] = float(num_trained_on(test, manifest))
+            _tell(config.data, len(test), int(headline["num_trained_on"]))
         with whole(evaluation) as draft:
             draft.mkdir()
             write_predictions(draft / noun.PREDICTIONS, predictions)
@@ -63,6 +64,12 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
         flush=True,
     )
     return headline
+
+
+def _tell(source: str, num_images: int, num_known: int) -> None:
+    print(f"judged on the {num_images:,} images of {source}, not on the test split", flush=True)
+    if num_known:
+        print(f"warning: {num_known:,} of them were trained on as well, and make the model look better than it is", flush=True)
 
 
 def _check(test: Manifest, predictor: Predictor) -> None:

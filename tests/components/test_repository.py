@@ -82,7 +82,7 @@ def test_what_is_no_address_is_told_with_the_form_of_one(text: str) -> None:
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(InputError, match="holds a name, password or token: leave it out") as caught:
+    with pytest.raises(InputError, match="holds a name, password or token; leave it out") as caught:
         parse_address("git+https://me:hunter2@host/repo.git@v1#data")
     assert "hunter2" not in str(caught.value)
 

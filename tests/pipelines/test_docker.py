@@ -65,15 +65,16 @@ def test_the_image_is_named_in_the_pipeline_while_it_runs_and_not_after(monkeypa
 
 
 def test_the_data_is_read_only_and_the_project_and_its_store_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project, data, store = (tmp_path / name for name in ("project", "elsewhere", "store"))
-    for folder in (project, data, store):
+    project, data, store, own = (tmp_path / name for name in ("project", "elsewhere", "store", "own"))
+    for folder in (project, data, store, own):
         folder.mkdir()
     (project / "data").symlink_to(data)
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"")
     monkeypatch.chdir(project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/mlflow.db")
-    mounts = docker._mounts(Path("data"), {"train": {"weights": str(weights), "architecture": "resnet18", "epochs": 3}})
+    settings = {"train": {"weights": str(weights), "architecture": "resnet18", "epochs": 3}, "evaluate": {"data": f"{own}/"}}
+    mounts = docker._mounts(Path("data"), settings)
     places = {mount["Target"]: (mount["Source"], mount["ReadOnly"]) for mount in mounts}
     assert places == {
         str(project): (str(project), False),
@@ -81,6 +82,7 @@ def test_the_data_is_read_only_and_the_project_and_its_store_are_not(tmp_path: P
         str(data): (str(data), True),
         str(project / "data"): (str(data), True),
         str(weights): (str(weights), True),
+        str(own): (str(own), True),
     }
 
 

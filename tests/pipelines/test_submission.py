@@ -243,7 +243,8 @@ def test_the_view_shows_one_step_at_a_time(server: Server) -> None:
     both = {"evaluate": "RUNNING", "prune": "RUNNING"}
     server.frames = [("RUNNING", both, ""), ("RUNNING", {**both, "prune": "SUCCEEDED"}, ""), ("SUCCEEDED", DONE, "")]
     run_id, cluster, _ = start(server)
-    follow(run_id, cluster, Progress(), poll_s=0.01)  # rich refuses two lines that live at once
+    followed = follow(run_id, cluster, Progress(), poll_s=0.01)  # rich refuses two lines that live at once
+    assert set(followed.steps) == set(TASKS)
 
 
 def test_a_self_signed_certificate_is_named_in_the_settings(tmp_path: Path) -> None:
