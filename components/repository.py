@@ -172,7 +172,8 @@ def own_repository() -> Iterator[Any]:
     """
     from dvc.repo import Repo
 
-    with _notes() as notes, Repo(config={"core": {"site_cache_dir": str(notes)}}) as repository:
+    root = Repo.find_root()  # where there is none, nothing needs a place to write
+    with _notes() as notes, Repo(root, config={"core": {"site_cache_dir": str(notes)}}) as repository:
         yield repository
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,11 @@ def test_a_folder_has_the_same_version_outside_a_repository(repository: Path, tm
     inside = data_version(repository / "data")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     code = "import sys; from pathlib import Path; from components.data_version import data_version; print(data_version(Path(sys.argv[1])))"
-    done = subprocess.run([sys.executable, "-c", code, str(repository / "data")], cwd=elsewhere, capture_output=True, text=True, check=True)
+    words = [sys.executable, "-c", code, str(repository / "data")]
+    home = {**os.environ, "XDG_CACHE_HOME": str(elsewhere / "cache")}
+    done = subprocess.run(words, cwd=elsewhere, env=home, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == inside
+    assert not (elsewhere / "cache").exists()  # it works on a read-only system, too
 
 
 def test_a_file_is_the_md5_of_its_bytes(repository: Path) -> None:
