@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from components.errors import InputError
 from components.faults import explain
@@ -94,11 +95,19 @@ def artifact_location() -> str | None:
 
 def run_page(run_id: str) -> str:
     """The address of a run's page on the server, without credentials; empty where the store is no server."""
+    pages_at = _pages_at()
+    return f"{pages_at}/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}" if pages_at else ""
+
+
+def version_page(name: str, number: int) -> str:
+    """The address of a registered version's page on the server, without credentials; empty where the store is no server."""
+    pages_at = _pages_at()
+    return f"{pages_at}/models/{quote(name, safe='')}/versions/{number}" if pages_at else ""
+
+
+def _pages_at() -> str:
     uri = tracking_uri()
-    if not uri.startswith(("http://", "https://")):
-        return ""
-    experiment = client().get_run(run_id).info.experiment_id
-    return f"{shown(uri).rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{shown(uri).rstrip('/')}/#" if uri.startswith(("http://", "https://")) else ""
 
 
 def experiment_id(name: str) -> str:

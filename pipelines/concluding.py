@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import history, outbox, owners, parents, steps, tracking, waiting
 from components.faults import explain
 from components.files import read_json, whole, write_json
+from components.history import Record
 from components.runlog import set_run_tags
 from components.secrets import redact
 from components.store import client
@@ -20,6 +20,19 @@ from pipelines.places import OUTBOX, ROOT
 
 if TYPE_CHECKING:
     from pipelines.runs import Listener, Plan
+
+
+class KilledError(Exception):
+    """A run's process was gone before the run had ended.
+
+    Attributes:
+        step: In which step; empty where it was in none, or is not known.
+    """
+
+    def __init__(self, step: str) -> None:
+        where = f" in {step}" if step else ""
+        super().__init__(f"the run was killed{where}: by hand, by the system for want of memory, or with the machine")
+        self.step = step
 
 
 def prepare(run_id: str) -> None:
@@ -87,18 +100,41 @@ def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
 def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
     reason = redact(f"{type(error).__name__}: {error}")
     write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
-    told: list[Mapping[str, Any]] = []
+    bundle = None
     if not isinstance(error, KeyboardInterrupt):
         facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
         bundle = write_bundle(folder, facts, plan.params, error)
         error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
-        told = [{"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN}]
     for note in outbox.deliver_left(OUTBOX).refusals():
         error.add_note(f"note: {note}")
-    tracking.finish_run(run_id, "FAILED" if told else "KILLED", reason)
-    for entry in told:
-        outbox.here().send(entry)
+    tracking.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
+    if bundle:
+        _send_bundle(run_id, bundle)
     outbox.settle()
+
+
+def bury(record: Record, error: KilledError) -> None:
+    """Leaves the bundle of a run that was killed and could not do so itself, where its folder is in this checkout.
+
+    Args:
+        record: The run; what its steps left for MLflow is delivered.
+        error: Where it was killed.
+    """
+    folder = ROOT / record.run_id
+    if folder.is_dir():
+        facts = {"run_id": record.run_id, "experiment": record.experiment, "data_version": record.data_version, "source": record.source}
+        _send_bundle(record.run_id, write_bundle(folder, facts, history.settings(record), error))
+
+
+def step_of_death(record: Record) -> str:
+    """The step in which a run was killed; empty where it was between two, or where its logs are not in this checkout."""
+    newest = max((ROOT / record.run_id).glob("logs/*.log"), key=lambda path: path.stat().st_mtime_ns, default=Path())
+    child = history.steps(record).get(newest.stem)
+    return "" if child and child.status == "finished" else newest.stem
+
+
+def _send_bundle(run_id: str, bundle: Path) -> None:
+    outbox.here().send({"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN})
 
 
 def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components import outbox
-from components.tracking import end_dead_runs
 from pipelines.local import View
+from pipelines.notices import end_dead
 from pipelines.places import OUTBOX
 
 
@@ -44,11 +44,12 @@ def sync() -> tuple[dict[str, Any], list[str]]:
     """
     folder = Path(os.environ.get(outbox.FOLDER) or OUTBOX)
     result = outbox.deliver_left(folder)
+    notes = result.notes()
     if result.sent and not result.waiting:
-        end_dead_runs()
+        end_dead(notes.append)
     plain = {
         "delivered": dict(result.sent),
         "waiting": [{"file": path, "entries": number, "why": result.why[path]} for path, number in result.waiting.items()],
         "refused": [{"file": path, "entries": len(why), "why": why[-1]} for path, why in result.refused.items()],
     }
-    return plain, result.notes() or [f"nothing waits in {folder}/"]
+    return plain, notes or [f"nothing waits in {folder}/"]

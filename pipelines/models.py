@@ -40,7 +40,7 @@ def promote(reference: str, reason: str) -> dict[str, Any]:
         reason: Why, for whoever asks later.
 
     Returns:
-        `name`, `version`, `previous` (0 for none) and `moved`.
+        `name`, `version`, `previous` (0 for none), `moved`, and `why`: who did it, when and for which reason.
 
     Raises:
         InputError: There is no such version, or the reason is empty.
@@ -75,8 +75,8 @@ def rollback(name: str, reason: str = "") -> dict[str, Any]:
         if version is None:
             raise InputError(f"there is no champion of {name} before version {now}: choose one with `darkroom promote {name}/VERSION`")
         move(version, "rollback", reason.strip() or "no reason was given")
-        _note(version, moves(name)[-1])
-    return {"name": name, "version": version.number, "previous": now, "moved": True}
+        why = _note(version, moves(name)[-1])
+    return {"name": name, "version": version.number, "previous": now, "moved": True, "why": why}
 
 
 def known(name: str) -> str:
@@ -104,17 +104,19 @@ def _find(reference: str) -> Version:
 
 def _move(version: Version, how: Any, reason: str) -> dict[str, Any]:
     with holding(version.name):
-        now = versions.aliases(version.name).get(CHAMPION, 0)
+        now, why = versions.aliases(version.name).get(CHAMPION, 0), ""
         if now != version.number:
             move(version, how, reason)
-            _note(version, moves(version.name)[-1])
-    return {"name": version.name, "version": version.number, "previous": now, "moved": now != version.number}
+            why = _note(version, moves(version.name)[-1])
+    return {"name": version.name, "version": version.number, "previous": now, "moved": now != version.number, "why": why}
 
 
-def _note(version: Version, last: Move) -> None:
-    """Says on the version's own page what was done by hand."""
+def _note(version: Version, last: Move) -> str:
+    """Says on the version's own page what was done by hand; gives the sentence."""
     done = "promoted" if last.how == "promote" else f"rolled back to, from version {last.previous},"
-    versions.set_tags(version, {versions.BY_HAND: f"{done} by {last.who} at {last.when}: {last.why}"})
+    text = f"{done} by {last.who} at {last.when}: {last.why}"
+    versions.set_tags(version, {versions.BY_HAND: text})
+    return text
 
 
 def _model(name: str) -> dict[str, Any]:

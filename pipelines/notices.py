@@ -4,16 +4,32 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from components import history, tracking
+from components.faults import explain
+from components.notifying import Message, notify
+from components.secrets import redact
+from components.store import run_page
+from pipelines.concluding import KilledError, bury, step_of_death
 
 Tell = Callable[[str], None]
 
 
 def end_dead(tell: Tell) -> None:
-    """Ends what a killed process left in MLflow as running, and says how to go on with it."""
-    for dead in tracking.end_dead_runs():
-        begun = bool(history.get(dead).data_version)  # what a run is told last before its first step
-        way = f"`darkroom resume {dead[:8]}` goes on with it" if begun else "it had not begun, so there is nothing to go on with"
-        tell(f"note: run {dead[:8]} was killed; {way}")
+    """Ends what a killed process left in MLflow as running: leaves its bundle, tells the webhook, and says how to go on with it."""
+    for record in map(history.get, tracking.end_dead_runs()):
+        short = record.run_id[:8]
+        if not record.data_version:  # what a run is told last before its first step
+            tell(f"note: run {short} was killed; it had not begun, so there is nothing to go on with")
+            continue
+        error, way = KilledError(step_of_death(record)), f"`darkroom resume {short}` goes on with it"
+        tell(f"note: run {short} was killed{f' in {error.step}' if error.step else ''}; {way}")
+        try:
+            bury(record, error)
+        except Exception as second:  # such as a full disk
+            tell(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
+        links = {"run": run_page(record.run_id) or f"darkroom logs {short}"}
+        facts = {"run_id": record.run_id, "error": type(error).__name__}
+        if problem := notify(Message("failure", f"{record.experiment}: the run failed", f"{error}; {way}", links, facts)):
+            tell(f"note: {problem}")
 
 
 def check_clock(tell: Tell) -> None:

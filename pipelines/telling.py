@@ -6,7 +6,7 @@ from typing import Any
 
 from components.notifying import Kind, Message, notify
 from components.secrets import redact
-from components.store import run_page
+from components.store import run_page, version_page
 from components.versions import CHAMPION
 from pipelines.runs import Listener
 
@@ -27,6 +27,17 @@ def ending(outcome: Mapping[str, Any]) -> Message:
     links = {"run": run_page(outcome["run_id"]) or f"darkroom logs {outcome['run_id'][:8]}", "report": outcome["report"]}
     facts = {"run_id": outcome["run_id"], "model": model, "data_version": outcome["data_version"], "metrics": outcome["metrics"]}
     return Message(kind, what, outcome.get("reason", ""), links, facts)
+
+
+def by_hand(done: Mapping[str, Any]) -> Message:
+    """The message about a champion that a person chose.
+
+    Args:
+        done: What `darkroom promote --json` prints.
+    """
+    model = {"name": done["name"], "version": done["version"], "alias": CHAMPION}
+    links = {"model": version_page(done["name"], done["version"]) or f"darkroom models {done['name']}"}
+    return Message("promotion", f"{done['name']} version {done['version']} is the new champion", done["why"], links, {"model": model})
 
 
 @contextmanager

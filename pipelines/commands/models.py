@@ -76,8 +76,13 @@ def rollback(
 
 
 def _tell(done: dict[str, Any], as_json: bool) -> None:
+    from pipelines.progress import Progress
+    from pipelines.telling import by_hand, tell
+
     before = f", version {done['previous']} before" if done["previous"] else ""
     print(f"champion of {done['name']} is version {done['version']}{before if done['moved'] else ', as it was already'}")
+    if done["moved"]:
+        tell(by_hand(done), Progress())
     if as_json:
         print(json.dumps(done, ensure_ascii=False))
 

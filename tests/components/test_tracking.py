@@ -19,7 +19,7 @@ import pytest
 from components.errors import InputError
 from components.owners import is_dead, owner_tags
 from components.runlog import log_curves
-from components.store import newest_table, reaching, server_version
+from components.store import newest_table, reaching, server_version, version_page
 from components.tracking import (
     client,
     end_dead_runs,
@@ -354,3 +354,9 @@ def test_a_refusal_is_one_sentence_that_says_of_whom(
         raise MlflowException("t0ken secret", error_code=ErrorCode.Value(code))
     assert str(caught.value).startswith(f"the MLflow server at http://example.org {sentence}")
     assert "secret" not in str(caught.value) and "t0ken" not in str(caught.value)
+
+
+def test_a_version_s_page_is_an_address_without_credentials(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert version_page("red shoes", 3) == ""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org/mlflow/")
+    assert version_page("red shoes", 3) == "https://example.org/mlflow/#/models/red%20shoes/versions/3"

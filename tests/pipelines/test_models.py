@@ -13,6 +13,7 @@ from components.store import client
 from components.versions import BY_HAND, aliases, get_version, set_alias, set_tags, versions
 from pipelines.cli import app
 from pipelines.models import overview, promote, rollback
+from tests.webhook import webhook
 
 TAGS = {
     "darkroom.data_version": "0123456789abcdef.dir",
@@ -74,9 +75,23 @@ def test_a_promotion_by_hand_is_kept_with_its_reason(three: Path) -> None:
     assert "I looked at it" in say("models", "toys")
 
 
+def test_the_webhook_is_told_of_what_was_done_by_hand(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with webhook(monkeypatch, 200) as hook:
+        say("promote", "toys/3", "--reason", "I looked at it")
+        say("promote", "toys/3", "--reason", "it is the champion already")
+        say("rollback", "toys", "--reason", "it was slow")
+    assert [(body["event"], body["what"], body["model"]["version"]) for body in hook.bodies] == [
+        ("promotion", "toys version 3 is the new champion", 3),
+        ("promotion", "toys version 2 is the new champion", 2),
+    ]
+    assert hook.bodies[0]["why"] == get_version("toys", 3).tags[BY_HAND]
+    assert hook.bodies[1]["why"].endswith(": it was slow")
+    assert hook.bodies[1]["links"] == {"model": "darkroom models toys"}  # the store is no server
+
+
 def test_promoting_the_champion_changes_nothing(three: Path) -> None:
     before = (moves("toys"), versions("toys"))
-    assert promote("models:/toys/2", "again") == {"name": "toys", "version": 2, "previous": 2, "moved": False}
+    assert promote("models:/toys/2", "again") == {"name": "toys", "version": 2, "previous": 2, "moved": False, "why": ""}
     assert "as it was already" in say("promote", "toys/2", "--reason", "again")
     assert (moves("toys"), versions("toys")) == before
 
