@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.comparing import Comparison
+from pipelines.listing import value
 
 _NONE = "-"
 
@@ -32,6 +33,27 @@ def show(comparison: Comparison, console: Console) -> None:
     _section(console, "code", comparison.code)
     _section(console, "environment", comparison.environment)
     _measures(console, comparison)
+
+
+def why_best(comparison: Comparison, measure: str) -> str:
+    """Which of two runs is the better one by a measure, by how much, and what the two differ in; a sentence.
+
+    Args:
+        comparison: Of the second best run with the best.
+        measure: A column of the list of runs, in which both have a number.
+    """
+    second, best = comparison.before, comparison.after
+    mine, its = value(best, measure), value(second, measure)
+    change = next((row["change"] for row in comparison.measures if row["measure"] == measure and "change" in row), None)
+    lead = f"{change['change']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}] on {comparison.shared} test images: " if change else ""
+    verdict = change["verdict"] if change else "as good" if mine == its else f"{mine:.4f} against {its:.4f}"
+    settings = [f"{name}={_text(pair[1])} (there {_text(pair[0])})" for name, pair in comparison.settings.items()]
+    others = ("data", "code", "environment")
+    apart = [*settings, *(f"the {name}" for name in others if getattr(comparison, name))]
+    return (
+        f"best by {measure}: {best.run_id[:8]} ({best.name}), {mine:.4f}; against the next, {second.run_id[:8]}, {lead}{verdict}; "
+        f"they differ in {', '.join(apart) or 'nothing that is known'}"
+    )
 
 
 def _section(console: Console, title: str, pairs: Mapping[str, tuple[Any, Any]], note: str = "") -> None:

@@ -30,11 +30,9 @@ def runs(
 
     Example: `darkroom runs --best f1_macro --where "train.epochs>=10"`, or `darkroom runs 3f2a last`
     """
-    from components.tracking import end_dead_runs, use_store
     from pipelines.listing import Choice
 
-    use_store()
-    end_dead_runs()
+    _open_store()
     if two:
         if len(two) != 2:
             raise InputError(f"darkroom runs takes no run (a list) or two (a comparison), but {len(two)} came: {' '.join(two)}")
@@ -53,11 +51,9 @@ def gc(
 
     Example: `darkroom gc --keep 3 --dry-run`
     """
-    from components.tracking import end_dead_runs, use_store
     from pipelines.rubbish import collect
 
-    use_store()
-    end_dead_runs()
+    _open_store()
     done = collect(keep, days, dry_run=dry_run)
     for kind, size in done["bytes"].items():
         if done["number"][kind]:
@@ -69,10 +65,18 @@ def gc(
         print(json.dumps(done))
 
 
+def _open_store() -> None:
+    from components.tracking import use_store
+    from pipelines.notices import end_dead
+
+    use_store()
+    end_dead(lambda text: print(visible(text), file=sys.stderr))
+
+
 def _list(choice: Any, asked: list[str], as_json: bool) -> None:
     from pipelines import listing
 
-    found = listing.choose(choice)
+    found, why = listing.choose(choice), ""
     if not found:
         print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
     else:
@@ -83,8 +87,18 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
         _print(console, names[:shown], [row[:shown] for row in rows])
         if hidden := names[shown:]:
             print(f"not shown, for want of room: {', '.join(hidden)} (--columns chooses)", file=sys.stderr)
+    if choice.best and len(found) > 1:
+        why = _why_best(found[1], found[0], choice.best)
+        print(visible(why), file=sys.stderr)
     if as_json:
-        print(json.dumps({"runs": [listing.as_json(run) for run in found]}, ensure_ascii=False))
+        print(json.dumps({"runs": [listing.as_json(run) for run in found], "best": why}, ensure_ascii=False))
+
+
+def _why_best(second: Any, best: Any, measure: str) -> str:
+    from pipelines.comparing import compare
+    from pipelines.showing import why_best
+
+    return why_best(compare(second, best), measure)
 
 
 def _compare(before: str, after: str, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from components.evaluation import read_headline
 from components.runlog import log_files, log_measures, set_run_tags
 from components.tracking import finish_run, start_run
 from pipelines.comparing import compare
-from pipelines.showing import show
+from pipelines.showing import show, why_best
 from tests.finished import make
 
 
@@ -55,6 +55,11 @@ def test_two_runs_show_what_differed_and_what_it_did(mlflow_store: Path, tmp_pat
     assert "train.epochs" in page.getvalue()
     assert f"[{accuracy['change']['low']:+.4f}, {accuracy['change']['high']:+.4f}]" in page.getvalue()
     assert found.as_json()["settings"] == {"train.epochs": ["1", "5"]}
+    limits = f"{accuracy['change']['change']:+.4f} [{accuracy['change']['low']:+.4f}, {accuracy['change']['high']:+.4f}]"
+    assert why_best(found, "accuracy") == (
+        f"best by accuracy: {ids[1][:8]} (5 epochs), {accuracy['after']['value']:.4f}; against the next, {ids[0][:8]}, {limits} on "
+        "60 test images: better; they differ in train.epochs=5 (there 1), the data, the code, the environment"
+    )
 
 
 def test_images_that_came_and_went_are_counted(mlflow_store: Path, tmp_path: Path) -> None:
@@ -66,6 +71,7 @@ def test_images_that_came_and_went_are_counted(mlflow_store: Path, tmp_path: Pat
     assert found.changes == {"added": 36, "removed": 36, "relabelled": 0}
     assert found.note == "the runs share no test image, so they can't be compared image by image"
     assert not any("change" in row for row in found.measures)
+    assert f"against the next, {ids[0][:8]}, as good; they differ in the data" in why_best(found, "latency_ratio")
 
 
 def test_a_run_without_measures_is_compared_by_what_it_was_given(mlflow_store: Path) -> None:

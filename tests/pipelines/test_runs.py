@@ -147,7 +147,9 @@ def test_runs_are_compared_in_the_terminal(place: Project, first: dict[str, Any]
     rows = [line.split() for line in listed.stdout.split("\n")]
     assert rows[0] == ["run", "accuracy", "prune.max_drop"]
     assert [changed["run_id"][:8], f"{changed['metrics']['accuracy']:.4f}", "0.5"] in rows
-    known = {run["run_id"]: run for run in json.loads(listed.stdout.strip().split("\n")[-1])["runs"]}
+    answer = json.loads(listed.stdout.strip().split("\n")[-1])
+    assert answer["best"] in listed.stderr and answer["best"].startswith("best by accuracy: ")
+    known = {run["run_id"]: run for run in answer["runs"]}
     assert known[first["run_id"]]["data_version"] == first["data_version"]
     compared = place.darkroom("runs", first["run_id"], changed["run_id"], "--json")
     assert compared.returncode == 0, compared.stderr
