@@ -45,6 +45,7 @@ class Predictions:
         truth: `(N,) int64` class indices, or `(N, K)` of 0 and 1 for multi-label.
         predicted: As `truth`, after the model's thresholds.
         probabilities: `(N, K) float32`.
+        units: `(N,)` numbers from 0 without a gap: images of one number count as one, such as those of a patient.
     """
 
     image_ids: tuple[str, ...]
@@ -54,6 +55,7 @@ class Predictions:
     truth: Ints
     predicted: Ints
     probabilities: npt.NDArray[np.float32]
+    units: Ints
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -64,7 +66,7 @@ class Predictions:
         rows = [place[name] for name in image_ids]
         return Predictions(
             tuple(image_ids), tuple(self.paths[row] for row in rows), self.classes, self.task,
-            self.truth[rows], self.predicted[rows], self.probabilities[rows],
+            self.truth[rows], self.predicted[rows], self.probabilities[rows], renumbered(self.units[rows]),
         )  # fmt: skip
 
     def measures(self) -> dict[str, float]:
@@ -78,6 +80,13 @@ class Predictions:
         return [self.classes[index] for index in values]
 
 
+def renumbered(units: Ints) -> Ints:
+    """The same units, numbered from 0 without a gap in the order of their first rows."""
+    _, first, inverse = np.unique(units, return_index=True, return_inverse=True)
+    rank: Ints = np.argsort(np.argsort(first))[inverse]
+    return rank
+
+
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Writes `predictions.parquet`; equal predictions make equal bytes."""
     kind = pa.list_(pa.string()) if predictions.task == "multilabel" else pa.string()
@@ -85,6 +94,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "image_id": pa.array(predictions.image_ids, pa.string()),
         "path": pa.array(predictions.paths, pa.string()),
         "split": pa.array(["test"] * len(predictions), pa.string()),
+        "unit": pa.array(predictions.units, pa.int64()),
         "truth": pa.array(predictions.names(predictions.truth), kind),
         "predicted": pa.array(predictions.names(predictions.predicted), kind),
     }
@@ -108,6 +118,7 @@ def read_predictions(folder: Path) -> Predictions:
         truth=_indices(table["truth"].to_pylist(), classes, meaning["task"]),
         predicted=_indices(table["predicted"].to_pylist(), classes, meaning["task"]),
         probabilities=np.stack([table[_PREFIX + name].to_numpy() for name in classes], axis=1),
+        units=table["unit"].to_numpy() if "unit" in table.column_names else np.arange(len(table)),  # older ones lack it
     )
 
 

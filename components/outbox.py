@@ -43,16 +43,18 @@ class Delivered:
         sent: How many entries were delivered, by the pipeline's run.
         waiting: How many still wait, by file.
         why: Why they wait, by file.
+        living: How many entries processes that live have yet to deliver, by file.
         refused: Why MLflow refused entries for good, by the file in which they are kept.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, int] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    living: dict[str, int] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
-        """What a person should know, a sentence each."""
+        """What a person should know, a sentence each; processes that live speak for themselves."""
         found = [f"{number} entries of run {run[:8]} that had waited are in MLflow now" for run, number in sorted(self.sent.items())]
         return found + self.refusals() + [f"{number} entries wait in {path}: {self.why[path]}" for path, number in self.waiting.items()]
 
@@ -208,7 +210,7 @@ def deliver_left(folder: Path) -> Delivered:
     """Delivers what processes that are gone left in a folder; a child run that they could not end is ended.
 
     Returns:
-        What was delivered, and what still waits, also that of processes that live.
+        What was delivered, and what still waits.
     """
     result, store = Delivered(), shown(tracking_uri())
     for file in waiting.abandoned(folder):
@@ -221,7 +223,7 @@ def deliver_left(folder: Path) -> Delivered:
         file.close()
     for path in waiting.paths(folder):
         if str(path) not in result.waiting and (number := len(waiting.peek(path))):
-            result.waiting[str(path)], result.why[str(path)] = number, "the process that they are of lives, and delivers them itself"
+            result.living[str(path)] = number
     return result
 
 

@@ -44,12 +44,16 @@ def sync() -> tuple[dict[str, Any], list[str]]:
     """
     folder = Path(os.environ.get(outbox.FOLDER) or OUTBOX)
     result = outbox.deliver_left(folder)
-    notes = result.notes()
+    lives = "the process that they are of lives, and delivers them itself"
+    notes = result.notes() + [f"{number} entries wait in {path}: {lives}" for path, number in result.living.items()]
     if result.sent and not result.waiting:
         end_dead(notes.append)
     plain = {
         "delivered": dict(result.sent),
-        "waiting": [{"file": path, "entries": number, "why": result.why[path]} for path, number in result.waiting.items()],
+        "waiting": [
+            {"file": path, "entries": number, "why": result.why.get(path, lives)}
+            for path, number in (*result.waiting.items(), *result.living.items())
+        ],
         "refused": [{"file": path, "entries": len(why), "why": why[-1]} for path, why in result.refused.items()],
     }
     return plain, notes or [f"nothing waits in {folder}/"]

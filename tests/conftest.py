@@ -40,7 +40,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     held, tried = Counter[str](), Counter[str]()
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
-            for what in (value for name, value in report.user_properties if name == "counted" and (report.failed or report.when == "call")):
+            for what in (
+                value
+                for name, value in getattr(report, "user_properties", ())
+                if name == "counted" and (report.failed or report.when == "call")
+            ):
                 tried[what] += 1
                 held[what] += outcome == "passed"
     for what in sorted(tried):

@@ -34,7 +34,7 @@ def differences(before: Predictions, after: Predictions, num_resamples: int = 10
     earlier = dataclasses.replace(before.at(shared), truth=later.truth)
     change = {name: value - _scores(earlier, None)[name] for name, value in _scores(later, None).items()}
     drawn: dict[str, list[Floats]] = {name: [] for name in MEASURES}
-    for weights in resamples(len(shared), num_resamples, seed):
+    for weights in resamples(later.units, num_resamples, seed):
         values, others = _scores(later, weights), _scores(earlier, weights)
         for name in MEASURES:
             drawn[name].append(values[name] - others[name])

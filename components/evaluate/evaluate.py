@@ -15,7 +15,7 @@ from components.evaluate.intervals import intervals
 from components.evaluate.mistakes import mistakes
 from components.evaluate.plots import plots
 from components.evaluate.scored import num_trained_on, scored
-from components.evaluation import Predictions, write_predictions
+from components.evaluation import Predictions, renumbered, write_predictions
 from components.files import whole, write_json
 from components.images import Images, pixels
 from components.manifest import Manifest
@@ -87,7 +87,7 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
     """Answers for every row of a manifest, in its order.
 
     Args:
-        test: The rows.
+        test: The rows, with their `unit`.
         packed: Their files.
         predictor: The model.
         config: Batch size and threads.
@@ -108,6 +108,7 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
         test.targets(),
         labels_of(card, probabilities),
         probabilities,
+        renumbered(np.array(test.column("unit"))),
     )
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from components.evaluation import Predictions
-from components.measures import Floats, count, scores
+from components.measures import Floats, Ints, count, scores
 
 CONFIDENCE = 0.95
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro")
@@ -17,7 +18,8 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
     """Limits of the headline measures.
 
     Shares of independent images (`accuracy` of single-label tasks, `subset_accuracy`) get Wilson's interval, which
-    stays honest where no image was wrong; all others the percentiles of resampled test sets.
+    stays honest where no image was wrong; all others the percentiles of resampled test sets. Images of one unit, such as a
+    patient's, come and go together.
 
     Args:
         predictions: Answers on the test images.
@@ -33,10 +35,20 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
     values = _bootstrap(predictions, num_resamples, seed)
     right = predictions.truth == predictions.predicted
     if predictions.task == "multilabel":
-        values["subset_accuracy"] = wilson(int(right.all(1).sum()), len(right))
+        values["subset_accuracy"] = _share(right.all(1), predictions.units, num_resamples, seed)
     else:
-        values["accuracy"] = values["f1_micro"] = wilson(int(right.sum()), len(right))
+        values["accuracy"] = values["f1_micro"] = _share(right, predictions.units, num_resamples, seed)
     return {name: {"low": low, "high": high} for name, (low, high) in sorted(values.items())}
+
+
+def _share(right: npt.NDArray[np.bool_], units: Ints, num_resamples: int, seed: int) -> tuple[float, float]:
+    num_units = int(units.max()) + 1
+    if num_units == len(right):
+        return wilson(int(right.sum()), num_units)
+    if right.all() or not right.any():  # every resampled test set says the same
+        return wilson(num_units if right.all() else 0, num_units)
+    drawn = [weights @ right / weights.sum(1) for weights in resamples(units, num_resamples, seed)]
+    return _limits(np.concatenate(drawn))
 
 
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:
@@ -50,7 +62,7 @@ def wilson(num_right: int, num_images: int) -> tuple[float, float]:
 
 def _bootstrap(predictions: Predictions, num_resamples: int, seed: int) -> dict[str, tuple[float, float]]:
     drawn: dict[str, list[Floats]] = {name: [] for name in MEASURES}
-    for weights in resamples(len(predictions), num_resamples, seed):
+    for weights in resamples(predictions.units, num_resamples, seed):
         counts = count(predictions.truth, predictions.predicted, len(predictions.classes), weights)
         values = scores(counts, predictions.task)
         for name in MEASURES:
@@ -60,16 +72,29 @@ def _bootstrap(predictions: Predictions, num_resamples: int, seed: int) -> dict[
         defined = np.concatenate(parts)
         defined = defined[np.isfinite(defined)]
         if len(defined):
-            low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-            limits[name] = (float(low), float(high))
+            limits[name] = _limits(defined)
     return limits
 
 
-def resamples(num_images: int, num_resamples: int, seed: int) -> Iterator[Floats]:
-    """Test sets drawn with replacement: how often each image stands in each, `(S, N) float64`, some S at a time."""
+def _limits(drawn: Floats) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def resamples(units: Ints, num_resamples: int, seed: int) -> Iterator[Floats]:
+    """Test sets drawn with replacement, whole units at a time.
+
+    Args:
+        units: `(N,)` numbers from 0 without a gap: images of one number come and go together.
+        num_resamples: Test sets.
+        seed: Decides which.
+
+    Yields:
+        `(S, N) float64`: how often each image stands in each of some of the test sets.
+    """
     rng = np.random.default_rng(seed)
-    step = max(1, _CHUNK // num_images)
+    num_units = int(units.max()) + 1
+    step = max(1, _CHUNK // len(units))
     for start in range(0, num_resamples, step):
-        number = min(step, num_resamples - start)
-        rows = rng.integers(num_images, size=(number, num_images)) + np.arange(number)[:, None] * num_images
-        yield np.bincount(rows.ravel(), minlength=number * num_images).reshape(number, num_images).astype(np.float64)
+        drawn = rng.multinomial(num_units, np.full(num_units, 1 / num_units), size=min(step, num_resamples - start))
+        yield drawn[:, units].astype(np.float64)

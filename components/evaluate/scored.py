@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from components import manifest as manifests
@@ -18,6 +19,8 @@ from components.images import Images
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.manifest import Manifest
+from components.split.claims import ties
+from components.split.units import units
 
 
 @contextmanager
@@ -30,13 +33,14 @@ def scored(images: Path, splits: Manifest, config: EvaluateConfig) -> Iterator[t
         config: `data` and `data_version`.
 
     Yields:
-        The rows, with the classes and the task of the splits, and their files.
+        The rows, with the classes and the task of the splits and a column `unit` (images of one number count as one), and
+        their files.
 
     Raises:
         InputError: The evaluation set can't be read, holds no usable image, or has labels that the splits don't know.
     """
     if not config.data:
-        yield splits.where("test"), Images(images)
+        yield _with_units(splits).where("test"), Images(images)
         return
     with tempfile.TemporaryDirectory() as place:
         packed = Path(place) / "images"
@@ -62,4 +66,9 @@ def _read(packed: Path, place: Path, splits: Manifest, config: EvaluateConfig) -
             f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model knows "
             f"{', '.join(map(repr, splits.classes[:20]))} only; name the labels alike, or leave those images out"
         )
-    return replace(rows, classes=splits.classes, task=splits.task)
+    return _with_units(replace(rows, classes=splits.classes, task=splits.task))
+
+
+def _with_units(rows: Manifest) -> Manifest:
+    """Adds which images count as one: those of a user's group or of a cluster of duplicates, directly or through others."""
+    return replace(rows, table=rows.table.append_column("unit", pa.array(units(ties(rows, None)))))

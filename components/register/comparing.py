@@ -2,19 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from components import manifest
 from components.comparison import ClassChange, Comparison, Difference
+from components.evaluate.intervals import resamples
 from components.evaluation import Predictions
-from components.measures import Floats, Ints, count, one_hot, scores
-from components.register.paired import bootstrap, fall, mcnemar, resamples, share_interval
+from components.measures import Floats, count, one_hot, scores
+from components.register.paired import bootstrap, fall, mcnemar, share_interval
 from components.register.ranking import ranking
-from components.split.claims import ties
-from components.split.units import units
 
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro")  # beside the measure that decides
 RANKING = ("roc_auc", "average_precision")
@@ -22,23 +19,14 @@ SHARES = ("accuracy", "f1_micro")  # shares of rightly answered images where eac
 NUM_CLASSES = 40  # whose change is kept, the largest fall first
 
 
-def units_of(splits: Path) -> dict[str, int]:
-    """Which images count as one, by `image_id`: a user's group, a cluster of duplicates."""
-    table = manifest.read(splits)
-    return dict(zip(table.column("image_id"), units(ties(table, None)).tolist(), strict=True))
-
-
-def compare(
-    mine: Predictions, theirs: Predictions, unit_of: Mapping[str, int], measure: str, rival: str, *, num_resamples: int, seed: int
-) -> Comparison | None:
+def compare(mine: Predictions, theirs: Predictions, measure: str, rival: str, *, num_resamples: int, seed: int) -> Comparison | None:
     """Compares a new model with another one.
 
-    Both are judged by the new model's labels, because later labels mend earlier ones.
+    Both are judged by the new model's labels, because later labels mend earlier ones, and by its units.
 
     Args:
         mine: The new model's answers on its test images.
         theirs: The other's on its own; classes and task are the same, and at least one image.
-        unit_of: Images that count as one, by `image_id`, see `units_of`.
         measure: What decides.
         rival: What the other model is called.
         num_resamples: Test sets that are drawn for intervals and p-values.
@@ -51,8 +39,7 @@ def compare(
     shared = [name for name in mine.image_ids if name in known]
     here = mine.at(shared)
     there = dataclasses.replace(theirs.at(shared), truth=here.truth)
-    unit = np.unique([unit_of.get(name, -1 - place) for place, name in enumerate(shared)], return_inverse=True)[1].astype(np.int64)
-    differences = _differences(here, there, unit, dict.fromkeys((measure, *SHOWN)), num_resamples, seed)
+    differences = _differences(here, there, dict.fromkeys((measure, *SHOWN)), num_resamples, seed)
     if measure not in differences:
         return None
     right, other = _right(here), _right(there)
@@ -61,9 +48,9 @@ def compare(
     return Comparison(
         rival=rival,
         differences=tuple(differences.values()),
-        classes=_changes(here, there, unit),
+        classes=_changes(here, there),
         num_shared=len(shared),
-        num_units=int(unit.max()) + 1,
+        num_units=int(here.units.max()) + 1,
         num_won=int((right & ~other).sum()),
         num_lost=int((other & ~right).sum()),
         num_new=len(new),
@@ -77,17 +64,15 @@ def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
     return np.all(equal, axis=1) if equal.ndim == 2 else equal
 
 
-def _differences(
-    mine: Predictions, theirs: Predictions, unit: Ints, names: Mapping[str, None], num_resamples: int, seed: int
-) -> dict[str, Difference]:
+def _differences(mine: Predictions, theirs: Predictions, names: Mapping[str, None], num_resamples: int, seed: int) -> dict[str, Difference]:
     """McNemar's test for shares of independent images, resampled test sets for all else."""
     pairs = {
         name: (score, other)
         for name in names
         if (score := mine.measures().get(name)) is not None and (other := theirs.measures().get(name)) is not None
     }
-    exact = mine.task != "multilabel" and int(unit.max()) + 1 == len(unit)
-    drawn = _gains(mine, theirs, unit, [name for name in pairs if not (exact and name in SHARES)], num_resamples, seed)
+    exact = mine.task != "multilabel" and int(mine.units.max()) + 1 == len(mine)
+    drawn = _gains(mine, theirs, [name for name in pairs if not (exact and name in SHARES)], num_resamples, seed)
     found = {}
     for name, (score, other) in pairs.items():
         if len(drawn.get(name, ())):
@@ -100,10 +85,10 @@ def _differences(
     return found
 
 
-def _gains(mine: Predictions, theirs: Predictions, unit: Ints, names: list[str], num_resamples: int, seed: int) -> dict[str, Floats]:
+def _gains(mine: Predictions, theirs: Predictions, names: list[str], num_resamples: int, seed: int) -> dict[str, Floats]:
     """What the new model gains on each resampled test set on which both values are defined, `(S,)` a measure."""
     parts: dict[str, list[Floats]] = {name: [] for name in names}
-    for weights in resamples(unit, num_resamples, seed) if names else ():
+    for weights in resamples(mine.units, num_resamples, seed) if names else ():
         first, second = _values(mine, weights, names), _values(theirs, weights, names)
         for name in names:
             parts[name].append(first[name] - second[name])
@@ -116,12 +101,12 @@ def _values(predictions: Predictions, weights: Floats, names: list[str]) -> dict
     return counted | {name: ranking(predictions, weights, name) for name in names if name in RANKING}
 
 
-def _changes(mine: Predictions, theirs: Predictions, unit: Ints) -> tuple[ClassChange, ...]:
+def _changes(mine: Predictions, theirs: Predictions) -> tuple[ClassChange, ...]:
     """Each class's recall in both models; a unit counts for whoever is right on more of its images."""
     meant = one_hot(mine.truth, len(mine.classes))
     found, other = (meant * one_hot(answers.predicted, len(mine.classes)) for answers in (mine, theirs))
-    net = np.zeros((int(unit.max()) + 1, len(mine.classes)))
-    np.add.at(net, unit, found - other)
+    net = np.zeros((int(mine.units.max()) + 1, len(mine.classes)))
+    np.add.at(net, mine.units, found - other)
     support = meant.sum(0)
     rows = [
         ClassChange(

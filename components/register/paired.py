@@ -1,14 +1,10 @@
 """Paired tests: two models have answered the same images, so only the images on which they differ can tell them apart."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy.stats import binom
 
 from components.evaluate.intervals import wilson
-from components.measures import Floats, Ints
-
-_CHUNK = 4_000_000  # numbers held at once
+from components.measures import Floats
 
 
 def mcnemar(num_won: int, num_lost: int) -> float:
@@ -64,25 +60,6 @@ def _correlation(both: int, won: int, lost: int, none: int) -> float:
     if product > 0:
         product = max(product - (both + won + lost + none) / 2, 0.0)
     return float(product / margins**0.5)
-
-
-def resamples(unit: Ints, num_resamples: int, seed: int) -> Iterator[Floats]:
-    """Test sets drawn with replacement, whole units at a time.
-
-    Args:
-        unit: `(N,)` numbers from 0 without a gap: images with the same number come and go together.
-        num_resamples: Test sets.
-        seed: Decides which.
-
-    Yields:
-        `(S, N)` how often each image stands in each of some of the test sets.
-    """
-    rng = np.random.default_rng(seed)
-    num_units = int(unit.max()) + 1
-    step = max(1, _CHUNK // len(unit))
-    for start in range(0, num_resamples, step):
-        drawn = rng.multinomial(num_units, np.full(num_units, 1 / num_units), size=min(step, num_resamples - start))
-        yield drawn[:, unit].astype(np.float64)
 
 
 def bootstrap(gains: Floats) -> tuple[float, float, float]:

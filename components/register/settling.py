@@ -17,7 +17,7 @@ from components.outcome import Verdict
 from components.packaging import bundle_sha256, log_bundle
 from components.register.baseline import constant_answer
 from components.register.candidate import Candidate
-from components.register.comparing import compare, units_of
+from components.register.comparing import compare
 from components.register.config import RegisterConfig
 from components.register.costs import cost_limits
 from components.register.keeping import keep_bundle
@@ -97,7 +97,7 @@ def _judge(candidate: Candidate, best: Version | None, config: RegisterConfig) -
         if kept_answers is None or refused:
             return Verdict(CHALLENGER, refused, best.number)
         theirs = kept_answers
-    compared = compare(mine, theirs, units_of(candidate.splits), config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
+    compared = compare(mine, theirs, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
     rival = _number(best)
     if compared is None:
         return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", rival)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics
 
@@ -29,7 +30,8 @@ def answers(task: Task, num_images: int = 40, seed: int = 0) -> Predictions:
     high = 2 if task == "multilabel" else len(classes)
     probabilities = rng.dirichlet(np.ones(len(classes)), size=num_images).astype(np.float32)
     names = tuple(f"image {number}" for number in range(num_images))
-    return Predictions(names, names, classes, task, rng.integers(high, size=shape), rng.integers(high, size=shape), probabilities)
+    truth, predicted = rng.integers(high, size=shape), rng.integers(high, size=shape)
+    return Predictions(names, names, classes, task, truth, predicted, probabilities, np.arange(num_images) // 4)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -43,7 +45,7 @@ def test_predictions_come_back_as_they_were_written(task: Task, tmp_path: Path) 
         written.classes,
         task,
     )
-    for name in ("truth", "predicted", "probabilities"):
+    for name in ("truth", "predicted", "probabilities", "units"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
         assert getattr(read, name).dtype == getattr(written, name).dtype
     assert read.measures() == written.measures()
@@ -51,10 +53,18 @@ def test_predictions_come_back_as_they_were_written(task: Task, tmp_path: Path) 
 
 def test_rows_are_found_by_image_in_the_order_asked_for() -> None:
     every = answers("multiclass")
-    some = every.at(["image 7", "image 2"])
-    assert some.paths == ("image 7", "image 2")
-    assert some.truth.tolist() == [every.truth[7], every.truth[2]]
-    np.testing.assert_array_equal(some.probabilities, every.probabilities[[7, 2]])
+    some = every.at(["image 7", "image 2", "image 4"])
+    assert some.paths == ("image 7", "image 2", "image 4")
+    assert some.truth.tolist() == [every.truth[7], every.truth[2], every.truth[4]]
+    np.testing.assert_array_equal(some.probabilities, every.probabilities[[7, 2, 4]])
+    assert some.units.tolist() == [0, 1, 0]
+
+
+def test_predictions_from_before_units_were_kept_count_each_image_by_itself(tmp_path: Path) -> None:
+    write_predictions(tmp_path / PREDICTIONS, answers("multiclass"))
+    table = pq.read_table(tmp_path / PREDICTIONS)
+    pq.write_table(table.drop_columns(["unit"]), tmp_path / PREDICTIONS)
+    assert read_predictions(tmp_path).units.tolist() == list(range(40))
 
 
 def test_confusion_counts_rows_of_truth_and_columns_of_answers(tmp_path: Path) -> None:

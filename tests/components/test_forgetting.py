@@ -12,7 +12,7 @@ def answers(predicted: list[int], truth: list[int], first: int = 0, classes: tup
     probabilities = np.eye(len(classes), dtype=np.float32)[predicted]
     names = tuple(f"image {number}" for number in numbers)
     paths = tuple(f"{number}.png" for number in numbers)
-    return Predictions(names, paths, classes, "multiclass", np.array(truth), np.array(predicted), probabilities)
+    return Predictions(names, paths, classes, "multiclass", np.array(truth), np.array(predicted), probabilities, np.arange(len(truth)))
 
 
 def test_what_was_right_and_is_wrong_is_forgotten() -> None:

@@ -24,6 +24,7 @@ from components.owners import OWNER, STDIN, owner_tags
 from components.parents import KNOWN_PARENT
 from components.store import client, tracking_uri
 from components.tracking import end_dead_runs, finish_run, open_run, start_run, step_run
+from pipelines.delivering import sync
 from tests.servers import free_port
 
 CURVE = [0.5, 0.25, 0.125]
@@ -190,11 +191,13 @@ def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str,
         process.start()
         assert said.wait(60)
         alive = deliver_left(folder)
+        told = sync()[1]
         process.kill()
         process.join()
     (path,) = waiting.paths(folder)
-    assert (alive.sent, alive.waiting) == ({}, {str(path): 5})
-    assert alive.notes() == [f"5 entries wait in {path}: the process that they are of lives, and delivers them itself"]
+    assert (alive.sent, alive.waiting, alive.living) == ({}, {}, {str(path): 5})
+    assert alive.notes() == []
+    assert told == [f"5 entries wait in {path}: the process that they are of lives, and delivers them itself"]
     with path.open("a") as file:
         file.write('{"kind": "metrics", "st')  # what a kill in the middle of writing leaves
     assert deliver_left(folder).sent == {parent: 6}

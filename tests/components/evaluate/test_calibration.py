@@ -11,7 +11,7 @@ def test_error_is_the_mean_gap_between_confidence_and_hit_rate() -> None:
     likely = np.array([0.95, 0.95, 0.95, 0.65], np.float32)
     probabilities = np.stack([likely, (1 - likely) / 2, (1 - likely) / 2], 1)
     truth = np.array([0, 0, 1, 0])
-    some = Predictions(("",) * 4, ("",) * 4, ("a", "b", "c"), "multiclass", truth, np.zeros(4, np.int64), probabilities)
+    some = Predictions(("",) * 4, ("",) * 4, ("a", "b", "c"), "multiclass", truth, np.zeros(4, np.int64), probabilities, np.arange(4))
     found = calibration(some)
     assert found.number.tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 0, 3]
     assert found.error == pytest.approx((3 * abs(0.95 - 2 / 3) + 0.35) / 4, abs=1e-6)
@@ -28,6 +28,7 @@ def test_binary_asks_how_often_the_positive_class_was_there() -> None:
         truth,
         np.array([0, 0, 0, 0, 1]),
         np.stack([1 - positive, positive], 1),
+        np.arange(5),
     )
     found = calibration(some)
     assert found.hit_rate[0] == 0.25

@@ -1,5 +1,7 @@
 """Intervals equal closed forms, and hold the truth about as often as they say."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -11,7 +13,8 @@ from components.manifest import Task
 
 def answers(truth: np.ndarray, predicted: np.ndarray, task: Task = "multiclass") -> Predictions:
     names = tuple(str(number) for number in range(len(truth)))
-    return Predictions(names, names, ("a", "b", "c"), task, truth, predicted, np.zeros((len(truth), 3), np.float32))
+    units = np.arange(len(truth))
+    return Predictions(names, names, ("a", "b", "c"), task, truth, predicted, np.zeros((len(truth), 3), np.float32), units)
 
 
 @pytest.mark.parametrize(("num_right", "num_images"), [(0, 10), (7, 10), (10, 10), (985, 1000)])
@@ -25,6 +28,29 @@ def test_perfect_answers_on_few_images_are_not_claimed_to_be_certain() -> None:
     low, high = intervals(answers(truth, truth), 200, 0)["accuracy"].values()
     assert low == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6)
     assert high == 1.0
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_images_of_a_group_come_and_go_together(task: Task) -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(2, size=(30, 3)) if task == "multilabel" else rng.integers(3, size=30)
+    predicted = truth.copy()
+    predicted[:6] = 1 - truth[:6] if task == "multilabel" else (truth[:6] + 1) % 3
+    alone = answers(truth, predicted, task)
+    tenfold = answers(truth.repeat(10, 0), predicted.repeat(10, 0), task)
+    grouped = dataclasses.replace(tenfold, units=np.arange(30).repeat(10))
+    name = "subset_accuracy" if task == "multilabel" else "accuracy"
+    widths = [limits["high"] - limits["low"] for limits in (intervals(some, 4000, 0)[name] for some in (alone, grouped, tenfold))]
+    spread = 2 * 1.96 * np.sqrt(0.2 * 0.8 / 30)
+    assert widths[:2] == pytest.approx([spread, spread], abs=0.03)
+    assert widths[2] == pytest.approx(spread / np.sqrt(10), abs=0.01)
+
+
+def test_groups_without_a_mistake_are_as_certain_as_so_many_images() -> None:
+    truth = np.arange(60) % 3
+    grouped = dataclasses.replace(answers(truth, truth), units=np.arange(60) // 3)
+    low, high = intervals(grouped, 200, 0)["accuracy"].values()
+    assert (low, high) == (pytest.approx(20 / (20 + 1.959964**2), abs=1e-6), 1.0)
 
 
 def test_the_same_seed_draws_the_same_test_sets_and_another_seed_others() -> None:

@@ -45,6 +45,17 @@ def test_it_takes_the_place_of_the_test_split(write_data: Write, write_model: Wr
     assert (worst["path"], worst["predicted"]) == ("red/102.png", "blue")
 
 
+def test_images_of_a_patient_count_as_one(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
+    images, splits = write_data(ROWS)
+    source = write_frozen(tmp_path / "frozen", FROZEN)
+    patients = {"red/100.png": "p1", "red/101.png": "p2", "red/102.png": "p1", "blue/103.png": ""}
+    rows = [f"{path},{path.partition('/')[0]},{patient}" for path, patient in patients.items()]
+    (source / "labels.csv").write_text("\n".join(["path,label,patient", *rows]))
+    evaluate(images, splits, write_model(), tmp_path / "evaluation", config=config(source))
+    answers = read_predictions(tmp_path / "evaluation")
+    assert dict(zip(answers.paths, answers.units, strict=True)) == {"blue/103.png": 0, "red/100.png": 1, "red/101.png": 2, "red/102.png": 1}
+
+
 def test_a_file_that_is_no_image_is_left_out(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     source = write_frozen(tmp_path / "frozen", FROZEN)

@@ -1,6 +1,6 @@
 """Two models on the same images, against scikit-learn."""
 
-from pathlib import Path
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from sklearn.metrics import average_precision_score, recall_score, roc_auc_score
 
 from components.comparison import Comparison
 from components.evaluation import Predictions
-from components.manifest import Manifest, Task, make_table
+from components.manifest import Task
 from components.measures import Floats, Ints
 from components.model import decide
 from components.register.baseline import constant_answer
-from components.register.comparing import compare, units_of
+from components.register.comparing import compare
 from components.register.ranking import average_precision, ranking, roc_auc
 
 CLASSES = ("cat", "dog", "owl")
@@ -30,11 +30,13 @@ def model(skill: float, seed: int, task: Task = "multiclass", num_images: int = 
     thresholds = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * 3}[task]
     names = tuple(f"{prefix}{number}" for number in range(num_images))
     truth = meant if task == "multilabel" else meant.argmax(1)
-    return Predictions(names, names, CLASSES[:num_classes], task, truth, decide(task, probabilities, thresholds), probabilities)
+    return Predictions(
+        names, names, CLASSES[:num_classes], task, truth, decide(task, probabilities, thresholds), probabilities, np.arange(num_images)
+    )
 
 
-def duel(mine: Predictions, theirs: Predictions, measure: str = "f1_macro", unit_of: dict[str, int] | None = None) -> Comparison:
-    compared = compare(mine, theirs, unit_of or {}, measure, "version 1", num_resamples=300, seed=0)
+def duel(mine: Predictions, theirs: Predictions, measure: str = "f1_macro") -> Comparison:
+    compared = compare(mine, theirs, measure, "version 1", num_resamples=300, seed=0)
     assert compared is not None
     return compared
 
@@ -100,27 +102,19 @@ def test_images_of_a_group_count_as_one_voice() -> None:
     truth = np.zeros(12, dtype=int)
     names = tuple("abcdefghijkl")
     sure = np.eye(2, dtype=np.float32)
-    theirs = Predictions(names, names, CLASSES[:2], "multiclass", truth, truth, sure[truth])
+    theirs = Predictions(names, names, CLASSES[:2], "multiclass", truth, truth, sure[truth], np.arange(12))
     fallen = np.ones(12, dtype=int)
-    mine = Predictions(names, names, CLASSES[:2], "multiclass", truth, fallen, sure[fallen])
+    mine = Predictions(names, names, CLASSES[:2], "multiclass", truth, fallen, sure[fallen], np.arange(12))
     one_each = duel(mine, theirs, "accuracy")
-    in_groups = duel(mine, theirs, "accuracy", {name: place // 6 for place, name in enumerate(names)})
+    in_groups = duel(dataclasses.replace(mine, units=np.arange(12) // 6), theirs, "accuracy")
     assert (one_each.num_units, one_each.classes[0].p_value, one_each.main.test) == (12, 1 / 4096, "mcnemar")
     assert (in_groups.num_units, in_groups.classes[0].p_value, in_groups.main.test) == (2, 1 / 4, "bootstrap")
 
 
-def test_groups_and_clusters_are_read_from_the_splits(tmp_path: Path) -> None:
-    columns = {"path": ["a", "b", "c", "d"], "image_id": ["1", "2", "3", "4"], "label": ["x", "y", "x", "y"]}
-    columns |= {"group": ["p", "p", None, None], "cluster": [None, "k", "k", None], "split": ["test"] * 4}
-    Manifest(make_table(columns), ("x", "y"), "binary", "v").write(tmp_path / "splits")
-    units = units_of(tmp_path / "splits")
-    assert units["1"] == units["2"] == units["3"] != units["4"]
-
-
 def test_a_measure_that_is_not_defined_there_is_no_comparison() -> None:
     names, sure = ("a", "b"), np.eye(2, dtype=np.float32)
-    mine = Predictions(names, names, CLASSES[:2], "multiclass", np.zeros(2, int), np.zeros(2, int), sure[[0, 0]])
-    assert compare(mine, mine, {}, "roc_auc", "version 1", num_resamples=100, seed=0) is None
+    mine = Predictions(names, names, CLASSES[:2], "multiclass", np.zeros(2, int), np.zeros(2, int), sure[[0, 0]], np.arange(2))
+    assert compare(mine, mine, "roc_auc", "version 1", num_resamples=100, seed=0) is None
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])

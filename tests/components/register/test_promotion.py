@@ -20,12 +20,12 @@ def answers(
     """Answers that are sure of themselves."""
     ids = tuple(names) if names else tuple(f"{number:03d}" for number in range(len(truth)))
     sure = np.eye(len(classes), dtype=np.float32)[predicted]
-    return Predictions(ids, ids, classes, task, np.array(truth), np.array(predicted), sure)
+    return Predictions(ids, ids, classes, task, np.array(truth), np.array(predicted), sure, np.arange(len(truth)))
 
 
 def judge(mine: Predictions, theirs: Predictions, rival: int = 4, costs: tuple[Limit, ...] = (), **settings: Any) -> Verdict:
     config = RegisterConfig(**{"measure": "accuracy", "num_resamples": 200, **settings})
-    compared = compare(mine, theirs, {}, config.measure, f"version {rival}", num_resamples=200, seed=0)
+    compared = compare(mine, theirs, config.measure, f"version {rival}", num_resamples=200, seed=0)
     assert compared is not None
     return decide(compared, costs, rival, config)
 
