@@ -71,10 +71,13 @@ def start_run(
     Raises:
         InputError: The experiment was deleted.
     """
-    store = client()
-    run = store.create_run(experiment_id(experiment), run_name=run_name, tags={**source_tags(), **owner_tags(), **tags})
-    describe_run(run.info.run_id, params, data_source, data_version)
-    return str(run.info.run_id)
+    store, owner, experiment = client(), owner_tags(), experiment_id(experiment)
+    run_id = str(store.create_run(experiment, run_name=run_name, tags={**source_tags(), **owner, **tags}).info.run_id)
+    for twin in running([experiment], " AND ".join(f"tags.`{name}` = '{value}'" for name, value in owner.items())):
+        if twin.info.run_id != run_id and DATA_VERSION not in twin.data.tags:  # a lost answer made MLflow ask again
+            store.delete_run(twin.info.run_id)
+    describe_run(run_id, params, data_source, data_version)
+    return run_id
 
 
 def describe_run(run_id: str, params: Params, data_source: str, data_version: str) -> None:

@@ -132,10 +132,16 @@ def register_version(name: str, run_id: str, model_id: str, tags: Mapping[str, s
         model_id: The logged model, see `components.packaging.log_bundle`.
         tags: What is known of it.
         description: Markdown for a person.
+
+    Returns:
+        The version. Where an answer of the server's was lost, MLflow has asked again and there are two: the first stays.
     """
     ensure_model(name)
-    made = client().create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
-    return _version(made)
+    client().create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
+    *twins, first = [version for version in versions(name) if (version.run_id, version.tags.get(SHA256)) == (run_id, tags[SHA256])]
+    for twin in twins:
+        client().delete_model_version(name, str(twin.number))
+    return first
 
 
 def set_tags(version: Version, tags: Mapping[str, str]) -> None:
