@@ -334,7 +334,7 @@ def answering(nobody: str) -> Iterator[list[tuple[int, str]]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", int(nobody.rsplit(":", 1)[1])), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield answers
         server.shutdown()
 
