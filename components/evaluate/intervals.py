@@ -96,5 +96,7 @@ def resamples(units: Ints, num_resamples: int, seed: int) -> Iterator[Floats]:
     num_units = int(units.max()) + 1
     step = max(1, _CHUNK // len(units))
     for start in range(0, num_resamples, step):
-        drawn = rng.multinomial(num_units, np.full(num_units, 1 / num_units), size=min(step, num_resamples - start))
-        yield drawn[:, units].astype(np.float64)
+        number = min(step, num_resamples - start)
+        drawn = rng.integers(num_units, size=(number, num_units)) + np.arange(number)[:, None] * num_units
+        times = np.bincount(drawn.ravel(), minlength=number * num_units).reshape(number, num_units)
+        yield times[:, units].astype(np.float64)

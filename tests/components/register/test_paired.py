@@ -102,7 +102,8 @@ def test_the_bootstrap_agrees_with_swapping_the_answers_of_whole_units() -> None
         swap = (rng.integers(0, 2, (2000, 80)) == 1)[:, unit]
         seen = _f1(truth, mine) - _f1(truth, worse)
         swapped = [_f1(truth, np.where(row, worse, mine)) - _f1(truth, np.where(row, mine, worse)) for row in swap]
-        assert p_value == pytest.approx(np.mean(np.abs(swapped) >= abs(seen) - 1e-12), abs=0.05)
+        expected = float(np.mean(np.abs(swapped) >= abs(seen) - 1e-12))
+        assert p_value == pytest.approx(expected, abs=0.02 + 0.2 * expected)  # F1 is no mean: the two agree where it matters
         assert low < seen < high
 
 
