@@ -155,10 +155,15 @@ def settings(record: Record) -> dict[str, dict[str, Any]]:
     return sections
 
 
+def attempts(record: Record) -> list[Record]:
+    """The children of a run, one each time that a step was begun, oldest first."""
+    found = _search([_experiment_id(record)], f"tags.`{PARENT}` = '{record.run_id}'")
+    return sorted((_record(run, record.experiment) for run in found), key=lambda child: child.started)
+
+
 def steps(record: Record) -> dict[str, Record]:
     """The children of a run by the step's name; of a step that ran twice the one that finished, whatever the clock said then."""
-    found = _search([_experiment_id(record)], f"tags.`{PARENT}` = '{record.run_id}'")
-    children = sorted((_record(run, record.experiment) for run in found), key=lambda child: (child.status == "finished", child.started))
+    children = sorted(attempts(record), key=lambda child: child.status == "finished")
     return {child.tags.get(STEP, child.name): child for child in children}
 
 

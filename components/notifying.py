@@ -1,4 +1,4 @@
-"""Notifying: one message to a webhook at the end of a run: what happened, why, and where to look.
+"""Notifying: one message to a webhook when a run has ended or a champion was chosen: what happened, why, and where to look.
 
 The address is a secret: it comes from the environment, and nothing here prints, logs or raises it.
 """

@@ -158,6 +158,11 @@ def here() -> Outbox:
     return _outbox(folder, shown(tracking_uri()), bool(folder) and has_owner(), os.getpid())
 
 
+def at(folder: Path) -> Outbox:
+    """An outbox of this process whose words wait in a folder, whatever the environment says."""
+    return _outbox(str(folder.absolute()), shown(tracking_uri()), False, os.getpid())
+
+
 def settle() -> None:
     """The last try of a step; where nobody looks after what it leaves, as in a pod that goes with it, it waits for the store."""
     box = here()

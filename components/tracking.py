@@ -29,6 +29,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 STEP = "darkroom.step"
 CACHED = "darkroom.cached"
 ERROR = "darkroom.error"
+START_KEY = "darkroom.start_key"  # drawn anew for each start of a run
 RESUMED = "darkroom.resumed"  # how often a failed run was taken up again
 SETTINGS = "settings.json"  # artifact of a parent run: its settings, exactly
 
@@ -71,10 +72,11 @@ def start_run(
     Raises:
         InputError: The experiment was deleted.
     """
-    store, owner, experiment = client(), owner_tags(), experiment_id(experiment)
-    run_id = str(store.create_run(experiment, run_name=run_name, tags={**source_tags(), **owner, **tags}).info.run_id)
-    for twin in running([experiment], " AND ".join(f"tags.`{name}` = '{value}'" for name, value in owner.items())):
-        if twin.info.run_id != run_id and DATA_VERSION not in twin.data.tags:  # a lost answer made MLflow ask again
+    store, place, key = client(), experiment_id(experiment), uuid.uuid4().hex
+    made = store.create_run(place, run_name=run_name, tags={**source_tags(), **owner_tags(), **tags, START_KEY: key})
+    run_id = str(made.info.run_id)
+    for twin in running([place], f"tags.`{START_KEY}` = '{key}'"):
+        if twin.info.run_id != run_id:  # an answer was lost, and MLflow asked again
             store.delete_run(twin.info.run_id)
     describe_run(run_id, params, data_source, data_version)
     return run_id

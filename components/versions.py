@@ -77,8 +77,16 @@ def versions(name: str) -> list[Version]:
 
 
 def find_version(name: str, sha256: str) -> Version | None:
-    """The newest version of a model that holds exactly this bundle."""
-    return next((version for version in versions(name) if version.tags.get(SHA256) == sha256), None)
+    """The first version of a model that holds exactly this bundle."""
+    return next((version for version in reversed(versions(name)) if version.tags.get(SHA256) == sha256), None)
+
+
+def drop_twins(version: Version) -> None:
+    """Deletes versions of the same model by the same run: the server's answer was lost, and MLflow asked for it again."""
+    for other in versions(version.name):
+        same = (other.run_id, other.tags.get(SHA256)) == (version.run_id, version.tags.get(SHA256))
+        if same and other.number != version.number and DECISION not in other.tags:
+            client().delete_model_version(other.name, str(other.number))
 
 
 def aliases(name: str) -> dict[str, int]:
@@ -130,18 +138,15 @@ def register_version(name: str, run_id: str, model_id: str, tags: Mapping[str, s
         name: The model's name.
         run_id: The run that made it.
         model_id: The logged model, see `components.packaging.log_bundle`.
-        tags: What is known of it.
+        tags: What is known of it, `SHA256` among it.
         description: Markdown for a person.
 
     Returns:
-        The version. Where an answer of the server's was lost, MLflow has asked again and there are two: the first stays.
+        The version; where the server's answer was lost and MLflow has asked again, the first of the two, see `drop_twins`.
     """
     ensure_model(name)
-    client().create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
-    *twins, first = [version for version in versions(name) if (version.run_id, version.tags.get(SHA256)) == (run_id, tags[SHA256])]
-    for twin in twins:
-        client().delete_model_version(name, str(twin.number))
-    return first
+    made = client().create_model_version(name, f"models:/{model_id}", run_id, dict(tags), description=description, model_id=model_id)
+    return find_version(name, tags[SHA256]) or _version(made)
 
 
 def set_tags(version: Version, tags: Mapping[str, str]) -> None:

@@ -58,21 +58,21 @@ class Comparison:
         return {**runs, **{name: _plain(getattr(self, name)) for name in names}}
 
 
-def compare(before: Record, after: Record) -> Comparison:
+def compare(before: Record, after: Record, only: str = "") -> Comparison:
     """Compares two runs, from what MLflow knows of them alone.
 
     Args:
         before: The run that the other is compared with.
         after: The other run; its labels count where the two differ.
+        only: One measure, where no more is asked for: then images are not counted either, and intervals are a little coarser.
     """
-    measures, note, shared = _measures(before, after)
+    measures, note, shared = _measures(before, after, only)
+    counts = {} if only else _counts(before, after)
     return Comparison(
         before,
         after,
-        data=_different(
-            {"version": _pair(before, after, "data_version"), "source": _pair(before, after, "source"), **_counts(before, after)}
-        ),
-        changes=_changed_images(before, after) if before.data_version != after.data_version else {},
+        data=_different({"version": _pair(before, after, "data_version"), "source": _pair(before, after, "source"), **counts}),
+        changes=_changed_images(before, after) if before.data_version != after.data_version and not only else {},
         settings=_different({name: (before.params.get(name), after.params.get(name)) for name in sorted({*before.params, *after.params})}),
         code=_different(_code(before, after)),
         environment=_different({tag.removeprefix("darkroom."): _tags(before, after, tag) for tag in ENVIRONMENT}),
@@ -115,17 +115,21 @@ def _labels(run: Record) -> dict[str, Any] | None:
         return dict(zip(table.column("image_id"), table.column("labels" if table.task == "multilabel" else "label"), strict=True))
 
 
-def _measures(before: Record, after: Record) -> tuple[list[dict[str, Any]], str, int]:
+def _measures(before: Record, after: Record, only: str) -> tuple[list[dict[str, Any]], str, int]:
     rows, note, shared = [], "", 0
     for variant, prefix in _VARIANTS:
+        names = [name for name in HEADLINE if only in ("", prefix + name)]
+        if not names:
+            continue
         with tempfile.TemporaryDirectory() as place:
             folders = [history.evaluation(run, variant, _made(Path(place) / side)) for side, run in (("a", before), ("b", after))]
             limits = [read_metrics(folder)["intervals"] if folder else {} for folder in folders]
-            answers = [read_predictions(folder) if folder else None for folder in folders]
-        note = _refusal(*answers) or note
-        change = differences(*answers) if all(answers) and not _refusal(*answers) else {}  # type: ignore[arg-type]
-        shared = num_shared(*answers) if change else shared  # type: ignore[arg-type]
-        for name in HEADLINE:
+            ours, theirs = (read_predictions(folder) if folder else None for folder in folders)
+        refused, change = _refusal(ours, theirs), dict[str, dict[str, float]]()
+        if ours and theirs and not refused:
+            change, shared = differences(ours, theirs, num_resamples=200 if only else 1000), num_shared(ours, theirs)
+        note = refused or note
+        for name in names:
             values = before.metrics.get(prefix + name), after.metrics.get(prefix + name)
             if values != (None, None):
                 rows.append(_row(prefix + name, values, [limit.get(name) for limit in limits], change.get(name)))

@@ -13,26 +13,14 @@ from components.history import Record
 from components.runlog import set_run_tags
 from components.secrets import redact
 from components.store import client
+from components.tracking import STEP
 from pipelines import room
-from pipelines.failure import KEPT_IN_RUN, write_bundle
+from pipelines.failure import KEPT_IN_RUN, KilledError, write_bundle
 from pipelines.local import Execution
 from pipelines.places import OUTBOX, ROOT
 
 if TYPE_CHECKING:
     from pipelines.runs import Listener, Plan
-
-
-class KilledError(Exception):
-    """A run's process was gone before the run had ended.
-
-    Attributes:
-        step: In which step; empty where it was in none, or is not known.
-    """
-
-    def __init__(self, step: str) -> None:
-        where = f" in {step}" if step else ""
-        super().__init__(f"the run was killed{where}: by hand, by the system for want of memory, or with the machine")
-        self.step = step
 
 
 def prepare(run_id: str) -> None:
@@ -109,7 +97,7 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
         error.add_note(f"note: {note}")
     tracking.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
     if bundle:
-        _send_bundle(run_id, bundle)
+        _send_bundle(outbox.here(), run_id, bundle)
     outbox.settle()
 
 
@@ -123,18 +111,18 @@ def bury(record: Record, error: KilledError) -> None:
     folder = ROOT / record.run_id
     if folder.is_dir():
         facts = {"run_id": record.run_id, "experiment": record.experiment, "data_version": record.data_version, "source": record.source}
-        _send_bundle(record.run_id, write_bundle(folder, facts, history.settings(record), error))
+        _send_bundle(outbox.at(OUTBOX), record.run_id, write_bundle(folder, facts, history.settings(record), error))
 
 
 def step_of_death(record: Record) -> str:
     """The step in which a run was killed; empty where it was between two, or where its logs are not in this checkout."""
     newest = max((ROOT / record.run_id).glob("logs/*.log"), key=lambda path: path.stat().st_mtime_ns, default=Path())
-    child = history.steps(record).get(newest.stem)
-    return "" if child and child.status == "finished" else newest.stem
+    tries = [child for child in history.attempts(record) if child.tags.get(STEP) == newest.stem]
+    return "" if tries and tries[-1].status == "finished" else newest.stem
 
 
-def _send_bundle(run_id: str, bundle: Path) -> None:
-    outbox.here().send({"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN})
+def _send_bundle(box: outbox.Outbox, run_id: str, bundle: Path) -> None:
+    box.send({"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN})
 
 
 def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:

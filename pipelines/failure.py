@@ -27,6 +27,19 @@ _TRACEBACK = "Traceback (most recent call last)"
 _END = 200  # lines of each log
 
 
+class KilledError(Exception):
+    """A run's process was gone before the run had ended.
+
+    Attributes:
+        step: In which step; empty where it was in none, or is not known.
+    """
+
+    def __init__(self, step: str) -> None:
+        where = f" in {step}" if step else ""
+        super().__init__(f"the run was killed{where}: by hand, by the system for want of memory, or with the machine")
+        self.step = step
+
+
 def write_bundle(folder: Path, facts: Mapping[str, Any], params: Mapping[str, Any], error: BaseException) -> Path:
     """Writes the bundle beside a run.
 
@@ -43,7 +56,7 @@ def write_bundle(folder: Path, facts: Mapping[str, Any], params: Mapping[str, An
     step = str(getattr(error, "step", ""))
     files = {
         "error.json": _json({**facts, "step": step, "kind": type(error).__name__, "error": str(error)}),
-        "traceback.txt": _traceback(logs.get(step, ""), error),
+        "traceback.txt": _traceback("" if isinstance(error, KilledError) else logs.get(step, ""), error),
         "settings.json": _json(params),
         "environment.json": _json(_environment(folder)),
         **{f"logs/{name}.log": text for name, text in logs.items()},

@@ -1,35 +1,61 @@
-"""What a person is told before a run starts: which runs were killed, and that a clock goes wrong."""
+"""What a person is told when a command opens the store: which runs were killed, and that a clock goes wrong."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
-from components import history, tracking
+from components import history, outbox, tracking
 from components.faults import explain
+from components.history import Record
 from components.notifying import Message, notify
 from components.secrets import redact
 from components.store import run_page
-from pipelines.concluding import KilledError, bury, step_of_death
+from pipelines.concluding import bury, step_of_death
+from pipelines.failure import KilledError
+from pipelines.holding import wait_for
+from pipelines.places import OUTBOX, ROOT
 
 Tell = Callable[[str], None]
 
 
+def open_store(tell: Tell) -> None:
+    """Opens the store, delivers what waited for it, and ends what a killed process left there as running.
+
+    Raises:
+        InputError: The store can't be used.
+    """
+    tracking.use_store()
+    for note in outbox.deliver_left(OUTBOX).notes():
+        tell(f"note: {note}")
+    end_dead(tell)
+
+
 def end_dead(tell: Tell) -> None:
     """Ends what a killed process left in MLflow as running: leaves its bundle, tells the webhook, and says how to go on with it."""
-    for record in map(history.get, tracking.end_dead_runs()):
-        short = record.run_id[:8]
-        if not record.data_version:  # what a run is told last before its first step
-            tell(f"note: run {short} was killed; it had not begun, so there is nothing to go on with")
-            continue
-        error, way = KilledError(step_of_death(record)), f"`darkroom resume {short}` goes on with it"
-        tell(f"note: run {short} was killed{f' in {error.step}' if error.step else ''}; {way}")
-        try:
-            bury(record, error)
-        except Exception as second:  # such as a full disk
-            tell(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
-        links = {"run": run_page(record.run_id) or f"darkroom logs {short}"}
-        facts = {"run_id": record.run_id, "error": type(error).__name__}
-        if problem := notify(Message("failure", f"{record.experiment}: the run failed", f"{error}; {way}", links, facts)):
-            tell(f"note: {problem}")
+    problem = ""
+    with wait_for(ROOT / "locks" / "dead", "", lambda text: None) if ROOT.is_dir() else nullcontext():  # else two tell the webhook
+        for record in map(history.get, tracking.end_dead_runs()):
+            if not record.data_version:  # what a run is told last before its first step
+                tell(f"note: run {record.run_id[:8]} was killed; it had not begun, so there is nothing to go on with")
+                continue
+            message = _bury(record, tell)
+            problem = problem or notify(message)  # a webhook that is dead is not asked again
+    if problem:
+        tell(f"note: {problem}")
+
+
+def _bury(record: Record, tell: Tell) -> Message:
+    """Leaves a killed run's bundle; gives what the webhook is told."""
+    short, error = record.run_id[:8], KilledError(step_of_death(record))
+    way = f"`darkroom resume {short}` goes on with it"
+    tell(f"note: run {short} was killed{f' in {error.step}' if error.step else ''}; {way}")
+    try:
+        bury(record, error)
+    except Exception as second:  # such as a full disk
+        tell(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
+    links = {"run": run_page(record.run_id) or f"darkroom logs {short}"}
+    facts = {"run_id": record.run_id, "error": type(error).__name__}
+    return Message("failure", f"{record.experiment}: the run failed", f"{error}; {way}", links, facts)
 
 
 def check_clock(tell: Tell) -> None:

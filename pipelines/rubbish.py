@@ -106,7 +106,8 @@ def _runs_that_stay(known: Iterable[Record], aliased: set[str], keep: int, days:
     for run in known:  # newest first
         last[run.experiment] = last.get(run.experiment, 0) + 1
         folder = ROOT / run.run_id
-        resumable = run.status in ("failed", "killed") and folder.exists() and not _old(folder, days * 86_400)
+        worked = [path for path in (folder / "logs", folder / "artifacts") if path.exists()]
+        resumable = run.status in ("failed", "killed") and not all(_old(path, days * 86_400) for path in worked)
         if last[run.experiment] <= keep or run.status == "running" or resumable:
             stay.add(run.run_id)
     here = {folder.name for folder in _run_folders()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, claims, history, outbox, registry, steps, tracking, versions
+from components import STEPS, claims, history, registry, steps, tracking, versions
 from components.claims import ASKS, CLAIM, KEY, TakenError
 from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
@@ -23,8 +23,8 @@ from pipelines.delivering import Courier
 from pipelines.freezing import frozen
 from pipelines.holding import hold_run, wait_for
 from pipelines.local import PROCESSES, Runner, View, execute
-from pipelines.notices import check_clock, end_dead
-from pipelines.places import OUTBOX, ROOT
+from pipelines.notices import check_clock, end_dead, open_store
+from pipelines.places import ROOT
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 PARAMS = Path("params.yaml")
@@ -182,10 +182,7 @@ def make_ready(view: Listener) -> None:
     Raises:
         InputError: The store can't be used.
     """
-    tracking.use_store()
-    for note in outbox.deliver_left(OUTBOX).notes():
-        view.note(f"note: {note}")
-    end_dead(view.note)
+    open_store(view.note)
     check_clock(view.note)
 
 

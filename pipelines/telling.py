@@ -1,4 +1,4 @@
-"""Telling people through the webhook how a run ended."""
+"""Telling people through the webhook how a run ended, and who is champion by hand."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,7 +37,9 @@ def by_hand(done: Mapping[str, Any]) -> Message:
     """
     model = {"name": done["name"], "version": done["version"], "alias": CHAMPION}
     links = {"model": version_page(done["name"], done["version"]) or f"darkroom models {done['name']}"}
-    return Message("promotion", f"{done['name']} version {done['version']} is the new champion", done["why"], links, {"model": model})
+    return Message(
+        "promotion", f"{done['name']} version {done['version']} is the new champion", redact(done["why"]), links, {"model": model}
+    )
 
 
 @contextmanager

@@ -21,7 +21,8 @@ def differences(before: Predictions, after: Predictions, num_resamples: int = 10
         seed: Decides which.
 
     Returns:
-        `change`, `low` and `high` for each measure that is defined; nothing where the models share no image.
+        `change`, `low` and `high` for each measure that is defined; nothing where the models share no image. A single unit of
+        images, such as those of one patient, tells nothing: -1 to 1.
 
     Source:
         Efron and Tibshirani 1993, An introduction to the bootstrap, sections 8.3 and 13.3: paired data.
@@ -38,6 +39,8 @@ def differences(before: Predictions, after: Predictions, num_resamples: int = 10
         values, others = _scores(later, weights), _scores(earlier, weights)
         for name in MEASURES:
             drawn[name].append(values[name] - others[name])
+    if later.units.max() == 0:
+        return {name: {"change": float(value), "low": -1.0, "high": 1.0} for name, value in change.items() if np.isfinite(value)}
     defined = {name: values[np.isfinite(values)] for name, values in ((name, np.concatenate(parts)) for name, parts in drawn.items())}
     return {name: _limits(float(change[name]), values) for name, values in defined.items() if len(values) and np.isfinite(change[name])}
 

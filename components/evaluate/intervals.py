@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from components.evaluation import Predictions
 from components.measures import Floats, Ints, count, scores
@@ -19,7 +18,7 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
 
     Shares of independent images (`accuracy` of single-label tasks, `subset_accuracy`) get Wilson's interval, which
     stays honest where no image was wrong; all others the percentiles of resampled test sets. Images of one unit, such as a
-    patient's, come and go together.
+    patient's, come and go together; a single unit can't tell how far another would be off.
 
     Args:
         predictions: Answers on the test images.
@@ -34,21 +33,14 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
     """
     values = _bootstrap(predictions, num_resamples, seed)
     right = predictions.truth == predictions.predicted
-    if predictions.task == "multilabel":
-        values["subset_accuracy"] = _share(right.all(1), predictions.units, num_resamples, seed)
-    else:
-        values["accuracy"] = values["f1_micro"] = _share(right, predictions.units, num_resamples, seed)
+    right = right.all(1) if right.ndim == 2 else right
+    num_units, certain = int(predictions.units.max()) + 1, right.all() or not right.any()  # then each resample says the same
+    if num_units == 1:
+        values = dict.fromkeys(values, (0.0, 1.0))
+    elif num_units == len(right) or certain:
+        limits = wilson(num_units * int(right.all()) if certain else int(right.sum()), num_units)
+        values |= dict.fromkeys(["subset_accuracy"] if predictions.task == "multilabel" else ["accuracy", "f1_micro"], limits)
     return {name: {"low": low, "high": high} for name, (low, high) in sorted(values.items())}
-
-
-def _share(right: npt.NDArray[np.bool_], units: Ints, num_resamples: int, seed: int) -> tuple[float, float]:
-    num_units = int(units.max()) + 1
-    if num_units == len(right):
-        return wilson(int(right.sum()), num_units)
-    if right.all() or not right.any():  # every resampled test set says the same
-        return wilson(num_units if right.all() else 0, num_units)
-    drawn = [weights @ right / weights.sum(1) for weights in resamples(units, num_resamples, seed)]
-    return _limits(np.concatenate(drawn))
 
 
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:
@@ -61,19 +53,16 @@ def wilson(num_right: int, num_images: int) -> tuple[float, float]:
 
 
 def _bootstrap(predictions: Predictions, num_resamples: int, seed: int) -> dict[str, tuple[float, float]]:
-    drawn: dict[str, list[Floats]] = {name: [] for name in MEASURES}
+    names = [*MEASURES, *(["subset_accuracy"] if predictions.task == "multilabel" else [])]
+    exact = (predictions.truth == predictions.predicted).reshape(len(predictions), -1).all(1)
+    drawn: dict[str, list[Floats]] = {name: [] for name in names}
     for weights in resamples(predictions.units, num_resamples, seed):
         counts = count(predictions.truth, predictions.predicted, len(predictions.classes), weights)
-        values = scores(counts, predictions.task)
-        for name in MEASURES:
+        values = scores(counts, predictions.task) | {"subset_accuracy": weights @ exact / weights.sum(1)}
+        for name in names:
             drawn[name].append(values[name])
-    limits = {}
-    for name, parts in drawn.items():
-        defined = np.concatenate(parts)
-        defined = defined[np.isfinite(defined)]
-        if len(defined):
-            limits[name] = _limits(defined)
-    return limits
+    found = {name: values[np.isfinite(values)] for name, values in ((name, np.concatenate(parts)) for name, parts in drawn.items())}
+    return {name: _limits(values) for name, values in found.items() if len(values)}
 
 
 def _limits(drawn: Floats) -> tuple[float, float]:

@@ -75,7 +75,9 @@ def _differences(mine: Predictions, theirs: Predictions, names: Mapping[str, Non
     drawn = _gains(mine, theirs, [name for name in pairs if not (exact and name in SHARES)], num_resamples, seed)
     found = {}
     for name, (score, other) in pairs.items():
-        if len(drawn.get(name, ())):
+        if len(mine) > 1 and mine.units.max() == 0:  # one group of images can't tell what another would
+            found[name] = Difference(name, score, other, -1.0, 1.0, 1.0, "bootstrap")
+        elif len(drawn.get(name, ())):
             found[name] = Difference(name, score, other, *bootstrap(drawn[name]), "bootstrap")
         elif name not in drawn:
             right, wrong = _right(mine), _right(theirs)

@@ -31,6 +31,7 @@ from components.versions import (
     REASON,
     Version,
     champion,
+    drop_twins,
     ensure_model,
     find_version,
     get_version,
@@ -77,6 +78,7 @@ def _add(candidate: Candidate, run_id: str) -> Version:
 
 def _seal(version: Version, best: Version | None, verdict: Verdict) -> None:
     """Writes the decision down around the move of the alias, so that a crash anywhere in between can be made good."""
+    drop_twins(version)
     set_tags(version, _tags(verdict))
     if verdict.decision == CHALLENGER:
         set_alias(version, CHALLENGER)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -66,17 +67,16 @@ def gc(
 
 
 def _open_store() -> None:
-    from components.tracking import use_store
-    from pipelines.notices import end_dead
+    from pipelines.notices import open_store
 
-    use_store()
-    end_dead(lambda text: print(visible(text), file=sys.stderr))
+    open_store(lambda text: print(visible(text), file=sys.stderr))
 
 
 def _list(choice: Any, asked: list[str], as_json: bool) -> None:
     from pipelines import listing
 
-    found, why = listing.choose(choice), ""
+    ordered = listing.choose(replace(choice, limit=max(choice.limit, 2)))
+    found, why = ordered[: choice.limit], ""
     if not found:
         print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
     else:
@@ -87,18 +87,23 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
         _print(console, names[:shown], [row[:shown] for row in rows])
         if hidden := names[shown:]:
             print(f"not shown, for want of room: {', '.join(hidden)} (--columns chooses)", file=sys.stderr)
-    if choice.best and len(found) > 1:
-        why = _why_best(found[1], found[0], choice.best)
+    if choice.best and len(ordered) > 1:
+        why = _why_best(ordered[1], ordered[0], choice.best)
         print(visible(why), file=sys.stderr)
     if as_json:
         print(json.dumps({"runs": [listing.as_json(run) for run in found], "best": why}, ensure_ascii=False))
 
 
 def _why_best(second: Any, best: Any, measure: str) -> str:
+    from components.faults import explain
+    from components.secrets import redact
     from pipelines.comparing import compare
     from pipelines.showing import why_best
 
-    return why_best(compare(second, best), measure)
+    try:
+        return why_best(compare(second, best, only=measure), measure)
+    except Exception as error:  # such as an artifact store that is away: the list is there all the same
+        return f"what the best has over the next can't be told: {explain(error) or redact(str(error))[:300]}"
 
 
 def _compare(before: str, after: str, as_json: bool) -> None:

@@ -79,13 +79,13 @@ def test_the_webhook_is_told_of_what_was_done_by_hand(three: Path, monkeypatch: 
     with webhook(monkeypatch, 200) as hook:
         say("promote", "toys/3", "--reason", "I looked at it")
         say("promote", "toys/3", "--reason", "it is the champion already")
-        say("rollback", "toys", "--reason", "it was slow")
+        say("rollback", "toys", "--reason", "it was slow, and password=opensesame")
     assert [(body["event"], body["what"], body["model"]["version"]) for body in hook.bodies] == [
         ("promotion", "toys version 3 is the new champion", 3),
         ("promotion", "toys version 2 is the new champion", 2),
     ]
     assert hook.bodies[0]["why"] == get_version("toys", 3).tags[BY_HAND]
-    assert hook.bodies[1]["why"].endswith(": it was slow")
+    assert hook.bodies[1]["why"].endswith(": it was slow, and password=***")
     assert hook.bodies[1]["links"] == {"model": "darkroom models toys"}  # the store is no server
 
 

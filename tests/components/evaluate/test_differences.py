@@ -35,6 +35,12 @@ def test_images_of_a_group_change_together() -> None:
     assert (in_tens["high"] - in_tens["low"]) / (alone["high"] - alone["low"]) == pytest.approx(np.sqrt(10), rel=0.1)
 
 
+def test_a_single_group_tells_nothing() -> None:
+    truth = np.zeros(40, np.int64)
+    lone = dataclasses.replace(answers(truth, truth), units=np.zeros(40, np.int64))
+    assert differences(answers(truth, truth + 1), lone)["accuracy"] == {"change": 1.0, "low": -1.0, "high": 1.0}
+
+
 def test_only_shared_images_count_judged_by_the_later_labels() -> None:
     truth = np.zeros(40, np.int64)
     before, after = answers(truth, truth), answers(truth[:20] + 1, truth[:20] + 1, first=30)

@@ -46,6 +46,13 @@ def test_images_of_a_group_come_and_go_together(task: Task) -> None:
     assert widths[2] == pytest.approx(spread / np.sqrt(10), abs=0.01)
 
 
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_a_single_group_can_t_tell_how_far_another_would_be_off(task: Task) -> None:
+    truth = np.tile([0, 1, 1], (20, 1)) if task == "multilabel" else np.arange(20) % 3
+    lone = dataclasses.replace(answers(truth, np.roll(truth, 1, 0), task), units=np.zeros(20, int))
+    assert {tuple(limits.values()) for limits in intervals(lone, 200, 0).values()} == {(0.0, 1.0)}
+
+
 def test_groups_without_a_mistake_are_as_certain_as_so_many_images() -> None:
     truth = np.arange(60) % 3
     grouped = dataclasses.replace(answers(truth, truth), units=np.arange(60) // 3)

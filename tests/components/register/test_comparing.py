@@ -107,6 +107,8 @@ def test_images_of_a_group_count_as_one_voice() -> None:
     mine = Predictions(names, names, CLASSES[:2], "multiclass", truth, fallen, sure[fallen], np.arange(12))
     one_each = duel(mine, theirs, "accuracy")
     in_groups = duel(dataclasses.replace(mine, units=np.arange(12) // 6), theirs, "accuracy")
+    one_group = duel(dataclasses.replace(mine, units=np.zeros(12, dtype=int)), theirs, "accuracy")
+    assert (one_group.num_units, one_group.classes[0].p_value, one_group.main.p_value) == (1, 1 / 2, 1.0)
     assert (one_each.num_units, one_each.classes[0].p_value, one_each.main.test) == (12, 1 / 4096, "mcnemar")
     assert (in_groups.num_units, in_groups.classes[0].p_value, in_groups.main.test) == (2, 1 / 4, "bootstrap")
 
