@@ -208,7 +208,7 @@ def test_of_two_runs_at_once_the_second_waits_and_takes_over_when_the_first_is_k
         outcome = json.loads(second.communicate()[0].strip().split("\n")[-1])
     text = (tmp_path / "told").read_text()
     assert text.startswith(f"process {first.pid} does the same: waiting until it has ended\nnote: run ")
-    assert " was killed; `darkroom resume " in text
+    assert " was killed in train; `darkroom resume " in text
     assert outcome["steps"]["split"]["cached"]
     assert_as_undisturbed(stage.project, straight, outcome)
 
