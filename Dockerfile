@@ -20,6 +20,7 @@ RUN --mount=type=secret,id=pip_config --mount=type=secret,id=ca_bundle --mount=t
 # The code, readable by every user whatever the umask of the checkout, and compiled because nothing can be written later.
 # requirements.lock belongs to it whatever was installed: the version of a step's code is a hash of both, everywhere.
 FROM ${BASE} AS code
+COPY darkroom /app/darkroom
 COPY components /app/components
 COPY pipelines /app/pipelines
 COPY params.yaml requirements.lock /app/

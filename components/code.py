@@ -26,7 +26,7 @@ def code_version(step: str) -> str:
 
 
 def code_files(step: str) -> list[Path]:
-    """The files under `components/` that a step uses: what its module imports, what that imports, and templates beside them."""
+    """The files of the product that a step uses: what its module imports, what that imports, and templates beside them."""
     found: set[Path] = set()
     waiting = [_file(f"components.{step}.{step}")]
     while waiting:
@@ -45,7 +45,7 @@ def _imports(path: Path) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == "components"]
+    return [name for name in names if name.split(".")[0] in ("components", "darkroom")]
 
 
 def _file(module: str) -> Path | None:

@@ -20,7 +20,7 @@ from components.files import whole
 
 RECORD = ROOT / "build" / "image"
 CODE_LABEL, LOCK_LABEL = "darkroom.code", "darkroom.lock"
-_HELD = ("components", "pipelines")
+_HELD = ("pipelines", "components", "darkroom")
 
 
 def code_hash(lock: str, root: Path = ROOT) -> str:

@@ -36,7 +36,7 @@ def sentences(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("package", ["components", "pipelines"])
+@pytest.mark.parametrize("package", ["pipelines", "components", "darkroom"])
 def test_no_sentence_of_ours_is_taken_for_a_secret(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.environ", {})
     known = [text for path in (ROOT / package).rglob("*.py") for text in sentences(path)]

@@ -82,7 +82,7 @@ def remembered() -> Iterator[None]:
 def root_of(copy: Path) -> Path:
     """A copy of what the image is made of, to change and build from."""
     here = Path(__file__).parents[2]
-    held = ("components", "pipelines")
+    held = ("pipelines", "components", "darkroom")
     for name in held:
         shutil.copytree(here / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Dockerfile", ".dockerignore", "params.yaml", "pyproject.toml", "requirements.lock"):

@@ -70,7 +70,7 @@ def test_every_secret_that_the_settings_name_is_made_with_its_keys(platform: Pla
 
 
 def test_the_page_and_the_program_say_the_same_when_it_fails() -> None:
-    sources = [*(ROOT / "components").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")]
+    sources = [path for floor in ("darkroom", "components", "pipelines") for path in (ROOT / floor).rglob("*.py")]
     code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(path.read_text() for path in sources))  # sentences that span lines
     rows = re.findall(r"^\| `([^`]+)` \|", TEXT.split("## When it fails")[1], re.MULTILINE)
     from_kubernetes = {"ImagePullBackOff", "OOMKilled"}
@@ -81,7 +81,7 @@ def test_the_page_and_the_program_say_the_same_when_it_fails() -> None:
 
 def test_every_variable_on_the_page_is_one_that_is_read() -> None:
     named = set(re.findall(r"\b(?:DARKROOM|GIT|KF)_[A-Z_0-9]+\b", TEXT)) - {"GIT_TOKEN"}
-    code = "\n".join(path.read_text() for folder in ("components", "pipelines") for path in (ROOT / folder).rglob("*.py"))
+    code = "\n".join(path.read_text() for folder in ("darkroom", "components", "pipelines") for path in (ROOT / folder).rglob("*.py"))
     import kfp.client
 
     assert {name for name in named if name not in code and name not in vars(kfp.client.client).values()} == set()
