@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.exceptions import S3DownloadFailedError
 
-from components.errors import InputError
-from components.secrets import redact
+from darkroom.system.errors import InputError
+from darkroom.system.secrets import redact
 
 STARTED = "started"  # an empty object, written before the work: who may not write finds out before hours of it
 _FAILURES = (BotoCoreError, ClientError, Boto3Error, S3DownloadFailedError)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 LOCK = "lock"
 ADDRESS = r"s3://(?P<bucket>[a-z0-9][-a-z0-9.]{1,61}[a-z0-9])(/(?P<prefix>[^\s?#@:]*))?"

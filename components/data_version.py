@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from components.errors import InputError
-from components.files import whole
 from components.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 
 
 def data_version(source: Path) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 
 from components.parents import PARENT
 from components.runlog import log_curves, log_files, log_texts, set_run_tags
-from components.secrets import redact
 from components.store import client, pages, tracking_uri
+from darkroom.system.secrets import redact
 
 Entry = Mapping[str, Any]
 

@@ -5,10 +5,10 @@ import os
 from components import tracking
 from components.claims import end_claims
 from components.notifying import Message, notify
-from components.owners import kubeflow_tags
 from components.parents import find_place
 from components.runlog import set_run_tags
-from components.secrets import redact
+from darkroom.system.processes import kubeflow_tags
+from darkroom.system.secrets import redact
 
 OUTCOME = "darkroom.outcome"
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import yaml
 
-from components.errors import InputError
-from components.files import read_json
 from components.outcome import Variant
 from components.parents import DATA_VERSION, PARENT
 from components.registry import EVALUATION_KEPT
@@ -19,6 +17,8 @@ from components.runlog import as_measure
 from components.store import client, pages
 from components.tracking import SETTINGS, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, aliases, versions
+from darkroom.system.errors import InputError
+from darkroom.system.files import read_json
 
 _ACTIVE_ONLY, _DELETED_ONLY = 1, 2  # as MLflow numbers its views
 _SLACK = timedelta(minutes=5)  # so far clocks of different machines may differ

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.files import whole
+from darkroom.system.files import whole
 
 Action = Literal["dropped", "relabelled", "flagged"]
 

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from components import files, images
-from components.errors import InputError
+from components import images
 from components.manifest import Task
+from darkroom.system import files
+from darkroom.system.errors import InputError
 
 CARD, WEIGHTS, GRAPH = "model.json", "weights.safetensors", "model.onnx"
 MAX_SIDE_PX = 1024

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from components import waiting
 from components.delivery import Entry, deliver, is_away, ping, reason_of, status_of
-from components.owners import has_owner
 from components.store import reaching, shown, tracking_uri
 from components.waiting import Waiting
+from darkroom.system.processes import has_owner
 
 FOLDER = "DARKROOM_OUTBOX"  # where files wait
 PATIENCE = "DARKROOM_MLFLOW_PATIENCE_S"  # how long is waited for MLflow where nothing can be done without it

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.comparison import Comparison, Limit
-from components.files import read_json, write_json
 from components.forgetting import Forgotten
+from darkroom.system.files import read_json, write_json
 
 Variant = Literal["full", "pruned"]
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision")  # what a person looks for first

@@ -16,16 +16,15 @@ from components.store import client
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-_PACKAGE = Path(__file__).resolve().parent
-_CODE = (
-    "__init__",
-    "errors",
-    "files",
-    "images",
-    "manifest",
-    "model",
-    "volume",
-)  # what `pyfunc_model` needs; a test loads it without the rest
+_ROOT = Path(__file__).resolve().parents[1]
+_CODE = (  # what `pyfunc_model` needs; a test loads it without the rest
+    "components.images",
+    "components.manifest",
+    "components.model",
+    "components.volume",
+    "darkroom.system.errors",
+    "darkroom.system.files",
+)
 _REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
 _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose values differ from time to time
 
@@ -63,9 +62,9 @@ def log_bundle(run_id: str, bundle: Path, example: bytes, measures: Mapping[str,
             mlflow_model=mlflow.models.Model(
                 artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
             ),
-            python_model=str(_PACKAGE / "pyfunc_model.py"),
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
             artifacts={"bundle": shutil.copytree(bundle, f"{place}/bundle")},  # MLflow keeps the folder's own name
-            code_paths=[str(_copy_code(Path(place)))],
+            code_paths=_copy_code(Path(place)),
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
             signature=_signature(card),
             input_example=pd.DataFrame({"image": [example]}),
@@ -87,13 +86,18 @@ def _signature(card: ModelCard) -> "ModelSignature":
     return ModelSignature(Schema([ColSpec("binary", "image")]), outputs)
 
 
-def _copy_code(place: Path) -> Path:
-    """The few modules that answering needs, as a package of their own."""
-    package = place / "components"
-    package.mkdir()
-    for name in _CODE:
-        shutil.copyfile(_PACKAGE / f"{name}.py", package / f"{name}.py")
-    return package
+def _copy_code(place: Path) -> list[str]:
+    """The few modules that answering needs, in packages of the same names."""
+    for module in _CODE:
+        source = _ROOT.joinpath(*module.split(".")).with_suffix(".py")
+        for folder in [source, *source.parents]:
+            init = folder.parent / "__init__.py"
+            if folder.parent == _ROOT:
+                break
+            (place / init.relative_to(_ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(init, place / init.relative_to(_ROOT))
+        shutil.copyfile(source, place / source.relative_to(_ROOT))
+    return [str(place / package) for package in sorted({module.split(".")[0] for module in _CODE})]
 
 
 def _stable(value: Any) -> Any:

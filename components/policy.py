@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from components.files import read_json, write_json
+from darkroom.system.files import read_json, write_json
 
 MEANINGS: Mapping[str, str] = {
     "horizontal_flip": "mirrored left to right (no strength)",

@@ -10,16 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
-from components.files import whole
 from components.model import CARD
 from components.outcome import read_outcome
-from components.owners import KUBEFLOW_TAG
 from components.parents import DATA_VERSION, PARENT
 from components.store import client, pages, use_store
 from components.tracking import ERROR, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
 from components.versions import safe_name as safe_name
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.system.processes import KUBEFLOW_TAG
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"

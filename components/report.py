@@ -16,10 +16,10 @@ from components import manifest as manifests
 from components.charts import line_chart
 from components.decision import comparison_of
 from components.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
-from components.files import whole
 from components.manifest import Manifest
 from components.model import GRAPH, read_card
 from components.outcome import HEADLINE, Outcome, Variant
+from darkroom.system.files import whole
 
 SPLITS = ("train", "validation", "test", "excluded")
 NAMES = {

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
-from components.secrets import redact
+from darkroom.system.errors import InputError
+from darkroom.system.secrets import redact
 
 FORM = "git+ADDRESS@REVISION#PATH, such as git+https://git.example.org/team/images.git@v1#data"
 _ADDRESS = re.compile(

@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
-from components.errors import InputError
-from components.secrets import redact
 from components.store import client, experiment_id, shown
+from darkroom.system.errors import InputError
+from darkroom.system.secrets import redact
 
 Params = Mapping[str, Mapping[str, Any]]
 

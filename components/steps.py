@@ -19,13 +19,13 @@ from typing import Any
 
 from components.checkpoints import keep
 from components.code import code_version
-from components.config import StepConfig, parse
-from components.errors import InputError
-from components.faults import explain
-from components.files import write_json
-from components.owners import OWNER, STDIN, is_dead
-from components.secrets import redact
 from components.tracking import step_run
+from darkroom.system.config import StepConfig, parse
+from darkroom.system.errors import InputError
+from darkroom.system.faults import explain
+from darkroom.system.files import write_json
+from darkroom.system.processes import OWNER, STDIN, is_dead
+from darkroom.system.secrets import redact
 
 ERROR_FILE = "error.json"
 CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder or s3://bucket/prefix in which long steps keep what they need to go on

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from components.errors import InputError
-from components.faults import explain
-from components.files import whole
-from components.secrets import redact
 from components.table_view import TAG, table_page, table_view
+from darkroom.system.errors import InputError
+from darkroom.system.faults import explain
+from darkroom.system.files import whole
+from darkroom.system.secrets import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

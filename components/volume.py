@@ -9,8 +9,8 @@ import time
 import uuid
 from pathlib import Path
 
-from components.errors import InputError
-from components.files import read_json, remove, write_json
+from darkroom.system.errors import InputError
+from darkroom.system.files import read_json, remove, write_json
 
 VOLUME = "DARKROOM_VOLUME"  # where the volume is mounted
 POINTER = "elsewhere.json"

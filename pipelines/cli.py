@@ -9,9 +9,9 @@ import sys
 
 import typer
 
-from components.errors import InputError
-from components.faults import explain
-from components.secrets import redact
+from darkroom.system.errors import InputError
+from darkroom.system.faults import explain
+from darkroom.system.secrets import redact
 from pipelines.commands import data, doctor, history, kubeflow, models, outbox, retraining, runs, schedules
 from pipelines.terminal import visible
 

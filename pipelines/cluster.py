@@ -20,7 +20,7 @@ from kfp_server_api import ApiException
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from components.ending import page_of
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.platform import PlatformConfig
 
 TOKEN, COOKIES = "DARKROOM_KUBEFLOW_TOKEN", "DARKROOM_KUBEFLOW_COOKIES"

@@ -12,8 +12,8 @@ from components.evaluate.differences import differences, num_shared
 from components.evaluation import Predictions, read_metrics, read_predictions
 from components.history import Record
 from components.outcome import HEADLINE, Variant
-from components.owners import COMMIT, DIRTY
 from components.registry import SPLITS_KEPT
+from darkroom.system.processes import COMMIT, DIRTY
 
 RATIOS = ("latency_ratio", "size_ratio")
 _VARIANTS: tuple[tuple[Variant, str], ...] = (("full", ""), ("pruned", "pruned_"))

@@ -6,14 +6,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import history, outbox, owners, parents, steps, tracking, waiting
-from components.faults import explain
-from components.files import read_json, whole, write_json
+from components import history, outbox, parents, steps, tracking, waiting
 from components.history import Record
 from components.runlog import set_run_tags
-from components.secrets import redact
 from components.store import client
 from components.tracking import STEP
+from darkroom.system import processes
+from darkroom.system.faults import explain
+from darkroom.system.files import read_json, whole, write_json
+from darkroom.system.secrets import redact
 from pipelines import room
 from pipelines.failure import KEPT_IN_RUN, KilledError, write_bundle
 from pipelines.local import Execution
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def prepare(run_id: str) -> None:
     """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
     os.environ["MLFLOW_RUN_ID"] = run_id
-    os.environ[owners.OWNER] = json.dumps(owners.owner_tags())
+    os.environ[processes.OWNER] = json.dumps(processes.owner_tags())
     os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
     os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"

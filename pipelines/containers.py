@@ -21,8 +21,8 @@ import docker
 from docker.errors import APIError, DockerException
 from docker.utils.socket import frames_iter
 
-from components.files import read_json, write_json
 from components.steps import ERROR_FILE
+from darkroom.system.files import read_json, write_json
 
 ENGINE_ERRORS = (DockerException, OSError)  # the second also where the connection broke
 _FIRST_EVENT = 1  # seconds since 1970: all that the engine remembers

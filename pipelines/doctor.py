@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.secrets import redact
+from darkroom.system.secrets import redact
 
 State = Literal["ok", "warning", "failed", "not set up"]
 

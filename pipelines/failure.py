@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 
 from components.environment import environment_tags
-from components.files import whole
-from components.secrets import redact
+from darkroom.system.files import whole
+from darkroom.system.secrets import redact
 
 BUNDLE = "failure.zip"
 KEPT_IN_RUN = "failure"  # folder of the run's artifacts, whose files MLflow's page shows

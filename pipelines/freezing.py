@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.data_version import check_source, data_version
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 Params = dict[str, dict[str, Any]]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.config import dump
-from components.errors import InputError
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
 from pipelines.cluster import Cluster
 from pipelines.kubeflow import compile_pipeline, default_arguments
 from pipelines.platform import PlatformConfig

@@ -15,8 +15,8 @@ import tomllib
 from pathlib import Path
 
 from components.code import ROOT
-from components.errors import InputError
-from components.files import whole
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 
 RECORD = ROOT / "build" / "image"
 CODE_LABEL, LOCK_LABEL = "darkroom.code", "darkroom.lock"

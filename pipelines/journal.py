@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from components.files import remove, write_json
+from darkroom.system.files import remove, write_json
 
 FAILURES = 3  # so many in a row are told loudly
 KEPT = 100

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components import history
-from components.errors import InputError
 from components.history import Record
+from darkroom.system.errors import InputError
 
 FACTS: dict[str, Callable[[Record], Any]] = {
     "run": lambda run: run.run_id[:8],

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from components.errors import InputError
-from components.faults import explain_text
-from components.files import read_json, write_json
-from components.secrets import redact
 from components.steps import ERROR_FILE
+from darkroom.system.errors import InputError
+from darkroom.system.faults import explain_text
+from darkroom.system.files import read_json, write_json
+from darkroom.system.secrets import redact
 from pipelines.terminal import visible
 
 if TYPE_CHECKING:

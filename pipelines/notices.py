@@ -5,14 +5,14 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from components import history, outbox, tracking
-from components.faults import explain
 from components.history import Record
 from components.notifying import Message, notify
-from components.secrets import redact
 from components.store import run_page
+from darkroom.system.faults import explain
+from darkroom.system.locks import wait_for
+from darkroom.system.secrets import redact
 from pipelines.concluding import bury, step_of_death
 from pipelines.failure import KilledError
-from pipelines.holding import wait_for
 from pipelines.places import OUTBOX, ROOT
 
 Tell = Callable[[str], None]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic_core import PydanticCustomError
 
 from components.checkpoints import ADDRESS
-from components.config import StepConfig, parse
+from darkroom.system.config import StepConfig, parse
 
 SECTION = "platform"
 

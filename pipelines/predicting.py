@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from components import registry
-from components.errors import InputError
 from components.images import UnreadableError, pixels
 from components.model import Predictor, labels_of
+from darkroom.system.errors import InputError
 
 
 def predict_files(model: str, paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines import cron
 from pipelines.journal import is_failing
 from pipelines.schedules import Schedule

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from components import history, registry
-from components.files import read_json, remove
 from components.history import Record
 from components.versions import PREVIOUS, SHA256
-from pipelines.holding import is_held
+from darkroom.system.files import read_json, remove
+from darkroom.system.locks import is_held
 from pipelines.local import USED
 from pipelines.places import ROOT
 

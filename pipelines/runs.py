@@ -11,17 +11,17 @@ from typing import Any, Protocol
 
 from components import STEPS, claims, history, registry, steps, tracking, versions
 from components.claims import ASKS, CLAIM, KEY, TakenError
-from components.config import dump, read_params
 from components.data_version import check_source, data_version, difference
-from components.errors import InputError
-from components.files import whole
 from components.repository import is_address, parse_address
 from components.runlog import as_texts
 from components.versions import PREVIOUS
+from darkroom.system.config import dump, read_params
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.system.locks import hold_run, wait_for
 from pipelines import concluding, planning, room
 from pipelines.delivering import Courier
 from pipelines.freezing import frozen
-from pipelines.holding import hold_run, wait_for
 from pipelines.local import PROCESSES, Runner, View, execute
 from pipelines.notices import check_clock, end_dead, open_store
 from pipelines.places import ROOT

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.errors import InputError
-from components.files import whole
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 
 
 def write_sample(folder: Path) -> int:

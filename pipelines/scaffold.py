@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 VERB = '''"""{title}: what it does, in one sentence."""
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from components import manifest as manifests
-from components.config import StepConfig
+from darkroom.system.config import StepConfig
 
 
 class {title}Config(StepConfig):

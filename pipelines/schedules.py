@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import Field
 
-from components.config import StepConfig, parse
-from components.errors import InputError
+from darkroom.system.config import StepConfig, parse
+from darkroom.system.errors import InputError
 from pipelines import cron
 from pipelines.cron import Cron
 from pipelines.planning import Window

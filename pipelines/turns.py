@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components.claims import ASKS, CLAIM, TakenError
-from components.config import parse, read_params
+from darkroom.system.config import parse, read_params
 from pipelines import runs
 from pipelines.places import ROOT
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, key_of, tags_of, waiting, window_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from components import STEPS
 from components.code import code_version
 from components.data_version import data_version, difference
-from components.errors import InputError
-from components.files import whole
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 from pipelines.freezing import frozen
 from pipelines.runs import read_settings
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.files import whole
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.model import WEIGHTS, ModelCard, read_card
@@ -16,6 +15,7 @@ from components.packaging import bundle_sha256
 from components.registry import fetch_bundle, kept
 from components.repository import fetched
 from components.versions import Version, champion
+from darkroom.system.files import whole
 from pipelines.runs import Plan
 
 

@@ -11,8 +11,8 @@ import yaml
 
 from components import STEPS
 from components.code import code_files
-from components.config import LISTS, StepConfig, parse
 from components.steps import config_of, function_of
+from darkroom.system.config import LISTS, StepConfig, parse
 from pipelines.planning import RetrainConfig
 from pipelines.platform import SECTION, read_platform
 

@@ -20,9 +20,7 @@ from PIL import Image
 from components import issues, manifest, registry
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.config import read_params
 from components.data_version import data_version, fetch_version, recorded_version
-from components.errors import InputError
 from components.images import Images, ImageWriter
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
@@ -31,6 +29,8 @@ from components.network import build, load_network, save_model
 from components.repository import own_repository, parse_address
 from components.split.claims import read_earlier
 from components.train import pretrained, progress
+from darkroom.system.config import read_params
+from darkroom.system.errors import InputError
 from tests import malicious
 from tests.malicious import MARKER
 

@@ -10,12 +10,12 @@ from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import Order, pack
 from components.augment.symmetry import AXES, Mirroring, mirrorings
-from components.errors import InputError
-from components.files import whole
 from components.images import Images, UnreadableError, pixels
 from components.manifest import Manifest
-from components.parallel import ordered
 from components.policy import Operation, Policy
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.system.parallel import ordered
 
 THUMBNAIL_PX = 16
 NUM_JUDGED = 1200  # training images on which mirroring is judged

@@ -13,11 +13,11 @@ from PIL import Image
 
 from components import images
 from components.augment.operations import apply
-from components.files import whole
 from components.images import Images, ImageWriter
 from components.manifest import COLUMNS, Manifest
-from components.parallel import ordered
 from components.policy import Operation, Policy
+from darkroom.system.files import whole
+from darkroom.system.parallel import ordered
 
 SMALL_PX = 64  # up to here every pixel counts, and the file is small anyway: PNG
 JPEG_QUALITY = 95

@@ -12,10 +12,10 @@ from components import manifest as manifests
 from components.clean.config import CleanConfig
 from components.clean.duplicates import Copy, Row, find_copies
 from components.clean.reading import Seen, see_all
-from components.errors import InputError
-from components.files import whole
 from components.images import Images
 from components.manifest import Manifest
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 
 CHECKS = ("unreadable", "refused", "small", "contradictory", "duplicate")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.images import Images, TooManyPixelsError, UnreadableError, decode
-from components.parallel import ordered
+from darkroom.system.parallel import ordered
 
 
 @dataclass(frozen=True)

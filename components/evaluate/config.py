@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.config import StepConfig
+from darkroom.system.config import StepConfig
 
 
 class EvaluateConfig(StepConfig):

@@ -7,7 +7,6 @@ import numpy as np
 
 from components import evaluation as noun
 from components import manifest as manifests
-from components.errors import InputError
 from components.evaluate.calibration import calibration
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.figures import draw
@@ -16,12 +15,13 @@ from components.evaluate.mistakes import mistakes
 from components.evaluate.plots import plots
 from components.evaluate.scored import num_trained_on, scored
 from components.evaluation import Predictions, renumbered, write_predictions
-from components.files import whole, write_json
 from components.images import Images, pixels
 from components.manifest import Manifest
 from components.measures import class_measures
 from components.model import Predictor, labels_of
-from components.parallel import ordered
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole, write_json
+from darkroom.system.parallel import ordered
 
 
 def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, config: EvaluateConfig) -> dict[str, float]:

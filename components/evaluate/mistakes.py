@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from components.evaluation import Predictions
-from components.files import write_json
 from components.images import Images, decode
 from components.measures import Floats, Ints
+from darkroom.system.files import write_json
 
 THUMBNAIL_PX = 256
 _LOSSLESS_PX = 96  # JPEG would blur a tiny picture

@@ -12,8 +12,6 @@ import pyarrow.compute as pc
 from components import manifest as manifests
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.config import parse
-from components.errors import InputError
 from components.evaluate.config import EvaluateConfig
 from components.images import Images
 from components.ingest.config import IngestConfig
@@ -21,6 +19,8 @@ from components.ingest.ingest import ingest
 from components.manifest import Manifest
 from components.split.claims import ties
 from components.split.units import units
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from components.errors import InputError
 from components.ingest.config import TableConfig
 from components.ingest.listing import some
 from components.ingest.names import Names
 from components.ingest.sources import SPLIT_FOLDERS
 from components.ingest.tables import Table
+from darkroom.system.errors import InputError
 
 PATHS = "filename file filepath path image imagepath imagename imagefile imageid imageindex img imgpath imgname imgid".split()  # noqa: SIM905
 LABELS = (  # noqa: SIM905

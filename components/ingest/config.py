@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.config import StepConfig
+from darkroom.system.config import StepConfig
 
 
 class TableConfig(StepConfig):

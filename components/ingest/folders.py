@@ -3,9 +3,9 @@
 import unicodedata
 from collections import defaultdict
 
-from components.errors import InputError
 from components.ingest.listing import Listed, Listing, has_image_suffix, some
 from components.ingest.sources import SPLIT_FOLDERS, Source
+from darkroom.system.errors import InputError
 
 
 def from_folders(source: Source) -> Listing:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from components.errors import InputError
-from components.files import whole
 from components.images import ImageWriter, UnreadableError, size
 from components.ingest.config import IngestConfig
 from components.ingest.labelled import list_source
@@ -13,6 +11,8 @@ from components.ingest.opening import open_source
 from components.ingest.sources import File, Source
 from components.manifest import Manifest, Task, make_table
 from components.repository import fetched
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 
 
 class Packed(NamedTuple):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from components.errors import InputError
 from components.ingest.columns import SPLIT_NAMES, Columns, find_columns, path_column
 from components.ingest.config import TableConfig
 from components.ingest.folders import from_folders
@@ -12,6 +11,7 @@ from components.ingest.listing import Listed, Listing, some
 from components.ingest.names import Names
 from components.ingest.sources import SPLIT_FOLDERS, Source
 from components.ingest.tables import SUFFIXES, Table, read_table
+from darkroom.system.errors import InputError
 
 
 def list_source(source: Source, table: str, config: TableConfig, task: str) -> Listing:

@@ -3,9 +3,9 @@
 import unicodedata
 from dataclasses import dataclass
 
-from components.errors import InputError
 from components.ingest.columns import INDICATORS, Columns
 from components.ingest.tables import JOINT, Table
+from darkroom.system.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from components.errors import InputError
 from components.ingest.listing import has_image_suffix, some
+from darkroom.system.errors import InputError
 
 
 class Names:

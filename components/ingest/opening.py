@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from components.errors import InputError
 from components.ingest.archives import open_archive
 from components.ingest.sources import FolderSource, Source, text
 from components.ingest.tables import SUFFIXES
+from darkroom.system.errors import InputError
 
 
 def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from components.errors import InputError
-from components.parallel import ordered
+from darkroom.system.errors import InputError
+from darkroom.system.parallel import ordered
 
 HEAD_BYTES = 65536
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}

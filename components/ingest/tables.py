@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 JOINT = "\x1f"  # joins the items of a Parquet list: no label has it

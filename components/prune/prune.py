@@ -11,8 +11,6 @@ import torch
 from torch import nn
 
 from components import manifest
-from components.config import dump
-from components.files import whole
 from components.images import Images
 from components.model import CARD, GRAPH, ModelCard, read_card
 from components.network import load_network, save_model
@@ -25,6 +23,8 @@ from components.train import batches, losses, thresholds, validation
 from components.train.config import TrainConfig
 from components.train.train import read_problem, resolve
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+from darkroom.system.config import dump
+from darkroom.system.files import whole
 
 SHARE_OF_EPOCHS = 0.3  # of the training's, for fine-tuning
 MIN_EPOCHS = 5  # unless training had even fewer

@@ -11,9 +11,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops.misc import MLP
 
-from components.errors import InputError
 from components.network import last_layer
 from components.prune.config import Importance, Ranking
+from darkroom.system.errors import InputError
 
 NUM_STEPS = 50
 MAX_SHARE = 0.9  # of a layer's channels that may go

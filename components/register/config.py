@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.config import StepConfig
+from darkroom.system.config import StepConfig
 
 NoLimit = Literal["none"]
 

@@ -11,12 +11,12 @@ import pandas as pd
 from components.evaluation import FIGURES, METRICS, PREDICTIONS
 from components.forgetting import FORGOTTEN
 from components.outcome import HEADLINE, Outcome
-from components.owners import kubeflow_tags
 from components.register.candidate import Candidate
 from components.registry import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
 from components.report import Sources
 from components.runlog import log_curves, log_files, log_measures, log_picture, set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
+from darkroom.system.processes import kubeflow_tags
 
 
 def keep_tables(run_id: str, candidate: Candidate) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from components import manifest
-from components.errors import InputError
 from components.manifest import Manifest
 from components.split.units import Integers
+from darkroom.system.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from components.config import StepConfig
+from darkroom.system.config import StepConfig
 
 
 class SplitConfig(StepConfig):

@@ -9,12 +9,12 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components import manifest
-from components.errors import InputError
 from components.manifest import Manifest
 from components.split.claims import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier, ties
 from components.split.config import SplitConfig
 from components.split.stratify import spread
 from components.split.units import Integers, settled_order, units
+from darkroom.system.errors import InputError
 
 EXCLUDED = 3
 NAMES = np.array([*SPLITS, "excluded"])

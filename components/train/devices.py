@@ -2,7 +2,7 @@
 
 import torch
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 
 def choose(wanted: str) -> torch.device:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from components import images
-from components.errors import InputError
 from components.images import Images, UnreadableError
 from components.manifest import Manifest
+from darkroom.system.errors import InputError
 
 MEMORY_BYTES = 2**30  # above this, the pixels stand in a scratch file that the system pages in and out
 

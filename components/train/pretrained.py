@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from components.errors import InputError
 from components.network import last_layer
+from darkroom.system.errors import InputError
 
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # outputs that only the training of GoogLeNet and Inception has
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from components.files import whole
+from darkroom.system.files import whole
 
 NAME = "training.pt"
 _DIGEST_BYTES = hashlib.sha256().digest_size

@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 from components import manifest, network, policy
-from components.config import dump
-from components.errors import InputError
-from components.files import whole
 from components.images import Images
 from components.manifest import Manifest
 from components.model import ModelCard
 from components.train import automatic, pixels, pretrained, thresholds
 from components.train.config import TrainConfig
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
 
 
 def train(

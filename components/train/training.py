@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from components.augment.operations import apply
-from components.errors import InputError
 from components.manifest import Task
 from components.policy import Policy
 from components.train import batches, devices, progress, validation
@@ -18,6 +17,7 @@ from components.train.config import Balance, OptimizerName, Schedule
 from components.train.losses import make_loss
 from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
 from components.train.pixels import Examples
+from darkroom.system.errors import InputError
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.commands.options import Json
 
 

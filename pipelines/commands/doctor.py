@@ -23,8 +23,8 @@ def doctor(
 
     Example: `darkroom doctor`
     """
-    from components.config import read_params
     from components.store import client, tracking_uri
+    from darkroom.system.config import read_params
     from pipelines.checks import all_checks
     from pipelines.doctor import examine, is_well
     from pipelines.platform import SECTION, read_platform

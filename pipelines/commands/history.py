@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.commands.options import Json
 from pipelines.terminal import visible
 from pipelines.units import in_units
@@ -95,8 +95,8 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
 
 
 def _why_best(second: Any, best: Any, measure: str) -> str:
-    from components.faults import explain
-    from components.secrets import redact
+    from darkroom.system.faults import explain
+    from darkroom.system.secrets import redact
     from pipelines.comparing import compare
     from pipelines.showing import why_best
 

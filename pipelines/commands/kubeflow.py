@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from components.config import dump
-from components.errors import InputError
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
 
 if TYPE_CHECKING:

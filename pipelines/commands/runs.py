@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params, Sets, Source
 from pipelines.terminal import visible
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.commands.options import DEFAULT_PARAMS, Json, Params
 
 Name = Annotated[str, typer.Argument(help="The schedule's name in params.yaml.")]

@@ -14,8 +14,8 @@ import pytest
 
 from components.bucket import STARTED
 from components.checkpoints import keep
-from components.errors import InputError
 from components.steps import CHECKPOINTS, call
+from darkroom.system.errors import InputError
 from tests.components.train import toys
 from tests.servers import clean_environment
 

@@ -13,9 +13,9 @@ import pytest
 
 from components import claims
 from components.claims import ASKS, CLAIM, HOLDS, KEY, claim, withdraw
-from components.owners import HOST, PID, owner_tags
 from components.store import client
 from components.tracking import finish_run, start_run
+from darkroom.system.processes import HOST, PID, owner_tags
 
 RACE = """
 import json, sys, time

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.data_version import check_source, data_version, difference, recorded_version
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from kfp.dsl import PipelineTaskFinalStatus
 from mlflow import MlflowClient
 
-from components.owners import KUBEFLOW_RUN, KUBEFLOW_TAG
 from components.tracking import client, start_run, step_run
+from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
 from pipelines.ending import ending_component
 from tests.webhook import webhook
 

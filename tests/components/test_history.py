@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from components import history
-from components.errors import InputError
 from components.tracking import finish_run, reopen_run, start_run, step_run, tracking_uri
+from darkroom.system.errors import InputError
 
 PARAMS = {"train": {"epochs": 3, "monitor": "f1", "side_px": "16"}, "split": {"seed": 0, "previous": ""}}
 

@@ -13,8 +13,8 @@ import pytest
 
 from components import locking
 from components.locking import CLAIM, bakery, holding
-from components.owners import owner_tags
 from components.store import client
+from darkroom.system.processes import owner_tags
 
 
 def count_up(counter: Path, lock: Callable[[str], AbstractContextManager[None]], num_threads: int, rounds: int) -> int:
@@ -73,7 +73,7 @@ def test_the_lock_of_a_file_ends_with_its_process(mlflow_store: Path) -> None:
 
 @pytest.mark.parametrize("ticket", [0, 1])
 def test_a_claim_of_the_dead_is_removed(mlflow_store: Path, ticket: int) -> None:
-    code = "import json; from components.owners import owner_tags; print(json.dumps(owner_tags()))"
+    code = "import json; from darkroom.system.processes import owner_tags; print(json.dumps(owner_tags()))"
     dead = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     client().create_registered_model("toys")
     client().set_registered_model_tag("toys", f"{CLAIM}0", json.dumps({"ticket": ticket, "owner": dead}))

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from components import network
-from components.errors import InputError
 from components.images import UnreadableError, pixels
 from components.model import GRAPH, ModelCard, Predictor, labels_of, read_card
+from darkroom.system.errors import InputError
 from tests.components.train import toys
 
 CARD = ModelCard("small_cnn", ("a", "b", "ü"), "multiclass", 8, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1), (), {"seed": 3, "nested": {"x": [1, 2]}})

@@ -20,10 +20,10 @@ import pytest
 from components import outbox, waiting
 from components.delivery import STEP_KEY, deliver, is_away
 from components.outbox import AwayError, deliver_left, reach
-from components.owners import OWNER, STDIN, owner_tags
 from components.parents import KNOWN_PARENT
 from components.store import client, tracking_uri
 from components.tracking import end_dead_runs, finish_run, open_run, start_run, step_run
+from darkroom.system.processes import OWNER, STDIN, owner_tags
 from pipelines.delivering import sync
 from tests.servers import free_port
 

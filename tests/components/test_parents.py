@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputError
-from components.owners import KUBEFLOW_RUN
 from components.parents import find_place, pipeline_parent
 from components.store import artifact_location, client
 from components.tracking import finish_pipeline, open_run, step_run
+from darkroom.system.errors import InputError
+from darkroom.system.processes import KUBEFLOW_RUN
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
 PIPELINE = "5f3c1f0e-7d0e-4a5e-9d3a-0c1f7a7d4f10"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
 from components.packaging import bundle_sha256, log_bundle
 from components.parents import DATA_VERSION
 from components.registry import fetch_bundle, kept, previous_assignment
@@ -26,6 +25,7 @@ from components.versions import (
     set_alias,
     versions,
 )
+from darkroom.system.errors import InputError
 from tests.finished import Finished, make
 
 

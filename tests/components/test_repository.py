@@ -15,12 +15,12 @@ import pytest
 import yaml
 
 from components.data_version import check_source, data_version, difference
-from components.errors import InputError
 from components.images import Images
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.manifest import read
 from components.repository import Address, fetched, parse_address, recorded_md5
+from darkroom.system.errors import InputError
 from tests.pipelines.conftest import ROOT, shapes
 from tests.servers import clean_environment
 
@@ -224,7 +224,7 @@ def test_git_takes_its_password_from_the_environment(git_server: str, repository
 INGEST = """
 import sys
 from pathlib import Path
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 try:

@@ -11,10 +11,10 @@ from kfp import dsl
 from components import manifest as manifests
 from components.__main__ import main
 from components.code import code_version
-from components.errors import InputError
-from components.owners import OWNER, owner_tags
 from components.split.component import split_component
 from components.steps import CHECKPOINTS, CODE_VERSION, call
+from darkroom.system.errors import InputError
+from darkroom.system.processes import OWNER, owner_tags
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -82,7 +82,7 @@ def test_by_hand_the_steps_are_listed(words: list[str], status: int, capsys: pyt
 
 
 def test_a_step_ends_when_the_run_that_started_it_is_gone() -> None:
-    tell = "import json; from components.owners import owner_tags; print(json.dumps(owner_tags()), flush=True); input()"
+    tell = "import json; from darkroom.system.processes import owner_tags; print(json.dumps(owner_tags()), flush=True); input()"
     owner = subprocess.Popen([sys.executable, "-c", tell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert owner.stdout is not None
     environment = {**os.environ, OWNER: owner.stdout.readline()}

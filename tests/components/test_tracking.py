@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputError
-from components.owners import is_dead, owner_tags
 from components.runlog import log_curves
 from components.store import newest_table, reaching, server_version, version_page
 from components.tracking import (
@@ -31,6 +29,8 @@ from components.tracking import (
     tracking_uri,
     use_store,
 )
+from darkroom.system.errors import InputError
+from darkroom.system.processes import is_dead, owner_tags
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
 

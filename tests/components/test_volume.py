@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
 from components.images import Images, ImageWriter
 from components.volume import POINTER, VOLUME
+from darkroom.system.errors import InputError
 
 
 @pytest.fixture

@@ -100,5 +100,5 @@ def test_a_change_of_the_code_rebuilds_in_seconds_and_leaves_the_layers_below(
     layers, changed_layers = (engine.images.get(name).attrs["RootFS"]["Layers"] for name in (image, changed))
     assert layers[:-1] == changed_layers[:-1]
     assert layers[-1] != changed_layers[-1]
-    assert "True" in shell(engine, changed, "python -c 'from components.errors import CHANGED; print(CHANGED)'")
+    assert "True" in shell(engine, changed, "python -c 'from darkroom.system.errors import CHANGED; print(CHANGED)'")
     engine.images.remove("darkroom-test-changed")

@@ -8,9 +8,9 @@ import pytest
 from kfp import dsl
 from kfp.dsl import Artifact, Output
 
-from components.errors import InputError
-from components.owners import OWNER, STDIN
 from components.steps import IMAGE
+from darkroom.system.errors import InputError
+from darkroom.system.processes import OWNER, STDIN
 from pipelines import docker
 from pipelines.containers import Limits
 from pipelines.docker import Containers, num_bytes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.data_version import data_version
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.freezing import frozen
 from pipelines.planning import key_of
 from pipelines.runs import plan

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines import image
 
 

@@ -10,7 +10,7 @@ from kfp import components
 
 from components import STEPS
 from components.code import code_version
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.commands import kubeflow as commands
 from pipelines.kubeflow import compile_pipeline, default_arguments, notes
 from pipelines.platform import PlatformConfig, read_platform

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputError
 from components.history import Record
 from components.runlog import log_measures
 from components.tracking import finish_run, start_run
+from darkroom.system.errors import InputError
 from pipelines.listing import Choice, choose, columns, text
 
 

@@ -8,7 +8,7 @@ import pytest
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.local import Execution, StepFailedError, execute
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.platform import Toleration, is_digest, read_platform
 from pipelines.runs import plan, read_settings
 from tests.pipelines.conftest import ROOT, shapes

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines import cron
 from pipelines.commands import schedules as commands
 from pipelines.handover import recurrences, wanted

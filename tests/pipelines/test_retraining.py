@@ -12,12 +12,12 @@ import yaml
 from kfp import dsl
 
 from components.claims import CLAIM, claims, end_claims
-from components.config import dump
-from components.errors import InputError
-from components.files import write_json
-from components.owners import KUBEFLOW_RUN
 from components.tracking import client
 from components.volume import VOLUME
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
+from darkroom.system.files import write_json
+from darkroom.system.processes import KUBEFLOW_RUN
 from pipelines.clustered import close, plan_on_cluster
 from pipelines.commands.kubeflow import compile as compile_command
 from pipelines.kubeflow import compile_pipeline

@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from components.data_version import data_version, recorded_version
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.sample import write_sample
 
 ROOT = Path(__file__).parent.parent.parent

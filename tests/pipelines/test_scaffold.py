@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.scaffold import make_component
 
 ROOT = Path(__file__).parent.parent.parent

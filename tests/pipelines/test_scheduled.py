@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines import journal, overview, scheduled
 from pipelines.commands import schedules as commands
 from pipelines.schedules import find_schedule

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.schedules import cron_lines, find_schedule, read_schedules, systemd_units
 
 WINTER = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -75,8 +75,8 @@ def test_a_password_in_the_address_is_never_shown(tracking_server: TrackingServe
 
 
 def test_a_step_with_a_wrong_password_says_so(as_client: TrackingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.errors import InputError
     from components.tracking import step_run
+    from darkroom.system.errors import InputError
 
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "not-the-password")

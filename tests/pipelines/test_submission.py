@@ -15,11 +15,11 @@ import pytest
 import typer
 
 from components import STEPS
-from components.errors import InputError
-from components.owners import KUBEFLOW_RUN
 from components.registry import previous_reference
 from components.steps import call
 from components.tracking import client, start_run, step_run
+from darkroom.system.errors import InputError
+from darkroom.system.processes import KUBEFLOW_RUN
 from pipelines import cluster as clusters
 from pipelines import submission
 from pipelines.cluster import COOKIES, TOKEN, Cluster

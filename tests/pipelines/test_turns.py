@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.planning import RetrainConfig, key_of
 from pipelines.turns import read_retrain, retrain
 from tests.pipelines.conftest import ROOT, Toys

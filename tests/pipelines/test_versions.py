@@ -6,7 +6,7 @@ import yaml
 from components import STEPS
 from components.code import code_version
 from components.data_version import data_version
-from components.errors import InputError
+from darkroom.system.errors import InputError
 from pipelines.versions import write_versions
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,11 +12,11 @@ from components import manifest, policy
 from components.augment.augment import augment, settle
 from components.augment.config import AugmentConfig
 from components.augment.symmetry import Mirroring
-from components.config import parse
-from components.errors import InputError
 from components.images import Images, ImageWriter, decode, image_id
 from components.manifest import Manifest, Task, make_table
 from components.policy import MEANINGS
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
 
 OUTPUTS = ("augmented_images", "examples", "policy", "contact_sheet")
 EVERY = {"hue_degrees": 10.0, "horizontal_flip": 0.5, "vertical_flip": 0.5}

@@ -12,11 +12,11 @@ from PIL import Image
 from components import issues as issue_table
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.errors import InputError
 from components.images import ImageWriter, image_id
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.manifest import Manifest, make_table, read
+from darkroom.system.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.errors import InputError
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
 from components.evaluation import confusion, read_headline, read_metrics, read_mistakes, read_predictions, roc_curve
+from darkroom.system.errors import InputError
 
 CONFIG = EvaluateConfig(batch_size=2, num_resamples=100, num_threads=1)
 ROWS = [

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
 from components.evaluation import read_mistakes, read_predictions
+from darkroom.system.errors import InputError
 from tests.components.evaluate.conftest import encode
 from tests.components.evaluate.test_evaluate import ROWS
 

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from components.errors import InputError
 from components.ingest.archives import TarSource, ZipSource, open_archive
+from darkroom.system.errors import InputError
 
 LIMIT = 100_000
 

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from components.errors import InputError
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.manifest import read
+from darkroom.system.errors import InputError
 
 
 def lay(root, files, **tables):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from components.owners import HOST, PID
 from components.store import client
 from components.tracking import start_run
 from components.versions import SHA256, drop_twins, register_version, versions
+from darkroom.system.processes import HOST, PID
 from tests import servers
 
 pytestmark = pytest.mark.slow

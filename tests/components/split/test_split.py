@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from components import manifest
-from components.config import parse
-from components.errors import InputError
 from components.manifest import Manifest, Task, make_table
 from components.split.config import SplitConfig
 from components.split.split import split
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
 
 RANK = {"train": 0, "validation": 1, "test": 2}
 

@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from components import network
-from components.errors import InputError
 from components.train import pretrained
+from darkroom.system.errors import InputError
 
 
 def small(num_classes):

@@ -10,8 +10,6 @@ import pytest
 import torch
 
 from components import manifest, model
-from components.config import dump, parse
-from components.errors import InputError
 from components.images import Images, pixels
 from components.model import Predictor, labels_of
 from components.network import load_network
@@ -19,6 +17,8 @@ from components.policy import Policy
 from components.train import progress
 from components.train.config import TrainConfig
 from components.train.train import train
+from darkroom.system.config import dump, parse
+from darkroom.system.errors import InputError
 from tests.components.train import toys
 
 FILES = (model.CARD, model.WEIGHTS, model.GRAPH)
@@ -119,7 +119,7 @@ def test_training_stops_when_nothing_gets_better(tmp_path, capsys):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from components.config import parse
+from darkroom.system.config import parse
 from components.train.config import TrainConfig
 from components.train.train import train
 folder, target = Path(sys.argv[1]), Path(sys.argv[2])

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from components.parallel import ordered
+from darkroom.system.parallel import ordered
 
 
 def test_results_come_in_the_order_of_the_items():

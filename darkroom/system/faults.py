@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.owners import user
+from darkroom.system.processes import user
 
 _AGAIN = "then the same command goes on from where it was"
 _KINDS = (
@@ -33,7 +33,7 @@ _KINDS = (
         f"the user {{user}} may not read or write {{place}}: give them the right to (chown, chmod), or work in another folder; {_AGAIN}",
     ),
 )
-_DRAFT = re.compile(r"^\.(?P<name>.+)\.\d+\.part$")  # as `components.files.whole` names what it writes beside a file
+_DRAFT = re.compile(r"^\.(?P<name>.+)\.\d+\.part$")  # as `darkroom.system.files.whole` names what it writes beside a file
 _FILE = re.compile(r"\[Errno \d+\][^:]*: '(?P<file>[^']+)'(?: -> '(?P<target>[^']+)')?")
 _SQLITE = "sqlite:///"
 _FULL_BYTES = 2**20

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from components.faults import explain, explain_text
+from darkroom.system.faults import explain, explain_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AGAIN = "; then the same command goes on from where it was"
 
 
@@ -62,10 +62,8 @@ WRITERS = {
 @pytest.mark.parametrize("library", WRITERS)
 def test_what_libraries_raise_on_a_full_disk_is_understood(library: str, tmp_path: Path) -> None:
     """A limit on the file's size stands in for the disk: the same failed write, without root."""
-    code = (
-        f"import sys; path = sys.argv[1]\ntry:\n    {WRITERS[library]}\nexcept BaseException as error:\n    from components.faults import "
-    )
-    code += "explain; print(type(error), error, '->', explain(error))\n"
+    code = f"import sys; path = sys.argv[1]\ntry:\n    {WRITERS[library]}\nexcept BaseException as error:\n    from darkroom.system."
+    code += "faults import explain; print(type(error), error, '->', explain(error))\n"
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.files import read_json, remove, whole, write_json
+from darkroom.system.files import read_json, remove, whole, write_json
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 LISTS = ("schedules",)  # what stands in `params.yaml` beside the sections, and is read by those it concerns
 

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from components.owners import is_dead, owner_tags
+from darkroom.system.processes import is_dead, owner_tags
 
 
 def test_a_clock_that_is_set_back_makes_nobody_dead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.errors import InputError
+from darkroom.system.errors import InputError
 
 LOCK = "lock"
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
-from pipelines.holding import hold_run, is_held, wait_for
+from darkroom.system.errors import InputError
+from darkroom.system.locks import hold_run, is_held, wait_for
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pipelines.holding import hold_run, wait_for
+from darkroom.system.locks import hold_run, wait_for
 with {block}:
     print("held", flush=True)
     time.sleep({seconds})

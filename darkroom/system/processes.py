@@ -93,7 +93,7 @@ def _started(pid: int) -> str:
 
 def _git(*command: str) -> str:
     """What git says about the code, or nothing where there is no git or no repository."""
-    folder = Path(__file__).resolve().parent.parent
+    folder = Path(__file__).resolve().parents[2]
     try:
         answer = subprocess.run(["git", "-C", str(folder), *command], check=False, capture_output=True, text=True, timeout=30)
     except (FileNotFoundError, subprocess.TimeoutExpired):

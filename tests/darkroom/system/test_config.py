@@ -5,8 +5,8 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from components.config import StepConfig, dump, parse, read_params
-from components.errors import InputError
+from darkroom.system.config import StepConfig, dump, parse, read_params
+from darkroom.system.errors import InputError
 
 
 class ToyConfig(StepConfig):
