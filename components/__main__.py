@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
-from components.data_version import data_version, difference
 from components.steps import CHECKPOINTS, call, function_of
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
+from darkroom.versions.data_version import data_version, difference
 
 
 def main(words: list[str] | None = None) -> int:

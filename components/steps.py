@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from components.checkpoints import keep
-from components.code import code_version
 from components.tracking import step_run
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
@@ -26,6 +25,7 @@ from darkroom.system.faults import explain
 from darkroom.system.files import write_json
 from darkroom.system.processes import OWNER, STDIN, is_dead
 from darkroom.system.secrets import redact
+from darkroom.versions.code import code_version
 
 ERROR_FILE = "error.json"
 CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder or s3://bucket/prefix in which long steps keep what they need to go on

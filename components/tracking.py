@@ -15,7 +15,6 @@ from typing import Any, Literal, Protocol
 
 from components import outbox
 from components.delivery import finish, now_ms, running
-from components.environment import environment_tags
 from components.parents import DATA_VERSION, PARENT, PIPELINE, Place, find_place, is_first_rank, pipeline_parent
 from components.runlog import Params, as_texts, log_params, log_values, set_run_tags
 from components.store import client, experiment_id, pages, reaching
@@ -23,6 +22,7 @@ from components.store import tracking_uri as tracking_uri
 from components.store import use_store as use_store
 from darkroom.system.processes import PID, is_dead, owner_tags, source_tags
 from darkroom.system.secrets import redact
+from darkroom.versions.environment import environment_tags
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from components import issues, manifest
-from components.environment import CODE
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
-from components.repository import is_address
 from components.runlog import as_texts
 from components.versions import Version
+from darkroom.versions.environment import CODE
+from darkroom.versions.repository import is_address
 
 
 @dataclass(frozen=True)

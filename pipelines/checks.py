@@ -9,11 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from components.repository import own_repository
 from components.runlog import probe_artifacts
 from components.store import server_version, shown, tracking_uri, use_store
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
+from darkroom.versions.repository import own_repository
 from pipelines.doctor import Check, Finding
 
 _GIB = 2**30

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS, history, manifest
-from components.environment import CODE, ENVIRONMENT
 from components.evaluate.differences import differences, num_shared
 from components.evaluation import Predictions, read_metrics, read_predictions
 from components.history import Record
 from components.outcome import HEADLINE, Variant
 from components.registry import SPLITS_KEPT
 from darkroom.system.processes import COMMIT, DIRTY
+from darkroom.versions.environment import CODE, ENVIRONMENT
 
 RATIOS = ("latency_ratio", "size_ratio")
 _VARIANTS: tuple[tuple[Variant, str], ...] = (("full", ""), ("pruned", "pruned_"))

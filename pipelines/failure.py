@@ -13,9 +13,9 @@ from typing import Any
 
 import psutil
 
-from components.environment import environment_tags
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
+from darkroom.versions.environment import environment_tags
 
 BUNDLE = "failure.zip"
 KEPT_IN_RUN = "failure"  # folder of the run's artifacts, whose files MLflow's page shows

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.data_version import check_source, data_version
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import check_source, data_version
 
 Params = dict[str, dict[str, Any]]
 

@@ -14,9 +14,9 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from components.code import ROOT
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.versions.code import ROOT
 
 RECORD = ROOT / "build" / "image"
 CODE_LABEL, LOCK_LABEL = "darkroom.code", "darkroom.lock"

@@ -16,12 +16,12 @@ from pydantic import Field
 
 from components import STEPS
 from components.claims import KEY, Claim, claims
-from components.code import code_version
 from components.parents import DATA_VERSION
 from components.runlog import run_facts
 from components.versions import Version, champion
 from darkroom.system.config import StepConfig
 from darkroom.system.processes import HOST, is_dead, owner_tags
+from darkroom.versions.code import code_version
 from pipelines.changes import changed_code, changed_settings, data_changes
 
 if TYPE_CHECKING:

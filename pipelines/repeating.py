@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS, history, tracking
-from components.code import code_version
-from components.data_version import data_version, fetch_version
-from components.environment import CODE, ENVIRONMENT, environment_tags
 from components.history import Record
 from components.registry import PREVIOUS_KEPT
-from components.repository import is_address, parse_address
 from components.versions import MODEL_NAME, PREVIOUS
 from darkroom.system.config import overlay, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.locks import hold_run
 from darkroom.system.processes import COMMIT, DIRTY, source_tags
+from darkroom.versions.code import code_version
+from darkroom.versions.data_version import data_version, fetch_version
+from darkroom.versions.environment import CODE, ENVIRONMENT, environment_tags
+from darkroom.versions.repository import is_address, parse_address
 from pipelines.freezing import frozen
 from pipelines.local import PROCESSES, Runner
 from pipelines.places import ROOT

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from components import history
-from components.code import code_version
-from components.environment import CODE
 from components.history import Record
 from components.runlog import Params, as_texts
 from darkroom.system.errors import InputError
+from darkroom.versions.code import code_version
+from darkroom.versions.environment import CODE
 from pipelines.places import ROOT
 from pipelines.rubbish import size_of
 from pipelines.units import in_units

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 from components import STEPS, claims, history, registry, steps, tracking, versions
 from components.claims import ASKS, CLAIM, KEY, TakenError
-from components.data_version import check_source, data_version, difference
-from components.repository import is_address, parse_address
 from components.runlog import as_texts
 from components.versions import PREVIOUS
 from darkroom.system.config import dump, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.locks import hold_run, wait_for
+from darkroom.versions.data_version import check_source, data_version, difference
+from darkroom.versions.repository import is_address, parse_address
 from pipelines import concluding, planning, room
 from pipelines.delivering import Courier
 from pipelines.freezing import frozen

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from components import registry
-from components.repository import FORM, is_address, parse_address
 from components.store import use_store
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
+from darkroom.versions.repository import FORM, is_address, parse_address
 from pipelines.cluster import Cluster
 from pipelines.kubeflow import compile_pipeline, default_arguments, notes
 from pipelines.local import StepFailedError, View

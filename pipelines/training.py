@@ -11,13 +11,13 @@ from kfp.dsl import HTML, Artifact, Metrics
 
 from components.augment.component import augment_component
 from components.clean.component import clean_component
-from components.code import code_version
 from components.evaluate.component import evaluate_component
 from components.ingest.component import ingest_component
 from components.prune.component import prune_component
 from components.register.component import register_component
 from components.split.component import split_component
 from components.train.component import train_component
+from darkroom.versions.code import code_version
 
 TASKS = ("ingest", "clean", "split", "augment", "train", "evaluate", "prune", "evaluate_pruned", "register")
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from components import STEPS
-from components.code import code_version
-from components.data_version import data_version, difference
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.versions.code import code_version
+from darkroom.versions.data_version import data_version, difference
 from pipelines.freezing import frozen
 from pipelines.runs import read_settings
 

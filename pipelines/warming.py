@@ -13,9 +13,9 @@ from components.ingest.contents import read_contents
 from components.model import WEIGHTS, ModelCard, read_card
 from components.packaging import bundle_sha256
 from components.registry import fetch_bundle, kept
-from components.repository import fetched
 from components.versions import Version, champion
 from darkroom.system.files import whole
+from darkroom.versions.repository import fetched
 from pipelines.runs import Plan
 
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from components import STEPS
-from components.code import code_files
 from components.steps import config_of, function_of
 from darkroom.system.config import LISTS, StepConfig, parse
+from darkroom.versions.code import code_files
 from pipelines.planning import RetrainConfig
 from pipelines.platform import SECTION, read_platform
 

@@ -20,17 +20,17 @@ from PIL import Image
 from components import issues, manifest, registry
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.data_version import data_version, fetch_version, recorded_version
 from components.images import Images, ImageWriter
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
 from components.network import build, load_network, save_model
-from components.repository import own_repository, parse_address
 from components.split.claims import read_earlier
 from components.train import pretrained, progress
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import data_version, fetch_version, recorded_version
+from darkroom.versions.repository import own_repository, parse_address
 from tests import malicious
 from tests.malicious import MARKER
 

@@ -9,7 +9,7 @@ from components.ingest.labelled import list_source
 from components.ingest.listing import has_image_suffix
 from components.ingest.opening import open_source
 from components.ingest.sources import File
-from components.repository import fetched
+from darkroom.versions.repository import fetched
 
 
 def read_contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:

@@ -10,9 +10,9 @@ from components.ingest.listing import Listed, Listing, has_image_suffix, in_orde
 from components.ingest.opening import open_source
 from components.ingest.sources import File, Source
 from components.manifest import Manifest, Task, make_table
-from components.repository import fetched
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.versions.repository import fetched
 
 
 class Packed(NamedTuple):
@@ -29,7 +29,7 @@ def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, da
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
             table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either; or an address of one of
-            them in a DVC repository, see `components.repository`.
+            them in a DVC repository, see `darkroom.versions.repository`.
         images: Where the packed images are written.
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.

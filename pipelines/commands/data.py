@@ -25,7 +25,7 @@ def version(source: Annotated[Path, typer.Argument(help="A folder, a zip or a ta
 
     Example: `darkroom data version`
     """
-    from components import data_version as versions
+    from darkroom.versions import data_version as versions
 
     version = versions.data_version(source)
     if message := versions.difference(source, version):

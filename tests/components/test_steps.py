@@ -10,11 +10,11 @@ from kfp import dsl
 
 from components import manifest as manifests
 from components.__main__ import main
-from components.code import code_version
 from components.split.component import split_component
 from components.steps import CHECKPOINTS, CODE_VERSION, call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import OWNER, owner_tags
+from darkroom.versions.code import code_version
 
 ROOT = Path(__file__).parent.parent.parent
 

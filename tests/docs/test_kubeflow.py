@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from components.repository import parse_address
+from darkroom.versions.repository import parse_address
 from pipelines.cli import app
 from pipelines.kubeflow import check_image, notes
 from pipelines.platform import PlatformConfig, read_platform

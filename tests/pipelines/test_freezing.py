@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from components.data_version import data_version
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import data_version
 from pipelines.freezing import frozen
 from pipelines.planning import key_of
 from pipelines.runs import plan

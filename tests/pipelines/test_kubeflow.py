@@ -9,8 +9,8 @@ import yaml
 from kfp import components
 
 from components import STEPS
-from components.code import code_version
 from darkroom.system.errors import InputError
+from darkroom.versions.code import code_version
 from pipelines.commands import kubeflow as commands
 from pipelines.kubeflow import compile_pipeline, default_arguments, notes
 from pipelines.platform import PlatformConfig, read_platform

@@ -61,7 +61,7 @@ def test_changed_settings_are_told_by_name(toys: Toys) -> None:
 
 
 def test_changed_code_is_told_by_step(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.code import code_version
+    from darkroom.versions.code import code_version
 
     monkeypatch.setattr("pipelines.planning.code_version", lambda step: "new" if step in ("split", "prune") else code_version(step))
     assert reasons(decide(toys.plan, QUIET)) == {"changed_code": "split, prune"}

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from components.data_version import data_version, recorded_version
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import data_version, recorded_version
 from pipelines.sample import write_sample
 
 ROOT = Path(__file__).parent.parent.parent

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from components import STEPS
-from components.code import code_version
-from components.data_version import data_version
 from darkroom.system.errors import InputError
+from darkroom.versions.code import code_version
+from darkroom.versions.data_version import data_version
 from pipelines.versions import write_versions
 
 ROOT = Path(__file__).parent.parent.parent

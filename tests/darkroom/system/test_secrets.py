@@ -6,8 +6,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from components.code import ROOT
 from darkroom.system.secrets import redact
+from darkroom.versions.code import ROOT
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.data_version import check_source, data_version, difference, recorded_version
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import check_source, data_version, difference, recorded_version
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_ignored_files_do_not_count(repository: Path) -> None:
 def test_a_folder_has_the_same_version_outside_a_repository(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     inside = data_version(repository / "data")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    code = "import sys; from pathlib import Path; from components.data_version import data_version; print(data_version(Path(sys.argv[1])))"
+    code = "import sys; from pathlib import Path; from darkroom.versions import data_version as m; print(m.data_version(Path(sys.argv[1])))"
     words = [sys.executable, "-c", code, str(repository / "data")]
     home = {**os.environ, "XDG_CACHE_HOME": str(elsewhere / "cache")}
     done = subprocess.run(words, cwd=elsewhere, env=home, capture_output=True, text=True, check=True)

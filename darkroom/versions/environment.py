@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from components import STEPS
-from components.code import LOCK, code_version
+from darkroom.versions.code import LOCK, code_version
 
 PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM = (f"darkroom.{name}" for name in ("python", "torch", "packages", "device", "system"))
 ENVIRONMENT = (PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from components import STEPS
-from components.code import code_version
-from components.environment import CODE, DEVICE, PACKAGES, PYTHON, TORCH, environment_tags
+from darkroom.versions.code import code_version
+from darkroom.versions.environment import CODE, DEVICE, PACKAGES, PYTHON, TORCH, environment_tags
 
 
 def test_a_run_is_told_what_it_runs_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +32,6 @@ def test_the_gpus_that_a_step_would_find_are_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_it_is_told_without_importing_torch() -> None:
-    code = "import sys; from components.environment import environment_tags; environment_tags(); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    code = "import sys; from darkroom.versions.environment import environment_tags; environment_tags(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
     assert done.stdout.strip() == "False"

@@ -14,13 +14,13 @@ from typing import ClassVar
 import pytest
 import yaml
 
-from components.data_version import check_source, data_version, difference
 from components.images import Images
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.manifest import read
-from components.repository import Address, fetched, parse_address, recorded_md5
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import check_source, data_version, difference
+from darkroom.versions.repository import Address, fetched, parse_address, recorded_md5
 from tests.pipelines.conftest import ROOT, shapes
 from tests.servers import clean_environment
 

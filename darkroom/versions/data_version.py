@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from components.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.versions.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
 
 
 def data_version(source: Path) -> str:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from components import STEPS, code
+from components import STEPS
+from darkroom.versions import code
 
 
 def names(step: str) -> set[str]:
