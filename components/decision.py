@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from components.comparison import Comparison, Difference, p_text
-from components.outcome import Verdict
+from darkroom.comparison import Comparison, Difference, p_text
+from darkroom.outcome import Verdict
 
 
 def comparison_of(verdict: Verdict, names: Mapping[str, str]) -> dict[str, Any]:

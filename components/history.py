@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from components.outcome import Variant
 from components.parents import DATA_VERSION, PARENT
 from components.registry import EVALUATION_KEPT
 from components.runlog import as_measure
 from components.store import client, pages
 from components.tracking import SETTINGS, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, aliases, versions
+from darkroom.outcome import Variant
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 

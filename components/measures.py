@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from components.manifest import Task
+from darkroom.task import Task
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from components import small_cnn
-from components.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
+from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 

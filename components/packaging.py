@@ -10,18 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
 from components.store import client
+from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CODE = (  # what `pyfunc_model` needs; a test loads it without the rest
-    "components.images",
-    "components.manifest",
-    "components.model",
-    "components.volume",
+    "darkroom.images",
+    "darkroom.manifest",
+    "darkroom.model",
+    "darkroom.pixels",
+    "darkroom.task",
+    "darkroom.volume",
     "darkroom.system.errors",
     "darkroom.system.files",
 )

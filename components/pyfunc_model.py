@@ -9,7 +9,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from components.model import ModelCard, Predictor, labels_of
+from darkroom.model import ModelCard, Predictor, labels_of
 
 
 class ImageClassifier(PythonModel):

@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from components.model import CARD
-from components.outcome import read_outcome
 from components.parents import DATA_VERSION, PARENT
 from components.store import client, pages, use_store
 from components.tracking import ERROR, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
 from components.versions import safe_name as safe_name
+from darkroom.model import CARD
+from darkroom.outcome import read_outcome
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.processes import KUBEFLOW_TAG
@@ -103,7 +103,7 @@ def fetch_outcome(kubeflow_run: str, root: Path) -> dict[str, Any]:
     """What a run on Kubeflow ended with, by the id that it has there; its report is placed under `root`.
 
     Returns:
-        The outcome (see `components.outcome`) with `experiment` and `report`, or nothing where MLflow knows no such run.
+        The outcome (see `darkroom.outcome`) with `experiment` and `report`, or nothing where MLflow knows no such run.
     """
     store = client()
     experiments = {entry.experiment_id: entry.name for entry in store.search_experiments(max_results=1000)}
@@ -135,7 +135,7 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
         cache: Folder in which fetched bundles are kept, named by their content.
 
     Returns:
-        A bundle's folder, see `components.model`.
+        A bundle's folder, see `darkroom.model`.
 
     Raises:
         InputError: There is no such model.

@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,15 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from components import issues as findings
-from components import manifest as manifests
 from components.charts import line_chart
 from components.decision import comparison_of
-from components.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
-from components.manifest import Manifest
-from components.model import GRAPH, read_card
-from components.outcome import HEADLINE, Outcome, Variant
+from darkroom import issues as findings
+from darkroom import manifest as manifests
+from darkroom.artifacts import Sources
+from darkroom.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
+from darkroom.manifest import Manifest
+from darkroom.model import GRAPH, read_card
+from darkroom.outcome import HEADLINE, Outcome
 from darkroom.system.files import whole
 
 SPLITS = ("train", "validation", "test", "excluded")
@@ -40,35 +40,6 @@ _CARDS = ("accuracy", "f1_macro", "balanced_accuracy", "roc_auc")
 _MAX_SHEET_PX = 1600  # width of the contact sheet in the page
 _MAX_PNG_BYTES = 400_000
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What the steps of a run have left: the artifacts that the report shows.
-
-    Attributes:
-        model: The full model.
-        pruned_model: The pruned one.
-        evaluation: Of the full model.
-        pruned_evaluation: Of the pruned one.
-        splits: Manifest with its `split` column.
-        issues: Findings of `clean`.
-        contact_sheet: Picture of the augmentations.
-        history: The training's curves.
-    """
-
-    model: Path
-    pruned_model: Path
-    evaluation: Path
-    pruned_evaluation: Path
-    splits: Path
-    issues: Path
-    contact_sheet: Path
-    history: Path
-
-    def judged(self, variant: Variant) -> Path:
-        """The evaluation of one of the two models."""
-        return self.pruned_evaluation if variant == "pruned" else self.evaluation
 
 
 def write_report(path: Path, sources: Sources, outcome: Outcome, params: Mapping[str, Any], origin: Mapping[str, str]) -> None:

@@ -128,7 +128,7 @@ def report_curves(evaluation: str, classification_metrics: Any) -> None:
         evaluation: What `evaluate` wrote.
         classification_metrics: The component's `Output[ClassificationMetrics]`.
     """
-    from components.evaluation import confusion, roc_curve
+    from darkroom.evaluation import confusion, roc_curve
 
     classes, matrix = confusion(Path(evaluation))
     if classes:

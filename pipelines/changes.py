@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import issues, manifest
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
 from components.runlog import as_texts
 from components.versions import Version
+from darkroom import issues, manifest
 from darkroom.versions.environment import CODE
 from darkroom.versions.repository import is_address
 

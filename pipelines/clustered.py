@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from components import registry, tracking
 from components.claims import ASKS, CLAIM, claim, withdraw
 from components.notifying import notify
-from components.outcome import read_outcome
 from components.runlog import set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
-from components.volume import VOLUME
+from darkroom.outcome import read_outcome
 from darkroom.system.config import parse
 from darkroom.system.processes import HOST, PID, kubeflow_tags
 from darkroom.versions.data_version import data_version
+from darkroom.volume import VOLUME
 from pipelines.freezing import frozen
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, tags_of, waiting
 from pipelines.platform import read_platform

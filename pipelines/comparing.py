@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import STEPS, history, manifest
+from components import STEPS, history
 from components.evaluate.differences import differences, num_shared
-from components.evaluation import Predictions, read_metrics, read_predictions
 from components.history import Record
-from components.outcome import HEADLINE, Variant
 from components.registry import SPLITS_KEPT
+from darkroom import manifest
+from darkroom.evaluation import Predictions, read_metrics, read_predictions
+from darkroom.outcome import HEADLINE, Variant
 from darkroom.system.processes import COMMIT, DIRTY
 from darkroom.versions.environment import CODE, ENVIRONMENT
 

@@ -17,11 +17,11 @@ from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
 from components.steps import CHECKPOINTS, CODE_VERSION
-from components.volume import VOLUME
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.processes import KUBEFLOW_RUN
 from darkroom.versions.code import code_version
+from darkroom.volume import VOLUME
 from pipelines.ending import ending_component
 from pipelines.platform import PlatformConfig, is_digest
 from pipelines.training import training

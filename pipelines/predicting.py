@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components import registry
-from components.images import UnreadableError, pixels
-from components.model import Predictor, labels_of
+from darkroom.model import Predictor, labels_of
+from darkroom.pixels import UnreadableError, pixels
 from darkroom.system.errors import InputError
 
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
-from components.model import WEIGHTS, ModelCard, read_card
 from components.packaging import bundle_sha256
 from components.registry import fetch_bundle, kept
 from components.versions import Version, champion
+from darkroom.model import WEIGHTS, ModelCard, read_card
 from darkroom.system.files import whole
 from darkroom.versions.repository import fetched
 from pipelines.runs import Plan

@@ -14,13 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from safetensors.numpy import save_file
 
-from components import issues, manifest
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
-from components.images import ImageWriter
-from components.manifest import Manifest, Task, make_table
-from components.model import CARD, GRAPH, WEIGHTS, ModelCard
-from components.report import Sources
+from darkroom import issues, manifest
+from darkroom.artifacts import Sources
+from darkroom.images import ImageWriter
+from darkroom.manifest import Manifest, make_table
+from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard
+from darkroom.task import Task
 
 SIDE = 16
 

@@ -17,16 +17,17 @@ import torch
 import yaml
 from PIL import Image
 
-from components import issues, manifest, registry
+from components import registry
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.images import Images, ImageWriter
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
 from components.network import build, load_network, save_model
 from components.split.claims import read_earlier
 from components.train import pretrained, progress
+from darkroom import issues, manifest
+from darkroom.images import Images, ImageWriter
+from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, fetch_version, recorded_version

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from components import manifest
 from components.augment.balancing import Integers, plan, smallest_share
 from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import Order, pack
 from components.augment.symmetry import AXES, Mirroring, mirrorings
-from components.images import Images, UnreadableError, pixels
-from components.manifest import Manifest
 from components.policy import Operation, Policy
+from darkroom import manifest
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.pixels import UnreadableError, pixels
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered

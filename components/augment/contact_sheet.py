@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from components import images
 from components.augment.copies import to_batch, to_picture
 from components.augment.operations import apply
 from components.policy import MEANINGS, Operation, Policy
+from darkroom import pixels
 
 CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 84, 20
 NUM_DRAWN = 3
@@ -48,8 +48,8 @@ def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[s
 
 
 def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: int) -> list[Image.Image]:
-    longest = max(images.size(data))
-    picture = Image.fromarray(images.pixels(data, CELL_PX if longest > CELL_PX // 2 else longest))
+    longest = max(pixels.size(data))
+    picture = Image.fromarray(pixels.pixels(data, CELL_PX if longest > CELL_PX // 2 else longest))
     batch, generator = to_batch(picture), torch.Generator().manual_seed(seed)
     shown = [batch]
     for operation in operations:

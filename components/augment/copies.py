@@ -11,11 +11,11 @@ import pyarrow as pa
 import torch
 from PIL import Image
 
-from components import images
 from components.augment.operations import apply
-from components.images import Images, ImageWriter
-from components.manifest import COLUMNS, Manifest
 from components.policy import Operation, Policy
+from darkroom import pixels
+from darkroom.images import Images, ImageWriter
+from darkroom.manifest import COLUMNS, Manifest
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
@@ -121,7 +121,7 @@ def copy(data: bytes, policy: Policy, max_side_px: int, seed: str) -> tuple[byte
     Raises:
         UnreadableError: The source is no whole image.
     """
-    picture = images.decode(data, at_least_px=max_side_px)
+    picture = pixels.decode(data, at_least_px=max_side_px)
     picture.thumbnail((max_side_px, max_side_px), Image.Resampling.BILINEAR)
     number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") >> 1
     result = to_picture(apply(policy, to_batch(picture), torch.Generator().manual_seed(number)))

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from components import issues as issue_table
-from components import manifest as manifests
 from components.clean.config import CleanConfig
 from components.clean.duplicates import Copy, Row, find_copies
 from components.clean.reading import Seen, see_all
-from components.images import Images
-from components.manifest import Manifest
+from darkroom import issues as issue_table
+from darkroom import manifest as manifests
+from darkroom.images import Images
+from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from components.images import Images, TooManyPixelsError, UnreadableError, decode
+from darkroom.images import Images
+from darkroom.pixels import TooManyPixelsError, UnreadableError, decode
 from darkroom.system.parallel import ordered
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evaluation import Predictions, decisions
 from components.measures import Floats
+from darkroom.evaluation import Predictions, decisions
 
 NUM_BINS = 10
 

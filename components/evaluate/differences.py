@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from components.evaluate.intervals import CONFIDENCE, MEASURES, resamples
-from components.evaluation import Predictions
 from components.measures import Floats, count, scores
+from darkroom.evaluation import Predictions
 
 
 def differences(before: Predictions, after: Predictions, num_resamples: int = 1000, seed: int = 0) -> dict[str, dict[str, float]]:

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from components import evaluation as noun
-from components import manifest as manifests
 from components.evaluate.calibration import calibration
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.figures import draw
@@ -14,11 +12,14 @@ from components.evaluate.intervals import intervals
 from components.evaluate.mistakes import mistakes
 from components.evaluate.plots import plots
 from components.evaluate.scored import num_trained_on, scored
-from components.evaluation import Predictions, renumbered, write_predictions
-from components.images import Images, pixels
-from components.manifest import Manifest
 from components.measures import class_measures
-from components.model import Predictor, labels_of
+from darkroom import evaluation as noun
+from darkroom import manifest as manifests
+from darkroom.evaluation import Predictions, renumbered, write_predictions
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.model import Predictor, labels_of
+from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole, write_json
 from darkroom.system.parallel import ordered
@@ -28,10 +29,10 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
     """Scores the test images, or those of `config.data`, with the model's ONNX file and writes what "how good?" rests on.
 
     Args:
-        images: Packed images, see `components.images`.
+        images: Packed images, see `darkroom.images`.
         splits: Manifest with a `split` column; the rows in `test` count.
-        model: A model's folder, see `components.model`.
-        evaluation: Where the evaluation is written, see `components.evaluation`.
+        model: A model's folder, see `darkroom.model`.
+        evaluation: Where the evaluation is written, see `darkroom.evaluation`.
         config: What is scored, batch size, intervals and mistakes.
 
     Returns:

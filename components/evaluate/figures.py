@@ -9,8 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from components.evaluate.calibration import NUM_BINS, Calibration
 from components.evaluate.style import BLUE, BLUES, GRID, INK, MUTED, PALETTE, RED, drawing, show_names
-from components.evaluation import Predictions, decisions, precision_recall_points, roc_points
 from components.measures import Floats, Ints, count, one_hot
+from darkroom.evaluation import Predictions, decisions, precision_recall_points, roc_points
 
 MAX_BARS = 40  # classes that a bar chart shows: the weakest
 MAX_SQUARES = 24  # labels that get a little confusion matrix: the weakest

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from components.evaluation import Predictions
 from components.measures import Floats, Ints, count, scores
+from darkroom.evaluation import Predictions
 
 CONFIDENCE = 0.95
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro")

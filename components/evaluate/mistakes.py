@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from components.evaluation import Predictions
-from components.images import Images, decode
 from components.measures import Floats, Ints
+from darkroom.evaluation import Predictions
+from darkroom.images import Images
+from darkroom.pixels import decode
 from darkroom.system.files import write_json
 
 THUMBNAIL_PX = 256

@@ -9,16 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components import manifest as manifests
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
 from components.evaluate.config import EvaluateConfig
-from components.images import Images
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.manifest import Manifest
-from components.split.claims import ties
-from components.split.units import units
+from darkroom import manifest as manifests
+from darkroom.groups import ties, units
+from darkroom.images import Images
+from darkroom.manifest import Manifest
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 

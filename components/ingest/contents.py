@@ -3,12 +3,12 @@
 import hashlib
 from pathlib import Path
 
-from components.images import UnreadableError, size
 from components.ingest.config import IngestConfig
 from components.ingest.labelled import list_source
 from components.ingest.listing import has_image_suffix
 from components.ingest.opening import open_source
 from components.ingest.sources import File
+from darkroom.pixels import UnreadableError, size
 from darkroom.versions.repository import fetched
 
 

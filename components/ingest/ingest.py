@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from components.images import ImageWriter, UnreadableError, size
 from components.ingest.config import IngestConfig
 from components.ingest.labelled import list_source
 from components.ingest.listing import Listed, Listing, has_image_suffix, in_order, some
 from components.ingest.opening import open_source
 from components.ingest.sources import File, Source
-from components.manifest import Manifest, Task, make_table
+from darkroom.images import ImageWriter
+from darkroom.manifest import Manifest, make_table
+from darkroom.pixels import UnreadableError, size
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.task import Task
 from darkroom.versions.repository import fetched
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.model import Predictor
+from darkroom.model import Predictor
 
 NUM_WARMUP = 10
 MIN_SLICE_S = 0.02  # how long a model runs before it is the other one's turn

@@ -10,9 +10,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components import manifest
-from components.images import Images
-from components.model import CARD, GRAPH, ModelCard, read_card
 from components.network import load_network, save_model
 from components.prune import latency
 from components.prune.config import PruneConfig
@@ -23,6 +20,9 @@ from components.train import batches, losses, thresholds, validation
 from components.train.config import TrainConfig
 from components.train.train import read_problem, resolve
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+from darkroom import manifest
+from darkroom.images import Images
+from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 

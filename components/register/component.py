@@ -29,8 +29,8 @@ def register_component(
     previous: str = "",
 ) -> NamedTuple("Identifiers", [("model_name", str), ("model_version", str), ("run_id", str)]):  # type: ignore[valid-type]
     """Registers the model, promotes it if it is better, and builds the report."""
-    from components.outcome import identifiers
     from components.steps import perform
+    from darkroom.outcome import identifiers
 
     perform(
         "register",

@@ -3,12 +3,12 @@
 import tempfile
 from pathlib import Path
 
-from components.comparison import Limit
-from components.model import GRAPH
 from components.prune import latency
 from components.register.config import RegisterConfig
 from components.registry import download_bundle
 from components.versions import Version
+from darkroom.comparison import Limit
+from darkroom.model import GRAPH
 
 NUM_ROUNDS = 25  # turns that each model is timed for, 20 ms each
 MEGABYTE = 2**20

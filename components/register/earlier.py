@@ -4,11 +4,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from components.evaluation import Predictions, read_predictions
-from components.forgetting import Forgotten, compare
+from components.forgetting import compare
 from components.registry import EVALUATION_KEPT, kept
 from components.runlog import run_facts
 from components.versions import MODEL_VERSION, Version, versions
+from darkroom.evaluation import Predictions, read_predictions
+from darkroom.outcome import Forgotten
 
 MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.evaluation import FIGURES, METRICS, PREDICTIONS
-from components.forgetting import FORGOTTEN
-from components.outcome import HEADLINE, Outcome
 from components.register.candidate import Candidate
 from components.registry import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
-from components.report import Sources
 from components.runlog import log_curves, log_files, log_measures, log_picture, set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
+from darkroom.artifacts import Sources
+from darkroom.evaluation import FIGURES, METRICS, PREDICTIONS
+from darkroom.outcome import FORGOTTEN, HEADLINE, Outcome
 from darkroom.system.processes import kubeflow_tags
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from components.evaluation import Predictions
 from components.measures import Floats, one_hot
+from darkroom.evaluation import Predictions
 
 
 def ranking(predictions: Predictions, weights: Floats, measure: str) -> Floats:

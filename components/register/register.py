@@ -3,19 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from components import issues as findings
-from components.evaluation import read_headline, read_predictions
-from components.forgetting import FORGOTTEN
-from components.model import GRAPH, read_card
-from components.outcome import Outcome, Verdict
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
 from components.register.earlier import forgotten_since, unfinished_maker
 from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
-from components.report import Sources, write_report
+from components.report import write_report
 from components.tracking import open_run
 from components.versions import CHAMPION, Version, alias_of, check_name, set_tags
+from darkroom import issues as findings
+from darkroom.artifacts import Sources
+from darkroom.evaluation import read_headline, read_predictions
+from darkroom.model import GRAPH, read_card
+from darkroom.outcome import FORGOTTEN, Outcome, Verdict
 
 
 def register(
@@ -41,15 +41,15 @@ def register(
     The same model again is the version that it already is: nothing is added, no alias moves.
 
     Args:
-        model: The full model, see `components.model`.
+        model: The full model, see `darkroom.model`.
         pruned_model: The pruned one; its card says whether it met its limits.
-        evaluation: What `evaluate` said of the full model, see `components.evaluation`.
+        evaluation: What `evaluate` said of the full model, see `darkroom.evaluation`.
         pruned_evaluation: What it said of the pruned one.
         splits: Manifest with its `split` column.
         issues: Findings of `clean`.
         contact_sheet: Picture of the augmentations, PNG.
         history: The training's curves, CSV.
-        outcome: Where the outcome is written, see `components.outcome`.
+        outcome: Where the outcome is written, see `darkroom.outcome`.
         report: Where the report is written, see `components.report`.
         config: Name, and what promotion asks for.
         name: The model's name where the settings give none.

@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.champions import move, seal
-from components.evaluation import Predictions, read_headline, read_predictions
 from components.locking import holding
-from components.model import read_card
-from components.outcome import Verdict
 from components.packaging import bundle_sha256, log_bundle
 from components.register.baseline import constant_answer
 from components.register.candidate import Candidate
@@ -39,8 +36,11 @@ from components.versions import (
     set_alias,
     set_tags,
 )
+from darkroom.evaluation import Predictions, read_headline, read_predictions
+from darkroom.model import read_card
+from darkroom.outcome import Verdict
 
-COMPARISON = "darkroom.comparison"  # JSON: a verdict's numbers, see `components.outcome.Verdict.plain`
+COMPARISON = "darkroom.comparison"  # JSON: a verdict's numbers, see `darkroom.outcome.Verdict.plain`
 RIVAL, GAIN, INTERVAL, P_VALUE = (f"darkroom.{name}" for name in ("compared_with", "gain", "gain_interval", "p_value"))  # for people
 
 

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from components import manifest
-from components.manifest import Manifest
-from components.split.units import Integers
+from darkroom import manifest
+from darkroom.groups import Integers
+from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -58,17 +57,3 @@ def given_claims(now: Manifest) -> Integers:
         return np.full(len(now), NONE, dtype=np.int64)
     codes = {name: code for code, name in enumerate(SPLITS)}
     return np.array([codes.get(name, NONE) for name in now.column("given_split")], dtype=np.int64)
-
-
-def ties(now: Manifest, earlier: Manifest | None) -> list[pa.Array]:
-    """The columns that tie images, the rows of the earlier assignment below those of now.
-
-    Images that are gone still tie: a patient who was tested on before stays in test with new pictures.
-    """
-    tables = [now.table] if earlier is None else [now.table, earlier.table]
-    columns = []
-    for name in ("image_id", "group", "cluster"):
-        parts = [table[name] if name in table.column_names else pa.nulls(len(table), pa.string()) for table in tables]
-        chunks = [chunk for part in parts for chunk in (part.chunks if isinstance(part, pa.ChunkedArray) else [part])]
-        columns.append(pa.concat_arrays([chunk.cast(pa.string()) for chunk in chunks]) if chunks else pa.nulls(0, pa.string()))
-    return columns

@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from components import manifest
-from components.manifest import Manifest
-from components.split.claims import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier, ties
+from components.split.claims import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier
 from components.split.config import SplitConfig
 from components.split.stratify import spread
-from components.split.units import Integers, settled_order, units
+from darkroom import manifest
+from darkroom.groups import Integers, settled_order, ties, units
+from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 
 EXCLUDED = 3

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from components.split.units import Integers
+from darkroom.groups import Integers
 
 Floats = npt.NDArray[np.float64]
 ONE_EACH = (0, 2, 1)  # whom the last images of a small class go to: a class must be trained before it can be tested

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from components.manifest import Task
 from components.train.config import Balance
+from darkroom.task import Task
 
 MIX_ALPHA = 0.2
 

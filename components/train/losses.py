@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from components.manifest import Task
 from components.train.config import Balance
+from darkroom.task import Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

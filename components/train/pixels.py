@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from components import images
-from components.images import Images, UnreadableError
-from components.manifest import Manifest
+from darkroom import pixels
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.pixels import UnreadableError
 from darkroom.system.errors import InputError
 
 MEMORY_BYTES = 2**30  # above this, the pixels stand in a scratch file that the system pages in and out
@@ -91,7 +92,7 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: 
 
     def fill(row: int) -> None:
         try:
-            result[row] = images.pixels(source[names[row]], side_px)
+            result[row] = pixels.pixels(source[names[row]], side_px)
         except UnreadableError as error:
             raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or mend the file") from None
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from components.manifest import Task
+from darkroom.task import Task
 
 Floats = npt.NDArray[np.float64]
 PRIOR_IMAGES = 30.0  # how many images of the rarer answer it takes to move a threshold half of the way from 0.5

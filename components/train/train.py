@@ -6,13 +6,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components import manifest, network, policy
-from components.images import Images
-from components.manifest import Manifest
-from components.model import ModelCard
+from components import network, policy
 from components.train import automatic, pixels, pretrained, thresholds
 from components.train.config import TrainConfig
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+from darkroom import manifest
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.model import ModelCard
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole

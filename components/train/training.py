@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from components.augment.operations import apply
-from components.manifest import Task
 from components.policy import Policy
 from components.train import batches, devices, progress, validation
 from components.train.config import Balance, OptimizerName, Schedule
@@ -18,6 +17,7 @@ from components.train.losses import make_loss
 from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
 from components.train.pixels import Examples
 from darkroom.system.errors import InputError
+from darkroom.task import Task
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 

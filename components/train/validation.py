@@ -7,13 +7,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from components.manifest import Task
 from components.measures import measures
-from components.model import decide
 from components.train import thresholds
 from components.train.losses import Loss
 from components.train.pixels import Examples
+from darkroom.model import decide
 from darkroom.system.errors import InputError
+from darkroom.task import Task
 
 LOWER_IS_BETTER = ("loss", "log_loss", "hamming_loss")
 BATCH_SIZE = 128

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from components.evaluation import Predictions
-from components.forgetting import Forgotten, compare
+from components.forgetting import compare
+from darkroom.evaluation import Predictions
+from darkroom.outcome import Forgotten
 
 
 def answers(predicted: list[int], truth: list[int], first: int = 0, classes: tuple[str, ...] = ("cat", "dog")) -> Predictions:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from components import network
-from components.model import ModelCard, Predictor
+from darkroom.model import ModelCard, Predictor
 from darkroom.system.errors import InputError
 
 CARD = ModelCard("small_cnn", ("a", "b", "c"), "multiclass", 16, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))

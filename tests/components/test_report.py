@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from components.charts import line_chart
-from components.comparison import ClassChange, Comparison, Difference, Limit
-from components.evaluation import read_headline
-from components.manifest import Task
-from components.outcome import Outcome, Verdict, read_outcome
 from components.report import write_report
+from darkroom.comparison import ClassChange, Comparison, Difference, Limit
+from darkroom.evaluation import read_headline
+from darkroom.outcome import Outcome, Verdict, read_outcome
+from darkroom.task import Task
 from tests.finished import Finished, make
 
 REASON = "on 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from kfp import dsl
 
-from components import manifest as manifests
 from components.__main__ import main
 from components.split.component import split_component
 from components.steps import CHECKPOINTS, CODE_VERSION, call
+from darkroom import manifest as manifests
 from darkroom.system.errors import InputError
 from darkroom.system.processes import OWNER, owner_tags
 from darkroom.versions.code import code_version

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from components import history
-from components.evaluation import read_headline
 from components.runlog import log_files, log_measures, set_run_tags
 from components.tracking import finish_run, start_run
+from darkroom.evaluation import read_headline
 from pipelines.comparing import compare
 from pipelines.showing import show, why_best
 from tests.finished import make

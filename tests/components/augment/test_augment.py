@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components import manifest, policy
+from components import policy
 from components.augment.augment import augment, settle
 from components.augment.config import AugmentConfig
 from components.augment.symmetry import Mirroring
-from components.images import Images, ImageWriter, decode, image_id
-from components.manifest import Manifest, Task, make_table
 from components.policy import MEANINGS
+from darkroom import manifest
+from darkroom.images import Images, ImageWriter, image_id
+from darkroom.manifest import Manifest, make_table
+from darkroom.pixels import decode
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
+from darkroom.task import Task
 
 OUTPUTS = ("augmented_images", "examples", "policy", "contact_sheet")
 EVERY = {"hue_degrees": 10.0, "horizontal_flip": 0.5, "vertical_flip": 0.5}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components import images
 from components.augment.copies import copy, stronger, to_batch, to_picture
 from components.policy import Operation, Policy
+from darkroom import pixels
 
 FLIP = Policy(operations=(Operation(name="horizontal_flip", probability=1),))
 
@@ -23,12 +23,12 @@ def test_copy_of_a_small_image_is_exact() -> None:
     source = encoded(12, 9)
     data, size = copy(source, FLIP, 256, "seed")
     assert size == (12, 9)
-    assert np.array_equal(np.asarray(images.decode(data)), np.asarray(images.decode(source))[:, ::-1])
+    assert np.array_equal(np.asarray(pixels.decode(data)), np.asarray(pixels.decode(source))[:, ::-1])
 
 
 def test_copy_keeps_its_proportions_and_its_limit() -> None:
     data, size = copy(encoded(200, 100), FLIP, 80, "seed")
-    assert size == images.size(data) == (80, 40)
+    assert size == pixels.size(data) == (80, 40)
 
 
 def test_equal_seeds_make_equal_bytes() -> None:
@@ -51,10 +51,10 @@ def test_copies_draw_more_often_but_mirror_as_often() -> None:
 
 
 def test_broken_source_is_said() -> None:
-    with pytest.raises(images.UnreadableError):
+    with pytest.raises(pixels.UnreadableError):
         copy(b"no image", FLIP, 256, "seed")
 
 
 def test_picture_survives_the_way_to_a_batch_and_back() -> None:
-    picture = images.decode(encoded(5, 7))
+    picture = pixels.decode(encoded(5, 7))
     assert np.array_equal(np.asarray(to_picture(to_batch(picture))), np.asarray(picture))

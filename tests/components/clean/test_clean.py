@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components import issues as issue_table
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.images import ImageWriter, image_id
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.manifest import Manifest, make_table, read
+from darkroom import issues as issue_table
+from darkroom.images import ImageWriter, image_id
+from darkroom.manifest import Manifest, make_table, read
 from darkroom.system.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"

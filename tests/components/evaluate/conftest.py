@@ -10,9 +10,10 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from components.images import ImageWriter
-from components.manifest import Manifest, Task, make_table
-from components.model import ModelCard
+from darkroom.images import ImageWriter
+from darkroom.manifest import Manifest, make_table
+from darkroom.model import ModelCard
+from darkroom.task import Task
 
 CLASSES = ("red", "lime", "blue")
 THRESHOLDS = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * 3}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluate.calibration import calibration
-from components.evaluation import Predictions
+from darkroom.evaluation import Predictions
 
 
 def test_error_is_the_mean_gap_between_confidence_and_hit_rate() -> None:

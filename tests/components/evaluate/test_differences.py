@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluate.differences import differences, num_shared
-from components.evaluation import Predictions
+from darkroom.evaluation import Predictions
 
 
 def answers(truth: np.ndarray, predicted: np.ndarray, first: int = 0) -> Predictions:

@@ -10,7 +10,7 @@ import pytest
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
-from components.evaluation import confusion, read_headline, read_metrics, read_mistakes, read_predictions, roc_curve
+from darkroom.evaluation import confusion, read_headline, read_metrics, read_mistakes, read_predictions, roc_curve
 from darkroom.system.errors import InputError
 
 CONFIG = EvaluateConfig(batch_size=2, num_resamples=100, num_threads=1)

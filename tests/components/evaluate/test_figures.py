@@ -9,8 +9,8 @@ from PIL import Image
 from components.evaluate.calibration import calibration
 from components.evaluate.figures import draw
 from components.evaluate.style import MAX_NAME, drawing, show_names
-from components.evaluation import Predictions
-from components.manifest import Task
+from darkroom.evaluation import Predictions
+from darkroom.task import Task
 
 ODD = (
     "_hidden",

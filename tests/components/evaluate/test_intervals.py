@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binomtest
 
 from components.evaluate.intervals import intervals, wilson
-from components.evaluation import Predictions
-from components.manifest import Task
+from darkroom.evaluation import Predictions
+from darkroom.task import Task
 
 
 def answers(truth: np.ndarray, predicted: np.ndarray, task: Task = "multiclass") -> Predictions:

@@ -7,7 +7,7 @@ import pytest
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
-from components.evaluation import read_mistakes, read_predictions
+from darkroom.evaluation import read_mistakes, read_predictions
 from darkroom.system.errors import InputError
 from tests.components.evaluate.conftest import encode
 from tests.components.evaluate.test_evaluate import ROWS

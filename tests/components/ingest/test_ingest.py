@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from components.images import Images
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.manifest import read
+from darkroom.images import Images
+from darkroom.manifest import read
 from darkroom.system.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.manifest import read
+from darkroom.manifest import read
 from darkroom.system.errors import InputError
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.images import ImageWriter
-from components.manifest import Manifest, make_table
 from components.policy import Operation, Policy
 from components.train.config import TrainConfig
 from components.train.train import train
+from darkroom.images import ImageWriter
+from darkroom.manifest import Manifest, make_table
 
 CLASSES = ("red", "green", "blue")
 NUM_IMAGES = 90

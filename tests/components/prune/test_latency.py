@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from components.model import ModelCard
 from components.network import save_model
 from components.prune.latency import compare
 from components.small_cnn import SmallCNN
+from darkroom.model import ModelCard
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import onnx
 import pytest
 import torch
 
-from components.model import Predictor, read_card
 from components.network import load_network
 from components.prune.config import PruneConfig
 from components.prune.prune import fine_tuning, prune
 from components.train.training import Settings
+from darkroom.model import Predictor, read_card
 from darkroom.system.errors import InputError
 
 CONFIG = PruneConfig(epochs=2, latency_rounds=1, max_drop=1, max_latency_ratio=100)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, recall_score, roc_auc_score
 
-from components.comparison import Comparison
-from components.evaluation import Predictions
-from components.manifest import Task
 from components.measures import Floats, Ints
-from components.model import decide
 from components.register.baseline import constant_answer
 from components.register.comparing import compare
 from components.register.ranking import average_precision, ranking, roc_auc
+from darkroom.comparison import Comparison
+from darkroom.evaluation import Predictions
+from darkroom.model import decide
+from darkroom.task import Task
 
 CLASSES = ("cat", "dog", "owl")
 

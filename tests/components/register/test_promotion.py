@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.comparison import Limit
-from components.evaluation import Predictions
-from components.manifest import Task
-from components.outcome import Verdict
 from components.register.comparing import compare
 from components.register.config import RegisterConfig
 from components.register.promotion import decide, refusal
+from darkroom.comparison import Limit
+from darkroom.evaluation import Predictions
+from darkroom.outcome import Verdict
+from darkroom.task import Task
 
 
 def answers(

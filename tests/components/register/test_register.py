@@ -15,16 +15,15 @@ import pytest
 
 from components import registry
 from components.champions import move, moves
-from components.evaluation import read_headline, read_predictions
-from components.forgetting import FORGOTTEN
 from components.locking import holding
-from components.outcome import identifiers
 from components.register.config import RegisterConfig
 from components.register.register import register
 from components.register.settling import GAIN, INTERVAL, P_VALUE, RIVAL
 from components.registry import OUTCOME_KEPT
 from components.tracking import client, finish_run, start_run
 from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
+from darkroom.evaluation import read_headline, read_predictions
+from darkroom.outcome import FORGOTTEN, identifiers
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
@@ -399,8 +398,8 @@ def test_mlflow_loads_the_model_and_answers_as_the_bundle_does(
     import mlflow
     import pandas as pd
 
-    from components.images import Images
-    from components.model import Predictor, labels_of
+    from darkroom.images import Images
+    from darkroom.model import Predictor, labels_of
 
     work = make(tmp_path / "work", classes, task)
     go(work, tmp_path, monkeypatch)
@@ -431,8 +430,8 @@ sys.path[:] = [path for path in sys.path if not (path and __import__("pathlib").
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 import mlflow
 model = mlflow.pyfunc.load_model("models:/toys/1")
-import components.model
-print(model.predict(model.input_example)["label"][0], components.model.__file__)
+import darkroom.model
+print(model.predict(model.input_example)["label"][0], darkroom.model.__file__)
 """
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from components import manifest
-from components.manifest import Manifest, Task, make_table
 from components.split.config import SplitConfig
 from components.split.split import split
+from darkroom import manifest
+from darkroom.manifest import Manifest, make_table
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
+from darkroom.task import Task
 
 RANK = {"train": 0, "validation": 1, "test": 2}
 

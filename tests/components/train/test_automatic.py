@@ -2,9 +2,9 @@
 
 import pytest
 
-from components import manifest
-from components.manifest import Manifest
 from components.train import automatic
+from darkroom import manifest
+from darkroom.manifest import Manifest
 
 
 def photos(width, height, number):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from components.images import Images, ImageWriter, pixels
 from components.train import pixels as cache
 from components.train.pixels import Examples, channel_statistics, decode, load
+from darkroom.images import Images, ImageWriter
+from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
 from tests.components.train import toys
 

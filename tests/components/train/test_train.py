@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from components import manifest, model
-from components.images import Images, pixels
-from components.model import Predictor, labels_of
 from components.network import load_network
 from components.policy import Policy
 from components.train import progress
 from components.train.config import TrainConfig
 from components.train.train import train
+from darkroom import manifest, model
+from darkroom.images import Images
+from darkroom.model import Predictor, labels_of
+from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from tests.components.train import toys

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components import manifest
-from components.images import ImageWriter
-from components.manifest import Manifest, Task
 from components.policy import Operation, Policy
+from darkroom import manifest
+from darkroom.images import ImageWriter
+from darkroom.manifest import Manifest
+from darkroom.task import Task
 
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220]])
 MILD = Policy(

@@ -12,7 +12,7 @@ def names(step: str) -> set[str]:
 
 
 def test_a_steps_code_is_its_module_and_the_nouns_that_it_uses() -> None:
-    assert {"components/clean/clean.py", "components/images.py", "components/manifest.py", "components/issues.py"} <= names("clean")
+    assert {"components/clean/clean.py", "darkroom/images.py", "darkroom/manifest.py", "darkroom/issues.py"} <= names("clean")
     assert not {"components/split/split.py", "components/train/train.py", "components/tracking.py"} & names("clean")
 
 
@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
     ("changed", "affected", "unaffected"),
     [
         ("components/split/split.py", {"split"}, {"ingest", "clean", "augment", "train", "evaluate"}),
-        ("components/images.py", {"ingest", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
+        ("darkroom/images.py", {"ingest", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
         ("components/prune/component.py", set(), set(STEPS)),
         ("requirements.lock", set(STEPS), set()),
     ],

@@ -14,10 +14,10 @@ from typing import ClassVar
 import pytest
 import yaml
 
-from components.images import Images
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.manifest import read
+from darkroom.images import Images
+from darkroom.manifest import read
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import check_source, data_version, difference
 from darkroom.versions.repository import Address, fetched, parse_address, recorded_md5

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.manifest import Manifest, make_table, read
+from darkroom.manifest import Manifest, make_table, read
 
 TABLE = make_table(
     {"path": ["b.png", "a.png"], "image_id": ["2", "1"], "label": ["cat", "dog"], "width": [3, None], "split": ["test", "train"]}

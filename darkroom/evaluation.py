@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
-from components.manifest import Task
 from components.measures import Floats, Ints, measures, one_hot
 from darkroom.system.files import read_json, whole
+from darkroom.task import Task
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from darkroom.manifest import Manifest
+
 Integers = npt.NDArray[np.int64]
 
 
@@ -44,3 +46,17 @@ def units(ties: Sequence[pa.Array]) -> Integers:
     rank[np.argsort(first)] = np.arange(len(first))
     together: Integers = rank[inverse]
     return together
+
+
+def ties(now: Manifest, earlier: Manifest | None) -> list[pa.Array]:
+    """The columns that tie images, the rows of the earlier assignment below those of now.
+
+    Images that are gone still tie: a patient who was tested on before stays in test with new pictures.
+    """
+    tables = [now.table] if earlier is None else [now.table, earlier.table]
+    columns = []
+    for name in ("image_id", "group", "cluster"):
+        parts = [table[name] if name in table.column_names else pa.nulls(len(table), pa.string()) for table in tables]
+        chunks = [chunk for part in parts for chunk in (part.chunks if isinstance(part, pa.ChunkedArray) else [part])]
+        columns.append(pa.concat_arrays([chunk.cast(pa.string()) for chunk in chunks]) if chunks else pa.nulls(0, pa.string()))
+    return columns

@@ -1,6 +1,6 @@
 """The issues: a row a finding, in order."""
 
-from components.issues import SCHEMA, read, write
+from darkroom.issues import SCHEMA, read, write
 
 
 def finding(path, score):

@@ -5,12 +5,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.comparison import Comparison, Limit
-from components.forgetting import Forgotten
+from darkroom.comparison import Comparison, Limit
 from darkroom.system.files import read_json, write_json
 
 Variant = Literal["full", "pruned"]
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision")  # what a person looks for first
+FORGOTTEN = "darkroom.forgotten"  # tag of a version and its run: a sentence an earlier test set
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a new model forgot of one earlier version's test set.
+
+    Attributes:
+        version: The earlier version.
+        num_images: Images of its test set that are in the new one too.
+        num_known: How many of them it had right, by today's labels.
+        num_forgotten: How many of those the new model has wrong.
+        num_learnt: How many that it had wrong the new model has right.
+        examples: Paths of some forgotten images.
+    """
+
+    version: int
+    num_images: int
+    num_known: int
+    num_forgotten: int
+    num_learnt: int
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"version {self.version}: {self.num_forgotten} of {self.num_known} forgotten, {self.num_learnt} learnt"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from components import network
-from components.images import UnreadableError, pixels
-from components.model import GRAPH, ModelCard, Predictor, labels_of, read_card
+from darkroom.model import GRAPH, ModelCard, Predictor, labels_of, read_card
+from darkroom.pixels import UnreadableError, pixels
 from darkroom.system.errors import InputError
 from tests.components.train import toys
 
@@ -74,7 +74,7 @@ def test_answers_follow_the_task_and_its_thresholds(task, classes, thresholds, p
 
 
 def test_predicting_needs_no_torch(folder):
-    script = "import sys, pathlib, components.model as m; m.Predictor(pathlib.Path(sys.argv[1])); assert 'torch' not in sys.modules"
+    script = "import sys, pathlib, darkroom.model as m; m.Predictor(pathlib.Path(sys.argv[1])); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script, str(folder)], check=True)
 
 

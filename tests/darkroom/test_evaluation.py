@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics
 
-from components.evaluation import (
+from darkroom.evaluation import (
     MAX_POINTS,
     PREDICTIONS,
     Predictions,
@@ -18,7 +18,7 @@ from components.evaluation import (
     roc_points,
     write_predictions,
 )
-from components.manifest import Task
+from darkroom.task import Task
 
 CLASSES = ("N/A", "null", "split")
 

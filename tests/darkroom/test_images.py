@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.images import Images, ImageWriter, TooManyPixelsError, UnreadableError, decode, image_id, pixels, size
+from darkroom.images import Images, ImageWriter, image_id
+from darkroom.pixels import TooManyPixelsError, UnreadableError, decode, pixels, size
 
 RAMP = np.linspace(0, 255, 12 * 10).reshape(10, 12).astype(np.uint8)
 

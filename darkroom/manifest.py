@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darkroom.system.files import whole
-
-Task = Literal["binary", "multiclass", "multilabel"]
-TASKS: tuple[Task, ...] = get_args(Task)
+from darkroom.task import TASKS, Task
 
 COLUMNS: Mapping[str, pa.DataType] = {
     "path": pa.string(),
@@ -117,10 +115,10 @@ def read(path: Path) -> Manifest:
     table = pq.read_table(path)
     metadata = table.schema.metadata or {}
     if _KEY not in metadata:
-        raise ValueError(f"{path} has lost its class order, task and data version: only components.manifest may write manifests")
+        raise ValueError(f"{path} has lost its class order, task and data version: only darkroom.manifest may write manifests")
     odd = [name for name in table.column_names if table.schema.field(name).type != COLUMNS.get(name)]
     if odd:
-        raise ValueError(f"{path} has a column {odd[0]!r} that no manifest has: only components.manifest may write manifests")
+        raise ValueError(f"{path} has a column {odd[0]!r} that no manifest has: only darkroom.manifest may write manifests")
     classes, task, data_version = _meaning(json.loads(metadata[_KEY]))
     return Manifest(table.replace_schema_metadata(None), classes, task, data_version)
 
@@ -128,9 +126,9 @@ def read(path: Path) -> Manifest:
 def _meaning(values: Any) -> tuple[tuple[str, ...], Task, str]:
     """Class order, task and data version, of the kinds that they should be."""
     if not isinstance(values, dict) or set(values) != {"classes", "task", "data_version"}:
-        raise ValueError("its class order, task and data version are not what components.manifest writes")
+        raise ValueError("its class order, task and data version are not what darkroom.manifest writes")
     classes, task, data_version = values["classes"], values["task"], values["data_version"]
     names = [*classes, data_version] if isinstance(classes, list) else [None]
     if task not in TASKS or not all(isinstance(name, str) for name in names):
-        raise ValueError("its class order, task and data version are not what components.manifest writes")
+        raise ValueError("its class order, task and data version are not what darkroom.manifest writes")
     return tuple(classes), task, data_version

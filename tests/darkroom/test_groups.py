@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import DisjointSet
 
-from components.split.units import settled_order, units
+from darkroom.groups import settled_order, units
 
 
 def test_units_join_through_any_column_and_through_others() -> None:

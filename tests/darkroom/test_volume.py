@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.images import Images, ImageWriter
-from components.volume import POINTER, VOLUME
+from darkroom.images import Images, ImageWriter
 from darkroom.system.errors import InputError
+from darkroom.volume import POINTER, VOLUME
 
 
 @pytest.fixture

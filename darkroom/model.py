@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from components import images
-from components.manifest import Task
+from darkroom import pixels
 from darkroom.system import files
 from darkroom.system.errors import InputError
+from darkroom.task import Task
 
 CARD, WEIGHTS, GRAPH = "model.json", "weights.safetensors", "model.onnx"
 MAX_SIDE_PX = 1024
@@ -111,7 +111,7 @@ class Predictor:
         """Gives every class's probability.
 
         Args:
-            batch: `(N, side_px, side_px, 3) uint8`, RGB, as `components.images.pixels` makes them.
+            batch: `(N, side_px, side_px, 3) uint8`, RGB, as `darkroom.pixels.pixels` makes them.
 
         Returns:
             `(N, K) float32`, 0 to 1; rows sum to 1 unless the task is multilabel.
@@ -139,7 +139,7 @@ class Predictor:
             UnreadableError: A file is no whole image.
         """
         side = self.card.side_px
-        parts = [self.probabilities(np.stack([images.pixels(file, side) for file in some])) for some in _chunks(data, batch_size)]
+        parts = [self.probabilities(np.stack([pixels.pixels(file, side) for file in some])) for some in _chunks(data, batch_size)]
         return np.concatenate(parts) if parts else self.probabilities(np.zeros((0, side, side, 3), np.uint8))
 
 

@@ -1,0 +1,115 @@
+"""The images: every delivered file's bytes, packed into Arrow shards that are memory-mapped on reading.
+
+A folder of `images-00000.arrow` ... with two columns: `image_id` (sha256 of the bytes, hexadecimal) and `bytes` (the
+file as it was delivered). A file that comes twice is stored once.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+from darkroom import volume
+
+SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
+SHARD_BYTES = 512 * 2**20
+BATCH_BYTES = 8 * 2**20
+
+
+def image_id(data: bytes) -> str:
+    """The name of an image: the sha256 of its file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class ImageWriter:
+    """Packs images into shards; a second copy of the same bytes is left out."""
+
+    def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
+        self._artifact, self._folder, self._shard_bytes = folder, volume.draft_of(folder), shard_bytes
+        self._content = hashlib.sha256(str(shard_bytes).encode())
+        self._seen: set[str] = set()
+        self._pending: list[tuple[str, bytes]] = []
+        self._pending_bytes = self._written_bytes = self._num_shards = 0
+        self._writer: pa.RecordBatchFileWriter | None = None
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._flush()
+        if self._num_shards == 0:
+            self._open()
+        self._close()
+        if kind is None:
+            volume.settle(self._folder, self._artifact, self._content.hexdigest())
+        else:
+            volume.discard(self._folder, self._artifact)
+
+    def add(self, data: bytes) -> str:
+        """Stores a file's bytes and returns their `image_id`."""
+        name = image_id(data)
+        if name not in self._seen:
+            self._seen.add(name)
+            self._content.update(name.encode())
+            if self._written_bytes + self._pending_bytes + len(data) > self._shard_bytes:
+                self._flush()
+                self._close()
+            self._pending.append((name, data))
+            self._pending_bytes += len(data)
+            if self._pending_bytes >= BATCH_BYTES:
+                self._flush()
+        return name
+
+    def _open(self) -> pa.RecordBatchFileWriter:
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(str(self._folder / f"images-{self._num_shards:05d}.arrow"), SCHEMA)
+            self._num_shards += 1
+        return self._writer
+
+    def _flush(self) -> None:
+        if self._pending:
+            names, files = zip(*self._pending, strict=True)
+            self._open().write_batch(pa.record_batch([pa.array(names), pa.array(files, pa.large_binary())], schema=SCHEMA))
+            self._written_bytes += self._pending_bytes
+            self._pending, self._pending_bytes = [], 0
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer, self._written_bytes = None, 0
+
+
+class Images:
+    """Reads packed images by `image_id`; several folders are read as one.
+
+    Args:
+        folders: Folders that an `ImageWriter` wrote.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._batches: list[pa.RecordBatch] = []
+        self._places: dict[str, tuple[int, int]] = {}
+        for path in sorted(path for folder in folders for path in volume.place_of(folder).glob("images-*.arrow")):
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                batch.validate(full=True)  # a damaged shard ends in an error, not in a look at memory that is not its own
+                for row, name in enumerate(batch.column("image_id").to_pylist()):
+                    self._places.setdefault(name, (len(self._batches), row))
+                self._batches.append(batch)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def __getitem__(self, name: str) -> bytes:
+        batch, row = self._places[name]
+        data: bytes = self._batches[batch].column("bytes")[row].as_py()
+        return data
