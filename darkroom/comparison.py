@@ -13,7 +13,7 @@ class Difference:
     """One measure of both models on the same images.
 
     Attributes:
-        measure: Its name, see `components.measures`.
+        measure: Its name, see `darkroom.metrics.measures`.
         score: The new model's value, 0 to 1.
         rival_score: The other's.
         low: Lower limit of the 95 % interval of the gain.

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
-from components.measures import Floats, Ints, measures, one_hot
+from darkroom.metrics.measures import Floats, Ints, measures, one_hot
 from darkroom.system.files import read_json, whole
 from darkroom.task import Task
 
@@ -70,7 +70,7 @@ class Predictions:
         )  # fmt: skip
 
     def measures(self) -> dict[str, float]:
-        """The headline measures on these rows, see `components.measures.measures`."""
+        """The headline measures on these rows, see `darkroom.metrics.measures.measures`."""
         return measures(self.truth, self.probabilities, self.predicted, self.classes, self.task)
 
     def names(self, values: Ints) -> list[Any]:

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from components.evaluate.intervals import CONFIDENCE, MEASURES, resamples
-from components.measures import Floats, count, scores
 from darkroom.evaluation import Predictions
+from darkroom.metrics.intervals import CONFIDENCE, MEASURES, resamples
+from darkroom.metrics.measures import Floats, count, scores
 
 
 def differences(before: Predictions, after: Predictions, num_resamples: int = 1000, seed: int = 0) -> dict[str, dict[str, float]]:

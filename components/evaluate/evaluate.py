@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluate.calibration import calibration
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.figures import draw
-from components.evaluate.intervals import intervals
 from components.evaluate.mistakes import mistakes
 from components.evaluate.plots import plots
 from components.evaluate.scored import num_trained_on, scored
-from components.measures import class_measures
 from darkroom import evaluation as noun
 from darkroom import manifest as manifests
 from darkroom.evaluation import Predictions, renumbered, write_predictions
 from darkroom.images import Images
 from darkroom.manifest import Manifest
+from darkroom.metrics.calibration import calibration
+from darkroom.metrics.intervals import intervals
+from darkroom.metrics.measures import class_measures
 from darkroom.model import Predictor, labels_of
 from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
@@ -36,7 +36,7 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
         config: What is scored, batch size, intervals and mistakes.
 
     Returns:
-        The headline measures, see `components.measures.measures`, with `expected_calibration_error` and `num_images`; of a
+        The headline measures, see `darkroom.metrics.measures.measures`, with `expected_calibration_error` and `num_images`; of a
         frozen evaluation set also `num_trained_on`.
 
     Raises:

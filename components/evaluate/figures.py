@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import PercentFormatter
 
-from components.evaluate.calibration import NUM_BINS, Calibration
 from components.evaluate.style import BLUE, BLUES, GRID, INK, MUTED, PALETTE, RED, drawing, show_names
-from components.measures import Floats, Ints, count, one_hot
 from darkroom.evaluation import Predictions, decisions, precision_recall_points, roc_points
+from darkroom.metrics.calibration import NUM_BINS, Calibration
+from darkroom.metrics.measures import Floats, Ints, count, one_hot
 
 MAX_BARS = 40  # classes that a bar chart shows: the weakest
 MAX_SQUARES = 24  # labels that get a little confusion matrix: the weakest

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from components.measures import Floats, Ints
 from darkroom.evaluation import Predictions
 from darkroom.images import Images
+from darkroom.metrics.measures import Floats, Ints
 from darkroom.pixels import decode
 from darkroom.system.files import write_json
 

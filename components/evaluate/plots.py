@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.measures import count
 from darkroom.evaluation import Predictions, decisions, precision_recall_points, roc_points
+from darkroom.metrics.measures import count
 
 
 def plots(folder: Path, predictions: Predictions) -> None:

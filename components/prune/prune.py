@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from components.network import load_network, save_model
-from components.prune import latency
 from components.prune.config import PruneConfig
 from components.prune.recalibration import recalibrate
 from components.prune.structure import automatic_round_to, count_macs, count_parameters, shrink
@@ -22,6 +21,7 @@ from components.train.train import read_problem, resolve
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
 from darkroom import manifest
 from darkroom.images import Images
+from darkroom.metrics import latency
 from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.system.config import dump
 from darkroom.system.files import whole

@@ -12,9 +12,7 @@ from pathlib import Path
 from components.champions import move, seal
 from components.locking import holding
 from components.packaging import bundle_sha256, log_bundle
-from components.register.baseline import constant_answer
 from components.register.candidate import Candidate
-from components.register.comparing import compare
 from components.register.config import RegisterConfig
 from components.register.costs import cost_limits
 from components.register.keeping import keep_bundle
@@ -37,6 +35,8 @@ from components.versions import (
     set_tags,
 )
 from darkroom.evaluation import Predictions, read_headline, read_predictions
+from darkroom.metrics.baseline import constant_answer
+from darkroom.metrics.paired_comparison import compare
 from darkroom.model import read_card
 from darkroom.outcome import Verdict
 

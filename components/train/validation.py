@@ -7,10 +7,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from components.measures import measures
 from components.train import thresholds
 from components.train.losses import Loss
 from components.train.pixels import Examples
+from darkroom.metrics.measures import measures
 from darkroom.model import decide
 from darkroom.system.errors import InputError
 from darkroom.task import Task

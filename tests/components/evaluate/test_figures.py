@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.evaluate.calibration import calibration
 from components.evaluate.figures import draw
 from components.evaluate.style import MAX_NAME, drawing, show_names
 from darkroom.evaluation import Predictions
+from darkroom.metrics.calibration import calibration
 from darkroom.task import Task
 
 ODD = (

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.register.comparing import compare
 from components.register.config import RegisterConfig
 from components.register.promotion import decide, refusal
 from darkroom.comparison import Limit
 from darkroom.evaluation import Predictions
+from darkroom.metrics.paired_comparison import compare
 from darkroom.outcome import Verdict
 from darkroom.task import Task
 

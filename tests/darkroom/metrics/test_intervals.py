@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from components.evaluate.intervals import intervals, wilson
 from darkroom.evaluation import Predictions
+from darkroom.metrics.intervals import intervals, wilson
 from darkroom.task import Task
 
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from components.measures import Floats, Ints, one_hot
 from darkroom.evaluation import Predictions
+from darkroom.metrics.measures import Floats, Ints, one_hot
 
 
 def constant_answer(predictions: Predictions, measure: str) -> tuple[Predictions, str]:

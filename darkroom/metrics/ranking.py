@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from components.measures import Floats, one_hot
 from darkroom.evaluation import Predictions
+from darkroom.metrics.measures import Floats, one_hot
 
 
 def ranking(predictions: Predictions, weights: Floats, measure: str) -> Floats:
-    """`roc_auc` or `average_precision` as `components.measures.measures` has it, on each of many test sets.
+    """`roc_auc` or `average_precision` as `darkroom.metrics.measures.measures` has it, on each of many test sets.
 
     Args:
         predictions: N answers.

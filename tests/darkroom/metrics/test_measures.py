@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from components.measures import class_measures, count, measures, scores
+from darkroom.metrics.measures import class_measures, count, measures, scores
 
 CLASSES = ("a", "b", "c")
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.stats import binom
 
-from components.evaluate.intervals import wilson
-from components.measures import Floats
+from darkroom.metrics.intervals import wilson
+from darkroom.metrics.measures import Floats
 
 
 def mcnemar(num_won: int, num_lost: int) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluate.intervals import resamples
-from components.measures import Floats, count, one_hot, scores
-from components.register.paired import bootstrap, fall, mcnemar, share_interval
-from components.register.ranking import ranking
 from darkroom.comparison import ClassChange, Comparison, Difference
 from darkroom.evaluation import Predictions
+from darkroom.metrics.intervals import resamples
+from darkroom.metrics.measures import Floats, count, one_hot, scores
+from darkroom.metrics.paired import bootstrap, fall, mcnemar, share_interval
+from darkroom.metrics.ranking import ranking
 
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro")  # beside the measure that decides
 RANKING = ("roc_auc", "average_precision")

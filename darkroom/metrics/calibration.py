@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.measures import Floats
 from darkroom.evaluation import Predictions, decisions
+from darkroom.metrics.measures import Floats
 
 NUM_BINS = 10
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from components.evaluate.intervals import resamples
-from components.measures import Floats, Ints, count, scores
-from components.register.paired import bootstrap, fall, mcnemar, share_interval
+from darkroom.metrics.intervals import resamples
+from darkroom.metrics.measures import Floats, Ints, count, scores
+from darkroom.metrics.paired import bootstrap, fall, mcnemar, share_interval
 
 
 @pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 0), (0, 1), (5, 5), (3, 9), (12, 2), (200, 160)])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from components.evaluate.calibration import calibration
 from darkroom.evaluation import Predictions
+from darkroom.metrics.calibration import calibration
 
 
 def test_error_is_the_mean_gap_between_confidence_and_hit_rate() -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, recall_score, roc_auc_score
 
-from components.measures import Floats, Ints
-from components.register.baseline import constant_answer
-from components.register.comparing import compare
-from components.register.ranking import average_precision, ranking, roc_auc
 from darkroom.comparison import Comparison
 from darkroom.evaluation import Predictions
+from darkroom.metrics.baseline import constant_answer
+from darkroom.metrics.measures import Floats, Ints
+from darkroom.metrics.paired_comparison import compare
+from darkroom.metrics.ranking import average_precision, ranking, roc_auc
 from darkroom.model import decide
 from darkroom.task import Task
 

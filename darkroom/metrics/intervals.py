@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from components.measures import Floats, Ints, count, scores
 from darkroom.evaluation import Predictions
+from darkroom.metrics.measures import Floats, Ints, count, scores
 
 CONFIDENCE = 0.95
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro")

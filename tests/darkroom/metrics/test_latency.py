@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from components.network import save_model
-from components.prune.latency import compare
 from components.small_cnn import SmallCNN
+from darkroom.metrics.latency import compare
 from darkroom.model import ModelCard
 
 
