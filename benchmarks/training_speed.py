@@ -12,9 +12,9 @@ import torch
 
 from components.augment.augment import settle
 from components.augment.config import AugmentConfig
-from components.augment.operations import apply
 from components.network import build
-from components.policy import Policy
+from darkroom.augmentation.operations import apply
+from darkroom.augmentation.policy import Policy
 
 BATCH = 32
 

@@ -9,8 +9,8 @@ from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import Order, pack
 from components.augment.symmetry import AXES, Mirroring, mirrorings
-from components.policy import Operation, Policy
 from darkroom import manifest
+from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.pixels import UnreadableError, pixels

@@ -6,9 +6,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from components.augment.copies import to_batch, to_picture
-from components.augment.operations import apply
-from components.policy import MEANINGS, Operation, Policy
 from darkroom import pixels
+from darkroom.augmentation.operations import apply
+from darkroom.augmentation.policy import MEANINGS, Operation, Policy
 
 CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 84, 20
 NUM_DRAWN = 3

@@ -11,9 +11,9 @@ import pyarrow as pa
 import torch
 from PIL import Image
 
-from components.augment.operations import apply
-from components.policy import Operation, Policy
 from darkroom import pixels
+from darkroom.augmentation.operations import apply
+from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images, ImageWriter
 from darkroom.manifest import COLUMNS, Manifest
 from darkroom.system.files import whole

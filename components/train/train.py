@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components import network, policy
+from components import network
 from components.train import automatic, pixels, pretrained, thresholds
 from components.train.config import TrainConfig
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
 from darkroom import manifest
+from darkroom.augmentation import policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard

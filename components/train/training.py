@@ -9,13 +9,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from components.augment.operations import apply
-from components.policy import Policy
 from components.train import batches, devices, progress, validation
 from components.train.config import Balance, OptimizerName, Schedule
 from components.train.losses import make_loss
 from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
 from components.train.pixels import Examples
+from darkroom.augmentation.operations import apply
+from darkroom.augmentation.policy import Policy
 from darkroom.system.errors import InputError
 from darkroom.task import Task
 

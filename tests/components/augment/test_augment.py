@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components import policy
 from components.augment.augment import augment, settle
 from components.augment.config import AugmentConfig
 from components.augment.symmetry import Mirroring
-from components.policy import MEANINGS
 from darkroom import manifest
+from darkroom.augmentation import policy
+from darkroom.augmentation.policy import MEANINGS
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
 from darkroom.pixels import decode

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from components.augment.copies import copy, stronger, to_batch, to_picture
-from components.policy import Operation, Policy
 from darkroom import pixels
+from darkroom.augmentation.policy import Operation, Policy
 
 FLIP = Policy(operations=(Operation(name="horizontal_flip", probability=1),))
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.policy import Operation, Policy
 from components.train.config import TrainConfig
 from components.train.train import train
+from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from components.network import load_network
-from components.policy import Policy
 from components.train import progress
 from components.train.config import TrainConfig
 from components.train.train import train
 from darkroom import manifest, model
+from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.model import Predictor, labels_of
 from darkroom.pixels import pixels

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.policy import Operation, Policy
 from darkroom import manifest
+from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest
 from darkroom.task import Task

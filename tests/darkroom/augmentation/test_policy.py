@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from components import policy
-from components.policy import Operation, Policy
+from darkroom.augmentation import policy
+from darkroom.augmentation.policy import Operation, Policy
 
 
 def test_policy_comes_back_as_it_was_written(tmp_path: Path) -> None:

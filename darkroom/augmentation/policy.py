@@ -1,6 +1,6 @@
 """The policy: one JSON file that says which operations training applies to its images, how often and how strongly.
 
-Settled by `augment`, applied on the fly by `train` and `prune` (see `components.augment.operations`). Operations run
+Settled by `augment`, applied on the fly by `train` and `prune` (see `darkroom.augmentation.operations`). Operations run
 in the order of `MEANINGS`, whatever their order in the file; an operation that is not listed does not happen.
 """
 

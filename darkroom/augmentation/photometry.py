@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from components.policy import Policy
+from darkroom.augmentation.policy import Policy
 
 GREY = (0.299, 0.587, 0.114)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue")

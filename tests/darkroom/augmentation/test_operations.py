@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from components.augment.operations import apply
-from components.policy import MEANINGS, Operation, Policy
+from darkroom.augmentation.operations import apply
+from darkroom.augmentation.policy import MEANINGS, Operation, Policy
 
 GREY = torch.tensor([0.299, 0.587, 0.114])
 SOME_STRENGTH = {

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from components.policy import Policy
+from darkroom.augmentation.policy import Policy
 
 NUM_UNIFORMS = 8
 Builder = Callable[[Tensor, Tensor, float], Tensor]

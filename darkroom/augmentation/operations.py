@@ -6,9 +6,9 @@ Used three times: on the fly in training, for the copies that balance classes, a
 import torch
 from torch import Tensor
 
-from components.augment.geometry import BUILDERS, NUM_UNIFORMS, matrices, warp
-from components.augment.photometry import add_noise, erase, recolour
-from components.policy import MEANINGS, Policy
+from darkroom.augmentation.geometry import BUILDERS, NUM_UNIFORMS, matrices, warp
+from darkroom.augmentation.photometry import add_noise, erase, recolour
+from darkroom.augmentation.policy import MEANINGS, Policy
 
 CACHED_VALUES = 2**18  # a CPU goes through a batch in parts that stay in its cache: 9 images of 96 px
 
