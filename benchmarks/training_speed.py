@@ -12,9 +12,9 @@ import torch
 
 from components.augment.augment import settle
 from components.augment.config import AugmentConfig
-from components.network import build
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Policy
+from darkroom.networks.network import build
 
 BATCH = 32
 

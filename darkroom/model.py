@@ -3,7 +3,7 @@
 `model.json` (the card: architecture, classes, task, preprocessing, thresholds, provenance), `weights.safetensors`, and
 `model.onnx`, which takes `images`, `(N, side_px, side_px, 3) uint8` RGB, and gives `probabilities`, `(N, K) float32`;
 normalisation and softmax or sigmoid are inside its graph. Reading needs onnxruntime and Pillow, no torch
-(`components.network` is the torch side of the same folder).
+(`darkroom.networks.export` is the torch side of the same folder).
 """
 
 import dataclasses

@@ -22,12 +22,14 @@ from components.clean.clean import clean
 from components.clean.config import CleanConfig
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.network import build, load_network, save_model
 from components.split.claims import read_earlier
-from components.train import pretrained, progress
+from components.train import progress
 from darkroom import issues, manifest
 from darkroom.images import Images, ImageWriter
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
+from darkroom.networks import weights
+from darkroom.networks.export import load_network, save_model
+from darkroom.networks.network import build
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, fetch_version, recorded_version
@@ -127,7 +129,7 @@ WEIGHTS_FILES: dict[str, Callable[[Path], object]] = {
 def test_malicious_weights_are_refused(name: str) -> None:
     WEIGHTS_FILES[name](Path(name))
     network = build("small_cnn", 2, side_px=16)
-    assert name in refused("which holds more than tensors|which can't be read", lambda: pretrained.load(network, "small_cnn", name))
+    assert name in refused("which holds more than tensors|which can't be read", lambda: weights.load(network, "small_cnn", name))
 
 
 def test_a_malicious_file_among_those_that_torch_keeps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +139,7 @@ def test_a_malicious_file_among_those_that_torch_keeps_is_refused(monkeypatch: p
     place = Path("torch/hub/checkpoints")
     place.mkdir(parents=True)
     torch.save(malicious.payload(), place / models.get_model_weights("resnet18").DEFAULT.url.rpartition("/")[2])
-    refused("holds more than tensors", lambda: pretrained.load(build("resnet18", 2, side_px=32), "resnet18", "DEFAULT"))
+    refused("holds more than tensors", lambda: weights.load(build("resnet18", 2, side_px=32), "resnet18", "DEFAULT"))
 
 
 @pytest.mark.parametrize("state", [malicious.payload(), {}, [1]], ids=["pickle", "empty", "list"])

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components.network import load_network, save_model
 from components.prune.config import PruneConfig
 from components.prune.recalibration import recalibrate
 from components.prune.structure import automatic_round_to, count_macs, count_parameters, shrink
@@ -23,6 +22,7 @@ from darkroom import manifest
 from darkroom.images import Images
 from darkroom.metrics import latency
 from darkroom.model import CARD, GRAPH, ModelCard, read_card
+from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 

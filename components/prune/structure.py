@@ -11,8 +11,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops.misc import MLP
 
-from components.network import last_layer
 from components.prune.config import Importance, Ranking
+from darkroom.networks.network import last_layer
 from darkroom.system.errors import InputError
 
 NUM_STEPS = 50

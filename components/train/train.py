@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components import network
-from components.train import automatic, pixels, pretrained, thresholds
+from components.train import automatic, pixels, thresholds
 from components.train.config import TrainConfig
 from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
 from darkroom import manifest
@@ -15,6 +14,8 @@ from darkroom.augmentation import policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
+from darkroom.networks import export, weights
+from darkroom.networks.network import build
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -64,7 +65,7 @@ def train(
         print(f"{len(problem.train)} images for training, {len(problem.validation)} for validation, {side} px, {settings.epochs} epochs, "
               f"{config.architecture} with {num_parameters:,} parameters", flush=True)  # fmt: skip
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
-        network.save_model(model, classifier, _card(problem, fitted, config, settings, table.data_version))
+        export.save_model(model, classifier, _card(problem, fitted, config, settings, table.data_version))
     finally:
         torch.set_num_threads(threads)
     write_history(history, fitted.history)
@@ -138,9 +139,9 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 def _first_weights(config: TrainConfig, num_classes: int, side_px: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        classifier = network.build(config.architecture, num_classes, side_px=side_px, dropout=config.dropout)
+        classifier = build(config.architecture, num_classes, side_px=side_px, dropout=config.dropout)
     if config.weights:
-        pretrained.load(classifier, config.architecture, config.weights)
+        weights.load(classifier, config.architecture, config.weights)
     return classifier
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from components import network
 from darkroom.model import GRAPH, ModelCard, Predictor, labels_of, read_card
+from darkroom.networks import export
 from darkroom.pixels import UnreadableError, pixels
 from darkroom.system.errors import InputError
 from tests.components.train import toys
@@ -21,7 +21,7 @@ CARD = ModelCard("small_cnn", ("a", "b", "ü"), "multiclass", 8, (0.5, 0.4, 0.3)
 def folder(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "model"
-    network.save_model(path, network.build("small_cnn", 3, side_px=8), CARD)
+    export.save_model(path, export.build("small_cnn", 3, side_px=8), CARD)
     return path
 
 

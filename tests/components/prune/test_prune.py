@@ -9,11 +9,11 @@ import onnx
 import pytest
 import torch
 
-from components.network import load_network
 from components.prune.config import PruneConfig
 from components.prune.prune import fine_tuning, prune
 from components.train.training import Settings
 from darkroom.model import Predictor, read_card
+from darkroom.networks.export import load_network
 from darkroom.system.errors import InputError
 
 CONFIG = PruneConfig(epochs=2, latency_rounds=1, max_drop=1, max_latency_ratio=100)
@@ -158,8 +158,8 @@ def test_fine_tuning_is_a_share_of_the_training() -> None:
 
 
 def test_a_network_that_cannot_be_pruned_is_the_users_to_switch_off() -> None:
-    from components.network import build
     from components.prune.structure import shrink
+    from darkroom.networks.network import build
 
     network = build("shufflenet_v2_x0_5", 3, side_px=32).eval()
     with pytest.raises(InputError, match=r"can't remove channels from shufflenet.*set prune\.enabled to false"):

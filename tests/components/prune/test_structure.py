@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from components.network import build, fit_shapes
 from components.prune.structure import MAX_SHARE, automatic_round_to, count_macs, count_parameters, shrink
+from darkroom.networks.export import fit_shapes
+from darkroom.networks.network import build
 
 
 class Tiny(nn.Module):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from components.network import load_network
 from components.train import progress
 from components.train.config import TrainConfig
 from components.train.train import train
@@ -17,6 +16,7 @@ from darkroom import manifest, model
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.model import Predictor, labels_of
+from darkroom.networks.export import load_network
 from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError

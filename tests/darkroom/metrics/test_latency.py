@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from components.network import save_model
-from components.small_cnn import SmallCNN
 from darkroom.metrics.latency import compare
 from darkroom.model import ModelCard
+from darkroom.networks.export import save_model
+from darkroom.networks.small_cnn import SmallCNN
 
 
 @pytest.fixture(scope="module")

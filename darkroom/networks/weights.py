@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from components.network import last_layer
+from darkroom.networks.network import last_layer
 from darkroom.system.errors import InputError
 
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # outputs that only the training of GoogLeNet and Inception has
@@ -19,7 +19,7 @@ def load(network: nn.Module, architecture: str, weights: str) -> None:
     """Puts pretrained weights into a network; its last layer stays as it is where the number of classes differs.
 
     Args:
-        network: As `components.network.build` made it; is changed.
+        network: As `darkroom.networks.network.build` made it; is changed.
         architecture: Its name.
         weights: `DEFAULT` for torchvision's own, or the path of a `.safetensors` or `.pth` file of a state dict.
 

@@ -4,13 +4,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from components import network
-from components.train import pretrained
+from darkroom.networks import export, weights
 from darkroom.system.errors import InputError
 
 
 def small(num_classes):
-    return network.build("small_cnn", num_classes, side_px=8)
+    return export.build("small_cnn", num_classes, side_px=8)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -19,7 +18,7 @@ def test_weights_of_other_classes_keep_all_but_the_last_layer(tmp_path, capsys, 
     path = tmp_path / f"weights{suffix}"
     save_file(given.state_dict(), path) if suffix == ".safetensors" else torch.save({"state_dict": given.state_dict()}, path)
     head = own.head[1].weight.clone()
-    pretrained.load(own, "small_cnn", str(path))
+    weights.load(own, "small_cnn", str(path))
     assert torch.equal(own.stem[0].weight, given.stem[0].weight)
     assert torch.equal(own.head[1].weight, head)
     assert "2 of the last layer dropped" in capsys.readouterr().out
@@ -28,7 +27,7 @@ def test_weights_of_other_classes_keep_all_but_the_last_layer(tmp_path, capsys, 
 def test_weights_of_the_same_classes_are_taken_whole(tmp_path, capsys):
     given, own = small(3), small(3)
     save_file(given.state_dict(), tmp_path / "w.safetensors")
-    pretrained.load(own, "small_cnn", str(tmp_path / "w.safetensors"))
+    weights.load(own, "small_cnn", str(tmp_path / "w.safetensors"))
     assert torch.equal(own.head[1].weight, given.head[1].weight)
     assert "0 of the last layer dropped" in capsys.readouterr().out
 
@@ -40,8 +39,8 @@ def test_torchvisions_own_names_and_sizes_are_understood(tmp_path, capsys, archi
 
     given = get_model(architecture, **({"image_size": given_px} if architecture.startswith("vit") else {}))
     torch.save(given.state_dict(), tmp_path / "w.pth")
-    own = network.build(architecture, 3, side_px=side_px)
-    pretrained.load(own, architecture, str(tmp_path / "w.pth"))
+    own = export.build(architecture, 3, side_px=side_px)
+    weights.load(own, architecture, str(tmp_path / "w.pth"))
     theirs, ours = given.state_dict(), own.state_dict()
     shared = [name for name in theirs if name in ours and ours[name].shape == theirs[name].shape]
     assert all(torch.equal(theirs[name], ours[name]) for name in shared)
@@ -78,14 +77,14 @@ def write_misshapen(path):
 def test_a_file_that_does_not_fit_is_refused_with_a_sentence(tmp_path, capsys, name, write, message):
     write(tmp_path / name)
     with pytest.raises(InputError, match=r"^train\.weights is '") as error:
-        pretrained.load(small(3), "small_cnn", str(tmp_path / name))
+        weights.load(small(3), "small_cnn", str(tmp_path / name))
     assert message in str(error.value)
     assert "code ran" not in capsys.readouterr().out
 
 
 def test_the_small_network_has_no_published_weights():
     with pytest.raises(InputError, match="small_cnn has no published weights"):
-        pretrained.load(small(3), "small_cnn", "DEFAULT")
+        weights.load(small(3), "small_cnn", "DEFAULT")
 
 
 @pytest.mark.slow
@@ -93,4 +92,4 @@ def test_weights_that_cant_be_downloaded_are_told(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(InputError, match="resnet18's weights can't be downloaded"):
-        pretrained.load(network.build("resnet18", 3, side_px=32), "resnet18", "DEFAULT")
+        weights.load(export.build("resnet18", 3, side_px=32), "resnet18", "DEFAULT")

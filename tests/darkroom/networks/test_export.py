@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from components import network
 from darkroom.model import ModelCard, Predictor
+from darkroom.networks import export
 from darkroom.system.errors import InputError
 
 CARD = ModelCard("small_cnn", ("a", "b", "c"), "multiclass", 16, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
@@ -17,7 +17,7 @@ CARD = ModelCard("small_cnn", ("a", "b", "c"), "multiclass", 16, (0.5, 0.4, 0.3)
 
 def build(architecture="small_cnn", side_px=16, seed=0):
     torch.manual_seed(seed)
-    return settled(network.build(architecture, 3, side_px=side_px), side_px)
+    return settled(export.build(architecture, 3, side_px=side_px), side_px)
 
 
 def settled(made, side_px):
@@ -49,8 +49,8 @@ def bytes_of(folder):
 def test_graph_and_reloaded_network_answer_as_the_network_does(tmp_path, task):
     made = build()
     card = dataclasses.replace(CARD, task=task, thresholds=(0.5,) * 3 if task == "multilabel" else ())
-    network.save_model(tmp_path / "model", made, card)
-    loaded, read = network.load_network(tmp_path / "model")
+    export.save_model(tmp_path / "model", made, card)
+    loaded, read = export.load_network(tmp_path / "model")
     expected = answers(made, pictures(16), card)
     assert read == card and not loaded.training
     np.testing.assert_array_equal(answers(loaded, pictures(16), card), expected)
@@ -65,28 +65,28 @@ def test_graph_and_reloaded_network_answer_as_the_network_does(tmp_path, task):
 def test_torchvision_networks_get_another_head_and_an_equal_graph(tmp_path, architecture, side_px):
     made = build(architecture, side_px)
     card = dataclasses.replace(CARD, architecture=architecture, side_px=side_px)
-    network.save_model(tmp_path / "model", made, card)
+    export.save_model(tmp_path / "model", made, card)
     expected = answers(made, pictures(side_px), card)
     assert expected.shape == (5, 3)
-    loaded = network.load_network(tmp_path / "model")[0]
+    loaded = export.load_network(tmp_path / "model")[0]
     np.testing.assert_allclose(answers(loaded, pictures(side_px), card), expected, atol=1e-6)
     np.testing.assert_allclose(Predictor(tmp_path / "model").probabilities(pictures(side_px)), expected, atol=1e-5)
 
 
 def test_equal_weights_make_equal_bytes_from_any_folder_and_layout(tmp_path, monkeypatch):
     made = build()
-    network.save_model(tmp_path / "a", made, CARD)
+    export.save_model(tmp_path / "a", made, CARD)
     monkeypatch.chdir(tmp_path)
-    network.save_model(Path("deep/er/b"), build().to(memory_format=torch.channels_last), CARD)
+    export.save_model(Path("deep/er/b"), build().to(memory_format=torch.channels_last), CARD)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "deep" / "er" / "b")
-    network.save_model(tmp_path / "c", build(seed=1), CARD)
+    export.save_model(tmp_path / "c", build(seed=1), CARD)
     assert bytes_of(tmp_path / "a")["model.onnx"] != bytes_of(tmp_path / "c")["model.onnx"]
 
 
 def test_saving_leaves_the_network_as_it_is(tmp_path):
     made = build().train()
     before = {name: value.clone() for name, value in made.state_dict().items()}
-    network.save_model(tmp_path / "model", made, CARD)
+    export.save_model(tmp_path / "model", made, CARD)
     assert made.training
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
 
@@ -106,8 +106,8 @@ def narrowed():
 
 def test_a_pruned_network_comes_back_with_its_channels(tmp_path):
     made = narrowed()
-    network.save_model(tmp_path / "model", made, CARD)
-    loaded = network.load_network(tmp_path / "model")[0]
+    export.save_model(tmp_path / "model", made, CARD)
+    loaded = export.load_network(tmp_path / "model")[0]
     block = loaded.stages[0]
     assert (block.conv1.out_channels, block.norm1.num_features, block.conv2.in_channels) == (16, 16, 16)
     np.testing.assert_array_equal(answers(loaded, pictures(16), CARD), answers(made, pictures(16), CARD))
@@ -119,7 +119,7 @@ def test_depthwise_groups_follow_the_channels():
         "0.weight": torch.zeros(6, 1, 3, 3), "0.bias": torch.zeros(6), "1.weight": torch.zeros(3, 6, 1, 1), "1.bias": torch.zeros(3),
         "2.weight": torch.zeros(3), "2.bias": torch.zeros(3), "3.weight": torch.zeros(2, 3), "3.bias": torch.zeros(2),
     }  # fmt: skip
-    network.fit_shapes(layers, state)
+    export.fit_shapes(layers, state)
     layers.load_state_dict(state)
     assert (layers[0].groups, layers[0].in_channels, layers[0].out_channels) == (6, 6, 6)
     assert (layers[1].in_channels, layers[2].normalized_shape, layers[3].in_features) == (6, (3,), 3)
@@ -128,19 +128,19 @@ def test_depthwise_groups_follow_the_channels():
 
 @pytest.mark.parametrize("side_px", [8, 16, 32, 48, 64, 96, 97])
 def test_the_small_network_takes_any_side(side_px):
-    assert network.build("small_cnn", 7, side_px=side_px)(torch.zeros(2, 3, side_px, side_px)).shape == (2, 7)
+    assert export.build("small_cnn", 7, side_px=side_px)(torch.zeros(2, 3, side_px, side_px)).shape == (2, 7)
 
 
 def test_the_last_layer_makes_the_logits():
-    name, layer = network.last_layer(build())
+    name, layer = export.last_layer(build())
     assert layer.out_features == 3 and build().get_submodule(name).weight.shape == layer.weight.shape
 
 
 def test_an_architecture_that_is_not_known_is_told():
     with pytest.raises(InputError, match=r"train\.architecture is 'resnet19': known are small_cnn and torchvision's .*resnet18"):
-        network.build("resnet19", 3, side_px=32)
+        export.build("resnet19", 3, side_px=32)
 
 
 def test_a_side_that_a_transformer_cant_take_is_told():
     with pytest.raises(InputError, match=r"train\.side_px is 50: vit_b_16 can't be made for it"):
-        network.build("vit_b_16", 3, side_px=50)
+        export.build("vit_b_16", 3, side_px=50)

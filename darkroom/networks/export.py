@@ -3,7 +3,7 @@
 import copy
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import onnx
 import torch
@@ -11,48 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from components import small_cnn
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
+from darkroom.networks.network import build
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
 OPSET = 18
-
-
-def build(architecture: str, num_classes: int, *, side_px: int, dropout: float = 0.0) -> nn.Module:
-    """Makes a network with fresh weights, drawn from torch's global generator.
-
-    Args:
-        architecture: `small_cnn`, or a torchvision classification model's name such as `resnet18`; its last layer is
-            replaced.
-        num_classes: How many outputs there are.
-        side_px: Side of the images; vision transformers are made for one size.
-        dropout: Share of the features that is dropped before the last layer while training, 0 to 1.
-
-    Returns:
-        A network that maps normalised images, `(N, 3, side_px, side_px) float32`, to logits `(N, num_classes)`.
-
-    Raises:
-        InputError: No such architecture, or it can't be made for that size.
-    """
-    if architecture == "small_cnn":
-        return small_cnn.SmallCNN(num_classes, side_px, dropout)
-    network = _torchvision(architecture, side_px)
-    name, last = last_layer(network)
-    if isinstance(last, nn.Conv2d):  # squeezenet
-        head: nn.Module = nn.Conv2d(last.in_channels, num_classes, kernel_size=1)
-        network.num_classes = num_classes  # type: ignore[assignment]
-    else:
-        head = nn.Linear(last.in_features, num_classes)
-    network.set_submodule(name, nn.Sequential(nn.Dropout(dropout), head))
-    return network
-
-
-def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
-    """The layer that makes the logits, and its name in the network."""
-    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
-    convolutions = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    return layers[-1] if layers else convolutions[-1]
 
 
 def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
@@ -163,23 +127,3 @@ def export(path: Path, network: nn.Module, card: ModelCard) -> None:
         node.doc_string = ""
         node.ClearField("metadata_props")
     onnx.save(graph, path)
-
-
-def _torchvision(architecture: str, side_px: int) -> nn.Module:
-    from torchvision import models  # takes seconds to import, and the small network does without
-
-    known = models.list_models(module=models)
-    if architecture not in known:
-        raise InputError(f"train.architecture is {architecture!r}: known are small_cnn and torchvision's {', '.join(known)}")
-    options: dict[str, Any] = {}
-    if architecture.startswith("vit_"):
-        options = {"image_size": side_px}
-    elif architecture.startswith("maxvit"):
-        options = {"input_size": (side_px, side_px)}
-    elif architecture in ("googlenet", "inception_v3"):
-        options = {"aux_logits": False, "init_weights": True}
-    try:
-        network: nn.Module = models.get_model(architecture, weights=None, **options)
-    except (AssertionError, ValueError, RuntimeError) as error:
-        raise InputError(f"train.side_px is {side_px}: {architecture} can't be made for it ({error}); try 224") from None
-    return network
