@@ -23,7 +23,6 @@ from components.clean.config import CleanConfig
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.split.claims import read_earlier
-from components.train import progress
 from darkroom import issues, manifest
 from darkroom.images import Images, ImageWriter
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
@@ -32,6 +31,7 @@ from darkroom.networks.export import load_network, save_model
 from darkroom.networks.network import build
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
+from darkroom.training import checkpoint
 from darkroom.versions.data_version import data_version, fetch_version, recorded_version
 from darkroom.versions.repository import own_repository, parse_address
 from tests import malicious
@@ -146,8 +146,8 @@ def test_a_malicious_file_among_those_that_torch_keeps_is_refused(monkeypatch: p
 def test_a_malicious_checkpoint_is_not_loaded(state: object, capsys: pytest.CaptureFixture[str]) -> None:
     file = io.BytesIO()
     torch.save(state, file)
-    (Path(progress.NAME)).write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
-    assert progress.load(Path(), {"epochs": 1}) is None
+    (Path(checkpoint.NAME)).write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
+    assert checkpoint.load(Path(), {"epochs": 1}) is None
     assert "from the beginning" in capsys.readouterr().out
 
 

@@ -14,10 +14,8 @@ from components.prune.config import PruneConfig
 from components.prune.recalibration import recalibrate
 from components.prune.structure import automatic_round_to, count_macs, count_parameters, shrink
 from components.prune.verdict import judge
-from components.train import batches, losses, thresholds, validation
 from components.train.config import TrainConfig
-from components.train.train import read_problem, resolve
-from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
+from components.train.train import resolve
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.metrics import latency
@@ -25,6 +23,10 @@ from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
 from darkroom.system.files import whole
+from darkroom.training import batches, losses, thresholds, validation
+from darkroom.training.hyperparameters import Settings
+from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
+from darkroom.training.problem import Problem, read_problem
 
 SHARE_OF_EPOCHS = 0.3  # of the training's, for fine-tuning
 MIN_EPOCHS = 5  # unless training had even fewer

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from components.train.pixels import Examples
+from darkroom.training.examples import Examples
 
 BATCH_SIZE = 64
 MAX_IMAGES = 1024

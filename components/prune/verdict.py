@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.train.validation import score
+from darkroom.training.validation import score
 
 ALWAYS = ("f1_macro", "accuracy")  # measures that are shown beside the monitored one
 

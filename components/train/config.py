@@ -5,23 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from darkroom.system.config import StepConfig
-
-Balance = Literal["auto", "weights", "sampling", "none"]
-
-
-OptimizerName = Literal["adam", "adamw", "sgd"]
-
-
-Schedule = Literal["cosine", "step", "constant"]
-
-
-Auto = Literal["auto"]
-
-
-Monitor = Literal[
-    "f1_macro", "f1_micro", "f1_weighted", "f1", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "precision", "recall",
-    "roc_auc", "average_precision", "subset_accuracy", "hamming_loss", "log_loss", "loss",
-]  # fmt: skip
+from darkroom.training.hyperparameters import Auto, Balance, Monitor, OptimizerName, Schedule
 
 
 class TrainConfig(StepConfig):

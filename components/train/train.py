@@ -6,11 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from components.train import automatic, pixels, thresholds
 from components.train.config import TrainConfig
-from components.train.training import Fitted, OnEpoch, Problem, Settings, fit, nothing
 from darkroom import manifest
-from darkroom.augmentation import policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
@@ -19,6 +16,10 @@ from darkroom.networks.network import build
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.training import defaults, thresholds
+from darkroom.training.hyperparameters import Settings
+from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
+from darkroom.training.problem import Problem, read_problem
 
 
 def train(
@@ -89,18 +90,18 @@ def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
     """
     if len(training) < 2:
         raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
-    batch = automatic.batch_size(len(training)) if config.batch_size == "auto" else config.batch_size
-    side = automatic.side_px(training) if config.side_px == "auto" else config.side_px
-    epochs = automatic.epochs(len(training), side) if config.epochs == "auto" else config.epochs
+    batch = defaults.batch_size(len(training)) if config.batch_size == "auto" else config.batch_size
+    side = defaults.side_px(training) if config.side_px == "auto" else config.side_px
+    epochs = defaults.epochs(len(training), side) if config.epochs == "auto" else config.epochs
     rate = config.learning_rate
     if rate == "auto":
-        rate = automatic.learning_rate(config.optimizer, batch, from_weights=bool(config.weights))
+        rate = defaults.learning_rate(config.optimizer, batch, from_weights=bool(config.weights))
     settings = Settings(
         epochs=epochs,
         batch_size=batch,
         learning_rate=rate,
-        warmup_epochs=automatic.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
-        patience=automatic.patience(epochs) if config.patience == "auto" else config.patience,
+        warmup_epochs=defaults.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
+        patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
         **{name: getattr(config, name) for name in _SAME},
     )
     return settings, side
@@ -110,21 +111,6 @@ _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "monitor",
     "mixed_precision", "device", "seed",
 )  # fmt: skip
-
-
-def read_problem(source: Images, table: Manifest, policy_file: Path, side_px: int) -> Problem:
-    """Decodes what there is to learn from.
-
-    Args:
-        source: Packed images, copies included.
-        table: All rows, with their `split`.
-        policy_file: What is done to training images on the fly.
-        side_px: Side of the square that each image is resized to.
-    """
-    training = pixels.load(source, table.where("train"), side_px)
-    validating = pixels.load(source, table.where("validation"), side_px)
-    mean, std = pixels.channel_statistics(training)
-    return Problem(training, validating, policy.read(policy_file), table.classes, table.task, mean, std)
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

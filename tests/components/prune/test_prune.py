@@ -11,10 +11,10 @@ import torch
 
 from components.prune.config import PruneConfig
 from components.prune.prune import fine_tuning, prune
-from components.train.training import Settings
 from darkroom.model import Predictor, read_card
 from darkroom.networks.export import load_network
 from darkroom.system.errors import InputError
+from darkroom.training.hyperparameters import Settings
 
 CONFIG = PruneConfig(epochs=2, latency_rounds=1, max_drop=1, max_latency_ratio=100)
 Run = Callable[..., dict[str, float]]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from components.prune.recalibration import recalibrate
-from components.train.pixels import Examples
+from darkroom.training.examples import Examples
 
 
 def test_statistics_are_those_of_the_images_and_weights_stay() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from components.train import progress
 from components.train.config import TrainConfig
 from components.train.train import train
 from darkroom import manifest, model
@@ -20,6 +19,7 @@ from darkroom.networks.export import load_network
 from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
+from darkroom.training import checkpoint
 from tests.components.train import toys
 
 FILES = (model.CARD, model.WEIGHTS, model.GRAPH)
@@ -171,7 +171,7 @@ def test_a_damaged_checkpoint_is_ignored_and_told(tmp_path, capsys, damage):
     inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
     checkpoints.mkdir()
     run(inputs, tmp_path / "a", checkpoints=checkpoints)
-    file = checkpoints / progress.NAME
+    file = checkpoints / checkpoint.NAME
     file.write_bytes(damage(file.read_bytes()))
     run(inputs, tmp_path / "b", checkpoints=checkpoints)
     assert "is damaged: training starts from the beginning" in capsys.readouterr().out

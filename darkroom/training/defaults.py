@@ -3,8 +3,8 @@
 import math
 import statistics
 
-from components.train.config import OptimizerName
 from darkroom.manifest import Manifest
+from darkroom.training.hyperparameters import OptimizerName
 
 SIDES_PX = (16, 32, 64, 96, 128, 160)
 USUAL_SIDE_PX = 64  # on two processors, photographs gain more from being seen again than from more pixels

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from components.train.losses import class_weights, make_loss
+from darkroom.training.losses import class_weights, make_loss
 
 
 def test_even_classes_weigh_one_and_rare_ones_the_inverse_root_of_their_share():

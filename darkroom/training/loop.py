@@ -4,72 +4,25 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from components.train import batches, devices, progress, validation
-from components.train.config import Balance, OptimizerName, Schedule
-from components.train.losses import make_loss
-from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
-from components.train.pixels import Examples
 from darkroom.augmentation.operations import apply
-from darkroom.augmentation.policy import Policy
 from darkroom.system.errors import InputError
-from darkroom.task import Task
+from darkroom.training import batches, devices, validation
+from darkroom.training.checkpoint import load, save
+from darkroom.training.hyperparameters import Settings
+from darkroom.training.losses import make_loss
+from darkroom.training.optimizers import MovingAverage, make_optimizer, rate_factor
+from darkroom.training.problem import Problem
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def nothing(epoch: int, measures: dict[str, float]) -> None:
     """Listens to epochs and does nothing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What is to be learnt.
-
-    Attributes:
-        train: Examples to learn from.
-        validation: Examples that choose the epoch; may be empty.
-        policy: How training images are changed on the fly.
-        classes: Class names in the order of the outputs.
-        task: `binary`, `multiclass` or `multilabel`.
-        mean: Of each channel over the training images, 0 to 1.
-        std: Standard deviation of each channel, 0 to 1.
-    """
-
-    train: Examples
-    validation: Examples
-    policy: Policy
-    classes: tuple[str, ...]
-    task: Task
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How it is learnt; see `TrainConfig` for what each means."""
-
-    epochs: int
-    batch_size: int = 32
-    optimizer: OptimizerName = "adamw"
-    learning_rate: float = 2e-3
-    schedule: Schedule = "cosine"
-    warmup_epochs: float = 1.0
-    weight_decay: float = 0.05
-    momentum: float = 0.9
-    label_smoothing: float = 0.1
-    class_balance: Balance = "auto"
-    mixing: float = 0.0
-    ema_decay: float = 0.99
-    monitor: str = "f1_macro"
-    patience: int = 10**6
-    mixed_precision: Literal["auto", "off"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +56,7 @@ def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint:
         InputError: The loss has left the finite numbers, or no GPU is there though one was asked for.
     """
     trainer = _Trainer(network, problem, settings)
-    if checkpoint and (state := progress.load(checkpoint, trainer.meaning)):
+    if checkpoint and (state := load(checkpoint, trainer.meaning)):
         trainer.restore(state)
         print(f"going on after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
         for number, row in enumerate(trainer.history, start=1):
@@ -112,7 +65,7 @@ def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint:
         with torch.random.fork_rng(devices=[trainer.device] if trainer.device.type == "cuda" else []):
             row = trainer.run_epoch()
         if checkpoint:
-            progress.save(checkpoint, trainer.state())
+            save(checkpoint, trainer.state())
         print(_line(row, settings), flush=True)
         on_epoch(len(trainer.history), row)
     return trainer.finish()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from components.train.config import OptimizerName, Schedule
+from darkroom.training.hyperparameters import OptimizerName, Schedule
 
 
 def make_optimizer(network: nn.Module, name: OptimizerName, *, learning_rate: float, weight_decay: float, momentum: float) -> Optimizer:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from components.train import pixels as cache
-from components.train.pixels import Examples, channel_statistics, decode, load
 from darkroom.images import Images, ImageWriter
 from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
+from darkroom.training import examples as cache
+from darkroom.training.examples import Examples, channel_statistics, decode, load
 from tests.components.train import toys
 
 

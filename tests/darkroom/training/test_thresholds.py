@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from components.train.thresholds import _worth, tune, tune_one
+from darkroom.training.thresholds import _worth, tune, tune_one
 
 
 def test_what_a_threshold_is_worth_agrees_with_scikit_learn():

@@ -7,13 +7,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from components.train import thresholds
-from components.train.losses import Loss
-from components.train.pixels import Examples
 from darkroom.metrics.measures import measures
 from darkroom.model import decide
 from darkroom.system.errors import InputError
 from darkroom.task import Task
+from darkroom.training import thresholds
+from darkroom.training.examples import Examples
+from darkroom.training.losses import Loss
 
 LOWER_IS_BETTER = ("loss", "log_loss", "hamming_loss")
 BATCH_SIZE = 128

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from components.train.config import Balance
 from darkroom.task import Task
+from darkroom.training.hyperparameters import Balance
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from components.train.config import Balance
 from darkroom.task import Task
+from darkroom.training.hyperparameters import Balance
 
 MIX_ALPHA = 0.2
 

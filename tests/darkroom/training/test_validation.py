@@ -1,6 +1,6 @@
 import pytest
 
-from components.train.validation import kept_epoch
+from darkroom.training.validation import kept_epoch
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.train import automatic
 from darkroom import manifest
 from darkroom.manifest import Manifest
+from darkroom.training import defaults
 
 
 def photos(width, height, number):
@@ -24,23 +24,23 @@ def photos(width, height, number):
     ],
 )  # fmt: skip
 def test_the_side_keeps_the_pixels_of_small_images_and_what_time_allows_of_large_ones(width, height, number, side):
-    assert automatic.side_px(photos(width, height, number)) == side
+    assert defaults.side_px(photos(width, height, number)) == side
 
 
 def test_epochs_show_as_many_images_within_limits_and_fewer_large_ones():
-    low, high = automatic.EPOCHS
-    assert automatic.epochs(10, 16) == high
-    assert automatic.epochs(10**7, 16) == low
-    assert automatic.epochs(2000, 64) == 80
-    assert automatic.epochs(500, 128) == 80
+    low, high = defaults.EPOCHS
+    assert defaults.epochs(10, 16) == high
+    assert defaults.epochs(10**7, 16) == low
+    assert defaults.epochs(2000, 64) == 80
+    assert defaults.epochs(500, 128) == 80
 
 
 def test_pretrained_weights_and_small_batches_learn_at_lower_rates():
-    assert automatic.learning_rate("adamw", 32, from_weights=False) == automatic.LEARNING_RATES["adamw"]
-    assert automatic.learning_rate("sgd", 128, from_weights=False) == pytest.approx(2 * automatic.LEARNING_RATES["sgd"])
-    assert automatic.learning_rate("adamw", 32, from_weights=True) == pytest.approx(0.2 * automatic.LEARNING_RATES["adamw"])
+    assert defaults.learning_rate("adamw", 32, from_weights=False) == defaults.LEARNING_RATES["adamw"]
+    assert defaults.learning_rate("sgd", 128, from_weights=False) == pytest.approx(2 * defaults.LEARNING_RATES["sgd"])
+    assert defaults.learning_rate("adamw", 32, from_weights=True) == pytest.approx(0.2 * defaults.LEARNING_RATES["adamw"])
 
 
 def test_warm_up_and_patience_follow_the_epochs():
-    assert [automatic.warmup_epochs(number) for number in (1, 40, 1000)] == [0.1, 4, 5]
-    assert [automatic.patience(number) for number in (1, 40)] == [10, 20]
+    assert [defaults.warmup_epochs(number) for number in (1, 40, 1000)] == [0.1, 4, 5]
+    assert [defaults.patience(number) for number in (1, 40)] == [10, 20]

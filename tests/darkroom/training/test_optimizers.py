@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from components.train.optimizers import MovingAverage, make_optimizer, rate_factor
+from darkroom.training.optimizers import MovingAverage, make_optimizer, rate_factor
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from components.train.batches import mix, order, seeds_of
-from components.train.training import Settings
+from darkroom.training.batches import mix, order, seeds_of
+from darkroom.training.hyperparameters import Settings
 
 
 def gen(seed=0):

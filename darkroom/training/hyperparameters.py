@@ -1,0 +1,36 @@
+"""Hyperparameters: how a training learns."""
+
+import dataclasses
+from typing import Literal
+
+Balance = Literal["auto", "weights", "sampling", "none"]
+OptimizerName = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["cosine", "step", "constant"]
+Auto = Literal["auto"]
+Monitor = Literal[
+    "f1_macro", "f1_micro", "f1_weighted", "f1", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "precision", "recall",
+    "roc_auc", "average_precision", "subset_accuracy", "hamming_loss", "log_loss", "loss",
+]  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How it is learnt; see `TrainConfig` for what each means."""
+
+    epochs: int
+    batch_size: int = 32
+    optimizer: OptimizerName = "adamw"
+    learning_rate: float = 2e-3
+    schedule: Schedule = "cosine"
+    warmup_epochs: float = 1.0
+    weight_decay: float = 0.05
+    momentum: float = 0.9
+    label_smoothing: float = 0.1
+    class_balance: Balance = "auto"
+    mixing: float = 0.0
+    ema_decay: float = 0.99
+    monitor: str = "f1_macro"
+    patience: int = 10**6
+    mixed_precision: Literal["auto", "off"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = 0

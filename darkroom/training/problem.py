@@ -1,0 +1,50 @@
+"""What is to be learnt, read from the artifacts of the steps before."""
+
+import dataclasses
+from pathlib import Path
+
+from darkroom.augmentation import policy
+from darkroom.augmentation.policy import Policy
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.task import Task
+from darkroom.training import examples
+from darkroom.training.examples import Examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is to be learnt.
+
+    Attributes:
+        train: Examples to learn from.
+        validation: Examples that choose the epoch; may be empty.
+        policy: How training images are changed on the fly.
+        classes: Class names in the order of the outputs.
+        task: `binary`, `multiclass` or `multilabel`.
+        mean: Of each channel over the training images, 0 to 1.
+        std: Standard deviation of each channel, 0 to 1.
+    """
+
+    train: Examples
+    validation: Examples
+    policy: Policy
+    classes: tuple[str, ...]
+    task: Task
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def read_problem(source: Images, table: Manifest, policy_file: Path, side_px: int) -> Problem:
+    """Decodes what there is to learn from.
+
+    Args:
+        source: Packed images, copies included.
+        table: All rows, with their `split`.
+        policy_file: What is done to training images on the fly.
+        side_px: Side of the square that each image is resized to.
+    """
+    training = examples.load(source, table.where("train"), side_px)
+    validating = examples.load(source, table.where("validation"), side_px)
+    mean, std = examples.channel_statistics(training)
+    return Problem(training, validating, policy.read(policy_file), table.classes, table.task, mean, std)
