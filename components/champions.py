@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from components.store import client
 from components.versions import CHAMPION, Version, aliases, set_alias, versions
 from darkroom.system.processes import user
+from darkroom.tracking.client import client
 
 MOVE = "darkroom.champion."  # and the move's number in four digits
 How = Literal["gate", "promote", "rollback", "outside"]

@@ -2,13 +2,13 @@
 
 import os
 
-from components import tracking
-from components.claims import end_claims
 from components.notifying import Message, notify
-from components.parents import find_place
-from components.runlog import set_run_tags
 from darkroom.system.processes import kubeflow_tags
 from darkroom.system.secrets import redact
+from darkroom.tracking import runs
+from darkroom.tracking.context import find_place
+from darkroom.tracking.leases import end_claims
+from darkroom.tracking.log import set_run_tags
 
 OUTCOME = "darkroom.outcome"
 
@@ -35,10 +35,10 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     if os.environ.get("MLFLOW_RUN_ID"):  # Kubeflow's MLflow plug-in ends what it began
         place = find_place()
         if place:
-            set_run_tags(place.parent, {**tags, **({tracking.ERROR: error} if error else {})})
+            set_run_tags(place.parent, {**tags, **({runs.ERROR: error} if error else {})})
     elif os.environ.get("MLFLOW_TRACKING_URI"):
-        status: tracking.Status = "FINISHED" if well else "FAILED" if state == "FAILED" else "KILLED"
-        set_run_tags(tracking.finish_pipeline(run, status, error), tags)
+        status: runs.Status = "FINISHED" if well else "FAILED" if state == "FAILED" else "KILLED"
+        set_run_tags(runs.finish_pipeline(run, status, error), tags)
 
 
 def _tell(name: str, state: str, error: str, link: str) -> None:

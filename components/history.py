@@ -10,15 +10,15 @@ from typing import Any
 
 import yaml
 
-from components.parents import DATA_VERSION, PARENT
 from components.registry import EVALUATION_KEPT
-from components.runlog import as_measure
-from components.store import client, pages
-from components.tracking import SETTINGS, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, aliases, versions
 from darkroom.outcome import Variant
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
+from darkroom.tracking.client import client, pages
+from darkroom.tracking.context import DATA_VERSION, PARENT
+from darkroom.tracking.log import as_measure
+from darkroom.tracking.runs import SETTINGS, STEP
 
 _ACTIVE_ONLY, _DELETED_ONLY = 1, 2  # as MLflow numbers its views
 _SLACK = timedelta(minutes=5)  # so far clocks of different machines may differ

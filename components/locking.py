@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.store import client, tracking_uri
 from darkroom.system.processes import is_dead, owner_tags
+from darkroom.tracking.client import client, tracking_uri
 
 CLAIM = "darkroom.lock."
 PATIENCE_S = 120.0  # the work under a lock takes a few requests

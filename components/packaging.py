@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.store import client
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
+from darkroom.tracking.client import client
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

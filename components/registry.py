@@ -10,9 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from components.parents import DATA_VERSION, PARENT
-from components.store import client, pages, use_store
-from components.tracking import ERROR, STEP
 from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
 from components.versions import safe_name as safe_name
 from darkroom.model import CARD
@@ -20,6 +17,9 @@ from darkroom.outcome import read_outcome
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.processes import KUBEFLOW_TAG
+from darkroom.tracking.client import client, pages, use_store
+from darkroom.tracking.context import DATA_VERSION, PARENT
+from darkroom.tracking.runs import ERROR, STEP
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"

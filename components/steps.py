@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from components.checkpoints import keep
-from components.tracking import step_run
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
 from darkroom.system.processes import OWNER, STDIN, is_dead
 from darkroom.system.secrets import redact
+from darkroom.tracking.step_run import step_run
 from darkroom.versions.code import code_version
 
 ERROR_FILE = "error.json"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.store import client
 from darkroom.system.errors import InputError
+from darkroom.tracking.client import client
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 SHA256 = "darkroom.model_sha256"

@@ -9,9 +9,9 @@ from typing import Any
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
-from components.runlog import as_texts
 from components.versions import Version
 from darkroom import issues, manifest
+from darkroom.tracking.log import as_texts
 from darkroom.versions.environment import CODE
 from darkroom.versions.repository import is_address
 

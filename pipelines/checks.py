@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from components.runlog import probe_artifacts
-from components.store import server_version, shown, tracking_uri, use_store
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
+from darkroom.tracking.client import server_version, shown, tracking_uri, use_store
+from darkroom.tracking.log import probe_artifacts
 from darkroom.versions.repository import own_repository
 from pipelines.doctor import Check, Finding
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components import registry, tracking
-from components.claims import ASKS, CLAIM, claim, withdraw
+from components import registry
 from components.notifying import notify
-from components.runlog import set_run_tags
 from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.outcome import read_outcome
 from darkroom.system.config import parse
 from darkroom.system.processes import HOST, PID, kubeflow_tags
+from darkroom.tracking import runs
+from darkroom.tracking.leases import ASKS, CLAIM, claim, withdraw
+from darkroom.tracking.log import set_run_tags
 from darkroom.versions.data_version import data_version
 from darkroom.volume import VOLUME
 from pipelines.freezing import frozen
@@ -59,7 +60,7 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
         params: Settings of the steps, a section each.
         force: Whether to train though nothing changed.
     """
-    tracking.use_store()
+    runs.use_store()
     settings, now = parse(RetrainConfig, SECTION, config), datetime.now(UTC)
     params = frozen(complete(params))  # Kubeflow has made floats of the integers
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
@@ -89,7 +90,7 @@ def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime)
     cluster = kubeflow_tags()
     owner = {HOST: f"kubeflow run {next(iter(cluster.values()), 'unknown')}", PID: ""}
     tags = {**tags_of(decision, config, now), **cluster, **owner, CLAIM: ASKS}
-    run_id = tracking.start_run(plan.name, f"retraining {decision.key[:8]}", plan.params, tags, str(plan.source), plan.version)
+    run_id = runs.start_run(plan.name, f"retraining {decision.key[:8]}", plan.params, tags, str(plan.source), plan.version)
     if other := claim(run_id, plan.name, decision.key):
         withdraw(run_id)
         return waiting(decision.key, other.who()), ""
@@ -114,7 +115,7 @@ def close(claimed: str, outcome: str) -> None:
     model = result["model"]
     tags = {MODEL_NAME: model["name"], MODEL_VERSION: str(model["version"]), DECISION: result["decision"], REASON: result["reason"]}
     set_run_tags(claimed, tags)
-    tracking.finish_run(claimed, "FINISHED")
+    runs.finish_run(claimed, "FINISHED")
     known = {"run_id": result.get("run_id") or claimed, "report": "report.html of the run in MLflow", "data_version": ""}
     if problem := notify(ending({**result, **known})):
         print(f"note: {problem}", flush=True)

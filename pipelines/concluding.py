@@ -6,15 +6,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import history, outbox, parents, steps, tracking, waiting
+from components import history, steps
 from components.history import Record
-from components.runlog import set_run_tags
-from components.store import client
-from components.tracking import STEP
 from darkroom.system import processes
 from darkroom.system.faults import explain
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.system.secrets import redact
+from darkroom.tracking import context, outbox, outbox_file, runs, step_run
+from darkroom.tracking.client import client
+from darkroom.tracking.log import set_run_tags
+from darkroom.tracking.runs import STEP
 from pipelines import room
 from pipelines.failure import KEPT_IN_RUN, KilledError, write_bundle
 from pipelines.local import Execution
@@ -33,7 +34,7 @@ def prepare(run_id: str) -> None:
     os.environ["PYTHONUNBUFFERED"] = "1"
     outbox.reach()
     with outbox.needing():
-        os.environ[parents.KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
+        os.environ[context.KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
 
 
 def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> dict[str, Any]:
@@ -63,7 +64,7 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view
 
 def finish(run_id: str, view: "Listener") -> None:
     """Ends a run that went well."""
-    tracking.finish_run(run_id, "FINISHED")
+    runs.finish_run(run_id, "FINISHED")
     if number := _waiting():
         view.note(f"note: {number} entries for MLflow wait in {OUTBOX}/: the next run or `darkroom sync` delivers them")
 
@@ -96,7 +97,7 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
         error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
     for note in outbox.deliver_left(OUTBOX).refusals():
         error.add_note(f"note: {note}")
-    tracking.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
+    runs.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
     if bundle:
         _send_bundle(outbox.here(), run_id, bundle)
     outbox.settle()
@@ -131,7 +132,7 @@ def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> 
     for step, how in execution.steps.items():
         if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
             section = plan.params[step.removesuffix("_pruned")]
-            tracking.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
+            step_run.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
     outcome = {
         "run_id": run_id,
         "experiment": plan.name,
@@ -147,4 +148,4 @@ def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> 
 
 def _waiting() -> int:
     """How many entries of this run's processes, and of others in this project, wait."""
-    return sum(len(waiting.peek(path)) for path in waiting.paths(OUTBOX))
+    return sum(len(outbox_file.peek(path)) for path in outbox_file.paths(OUTBOX))

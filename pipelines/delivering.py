@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from components import outbox
+from darkroom.tracking import outbox
 from pipelines.local import View
 from pipelines.notices import end_dead
 from pipelines.places import OUTBOX

@@ -20,9 +20,9 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.local import docker_task_handler
 from kfp.local.status import Status
 
-from components.tracking import tracking_uri
 from darkroom.system.errors import InputError
 from darkroom.system.processes import OWNER, STDIN
+from darkroom.tracking.runs import tracking_uri
 from darkroom.versions.repository import is_address
 from pipelines.containers import ENGINE_ERRORS, Limits, follow, one_line, run_step
 from pipelines.image import CODE_LABEL, LOCK_LABEL, code_hash, recorded

@@ -7,10 +7,10 @@ from typing import Any
 from components import versions
 from components.champions import Move, before, move, moves
 from components.locking import holding
-from components.parents import DATA_VERSION
-from components.tracking import use_store
 from components.versions import CHAMPION, DECISION, INTERVAL_TAG, REASON, Version
 from darkroom.system.errors import InputError
+from darkroom.tracking.context import DATA_VERSION
+from darkroom.tracking.runs import use_store
 
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro")  # that a version's tags carry
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
-from components import history, outbox, tracking
+from components import history
 from components.history import Record
 from components.notifying import Message, notify
-from components.store import run_page
 from darkroom.system.faults import explain
 from darkroom.system.locks import wait_for
 from darkroom.system.secrets import redact
+from darkroom.tracking import outbox, runs
+from darkroom.tracking.client import run_page
 from pipelines.concluding import bury, step_of_death
 from pipelines.failure import KilledError
 from pipelines.places import OUTBOX, ROOT
@@ -24,7 +25,7 @@ def open_store(tell: Tell) -> None:
     Raises:
         InputError: The store can't be used.
     """
-    tracking.use_store()
+    runs.use_store()
     for note in outbox.deliver_left(OUTBOX).notes():
         tell(f"note: {note}")
     end_dead(tell)
@@ -34,7 +35,7 @@ def end_dead(tell: Tell) -> None:
     """Ends what a killed process left in MLflow as running: leaves its bundle, tells the webhook, and says how to go on with it."""
     problem = ""
     with wait_for(ROOT / "locks" / "dead", "", lambda text: None) if ROOT.is_dir() else nullcontext():  # else two tell the webhook
-        for record in map(history.get, tracking.end_dead_runs()):
+        for record in map(history.get, runs.end_dead_runs()):
             if not record.data_version:  # what a run is told last before its first step
                 tell(f"note: run {record.run_id[:8]} was killed; it had not begun, so there is nothing to go on with")
                 continue

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from components import STEPS
-from components.claims import KEY, Claim, claims
-from components.parents import DATA_VERSION
-from components.runlog import run_facts
 from components.versions import Version, champion
 from darkroom.system.config import StepConfig
 from darkroom.system.processes import HOST, is_dead, owner_tags
+from darkroom.tracking.context import DATA_VERSION
+from darkroom.tracking.leases import KEY, Claim, claims
+from darkroom.tracking.log import run_facts
 from darkroom.versions.code import code_version
 from pipelines.changes import changed_code, changed_settings, data_changes
 

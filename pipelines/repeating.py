@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import STEPS, history, tracking
+from components import STEPS, history
 from components.history import Record
 from components.registry import PREVIOUS_KEPT
 from components.versions import MODEL_NAME, PREVIOUS
@@ -15,6 +15,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.locks import hold_run
 from darkroom.system.processes import COMMIT, DIRTY, source_tags
+from darkroom.tracking import runs
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, fetch_version
 from darkroom.versions.environment import CODE, ENVIRONMENT, environment_tags
@@ -88,7 +89,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     with alone(plan, view), hold_run(ROOT / record.run_id):  # of two that resume at once, the second is told so
         for difference in differences_now(record):
             view.note(f"note: run {short} had other {difference}; steps that it concerns run anew")
-        tracking.reopen_run(record.run_id)
+        runs.reopen_run(record.run_id)
         return carry_out(plan, assignment(plan), record.run_id, view, runner=runner)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from components import history
 from components.history import Record
-from components.runlog import Params, as_texts
 from darkroom.system.errors import InputError
+from darkroom.tracking.log import Params, as_texts
 from darkroom.versions.code import code_version
 from darkroom.versions.environment import CODE
 from pipelines.places import ROOT

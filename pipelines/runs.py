@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, claims, history, registry, steps, tracking, versions
-from components.claims import ASKS, CLAIM, KEY, TakenError
-from components.runlog import as_texts
+from components import STEPS, history, registry, steps, versions
 from components.versions import PREVIOUS
 from darkroom.system.config import dump, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.locks import hold_run, wait_for
+from darkroom.tracking import leases, runs
+from darkroom.tracking.leases import ASKS, CLAIM, KEY, TakenError
+from darkroom.tracking.log import as_texts
 from darkroom.versions.data_version import check_source, data_version, difference
 from darkroom.versions.repository import is_address, parse_address
 from pipelines import concluding, planning, room
@@ -49,7 +50,7 @@ class Plan:
         name: The model's name in the registry, and the experiment's.
         params: Settings, a section a step, complete with defaults.
         platform: Where and how the steps run, which changes no result.
-        tags: Further tags of the run; where they say that it asks (see `components.claims`), it runs only if no other does.
+        tags: Further tags of the run; where they say that it asks (see `darkroom.tracking.leases`), it runs only if no other does.
         previous: Hash of the earlier assignment to splits that is continued, or `none`; empty: as `split.previous` says.
     """
 
@@ -159,9 +160,9 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
 def _start(plan: Plan) -> str:
     """Starts the run in MLflow; one that asks is taken back where another does the same."""
     tags = {KEY: planning.key_of(plan), **plan.tags}
-    run_id = tracking.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
-    if tags.get(CLAIM) == ASKS and (other := claims.claim(run_id, plan.name, tags[KEY])):
-        claims.withdraw(run_id)
+    run_id = runs.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
+    if tags.get(CLAIM) == ASKS and (other := leases.claim(run_id, plan.name, tags[KEY])):
+        leases.withdraw(run_id)
         raise TakenError(other)
     return run_id
 
@@ -169,7 +170,7 @@ def _start(plan: Plan) -> str:
 def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
     """Waits until no other process of this checkout does the same work, whose results then come from the cache.
 
-    A run that asks (see `components.claims`) does not wait: it gives way.
+    A run that asks (see `darkroom.tracking.leases`) does not wait: it gives way.
     """
     if plan.tags.get(CLAIM) == ASKS:
         return nullcontext()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from components import registry
-from components.store import use_store
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
+from darkroom.tracking.client import use_store
 from darkroom.versions.repository import FORM, is_address, parse_address
 from pipelines.cluster import Cluster
 from pipelines.kubeflow import compile_pipeline, default_arguments, notes

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from components.notifying import Kind, Message, notify
-from components.store import run_page, version_page
 from components.versions import CHAMPION
 from darkroom.system.secrets import redact
+from darkroom.tracking.client import run_page, version_page
 from pipelines.runs import Listener
 
 

@@ -1,7 +1,7 @@
 """A turn of retraining: plan, train only if there is reason to, promote only if better; safe to start any number of times at once.
 
 Two things keep turns apart: a lock of the operating system on a file under `runs/`, which ends with the process, and a
-claim in MLflow (see `components.claims`) between machines that share a server.
+claim in MLflow (see `darkroom.tracking.leases`) between machines that share a server.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.claims import ASKS, CLAIM, TakenError
 from darkroom.system.config import parse, read_params
+from darkroom.tracking.leases import ASKS, CLAIM, TakenError
 from pipelines import runs
 from pipelines.places import ROOT
 from pipelines.planning import SECTION, START, Decision, RetrainConfig, decide, key_of, tags_of, waiting, window_of

@@ -71,7 +71,7 @@ def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "made.out").exists():
-            code = "from components.tracking import use_store; print(use_store())"
+            code = "from darkroom.tracking.runs import use_store; print(use_store())"
             clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
             environment = {**clean, "PYTHONPATH": str(Path(__file__).parents[1])}
             (folder / "store").mkdir(exist_ok=True)

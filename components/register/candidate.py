@@ -9,13 +9,13 @@ from pathlib import Path
 from PIL import Image
 
 from components.packaging import bundle_sha256
-from components.parents import DATA_VERSION
 from components.versions import INTERVAL_TAG, PREVIOUS, SHA256
 from darkroom import manifest
 from darkroom.artifacts import Sources
 from darkroom.evaluation import MISTAKES, read_headline, read_metrics
 from darkroom.model import read_card
 from darkroom.outcome import HEADLINE, Variant
+from darkroom.tracking.context import DATA_VERSION
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from components.forgetting import compare
 from components.registry import EVALUATION_KEPT, kept
-from components.runlog import run_facts
 from components.versions import MODEL_VERSION, Version, versions
 from darkroom.evaluation import Predictions, read_predictions
 from darkroom.outcome import Forgotten
+from darkroom.tracking.log import run_facts
 
 MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first
 

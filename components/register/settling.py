@@ -18,7 +18,6 @@ from components.register.costs import cost_limits
 from components.register.keeping import keep_bundle
 from components.register.promotion import decide, refusal
 from components.registry import EVALUATION_KEPT, kept
-from components.runlog import as_metric
 from components.versions import (
     CHALLENGER,
     CHAMPION,
@@ -39,6 +38,7 @@ from darkroom.metrics.baseline import constant_answer
 from darkroom.metrics.paired_comparison import compare
 from darkroom.model import read_card
 from darkroom.outcome import Verdict
+from darkroom.tracking.log import as_metric
 
 COMPARISON = "darkroom.comparison"  # JSON: a verdict's numbers, see `darkroom.outcome.Verdict.plain`
 RIVAL, GAIN, INTERVAL, P_VALUE = (f"darkroom.{name}" for name in ("compared_with", "gain", "gain_interval", "p_value"))  # for people

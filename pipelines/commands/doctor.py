@@ -23,8 +23,8 @@ def doctor(
 
     Example: `darkroom doctor`
     """
-    from components.store import client, tracking_uri
     from darkroom.system.config import read_params
+    from darkroom.tracking.client import client, tracking_uri
     from pipelines.checks import all_checks
     from pipelines.doctor import examine, is_well
     from pipelines.platform import SECTION, read_platform

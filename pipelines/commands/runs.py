@@ -105,7 +105,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
 
     Example: `darkroom ui --port 5001`
     """
-    from components.store import newest_table, shown, use_store
+    from darkroom.tracking.client import newest_table, shown, use_store
 
     uri = use_store()
     if uri.startswith(("http://", "https://")):

@@ -7,8 +7,8 @@ import pytest
 
 from components import champions
 from components.champions import before, move, moves
-from components.store import client
 from components.versions import Version, aliases, get_version, set_alias
+from darkroom.tracking.client import client
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 from kfp.dsl import PipelineTaskFinalStatus
 from mlflow import MlflowClient
 
-from components.tracking import client, start_run, step_run
 from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
+from darkroom.tracking.runs import client, start_run
+from darkroom.tracking.step_run import step_run
 from pipelines.ending import ending_component
 from tests.webhook import webhook
 

@@ -7,8 +7,9 @@ import pytest
 from mlflow import MlflowClient
 
 from components import history
-from components.tracking import finish_run, reopen_run, start_run, step_run, tracking_uri
 from darkroom.system.errors import InputError
+from darkroom.tracking.runs import finish_run, reopen_run, start_run, tracking_uri
+from darkroom.tracking.step_run import step_run
 
 PARAMS = {"train": {"epochs": 3, "monitor": "f1", "side_px": "16"}, "split": {"seed": 0, "previous": ""}}
 

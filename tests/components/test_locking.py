@@ -13,8 +13,8 @@ import pytest
 
 from components import locking
 from components.locking import CLAIM, bakery, holding
-from components.store import client
 from darkroom.system.processes import owner_tags
+from darkroom.tracking.client import client
 
 
 def count_up(counter: Path, lock: Callable[[str], AbstractContextManager[None]], num_threads: int, rounds: int) -> int:

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.packaging import bundle_sha256, log_bundle
-from components.parents import DATA_VERSION
 from components.registry import fetch_bundle, kept, previous_assignment
-from components.runlog import log_files, set_run_tags
-from components.tracking import client, start_run, step_run
 from components.versions import (
     PREVIOUS,
     SHA256,
@@ -26,6 +23,10 @@ from components.versions import (
     versions,
 )
 from darkroom.system.errors import InputError
+from darkroom.tracking.context import DATA_VERSION
+from darkroom.tracking.log import log_files, set_run_tags
+from darkroom.tracking.runs import client, start_run
+from darkroom.tracking.step_run import step_run
 from tests.finished import Finished, make
 
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.claims import KEY
 from components.register.config import RegisterConfig
 from components.register.register import register
-from components.tracking import finish_run, start_run
 from darkroom import issues, manifest
 from darkroom.images import Images
+from darkroom.tracking.leases import KEY
+from darkroom.tracking.runs import finish_run, start_run
 from pipelines import runs
 from pipelines.runs import Plan, plan
 from tests.finished import make

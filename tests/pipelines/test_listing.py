@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from components.history import Record
-from components.runlog import log_measures
-from components.tracking import finish_run, start_run
 from darkroom.system.errors import InputError
+from darkroom.tracking.log import log_measures
+from darkroom.tracking.runs import finish_run, start_run
 from pipelines.listing import Choice, choose, columns, text
 
 

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from components.champions import move, moves
-from components.store import client
 from components.versions import BY_HAND, aliases, get_version, set_alias, set_tags, versions
 from darkroom.system.errors import InputError
+from darkroom.tracking.client import client
 from pipelines.cli import app
 from pipelines.models import overview, promote, rollback
 from tests.webhook import webhook

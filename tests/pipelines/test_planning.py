@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from components import versions
-from components.runlog import set_run_tags
-from components.tracking import finish_run
 from darkroom.system.processes import HOST, PID, owner_tags
+from darkroom.tracking.log import set_run_tags
+from darkroom.tracking.runs import finish_run
 from pipelines.planning import Decision, RetrainConfig, decide, key_of, window_of
 from pipelines.runs import Plan, plan
 from tests.pipelines.conftest import ROOT, Toys

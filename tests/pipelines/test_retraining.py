@@ -11,12 +11,12 @@ import pytest
 import yaml
 from kfp import dsl
 
-from components.claims import CLAIM, claims, end_claims
-from components.tracking import client
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.system.processes import KUBEFLOW_RUN
+from darkroom.tracking.leases import CLAIM, claims, end_claims
+from darkroom.tracking.runs import client
 from darkroom.volume import VOLUME
 from pipelines.clustered import close, plan_on_cluster
 from pipelines.commands.kubeflow import compile as compile_command

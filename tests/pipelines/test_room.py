@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from components import STEPS
-from components.runlog import set_run_tags
 from components.steps import config_of
-from components.tracking import start_run
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
+from darkroom.tracking.log import set_run_tags
+from darkroom.tracking.runs import start_run
 from pipelines.room import DISK, MODEL_FACTOR, WEIGHTS_BYTES, Need, estimate, free_bytes, judge
 
 VERSION = "a" * 32

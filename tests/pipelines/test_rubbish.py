@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.tracking import finish_run, start_run, tracking_uri
 from darkroom.system.files import write_json
 from darkroom.system.locks import hold_run
+from darkroom.tracking.runs import finish_run, start_run, tracking_uri
 from pipelines.rubbish import collect
 
 OLD = time.time() - 100 * 86_400

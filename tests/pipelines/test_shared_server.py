@@ -26,7 +26,7 @@ def as_client(tracking_server: TrackingServer, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_pipeline_runs_against_the_shared_server(on_server: Project, as_client: TrackingServer) -> None:
-    from components.store import client
+    from darkroom.tracking.client import client
 
     answer = on_server.run(shapes(on_server.folder / "shapes"))
     assert answer["model"] == {"name": "shapes", "version": 1, "alias": "champion", "variant": answer["model"]["variant"]}
@@ -75,8 +75,8 @@ def test_a_password_in_the_address_is_never_shown(tracking_server: TrackingServe
 
 
 def test_a_step_with_a_wrong_password_says_so(as_client: TrackingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.tracking import step_run
     from darkroom.system.errors import InputError
+    from darkroom.tracking.step_run import step_run
 
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "not-the-password")

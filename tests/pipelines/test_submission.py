@@ -17,9 +17,10 @@ import typer
 from components import STEPS
 from components.registry import previous_reference
 from components.steps import call
-from components.tracking import client, start_run, step_run
 from darkroom.system.errors import InputError
 from darkroom.system.processes import KUBEFLOW_RUN
+from darkroom.tracking.runs import client, start_run
+from darkroom.tracking.step_run import step_run
 from pipelines import cluster as clusters
 from pipelines import submission
 from pipelines.cluster import COOKIES, TOKEN, Cluster

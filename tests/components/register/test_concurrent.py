@@ -16,8 +16,8 @@ import pytest
 
 from components.champions import moves
 from components.locking import CLAIM
-from components.tracking import client, start_run
 from components.versions import DECISION, aliases, versions
+from darkroom.tracking.runs import client, start_run
 from tests.finished import Finished, make
 
 CODE = """

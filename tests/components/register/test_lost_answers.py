@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from components.store import client
-from components.tracking import start_run
 from components.versions import SHA256, drop_twins, register_version, versions
 from darkroom.system.processes import HOST, PID
+from darkroom.tracking.client import client
+from darkroom.tracking.runs import start_run
 from tests import servers
 
 pytestmark = pytest.mark.slow

@@ -20,13 +20,13 @@ from components.register.config import RegisterConfig
 from components.register.register import register
 from components.register.settling import GAIN, INTERVAL, P_VALUE, RIVAL
 from components.registry import OUTCOME_KEPT
-from components.tracking import client, finish_run, start_run
 from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
 from darkroom.evaluation import read_headline, read_predictions
 from darkroom.outcome import FORGOTTEN, identifiers
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
+from darkroom.tracking.runs import client, finish_run, start_run
 from tests.finished import Finished, make
 
 GOOD, BAD = "a" * 32 + ".dir", "b" * 32 + ".dir"

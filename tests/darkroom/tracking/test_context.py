@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from components.parents import find_place, pipeline_parent
-from components.store import artifact_location, client
-from components.tracking import finish_pipeline, open_run, step_run
 from darkroom.system.errors import InputError
 from darkroom.system.processes import KUBEFLOW_RUN
+from darkroom.tracking.client import artifact_location, client
+from darkroom.tracking.context import find_place, pipeline_parent
+from darkroom.tracking.runs import finish_pipeline, open_run
+from darkroom.tracking.step_run import step_run
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
 PIPELINE = "5f3c1f0e-7d0e-4a5e-9d3a-0c1f7a7d4f10"
@@ -119,7 +120,7 @@ def test_a_retried_step_under_the_plug_in_logs_the_same_again(mlflow_store: Path
 
 
 def test_a_local_run_below_another_still_gets_children(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.tracking import start_run
+    from darkroom.tracking.runs import start_run
 
     study = plugged_parent()
     run_id = start_run("digits", "one of a study", {}, {"mlflow.parentRunId": study}, "data", VERSION)

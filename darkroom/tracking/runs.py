@@ -7,21 +7,20 @@ models.
 """
 
 import json
-import math
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from components import outbox
-from components.delivery import finish, now_ms, running
-from components.parents import DATA_VERSION, PARENT, PIPELINE, Place, find_place, is_first_rank, pipeline_parent
-from components.runlog import Params, as_texts, log_params, log_values, set_run_tags
-from components.store import client, experiment_id, pages, reaching
-from components.store import tracking_uri as tracking_uri
-from components.store import use_store as use_store
 from darkroom.system.processes import PID, is_dead, owner_tags, source_tags
 from darkroom.system.secrets import redact
+from darkroom.tracking import outbox
+from darkroom.tracking.client import client, experiment_id, pages, reaching
+from darkroom.tracking.client import tracking_uri as tracking_uri
+from darkroom.tracking.client import use_store as use_store
+from darkroom.tracking.context import DATA_VERSION, PARENT, find_place, pipeline_parent
+from darkroom.tracking.delivery import finish, now_ms, running
+from darkroom.tracking.log import Params, log_params, log_values, set_run_tags
 from darkroom.versions.environment import environment_tags
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -32,20 +31,6 @@ ERROR = "darkroom.error"
 START_KEY = "darkroom.start_key"  # drawn anew for each start of a run
 RESUMED = "darkroom.resumed"  # how often a failed run was taken up again
 SETTINGS = "settings.json"  # artifact of a parent run: its settings, exactly
-
-
-class StepRun(Protocol):
-    """A step's child run; without MLflow it takes everything and does nothing."""
-
-    @property
-    def run_id(self) -> str:
-        """Its id; empty while MLflow does not know it yet."""
-
-    def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
-        """Logs an epoch's measures, with the epoch as the step of the curve."""
-
-    def measures(self, measures: Mapping[str, float]) -> None:
-        """Logs what the step measured; what has a curve over the epochs too, as `best_<name>` of the kept epoch."""
 
 
 def start_run(
@@ -141,7 +126,7 @@ def end_dead_runs() -> list[str]:
 
 @contextmanager
 def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
-    """The pipeline's run, see `components.parents`, or one of its own where none is open, as in a container by hand.
+    """The pipeline's run, see `darkroom.tracking.context`, or one of its own where none is open, as in a container by hand.
 
     Args:
         name: The experiment of a run of its own.
@@ -188,112 +173,6 @@ def finish_pipeline(pipeline: str, status: Status, error: str = "") -> str:
     run_id = pipeline_parent(pipeline)
     finish_run(run_id, status, error)
     return run_id
-
-
-@contextmanager
-def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
-    """The run in which a step logs, see `components.parents`; where no run is open, nothing is logged.
-
-    Of the processes of a distributed training only the first logs.
-
-    Args:
-        step: The task's name, such as `train` or `evaluate_pruned`.
-        config: The step's settings.
-
-    Yields:
-        What takes the step's measures. A child run of ours ends with the block: finished, or failed with the error as a tag.
-
-    Raises:
-        InputError: The store can't be reached, or refuses the credentials.
-    """
-    with reaching():
-        place = find_place() if is_first_rank() else None
-        child = _begin(place, step, config) if place else None
-    if child is None:
-        yield _NoRun()
-        return
-    try:
-        yield child
-    except BaseException as error:
-        child.end("FAILED", f"{type(error).__name__}: {error}")
-        raise
-    child.end("FINISHED")
-
-
-def log_cached_step(parent_run_id: str, step: str, config: Mapping[str, Any], measures: Mapping[str, float]) -> None:
-    """Logs a step whose outputs came from the cache, with what it measured when it ran."""
-    child = _ChildRun(Place(parent_run_id), step, config, {CACHED: "true"})
-    child.measures(measures)
-    child.end("FINISHED")
-
-
-class _NoRun:
-    run_id = ""
-
-    def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
-        pass
-
-    def measures(self, measures: Mapping[str, float]) -> None:
-        pass
-
-
-def _begin(place: Place, step: str, config: Mapping[str, Any]) -> "_ChildRun":
-    """The step's run: the one that the plug-in made, or a child; the settings carry the step, so they can't clash with its own."""
-    if place.own:
-        set_run_tags(place.own, {STEP: step})
-    elif place.pipeline:
-        _go_on(place.parent)
-    return _ChildRun(place, step, config, {PIPELINE: place.pipeline} if place.pipeline else {})
-
-
-def _go_on(run_id: str) -> None:
-    """A run that an earlier attempt of a step had failed is running again."""
-    if client().get_run(run_id).info.status != "RUNNING":
-        client().update_run(run_id, "RUNNING")
-        set_run_tags(run_id, {ERROR: ""})
-
-
-class _ChildRun:
-    """A step's run, all of whose words go through the outbox."""
-
-    def __init__(self, place: Place, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        self._place, self._curves, self._outbox = place, set[str](), outbox.here()
-        experiment = place.experiment or str(client().get_run(place.parent).info.experiment_id)
-        self._address = {"key": uuid.uuid4().hex, "experiment": experiment, "parent": place.parent}
-        if place.own:
-            self._outbox.made[self._address["key"]] = place.own
-        else:
-            tags = {PARENT: place.parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
-            self._say("create", name=step, tags=tags, time=now_ms())
-        self._say("params", values=as_texts({step: config}))
-
-    @property
-    def run_id(self) -> str:
-        return self._outbox.made.get(self._address["key"], "")
-
-    def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
-        self._outbox.go_live()
-        self._curves.update(measures)
-        self._log(epoch, measures)
-
-    def measures(self, measures: Mapping[str, float]) -> None:
-        self._log(0, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
-
-    def end(self, status: Status, error: str = "") -> None:
-        parent = {"run": self._place.parent, "parent": self._place.parent}
-        for address in [self._address, *([parent] if error and self._place.pipeline else [])]:
-            if error:
-                self._outbox.send({**address, "kind": "tags", "values": _error_tag(error)})
-            if not self._place.own:
-                self._outbox.send({**address, "kind": "end", "status": status, "time": now_ms()})
-        outbox.settle()
-
-    def _log(self, step: int, measures: Mapping[str, float]) -> None:
-        finite = {name: float(value) if math.isfinite(value) else str(value) for name, value in measures.items()}
-        self._say("metrics", step=step, values=finite, time=now_ms())
-
-    def _say(self, kind: str, **what: Any) -> None:
-        self._outbox.send({**self._address, "kind": kind, **what})
 
 
 def _error_tag(error: str) -> dict[str, str]:

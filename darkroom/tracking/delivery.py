@@ -1,4 +1,4 @@
-"""Delivery: what each entry of the outbox (see `components.outbox`) does to MLflow; done again, it changes nothing more.
+"""Delivery: what each entry of the outbox (see `darkroom.tracking.outbox`) does to MLflow; done again, it changes nothing more.
 
 An entry is plain: `kind`, `parent` (the pipeline's run), and what it says. Metrics carry their own time, and MLflow's SQL
 stores ignore an exact repetition; parameters and tags are the same again; an end carries its own time. A child run is made
@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.parents import PARENT
-from components.runlog import log_curves, log_files, log_texts, set_run_tags
-from components.store import client, pages, tracking_uri
 from darkroom.system.secrets import redact
+from darkroom.tracking.client import client, pages, tracking_uri
+from darkroom.tracking.context import PARENT
+from darkroom.tracking.log import log_curves, log_files, log_texts, set_run_tags
 
 Entry = Mapping[str, Any]
 

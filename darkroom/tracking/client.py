@@ -1,6 +1,6 @@
 """The store behind MLflow: an SQLite file of the current folder by default, or what `MLFLOW_TRACKING_URI` names.
 
-MLflow takes seconds to import, so it is imported where it is needed. Only this module, `components.tracking` and
+MLflow takes seconds to import, so it is imported where it is needed. Only this module, `darkroom.tracking.runs` and
 `components.registry` import it.
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from components.table_view import TAG, table_page, table_view
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
+from darkroom.tracking.table_view import TAG, table_page, table_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

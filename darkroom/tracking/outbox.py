@@ -3,7 +3,7 @@
 It waits while MLflow can't be reached (nobody listens, no answer in time, an error of the server's, refused credentials, a
 locked database), in order, under the folder that `DARKROOM_OUTBOX` names; delivery is tried again with growing pauses
 whenever there is more to say. What a process could not deliver before it ended, the run's process, the next run or `darkroom
-sync` delivers. See `components.delivery` and `components.waiting`.
+sync` delivers. See `darkroom.tracking.delivery` and `darkroom.tracking.outbox_file`.
 
 A step of a run on this machine leaves its words to the run's process from the start, unless it has curves to show: to import
 MLflow takes longer than many a step.
@@ -20,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components import waiting
-from components.delivery import Entry, deliver, is_away, ping, reason_of, status_of
-from components.store import reaching, shown, tracking_uri
-from components.waiting import Waiting
 from darkroom.system.processes import has_owner
+from darkroom.tracking import outbox_file
+from darkroom.tracking.client import reaching, shown, tracking_uri
+from darkroom.tracking.delivery import Entry, deliver, is_away, ping, reason_of, status_of
+from darkroom.tracking.outbox_file import Waiting
 
 FOLDER = "DARKROOM_OUTBOX"  # where files wait
 PATIENCE = "DARKROOM_MLFLOW_PATIENCE_S"  # how long is waited for MLflow where nothing can be done without it
@@ -90,7 +90,7 @@ class Outbox:
         """Says something to MLflow, now or as soon as it answers again.
 
         Args:
-            entry: What, see `components.delivery`.
+            entry: What, see `darkroom.tracking.delivery`.
 
         Raises:
             MlflowException: MLflow refuses it.
@@ -143,7 +143,7 @@ class Outbox:
 
     def _wait(self) -> Waiting:
         if self._file is None:
-            self._file = waiting.start(Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-")), self._store, self.made)
+            self._file = outbox_file.start(Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-")), self._store, self.made)
         return self._file
 
     def _put_off(self) -> None:
@@ -218,7 +218,7 @@ def deliver_left(folder: Path) -> Delivered:
         What was delivered, and what still waits.
     """
     result, store = Delivered(), shown(tracking_uri())
-    for file in waiting.abandoned(folder):
+    for file in outbox_file.abandoned(folder):
         if file.store == store:
             _end_what_was_left(file)
             _deliver(file, result)
@@ -226,8 +226,8 @@ def deliver_left(folder: Path) -> Delivered:
             result.waiting[str(file.path)] = len(file.entries)
             result.why[str(file.path)] = f"they are for the MLflow store at {file.store}, and this is {store}"
         file.close()
-    for path in waiting.paths(folder):
-        if str(path) not in result.waiting and (number := len(waiting.peek(path))):
+    for path in outbox_file.paths(folder):
+        if str(path) not in result.waiting and (number := len(outbox_file.peek(path))):
             result.living[str(path)] = number
     return result
 

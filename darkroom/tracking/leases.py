@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.store import client
 from darkroom.system.processes import HOST, KUBEFLOW_TAG, PID, is_dead, owner_tags
+from darkroom.tracking.client import client
 
 KEY = "darkroom.key"
 CLAIM = "darkroom.claim"

@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
-from components.store import client, experiment_id, shown
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
+from darkroom.tracking.client import client, experiment_id, shown
 
 Params = Mapping[str, Mapping[str, Any]]
 

@@ -16,21 +16,12 @@ from typing import Any
 
 import pytest
 
-from components.runlog import log_curves
-from components.store import newest_table, reaching, server_version, version_page
-from components.tracking import (
-    client,
-    end_dead_runs,
-    finish_run,
-    log_cached_step,
-    open_run,
-    start_run,
-    step_run,
-    tracking_uri,
-    use_store,
-)
 from darkroom.system.errors import InputError
 from darkroom.system.processes import is_dead, owner_tags
+from darkroom.tracking.client import newest_table, reaching, server_version, version_page
+from darkroom.tracking.log import log_curves
+from darkroom.tracking.runs import client, end_dead_runs, finish_run, open_run, start_run, tracking_uri, use_store
+from darkroom.tracking.step_run import log_cached_step, step_run
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
 
@@ -100,7 +91,7 @@ def test_many_and_long_settings_are_logged(mlflow_store: Path) -> None:
 
 
 def test_git_names_the_code(mlflow_store: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode:
         pytest.skip("the project is not in a git repository")
@@ -180,7 +171,7 @@ step.__enter__()
 print(run_id, flush=True)
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as process:
         assert process.stdout is not None
         doomed = process.stdout.readline().strip()
         mine = start()
@@ -257,7 +248,7 @@ def test_a_server_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Monke
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    monkeypatch.setattr("components.store._WAITS_S", (0, 0))
+    monkeypatch.setattr("darkroom.tracking.client._WAITS_S", (0, 0))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
     with pytest.raises(InputError, match=rf"no MLflow server answers at MLFLOW_TRACKING_URI=http://127.0.0.1:{port} .*refused") as caught:
         use_store()
@@ -321,7 +312,7 @@ def behind_tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 def test_a_certificate_of_ones_own_is_trusted_where_mlflow_trusts_it(behind_tls: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     uri, certificate = behind_tls
-    monkeypatch.setattr("components.store._WAITS_S", (0,))
+    monkeypatch.setattr("darkroom.tracking.client._WAITS_S", (0,))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(InputError, match=r"no MLflow server answers at .*CERTIFICATE_VERIFY_FAILED"):
         server_version()

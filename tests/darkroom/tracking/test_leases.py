@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from components import claims
-from components.claims import ASKS, CLAIM, HOLDS, KEY, claim, withdraw
-from components.store import client
-from components.tracking import finish_run, start_run
 from darkroom.system.processes import HOST, PID, owner_tags
+from darkroom.tracking import leases
+from darkroom.tracking.client import client
+from darkroom.tracking.leases import ASKS, CLAIM, HOLDS, KEY, claim, withdraw
+from darkroom.tracking.runs import finish_run, start_run
 
 RACE = """
 import json, sys, time
 from components import claims
-from components.tracking import finish_run, start_run
+from darkroom.tracking.runs import finish_run, start_run
 tags = {claims.KEY: "k", claims.CLAIM: claims.ASKS}
 run_id = start_run("race", "one", {}, tags, "data", "v1")
 other = claims.claim(run_id, "race", "k")
@@ -44,13 +44,13 @@ def make(claim_tag: str, *, host: str = "", late_s: float = 0.0) -> str:
 
 @pytest.mark.slow
 def test_of_many_processes_that_ask_at_once_one_gets_the_work(mlflow_store: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     racers = [subprocess.Popen([sys.executable, "-c", RACE], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(5)]
     answers = [json.loads(racer.communicate(timeout=300)[0]) for racer in racers]
     winners = [answer["run_id"] for answer in answers if not answer["other"]]
     assert len(winners) == 1
     assert {answer["other"] for answer in answers} == {"", winners[0]}
-    assert [found.run_id for found in claims.claims("race", "k")] == winners
+    assert [found.run_id for found in leases.claims("race", "k")] == winners
 
 
 def test_who_holds_has_won_even_where_another_clock_says_earlier(mlflow_store: Path) -> None:
@@ -61,7 +61,7 @@ def test_who_holds_has_won_even_where_another_clock_says_earlier(mlflow_store: P
     assert other.run_id == holder
     assert other.who() | {"since": ""} == {"run_id": holder, "host": "elsewhere", "pid": "1", "since": ""}
     withdraw(asker)
-    assert [found.run_id for found in claims.claims("race", "k")] == [holder]
+    assert [found.run_id for found in leases.claims("race", "k")] == [holder]
 
 
 def test_the_earlier_asker_waits_until_the_later_one_gives_way(mlflow_store: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_earlier_asker_waits_until_the_later_one_gives_way(mlflow_store: Pat
     answers: list[object] = []
     asking = threading.Thread(target=lambda: answers.append(claim(earlier, "race", "k")))
     asking.start()
-    time.sleep(3 * claims.POLL_S)
+    time.sleep(3 * leases.POLL_S)
     assert answers == []
     given_way = claim(later, "race", "k")
     assert given_way is not None and given_way.run_id == earlier
@@ -90,12 +90,12 @@ def test_a_dead_process_and_an_abandoned_run_claim_nothing(mlflow_store: Path) -
     gone = subprocess.Popen(["true"])
     gone.wait()
     start_run("race", "dead", {}, {**owner_tags(), PID: str(gone.pid), KEY: "k"}, "data", "v1")
-    make(HOLDS, host="elsewhere", late_s=claims.ABANDONED_S + 60)
-    make(ASKS, host="elsewhere", late_s=claims.ASKING_S + 60)
-    assert [found.status for found in claims.claims("race", "k")] == ["RUNNING"] * 3
+    make(HOLDS, host="elsewhere", late_s=leases.ABANDONED_S + 60)
+    make(ASKS, host="elsewhere", late_s=leases.ASKING_S + 60)
+    assert [found.status for found in leases.claims("race", "k")] == ["RUNNING"] * 3
     asker = start_run("race", "mine", {}, {KEY: "k", CLAIM: ASKS}, "data", "v1")
     assert claim(asker, "race", "k") is None
 
 
 def test_without_an_experiment_there_are_no_claims(mlflow_store: Path) -> None:
-    assert claims.claims("nothing", "k") == []
+    assert leases.claims("nothing", "k") == []

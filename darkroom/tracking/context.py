@@ -14,9 +14,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from components.store import client, experiment_id, pages
 from darkroom.system.errors import InputError
 from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG, source_tags
+from darkroom.tracking.client import client, experiment_id, pages
 
 KNOWN_PARENT = "DARKROOM_PARENT"  # the ids of the experiment and of the pipeline's run, `EXPERIMENT/RUN`
 PIPELINE = "darkroom.pipeline_run"  # tag of the parent run and its children: the id of Kubeflow's run

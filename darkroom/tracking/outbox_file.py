@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.delivery import Entry
+from darkroom.tracking.delivery import Entry
 
 ENDING, REFUSED = ".jsonl", ".refused"
 _STATE = "delivered"  # the key that tells a line about the file from an entry

@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from components import outbox, waiting
-from components.delivery import STEP_KEY, deliver, is_away
-from components.outbox import AwayError, deliver_left, reach
-from components.parents import KNOWN_PARENT
-from components.store import client, tracking_uri
-from components.tracking import end_dead_runs, finish_run, open_run, start_run, step_run
 from darkroom.system.processes import OWNER, STDIN, owner_tags
+from darkroom.tracking import outbox, outbox_file
+from darkroom.tracking.client import client, tracking_uri
+from darkroom.tracking.context import KNOWN_PARENT
+from darkroom.tracking.delivery import STEP_KEY, deliver, is_away
+from darkroom.tracking.outbox import AwayError, deliver_left, reach
+from darkroom.tracking.runs import end_dead_runs, finish_run, open_run, start_run
+from darkroom.tracking.step_run import step_run
 from pipelines.delivering import sync
 from tests.servers import free_port
 
@@ -34,8 +35,8 @@ CURVE = [0.5, 0.25, 0.125]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where words wait; tries follow each other at once."""
     monkeypatch.setenv(outbox.FOLDER, str(tmp_path / "outbox"))
-    monkeypatch.setattr("components.outbox.WAITS_S", (0.0,))
-    monkeypatch.setattr("components.delivery._BUSY_S", 0.02)
+    monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (0.0,))
+    monkeypatch.setattr("darkroom.tracking.delivery._BUSY_S", 0.02)
     return tmp_path / "outbox"
 
 
@@ -99,8 +100,8 @@ def test_a_step_begins_and_ends_while_the_database_is_locked_and_all_of_it_is_de
 ) -> None:
     with locked():
         assert train() == ""
-    (path,) = waiting.paths(folder)
-    assert len(waiting.peek(path)) == 7
+    (path,) = outbox_file.paths(folder)
+    assert len(outbox_file.peek(path)) == 7
     assert path.stat().st_mode & 0o077 == 0
     said = capsys.readouterr().err
     assert said.count("can't be reached (the database is locked by another process): what is logged waits in") == 1
@@ -108,7 +109,7 @@ def test_a_step_begins_and_ends_while_the_database_is_locked_and_all_of_it_is_de
     outbox.here().flush()
     (child,) = children(parent)
     assert is_whole(child)
-    assert waiting.paths(folder) == []
+    assert outbox_file.paths(folder) == []
     assert "answers again: 7 entries that had waited were delivered" in capsys.readouterr().err
 
 
@@ -122,15 +123,15 @@ def test_an_outage_at_any_epoch_leaves_no_gap_and_no_double(parent: str, folder:
             step.measures({"loss": 0.125, "size": 7, "odd": float("nan")})
     (child,) = children(parent)
     assert is_whole(child)
-    assert waiting.paths(folder) == []
+    assert outbox_file.paths(folder) == []
 
 
 def test_the_pause_between_tries_grows(parent: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.outbox.WAITS_S", (5.0, 10.0, 20.0, 40.0, 60.0))
+    monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (5.0, 10.0, 20.0, 40.0, 60.0))
     now = [100.0]
-    monkeypatch.setattr("components.outbox.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("darkroom.tracking.outbox.time.monotonic", lambda: now[0])
     box, tries = outbox.here(), []
-    monkeypatch.setattr("components.outbox._deliver", lambda file, result: tries.append(now[0]))
+    monkeypatch.setattr("darkroom.tracking.outbox._deliver", lambda file, result: tries.append(now[0]))
     with locked():
         box.send({"kind": "tags", "run": parent, "parent": parent, "values": {"colour": "blue"}})
         for _ in range(250):
@@ -152,7 +153,7 @@ def test_a_run_ends_though_mlflow_is_away_and_mlflow_learns_when_and_why(parent:
     left.__enter__()
     with locked():
         finish_run(parent, "FAILED", "out of memory at https://anna:hidden-4711@example.org")
-    assert "hidden-4711" not in waiting.paths(folder)[0].read_text()
+    assert "hidden-4711" not in outbox_file.paths(folder)[0].read_text()
     before = client().get_run(parent)
     outbox.here().flush()
     after = client().get_run(parent)
@@ -164,7 +165,7 @@ def test_a_run_ends_though_mlflow_is_away_and_mlflow_learns_when_and_why(parent:
 def test_what_is_delivered_again_changes_nothing(parent: str, folder: Path, tmp_path: Path) -> None:
     with locked():
         train()
-    (path,) = waiting.paths(folder)
+    (path,) = outbox_file.paths(folder)
     shutil.copy(path, tmp_path / "again.jsonl")
     outbox.here().flush()
     for _ in range(2):
@@ -172,7 +173,7 @@ def test_what_is_delivered_again_changes_nothing(parent: str, folder: Path, tmp_
         assert deliver_left(folder).sent == {parent: 7}
         (child,) = children(parent)
         assert is_whole(child)
-    assert waiting.paths(folder) == []
+    assert outbox_file.paths(folder) == []
 
 
 def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str, folder: Path) -> None:
@@ -194,7 +195,7 @@ def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str,
         told = sync()[1]
         process.kill()
         process.join()
-    (path,) = waiting.paths(folder)
+    (path,) = outbox_file.paths(folder)
     assert (alive.sent, alive.waiting, alive.living) == ({}, {}, {str(path): 5})
     assert alive.notes() == []
     assert told == [f"5 entries wait in {path}: the process that they are of lives, and delivers them itself"]
@@ -203,15 +204,15 @@ def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str,
     assert deliver_left(folder).sent == {parent: 6}
     (child,) = children(parent)
     assert (child.info.status, curve(child.info.run_id)) == ("KILLED", list(enumerate(CURVE, 1)))
-    assert waiting.paths(folder) == []
+    assert outbox_file.paths(folder) == []
     assert deliver_left(folder).notes() == []
 
 
 def test_delivery_that_is_broken_off_goes_on_from_where_it_was(parent: str, folder: Path) -> None:
     with locked():
         train()
-    (path,) = waiting.paths(folder)
-    entries = waiting.peek(path)
+    (path,) = outbox_file.paths(folder)
+    entries = outbox_file.peek(path)
     file = outbox.here()._file
     assert file is not None
     for entry in entries[:3]:
@@ -219,7 +220,7 @@ def test_delivery_that_is_broken_off_goes_on_from_where_it_was(parent: str, fold
     file.done(3)
     copied = folder / "left.jsonl"
     shutil.copy(path, copied)
-    assert waiting.peek(copied) == entries[3:]
+    assert outbox_file.peek(copied) == entries[3:]
     assert deliver_left(folder).sent == {parent: 4}
     (child,) = children(parent)
     assert is_whole(child)
@@ -227,7 +228,7 @@ def test_delivery_that_is_broken_off_goes_on_from_where_it_was(parent: str, fold
 
 def test_an_entry_that_mlflow_refuses_is_set_aside_and_not_in_the_way(parent: str, folder: Path) -> None:
     doomed = start_run("digits", "doomed", {}, {}, "digits", "1")
-    file = waiting.start(folder, outbox.shown(tracking_uri()), {})
+    file = outbox_file.start(folder, outbox.shown(tracking_uri()), {})
     told = {"kind": "tags", "values": {"colour": "blue"}}
     file.append({**told, "run": doomed, "parent": doomed}, {**told, "run": parent, "parent": parent})
     path = file.path
@@ -248,8 +249,8 @@ def test_an_entry_that_mlflow_refuses_is_set_aside_and_not_in_the_way(parent: st
 
 
 def test_words_for_another_store_are_left_alone(parent: str, folder: Path) -> None:
-    waiting.start(folder, "http://example.org", {}).append({"kind": "tags", "run": "x", "parent": "x", "values": {}})
-    shutil.move(waiting.paths(folder)[0], folder / "a.jsonl")
+    outbox_file.start(folder, "http://example.org", {}).append({"kind": "tags", "run": "x", "parent": "x", "values": {}})
+    shutil.move(outbox_file.paths(folder)[0], folder / "a.jsonl")
     shutil.copy(folder / "a.jsonl", folder / "left.jsonl")
     (folder / "a.jsonl").unlink()
     result = deliver_left(folder)
@@ -271,7 +272,7 @@ def test_other_errors_are_raised(parent: str, folder: Path) -> None:
 def test_a_run_that_a_hanging_server_made_late_is_taken_away(parent: str, folder: Path) -> None:
     with locked():
         train()
-    first = waiting.peek(waiting.paths(folder)[0])[0]
+    first = outbox_file.peek(outbox_file.paths(folder)[0])[0]
     outbox.here().flush()
     deliver(first, {}, again=False)  # the same request, done once more
     assert len(children(parent)) == 2
@@ -303,13 +304,13 @@ def nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_step_begins_and_ends_where_nobody_listens(nobody: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train() == ""
-    (path,) = waiting.paths(folder)
-    assert [entry["kind"] for entry in waiting.peek(path)] == ["create", "params", "metrics", "metrics", "metrics", "metrics", "end"]
+    (path,) = outbox_file.paths(folder)
+    assert [entry["kind"] for entry in outbox_file.peek(path)] == ["create", "params", "metrics", "metrics", "metrics", "metrics", "end"]
     assert f"note: MLflow at {nobody} can't be reached (nobody listens there): what is logged waits in {path}\n" in capsys.readouterr().err
 
 
 def test_what_needs_mlflow_waits_for_it_and_says_so(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.outbox.WAITS_S", (0.05,))
+    monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (0.05,))
     monkeypatch.setenv(outbox.PATIENCE, "0.2")
     with pytest.raises(AwayError, match=f"the MLflow store at {nobody} has not answered for 0.2 s \\(nobody listens there\\)"):
         reach()
@@ -361,7 +362,7 @@ def test_what_later_may_go_well_is_told_from_what_never_will(answering: list[tup
 
 LEAVES = """
 import sys
-from components.tracking import step_run
+from darkroom.tracking.runs import step_run
 with step_run("clean", {"min_side_px": 4}) as step:
     step.measures({"num_kept": 3})
 print("mlflow" in sys.modules)
