@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from components.registry import EVALUATION_KEPT
-from components.versions import MODEL_NAME, MODEL_VERSION, aliases, versions
 from darkroom.outcome import Variant
+from darkroom.registry.fetch import EVALUATION_KEPT
+from darkroom.registry.registry import MODEL_NAME, MODEL_VERSION, aliases, versions
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.client import client, pages

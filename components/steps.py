@@ -116,7 +116,7 @@ def _here(value: Any, places: contextlib.ExitStack) -> Path:
     """A path on this machine; what a run keeps in MLflow (`runs:/...`) is fetched for the step, and only then takes room."""
     if not str(value).startswith("runs:/"):
         return Path(value)
-    from components.registry import fetch_artifact
+    from darkroom.registry.fetch import fetch_artifact
 
     return fetch_artifact(str(value), Path(places.enter_context(tempfile.TemporaryDirectory())))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
-from components.registry import ISSUES_KEPT, SPLITS_KEPT, kept
-from components.versions import Version
 from darkroom import issues, manifest
+from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT, kept
+from darkroom.registry.registry import Version
 from darkroom.tracking.log import as_texts
 from darkroom.versions.environment import CODE
 from darkroom.versions.repository import is_address

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components import registry
 from components.notifying import notify
-from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.outcome import read_outcome
+from darkroom.registry import fetch
+from darkroom.registry.registry import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.system.config import parse
 from darkroom.system.processes import HOST, PID, kubeflow_tags
 from darkroom.tracking import runs
@@ -75,9 +75,7 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     if place is None:
         print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
         return Planned("train", plan.version, "", plan.params["train"], claimed)
-    previous = (
-        registry.previous_assignment(name, plan.version, place / "previous") if params["split"].get("previous") == "champion" else None
-    )
+    previous = fetch.previous_assignment(name, plan.version, place / "previous") if params["split"].get("previous") == "champion" else None
     if settings.start == "champion":
         plan, start = warm_start(plan, place / "models")
         print(f"plan: {start.message}", flush=True)

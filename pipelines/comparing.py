@@ -9,10 +9,10 @@ from typing import Any
 from components import STEPS, history
 from components.evaluate.differences import differences, num_shared
 from components.history import Record
-from components.registry import SPLITS_KEPT
 from darkroom import manifest
 from darkroom.evaluation import Predictions, read_metrics, read_predictions
 from darkroom.outcome import HEADLINE, Variant
+from darkroom.registry.fetch import SPLITS_KEPT
 from darkroom.system.processes import COMMIT, DIRTY
 from darkroom.versions.environment import CODE, ENVIRONMENT
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components import versions
-from components.champions import Move, before, move, moves
-from components.locking import holding
-from components.versions import CHAMPION, DECISION, INTERVAL_TAG, REASON, Version
+from darkroom.registry import registry
+from darkroom.registry.champion import Move, before, move, moves
+from darkroom.registry.locking import holding
+from darkroom.registry.registry import CHAMPION, DECISION, INTERVAL_TAG, REASON, Version
 from darkroom.system.errors import InputError
 from darkroom.tracking.context import DATA_VERSION
 from darkroom.tracking.runs import use_store
@@ -28,7 +28,7 @@ def overview(name: str = "") -> list[dict[str, Any]]:
         InputError: There is no such model.
     """
     use_store()
-    names = [known(name)] if name else versions.model_names()
+    names = [known(name)] if name else registry.model_names()
     return [_model(one) for one in names]
 
 
@@ -68,7 +68,7 @@ def rollback(name: str, reason: str = "") -> dict[str, Any]:
     use_store()
     known(name)
     with holding(name):
-        now = versions.aliases(name).get(CHAMPION)
+        now = registry.aliases(name).get(CHAMPION)
         if now is None:
             raise InputError(f"{name} has no champion, so there is none to go back from: make one with `darkroom promote {name}/VERSION`")
         version = before(name)
@@ -85,7 +85,7 @@ def known(name: str) -> str:
     Raises:
         InputError: It has none of that name.
     """
-    names = versions.model_names()
+    names = registry.model_names()
     if name not in names:
         listed = ", ".join(names[:20]) or "none yet: train one with `darkroom run`"
         raise InputError(f"there is no model {name!r}: the registry has {listed}")
@@ -96,7 +96,7 @@ def _find(reference: str) -> Version:
     name, slash, number = reference.removeprefix("models:/").rpartition("/")
     if not slash or not number.isdecimal():
         raise InputError(f"{reference!r} names no version: give it as name/number, such as digits/3")
-    found = {version.number: version for version in versions.versions(known(name))}
+    found = {version.number: version for version in registry.versions(known(name))}
     if int(number) not in found:
         raise InputError(f"{name} has no version {number}: it has {', '.join(map(str, sorted(found))) or 'none'}")
     return found[int(number)]
@@ -104,7 +104,7 @@ def _find(reference: str) -> Version:
 
 def _move(version: Version, how: Any, reason: str) -> dict[str, Any]:
     with holding(version.name):
-        now, why = versions.aliases(version.name).get(CHAMPION, 0), ""
+        now, why = registry.aliases(version.name).get(CHAMPION, 0), ""
         if now != version.number:
             move(version, how, reason)
             why = _note(version, moves(version.name)[-1])
@@ -115,16 +115,16 @@ def _note(version: Version, last: Move) -> str:
     """Says on the version's own page what was done by hand; gives the sentence."""
     done = "promoted" if last.how == "promote" else f"rolled back to, from version {last.previous},"
     text = f"{done} by {last.who} at {last.when}: {last.why}"
-    versions.set_tags(version, {versions.BY_HAND: text})
+    registry.set_tags(version, {registry.BY_HAND: text})
     return text
 
 
 def _model(name: str) -> dict[str, Any]:
-    bearers = versions.aliases(name)
+    bearers = registry.aliases(name)
     return {
         "name": name,
         "champion": bearers.get(CHAMPION),
-        "versions": [_version(version, bearers) for version in versions.versions(name)],
+        "versions": [_version(version, bearers) for version in registry.versions(name)],
         "moves": [{field: value for field, value in vars(one).items() if field != "sealed"} for one in moves(name)],
     }
 
@@ -140,7 +140,7 @@ def _version(version: Version, bearers: Mapping[str, int]) -> dict[str, Any]:
         "metrics": {name: _measure(tags, name) for name in MEASURES if name in tags},
         "decision": tags.get(DECISION, ""),
         "reason": tags.get(REASON, ""),
-        "by_hand": tags.get(versions.BY_HAND, ""),
+        "by_hand": tags.get(registry.BY_HAND, ""),
     }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from components import STEPS
-from components.versions import Version, champion
+from darkroom.registry.registry import Version, champion
 from darkroom.system.config import StepConfig
 from darkroom.system.processes import HOST, is_dead, owner_tags
 from darkroom.tracking.context import DATA_VERSION

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components import registry
 from darkroom.model import Predictor, labels_of
 from darkroom.pixels import UnreadableError, pixels
+from darkroom.registry import fetch
 from darkroom.system.errors import InputError
 
 
@@ -25,7 +25,7 @@ def predict_files(model: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
         InputError: A file is missing or no image, or there is no such model.
     """
     files = [_read(path) for path in paths]
-    predictor = Predictor(registry.fetch_bundle(model, Path("runs") / "models"))
+    predictor = Predictor(fetch.fetch_bundle(model, Path("runs") / "models"))
     card = predictor.card
     answers = []
     for path, data in zip(paths, files, strict=True):

@@ -8,8 +8,8 @@ from typing import Any
 
 from components import STEPS, history
 from components.history import Record
-from components.registry import PREVIOUS_KEPT
-from components.versions import MODEL_NAME, PREVIOUS
+from darkroom.registry.fetch import PREVIOUS_KEPT
+from darkroom.registry.registry import MODEL_NAME, PREVIOUS
 from darkroom.system.config import overlay, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import history, registry
+from components import history
 from components.history import Record
-from components.versions import PREVIOUS, SHA256
+from darkroom.registry import fetch
+from darkroom.registry.registry import PREVIOUS, SHA256
 from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_held
 from pipelines.local import USED
@@ -61,7 +62,7 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
     for path in (ROOT / "cache").glob(f"*{_HIDDEN}"):  # an earlier clearing was killed: nothing it points to is gone
         path.replace(path.with_suffix(""))
     known = history.runs()
-    aliased = registry.aliased_versions()
+    aliased = fetch.aliased_versions()
     whole = _runs_that_stay(known, {version.run_id for version in aliased}, keep, days)
     found = Rubbish(kept_runs=sorted(whole))
     entries = _entries()

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, history, registry, steps, versions
-from components.versions import PREVIOUS
+from components import STEPS, history, steps
+from darkroom.registry import fetch, registry
+from darkroom.registry.registry import PREVIOUS
 from darkroom.system.config import dump, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -92,7 +93,7 @@ def model_name(settings: Mapping[str, Mapping[str, Any]], source: Path) -> str:
         InputError: It can't be a model's name.
     """
     name = str(settings["register"].get("name") or _source_name(source))
-    versions.check_name(name)
+    registry.check_name(name)
     return name
 
 
@@ -260,7 +261,7 @@ def assignment(plan: Plan) -> Path | None:
     if setting == "none":
         return None
     if setting == "champion":
-        return registry.previous_assignment(plan.name, plan.version, place)
+        return fetch.previous_assignment(plan.name, plan.version, place)
     source = Path(setting)
     if not source.is_file():
         raise InputError(f"split.previous is {setting!r}: there is no such file; give a table of splits, `champion` or `none`")
@@ -273,11 +274,11 @@ def assignment(plan: Plan) -> Path | None:
 
 def _source_name(source: Path) -> str:
     if is_address(source):
-        return versions.safe_name(Path(parse_address(source).repository).name.removesuffix(".git"))
+        return registry.safe_name(Path(parse_address(source).repository).name.removesuffix(".git"))
     name = source.resolve().name
     for ending in (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip"):
         name = name.removesuffix(ending)
-    return versions.safe_name(name)
+    return registry.safe_name(name)
 
 
 def _run_name(plan: Plan) -> str:

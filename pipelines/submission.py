@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from components import registry
+from darkroom.registry import fetch
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.tracking.client import use_store
@@ -85,7 +85,7 @@ def _previous(plan: Plan, view: Listener) -> str:
         view.note(f"note: {_NO_MLFLOW}, so the split does not continue the champion's")
         return ""
     use_store()
-    return registry.previous_reference(plan.name, plan.version)
+    return fetch.previous_reference(plan.name, plan.version)
 
 
 @dataclass
@@ -164,7 +164,7 @@ def _from_mlflow(run_id: str, view: Listener) -> dict[str, Any]:
         return {}
     try:
         use_store()
-        found = registry.fetch_outcome(run_id, ROOT)
+        found = fetch.fetch_outcome(run_id, ROOT)
     except InputError as error:
         view.note(f"note: {error}")
         return {}
@@ -237,7 +237,7 @@ def _own_words(run_id: str, step: str, reason: str) -> tuple[str, str]:
         return step, reason
     try:
         use_store()
-        own_step, error = registry.fetch_error(run_id)
+        own_step, error = fetch.fetch_error(run_id)
     except InputError:  # the run's failure is what counts
         return step, reason
     return (own_step or step, error) if error else (step, reason)

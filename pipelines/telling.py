@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from components.notifying import Kind, Message, notify
-from components.versions import CHAMPION
+from darkroom.registry.registry import CHAMPION
 from darkroom.system.secrets import redact
 from darkroom.tracking.client import run_page, version_page
 from pipelines.runs import Listener

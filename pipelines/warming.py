@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
-from components.packaging import bundle_sha256
-from components.registry import fetch_bundle, kept
-from components.versions import Version, champion
 from darkroom.model import WEIGHTS, ModelCard, read_card
+from darkroom.registry.fetch import fetch_bundle, kept
+from darkroom.registry.package import bundle_sha256
+from darkroom.registry.registry import Version, champion
 from darkroom.system.files import whole
 from darkroom.versions.repository import fetched
 from pipelines.runs import Plan

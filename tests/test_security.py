@@ -17,7 +17,6 @@ import torch
 import yaml
 from PIL import Image
 
-from components import registry
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
 from components.ingest.config import IngestConfig
@@ -29,6 +28,7 @@ from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
 from darkroom.networks import weights
 from darkroom.networks.export import load_network, save_model
 from darkroom.networks.network import build
+from darkroom.registry import fetch
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.training import checkpoint
@@ -204,7 +204,7 @@ def test_a_malicious_bundle_is_refused(name: str, bundle: Path) -> None:
     Path("model/link").symlink_to("../secret")
     file, make = BUNDLES[name]
     (Path("model") / file).write_bytes(make())
-    refused("model is no model: its", lambda: Predictor(registry.fetch_bundle("model", Path("cache"))))
+    refused("model is no model: its", lambda: Predictor(fetch.fetch_bundle("model", Path("cache"))))
 
 
 def test_pickled_weights_of_a_bundle_are_refused(bundle: Path) -> None:
@@ -320,5 +320,5 @@ PARTS = ("../../../secret", "evaluation/../../../../secret", "//etc/passwd", "ev
 @pytest.mark.parametrize("artifact", PARTS)
 def test_an_artifact_outside_of_what_a_run_keeps_is_refused(artifact: str) -> None:
     Path("into").mkdir()
-    refused("names nothing that a run keeps", lambda: registry.fetch_artifact(f"runs:/{'a' * 32}/{artifact}", Path("into")))
+    refused("names nothing that a run keeps", lambda: fetch.fetch_artifact(f"runs:/{'a' * 32}/{artifact}", Path("into")))
     assert os.listdir("into") == []  # noqa: PTH208

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from components.packaging import bundle_sha256
-from components.versions import INTERVAL_TAG, PREVIOUS, SHA256
 from darkroom import manifest
 from darkroom.artifacts import Sources
 from darkroom.evaluation import MISTAKES, read_headline, read_metrics
 from darkroom.model import read_card
 from darkroom.outcome import HEADLINE, Variant
+from darkroom.registry.package import bundle_sha256
+from darkroom.registry.registry import INTERVAL_TAG, PREVIOUS, SHA256
 from darkroom.tracking.context import DATA_VERSION
 
 

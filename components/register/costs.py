@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 from components.register.config import RegisterConfig
-from components.registry import download_bundle
-from components.versions import Version
 from darkroom.comparison import Limit
 from darkroom.metrics import latency
 from darkroom.model import GRAPH
+from darkroom.registry.fetch import download_bundle
+from darkroom.registry.registry import Version
 
 NUM_ROUNDS = 25  # turns that each model is timed for, 20 ms each
 MEGABYTE = 2**20

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components.forgetting import compare
-from components.registry import EVALUATION_KEPT, kept
-from components.versions import MODEL_VERSION, Version, versions
 from darkroom.evaluation import Predictions, read_predictions
 from darkroom.outcome import Forgotten
+from darkroom.registry.fetch import EVALUATION_KEPT, kept
+from darkroom.registry.registry import MODEL_VERSION, Version, versions
 from darkroom.tracking.log import run_facts
 
 MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first

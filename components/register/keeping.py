@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from components.register.candidate import Candidate
-from components.registry import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
-from components.versions import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.artifacts import Sources
 from darkroom.evaluation import FIGURES, METRICS, PREDICTIONS
 from darkroom.outcome import FORGOTTEN, HEADLINE, Outcome
+from darkroom.registry.fetch import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
+from darkroom.registry.registry import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking.log import log_curves, log_files, log_measures, log_picture, set_run_tags
 

@@ -6,10 +6,10 @@ Settings are the section `register` of `params.yaml`, see `components.register.c
 from collections.abc import Sequence
 
 from components.register.config import RegisterConfig
-from components.versions import CHALLENGER, CHAMPION
 from darkroom.comparison import Comparison, Limit, p_text
 from darkroom.evaluation import Predictions
 from darkroom.outcome import Verdict
+from darkroom.registry.registry import CHALLENGER, CHAMPION
 
 COIN_FLIP = 0.5  # p-value from which on a gain says nothing: two equal models differ as much every other time
 

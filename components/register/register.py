@@ -9,12 +9,12 @@ from components.register.earlier import forgotten_since, unfinished_maker
 from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
 from components.report import write_report
-from components.versions import CHAMPION, Version, alias_of, check_name, set_tags
 from darkroom import issues as findings
 from darkroom.artifacts import Sources
 from darkroom.evaluation import read_headline, read_predictions
 from darkroom.model import GRAPH, read_card
 from darkroom.outcome import FORGOTTEN, Outcome, Verdict
+from darkroom.registry.registry import CHAMPION, Version, alias_of, check_name, set_tags
 from darkroom.tracking.runs import open_run
 
 

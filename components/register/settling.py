@@ -9,16 +9,21 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.champions import move, seal
-from components.locking import holding
-from components.packaging import bundle_sha256, log_bundle
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
 from components.register.costs import cost_limits
 from components.register.keeping import keep_bundle
 from components.register.promotion import decide, refusal
-from components.registry import EVALUATION_KEPT, kept
-from components.versions import (
+from darkroom.evaluation import Predictions, read_headline, read_predictions
+from darkroom.metrics.baseline import constant_answer
+from darkroom.metrics.paired_comparison import compare
+from darkroom.model import read_card
+from darkroom.outcome import Verdict
+from darkroom.registry.champion import move, seal
+from darkroom.registry.fetch import EVALUATION_KEPT, kept
+from darkroom.registry.locking import holding
+from darkroom.registry.package import bundle_sha256, log_bundle
+from darkroom.registry.registry import (
     CHALLENGER,
     CHAMPION,
     DECISION,
@@ -33,11 +38,6 @@ from components.versions import (
     set_alias,
     set_tags,
 )
-from darkroom.evaluation import Predictions, read_headline, read_predictions
-from darkroom.metrics.baseline import constant_answer
-from darkroom.metrics.paired_comparison import compare
-from darkroom.model import read_card
-from darkroom.outcome import Verdict
 from darkroom.tracking.log import as_metric
 
 COMPARISON = "darkroom.comparison"  # JSON: a verdict's numbers, see `darkroom.outcome.Verdict.plain`

@@ -1,7 +1,7 @@
 """The store behind MLflow: an SQLite file of the current folder by default, or what `MLFLOW_TRACKING_URI` names.
 
 MLflow takes seconds to import, so it is imported where it is needed. Only this module, `darkroom.tracking.runs` and
-`components.registry` import it.
+`darkroom.registry.fetch` import it.
 """
 
 import fcntl

@@ -2,7 +2,7 @@
 
 A run of the pipeline is one parent run with a child a step. Everything here goes through `MlflowClient` and a run id:
 the fluent interface's hidden state (active run, active experiment) is never used, because under Kubeflow it belongs to
-the MLflow plug-in. MLflow takes seconds to import, so it is imported where it is needed. See `components.registry` for
+the MLflow plug-in. MLflow takes seconds to import, so it is imported where it is needed. See `darkroom.registry.fetch` for
 models.
 """
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from components.champions import move, moves
-from components.versions import BY_HAND, aliases, get_version, set_alias, set_tags, versions
+from darkroom.registry.champion import move, moves
+from darkroom.registry.registry import BY_HAND, aliases, get_version, set_alias, set_tags, versions
 from darkroom.system.errors import InputError
 from darkroom.tracking.client import client
 from pipelines.cli import app

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components import versions
+from darkroom.registry import registry
 from darkroom.system.processes import HOST, PID, owner_tags
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import finish_run
@@ -142,4 +142,4 @@ def test_the_key_names_all_that_a_retraining_is_made_from(toys: Toys, monkeypatc
 def test_the_champion_s_run_may_be_gone(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.planning.run_facts", lambda run_id: None)
     assert reasons(decide(changed(toys, split={"seed": 2}), QUIET)) == {"changed_code": "the run behind version 1 is gone"}
-    assert versions.champion("toys") is not None
+    assert registry.champion("toys") is not None

@@ -15,8 +15,8 @@ import pytest
 import typer
 
 from components import STEPS
-from components.registry import previous_reference
 from components.steps import call
+from darkroom.registry.fetch import previous_reference
 from darkroom.system.errors import InputError
 from darkroom.system.processes import KUBEFLOW_RUN
 from darkroom.tracking.runs import client, start_run

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from components import versions
-from components.packaging import bundle_sha256
-from components.versions import SHA256
+from darkroom.registry import registry
+from darkroom.registry.package import bundle_sha256
+from darkroom.registry.registry import SHA256
 from pipelines.runs import Plan, plan
 from pipelines.warming import warm_start
 from tests.pipelines.conftest import ROOT, Toys
@@ -22,7 +22,7 @@ def fitting(toys: Toys, **train: Any) -> Plan:
 
 def test_the_champion_s_weights_are_named_by_their_content(toys: Toys, tmp_path: Path) -> None:
     warm, start = warm_start(fitting(toys), tmp_path)
-    best = versions.champion("toys")
+    best = registry.champion("toys")
     assert best is not None
     assert (start.start, start.message) == ("champion", "starting from the weights of version 1")
     assert warm.params["train"]["weights"] == str(tmp_path / best.tags[SHA256] / "weights.safetensors")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from components.champions import moves
-from components.locking import CLAIM
-from components.versions import DECISION, aliases, versions
+from darkroom.registry.champion import moves
+from darkroom.registry.locking import CLAIM
+from darkroom.registry.registry import DECISION, aliases, versions
 from darkroom.tracking.runs import client, start_run
 from tests.finished import Finished, make
 
@@ -25,7 +25,7 @@ import json, sys
 from pathlib import Path
 from components.register.config import RegisterConfig
 from components.register.register import register
-import components.packaging, mlflow, pandas
+import darkroom.registry.package, mlflow, pandas
 arguments, outputs = json.loads(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()

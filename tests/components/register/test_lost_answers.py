@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.versions import SHA256, drop_twins, register_version, versions
+from darkroom.registry.registry import SHA256, drop_twins, register_version, versions
 from darkroom.system.processes import HOST, PID
 from darkroom.tracking.client import client
 from darkroom.tracking.runs import start_run

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components import registry
-from components.champions import move, moves
-from components.locking import holding
 from components.register.config import RegisterConfig
 from components.register.register import register
 from components.register.settling import GAIN, INTERVAL, P_VALUE, RIVAL
-from components.registry import OUTCOME_KEPT
-from components.versions import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
 from darkroom.evaluation import read_headline, read_predictions
 from darkroom.outcome import FORGOTTEN, identifiers
+from darkroom.registry import fetch
+from darkroom.registry.champion import move, moves
+from darkroom.registry.fetch import OUTCOME_KEPT
+from darkroom.registry.locking import holding
+from darkroom.registry.registry import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
@@ -186,18 +186,18 @@ def test_a_then_b_then_a_leaves_the_champion_with_b(
     mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "previous"
-    assert registry.previous_assignment("toys", BAD, place) is None
+    assert fetch.previous_assignment("toys", BAD, place) is None
     go(bad, tmp_path, monkeypatch)
-    continued = registry.previous_assignment("toys", GOOD, place)
+    continued = fetch.previous_assignment("toys", GOOD, place)
     assert continued is not None
     assert continued.read_bytes() == bad.sources.splits.read_bytes()
     go(good, tmp_path, monkeypatch, previous=continued)
-    assert registry.previous_assignment("toys", BAD, place) is None
+    assert fetch.previous_assignment("toys", BAD, place) is None
     _, _, outcome = go(bad, tmp_path, monkeypatch)
     assert outcome["model"] == {"name": "toys", "version": 1, "alias": "", "variant": "full"}
     assert aliases("toys") == {"champion": 2}
-    assert registry.previous_assignment("toys", GOOD, place) == continued
-    assert registry.previous_assignment("toys", "c" * 32, place) != continued
+    assert fetch.previous_assignment("toys", GOOD, place) == continued
+    assert fetch.previous_assignment("toys", "c" * 32, place) != continued
 
 
 def test_min_gain_must_be_passed(
@@ -218,7 +218,7 @@ def test_a_crash_before_the_alias_moved_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("components.champions.set_alias", crash)
+        broken.setattr("darkroom.registry.champion.set_alias", crash)
         go(good, tmp_path, monkeypatch)
     assert aliases("toys") == {"champion": 1}
     assert DECISION not in versions("toys")[0].tags
@@ -237,7 +237,7 @@ def test_a_crash_after_the_alias_moved_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("components.champions.set_alias", move_and_crash)
+        broken.setattr("darkroom.registry.champion.set_alias", move_and_crash)
         go(good, tmp_path, monkeypatch)
     _, _, outcome = go(good, tmp_path, monkeypatch)
     assert outcome["reason"].startswith("on 12 shared test images its f1_macro of 1.0000 is better than version 1's 0.2222")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from components import locking
-from components.locking import CLAIM, bakery, holding
+from darkroom.registry import locking
+from darkroom.registry.locking import CLAIM, bakery, holding
 from darkroom.system.processes import owner_tags
 from darkroom.tracking.client import client
 
@@ -52,7 +52,7 @@ def test_nothing_is_lost_between_those_that_hold_it(
 
 
 def test_the_lock_of_a_file_ends_with_its_process(mlflow_store: Path) -> None:
-    code = "import sys; from components.locking import holding\nwith holding('toys'): print('held', flush=True); sys.stdin.read()"
+    code = "import sys; from darkroom.registry.locking import holding\nwith holding('toys'): print('held', flush=True); sys.stdin.read()"
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"

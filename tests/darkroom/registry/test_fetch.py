@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.packaging import bundle_sha256, log_bundle
-from components.registry import fetch_bundle, kept, previous_assignment
-from components.versions import (
+from darkroom.registry.fetch import fetch_bundle, kept, previous_assignment
+from darkroom.registry.package import bundle_sha256, log_bundle
+from darkroom.registry.registry import (
     PREVIOUS,
     SHA256,
     Version,

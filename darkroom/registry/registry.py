@@ -137,7 +137,7 @@ def register_version(name: str, run_id: str, model_id: str, tags: Mapping[str, s
     Args:
         name: The model's name.
         run_id: The run that made it.
-        model_id: The logged model, see `components.packaging.log_bundle`.
+        model_id: The logged model, see `darkroom.registry.package.log_bundle`.
         tags: What is known of it, `SHA256` among it.
         description: Markdown for a person.
 

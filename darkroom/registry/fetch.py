@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from components.versions import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
-from components.versions import safe_name as safe_name
 from darkroom.model import CARD
 from darkroom.outcome import read_outcome
+from darkroom.registry.registry import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
+from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.processes import KUBEFLOW_TAG
@@ -26,7 +26,7 @@ OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
 ISSUES_KEPT = "issues.parquet"
 RUNS = "runs:/"  # how MLflow addresses what a run keeps
 _PLAIN = re.compile(r"[\w-][\w.-]*")  # a part of a path that leads nowhere else
-_BUNDLE = "artifacts/bundle"  # where `components.packaging` puts the model's folder
+_BUNDLE = "artifacts/bundle"  # where `darkroom.registry.package` puts the model's folder
 
 
 def kept(version: Version, artifact: str, into: Path) -> Path | None:

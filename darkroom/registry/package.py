@@ -16,7 +16,7 @@ from darkroom.tracking.client import client
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _CODE = (  # what `pyfunc_model` needs; a test loads it without the rest
     "darkroom.images",
     "darkroom.manifest",

@@ -1,7 +1,7 @@
 """The champions of a model: every move of the alias, with who, when and why, and the way back.
 
 A move is a tag of the registered model, written before the alias moves and sealed after; only whoever holds the model's
-aliases (see `components.locking`) writes one. A move that a crash kept from happening is overwritten by the next.
+aliases (see `darkroom.registry.locking`) writes one. A move that a crash kept from happening is overwritten by the next.
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from components.versions import CHAMPION, Version, aliases, set_alias, versions
+from darkroom.registry.registry import CHAMPION, Version, aliases, set_alias, versions
 from darkroom.system.processes import user
 from darkroom.tracking.client import client
 

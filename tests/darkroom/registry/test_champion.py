@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from components import champions
-from components.champions import before, move, moves
-from components.versions import Version, aliases, get_version, set_alias
+from darkroom.registry import champion
+from darkroom.registry.champion import before, move, moves
+from darkroom.registry.registry import Version, aliases, get_version, set_alias
 from darkroom.tracking.client import client
 
 
@@ -33,7 +33,7 @@ def back() -> int:
 
 
 def test_a_move_is_kept_with_who_when_and_why(four: list[Version], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(champions, "user", lambda: "ana")
+    monkeypatch.setattr(champion, "user", lambda: "ana")
     move(four[0], "gate", "better than a constant")
     move(four[2], "promote", "I like it")
     assert now() == 3
@@ -80,7 +80,7 @@ def test_a_move_that_a_crash_kept_from_happening_is_none(four: list[Version], mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(champions, "set_alias", crash)
+        broken.setattr(champion, "set_alias", crash)
         move(four[1], "gate", "better")
     assert (now(), [one.version for one in moves("toys")]) == (1, [1])
     move(four[2], "gate", "better")
@@ -113,7 +113,7 @@ def test_a_move_whose_seal_a_crash_prevented_has_happened(four: list[Version], m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(champions, "set_alias", move_and_crash)
+        broken.setattr(champion, "set_alias", move_and_crash)
         move(four[1], "gate", "better")
     assert (now(), [one.version for one in moves("toys")]) == (2, [1, 2])
     assert back() == 1
