@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
-from components.steps import CHECKPOINTS, call, function_of
+from darkroom.runtime.step import CHECKPOINTS, call, function_of
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json

@@ -19,7 +19,7 @@ import kfp.client
 from kfp_server_api import ApiException
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from components.ending import page_of
+from darkroom.runtime.exit_handler import page_of
 from darkroom.system.errors import InputError
 from pipelines.platform import PlatformConfig
 

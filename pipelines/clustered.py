@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.notifying import notify
 from darkroom.outcome import read_outcome
 from darkroom.registry import fetch
 from darkroom.registry.registry import DECISION, MODEL_NAME, MODEL_VERSION, REASON
+from darkroom.runtime.notify import notify
 from darkroom.system.config import parse
 from darkroom.system.processes import HOST, PID, kubeflow_tags
 from darkroom.tracking import runs

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import history, steps
+from components import history
 from components.history import Record
+from darkroom.runtime.step import CHECKPOINTS
 from darkroom.system import processes
 from darkroom.system.faults import explain
 from darkroom.system.files import read_json, whole, write_json
@@ -29,7 +30,7 @@ def prepare(run_id: str) -> None:
     """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
     os.environ["MLFLOW_RUN_ID"] = run_id
     os.environ[processes.OWNER] = json.dumps(processes.owner_tags())
-    os.environ[steps.CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
+    os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
     os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"
     outbox.reach()

@@ -3,7 +3,7 @@
 kfp's own handler of containers asks an engine how a container ended after the engine has removed it, and takes one that
 is gone for a success. Here the connection is made before the container starts, carries its input and its output, and the
 engine's events say how it ended. The container's standard input ends with this process, however it ends, and the step
-ends with its standard input (see `components.steps.follow_owner`).
+ends with its standard input (see `darkroom.runtime.step.follow_owner`).
 """
 
 import codecs
@@ -21,7 +21,7 @@ import docker
 from docker.errors import APIError, DockerException
 from docker.utils.socket import frames_iter
 
-from components.steps import ERROR_FILE
+from darkroom.runtime.step import ERROR_FILE
 from darkroom.system.files import read_json, write_json
 
 ENGINE_ERRORS = (DockerException, OSError)  # the second also where the connection broke

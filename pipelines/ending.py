@@ -3,12 +3,12 @@
 from kfp import dsl
 from kfp.dsl import PipelineTaskFinalStatus
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def ending_component(name: str, run: str, endpoint: str, status: PipelineTaskFinalStatus):
     """Reports how the run ended."""
-    from components.ending import report_ending
+    from darkroom.runtime.exit_handler import report_ending
 
     report_ending(status.state, status.error_message or "", name, run, endpoint)

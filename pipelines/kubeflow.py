@@ -16,7 +16,7 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
-from components.steps import CHECKPOINTS, CODE_VERSION
+from darkroom.runtime.step import CHECKPOINTS, CODE_VERSION
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.processes import KUBEFLOW_RUN

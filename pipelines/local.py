@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from components.steps import ERROR_FILE
+from darkroom.runtime.step import ERROR_FILE
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain_text
 from darkroom.system.files import read_json, write_json

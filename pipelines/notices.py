@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from components import history
 from components.history import Record
-from components.notifying import Message, notify
+from darkroom.runtime.notify import Message, notify
 from darkroom.system.faults import explain
 from darkroom.system.locks import wait_for
 from darkroom.system.secrets import redact

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from components.checkpoints import ADDRESS
+from darkroom.runtime.checkpoints import ADDRESS
 from darkroom.system.config import StepConfig, parse
 
 SECTION = "platform"

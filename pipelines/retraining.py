@@ -8,7 +8,7 @@ It may be started any number of times, as Kubeflow's at-least-once trigger does:
 from kfp import dsl
 from kfp.dsl import Artifact, Input, OutputPath
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 from pipelines.training import training
 
 

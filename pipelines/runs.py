@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, history, steps
+from components import STEPS, history
 from darkroom.registry import fetch, registry
 from darkroom.registry.registry import PREVIOUS
+from darkroom.runtime.step import config_of
 from darkroom.system.config import dump, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -122,7 +123,7 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     Raises:
         InputError: A setting is wrong.
     """
-    return {step: dump(steps.config_of(step, sections.get(step, {}))) for step in STEPS}
+    return {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
 
 
 def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES) -> dict[str, Any]:
@@ -286,7 +287,7 @@ def _run_name(plan: Plan) -> str:
 
     Those that are new since the run before come first: a list of runs shows but the beginning of a name.
     """
-    defaults = {step: dump(steps.config_of(step, {})) for step in plan.params}
+    defaults = {step: dump(config_of(step, {})) for step in plan.params}
     default = as_texts(defaults)
     changed = {name: value for name, value in as_texts(plan.params).items() if value != default.get(name) and name != "register.name"}
     before = history.newest(plan.name)

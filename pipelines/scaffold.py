@@ -42,7 +42,7 @@ COMPONENT = '''"""The Kubeflow face of `{name}`."""
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -54,7 +54,7 @@ def {name}_component(
     code_version: str,
 ):
     """Copies the manifest."""
-    from components.steps import perform
+    from darkroom.runtime.step import perform
 
     perform("{name}", config, metrics, splits=splits.path, {name}d={name}d.path)
 '''

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.notifying import Message
+from darkroom.runtime.notify import Message
 from pipelines import journal, runs, turns
 from pipelines.journal import FAILURES, Ending
 from pipelines.places import ROOT

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from components.notifying import Kind, Message, notify
 from darkroom.registry.registry import CHAMPION
+from darkroom.runtime.notify import Kind, Message, notify
 from darkroom.system.secrets import redact
 from darkroom.tracking.client import run_page, version_page
 from pipelines.runs import Listener

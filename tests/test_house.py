@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components import STEPS
-from components.steps import config_of, function_of
+from darkroom.runtime.step import config_of, function_of
 from darkroom.system.config import LISTS, StepConfig, parse
 from darkroom.versions.code import code_files
 from pipelines.planning import RetrainConfig
@@ -75,7 +75,9 @@ def test_the_steps_logic_imports_no_framework() -> None:
 
 
 def test_settings_are_read_without_what_the_steps_need() -> None:
-    code = "import sys; from components.steps import config_of; [config_of(step, {}) for step in sys.argv[1:]]; print(sorted(sys.modules))"
+    code = (
+        "import sys; from darkroom.runtime.step import config_of as c; [c(step, {}) for step in sys.argv[1:]]; print(sorted(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code, *STEPS], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = set(ast.literal_eval(done.stdout))
     assert "components.train.config" in loaded
@@ -108,7 +110,7 @@ def test_mlflow_is_no_package_and_reached_through_few_files() -> None:
 
 
 def test_the_pipelines_outputs_become_inputs_of_the_same_name() -> None:
-    import components.steps as steps
+    import darkroom.runtime.step as steps
 
     made: set[str] = {"data"}
     for step in STEPS:

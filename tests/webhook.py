@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.notifying import ADDRESS
+from darkroom.runtime.notify import ADDRESS
 
 SECRET = "T0P-S3CR3T"
 

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -19,7 +19,7 @@ def augment_component(
     code_version: str,
 ):
     """Balances the training split and settles what training does to a picture on the fly."""
-    from components.steps import perform
+    from darkroom.runtime.step import perform
 
     perform(
         "augment",

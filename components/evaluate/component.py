@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -19,7 +19,7 @@ def evaluate_component(
     task: str = "evaluate",
 ):
     """Scores a model on the test split."""
-    from components.steps import perform, report_curves
+    from darkroom.runtime.step import perform, report_curves
 
     perform(
         "evaluate",

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Metrics, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -17,7 +17,7 @@ def ingest_component(
     code_version: str,
 ):
     """Packs labelled images from any source."""
-    from components.steps import perform
+    from darkroom.runtime.step import perform
 
     perform(
         "ingest",

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -19,7 +19,7 @@ def prune_component(
     code_version: str,
 ):
     """Removes channels, fine-tunes, and measures what it brought."""
-    from components.steps import perform
+    from darkroom.runtime.step import perform
 
     perform(
         "prune",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Metrics, Model, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -29,8 +29,8 @@ def register_component(
     previous: str = "",
 ) -> NamedTuple("Identifiers", [("model_name", str), ("model_version", str), ("run_id", str)]):  # type: ignore[valid-type]
     """Registers the model, promotes it if it is better, and builds the report."""
-    from components.steps import perform
     from darkroom.outcome import identifiers
+    from darkroom.runtime.step import perform
 
     perform(
         "register",

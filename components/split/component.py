@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -16,7 +16,7 @@ def split_component(
     previous: str = "",
 ):
     """Assigns every image to train, validation or test."""
-    from components.steps import perform
+    from darkroom.runtime.step import perform
 
     perform(
         "split",

@@ -8,7 +8,7 @@ import pytest
 from kfp import dsl
 from kfp.dsl import Artifact, Output
 
-from components.steps import IMAGE
+from darkroom.runtime.step import IMAGE
 from darkroom.system.errors import InputError
 from darkroom.system.processes import OWNER, STDIN
 from pipelines import docker
@@ -104,7 +104,7 @@ def test_a_step_in_a_container_ends_when_its_input_does(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    code = "import time; from components.steps import follow_owner; follow_owner(); print('waits', flush=True); time.sleep(60)"
+    code = "import time; from darkroom.runtime.step import follow_owner; follow_owner(); print('waits', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", code]
     environment = {**os.environ, OWNER: STDIN}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as step:

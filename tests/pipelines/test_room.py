@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components import STEPS
-from components.steps import config_of
+from darkroom.runtime.step import config_of
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import set_run_tags

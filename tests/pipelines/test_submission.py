@@ -15,8 +15,8 @@ import pytest
 import typer
 
 from components import STEPS
-from components.steps import call
 from darkroom.registry.fetch import previous_reference
+from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import KUBEFLOW_RUN
 from darkroom.tracking.runs import client, start_run
@@ -297,8 +297,10 @@ def test_the_command_ends_as_a_run_on_this_machine_does(
     assert set(outcome["steps"]) == set(TASKS)
     assert "model   toys version 1 (full, champion)" in printed.err
     seen: list[bytes] = []
-    monkeypatch.setattr("components.steps.function_of", lambda step: lambda previous, *, config: seen.append(previous.read_bytes()) or {})
-    monkeypatch.setattr("components.steps._is_path", lambda parameter: parameter.name == "previous")
+    monkeypatch.setattr(
+        "darkroom.runtime.step.function_of", lambda step: lambda previous, *, config: seen.append(previous.read_bytes()) or {}
+    )
+    monkeypatch.setattr("darkroom.runtime.step._is_path", lambda parameter: parameter.name == "previous")
     call("split", {}, {"previous": reference}, lambda epoch, measures: None)
     store = Path(client().download_artifacts(first, "split/splits.parquet", str(tmp_path)))
     assert seen == [store.read_bytes()]

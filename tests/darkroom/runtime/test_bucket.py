@@ -12,14 +12,14 @@ from typing import Any
 import boto3
 import pytest
 
-from components.bucket import STARTED
-from components.checkpoints import keep
-from components.steps import CHECKPOINTS, call
+from darkroom.runtime.bucket import STARTED
+from darkroom.runtime.checkpoints import keep
+from darkroom.runtime.step import CHECKPOINTS, call
 from darkroom.system.errors import InputError
 from tests.components.train import toys
 from tests.servers import clean_environment
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 PLACE = "s3://artifacts/team/checkpoints"
 Environments = dict[str, dict[str, str]]
 
@@ -50,7 +50,7 @@ SETTINGS = {"side_px": 8, "epochs": 4, "batch_size": 8, "learning_rate": 0.003, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from components.steps import call
+from darkroom.runtime.step import call
 from tests.components.train.toys import Inputs
 folder = Path(sys.argv[1])
 def die(epoch, measures):

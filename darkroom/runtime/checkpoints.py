@@ -42,7 +42,7 @@ def keep(root: str, name: str) -> Iterator[tuple[Path, Save]]:
     match = re.fullmatch(ADDRESS, root)
     if match is None:
         raise InputError(f"the place for checkpoints is {root!r}: give a folder, or an address such as s3://bucket/prefix")
-    from components.bucket import Bucket  # boto3 takes a second to import
+    from darkroom.runtime.bucket import Bucket  # boto3 takes a second to import
 
     with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
         prefix = f"{(match['prefix'] or '').strip('/')}/{name}"

@@ -10,13 +10,13 @@ from kfp import dsl
 
 from components.__main__ import main
 from components.split.component import split_component
-from components.steps import CHECKPOINTS, CODE_VERSION, call
 from darkroom import manifest as manifests
+from darkroom.runtime.step import CHECKPOINTS, CODE_VERSION, call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import OWNER, owner_tags
 from darkroom.versions.code import code_version
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_step_ends_when_the_run_that_started_it_is_gone() -> None:
     owner = subprocess.Popen([sys.executable, "-c", tell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert owner.stdout is not None
     environment = {**os.environ, OWNER: owner.stdout.readline()}
-    wait = "from components.steps import follow_owner; import time; follow_owner(); time.sleep(60)"
+    wait = "from darkroom.runtime.step import follow_owner; import time; follow_owner(); time.sleep(60)"
     step = subprocess.Popen([sys.executable, "-c", wait], env=environment, cwd=ROOT)
     time.sleep(2)
     assert step.poll() is None
@@ -97,7 +97,7 @@ def test_a_step_ends_when_the_run_that_started_it_is_gone() -> None:
 
 def test_a_step_that_belongs_to_a_living_run_goes_on() -> None:
     environment = {**os.environ, OWNER: json.dumps(owner_tags())}
-    code = "from components.steps import follow_owner; import time; follow_owner(); time.sleep(2.5); print('done')"
+    code = "from darkroom.runtime.step import follow_owner; import time; follow_owner(); time.sleep(2.5); print('done')"
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "done\n"
 
@@ -112,14 +112,14 @@ def test_a_pipeline_compiled_from_other_code_than_runs_is_refused(tmp_path: Path
 
 
 def test_checkpoints_are_named_by_content_and_removed_after_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components import steps
+    from darkroom.runtime import step
 
     monkeypatch.setenv(CHECKPOINTS, str(tmp_path))
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     first.write_text("1")
     second.write_text("1")
-    key = steps._content_key("train", {"seed": 1}, {"policy": first})
-    assert key == steps._content_key("train", {"seed": 1}, {"policy": second})
-    assert key != steps._content_key("train", {"seed": 2}, {"policy": first})
+    key = step._content_key("train", {"seed": 1}, {"policy": first})
+    assert key == step._content_key("train", {"seed": 1}, {"policy": second})
+    assert key != step._content_key("train", {"seed": 2}, {"policy": first})
     second.write_text("2")
-    assert key != steps._content_key("train", {"seed": 1}, {"policy": second})
+    assert key != step._content_key("train", {"seed": 1}, {"policy": second})

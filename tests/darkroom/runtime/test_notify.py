@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from components import notifying
-from components.notifying import ADDRESS, Message, notify
+from darkroom.runtime.notify import ADDRESS, Message, notify
 from tests.webhook import SECRET, webhook
 
 MESSAGE = Message("promotion", "shapes version 2 is the champion", "it is better", {"run": "http://127.0.0.1/run"}, {"version": 2})
@@ -14,7 +13,7 @@ MESSAGE = Message("promotion", "shapes version 2 is the champion", "it is better
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifying, "WAITS_S", (0.05, 0.1, 0.0))
+    monkeypatch.setattr("darkroom.runtime.notify.WAITS_S", (0.05, 0.1, 0.0))
 
 
 def test_the_body_says_what_why_and_where_with_a_text_that_slack_shows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,13 +44,13 @@ def test_what_may_pass_is_tried_again_and_what_won_t_is_not(
 
 
 def test_a_webhook_that_hangs_costs_seconds_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifying, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr("darkroom.runtime.notify.TIMEOUT_S", 0.3)
     with webhook(monkeypatch, 0) as hook:
         start = time.monotonic()
         assert notify(MESSAGE) == "the webhook did not take the message: no answer within 0.3 s (3 tries)"
         assert time.monotonic() - start < 2
-        monkeypatch.setattr(notifying, "TIMEOUT_S", 60.0)
-        monkeypatch.setattr(notifying, "PATIENCE_S", 0.3)
+        monkeypatch.setattr("darkroom.runtime.notify.TIMEOUT_S", 60.0)
+        monkeypatch.setattr("darkroom.runtime.notify.PATIENCE_S", 0.3)
         assert notify(MESSAGE) == "the webhook did not answer within 0.3 s"
         assert len(hook.bodies) == 4
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.checkpoints import keep
+from darkroom.runtime.checkpoints import keep
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain

@@ -8,13 +8,13 @@ import threading
 
 import pytest
 
-from components import checkpoints
-from components.checkpoints import hold
+from darkroom.runtime import checkpoints
+from darkroom.runtime.checkpoints import hold
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from components.checkpoints import hold
+from darkroom.runtime.checkpoints import hold
 with hold(Path(sys.argv[1])) as folder:
     (folder / "state").write_text("half")
     print("held", flush=True)

@@ -16,7 +16,7 @@ from darkroom.tracking.step_run import step_run
 from pipelines.ending import ending_component
 from tests.webhook import webhook
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RUN = "0f0e0d0c-1111-2222-3333-444444444444"
 PAGE = f"https://kubeflow.example.org/#/runs/details/{RUN}"
 
@@ -79,7 +79,7 @@ def test_a_failure_is_told_at_the_webhook_and_success_is_not(monkeypatch: pytest
 
 def test_what_the_task_calls_is_there_where_kubeflow_runs_it() -> None:
     """A task sees a smaller kfp, in which no component can be made: what it imports must not make one."""
-    code = "from components.ending import report_ending; report_ending('FAILED', 'train: out of memory', 'toys', 'run-0', '')"
+    code = "from darkroom.runtime.exit_handler import report_ending; report_ending('FAILED', 'train: out of memory', 'toys', 'run-0', '')"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DARKROOM_"))}
     done = subprocess.run(
         [sys.executable, "-c", code], env={**environment, "_KFP_RUNTIME": "true"}, cwd=ROOT, capture_output=True, text=True, check=False

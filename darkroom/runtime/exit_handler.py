@@ -2,7 +2,7 @@
 
 import os
 
-from components.notifying import Message, notify
+from darkroom.runtime.notify import Message, notify
 from darkroom.system.processes import kubeflow_tags
 from darkroom.system.secrets import redact
 from darkroom.tracking import runs
