@@ -8,7 +8,7 @@ from components.register.config import RegisterConfig
 from components.register.earlier import forgotten_since, unfinished_maker
 from components.register.keeping import keep_results, keep_tables, markdown
 from components.register.settling import settle
-from components.report import write_report
+from components.report.report import write_report
 from darkroom import issues as findings
 from darkroom.artifacts import Sources
 from darkroom.evaluation import read_headline, read_predictions
@@ -50,7 +50,7 @@ def register(
         contact_sheet: Picture of the augmentations, PNG.
         history: The training's curves, CSV.
         outcome: Where the outcome is written, see `darkroom.outcome`.
-        report: Where the report is written, see `components.report`.
+        report: Where the report is written, see `components.report.report`.
         config: Name, and what promotion asks for.
         name: The model's name where the settings give none.
         params: Settings of all steps, for the run and the report.

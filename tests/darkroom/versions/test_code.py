@@ -17,7 +17,7 @@ def test_a_steps_code_is_its_module_and_the_nouns_that_it_uses() -> None:
 
 
 def test_a_template_counts_as_code_of_the_module_beside_it() -> None:
-    assert "components/report.html.jinja" in names("register")
+    assert "components/report/report.html.jinja" in names("register")
 
 
 @pytest.fixture
