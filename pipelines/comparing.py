@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import STEPS, history
+from components import STEPS
 from components.evaluate.differences import differences, num_shared
-from components.history import Record
 from darkroom import manifest
 from darkroom.evaluation import Predictions, read_metrics, read_predictions
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.fetch import SPLITS_KEPT
 from darkroom.system.processes import COMMIT, DIRTY
 from darkroom.versions.environment import CODE, ENVIRONMENT
+from pipelines import history
+from pipelines.history import Record
 
 RATIOS = ("latency_ratio", "size_ratio")
 _VARIANTS: tuple[tuple[Variant, str], ...] = (("full", ""), ("pruned", "pruned_"))

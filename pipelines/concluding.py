@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import history
-from components.history import Record
 from darkroom.runtime.step import CHECKPOINTS
 from darkroom.system import processes
 from darkroom.system.faults import explain
@@ -17,8 +15,9 @@ from darkroom.tracking import context, outbox, outbox_file, runs, step_run
 from darkroom.tracking.client import client
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import STEP
-from pipelines import room
+from pipelines import history, room
 from pipelines.failure import KEPT_IN_RUN, KilledError, write_bundle
+from pipelines.history import Record
 from pipelines.local import Execution
 from pipelines.places import OUTBOX, ROOT
 

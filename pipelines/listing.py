@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from components import history
-from components.history import Record
 from darkroom.system.errors import InputError
+from pipelines import history
+from pipelines.history import Record
 
 FACTS: dict[str, Callable[[Record], Any]] = {
     "run": lambda run: run.run_id[:8],

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
-from components import history
-from components.history import Record
 from darkroom.runtime.notify import Message, notify
 from darkroom.system.faults import explain
 from darkroom.system.locks import wait_for
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox, runs
 from darkroom.tracking.client import run_page
+from pipelines import history
 from pipelines.concluding import bury, step_of_death
 from pipelines.failure import KilledError
+from pipelines.history import Record
 from pipelines.places import OUTBOX, ROOT
 
 Tell = Callable[[str], None]

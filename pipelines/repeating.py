@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import STEPS, history
-from components.history import Record
+from components import STEPS
 from darkroom.registry.fetch import PREVIOUS_KEPT
 from darkroom.registry.registry import MODEL_NAME, PREVIOUS
 from darkroom.system.config import overlay, read_params
@@ -20,7 +19,9 @@ from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, fetch_version
 from darkroom.versions.environment import CODE, ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
+from pipelines import history
 from pipelines.freezing import frozen
+from pipelines.history import Record
 from pipelines.local import PROCESSES, Runner
 from pipelines.places import ROOT
 from pipelines.platform import SECTION, read_platform

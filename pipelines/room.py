@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components import history
-from components.history import Record
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
 from darkroom.versions.code import code_version
 from darkroom.versions.environment import CODE
+from pipelines import history
+from pipelines.history import Record
 from pipelines.places import ROOT
 from pipelines.rubbish import size_of
 from pipelines.units import in_units

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import history
-from components.history import Record
 from darkroom.registry import fetch
 from darkroom.registry.registry import PREVIOUS, SHA256
 from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_held
+from pipelines import history
+from pipelines.history import Record
 from pipelines.local import USED
 from pipelines.places import ROOT
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from components import STEPS, history
+from components import STEPS
 from darkroom.registry import fetch, registry
 from darkroom.registry.registry import PREVIOUS
 from darkroom.runtime.step import config_of
@@ -22,7 +22,7 @@ from darkroom.tracking.leases import ASKS, CLAIM, KEY, TakenError
 from darkroom.tracking.log import as_texts
 from darkroom.versions.data_version import check_source, data_version, difference
 from darkroom.versions.repository import is_address, parse_address
-from pipelines import concluding, planning, room
+from pipelines import concluding, history, planning, room
 from pipelines.delivering import Courier
 from pipelines.freezing import frozen
 from pipelines.local import PROCESSES, Runner, View, execute

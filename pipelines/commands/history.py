@@ -107,7 +107,7 @@ def _why_best(second: Any, best: Any, measure: str) -> str:
 
 
 def _compare(before: str, after: str, as_json: bool) -> None:
-    from components import history
+    from pipelines import history
     from pipelines.comparing import compare
     from pipelines.showing import show
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from components import history
 from darkroom.evaluation import read_headline
 from darkroom.tracking.log import log_files, log_measures, set_run_tags
 from darkroom.tracking.runs import finish_run, start_run
+from pipelines import history
 from pipelines.comparing import compare
 from pipelines.showing import show, why_best
 from tests.finished import make

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from components.history import Record
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import log_measures
 from darkroom.tracking.runs import finish_run, start_run
+from pipelines.history import Record
 from pipelines.listing import Choice, choose, columns, text
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components import history
 from darkroom.system.errors import InputError
 from darkroom.tracking.runs import finish_run, reopen_run, start_run, tracking_uri
 from darkroom.tracking.step_run import step_run
+from pipelines import history
 
 PARAMS = {"train": {"epochs": 3, "monitor": "f1", "side_px": "16"}, "split": {"seed": 0, "previous": ""}}
 
