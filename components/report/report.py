@@ -10,8 +10,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from components.report.report.charts import line_chart
-from components.report.report.decision import comparison_of
+from components.report.charts import line_chart
+from components.report.decision import comparison_of
 from darkroom import issues as findings
 from darkroom import manifest as manifests
 from darkroom.artifacts import Sources
