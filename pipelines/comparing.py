@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
-from components.evaluate.differences import differences, num_shared
 from darkroom import manifest
 from darkroom.evaluation import Predictions, read_metrics, read_predictions
+from darkroom.metrics.differences import differences, num_shared
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.fetch import SPLITS_KEPT
 from darkroom.system.processes import COMMIT, DIRTY

@@ -21,7 +21,7 @@ from components.clean.clean import clean
 from components.clean.config import CleanConfig
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.split.claims import read_earlier
+from components.split.constraints import read_earlier
 from darkroom import issues, manifest
 from darkroom.images import Images, ImageWriter
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor

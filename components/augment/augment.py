@@ -8,7 +8,7 @@ from components.augment.balancing import Integers, plan, smallest_share
 from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import Order, pack
-from components.augment.symmetry import AXES, Mirroring, mirrorings
+from components.augment.mirroring import AXES, Mirroring, mirrorings
 from darkroom import manifest
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from components.clean.config import CleanConfig
-from components.clean.duplicates import Copy, Row, find_copies
-from components.clean.reading import Seen, see_all
+from components.clean.exact_duplicates import Copy, Row, find_copies
+from components.clean.scan import Seen, see_all
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
 from darkroom.images import Images

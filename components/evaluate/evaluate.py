@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.dvc_plots import plots
+from components.evaluate.evaluation_set import num_trained_on, scored
 from components.evaluate.figures import draw
 from components.evaluate.mistakes import mistakes
-from components.evaluate.plots import plots
-from components.evaluate.scored import num_trained_on, scored
 from darkroom import evaluation as noun
 from darkroom import manifest as manifests
 from darkroom.evaluation import Predictions, renumbered, write_predictions

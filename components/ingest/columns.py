@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from components.ingest.config import TableConfig
+from components.ingest.file_names import Names
 from components.ingest.listing import some
-from components.ingest.names import Names
 from components.ingest.sources import SPLIT_FOLDERS
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError

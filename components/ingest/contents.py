@@ -3,10 +3,9 @@
 import hashlib
 from pathlib import Path
 
+from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
-from components.ingest.labelled import list_source
 from components.ingest.listing import has_image_suffix
-from components.ingest.opening import open_source
 from components.ingest.sources import File
 from darkroom.pixels import UnreadableError, size
 from darkroom.versions.repository import fetched

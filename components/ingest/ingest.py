@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
-from components.ingest.labelled import list_source
 from components.ingest.listing import Listed, Listing, has_image_suffix, in_order, some
-from components.ingest.opening import open_source
 from components.ingest.sources import File, Source
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table

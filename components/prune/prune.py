@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from components.prune.batch_norm import recalibrate
+from components.prune.channels import automatic_round_to, count_macs, count_parameters, shrink
 from components.prune.config import PruneConfig
-from components.prune.recalibration import recalibrate
-from components.prune.structure import automatic_round_to, count_macs, count_parameters, shrink
-from components.prune.verdict import judge
+from components.prune.limits import judge
 from components.train.config import TrainConfig
 from components.train.train import resolve
 from darkroom import manifest

@@ -5,9 +5,9 @@ from typing import Any
 
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
-from components.register.earlier import forgotten_since, unfinished_maker
-from components.register.keeping import keep_results, keep_tables, markdown
-from components.register.settling import settle
+from components.register.forgetting import forgotten_since, unfinished_maker
+from components.register.transaction import settle
+from components.register.upload import keep_results, keep_tables, markdown
 from components.report.report import write_report
 from darkroom import issues as findings
 from darkroom.artifacts import Sources

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from components.split.claims import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier
 from components.split.config import SplitConfig
+from components.split.constraints import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier
 from components.split.stratify import spread
 from darkroom import manifest
 from darkroom.groups import Integers, settled_order, ties, units

@@ -10,7 +10,7 @@ from PIL import Image
 
 from components.augment.augment import augment, settle
 from components.augment.config import AugmentConfig
-from components.augment.symmetry import Mirroring
+from components.augment.mirroring import Mirroring
 from darkroom import manifest
 from darkroom.augmentation import policy
 from darkroom.augmentation.policy import MEANINGS

@@ -158,7 +158,7 @@ def test_fine_tuning_is_a_share_of_the_training() -> None:
 
 
 def test_a_network_that_cannot_be_pruned_is_the_users_to_switch_off() -> None:
-    from components.prune.structure import shrink
+    from components.prune.channels import shrink
     from darkroom.networks.network import build
 
     network = build("shufflenet_v2_x0_5", 3, side_px=32).eval()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.report.report import write_report
 from components.report.charts import line_chart
+from components.report.report import write_report
 from darkroom.comparison import ClassChange, Comparison, Difference, Limit
 from darkroom.evaluation import read_headline
 from darkroom.outcome import Outcome, Verdict, read_outcome

@@ -1,15 +1,16 @@
 """Listing a source by its table of labels: find the table, read it, and find the file of every row."""
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from components.ingest.archives import open_archive
 from components.ingest.columns import SPLIT_NAMES, Columns, find_columns, path_column
 from components.ingest.config import TableConfig
+from components.ingest.file_names import Names
 from components.ingest.folders import from_folders
 from components.ingest.labels import Labels, read_labels
 from components.ingest.listing import Listed, Listing, some
-from components.ingest.names import Names
-from components.ingest.sources import SPLIT_FOLDERS, Source
+from components.ingest.sources import SPLIT_FOLDERS, FolderSource, Source, text
 from components.ingest.tables import SUFFIXES, Table, read_table
 from darkroom.system.errors import InputError
 
@@ -143,3 +144,25 @@ def _add(files: dict[str, Listed], file: Listed, table: str) -> None:
         raise InputError(f"{table} names {file.path!r} twice, with different labels ({says}): keep one row")
     if other != file:
         raise InputError(f"{table} names {file.path!r} twice, with different groups or splits: keep one row")
+
+
+def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
+    """Opens what the user named.
+
+    Args:
+        data: A folder, a table of labels that lies beside its images, a zip or a tar (judged by content).
+        max_bytes: No file above this size is read.
+
+    Returns:
+        The source, and the table's path in it where the user named a table, else an empty string.
+
+    Raises:
+        InputError: There is nothing there, it is nothing of the kind, or an archive is damaged or hostile.
+    """
+    if not data.exists():
+        raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
+    if data.is_dir():
+        return FolderSource(str(data), data, max_bytes), ""
+    if data.suffix.lower() in SUFFIXES:
+        return FolderSource(str(data), data.parent, max_bytes), text(data.name)
+    return open_archive(data, max_bytes), ""

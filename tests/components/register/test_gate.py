@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.register.config import RegisterConfig
-from components.register.promotion import decide, refusal
+from components.register.gate import decide, refusal
 from darkroom.comparison import Limit
 from darkroom.evaluation import Predictions
 from darkroom.metrics.paired_comparison import compare

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from components.prune.recalibration import recalibrate
+from components.prune.batch_norm import recalibrate
 from darkroom.training.examples import Examples
 
 

@@ -1,16 +1,24 @@
 """What was before: earlier versions of a model, what a new one forgot of their test sets, and a run that was ended too early."""
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from darkroom.outcome import Forgotten
+
+if TYPE_CHECKING:
+    from darkroom.evaluation import Predictions
+
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from components.forgetting import compare
 from darkroom.evaluation import Predictions, read_predictions
-from darkroom.outcome import Forgotten
 from darkroom.registry.fetch import EVALUATION_KEPT, kept
 from darkroom.registry.registry import MODEL_VERSION, Version, versions
 from darkroom.tracking.log import run_facts
 
+MAX_EXAMPLES = 5
 MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first
 
 
@@ -42,3 +50,22 @@ def _answers(earlier: Sequence[Version]) -> Iterator[tuple[Version, Predictions]
         with tempfile.TemporaryDirectory() as place:
             if folder := kept(version, EVALUATION_KEPT, Path(place)):
                 yield version, read_predictions(folder)
+
+
+def compare(version: int, before: Predictions, now: Predictions) -> Forgotten:
+    """What was forgotten of one earlier test set, on the images that both have answered; right is what today's label says.
+
+    Args:
+        version: The earlier version.
+        before: Its answers on its test set.
+        now: The new model's answers on its own.
+    """
+    known = set(now.image_ids)
+    shared = [name for name in before.image_ids if name in known]
+    mine, theirs = now.at(shared), before.at(shared)
+    truth = mine.names(mine.truth)
+    right_now = np.array([answer == label for answer, label in zip(mine.names(mine.predicted), truth, strict=True)], dtype=bool)
+    right_then = np.array([answer == label for answer, label in zip(theirs.names(theirs.predicted), truth, strict=True)], dtype=bool)
+    lost = np.flatnonzero(right_then & ~right_now)
+    examples = tuple(mine.paths[row] for row in lost[:MAX_EXAMPLES])
+    return Forgotten(version, len(shared), int(right_then.sum()), len(lost), int((~right_then & right_now).sum()), examples)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from components.prune.structure import MAX_SHARE, automatic_round_to, count_macs, count_parameters, shrink
+from components.prune.channels import MAX_SHARE, automatic_round_to, count_macs, count_parameters, shrink
 from darkroom.networks.export import fit_shapes
 from darkroom.networks.network import build
 

@@ -36,7 +36,7 @@ def decide(compared: Comparison, costs: Sequence[Limit], rival: int, config: Reg
 
     Args:
         compared: With the champion; or where there is none with the best constant answer, which is only to be beaten.
-        costs: Limits on latency and size, see `components.register.costs`.
+        costs: Limits on latency and size, see `components.register.cost_limits`.
         rival: The champion's version, 0 for none.
         config: What is asked for.
     """

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.evaluate.differences import differences, num_shared
 from darkroom.evaluation import Predictions
+from darkroom.metrics.differences import differences, num_shared
 
 
 def answers(truth: np.ndarray, predicted: np.ndarray, first: int = 0) -> Predictions:

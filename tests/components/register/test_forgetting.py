@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.forgetting import compare
+from components.register.forgetting import compare
 from darkroom.evaluation import Predictions
 from darkroom.outcome import Forgotten
 

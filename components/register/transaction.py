@@ -11,9 +11,9 @@ from pathlib import Path
 
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
-from components.register.costs import cost_limits
-from components.register.keeping import keep_bundle
-from components.register.promotion import decide, refusal
+from components.register.cost_limits import cost_limits
+from components.register.gate import decide, refusal
+from components.register.upload import keep_bundle
 from darkroom.evaluation import Predictions, read_headline, read_predictions
 from darkroom.metrics.baseline import constant_answer
 from darkroom.metrics.paired_comparison import compare

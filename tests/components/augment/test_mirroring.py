@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from components.augment.symmetry import Mirroring, mirrorings
+from components.augment.mirroring import Mirroring, mirrorings
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:

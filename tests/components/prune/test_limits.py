@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.prune.verdict import Verdict, judge
+from components.prune.limits import Verdict, judge
 
 FACTS = {"macs_ratio": 0.48, "latency_ratio": 0.6}
 
