@@ -1,19 +1,13 @@
 """What was before: earlier versions of a model, what a new one forgot of their test sets, and a run that was ended too early."""
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from darkroom.outcome import Forgotten
-
-if TYPE_CHECKING:
-    from darkroom.evaluation import Predictions
-
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from darkroom.evaluation import Predictions, read_predictions
+from darkroom.outcome import Forgotten
 from darkroom.registry.fetch import EVALUATION_KEPT, kept
 from darkroom.registry.registry import MODEL_VERSION, Version, versions
 from darkroom.tracking.log import run_facts
