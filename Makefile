@@ -69,7 +69,7 @@ audit: install
 
 # builds the image of the components and prints its digest (BASE=image, LOCK=file, FLAGS="--network host")
 image: install
-	@$(BIN)/python -m pipelines.image --base "$(BASE)" --lock "$(LOCK)" --name "$(or $(NAME),darkroom)" --flags "$(FLAGS)"
+	@$(BIN)/python -m pipelines.run.image --base "$(BASE)" --lock "$(LOCK)" --name "$(or $(NAME),darkroom)" --flags "$(FLAGS)"
 
 # removes what runs and tests leave, but neither data nor the MLflow store
 clean:

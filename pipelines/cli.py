@@ -12,8 +12,18 @@ import typer
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
 from darkroom.system.secrets import redact
-from pipelines.commands import data, doctor, history, kubeflow, models, outbox, retraining, runs, schedules
+from pipelines.check.command import doctor
+from pipelines.collect.command import gc
+from pipelines.compare.command import runs, ui
+from pipelines.predict.command import predict
+from pipelines.promote.command import models, promote, rollback
+from pipelines.recover.command import sync
+from pipelines.retrain.command import retrain
+from pipelines.run.command import logs, resume, run
+from pipelines.schedule import command as schedules
+from pipelines.submit.command import compile, submit
 from pipelines.terminal import visible
+from pipelines.version.command import sample, version
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -22,30 +32,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command()(runs.run)
-app.command()(retraining.retrain)
-app.command()(runs.resume)
-app.command()(outbox.sync)
-app.command("runs")(history.runs)
-app.command()(history.gc)
-app.command()(runs.logs)
-app.command()(runs.ui)
-app.command()(models.predict)
-app.command()(models.models)
-app.command()(models.promote)
-app.command()(models.rollback)
-app.command()(kubeflow.compile)
-app.command()(kubeflow.submit)
-app.command()(doctor.doctor)
+for command in (run, retrain, resume, sync, runs, gc, logs, ui, predict, models, promote, rollback, compile, submit, doctor):
+    app.command()(command)
 
 data_app = typer.Typer(help="Shows the data's version, or lays out the sample.", no_args_is_help=True)
-data_app.command()(data.sample)
-data_app.command()(data.version)
+data_app.command()(sample)
+data_app.command()(version)
 app.add_typer(data_app, name="data")
 
 schedule_app = typer.Typer(help="Retrains by itself: schedules in params.yaml, on Kubeflow or on this machine.", no_args_is_help=True)
-for command in (schedules.apply, schedules.pause, schedules.resume, schedules.remove, schedules.run, schedules.start, schedules.export):
-    schedule_app.command()(command)
+for action in (schedules.apply, schedules.pause, schedules.resume, schedules.remove, schedules.run, schedules.start, schedules.export):
+    schedule_app.command()(action)
 schedule_app.command("list")(schedules.list_)
 app.add_typer(schedule_app, name="schedule")
 

@@ -25,7 +25,7 @@ def plan_component(
     claim: OutputPath(str),  # type: ignore[valid-type]
 ) -> str:
     """Decides whether there is reason to train, and claims the work."""
-    from pipelines.clustered import plan_on_cluster
+    from pipelines.retrain.cluster import plan_on_cluster
 
     planned = plan_on_cluster(data, name, config, params, force)
     planned.write(data_version=data_version, previous=previous, train=train, claim=claim)
@@ -35,7 +35,7 @@ def plan_component(
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def close_component(claim: str, outcome: Input[Artifact]):
     """Ends what `plan` has claimed, and tells the webhook what came of it."""
-    from pipelines.clustered import close
+    from pipelines.retrain.cluster import close
 
     close(claim, outcome.path)
 

@@ -13,8 +13,8 @@ from components import STEPS
 from darkroom.runtime.step import config_of, function_of
 from darkroom.system.config import LISTS, StepConfig, parse
 from darkroom.versions.code import code_files
-from pipelines.planning import RetrainConfig
 from pipelines.platform import SECTION, read_platform
+from pipelines.retrain.decide import RetrainConfig
 
 ROOT = Path(__file__).parent.parent
 OTHERS = {SECTION: read_platform({}), "retrain": RetrainConfig()}  # sections that are no step's

@@ -12,8 +12,8 @@ import pytest
 from docker import DockerClient, from_env
 from docker.errors import ImageNotFound
 
-from pipelines.containers import ENGINE_ERRORS
-from pipelines.image import RECORD, build
+from pipelines.run.containers import ENGINE_ERRORS
+from pipelines.run.image import RECORD, build
 
 BASE = "darkroom-test-base"
 PACKAGES = "python3,python3-venv,ca-certificates"

@@ -13,7 +13,7 @@ import pytest
 from docker import DockerClient
 from docker.types import Mount
 
-from pipelines.containers import Limits, follow, run_step
+from pipelines.run.containers import Limits, follow, run_step
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +101,7 @@ def test_what_the_engine_refuses_is_the_reason(engine: DockerClient, base: str, 
 FOLLOWS = """
 import sys
 from docker import from_env
-from pipelines.containers import follow
+from pipelines.run.containers import follow
 follow(from_env(), sys.argv[1], ["python3", "-c", sys.argv[2]], lambda line: print(line, flush=True), labels={"darkroom.test": sys.argv[3]})
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
-from pipelines.image import CODE_LABEL, RECORD, build, code_hash, recorded
+from pipelines.run.image import CODE_LABEL, RECORD, build, code_hash, recorded
 from tests.containers.conftest import remembered, root_of
 from tests.pipelines.conftest import ROOT, shapes
 
@@ -57,7 +57,7 @@ def test_it_runs_as_nobody_in_particular(engine: DockerClient, image: str) -> No
     assert engine.images.get(image).attrs["Config"]["User"] == "10001:10001"
     assert shell(engine, image, "id -u").strip() == "10001"
     for user in ("0", "12345", "12345:0"):
-        assert shell(engine, image, "python -c 'import darkroom.runtime.step, pipelines.runs'", user=user) == ""
+        assert shell(engine, image, "python -c 'import darkroom.runtime.step, pipelines.run.run'", user=user) == ""
 
 
 def test_a_step_by_hand_on_a_read_only_system_as_any_user_without_a_network(image: str, tmp_path: Path) -> None:

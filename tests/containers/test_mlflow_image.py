@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.image import _client, _secrets
+from pipelines.run.image import _client, _secrets
 from tests import servers
 from tests.servers import ROOT, ObjectStore, Postgres
 

@@ -15,7 +15,7 @@ import pytest
 from docker import DockerClient
 
 from components import STEPS
-from pipelines.sample import write_sample
+from pipelines.version.sample import write_sample
 from tests.containers.conftest import BASE
 from tests.pipelines.conftest import Project, shapes
 
@@ -92,8 +92,8 @@ def test_the_data_can_only_be_read(place: Dockered, first: dict[str, Any]) -> No
     code = """
 import sys
 from pathlib import Path
-from pipelines.containers import follow
-from pipelines.docker import containers
+from pipelines.run.containers import follow
+from pipelines.run.docker import containers
 from pipelines.platform import read_platform
 found = containers(Path("shapes"), {}, read_platform({"image": sys.argv[1]}))
 write = "open('mlflow.db', 'a').close(); open('shapes/left/left 00.png', 'rb').close(); open('shapes/new', 'w')"

@@ -14,8 +14,8 @@ from typer.main import get_command
 
 from darkroom.versions.repository import parse_address
 from pipelines.cli import app
-from pipelines.kubeflow import check_image, notes
 from pipelines.platform import PlatformConfig, read_platform
+from pipelines.submit.compile import check_image, notes
 from tests.pipelines.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "kubeflow.md").read_text()

@@ -21,8 +21,8 @@ from darkroom import issues, manifest
 from darkroom.images import Images
 from darkroom.tracking.leases import KEY
 from darkroom.tracking.runs import finish_run, start_run
-from pipelines import runs
-from pipelines.runs import Plan, plan
+from pipelines.plan import Plan, make_plan
+from pipelines.run import run
 from tests.finished import make
 
 ROOT = Path(__file__).parent.parent.parent
@@ -109,9 +109,9 @@ def toys(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-        made = plan(source, [], ROOT / "params.yaml")
+        made = make_plan(source, [], ROOT / "params.yaml")
         dataclasses.replace(table, data_version=made.version).write(work.sources.splits)
-        run_id = runs._start(made)
+        run_id = run._start(made)
         patch.setenv("MLFLOW_RUN_ID", run_id)
         outputs = {name: folder / name for name in ("outcome", "report")}
         register(**work.arguments(), **outputs, config=RegisterConfig(), name="toys", params=made.params)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from darkroom.system.errors import InputError
+from pipelines.params import read_settings
+from pipelines.plan import make_plan
 from pipelines.platform import Toleration, is_digest, read_platform
-from pipelines.runs import plan, read_settings
 from tests.pipelines.conftest import ROOT, shapes
 
 DIGEST = "sha256:" + "0a" * 32
@@ -83,10 +84,10 @@ def test_only_a_digest_names_an_image_by_content(image: str, expected: bool) -> 
 
 def test_a_plan_reads_the_platform_apart_from_the_steps_settings(tmp_path: Path) -> None:
     data = shapes(tmp_path / "shapes", num_images=1)
-    default = plan(data, [], ROOT / "params.yaml")
-    changed = plan(data, ["platform.image=darkroom:1.0", "platform.shared_memory_gib=0.5"], ROOT / "params.yaml")
+    default = make_plan(data, [], ROOT / "params.yaml")
+    changed = make_plan(data, ["platform.image=darkroom:1.0", "platform.shared_memory_gib=0.5"], ROOT / "params.yaml")
     assert (changed.platform.image, changed.platform.shared_memory_gib) == ("darkroom:1.0", 0.5)
     assert changed.params == default.params
     assert "platform" not in changed.params
     with pytest.raises(InputError, match=r"platform\.timeout_s is 0"):
-        plan(data, ["platform.timeout_s=0"], ROOT / "params.yaml")
+        make_plan(data, ["platform.timeout_s=0"], ROOT / "params.yaml")

@@ -18,13 +18,13 @@ from darkroom.system.processes import KUBEFLOW_RUN
 from darkroom.tracking.leases import CLAIM, claims, end_claims
 from darkroom.tracking.runs import client
 from darkroom.volume import VOLUME
-from pipelines.clustered import close, plan_on_cluster
-from pipelines.commands.kubeflow import compile as compile_command
-from pipelines.kubeflow import compile_pipeline
-from pipelines.planning import RetrainConfig
+from pipelines.plan import Plan
 from pipelines.platform import read_platform
+from pipelines.retrain.cluster import close, plan_on_cluster
+from pipelines.retrain.decide import RetrainConfig
 from pipelines.retraining import plan_component, retraining
-from pipelines.runs import Plan
+from pipelines.submit.command import compile as compile_command
+from pipelines.submit.compile import compile_pipeline
 from tests.pipelines.conftest import ROOT, Project, Toys, shapes
 from tests.webhook import webhook
 
@@ -130,7 +130,7 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder / 'mlflow.db'}")
     data = shapes(project.folder / "shapes")
-    from pipelines.runs import read_settings
+    from pipelines.params import read_settings
 
     sets = ["train.epochs=1", "prune.enabled=false", "train.side_px=16", "evaluate.num_resamples=100"]
     settings = read_settings(sets, project.folder / "params.yaml")[0]

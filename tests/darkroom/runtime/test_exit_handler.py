@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
 from darkroom.tracking.runs import client, start_run
 from darkroom.tracking.step_run import step_run
-from pipelines.ending import ending_component
+from pipelines.submit.exit_task import ending_component
 from tests.webhook import webhook
 
 ROOT = Path(__file__).parents[3]

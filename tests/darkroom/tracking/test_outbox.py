@@ -25,7 +25,7 @@ from darkroom.tracking.delivery import STEP_KEY, deliver, is_away
 from darkroom.tracking.outbox import AwayError, deliver_left, reach
 from darkroom.tracking.runs import end_dead_runs, finish_run, open_run, start_run
 from darkroom.tracking.step_run import step_run
-from pipelines.delivering import sync
+from pipelines.recover.sync import sync
 from tests.servers import free_port
 
 CURVE = [0.5, 0.25, 0.125]

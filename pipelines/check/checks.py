@@ -1,0 +1,227 @@
+"""The checks of `darkroom doctor`: the MLflow server, the data's remote, Docker, the GPU, room, and Kubeflow."""
+
+import os
+import shutil
+import ssl
+import urllib.error
+import urllib.request
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from darkroom.system.errors import InputError
+from darkroom.system.secrets import redact
+from darkroom.tracking.client import server_version, shown, tracking_uri, use_store
+from darkroom.tracking.log import probe_artifacts
+from darkroom.versions.repository import own_repository
+from pipelines.check.doctor import Check, Finding
+
+_GIB = 2**30
+_DISK_NEEDED, _DISK_ENOUGH = 1 * _GIB, 10 * _GIB
+_SHM_ENOUGH = 1 * _GIB
+_NOT_CHECKED = Finding("warning", "not checked: the server does not answer or lets nobody in", "mend that first")
+_WHERE_DOCKER_LISTENS = Path("/var/run/docker.sock")
+
+
+def all_checks(timeout_s: float, endpoint: str, ca_file: str = "") -> dict[str, Check]:
+    """Every check by its name.
+
+    Args:
+        timeout_s: What a check may wait for one answer.
+        endpoint: Address of Kubeflow Pipelines, or empty.
+        ca_file: Certificate of the authority that signed the endpoint's, or empty for the known ones.
+    """
+    wait_s = max(1, int(timeout_s / 2))
+    return {
+        "tracking": lambda: tracking(wait_s),
+        "credentials": lambda: credentials(wait_s),
+        "artifacts": lambda: artifacts(wait_s),
+        "data remote": data_remote,
+        "docker": lambda: docker(wait_s),
+        "gpu": gpu,
+        "disk": disk,
+        "shared memory": shared_memory,
+        "kubeflow": lambda: kubeflow(endpoint, wait_s, ca_file),
+    }
+
+
+def tracking(timeout_s: int) -> Finding:
+    """Whether the MLflow server answers, in a version that this client understands."""
+    uri, ours = tracking_uri(), version("mlflow")
+    if not uri.startswith(("http://", "https://")):
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+            return Finding("ok", f"runs will be kept in {shown(uri)}, no server needed (MLflow {ours})")
+        try:
+            use_store()
+        except InputError as error:
+            return _told(error, "mend MLFLOW_TRACKING_URI, or move the file away")
+        return Finding("ok", f"runs are kept in {shown(uri)}, no server needed (MLflow {ours})")
+    try:
+        theirs = server_version(timeout_s)
+    except InputError as error:
+        if _keeps_out(error):
+            return Finding("ok", f"an MLflow server answers at {shown(uri)}; it tells its version only to who is let in")
+        return _told(error, "start the server, or mend MLFLOW_TRACKING_URI")
+    found = f"MLflow {theirs} at {shown(uri)}, this client is {ours}"
+    major, minor = (int(part) for part in theirs.split(".")[:2])
+    our_major, our_minor = (int(part) for part in ours.split(".")[:2])
+    if major != our_major:
+        return Finding("failed", found, f"use a server of version {our_major}, see docs/mlflow.md")
+    if minor < our_minor:
+        return Finding("warning", found, f"upgrade the server to {our_major}.{our_minor}, see docs/mlflow.md")
+    return Finding("ok", found)
+
+
+def credentials(timeout_s: int) -> Finding:
+    """Whether the server lets this user in."""
+    uri = tracking_uri()
+    if not uri.startswith(("http://", "https://")):
+        return Finding("not set up", "no server, so no credentials")
+    try:
+        server_version(timeout_s)
+    except InputError as error:
+        return _told(error, "mend what the message names") if _keeps_out(error) else _NOT_CHECKED
+    name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    return Finding("ok", f"the server lets {repr(name) if name else 'this user'} in")
+
+
+def artifacts(timeout_s: int) -> Finding:
+    """Whether a file can be written to the store of artifacts, read back and removed."""
+    uri = tracking_uri()
+    if uri.startswith("sqlite:///"):
+        folder = Path(uri.removeprefix("sqlite:///")).parent
+        if not os.access(folder, os.W_OK):
+            return Finding("failed", f"{folder} can't be written", "work in a folder of your own, or mend its permissions")
+        return Finding("ok", f"kept in {folder / 'mlartifacts'}")
+    name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    try:
+        server_version(timeout_s)
+    except InputError:
+        return _NOT_CHECKED
+    try:
+        where = probe_artifacts(f"darkroom-doctor-{name}" if name else "darkroom-doctor")
+    except Exception as error:
+        return Finding("failed", _what(error), "let this user write, and see the server's log; docs/mlflow.md lists the causes")
+    return Finding("ok", f"a file was written, read back and removed ({where})")
+
+
+def data_remote() -> Finding:
+    """Whether DVC's remote of this project can be reached."""
+    from dvc.config import NoRemoteError
+    from dvc.exceptions import NotDvcRepoError
+
+    try:
+        with own_repository() as repo:
+            remote = repo.cloud.get_remote()
+            if remote.fs.protocol == "local" and not Path(remote.path).is_dir():
+                return Finding("failed", f"the DVC remote {remote.path} does not exist", "mount or make it, or `dvc remote modify`")
+            _look(remote)
+            return Finding("ok", f"the DVC remote {shown(remote.fs.unstrip_protocol(remote.path))} answers")
+    except (NotDvcRepoError, NoRemoteError):
+        return Finding("not set up", "no DVC remote", "to share data versions: dvc remote add -d NAME ADDRESS")
+    except Exception as error:
+        return Finding("failed", f"the DVC remote can't be reached: {_what(error)}", "mend its address or its credentials: dvc remote list")
+
+
+def _look(remote: Any) -> None:
+    """Raises what is in the way of a remote; one that answers that it has nothing yet is well."""
+    try:
+        remote.fs.info(remote.path)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, FileNotFoundError):
+            raise error.__cause__ from None
+
+
+def docker(timeout_s: int) -> Finding:
+    """Whether a Docker engine answers."""
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    asked_for = os.environ.get("DOCKER_HOST", "")
+    if not asked_for and not _WHERE_DOCKER_LISTENS.exists():
+        return Finding("not set up", "no Docker engine", "for --runner docker, install one")
+    try:
+        client = DockerClient.from_env(timeout=timeout_s)
+        engine = client.version()
+    except (DockerException, OSError) as error:
+        state = "failed" if asked_for else "warning"
+        return Finding(state, f"Docker does not answer: {_what(error)}", "start its engine, or join the group docker")  # type: ignore[arg-type]
+    return Finding("ok", f"Docker {engine['Version']}")
+
+
+def gpu() -> Finding:
+    """Whether a GPU is there, and torch can compute on it."""
+    cards = sorted(Path("/dev").glob("nvidia[0-9]*"))
+    if not cards and not shutil.which("nvidia-smi"):
+        return Finding("not set up", "no GPU; training computes on the CPU")
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding(
+            "failed", f"{len(cards)} GPUs, but torch {torch.__version__} sees none", "install a driver that this torch's CUDA fits"
+        )
+    try:
+        numbers = torch.ones(256, 256, device="cuda")
+        value = float((numbers @ numbers).sum())
+    except RuntimeError as error:
+        return Finding("failed", f"{torch.cuda.get_device_name()} can't compute: {_what(error)}", "see nvidia-smi for who uses it")
+    if value != 256.0**3:
+        return Finding("failed", f"{torch.cuda.get_device_name()} computes wrong", "replace it")
+    free, total = torch.cuda.mem_get_info()
+    found = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}, {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"
+    return Finding("ok", found)
+
+
+def disk(folder: Path = Path(), needed: int = _DISK_NEEDED, enough: int = _DISK_ENOUGH) -> Finding:
+    """Whether there is room for runs in a folder, in bytes."""
+    free = shutil.disk_usage(folder).free
+    found = f"{free / _GIB:.1f} GiB free for runs in {folder.absolute()}"
+    remedy = "make room: runs/ and what a container engine keeps grow"
+    if free < needed:
+        return Finding("failed", found, remedy)
+    return Finding("warning", found, remedy) if free < enough else Finding("ok", found)
+
+
+def shared_memory(folder: Path = Path("/dev/shm"), enough: int = _SHM_ENOUGH) -> Finding:
+    """Whether processes that load images have memory to share, in bytes."""
+    if not folder.is_dir():
+        return Finding("not set up", f"there is no {folder}")
+    free = shutil.disk_usage(folder).free
+    found = f"{free / _GIB:.1f} GiB free in {folder}"
+    if free < enough:
+        return Finding("warning", found, "give the container more: docker run --shm-size 2g, or platform.shared_memory_gib on Kubeflow")
+    return Finding("ok", found)
+
+
+def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
+    """Whether Kubeflow Pipelines answers at its address."""
+    if not endpoint:
+        return Finding("not set up", "no address of Kubeflow", "to submit runs, set platform.endpoint or KF_PIPELINES_ENDPOINT")
+    address = f"{endpoint.rstrip('/')}/apis/v2beta1/healthz"
+    try:
+        trusted = ssl.create_default_context(cafile=ca_file or None)
+        urllib.request.urlopen(address, timeout=timeout_s, context=trusted).close()
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            return Finding("ok", f"Kubeflow answers at {shown(endpoint)} and wants credentials")
+        return Finding("failed", f"{shown(endpoint)} answers with status {error.code}", "see whether this is Kubeflow Pipelines' address")
+    except (OSError, ValueError) as error:
+        return Finding(
+            "failed", f"Kubeflow does not answer at {shown(endpoint)}: {_what(error)}", "mend the address, or open the way to it"
+        )
+    return Finding("ok", f"Kubeflow Pipelines at {shown(endpoint)}")
+
+
+def _keeps_out(error: InputError) -> bool:
+    return " refuses " in str(error) or " does not allow " in str(error)
+
+
+def _told(error: InputError, remedy: str) -> Finding:
+    """A failure in the words of an error, whose sentence may end with the remedy."""
+    found, _, said = str(error).rpartition(": ")
+    return Finding("failed", found, said) if said.startswith(("start ", "mend ", "ask ")) else Finding("failed", str(error), remedy)
+
+
+def _what(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    return " ".join(redact(str(reason)).split())[:300]

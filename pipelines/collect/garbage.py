@@ -1,0 +1,207 @@
+"""Rubbish: what stands under `runs/` and neither a champion, the cache nor the last runs need.
+
+What stays: all of the runs in progress, of the last runs, of failed runs that could still be resumed, and of the runs
+behind a version with an alias; and of older runs the steps' folders that one of these took from the cache. An entry of
+the cache goes with the folder that it points to. Logs and outcomes of all runs stay: they are small. A run in progress
+writes down at once what it takes from the cache (`used.json`); so entries are hidden first, and what a run took in the
+meantime is put back before anything is removed.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from darkroom.registry import fetch
+from darkroom.registry.registry import PREVIOUS, SHA256
+from darkroom.system.files import read_json, remove
+from darkroom.system.locks import is_held
+from pipelines import history
+from pipelines.history import Record
+from pipelines.paths import ROOT, USED
+from pipelines.sizes import size_of
+
+UNFINISHED_DAYS = 14.0  # so long a failed run can be resumed, and an unfinished checkpoint waits
+_STALE_S = 24 * 3600  # a draft that nobody has written to for so long is nobody's
+_GRACE_S = 1.0  # between a hit of the cache and its note in `used.json` lie milliseconds
+_HIDDEN = ".hidden"
+
+
+@dataclass
+class Rubbish:
+    """What can go.
+
+    Attributes:
+        paths: Folders and files by kind: `steps`, `reports`, `cache`, `checkpoints`, `models`, `previous`, `data`, `drafts`.
+        kept_runs: Runs that stay whole.
+    """
+
+    paths: dict[str, list[Path]] = field(default_factory=dict)
+    kept_runs: list[str] = field(default_factory=list)
+
+    def bytes(self) -> dict[str, int]:
+        """How much each kind takes."""
+        return {
+            kind: sum(size_of(path) or size_of(path.with_name(path.name + _HIDDEN)) for path in paths) for kind, paths in self.paths.items()
+        }
+
+
+def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) -> dict[str, Any]:
+    """Removes what nobody needs.
+
+    Args:
+        keep: How many of the last runs stay whole, of each experiment.
+        days: How long unfinished work waits to be resumed.
+        dry_run: Only says what would go.
+
+    Returns:
+        `freed_bytes` in all and `bytes` and `number` by kind, `kept_runs`, and whether it was a `dry_run`.
+    """
+    for path in (ROOT / "cache").glob(f"*{_HIDDEN}"):  # an earlier clearing was killed: nothing it points to is gone
+        path.replace(path.with_suffix(""))
+    known = history.runs()
+    aliased = fetch.aliased_versions()
+    whole = _runs_that_stay(known, {version.run_id for version in aliased}, keep, days)
+    found = Rubbish(kept_runs=sorted(whole))
+    entries = _entries()
+    if not dry_run:
+        _hide(entries, whole)
+        whole |= _held()  # a run that has begun meanwhile took what was still in sight
+    needed = _folders_in_use(whole, entries)
+    found.paths = {
+        **_of_runs(whole, needed),
+        "cache": [path for path, folders in entries.items() if not folders or not folders <= needed],
+        "checkpoints": [path for path in _entries_of("checkpoints") if _old(path, days * 86_400) and not is_held(path)],
+        "models": _unreferenced("models", {version.tags.get(SHA256, "") for version in aliased} | _starts(known, whole)),
+        "previous": _unreferenced("previous", {f"{run.tags.get(PREVIOUS, '')}.parquet" for run in known if run.run_id in whole}),
+        "data": _unreferenced("data", {run.data_version for run in known if run.run_id in whole}),
+        "drafts": [path for path in _drafts() if _old(path, _STALE_S)],
+    }
+    sizes = found.bytes()
+    if not dry_run:
+        _remove(found, entries)
+    return {
+        "freed_bytes": sum(sizes.values()),
+        "bytes": sizes,
+        "number": {kind: len(paths) for kind, paths in found.paths.items()},
+        "kept_runs": found.kept_runs,
+        "dry_run": dry_run,
+    }
+
+
+def _runs_that_stay(known: Iterable[Record], aliased: set[str], keep: int, days: float) -> set[str]:
+    """Ids of the runs that stay whole."""
+    stay, last = set(aliased), dict[str, int]()
+    for run in known:  # newest first
+        last[run.experiment] = last.get(run.experiment, 0) + 1
+        folder = ROOT / run.run_id
+        worked = [path for path in (folder / "logs", folder / "artifacts") if path.exists()]
+        resumable = run.status in ("failed", "killed") and not all(_old(path, days * 86_400) for path in worked)
+        if last[run.experiment] <= keep or run.status == "running" or resumable:
+            stay.add(run.run_id)
+    here = {folder.name for folder in _run_folders()}
+    unknown = here - {run.run_id for run in known} - set(history.deleted_runs())  # of another store: whose they are can't be told
+    return stay | unknown | _held()
+
+
+def _starts(known: Iterable[Record], whole: set[str]) -> set[str]:
+    """Names of the fetched models whose weights runs that stay started from."""
+    return {Path(run.params.get("train.weights", "")).parent.name for run in known if run.run_id in whole}
+
+
+def _held() -> set[str]:
+    return {folder.name for folder in _run_folders() if is_held(folder)}
+
+
+def _entries() -> dict[Path, set[Path]]:
+    """The cache's entries, and the steps' folders that each points to."""
+    return {path: _folders_of(path) for path in sorted((ROOT / "cache").glob("*.json"))}
+
+
+def _folders_of(entry: Path) -> set[Path]:
+    try:
+        outputs = read_json(entry)
+    except (OSError, ValueError):
+        return set()
+    return {Path(output["uri"]).parent for output in outputs.values() if isinstance(output, Mapping) and output.get("uri")}
+
+
+def _hide(entries: Mapping[Path, set[Path]], whole: set[str]) -> None:
+    """Takes the entries of runs that do not stay out of sight, so that no run in progress takes one from now on."""
+    used = _keys_in_use(whole)
+    out = [path for path, folders in entries.items() if not (_is_used(path, used) or all(_run_of(folder) in whole for folder in folders))]
+    for path in out:
+        path.rename(path.with_name(path.name + _HIDDEN))
+    if out:
+        time.sleep(_GRACE_S)
+
+
+def _folders_in_use(whole: set[str], entries: Mapping[Path, set[Path]]) -> set[Path]:
+    """Steps' folders of the runs that stay, and those that they took from the cache."""
+    used = _keys_in_use(whole)
+    taken = {folder for path, folders in entries.items() if _is_used(path, used) for folder in folders}
+    return taken | {folder for folders in entries.values() for folder in folders if _run_of(folder) in whole}
+
+
+def _is_used(entry: Path, keys: set[str]) -> bool:
+    return any(entry.name.startswith(key) for key in keys)
+
+
+def _keys_in_use(whole: set[str]) -> set[str]:
+    files = [ROOT / run / "artifacts" / USED for run in whole]
+    return {key for path in files if path.exists() for key in read_json(path).values()}
+
+
+def _of_runs(whole: set[str], needed: set[Path]) -> dict[str, list[Path]]:
+    """Steps' folders and reports of the runs that do not stay."""
+    old = [folder for folder in _run_folders() if folder.name not in whole]
+    folders = [path for folder in old for path in folder.glob("artifacts/*/*")]
+    return {
+        "steps": [path for path in folders if path.absolute() not in needed],
+        "reports": [path for folder in old for path in [folder / "report.html"] if path.exists()],
+    }
+
+
+def _remove(found: Rubbish, entries: Mapping[Path, set[Path]]) -> None:
+    gone = set(found.paths["cache"])
+    for path in entries:
+        hidden = path.with_name(path.name + _HIDDEN)
+        if path in gone:
+            remove(hidden)
+            remove(path)
+        elif hidden.exists():
+            hidden.replace(path)
+    for kind in ("steps", "reports", "checkpoints", "models", "previous", "data", "drafts"):
+        for path in found.paths[kind]:
+            away = path.with_name(f".{path.name}.{os.getpid()}.gone")  # nobody finds half of it
+            path.rename(away)
+            remove(away)
+
+
+def _run_folders() -> list[Path]:
+    return [path for path in sorted(ROOT.glob("*")) if (path / "artifacts").is_dir() or (path / "logs").is_dir()]
+
+
+def _run_of(folder: Path) -> str:
+    """The run whose artifacts a step's folder belongs to: `runs/<run>/artifacts/<pipeline>/<step>`."""
+    return folder.parents[2].name if len(folder.parents) > 3 and folder.is_relative_to(ROOT.absolute()) else ""
+
+
+def _entries_of(name: str) -> list[Path]:
+    return [path for path in sorted((ROOT / name).glob("*")) if not path.name.startswith(".")]
+
+
+def _unreferenced(name: str, referenced: set[str]) -> list[Path]:
+    return [path for path in _entries_of(name) if path.name not in referenced and _old(path, 600)]
+
+
+def _drafts() -> list[Path]:
+    return [path for pattern in (".*.part", ".*.gone", ".kfp_cache_*.tmp") for path in ROOT.rglob(pattern)]
+
+
+def _old(path: Path, seconds: float) -> bool:
+    """Whether neither a file nor anything in a folder was written to for so long."""
+    newest = max((entry.lstat().st_mtime for entry in [path, *path.rglob("*")] if not entry.name.startswith(".nfs")), default=0.0)
+    return time.time() - newest > seconds

@@ -1,1 +1,0 @@
-"""The commands of `darkroom`, a file for each thing that they are about."""

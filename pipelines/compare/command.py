@@ -1,0 +1,136 @@
+"""Commands about runs that were."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from darkroom.system.errors import InputError
+from pipelines.options import Json
+from pipelines.terminal import visible
+
+_Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs: ids, their beginnings, `last`, or NAME@champion.")]
+_Best = Annotated[str, typer.Option(metavar="MEASURE", help="Best first by this measure, instead of newest first.")]
+_Where = Annotated[list[str] | None, typer.Option(metavar="CONDITION", help="Such as train.epochs>3 or accuracy>=0.9; repeatable.")]
+_Columns = Annotated[str, typer.Option(metavar="NAME,...", help="Facts, measures, settings as step.name, or tags.")]
+_Status = Annotated[str, typer.Option(help="running, finished, failed or killed.")]
+_Data = Annotated[str, typer.Option(metavar="VERSION", help="The data's version, or its beginning.")]
+_Since = Annotated[str, typer.Option(metavar="WHEN", help="A date, or an age such as 12h, 7d or 2w.")]
+
+
+def runs(
+    two: _Runs = None, best: _Best = "", where: _Where = None, columns: _Columns = "", experiment: str = "", status: _Status = "",
+    data: _Data = "", since: _Since = "", limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Lists runs; or with two of them, shows what differed and what it did to each measure.
+
+    Example: `darkroom runs --best f1_macro --where "train.epochs>=10"`, or `darkroom runs 3f2a last`
+    """
+    from pipelines.compare.listing import Choice
+
+    _open_store()
+    if two:
+        if len(two) != 2:
+            raise InputError(f"darkroom runs takes no run (a list) or two (a comparison), but {len(two)} came: {' '.join(two)}")
+        _compare(two[0], two[1], as_json)
+        return
+    _list(Choice(experiment, status, data, since, tuple(where or ()), best, limit), [name for name in columns.split(",") if name], as_json)
+
+
+def _open_store() -> None:
+    from pipelines.recover.recover import open_store
+
+    open_store(lambda text: print(visible(text), file=sys.stderr))
+
+
+def _list(choice: Any, asked: list[str], as_json: bool) -> None:
+    from pipelines.compare import listing
+
+    ordered = listing.choose(replace(choice, limit=max(choice.limit, 2)))
+    found, why = ordered[: choice.limit], ""
+    if not found:
+        print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
+    else:
+        names = listing.columns(found, asked, choice.best)
+        rows = [[listing.text(run, name) for name in names] for run in found]
+        console = Console(highlight=False)
+        shown = len(names) if asked or not console.is_terminal else _fitting(names, rows, console.width)
+        _print(console, names[:shown], [row[:shown] for row in rows])
+        if hidden := names[shown:]:
+            print(f"not shown, for want of room: {', '.join(hidden)} (--columns chooses)", file=sys.stderr)
+    if choice.best and len(ordered) > 1:
+        why = _why_best(ordered[1], ordered[0], choice.best)
+        print(visible(why), file=sys.stderr)
+    if as_json:
+        print(json.dumps({"runs": [listing.as_json(run) for run in found], "best": why}, ensure_ascii=False))
+
+
+def _why_best(second: Any, best: Any, measure: str) -> str:
+    from darkroom.system.faults import explain
+    from darkroom.system.secrets import redact
+    from pipelines.compare.compare import compare
+    from pipelines.compare.show import why_best
+
+    try:
+        return why_best(compare(second, best, only=measure), measure)
+    except Exception as error:  # such as an artifact store that is away: the list is there all the same
+        return f"what the best has over the next can't be told: {explain(error) or redact(str(error))[:300]}"
+
+
+def _compare(before: str, after: str, as_json: bool) -> None:
+    from pipelines import history
+    from pipelines.compare.compare import compare
+    from pipelines.compare.show import show
+
+    comparison = compare(history.find(before), history.find(after))
+    show(comparison, Console(highlight=False))
+    if as_json:
+        print(json.dumps(comparison.as_json(), ensure_ascii=False))
+
+
+def _fitting(names: list[str], rows: list[list[str]], width: int) -> int:
+    """How many columns, from the left, fit."""
+    used = 0
+    for number, name in enumerate(names):
+        used += max(len(name), *(len(row[number]) for row in rows)) + 2
+        if used > width + 2:
+            return max(1, number)
+    return len(names)
+
+
+def _print(console: Console, names: list[str], rows: list[list[str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(names):
+        numeric = all(_is_number(row[number]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal)
+    for row in rows:
+        table.add_row(*map(visible, row))
+    if not console.is_terminal:  # for a file or another program: nothing is cut
+        console.width = 10_000
+    console.print(table, markup=False)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace("-", "", 1).isdecimal() or not text
+
+
+def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000) -> None:
+    """Opens MLflow's pages on the store that the runs are tracked in.
+
+    Example: `darkroom ui --port 5001`
+    """
+    from darkroom.tracking.client import newest_table, shown, use_store
+
+    uri = use_store()
+    if uri.startswith(("http://", "https://")):
+        print(f"the runs are tracked on a server: open {newest_table(shown(uri))}")
+        return
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # a dozen processes for pages that Darkroom has no use for
+    print(f"MLflow on {uri}: {newest_table(f'http://127.0.0.1:{port}')} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    command = ["mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", *command])

@@ -1,0 +1,94 @@
+"""The settings of a run: read, completed, and with the version of the user's own evaluation set."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components import STEPS
+from darkroom.registry import registry
+from darkroom.runtime.step import config_of
+from darkroom.system.config import dump, read_params
+from darkroom.system.errors import InputError
+from darkroom.versions.data_version import check_source, data_version
+from darkroom.versions.repository import is_address, parse_address
+from pipelines.platform import SECTION, PlatformConfig, read_platform
+
+PARAMS = Path("params.yaml")
+RETRAIN = "retrain"  # the section that decides whether there is a run
+Params = dict[str, dict[str, Any]]
+
+
+def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
+    """The settings with the version of `evaluate.data` in `evaluate.data_version`, so that caches and keys know its content.
+
+    Args:
+        params: Settings, a section a step, complete.
+
+    Raises:
+        InputError: The set is not there, or is not the version that the settings name.
+    """
+    settings = {step: dict(section) for step, section in params.items()}
+    wanted, source = str(settings["evaluate"]["data_version"]), str(settings["evaluate"]["data"])
+    if not source:
+        if wanted:
+            raise InputError(
+                f"evaluate.data_version is {wanted!r}, but evaluate.data names no evaluation set: name one, or leave both empty"
+            )
+        return settings
+    check_source(Path(source))
+    found = data_version(Path(source))
+    if wanted not in ("", found):
+        raise InputError(
+            f"evaluate.data is {source}, which is now version {found}, not the {wanted} of evaluate.data_version: bring that version "
+            "back, or change the setting (then new models and old ones are judged on different images)"
+        )
+    settings["evaluate"]["data_version"] = found
+    return settings
+
+
+def model_name(settings: Mapping[str, Mapping[str, Any]], source: Path) -> str:
+    """What the model, and the experiment, are called: `register.name`, or else named after the source.
+
+    Raises:
+        InputError: It can't be a model's name.
+    """
+    name = str(settings["register"].get("name") or _source_name(source))
+    registry.check_name(name)
+    return name
+
+
+def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict[str, dict[str, Any]], PlatformConfig]:
+    """The settings of the steps, a section each and complete with defaults, and those of the platform.
+
+    Args:
+        overrides: Settings such as `train.epochs=3`, laid over the file's.
+        params: The file of settings.
+
+    Raises:
+        InputError: A setting is wrong.
+    """
+    sections = read_params(params, tuple(overrides))
+    platform = read_platform(sections.pop(SECTION, {}))
+    sections.pop(RETRAIN, None)  # it decides whether there is a run, not what it does
+    unknown = sorted(set(sections) - set(STEPS))
+    if unknown:
+        raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
+    return complete(sections), platform
+
+
+def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings of every step, checked and with defaults.
+
+    Raises:
+        InputError: A setting is wrong.
+    """
+    return {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
+
+
+def _source_name(source: Path) -> str:
+    if is_address(source):
+        return registry.safe_name(Path(parse_address(source).repository).name.removesuffix(".git"))
+    name = source.resolve().name
+    for ending in (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip"):
+        name = name.removesuffix(ending)
+    return registry.safe_name(name)

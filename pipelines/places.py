@@ -1,6 +1,0 @@
-"""Where runs leave what they make."""
-
-from pathlib import Path
-
-ROOT = Path("runs")  # a folder a run, and what runs share: `cache/`, `checkpoints/`, `data/`, `locks/`, `models/`, `previous/`
-OUTBOX = ROOT / "outbox"  # what waits for MLflow

@@ -1,0 +1,98 @@
+"""Commands about models."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.options import Json
+from pipelines.terminal import visible
+
+
+def models(name: Annotated[str, typer.Argument(help="A model; all where none is given.")] = "", as_json: Json = False) -> None:
+    """Shows registered models: versions, aliases, measures with their 95 % intervals, decisions and reasons.
+
+    Example: `darkroom models digits`
+    """
+    from pipelines.promote.models import overview
+
+    found = overview(name)
+    for model in found:
+        _show(model)
+    if not found:
+        print("the registry has no model yet: train one with `darkroom run`", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"models": found}, ensure_ascii=False))
+
+
+def promote(
+    version: Annotated[str, typer.Argument(metavar="NAME/VERSION", help="The version that is to be champion.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays with the model.")],
+    as_json: Json = False,
+) -> None:
+    """Makes a version the champion by hand.
+
+    Example: `darkroom promote digits/3 --reason "the only one without that bug"`
+    """
+    from pipelines.promote import models
+
+    _tell(models.promote(version, reason), as_json)
+
+
+def rollback(
+    name: Annotated[str, typer.Argument(help="The model.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays with the model.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Gives the alias `champion` back to the version that had it before; twice goes two steps back.
+
+    Example: `darkroom rollback digits --reason "worse in the field"`
+    """
+    from pipelines.promote import models
+
+    _tell(models.rollback(name, reason), as_json)
+
+
+def _tell(done: dict[str, Any], as_json: bool) -> None:
+    from pipelines.messages import by_hand, tell
+    from pipelines.progress import Progress
+
+    before = f", version {done['previous']} before" if done["previous"] else ""
+    print(f"champion of {done['name']} is version {done['version']}{before if done['moved'] else ', as it was already'}")
+    if done["moved"]:
+        tell(by_hand(done), Progress())
+    if as_json:
+        print(json.dumps(done, ensure_ascii=False))
+
+
+def _show(model: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, title=escape(model["name"]), title_justify="left", title_style="bold")
+    for heading in ("version", "alias", "data", "variant", "accuracy", "f1_macro"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("decision", ratio=1)
+    for version in model["versions"]:
+        table.add_row(
+            str(version["version"]),
+            ", ".join(version["aliases"]),
+            version["data_version"][:8],
+            version["variant"],
+            _with_limits(version["metrics"].get("accuracy", {})),
+            _with_limits(version["metrics"].get("f1_macro", {})),
+            escape(visible(". ".join(text for text in (_decision(version), version["by_hand"]) if text))),
+        )
+    Console(highlight=False).print(table)
+
+
+def _decision(version: dict[str, Any]) -> str:
+    return f"{version['decision']}: {version['reason']}" if version["decision"] else "not settled: the run that made it was stopped"
+
+
+def _with_limits(measure: dict[str, float]) -> str:
+    if not measure:
+        return ""
+    limits = f" ({measure['low']:.3f} to {measure['high']:.3f})" if "low" in measure else ""
+    return f"{measure['value']:.4f}{limits}"

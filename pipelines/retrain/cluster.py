@@ -1,0 +1,119 @@
+"""What the first and the last task of the retraining pipeline do, in a container of their own."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from darkroom.outcome import read_outcome
+from darkroom.registry import fetch
+from darkroom.registry.registry import DECISION, MODEL_NAME, MODEL_VERSION, REASON
+from darkroom.runtime.notify import notify
+from darkroom.system.config import parse
+from darkroom.system.processes import HOST, PID, kubeflow_tags
+from darkroom.tracking import runs
+from darkroom.tracking.leases import ASKS, CLAIM, claim, withdraw
+from darkroom.tracking.log import set_run_tags
+from darkroom.versions.data_version import data_version
+from darkroom.volume import VOLUME
+from pipelines.messages import ending
+from pipelines.params import RETRAIN, complete, frozen
+from pipelines.plan import Plan
+from pipelines.platform import read_platform
+from pipelines.retrain.decide import START, Decision, RetrainConfig, decide, tags_of, waiting
+from pipelines.retrain.warm_start import warm_start
+
+
+class Planned(NamedTuple):
+    """What `plan` hands on.
+
+    Attributes:
+        action: `train`, `nothing` or `wait`.
+        data_version: Hash of the data.
+        previous: File of the earlier assignment to splits that is continued, or empty.
+        train: Settings of `train`; a warm start names the weights in them.
+        claim: The run that holds the work, or empty.
+    """
+
+    action: str
+    data_version: str
+    previous: str
+    train: dict[str, Any]
+    claim: str
+
+    def write(self, **paths: str) -> None:
+        """Writes values, named like these, where Kubeflow reads outputs from."""
+        for name, path in paths.items():
+            value = getattr(self, name)
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(value if isinstance(value, str) else json.dumps(value))
+
+
+def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[str, dict[str, Any]], force: bool) -> Planned:
+    """Decides whether there is reason to train; where there is, a run in MLflow claims the work until `close` ends it.
+
+    Args:
+        data: Where the images are.
+        name: The model's name.
+        config: Settings of `retrain`, plain.
+        params: Settings of the steps, a section each.
+        force: Whether to train though nothing changed.
+    """
+    runs.use_store()
+    settings, now = parse(RetrainConfig, RETRAIN, config), datetime.now(UTC)
+    params = frozen(complete(params))  # Kubeflow has made floats of the integers
+    plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
+    decision = decide(plan, settings, force=force, now=now)
+    claimed = ""
+    if decision.action == "train":
+        decision, claimed = _claim(plan, settings, decision, now)
+    print(f"plan: {decision.message}", flush=True)
+    if decision.action != "train":
+        return Planned(decision.action, plan.version, "", plan.params["train"], "")
+    place = _shared_place()
+    if place is None:
+        print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
+        return Planned("train", plan.version, "", plan.params["train"], claimed)
+    previous = fetch.previous_assignment(name, plan.version, place / "previous") if params["split"].get("previous") == "champion" else None
+    if settings.start == "champion":
+        plan, start = warm_start(plan, place / "models")
+        print(f"plan: {start.message}", flush=True)
+        set_run_tags(claimed, {START: start.start})
+    return Planned("train", plan.version, str(previous or ""), plan.params["train"], claimed)
+
+
+def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:
+    """The run that holds the work, whose owner is the run on Kubeflow, not this process; or who has it already."""
+    cluster = kubeflow_tags()
+    owner = {HOST: f"kubeflow run {next(iter(cluster.values()), 'unknown')}", PID: ""}
+    tags = {**tags_of(decision, config, now), **cluster, **owner, CLAIM: ASKS}
+    run_id = runs.start_run(plan.name, f"retraining {decision.key[:8]}", plan.params, tags, str(plan.source), plan.version)
+    if other := claim(run_id, plan.name, decision.key):
+        withdraw(run_id)
+        return waiting(decision.key, other.who()), ""
+    return decision, run_id
+
+
+def _shared_place() -> Path | None:
+    """A folder that the other steps see too: the volume, or on one machine the folder of the runs."""
+    if root := os.environ.get(VOLUME, ""):
+        return Path(root)
+    return None if kubeflow_tags() else Path("runs").absolute()
+
+
+def close(claimed: str, outcome: str) -> None:
+    """Ends the run that held the work, and tells the webhook what came of it.
+
+    Args:
+        claimed: The run.
+        outcome: What `register` wrote.
+    """
+    result = read_outcome(Path(outcome))
+    model = result["model"]
+    tags = {MODEL_NAME: model["name"], MODEL_VERSION: str(model["version"]), DECISION: result["decision"], REASON: result["reason"]}
+    set_run_tags(claimed, tags)
+    runs.finish_run(claimed, "FINISHED")
+    known = {"run_id": result.get("run_id") or claimed, "report": "report.html of the run in MLflow", "data_version": ""}
+    if problem := notify(ending({**result, **known})):
+        print(f"note: {problem}", flush=True)

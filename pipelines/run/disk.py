@@ -1,0 +1,152 @@
+"""Room: how much disk a run needs, told before it starts.
+
+What an earlier run of the same data and settings of a step left is the best estimate of what that step leaves now. For
+the rest there are factors, measured on the sample's 1,797 digits and on 1,125 photographs (see the constants).
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from darkroom.system.errors import InputError
+from darkroom.tracking.log import Params, as_texts
+from darkroom.versions.code import code_version
+from darkroom.versions.environment import CODE
+from pipelines import history
+from pipelines.history import Record
+from pipelines.paths import ROOT
+from pipelines.sizes import in_units, size_of
+
+DISK = "darkroom.disk_bytes"  # tag of a run: what each of its steps left, as JSON
+BYTES_A_ROW = 250  # tables of five steps, an image a row, and the frame of a packed image
+WEIGHTS_BYTES = {"small_cnn": 5_000_000}  # of 32-bit weights
+MODEL_FACTOR = 12  # weights in all: two models with their graphs, checkpoints (moments, averages), MLflow's copies of both
+REPORT_BYTES = 6_000_000  # reports, figures and pictures, here and in MLflow
+COPY_BYTES = 40_000  # of a copy that `augment` makes, at 256 px
+SCRATCH_BYTES = 2**30  # above this, decoded pixels stand in a scratch file (see `darkroom.training.examples`)
+_USUAL_SIDE_PX = 64
+_FILE_BYTES = 30_000  # of a photograph in an archive
+_CLOSE = 1.25  # a run that leaves less than a quarter of its need free is warned of
+
+
+@dataclass(frozen=True)
+class Need:
+    """How much a run will take.
+
+    Attributes:
+        parts: Bytes by what takes them.
+        basis: What the figures rest on.
+    """
+
+    parts: Mapping[str, int]
+    basis: str
+
+    @property
+    def total(self) -> int:
+        """All of it, in bytes."""
+        return sum(self.parts.values())
+
+
+def estimate(source: Path, version: str, params: Params) -> Need:
+    """What a run will take on the disk.
+
+    Args:
+        source: Where its data is.
+        version: Hash of the data; the MLflow store is asked for earlier runs on it.
+        params: Its settings, a section a step.
+    """
+    earlier = [run for run in history.runs(data_version=version) if DISK in run.tags]
+    number, size = _count(source)
+    weights = _weights_bytes(str(params["train"]["architecture"]))
+    parts = {
+        "images": size + BYTES_A_ROW * number,
+        "copies": _copies(params, number, size),
+        "models": MODEL_FACTOR * weights,
+        "reports": REPORT_BYTES,
+        "decoded pixels": _pixels(params, number),
+    }
+    basis = f"estimated from {number} files of {in_units(size)}"
+    for part, step in (("images", "ingest"), ("copies", "augment")):
+        left = _left(earlier, step, params[step])
+        if left is not None:
+            parts[part], basis = left, "as earlier runs of this data took"
+    return Need({part: size for part, size in parts.items() if size}, basis)
+
+
+def judge(need: Need, free: int, place: Path) -> str:
+    """Compares a need with what is free.
+
+    Args:
+        need: Of a run.
+        free: Bytes that are free.
+        place: Where, for the message.
+
+    Returns:
+        A warning where it is close, else nothing.
+
+    Raises:
+        InputError: There is less than the run needs.
+    """
+    listed = ", ".join(f"{part} {in_units(size)}" for part, size in need.parts.items())
+    sentence = f"the run needs about {in_units(need.total)} of disk ({listed}; {need.basis}), and {in_units(free)} are free under {place}"
+    if need.total > free:
+        raise InputError(f"{sentence}: make room, for example with `darkroom gc`")
+    return f"note: {sentence}: that is close" if need.total * _CLOSE > free else ""
+
+
+def free_bytes(place: Path) -> int:
+    """What is free where a folder stands or will stand."""
+    while not place.exists():
+        place = place.absolute().parent
+    return shutil.disk_usage(place).free
+
+
+def used_bytes(folder: Path) -> str:
+    """What each step of a run left in its folder, as the tag `DISK` keeps it."""
+    sizes: dict[str, int] = {}
+    for path in (folder / "artifacts").glob("*/*"):
+        step = path.name.replace("-component", "").replace("-", "_")
+        sizes[step] = sizes.get(step, 0) + size_of(path)
+    return json.dumps(sizes, sort_keys=True)
+
+
+def _left(earlier: list[Record], step: str, section: Mapping[str, Any]) -> int | None:
+    """What a step with these settings left in an earlier run: nothing more is needed where it is still here."""
+    settings = as_texts({step: section})
+    for run in earlier:
+        size = json.loads(run.tags[DISK]).get(step)
+        if size is not None and all(run.params.get(name) == value for name, value in settings.items()):
+            here = any((ROOT / run.run_id / "artifacts").glob(f"*/{step}-component"))
+            return 0 if here and run.tags.get(CODE + step, "") == code_version(step) else int(size)
+    return None
+
+
+def _count(source: Path) -> tuple[int, int]:
+    """Files, and their bytes; of an archive its own bytes: images hardly shrink."""
+    if source.is_file():
+        return 1 + source.stat().st_size // _FILE_BYTES, source.stat().st_size
+    sizes = [path.stat().st_size for path in source.rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def _copies(params: Params, number: int, size: int) -> int:
+    config = params["augment"]
+    most = min(int(config["max_copies"]), number * int(config["max_copies_per_image"]))
+    return most * min(COPY_BYTES, 4 * size // max(1, number))
+
+
+def _pixels(params: Params, number: int) -> int:
+    side = params["train"]["side_px"]
+    size = number * 3 * (_USUAL_SIDE_PX if side == "auto" else int(side)) ** 2
+    return size if size > SCRATCH_BYTES else 0
+
+
+def _weights_bytes(architecture: str) -> int:
+    if architecture in WEIGHTS_BYTES:
+        return WEIGHTS_BYTES[architecture]
+    from torchvision.models import get_model_weights  # takes seconds, so only where it must
+
+    return 4 * max(int(weights.meta["num_params"]) for weights in get_model_weights(architecture))

@@ -1,0 +1,213 @@
+"""`darkroom run --runner docker`: every step in a container of the image that `make image` built.
+
+kfp's `DockerRunner` drives the DAG; `pipelines.run.containers` runs the containers. A step sees the project's folder and the
+data at the paths that they have outside, works as the user who started the run, reaches the network that this machine
+reaches (the MLflow server may be on it), and gets the memory, shared memory and GPUs of the `platform` section.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.types import DeviceRequest, Mount
+from kfp import local
+from kfp.dsl.graph_component import GraphComponent
+from kfp.local import docker_task_handler
+from kfp.local.status import Status
+
+from darkroom.system.errors import InputError
+from darkroom.system.processes import OWNER, STDIN
+from darkroom.tracking.runs import tracking_uri
+from darkroom.versions.repository import is_address
+from pipelines.platform import PlatformConfig
+from pipelines.run.containers import ENGINE_ERRORS, Limits, follow, one_line, run_step
+from pipelines.run.image import CODE_LABEL, LOCK_LABEL, code_hash, recorded
+
+_PASSED_ON = (
+    "MLFLOW_",
+    "DARKROOM_",
+    "AWS_",
+    "GIT_USERNAME",
+    "GIT_PASSWORD",
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+)  # beginnings of variables that the steps get
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+_NVIDIA = "nvidia.com/gpu"
+_TRY = "import os, sys; os.access('.', os.W_OK) or sys.exit('it may not write there')"
+
+
+@dataclass(frozen=True)
+class Containers:
+    """Runs a pipeline's steps in containers; see `pipelines.run.local.Runner`.
+
+    Attributes:
+        client: The engine.
+        image: The image's id.
+        environment: Names what lies below the code in the image: the code is in the cache's keys by itself.
+        limits: What a container may use.
+        options: What `docker.containers.create` takes, the environment apart.
+    """
+
+    client: docker.DockerClient
+    image: str
+    environment: str
+    limits: Limits
+    options: Mapping[str, Any] = field(repr=False)
+
+    @contextlib.contextmanager
+    def ready(self, pipeline: GraphComponent) -> Iterator[local.DockerRunner]:
+        """Names the image in the pipeline, and puts the handler of containers in the place of kfp's, while the block runs."""
+        containers = [executor["container"] for executor in pipeline.pipeline_spec.deployment_spec["executors"].values()]
+        names = [container["image"] for container in containers]
+        theirs = docker_task_handler.DockerTaskHandler
+        docker_task_handler.DockerTaskHandler = self._handler
+        for container in containers:
+            container["image"] = self.environment
+        try:
+            yield local.DockerRunner(environment=_environment(), **self.options)
+        finally:
+            docker_task_handler.DockerTaskHandler = theirs
+            for container, name in zip(containers, names, strict=True):
+                container["image"] = name
+
+    def _handler(self, full_command: list[str], runner: local.DockerRunner, env_vars: dict[str, str], **_: Any) -> "_Handler":
+        return _Handler(self, full_command, {**runner.container_run_args, "environment": env_vars})
+
+
+@dataclass(frozen=True)
+class _Handler:
+    """What kfp makes for each task, and runs."""
+
+    containers: Containers
+    command: list[str]
+    options: dict[str, Any] = field(repr=False)
+
+    def run(self) -> Status:
+        one = self.containers
+        done = run_step(one.client, one.image, self.command, one.limits, **self.options)
+        return Status.SUCCESS if done else Status.FAILURE
+
+
+def containers(source: Path, params: Mapping[str, Mapping[str, Any]], platform: PlatformConfig) -> Containers:
+    """Makes sure that steps can run in containers.
+
+    Args:
+        source: Where the data is.
+        params: Settings, a section a step.
+        platform: Image, memory, shared memory, CPUs and accelerators.
+
+    Raises:
+        InputError: No engine answers, there is no image or it holds other code, or a container can't be started.
+    """
+    client = _engine()
+    image = _image(client, platform)
+    limits = Limits(num_bytes(platform.memory_limit), int(platform.shared_memory_gib * 2**30))
+    options = {
+        "mounts": _mounts(source, params),
+        "working_dir": str(Path.cwd()),
+        "user": f"{os.getuid()}:{os.getgid()}",
+        "group_add": [str(group) for group in os.getgroups()],
+        "network_mode": "host",
+        "labels": {"darkroom.project": str(Path.cwd())},
+        **_resources(platform, limits),
+        **_security(client),
+    }
+    _try_out(client, image.id, options)
+    layers = "\n".join(image.attrs["RootFS"]["Layers"][:-1])
+    return Containers(client, image.id, f"darkroom-{hashlib.sha256(layers.encode()).hexdigest()}", limits, options)
+
+
+def num_bytes(quantity: str) -> int:
+    """The number of a Kubernetes quantity of memory, such as `4Gi` or `500M`; 0 where it is empty."""
+    if not quantity:
+        return 0
+    number, unit = quantity.rstrip("EPTGMKi"), quantity.lstrip("0123456789")
+    factor = 2 ** (10 * (list(_UNITS).index(unit[0]) + 1)) if unit.endswith("i") else _UNITS.get(unit, 1)
+    return int(number) * factor
+
+
+def _engine() -> docker.DockerClient:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except ENGINE_ERRORS as error:
+        address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        reason = one_line(error)
+        raise InputError(f"no Docker engine answers at {address} ({reason}): start it, or run without --runner docker") from None
+    return client
+
+
+def _image(client: docker.DockerClient, platform: PlatformConfig) -> Any:
+    """The image, which is there and holds the code of this folder."""
+    name = platform.image or recorded()
+    try:
+        image = client.images.get(name)
+    except ENGINE_ERRORS as error:
+        remedy = f"`docker pull {name}`" if platform.image else "run `make image`"
+        raise InputError(f"the Docker engine has no image {name} ({one_line(error)}): {remedy}") from None
+    labels = image.labels
+    if labels.get(CODE_LABEL) != code_hash(labels.get(LOCK_LABEL, "requirements.lock")):
+        further = f", push it, and name it in platform.image instead of {name}" if platform.image else ""
+        raise InputError(f"the code has changed since the image {name[:19]} was built: run `make image`{further}")
+    return image
+
+
+def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount]:
+    """The project's folder and the tracking database to work in; the data and files that settings name to read from."""
+    uri = tracking_uri()
+    writable = {Path.cwd()}
+    if uri.startswith("sqlite:///"):
+        writable.add(Path(uri.removeprefix("sqlite:///")).absolute().parent)
+    named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
+    own = params.get("evaluate", {}).get("data", "")
+    sources = [place for place in (source, *([Path(own)] if own else [])) if not is_address(place)]
+    readable = {found for path in (*sources, *named) for found in (path.absolute(), path.resolve())} - writable
+    places = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}
+    return [Mount(str(path), str(path.resolve()), type="bind", read_only=read_only) for path, read_only in places.items()]
+
+
+def _resources(platform: PlatformConfig, limits: Limits) -> dict[str, Any]:
+    options: dict[str, Any] = {"shm_size": limits.shared_memory_bytes}
+    if limits.memory_bytes:
+        options |= {"mem_limit": limits.memory_bytes, "memswap_limit": limits.memory_bytes}
+    if platform.cpu_limit:
+        milli = platform.cpu_limit.endswith("m")
+        options["nano_cpus"] = int(platform.cpu_limit[:-1]) * 10**6 if milli else int(float(platform.cpu_limit) * 10**9)
+    if platform.accelerator_count:
+        if platform.accelerator_type != _NVIDIA:
+            raise InputError(
+                f"platform.accelerator_type is {platform.accelerator_type!r}: --runner docker passes on {_NVIDIA} only; "
+                "set platform.accelerator_count to 0"
+            )
+        options["device_requests"] = [DeviceRequest(count=platform.accelerator_count, capabilities=[["gpu"]])]
+    return options
+
+
+def _security(client: docker.DockerClient) -> dict[str, Any]:
+    """No new privileges; where SELinux confines containers, they may read the user's files without relabelling them."""
+    confined = any("selinux" in option for option in client.info().get("SecurityOptions") or [])
+    return {"security_opt": ["no-new-privileges", *(["label=disable"] if confined else [])]}
+
+
+def _try_out(client: docker.DockerClient, image: str, options: Mapping[str, Any]) -> None:
+    """Starts a container as the steps will: what the engine can't give is said before the run begins."""
+    printed: list[str] = []
+    try:
+        ending = follow(client, image, ["python", "-c", _TRY], printed.append, **options)
+    except ENGINE_ERRORS as error:
+        raise InputError(f"Docker can't start a container as the settings of `platform` ask: {one_line(error)}") from None
+    if ending.status != 0:
+        last = printed[-1] if printed else f"it ended with status {ending.status}"
+        raise InputError(f"a container of the image {image[:19]} can't work in {Path.cwd()} as user {options['user']}: {last}")
+
+
+def _environment() -> dict[str, str]:
+    passed_on = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    return {**passed_on, OWNER: STDIN}

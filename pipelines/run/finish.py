@@ -1,0 +1,127 @@
+"""The end of a run, well or not: what is kept, what MLflow is told, and what waits where MLflow can't be reached."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darkroom.runtime.step import CHECKPOINTS
+from darkroom.system import processes
+from darkroom.system.faults import explain
+from darkroom.system.files import read_json, whole, write_json
+from darkroom.system.secrets import redact
+from darkroom.tracking import context, outbox, outbox_file, runs, step_run
+from darkroom.tracking.client import client
+from darkroom.tracking.log import set_run_tags
+from pipelines import history
+from pipelines.paths import OUTBOX, ROOT
+from pipelines.recover.bundle import send_bundle, write_bundle
+from pipelines.run import disk
+from pipelines.run.local import Execution
+
+if TYPE_CHECKING:
+    from pipelines.plan import Plan
+    from pipelines.view import Listener
+
+
+def prepare(run_id: str) -> None:
+    """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
+    os.environ["MLFLOW_RUN_ID"] = run_id
+    os.environ[processes.OWNER] = json.dumps(processes.owner_tags())
+    os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
+    os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    outbox.reach()
+    with outbox.needing():
+        os.environ[context.KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
+
+
+def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> dict[str, Any]:
+    """Keeps what a person looks for under the run's folder, and tracks what the steps could not.
+
+    Args:
+        plan: What was run.
+        run_id: The run.
+        folder: Its folder.
+        execution: What its steps left.
+        view: Is told what MLflow refused for good.
+
+    Returns:
+        The run's outcome, as `darkroom run --json` prints it.
+
+    Raises:
+        AwayError: MLflow does not answer.
+    """
+    with whole(folder / "report.html") as draft:
+        shutil.copyfile(execution.outputs["report"].path, draft)
+    outbox.reach()
+    for note in outbox.deliver_left(OUTBOX).refusals():
+        view.note(f"note: {note}")
+    with outbox.needing():
+        return _conclude(plan, run_id, folder, execution)
+
+
+def finish(run_id: str, view: "Listener") -> None:
+    """Ends a run that went well."""
+    runs.finish_run(run_id, "FINISHED")
+    if number := _waiting():
+        view.note(f"note: {number} entries for MLflow wait in {OUTBOX}/: the next run or `darkroom sync` delivers them")
+
+
+def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
+    """Ends a run that failed or was stopped, and leaves what tells why; whatever goes wrong in that, the first error is told.
+
+    Args:
+        plan: What was run.
+        run_id: The run.
+        folder: Its folder.
+        error: What ended it; gets notes about what a person can do.
+    """
+    try:
+        _fail(plan, run_id, folder, error)
+    except Exception as second:  # such as the same full disk
+        error.add_note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
+    if number := _waiting():
+        go_on = f"`darkroom resume {run_id[:8]}`"
+        error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, {go_on} delivers them first")
+
+
+def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
+    reason = redact(f"{type(error).__name__}: {error}")
+    write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
+    bundle = None
+    if not isinstance(error, KeyboardInterrupt):
+        facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
+        bundle = write_bundle(folder, facts, plan.params, error)
+        error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
+    for note in outbox.deliver_left(OUTBOX).refusals():
+        error.add_note(f"note: {note}")
+    runs.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
+    if bundle:
+        send_bundle(outbox.here(), run_id, bundle)
+    outbox.settle()
+
+
+def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+    finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
+    for step, how in execution.steps.items():
+        if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
+            section = plan.params[step.removesuffix("_pruned")]
+            step_run.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
+    outcome = {
+        "run_id": run_id,
+        "experiment": plan.name,
+        "data_version": plan.version,
+        **read_json(Path(execution.outputs["outcome"].path)),
+        "report": str(folder / "report.html"),
+        "steps": execution.steps,
+    }
+    set_run_tags(run_id, {disk.DISK: disk.used_bytes(folder)})
+    write_json(folder / "outcome.json", outcome)
+    return outcome
+
+
+def _waiting() -> int:
+    """How many entries of this run's processes, and of others in this project, wait."""
+    return sum(len(outbox_file.peek(path)) for path in outbox_file.paths(OUTBOX))

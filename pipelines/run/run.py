@@ -1,0 +1,189 @@
+"""One run of the training pipeline on this machine, from settings to the outcome."""
+
+import hashlib
+import os
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from darkroom.registry import fetch
+from darkroom.registry.registry import PREVIOUS
+from darkroom.runtime.step import config_of
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.system.locks import hold_run, wait_for
+from darkroom.tracking import leases, runs
+from darkroom.tracking.leases import ASKS, CLAIM, KEY, TakenError
+from darkroom.tracking.log import as_texts
+from darkroom.versions.data_version import difference
+from pipelines import history
+from pipelines.paths import ROOT
+from pipelines.plan import Plan, key_of
+from pipelines.recover.recover import check_clock, end_dead, open_store
+from pipelines.run import disk, finish
+from pipelines.run.deliver import Courier
+from pipelines.run.local import PROCESSES, Runner, execute
+from pipelines.view import Listener
+
+
+def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES) -> dict[str, Any]:
+    """Runs the training pipeline and tracks it as one MLflow run.
+
+    Args:
+        plan: What to run.
+        view: Is told what happens.
+        pipeline: The pipeline; the training pipeline where none is given.
+        runner: How its steps are run.
+
+    Returns:
+        The run's outcome, as `darkroom run --json` prints it.
+
+    Raises:
+        InputError: A step found a mistake of the user's.
+        StepFailedError: A step failed for another reason.
+        TakenError: The plan's run asks, and another one does the same.
+    """
+    if message := difference(plan.source, plan.version):
+        view.note(f"note: {message}")
+    make_ready(view)
+    need = disk.estimate(plan.source, plan.version, plan.params)
+    if message := disk.judge(need, disk.free_bytes(ROOT), ROOT):
+        view.note(message)
+    with alone(plan, view):
+        end_dead(view.note)  # one that was waited for may have been killed
+        previous = assignment(plan)
+        run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **plan.tags}))
+        with hold_run(ROOT / run_id):
+            outcome = carry_out(plan, previous, run_id, view, pipeline, runner)
+        end_dead(view.note)  # also a step that a killed run began with its last breath
+        return outcome
+
+
+def _start(plan: Plan) -> str:
+    """Starts the run in MLflow; one that asks is taken back where another does the same."""
+    tags = {KEY: key_of(plan), **plan.tags}
+    run_id = runs.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
+    if tags.get(CLAIM) == ASKS and (other := leases.claim(run_id, plan.name, tags[KEY])):
+        leases.withdraw(run_id)
+        raise TakenError(other)
+    return run_id
+
+
+def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
+    """Waits until no other process of this checkout does the same work, whose results then come from the cache.
+
+    A run that asks (see `darkroom.tracking.leases`) does not wait: it gives way.
+    """
+    if plan.tags.get(CLAIM) == ASKS:
+        return nullcontext()
+    return wait_for(ROOT / "locks" / key_of(plan), f"process {os.getpid()}", view.note)
+
+
+def make_ready(view: Listener) -> None:
+    """Opens the store, delivers what waited for it, and ends what a killed process left there as running.
+
+    Raises:
+        InputError: The store can't be used.
+    """
+    open_store(view.note)
+    check_clock(view.note)
+
+
+def carry_out(
+    plan: Plan, previous: Path | None, run_id: str, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES
+) -> dict[str, Any]:
+    """Carries out a run that MLflow knows already and the caller holds, and ends it in MLflow.
+
+    Args:
+        plan: What to run.
+        previous: The earlier assignment to splits that is continued, or none.
+        run_id: The run.
+        view: Is told what happens.
+        pipeline: The pipeline; the training pipeline where none is given.
+        runner: How its steps are run.
+
+    Raises:
+        InputError: A step found a mistake of the user's.
+        StepFailedError: A step failed for another reason.
+    """
+    from pipelines.training import training
+
+    folder = ROOT / run_id
+    arguments = {
+        "data": plan.shown_source,
+        "data_version": plan.version,
+        "name": plan.name,
+        "previous": str(previous or ""),
+        **plan.params,
+        "params": plan.params,
+    }
+    places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
+    try:
+        finish.prepare(run_id)
+        execution = execute(pipeline or training, arguments, **places, view=Courier(view), runner=runner)
+        outcome = finish.conclude(plan, run_id, folder, execution, view)
+    except BaseException as error:
+        finish.fail(plan, run_id, folder, error)
+        raise
+    finish.finish(run_id, view)
+    return outcome
+
+
+def find_run(name: str) -> Path:
+    """The folder of a run on this machine.
+
+    Args:
+        name: A run's id, the beginning of one, or `last`.
+
+    Raises:
+        InputError: No run, or more than one, is meant.
+    """
+    folders = sorted((path for path in ROOT.glob("*/logs")), key=lambda path: path.stat().st_ctime_ns)
+    known = [path.parent for path in folders]
+    if not known:
+        raise InputError(f"there is no run under {ROOT}/: start one with `darkroom run`")
+    found = known[-1:] if name == "last" else [path for path in known if path.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    newest = ", ".join(path.name[:8] for path in known[-5:])
+    raise InputError(f"{name!r} means {len(found)} runs under {ROOT}/: name one, or `last`; the newest are {newest}")
+
+
+def assignment(plan: Plan) -> Path | None:
+    """The earlier assignment to splits that a plan continues, as a file named by its content, or none.
+
+    Raises:
+        InputError: `split.previous` names a file that is not there.
+    """
+    place = ROOT / "previous"
+    if plan.previous:
+        return None if plan.previous == "none" else place / f"{plan.previous}.parquet"
+    setting = plan.params["split"].get("previous", "champion")
+    if setting == "none":
+        return None
+    if setting == "champion":
+        return fetch.previous_assignment(plan.name, plan.version, place)
+    source = Path(setting)
+    if not source.is_file():
+        raise InputError(f"split.previous is {setting!r}: there is no such file; give a table of splits, `champion` or `none`")
+    target = place / f"{hashlib.sha256(source.read_bytes()).hexdigest()}.parquet"
+    if not target.exists():
+        with whole(target) as draft:
+            shutil.copyfile(source, draft)
+    return target
+
+
+def _run_name(plan: Plan) -> str:
+    """What a person tells the run by among others: the settings that are not the default.
+
+    Those that are new since the run before come first: a list of runs shows but the beginning of a name.
+    """
+    defaults = {step: dump(config_of(step, {})) for step in plan.params}
+    default = as_texts(defaults)
+    changed = {name: value for name, value in as_texts(plan.params).items() if value != default.get(name) and name != "register.name"}
+    before = history.newest(plan.name)
+    ordered = sorted(changed, key=lambda name: before is not None and before.params.get(name) == changed[name])
+    return ", ".join(f"{name}={changed[name]}" for name in ordered)[:200] or "default settings"

@@ -1,0 +1,190 @@
+"""The training pipeline for a cluster: the same steps, with image, resources, secrets and volume from the platform settings.
+
+`compile_pipeline` writes the YAML that Kubeflow runs. Nothing of the platform is an argument of a step, so nothing of it
+decides whether the cache answers, except the image.
+"""
+
+import inspect
+import itertools
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import compiler, components, dsl, kubernetes
+from kfp.dsl.graph_component import GraphComponent
+from kfp.dsl.pipeline_context import Pipeline
+from kfp.dsl.pipeline_task import PipelineTask
+
+from darkroom.runtime.step import CHECKPOINTS, CODE_VERSION
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.system.processes import KUBEFLOW_RUN
+from darkroom.versions.code import code_version
+from darkroom.volume import VOLUME
+from pipelines.platform import PlatformConfig, is_digest
+from pipelines.submit.exit_task import ending_component
+from pipelines.training import training
+
+PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
+TRAINING = {"train", "prune"}  # steps that an accelerator helps, and that keep checkpoints
+_RUN_LABEL = "metadata.labels['pipeline/runid']"
+CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits
+
+
+def compile_pipeline(
+    output: Path, platform: PlatformConfig, arguments: Mapping[str, Any], pipeline: GraphComponent = training, *, caching: bool = True
+) -> None:
+    """Writes the pipeline as YAML; the same inputs give the same bytes.
+
+    Args:
+        output: The file, which ends in `.yaml`.
+        platform: Where and how the steps run.
+        arguments: Values that a run has where it is started without its own, by the names of the pipeline's parameters.
+        pipeline: The training pipeline, or the retraining pipeline.
+        caching: Whether the steps may be taken from the cluster's cache.
+
+    Raises:
+        InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false.
+    """
+    with tempfile.TemporaryDirectory() as place, whole(output) as draft:
+        written = Path(place) / "pipeline.yaml"
+        compiler.Compiler().compile(cluster_pipeline(platform, arguments, pipeline, caching=caching), str(written))
+        components.load_component_from_file(str(written))  # what Kubeflow's own loader refuses is not kept
+        draft.write_text(_without_heading(written.read_text()))
+
+
+def _without_heading(text: str) -> str:
+    """Leaves out kfp's comment at the top: it prints dictionaries in another order each time."""
+    lines = text.splitlines(keepends=True)
+    return "".join(itertools.dropwhile(lambda line: line.startswith("#"), lines))
+
+
+def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The arguments that the settings decide, so that a run started on Kubeflow's page asks for the data and a name alone."""
+    return {**settings, "params": settings, "previous": ""}
+
+
+def cluster_pipeline(
+    platform: PlatformConfig, arguments: Mapping[str, Any], pipeline: GraphComponent = training, *, caching: bool = True
+) -> GraphComponent:
+    """The pipeline, with every task placed on the platform, and a last task that reports how it ended."""
+    check_image(platform)
+
+    signature = inspect.signature(pipeline.pipeline_func)
+
+    def on_cluster(*values: Any) -> None:
+        channels = dict(zip(signature.parameters, values, strict=True))
+        ending = ending_component(name=channels["name"], run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, endpoint=platform.endpoint)
+        with dsl.ExitHandler(ending.set_display_name("ending").set_caching_options(False), name="training"):
+            pipeline.pipeline_func(**channels)  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
+        for task in Pipeline.get_default_pipeline().tasks.values():
+            _place(task, platform, final=task is ending, continuing=pipeline is not training)
+            if not caching:
+                task.set_caching_options(False)
+
+    parameters = [_with_default(parameter, arguments) for parameter in signature.parameters.values()]
+    on_cluster.__signature__ = signature.replace(parameters=parameters, return_annotation=signature.empty)  # type: ignore[attr-defined]
+    on_cluster.__doc__ = pipeline.pipeline_func.__doc__
+    placed: GraphComponent = dsl.pipeline(name=pipeline.name, description=pipeline.description)(on_cluster)
+    return placed
+
+
+def notes(platform: PlatformConfig) -> list[str]:
+    """What a person should know of a platform before the first run."""
+    told = []
+    if not platform.volume:
+        told.append("no volume is named (platform.volume): images travel from step to step through the artifact store")
+    if not (platform.volume or platform.checkpoints):
+        told.append(
+            "nothing keeps checkpoints (platform.volume, platform.checkpoints): a step that is killed can't resume, it starts again "
+            "from its beginning"
+        )
+    variables = {name for given in (*platform.secrets.values(), *platform.config_maps.values()) for name in given.values()}
+    if "MLFLOW_TRACKING_URI" not in variables:
+        told.append("nothing gives the steps MLFLOW_TRACKING_URI (platform.config_maps): without Kubeflow's MLflow plug-in they fail")
+    return told
+
+
+def check_image(platform: PlatformConfig) -> None:
+    """Raises `InputError` unless the platform names an image by digest, or by a tag where that is allowed."""
+    if not platform.image:
+        raise InputError("platform.image is empty: name the image in which the steps run, as `make image` prints it (name@sha256:...)")
+    if not (platform.allow_tag or is_digest(platform.image)):
+        raise InputError(
+            f"platform.image is {platform.image!r}, which names no content: a cache would answer for another image of that name; "
+            "give name@sha256:..., or set platform.allow_tag=true"
+        )
+
+
+def _with_default(parameter: inspect.Parameter, arguments: Mapping[str, Any]) -> inspect.Parameter:
+    default = arguments.get(parameter.name, inspect.Parameter.empty)
+    return parameter.replace(default=default, kind=inspect.Parameter.KEYWORD_ONLY)  # so that any of them may have one
+
+
+def _place(task: PipelineTask, platform: PlatformConfig, *, final: bool, continuing: bool) -> None:
+    """Says of one task where and how it runs."""
+    step = task.component_spec.name.removesuffix("-component")
+    task.set_container_image(platform.image)
+    _give_resources(task, platform)
+    _give_references(task, platform)
+    kubernetes.use_field_path_as_env(task, KUBEFLOW_RUN, _RUN_LABEL)
+    kubernetes.set_timeout(task, platform.timeout_s)
+    kubernetes.empty_dir_mount(task, "scratch", "/tmp")  # so that nothing is written into the image
+    if final:
+        return
+    task.set_env_variable(CODE_VERSION, code_version(step))
+    task.set_retry(platform.num_retries, f"{platform.retry_wait_s}s", platform.retry_factor, f"{_trying_s(platform)}s")
+    if PIXELS & {*(task.component_spec.inputs or {}), *(task.component_spec.outputs or {})}:
+        kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", "Memory", f"{round(platform.shared_memory_gib * 1024)}Mi")
+        _mount_volume(task, platform)
+    elif continuing and step in CONTINUING:
+        _mount_volume(task, platform)
+    if step in TRAINING:
+        _give_what_training_needs(task, platform)
+
+
+def _give_what_training_needs(task: PipelineTask, platform: PlatformConfig) -> None:
+    if place := platform.checkpoints or (f"{platform.mount_path}/checkpoints" if platform.volume else ""):
+        task.set_env_variable(CHECKPOINTS, place)
+    if platform.accelerator_count:
+        task.set_accelerator_type(platform.accelerator_type).set_accelerator_limit(platform.accelerator_count)
+
+
+def _trying_s(platform: PlatformConfig) -> int:
+    """Argo counts the time that a step ran as time of trying: a limit below this would make retries do nothing."""
+    waits = sum(platform.retry_wait_s * platform.retry_factor**number for number in range(platform.num_retries))
+    return round((platform.num_retries + 1) * platform.timeout_s + waits)
+
+
+def _give_resources(task: PipelineTask, platform: PlatformConfig) -> None:
+    for value, give in (
+        (platform.cpu_request, task.set_cpu_request),
+        (platform.cpu_limit, task.set_cpu_limit),
+        (platform.memory_request, task.set_memory_request),
+        (platform.memory_limit, task.set_memory_limit),
+    ):
+        if value:
+            give(value)
+    for label, value in platform.node_selector.items():
+        kubernetes.add_node_selector(task, label, value)
+    for toleration in platform.tolerations:
+        kubernetes.add_toleration(task, **{name: value for name, value in toleration.model_dump().items() if value})
+
+
+def _give_references(task: PipelineTask, platform: PlatformConfig) -> None:
+    """Names secrets and config maps; their content is known to the cluster alone."""
+    for secret, variables in platform.secrets.items():
+        kubernetes.use_secret_as_env(task, secret, variables)
+    for config_map, variables in platform.config_maps.items():
+        kubernetes.use_config_map_as_env(task, config_map, variables)
+    for secret, folder in platform.secret_files.items():
+        kubernetes.use_secret_as_volume(task, secret, folder)
+    if platform.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, platform.image_pull_secrets)
+
+
+def _mount_volume(task: PipelineTask, platform: PlatformConfig) -> None:
+    if platform.volume:
+        kubernetes.mount_pvc(task, platform.volume, platform.mount_path)
+        task.set_env_variable(VOLUME, platform.mount_path)

@@ -1,0 +1,34 @@
+"""The summary: how a run's outcome is told at the terminal."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.terminal import visible
+
+
+def summarise(outcome: dict[str, Any]) -> None:
+    """Shows what a run ended with."""
+    model, metrics, pruned = outcome["model"], outcome["metrics"], outcome["pruned"]
+    console = Console(stderr=True, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "full", "pruned"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name in ("accuracy", "balanced_accuracy", "f1_macro"):
+        table.add_row(name, _number(metrics.get(name)), _number(pruned["metrics"].get(name)))
+    table.add_row("latency", "1", _number(pruned.get("latency_ratio")))
+    table.add_row("size", "1", _number(pruned.get("size_ratio")))
+    console.print(table)
+    alias = f", {model['alias']}" if model["alias"] else ""
+    reason = visible(outcome.get("reason", ""))  # it may name classes
+    left_out = f"{outcome['dropped']} of the delivered files left out" if outcome["dropped"] else "no file left out"
+    print(f"model   {model['name']} version {model['version']} ({model['variant']}{alias}): {reason}", file=sys.stderr)
+    print(f"run     {outcome['run_id']} in {outcome['experiment']!r}, data {outcome['data_version'][:12]}, {left_out}", file=sys.stderr)
+    print(f"report  {outcome['report']}    compare runs: darkroom runs, darkroom ui", file=sys.stderr)
+
+
+def _number(value: Callable[..., Any] | float | None) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else ""

@@ -1,0 +1,41 @@
+"""Writes down the versions that DVC's stages depend on: of the data, and of the code behind each step.
+
+`python -m pipelines.version.stages data build/versions` stops where the data is not what its `.dvc` file records. Were the data
+itself a dependency of a stage, DVC would rewrite that file in silence instead.
+"""
+
+import sys
+from pathlib import Path
+
+from components import STEPS
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.versions.code import code_version
+from darkroom.versions.data_version import data_version, difference
+from pipelines.params import frozen, read_settings
+
+
+def write_versions(data: Path, folder: Path) -> None:
+    """Writes `data` and `evaluation` with the versions of the data and of `evaluate.data`, and a file a step with its code's.
+
+    Raises:
+        InputError: The data is missing, or differs from what its `.dvc` file records; or the evaluation set is not the one
+            that the settings name.
+    """
+    own = frozen(read_settings([])[0])["evaluate"]["data_version"]
+    version = data_version(data)
+    if message := difference(data, version):
+        raise InputError(message)
+    with whole(folder) as draft:
+        draft.mkdir()
+        (draft / "data").write_text(f"{version}\n")
+        (draft / "evaluation").write_text(f"{own}\n")
+        for step in STEPS[:-1]:  # DVC's stages register nothing
+            (draft / step).write_text(f"{code_version(step)}\n")
+
+
+if __name__ == "__main__":
+    try:
+        write_versions(Path(sys.argv[1]), Path(sys.argv[2]))
+    except InputError as error:
+        sys.exit(f"error: {error}")

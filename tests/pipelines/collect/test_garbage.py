@@ -1,0 +1,129 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from darkroom.system.files import write_json
+from darkroom.system.locks import hold_run
+from darkroom.tracking.runs import finish_run, start_run, tracking_uri
+from pipelines.collect.garbage import collect
+
+OLD = time.time() - 100 * 86_400
+
+
+class Checkout:
+    """A folder with runs: each with a step `ingest` and a step `train`, and the cache's entries for both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs = folder / "runs"
+
+    def add(self, *, ingest_of: str = "", status: str = "FINISHED", old: bool = True) -> str:
+        """A run; its first step its own, or taken from another run's."""
+        run_id = start_run("shapes", "", {}, {}, "/data", "a" * 32)
+        if status:
+            finish_run(run_id, status)  # type: ignore[arg-type]
+        artifacts = self.runs / run_id / "artifacts"
+        for step in ("train",) if ingest_of else ("ingest", "train"):
+            made = artifacts / "pipeline-1" / f"{step}-component" / "output"
+            made.parent.mkdir(parents=True)
+            made.write_bytes(b"x" * 100_000)
+            write_json(self.entry(run_id, step), {"output": {"uri": str(made.absolute())}, "number": 3})
+        if ingest_of:
+            write_json(artifacts / "used.json", {"ingest": f"{ingest_of}ingest"[-12:]})
+        (self.runs / run_id / "logs").mkdir()
+        (self.runs / run_id / "logs" / "train.log").write_text("epoch 1")
+        (self.runs / run_id / "report.html").write_text("report")
+        if old:
+            self.age(self.runs / run_id)
+        return run_id
+
+    def entry(self, run_id: str, step: str) -> Path:
+        return self.runs / "cache" / f"{f'{run_id}{step}'[-12:]}.json"
+
+    def age(self, folder: Path) -> None:
+        for path in [folder, *folder.rglob("*")]:
+            os.utime(path, (OLD, OLD))
+
+    def steps(self, run_id: str) -> list[str]:
+        return sorted(path.name.removesuffix("-component") for path in self.runs.glob(f"{run_id}/artifacts/*/*-component"))
+
+
+@pytest.fixture
+def checkout(mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    monkeypatch.chdir(tmp_path)
+    return Checkout(tmp_path)
+
+
+def test_old_runs_go_but_not_what_a_kept_run_took_from_them(checkout: Checkout) -> None:
+    first = checkout.add()
+    second = checkout.add()
+    third = checkout.add(ingest_of=first)
+    told = collect(1, dry_run=True)
+    assert checkout.steps(first) == ["ingest", "train"]
+    done = collect(1)
+    assert {**done, "dry_run": True} == told
+    assert (checkout.steps(first), checkout.steps(second), checkout.steps(third)) == (["ingest"], [], ["train"])
+    assert done["number"]["steps"] == 3
+    assert done["bytes"]["steps"] >= 300_000
+    entries = sorted(path.name for path in (checkout.runs / "cache").iterdir())
+    assert entries == sorted(checkout.entry(*which).name for which in ((first, "ingest"), (third, "train")))
+    assert (checkout.runs / first / "logs" / "train.log").exists()
+    assert not (checkout.runs / first / "report.html").exists()
+    assert collect(1)["freed_bytes"] == 0
+
+
+def test_champions_runs_in_progress_and_runs_that_can_be_resumed_stay(checkout: Checkout) -> None:
+    champion, failed, abandoned, held, old = (
+        checkout.add(), checkout.add(status="FAILED", old=False), checkout.add(status="FAILED"), checkout.add(), checkout.add(),
+    )  # fmt: skip
+    client = MlflowClient(tracking_uri())
+    client.create_registered_model("shapes")
+    client.create_model_version("shapes", (checkout.runs / "model").as_uri(), champion)
+    client.set_registered_model_alias("shapes", "champion", "1")
+    with hold_run(checkout.runs / held):
+        done = collect(0)
+    assert set(done["kept_runs"]) == {champion, failed, held}
+    assert [checkout.steps(run) for run in (champion, failed, held)] == [["ingest", "train"]] * 3
+    assert [checkout.steps(run) for run in (abandoned, old)] == [[], []]
+
+
+def test_a_run_that_another_store_knows_stays(checkout: Checkout) -> None:
+    stranger = checkout.add()
+    (checkout.runs / stranger).rename(checkout.runs / ("f" * 32))
+    assert collect(0)["kept_runs"] == ["f" * 32]
+    deleted = checkout.add()
+    MlflowClient(tracking_uri()).delete_run(deleted)
+    collect(5)
+    assert checkout.steps(deleted) == []
+
+
+def test_unfinished_work_tables_and_drafts_go_when_nobody_wants_them(checkout: Checkout) -> None:
+    for name in ("checkpoints/train-old", "checkpoints/train-held", "checkpoints/train-new", "models/abc", "data/b", "previous/t.parquet"):
+        path = checkout.runs / name
+        path.mkdir(parents=True)
+        (path / "lock").touch()
+        if not name.endswith("new"):
+            checkout.age(path)
+    draft = checkout.runs / "models" / ".abc.17.part"
+    draft.write_text("half")
+    checkout.age(draft)
+    with hold_run(checkout.runs / "checkpoints" / "train-held"):
+        checkout.age(checkout.runs / "checkpoints" / "train-held")
+        done = collect(5)
+    assert {kind: number for kind, number in done["number"].items() if number} == {
+        "checkpoints": 1, "models": 1, "previous": 1, "data": 1, "drafts": 1,
+    }  # fmt: skip
+    assert sorted(path.name for path in (checkout.runs / "checkpoints").iterdir()) == ["train-held", "train-new"]
+    assert not draft.exists()
+
+
+def test_an_entry_that_a_killed_clearing_hid_comes_back(checkout: Checkout) -> None:
+    run = checkout.add()
+    entry = checkout.entry(run, "train")
+    text = entry.read_text()
+    entry.rename(entry.with_name(f"{entry.name}.hidden"))
+    collect(5)
+    assert json.loads(entry.read_text()) == json.loads(text)

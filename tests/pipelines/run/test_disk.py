@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import STEPS
+from darkroom.runtime.step import config_of
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
+from darkroom.tracking.log import set_run_tags
+from darkroom.tracking.runs import start_run
+from pipelines.run.disk import DISK, MODEL_FACTOR, WEIGHTS_BYTES, Need, estimate, free_bytes, judge
+
+VERSION = "a" * 32
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos" / "cat"
+    folder.mkdir(parents=True)
+    for number in range(4):
+        (folder / f"{number}.jpg").write_bytes(b"x" * 1_000_000)
+    return folder.parent
+
+
+def settings(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
+
+
+def test_a_first_run_is_estimated_from_its_source(mlflow_store: Path, data: Path) -> None:
+    need = estimate(data, VERSION, settings())
+    assert 4_000_000 <= need.parts["images"] < 4_100_000
+    assert need.parts["models"] == MODEL_FACTOR * WEIGHTS_BYTES["small_cnn"]
+    assert need.basis == "estimated from 4 files of 4.0 MB"
+    large = estimate(data, VERSION, settings(train={"architecture": "resnet18", "side_px": 16}))
+    assert large.parts["models"] == MODEL_FACTOR * 4 * 11_689_512  # parameters of a ResNet-18 for 1,000 classes
+
+
+def test_what_an_earlier_run_of_the_same_data_took_counts_for_more(mlflow_store: Path, data: Path) -> None:
+    run_id = start_run("photos", "", settings(), {}, str(data), VERSION)
+    set_run_tags(run_id, {DISK: json.dumps({"ingest": 123_000, "augment": 45_000})})
+    need = estimate(data, VERSION, settings())
+    assert (need.parts["images"], need.parts["copies"], need.basis) == (123_000, 45_000, "as earlier runs of this data took")
+    other = estimate(data, VERSION, settings(augment={"max_copies": 0}))
+    assert "copies" not in other.parts
+    (Path("runs") / run_id / "artifacts" / "pipeline-1" / "ingest-component").mkdir(parents=True)
+    assert "images" not in estimate(data, VERSION, settings()).parts  # still here: the cache answers
+    assert estimate(data, "b" * 32, settings()).parts["images"] > 4_000_000
+
+
+def test_too_little_disk_is_one_sentence_and_little_a_warning(tmp_path: Path) -> None:
+    need = Need({"images": 3_000_000_000, "models": 1_000_000_000}, "estimated from 9 files of 3.0 GB")
+    with pytest.raises(InputError) as caught:
+        judge(need, 2_500_000_000, Path("runs"))
+    assert str(caught.value) == (
+        "the run needs about 4.0 GB of disk (images 3.0 GB, models 1.0 GB; estimated from 9 files of 3.0 GB), and 2.5 GB are free "
+        "under runs: make room, for example with `darkroom gc`"
+    )
+    assert judge(need, 4_500_000_000, Path("runs")).endswith("that is close")
+    assert judge(need, 9_000_000_000, Path("runs")) == ""
+    assert free_bytes(tmp_path / "not" / "there") > 0

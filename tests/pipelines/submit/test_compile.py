@@ -1,0 +1,203 @@
+"""The pipeline as Kubeflow's YAML: what it says of every task, and that it says the same twice."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kfp import components
+
+from components import STEPS
+from darkroom.system.errors import InputError
+from darkroom.versions.code import code_version
+from pipelines.params import read_settings
+from pipelines.platform import PlatformConfig, read_platform
+from pipelines.submit import command as commands
+from pipelines.submit.compile import compile_pipeline, default_arguments, notes
+from tests.pipelines.conftest import ROOT
+
+GOLDEN = Path(__file__).with_name("training.yaml")
+IMAGE = "registry.example.org/team/darkroom@sha256:" + "0a" * 32
+EVERYTHING = {
+    "image": IMAGE,
+    "cpu_request": "500m",
+    "cpu_limit": "4",
+    "memory_limit": "8Gi",
+    "accelerator_count": 1,
+    "node_selector": {"cloud.example.org/pool": "training"},
+    "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    "shared_memory_gib": 0.5,
+    "num_retries": 3,
+    "retry_wait_s": 30,
+    "timeout_s": 7200,
+    "secrets": {
+        "mlflow": {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"},
+        "s3": {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"},
+        "git": {"token": "GIT_PASSWORD"},
+    },
+    "config_maps": {"mlflow": {"uri": "MLFLOW_TRACKING_URI"}},
+    "secret_files": {"git-key": "/etc/git-key"},
+    "image_pull_secrets": ["registry"],
+    "volume": "darkroom",
+    "checkpoints": "s3://team/darkroom",
+    "endpoint": "https://kubeflow.example.org",
+}
+READS_PIXELS = {"ingest", "clean", "augment", "train", "evaluate", "prune"}
+
+
+def compiled(path: Path, platform: PlatformConfig | None = None) -> str:
+    compile_pipeline(path, platform or read_platform(EVERYTHING), {"ingest": {"task": "auto", "max_file_mb": 100}, "previous": ""})
+    return path.read_text()
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return compiled(tmp_path_factory.mktemp("compiled") / "training.yaml")
+
+
+@pytest.fixture
+def documents(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What runs, and what each executor asks of Kubernetes, by step."""
+    pipeline, platform = yaml.safe_load_all(text)
+    return pipeline, by_step(platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"])
+
+
+def by_step(executors: dict[str, Any]) -> dict[str, Any]:
+    named = {re.sub(r"^exec-|-component(-2)?$", "", name): asked for name, asked in executors.items() if not name.endswith("-2")}
+    assert set(named) == {*STEPS, "ending"}
+    return named
+
+
+def test_the_compiled_pipeline_is_the_golden_one(text: str, tmp_path: Path) -> None:
+    masked = re.sub(r"\b[0-9a-f]{16}\b", "code-version", text)  # of the code, not of the pipeline
+    (tmp_path / "training.yaml").write_text(masked)
+    assert masked == GOLDEN.read_text(), (
+        f"the compiled pipeline has changed: look at the difference, then `cp {tmp_path / 'training.yaml'} {GOLDEN}`"
+    )
+
+
+def test_the_same_inputs_give_the_same_bytes(text: str, tmp_path: Path) -> None:
+    assert compiled(tmp_path / "again.yaml") == text
+    assert [path.name for path in tmp_path.iterdir()] == ["again.yaml"]
+
+
+def test_kubeflows_own_loader_takes_it(text: str) -> None:
+    loaded = components.load_component_from_text(text)
+    assert {"data", "data_version", "name", "train", "params"} <= set(loaded.component_spec.inputs)
+
+
+def test_no_tag_and_no_secret_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variables in EVERYTHING["secrets"].values():  # type: ignore[attr-defined]
+        for variable in variables.values():
+            monkeypatch.setenv(variable, f"hunter2-{variable}")
+    written = compiled(tmp_path / "training.yaml")
+    assert "hunter2" not in written
+    assert {line.split("image: ")[1] for line in written.split("\n") if "image: " in line} == {IMAGE}
+
+
+@pytest.mark.parametrize("image", ["registry.example.org/darkroom:1.0", "darkroom"])
+def test_a_tag_is_refused_unless_it_is_allowed(tmp_path: Path, image: str) -> None:
+    with pytest.raises(InputError, match=rf"platform\.image is '{image}', which names no content: .* platform\.allow_tag=true"):
+        compiled(tmp_path / "training.yaml", read_platform({"image": image}))
+    assert not (tmp_path / "training.yaml").exists()
+    assert f"image: {image}\n" in compiled(tmp_path / "training.yaml", read_platform({"image": image, "allow_tag": True}))
+
+
+def test_no_image_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"platform\.image is empty: name the image .* `make image`"):
+        compiled(tmp_path / "training.yaml", read_platform({}))
+
+
+def test_every_step_asks_for_what_the_platform_says(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    pipeline, asked = documents
+    containers = {step: executor["container"] for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items()}
+    for step, container in containers.items():
+        resources = container["resources"]
+        assert (resources["resourceCpuRequest"], resources["resourceCpuLimit"]) == ("500m", "4")
+        assert (resources["resourceMemoryRequest"], resources["resourceMemoryLimit"]) == ("4Gi", "8Gi")
+        assert ("accelerator" in resources) == (step in {"train", "prune"})
+        assert asked[step]["activeDeadlineSeconds"] == "7200"
+        assert asked[step]["nodeSelector"] == {"labels": {"cloud.example.org/pool": "training"}}
+        assert asked[step]["tolerations"] == [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]
+        assert [secret["secretName"] for secret in asked[step]["secretAsEnv"]] == ["mlflow", "s3", "git"]
+        assert asked[step]["configMapAsEnv"][0]["keyToEnv"] == [{"configMapKey": "uri", "envVar": "MLFLOW_TRACKING_URI"}]
+        assert asked[step]["secretAsVolume"][0]["mountPath"] == "/etc/git-key"
+        assert asked[step]["imagePullSecret"][0]["secretName"] == "registry"
+    assert containers["train"]["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+
+
+def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    pipeline, asked = documents
+    for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items():
+        mounts = {mount["mountPath"]: mount for mount in asked[step]["emptyDirMounts"]}
+        environment = {entry["name"]: entry["value"] for entry in executor["container"].get("env", [])}
+        assert ("/dev/shm" in mounts) == (step in READS_PIXELS)
+        assert (environment.get("DARKROOM_VOLUME") == "/mnt/darkroom") == (step in READS_PIXELS)
+        assert ("pvcMount" in asked[step]) == (step in READS_PIXELS)
+        if step in READS_PIXELS:
+            assert (mounts["/dev/shm"]["medium"], mounts["/dev/shm"]["sizeLimit"]) == ("Memory", "512Mi")
+        assert ("DARKROOM_CHECKPOINTS" in environment) == (step in {"train", "prune"})
+        if step != "ending":
+            assert environment["DARKROOM_CODE_VERSION"] == code_version(step)
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "told"),
+    [
+        ({}, None, ["no volume is named (platform.volume): images", "nothing keeps checkpoints (platform.volume, platform.checkpoints)"]),
+        ({"volume": "darkroom"}, "/mnt/darkroom/checkpoints", []),
+        ({"checkpoints": "s3://team/darkroom"}, "s3://team/darkroom", ["no volume is named (platform.volume): images"]),
+        ({"volume": "darkroom", "checkpoints": "s3://team/darkroom"}, "s3://team/darkroom", []),
+    ],
+)
+def test_checkpoints_stand_on_the_volume_or_in_object_storage(
+    tmp_path: Path, values: dict[str, Any], place: str | None, told: list[str]
+) -> None:
+    platform = read_platform({"image": IMAGE, "config_maps": EVERYTHING["config_maps"], **values})
+    pipeline = next(yaml.safe_load_all(compiled(tmp_path / "training.yaml", platform)))
+    for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items():
+        environment = {entry["name"]: entry["value"] for entry in executor["container"].get("env", [])}
+        assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in {"train", "prune"} else None)
+    assert [note[: len(start)] for note, start in zip(notes(platform), told, strict=True)] == told
+
+
+def test_failed_steps_are_tried_again_for_as_long_as_they_may_run(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    pipeline, _ = documents
+    tasks = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    assert {task["taskInfo"]["name"].removesuffix("-component") for task in tasks.values()} == {*STEPS, "evaluate_pruned"}
+    expected = {"maxRetryCount": 3, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": f"{4 * 7200 + 30 + 60 + 120}s"}
+    assert [task["retryPolicy"] for task in tasks.values()] == [expected] * 9
+    assert tasks["register-component"]["cachingOptions"] == {}
+
+
+def test_the_last_task_reports_however_the_others_ended(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    ending = documents[0]["root"]["dag"]["tasks"]["ending-component"]
+    assert ending["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert ending["inputs"]["parameters"]["status"] == {"taskFinalStatus": {"producerTask": "exit-handler-1"}}
+    assert ending["cachingOptions"] == {}
+
+
+def test_nothing_of_the_platform_is_an_argument_of_a_step(tmp_path: Path, documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    plain = yaml.safe_load(compiled(tmp_path / "plain.yaml", read_platform({"image": IMAGE})).split("\n---\n")[0])
+    tasks = [pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"] for pipeline in (plain, documents[0])]
+    inputs = [{name: task["inputs"] for name, task in found.items()} for found in tasks]
+    assert inputs[0] == inputs[1]
+
+
+def test_the_command_bakes_the_settings_in_and_says_what_no_volume_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "new" / "training.yaml"
+    commands.compile(output, [f"platform.image={IMAGE}", "train.epochs=7"], ROOT / "params.yaml")
+    printed = capsys.readouterr()
+    assert printed.out == f"{output}\n"
+    assert "no volume is named (platform.volume)" in printed.err
+    assert "nothing gives the steps MLFLOW_TRACKING_URI" in printed.err
+    assert notes(read_platform(EVERYTHING)) == []
+    parameters = next(yaml.safe_load_all(output.read_text()))["root"]["inputDefinitions"]["parameters"]
+    assert parameters["train"]["defaultValue"]["epochs"] == 7
+    assert {name for name, parameter in parameters.items() if "defaultValue" not in parameter} == {"data", "data_version", "name"}
+
+
+def test_default_arguments_name_every_step() -> None:
+    settings, _ = read_settings([], ROOT / "params.yaml")
+    assert set(default_arguments(settings)) == {*STEPS, "params", "previous"}

@@ -1,0 +1,44 @@
+"""A run says which version of the evaluation set it was judged on, and refuses another than the settings name."""
+
+from pathlib import Path
+
+import pytest
+
+from darkroom.system.errors import InputError
+from darkroom.versions.data_version import data_version
+from pipelines.params import frozen
+from pipelines.plan import key_of, make_plan
+from tests.pipelines.conftest import ROOT, shapes
+
+PARAMS = ROOT / "params.yaml"
+
+
+def test_the_version_stands_in_the_settings_and_in_the_key(tmp_path: Path) -> None:
+    data, own = shapes(tmp_path / "shapes", num_images=2), shapes(tmp_path / "own", num_images=1, seed=1)
+    settings = [f"evaluate.data={own}"]
+    before = make_plan(data, settings, PARAMS)
+    assert before.params["evaluate"]["data_version"] == data_version(own)
+    (own / "left" / "left 00.png").unlink()
+    after = make_plan(data, settings, PARAMS)
+    assert key_of(before) != key_of(after)
+    assert before.version == after.version
+
+
+def test_another_version_than_the_settings_name_is_refused(tmp_path: Path) -> None:
+    own = shapes(tmp_path / "own", num_images=1)
+    with pytest.raises(
+        InputError, match=r"evaluate\.data is .*own, which is now version \w+\.dir, not the older of evaluate\.data_version"
+    ):
+        make_plan(own, [f"evaluate.data={own}", "evaluate.data_version=older"], PARAMS)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        frozen({"evaluate": {"data": str(tmp_path / "nowhere"), "data_version": ""}})
+    with pytest.raises(InputError, match=r"evaluate\.data names no evaluation set"):
+        frozen({"evaluate": {"data": "", "data_version": "1.dir"}})
+
+
+def test_without_a_set_the_settings_stay_as_they_are() -> None:
+    settings = {"evaluate": {"data": "", "data_version": ""}, "train": {"epochs": 3}}
+    assert frozen(settings) == settings
