@@ -8,7 +8,7 @@ models.
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -21,6 +21,7 @@ from darkroom.tracking.client import use_store as use_store
 from darkroom.tracking.context import DATA_VERSION, PARENT, find_place, pipeline_parent
 from darkroom.tracking.delivery import finish, now_ms, running
 from darkroom.tracking.log import Params, log_params, log_values, set_run_tags
+from darkroom.versions.code import code_tags
 from darkroom.versions.environment import environment_tags
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -78,16 +79,18 @@ def describe_run(run_id: str, params: Params, data_source: str, data_version: st
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))
     store.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
-    set_run_tags(run_id, {**environment_tags(), DATA_VERSION: data_version})  # last: a run that has it is described whole
+    set_run_tags(
+        run_id, {**environment_tags(), **code_tags(params), DATA_VERSION: data_version}
+    )  # last: a run that has it is described whole
 
 
-def reopen_run(run_id: str) -> None:
-    """Sets a run that ended to running again, under this process, and with the code and environment of now."""
+def reopen_run(run_id: str, steps: Iterable[str]) -> None:
+    """Sets a run that ended to running again, under this process, and with the environment and the code of its steps of now."""
     store = client()
     tags = store.get_run(run_id).data.tags
     store.update_run(run_id, status="RUNNING")
     resumed = int(tags.get(RESUMED, "0")) + 1
-    set_run_tags(run_id, {**source_tags(), **owner_tags(), **environment_tags(), RESUMED: str(resumed)})
+    set_run_tags(run_id, {**source_tags(), **owner_tags(), **environment_tags(), **code_tags(steps), RESUMED: str(resumed)})
     if ERROR in tags:
         store.delete_tag(run_id, ERROR)
 

@@ -2,11 +2,13 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
+CODE = "darkroom.code."  # tag of a run, with the step's name: the version of its code
 
 
 @cache
@@ -23,6 +25,11 @@ def code_version(step: str) -> str:
     for path in code_files(step):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def code_tags(steps: Iterable[str]) -> dict[str, str]:
+    """Tags of a run that say which code its steps have."""
+    return {CODE + step: code_version(step) for step in steps}
 
 
 def code_files(step: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The environment: what a run's numbers may depend on besides data, settings and registry: Python, torch, packages, device, code.
+"""The environment: what a run's numbers may depend on besides data, settings and registry: Python, torch, packages, device.
 
 Everything here is named one by one; the process's variables at large, which hold secrets, are never read.
 """
@@ -10,23 +10,20 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from components import STEPS
-from darkroom.versions.code import LOCK, code_version
+from darkroom.versions.code import LOCK
 
 PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM = (f"darkroom.{name}" for name in ("python", "torch", "packages", "device", "system"))
 ENVIRONMENT = (PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM)
-CODE = "darkroom.code."  # and the step's name: the version of its code
 
 
 def environment_tags() -> dict[str, str]:
-    """Tags that say in what a run runs: versions, a hash of the locked packages, the device, and the code of each step."""
+    """Tags that say in what a run runs: versions, a hash of the locked packages, and the device."""
     return {
         PYTHON: platform.python_version(),
         TORCH: _version("torch"),
         PACKAGES: hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12] if LOCK.exists() else "not locked",
         DEVICE: device(),
         SYSTEM: f"{platform.system()} {platform.machine()}",
-        **{CODE + step: code_version(step) for step in STEPS},
     }
 
 

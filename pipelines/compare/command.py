@@ -31,7 +31,7 @@ def runs(
 
     Example: `darkroom runs --best f1_macro --where "train.epochs>=10"`, or `darkroom runs 3f2a last`
     """
-    from pipelines.compare.listing import Choice
+    from pipelines.compare.runs_table import Choice
 
     _open_store()
     if two:
@@ -49,15 +49,15 @@ def _open_store() -> None:
 
 
 def _list(choice: Any, asked: list[str], as_json: bool) -> None:
-    from pipelines.compare import listing
+    from pipelines.compare import runs_table
 
-    ordered = listing.choose(replace(choice, limit=max(choice.limit, 2)))
+    ordered = runs_table.choose(replace(choice, limit=max(choice.limit, 2)))
     found, why = ordered[: choice.limit], ""
     if not found:
         print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
     else:
-        names = listing.columns(found, asked, choice.best)
-        rows = [[listing.text(run, name) for name in names] for run in found]
+        names = runs_table.columns(found, asked, choice.best)
+        rows = [[runs_table.text(run, name) for name in names] for run in found]
         console = Console(highlight=False)
         shown = len(names) if asked or not console.is_terminal else _fitting(names, rows, console.width)
         _print(console, names[:shown], [row[:shown] for row in rows])
@@ -67,7 +67,7 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
         why = _why_best(ordered[1], ordered[0], choice.best)
         print(visible(why), file=sys.stderr)
     if as_json:
-        print(json.dumps({"runs": [listing.as_json(run) for run in found], "best": why}, ensure_ascii=False))
+        print(json.dumps({"runs": [runs_table.as_json(run) for run in found], "best": why}, ensure_ascii=False))
 
 
 def _why_best(second: Any, best: Any, measure: str) -> str:

@@ -13,7 +13,8 @@ from darkroom.metrics.differences import differences, num_shared
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.fetch import SPLITS_KEPT
 from darkroom.system.processes import COMMIT, DIRTY
-from darkroom.versions.environment import CODE, ENVIRONMENT
+from darkroom.versions.code import CODE
+from darkroom.versions.environment import ENVIRONMENT
 from pipelines import history
 from pipelines.history import Record
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.compare.compare import Comparison
-from pipelines.compare.listing import value
+from pipelines.compare.runs_table import value
 
 _NONE = "-"
 

@@ -16,6 +16,7 @@ import psutil
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox
+from darkroom.versions.code import code_tags
 from darkroom.versions.environment import environment_tags
 
 BUNDLE = "failure.zip"
@@ -59,7 +60,7 @@ def write_bundle(folder: Path, facts: Mapping[str, Any], params: Mapping[str, An
         "error.json": _json({**facts, "step": step, "kind": type(error).__name__, "error": str(error)}),
         "traceback.txt": _traceback("" if isinstance(error, KilledError) else logs.get(step, ""), error),
         "settings.json": _json(params),
-        "environment.json": _json(_environment(folder)),
+        "environment.json": _json(_environment(folder, params)),
         **{f"logs/{name}.log": text for name, text in logs.items()},
     }
     target = folder / BUNDLE
@@ -81,9 +82,10 @@ def _traceback(log: str, error: BaseException) -> str:
     return f"{found}{after}" if found else "".join(traceback.format_exception(error))
 
 
-def _environment(folder: Path) -> dict[str, Any]:
+def _environment(folder: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **environment_tags(),
+        **code_tags(params),
         "platform": platform.platform(),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "packages": dict(sorted((found.name, found.version) for found in distributions())),

@@ -13,8 +13,7 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
-from darkroom.versions.code import code_version
-from darkroom.versions.environment import CODE
+from darkroom.versions.code import CODE, code_version
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT

@@ -15,9 +15,9 @@ from darkroom.system.files import whole
 from darkroom.system.locks import hold_run
 from darkroom.system.processes import COMMIT, DIRTY, source_tags
 from darkroom.tracking import runs
-from darkroom.versions.code import code_version
+from darkroom.versions.code import CODE, code_version
 from darkroom.versions.data_version import data_version, fetch_version
-from darkroom.versions.environment import CODE, ENVIRONMENT, environment_tags
+from darkroom.versions.environment import ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
 from pipelines import history
 from pipelines.history import Record
@@ -92,7 +92,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     with alone(plan, view), hold_run(ROOT / record.run_id):  # of two that resume at once, the second is told so
         for difference in differences_now(record):
             view.note(f"note: run {short} had other {difference}; steps that it concerns run anew")
-        runs.reopen_run(record.run_id)
+        runs.reopen_run(record.run_id, STEPS)
         return carry_out(plan, assignment(plan), record.run_id, view, runner=runner)
 
 

@@ -59,7 +59,7 @@ def test_a_failed_run_can_be_taken_up_again(mlflow_store: Path) -> None:
     run_id = tracked()
     finish_run(run_id, "FAILED", "ValueError: no")
     assert history.find(run_id).tags["darkroom.error"] == "ValueError: no"
-    reopen_run(run_id)
+    reopen_run(run_id, ["train"])
     record = history.find(run_id)
     assert (record.status, record.ended, record.tags["darkroom.resumed"]) == ("running", None, "1")
     assert "darkroom.error" not in record.tags

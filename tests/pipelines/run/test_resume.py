@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from darkroom.versions.code import CODE
 from darkroom.versions.data_version import data_version, fetch_version
-from darkroom.versions.environment import CODE, environment_tags
+from darkroom.versions.environment import environment_tags
 from pipelines.run.resume import differences_now
 from tests.pipelines.conftest import QUICK, Project, shapes
 from tests.pipelines.test_listing import record

@@ -9,7 +9,7 @@ import pytest
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import log_measures
 from darkroom.tracking.runs import finish_run, start_run
-from pipelines.compare.listing import Choice, choose, columns, text
+from pipelines.compare.runs_table import Choice, choose, columns, text
 from pipelines.history import Record
 
 
