@@ -6,7 +6,7 @@ WORKERS ?= 2
 LOCK ?= requirements.lock
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header
 
-.PHONY: help install data run ui test test-all check format component lock audit image clean
+.PHONY: help install data run ui test test-all check format component params lock audit image clean
 .DEFAULT_GOAL := help
 
 # lists the targets
@@ -56,6 +56,10 @@ test-all: install
 # makes the folder of a new step: make component NAME=calibrate
 component: install
 	@$(BIN)/python -m pipelines.scaffold "$(NAME)"
+
+# writes params.yaml anew from the settings' descriptions; keeps the values that are in it
+params: install
+	@$(BIN)/python -m pipelines.params_file
 
 # writes the lock files anew: what the product needs, that with what its development needs, and the MLflow server's
 lock:

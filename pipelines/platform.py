@@ -42,7 +42,7 @@ class Toleration(BaseModel):
 
 
 class PlatformConfig(StepConfig):
-    """Settings of `platform`."""
+    """Where and how the steps run, in containers (image, memory, accelerators) and on Kubeflow (all of it). It changes no result."""
 
     image: str = Field("", pattern=r"^\S*$", max_length=500, description="The image in which the steps run, by digest: name@sha256:....")
     allow_tag: bool = Field(False, description="Whether an image without a digest is accepted, though caches can't tell its content.")
@@ -54,9 +54,9 @@ class PlatformConfig(StepConfig):
         "nvidia.com/gpu", description="The kind of accelerator, as the cluster calls it."
     )
     accelerator_count: int = Field(0, ge=0, le=64, description="Accelerators that each step that trains gets, and no more; 0: none.")
-    node_selector: dict[Label, str] = Field(default_factory=dict, description="Labels that a node must have, by name.")
+    node_selector: dict[Label, str] = Field(default_factory=dict, description="Labels that a node must have, by name: {pool: training}.")
     tolerations: list[Toleration] = Field(
-        default_factory=list, description="Taints that are tolerated: key, operator (Equal, Exists), value, effect."
+        default_factory=list, description="Taints that are tolerated: [{key: gpu, operator: Exists, value: '', effect: NoSchedule}]."
     )
     shared_memory_gib: float = Field(2.0, gt=0, le=1024, description="Size of /dev/shm in the steps that load images, in GiB.")
     num_retries: int = Field(2, ge=0, le=20, description="How often a step that failed is tried again.")
@@ -64,13 +64,13 @@ class PlatformConfig(StepConfig):
     retry_factor: float = Field(2.0, ge=1, le=10, description="Each wait is this many times the one before.")
     timeout_s: int = Field(86_400, ge=1, le=31_536_000, description="Seconds after which a step is ended.")
     secrets: References = Field(
-        default_factory=dict, description="Secrets as environment variables: name of the secret, then key: VARIABLE."
+        default_factory=dict, description="Secrets as environment variables: {mlflow: {password: MLFLOW_TRACKING_PASSWORD}}."
     )
     config_maps: References = Field(
-        default_factory=dict, description="Config maps as environment variables: name of the map, then key: VARIABLE."
+        default_factory=dict, description="Config maps as environment variables: {mlflow: {uri: MLFLOW_TRACKING_URI}}."
     )
     secret_files: dict[ResourceName, MountPath] = Field(
-        default_factory=dict, description="Secrets as files: name of the secret, and the folder in which its keys stand."
+        default_factory=dict, description="Secrets as files in a folder: {git-key: /etc/git-key}."
     )
     image_pull_secrets: list[ResourceName] = Field(
         default_factory=list, description="Secrets with the credentials of the image's registry."

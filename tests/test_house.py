@@ -10,24 +10,18 @@ import pytest
 import yaml
 
 from components import STEPS
-from darkroom.runtime.step import config_of, function_of
-from darkroom.system.config import LISTS, StepConfig, parse
+from darkroom.runtime.step import function_of
+from darkroom.system.config import LISTS
 from darkroom.versions.code import code_files
-from pipelines.platform import SECTION, read_platform
-from pipelines.retrain.decide import RetrainConfig
+from pipelines.params_file import configs
 
 ROOT = Path(__file__).parent.parent
-OTHERS = {SECTION: read_platform({}), "retrain": RetrainConfig()}  # sections that are no step's
 
 
 def test_every_folder_is_a_step_in_flow_order() -> None:
     folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
     assert folders == set(STEPS)
-    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*STEPS, *OTHERS, *LISTS]
-
-
-def defaults_of(section: str) -> StepConfig:
-    return OTHERS[section] if section in OTHERS else config_of(section, {})
+    assert list(yaml.safe_load((ROOT / "params.yaml").read_text())) == [*configs(), *LISTS]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -37,20 +31,9 @@ def test_a_step_has_its_files_its_function_and_its_test(step: str) -> None:
     assert (ROOT / "tests" / "components" / step / f"test_{step}.py").is_file()
 
 
-@pytest.mark.parametrize("section", [*STEPS, *OTHERS])
-def test_params_yaml_names_every_setting_with_its_default_and_a_comment(section: str) -> None:
-    text = (ROOT / "params.yaml").read_text()
-    values = yaml.safe_load(text)[section]
-    default = defaults_of(section)
-    assert parse(type(default), section, values) == default
-    assert set(values) == set(type(default).model_fields)
-    lines = text.split(f"\n{section}:", 1)[1].split("\n\n", 1)[0].split("\n")[1:]
-    assert [line for line in lines if line.strip() and "#" not in line] == []
-
-
-@pytest.mark.parametrize("section", [*STEPS, *OTHERS])
+@pytest.mark.parametrize("section", configs())
 def test_every_setting_is_described(section: str) -> None:
-    fields = type(defaults_of(section)).model_fields
+    fields = configs()[section].model_fields
     assert [name for name, field in fields.items() if not field.description] == []
 
 

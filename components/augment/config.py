@@ -8,7 +8,7 @@ from darkroom.system.config import StepConfig
 
 
 class AugmentConfig(StepConfig):
-    """How much the training images may change, and how many copies balance them. A strength of 0 leaves one out."""
+    """Balances the training split; what training does to a picture on the fly. A strength of 0 leaves an operation out."""
 
     target_share: float = Field(0.5, ge=0, le=1, description="Training images that each class should have, as a share of the largest's.")
     max_copies_per_image: int = Field(4, ge=0, le=100, description="Copies made of one image at most.")

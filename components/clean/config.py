@@ -8,7 +8,7 @@ from darkroom.system.config import StepConfig
 
 
 class CleanConfig(StepConfig):
-    """Settings of `clean`."""
+    """Drops what can't be learnt from."""
 
     min_side_px: int = Field(4, ge=1, le=10_000, description="Images whose shorter side is below this are dropped, in pixels.")
     duplicates: Literal["drop", "flag"] = Field(

@@ -9,7 +9,7 @@ from darkroom.system.config import StepConfig
 
 
 class EvaluateConfig(StepConfig):
-    """Settings of `evaluate`."""
+    """Measures the model on the test split."""
 
     data: str = Field("", description="A frozen evaluation set that is scored instead of the test split: any data source; empty: none.")
     data_version: str = Field("", description="The version that `data` must have, as `dvc add` writes it; empty: the one it has now.")

@@ -23,7 +23,7 @@ class TableConfig(StepConfig):
 
 
 class IngestConfig(TableConfig):
-    """Settings of `ingest`."""
+    """Packs labelled images from any source."""
 
     task: Literal["auto", "binary", "multiclass", "multilabel"] = Field(
         "auto", description="What is to be learnt; auto: multilabel where files have several labels, binary where there are two classes."

@@ -16,7 +16,7 @@ Auto = Literal["auto"]
 
 
 class PruneConfig(StepConfig):
-    """Settings of `prune`."""
+    """Makes a smaller, faster model."""
 
     enabled: bool = Field(True, description="Whether anything is pruned; if not, the pruned model is the full one.")
     target_macs_ratio: float = Field(0.5, gt=0, lt=1, description="Share of the multiply-adds that is to remain.")

@@ -10,7 +10,7 @@ NoLimit = Literal["none"]
 
 
 class RegisterConfig(StepConfig):
-    """Settings of `register`."""
+    """Writes the model to the registry, and decides when `champion` moves."""
 
     name: str = Field("", max_length=200, description="Name of the model in the registry; empty: named after the data source.")
     measure: Literal["accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro", "f1_weighted",
@@ -22,12 +22,12 @@ class RegisterConfig(StepConfig):
     )
     promote_if: Literal["better", "significantly_better", "not_worse"] = Field(
         "better",
-        description="better: and chance alone would do it less than every other time, or no image is lost; significantly_better: the "
-        "p-value is below significance; not_worse: min_gain aside, enough that it isn't significantly worse.",
+        description="better: p < 0.5, or no image is lost; significantly_better: p < significance; not_worse: not significantly worse, "
+        "min_gain aside.",
     )
     significance: float = Field(0.05, gt=0, lt=1, description="From which p-value on a difference is more than chance.")
     max_recall_drop: Annotated[float, Field(ge=0, lt=1)] | NoLimit = Field(
-        0.1, description="Largest fall of a class's recall, 0 to 1; a larger one counts where it is significant (one-sided), or none."
+        0.1, description="Largest fall of a class's recall, counted where it is significant (one-sided), or none."
     )
     max_latency_ms: Annotated[float, Field(gt=0)] | NoLimit = Field(
         "none", description="Largest latency of the registered model, milliseconds an image on this machine, or none."

@@ -9,7 +9,7 @@ from darkroom.system.config import StepConfig
 
 
 class SplitConfig(StepConfig):
-    """What goes where."""
+    """Assigns every image to train, validation or test."""
 
     test_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for testing.")
     validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for choosing the best epoch.")

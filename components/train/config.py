@@ -9,7 +9,7 @@ from darkroom.training.hyperparameters import Auto, Balance, Monitor, OptimizerN
 
 
 class TrainConfig(StepConfig):
-    """How a classifier is trained."""
+    """Trains the classifier."""
 
     architecture: str = Field("small_cnn", min_length=1, description="small_cnn, or a torchvision classification model such as resnet18.")
     weights: str = Field("", description="Where to start: empty for random, DEFAULT for torchvision's, or a .safetensors or .pth file.")

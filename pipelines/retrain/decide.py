@@ -34,7 +34,7 @@ Window = Literal["", "day", "week", "month"]
 
 
 class RetrainConfig(StepConfig):
-    """When there is reason to train again, and where training starts."""
+    """When there is reason to train again (`darkroom retrain`), and where training starts."""
 
     start: Literal["scratch", "champion"] = Field(
         "scratch", description="Where the weights start: scratch, or champion (where architecture, size and classes fit)."

@@ -21,17 +21,20 @@ SECTION = "schedules"
 
 
 class ScheduleConfig(StepConfig):
-    """One entry of `schedules`."""
+    """When retraining starts by itself: `darkroom schedule apply` hands it over to Kubeflow, `schedule start` does it here."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60, description="Letters, digits, dashes; the name it goes by everywhere."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=60,
+        examples=["nightly"],
+        description="Letters, digits, dashes; the name it goes by everywhere.",
     )
-    cron: str = Field(description="When: minute hour day month weekday, such as 0 2 * * 0 for Sundays at 2.")
-    time_zone: str = Field("UTC", description="Where the clock hangs, such as Europe/Berlin.")
-    run: Literal["retrain", "run"] = Field("retrain", description="retrain trains only if there is reason to, run always does.")
+    cron: str = Field(examples=["0 2 * * 0"], description="Minute hour day month weekday; 0 2 * * 0 is Sundays at 2.")
+    time_zone: str = Field("UTC", examples=["Europe/Berlin"], description="The time zone of cron; UTC where it is left out.")
+    run: Literal["retrain", "run"] = Field("retrain", description="retrain (only if there is reason to), or run (always).")
     data: str = Field("data", min_length=1, description="The data source.")
     window: Window = Field("", description="day, week or month: train once in each, even if nothing changed.")
-    set: dict[str, Any] = Field(default_factory=dict, description="Settings over those of params.yaml: {train.epochs: 20}.")
+    set: dict[str, Any] = Field(default_factory=dict, examples=[{"train.epochs": 20}], description="Settings over those above.")
 
 
 @dataclass(frozen=True)
