@@ -1,21 +1,20 @@
-"""Notifying: one message to a webhook when a run has ended or a champion was chosen: what happened, why, and where to look.
+"""Notifications: one message to a webhook when a run has ended or a champion was chosen: what happened, why, and where to look.
 
 The address is a secret: it comes from the environment, and nothing here prints, logs or raises it.
 """
 
-import http.client
 import json
 import os
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from darkroom.system.web import retrying, root_cause
+
 ADDRESS = "DARKROOM_WEBHOOK_URL"
-WAITS_S = (0.5, 1.5, 0.0)  # after each try
+NUM_RETRIES, BACKOFF_S = 2, 0.75
+PASSING = (408, 429, *range(500, 600))  # statuses after which another try may succeed
 TIMEOUT_S = 3.0  # for an answer to one try
 PATIENCE_S = 9.0  # for everything: no run waits longer than this
 
@@ -24,7 +23,7 @@ Kind = Literal["success", "failure", "promotion", "refusal", "schedule_failing"]
 
 @dataclass(frozen=True)
 class Message:
-    """What a person is told.
+    """What the webhook is told.
 
     Attributes:
         kind: `promotion` (a new champion), `refusal` (a new model that is none), `success` (a run that ended well without
@@ -49,7 +48,7 @@ class Message:
 
 
 def _plain(text: str) -> str:
-    """A text that calls nobody and hides no address in Slack, where `<!channel>` and `<address|words>` would: a class may be named so."""
+    """Escapes what Slack reads as markup: a class named `<!channel>` would notify everybody, `<address|words>` would hide an address."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -57,7 +56,7 @@ def notify(message: Message) -> str:
     """Sends a message to the webhook, if there is one; a dead webhook costs some seconds and nothing else.
 
     Args:
-        message: What is told.
+        message: What is sent.
 
     Returns:
         Why it could not be delivered, in words that don't name the address; empty where it was, or where no webhook is set.
@@ -76,48 +75,22 @@ def notify(message: Message) -> str:
 
 
 def _send(address: str, data: bytes) -> str:
-    """Tries until the webhook takes the message, or refuses it for good."""
-    reason, num_tries, deadline = "", 0, time.monotonic() + PATIENCE_S
-    for wait_s in WAITS_S:
-        reason, final = _try(address, data)
-        num_tries += 1
-        if not reason:
-            return ""
-        if final or time.monotonic() + wait_s > deadline:
-            break
-        time.sleep(wait_s)
-    return f"the webhook did not take the message: {reason} ({num_tries} {'try' if num_tries == 1 else 'tries'})"
-
-
-def _try(address: str, data: bytes) -> tuple[str, bool]:
-    """What went wrong, empty for nothing, and whether another try would be in vain."""
+    """What went wrong; empty where the webhook took the message. A redirection is not followed: the message goes nowhere else."""
     try:
-        request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method="POST")
-        urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"HTTP {error.code}", error.code < 500 and error.code not in (408, 429)
-    except TimeoutError:
-        return f"no answer within {TIMEOUT_S:g} s", False
-    except urllib.error.URLError as error:
-        return _in_words(error.reason), False
-    except (ValueError, http.client.InvalidURL):
-        return f"{ADDRESS} can't be read as an address", True
-    except Exception as error:  # whatever else it is: a traceback would show the address
-        return _in_words(error), False
-    return "", False
+        with retrying(NUM_RETRIES, BACKOFF_S, PASSING) as session:
+            options = {"headers": {"Content-Type": "application/json"}, "timeout": TIMEOUT_S, "allow_redirects": False}
+            status = session.post(address, data, **options).status_code
+    except Exception as error:  # whatever it is: a traceback would show the address
+        return f"the webhook did not take the message: {_in_words(error)}"
+    return "" if status < 300 else f"the webhook did not take the message: HTTP {status}"
 
 
-def _in_words(error: Any) -> str:
+def _in_words(error: Exception) -> str:
     """The kind of a failure: a library's own sentence may quote the address."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, ValueError):
+        return f"{ADDRESS} can't be read as an address"
+    cause = root_cause(error)
+    if isinstance(cause, TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
     kinds = {ConnectionRefusedError: "the connection is refused", ConnectionError: "the connection broke"}
-    return next((words for kind, words in kinds.items() if isinstance(error, kind)), f"it can't be reached ({type(error).__name__})")
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A webhook that moved is a mistake to mend; the message goes nowhere else."""
-
-    def redirect_request(self, *arguments: Any, **options: Any) -> None:
-        return None
+    return next((words for kind, words in kinds.items() if isinstance(cause, kind)), f"it can't be reached ({type(cause).__name__})")

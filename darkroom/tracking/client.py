@@ -1,16 +1,11 @@
 """The store behind MLflow: an SQLite file of the current folder by default, or what `MLFLOW_TRACKING_URI` names.
 
-MLflow takes seconds to import, so it is imported where it is needed. Only this module, `darkroom.tracking.runs` and
-`darkroom.registry.fetch` import it.
+MLflow takes seconds to import, so it is imported where it is needed, and only in `darkroom/tracking` and `darkroom/registry`.
 """
 
 import fcntl
 import logging
 import os
-import ssl
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +16,13 @@ from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
+from darkroom.system.web import retrying, root_cause
 from darkroom.tracking.table_view import TAG, table_page, table_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_WAITS_S = (1, 2, 0)  # after each try to reach a server
+_NUM_RETRIES, _BACKOFF_S = 2, 1.0  # of a server that does not answer
 
 
 def tracking_uri() -> str:
@@ -48,7 +44,7 @@ def use_store() -> str:
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
         elif uri.startswith(("http://", "https://")):
-            _knock(uri)
+            _require_answer(uri)
         _connect(uri).search_experiments(max_results=1)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     return uri
@@ -73,7 +69,7 @@ def server_version(timeout_s: int = 10) -> str:
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri()
-    _knock(uri)
+    _require_answer(uri)
     with reaching():
         from mlflow.utils.credentials import get_default_host_creds
         from mlflow.utils.rest_utils import http_request
@@ -182,18 +178,18 @@ def _create_database(path: Path) -> None:
         os.close(folder)
 
 
-def _knock(uri: str) -> None:
+def _require_answer(uri: str) -> None:
     """Asks a server for its health at once: MLflow's own retries go on for minutes where nobody listens."""
-    for wait_s in _WAITS_S:
-        try:
-            urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=10, context=_tls()).close()
-            return
-        except urllib.error.HTTPError:
-            return  # it speaks HTTP: what MLflow then says is clearer
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            time.sleep(wait_s)
-    raise InputError(f"no MLflow server answers at MLFLOW_TRACKING_URI={shown(uri)} ({reason}): start it, or mend the address")
+    insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
+    trusted = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True  # or what REQUESTS_CA_BUNDLE names: as MLflow does it
+    try:
+        with retrying(_NUM_RETRIES, _BACKOFF_S) as session:  # any status will do: what MLflow then says is clearer
+            session.get(f"{shown(uri).rstrip('/')}/health", timeout=10, verify=False if insecure else trusted)
+    except (OSError, ValueError) as error:
+        reason = root_cause(error)
+        raise InputError(
+            f"no MLflow server answers at MLFLOW_TRACKING_URI={shown(uri)} ({reason}): start it, or mend the address"
+        ) from None
 
 
 @contextmanager
@@ -229,11 +225,3 @@ def _refused(uri: str, status: int) -> str:
     else:
         way = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
     return f"the MLflow server at {shown(uri)} refuses {way} ({status}): mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-
-
-def _tls() -> ssl.SSLContext:
-    """What MLflow itself trusts, by the same variables."""
-    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
-        return ssl._create_unverified_context()
-    trusted = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or os.environ.get("REQUESTS_CA_BUNDLE")
-    return ssl.create_default_context(cafile=trusted or None)

@@ -2,15 +2,13 @@
 
 import os
 import shutil
-import ssl
-import urllib.error
-import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
+from darkroom.system.web import retrying, root_cause
 from darkroom.tracking.client import server_version, shown, tracking_uri, use_store
 from darkroom.tracking.log import probe_artifacts
 from darkroom.versions.repository import own_repository
@@ -199,16 +197,15 @@ def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
         return Finding("not set up", "no address of Kubeflow", "to submit runs, set platform.endpoint or KF_PIPELINES_ENDPOINT")
     address = f"{endpoint.rstrip('/')}/apis/v2beta1/healthz"
     try:
-        trusted = ssl.create_default_context(cafile=ca_file or None)
-        urllib.request.urlopen(address, timeout=timeout_s, context=trusted).close()
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            return Finding("ok", f"Kubeflow answers at {shown(endpoint)} and wants credentials")
-        return Finding("failed", f"{shown(endpoint)} answers with status {error.code}", "see whether this is Kubeflow Pipelines' address")
+        with retrying(0, 0) as session:
+            status = session.get(address, timeout=timeout_s, verify=ca_file or True).status_code
     except (OSError, ValueError) as error:
-        return Finding(
-            "failed", f"Kubeflow does not answer at {shown(endpoint)}: {_what(error)}", "mend the address, or open the way to it"
-        )
+        found = f"Kubeflow does not answer at {shown(endpoint)}: {_what(root_cause(error))}"
+        return Finding("failed", found, "mend the address, or open the way to it")
+    if status in (401, 403):
+        return Finding("ok", f"Kubeflow answers at {shown(endpoint)} and wants credentials")
+    if status >= 400:
+        return Finding("failed", f"{shown(endpoint)} answers with status {status}", "see whether this is Kubeflow Pipelines' address")
     return Finding("ok", f"Kubeflow Pipelines at {shown(endpoint)}")
 
 
@@ -222,6 +219,6 @@ def _told(error: InputError, remedy: str) -> Finding:
     return Finding("failed", found, said) if said.startswith(("start ", "mend ", "ask ")) else Finding("failed", str(error), remedy)
 
 
-def _what(error: Exception) -> str:
+def _what(error: BaseException) -> str:
     reason = getattr(error, "reason", error)
     return " ".join(redact(str(reason)).split())[:300]

@@ -248,7 +248,7 @@ def test_a_server_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Monke
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    monkeypatch.setattr("darkroom.tracking.client._WAITS_S", (0, 0))
+    monkeypatch.setattr("darkroom.tracking.client._BACKOFF_S", 0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
     with pytest.raises(InputError, match=rf"no MLflow server answers at MLFLOW_TRACKING_URI=http://127.0.0.1:{port} .*refused") as caught:
         use_store()
@@ -312,7 +312,7 @@ def behind_tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 def test_a_certificate_of_ones_own_is_trusted_where_mlflow_trusts_it(behind_tls: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     uri, certificate = behind_tls
-    monkeypatch.setattr("darkroom.tracking.client._WAITS_S", (0,))
+    monkeypatch.setattr("darkroom.tracking.client._BACKOFF_S", 0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(InputError, match=r"no MLflow server answers at .*CERTIFICATE_VERIFY_FAILED"):
         server_version()
