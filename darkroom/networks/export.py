@@ -114,7 +114,7 @@ def export(path: Path, network: nn.Module, card: ModelCard) -> None:
     example = torch.zeros((2, card.side_px, card.side_px, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
         # torch's newer exporter takes ten times as long (4 to 10 s a model) and writes stack traces with paths
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|components\.network")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|darkroom\.networks\.export")
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # sizes are fixed on purpose
         torch.onnx.export(
             _Served(network, card).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from darkroom.model import ModelCard, Predictor
-from darkroom.networks import export
+from darkroom.networks import export, network
 from darkroom.system.errors import InputError
 
 CARD = ModelCard("small_cnn", ("a", "b", "c"), "multiclass", 16, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
@@ -17,7 +17,7 @@ CARD = ModelCard("small_cnn", ("a", "b", "c"), "multiclass", 16, (0.5, 0.4, 0.3)
 
 def build(architecture="small_cnn", side_px=16, seed=0):
     torch.manual_seed(seed)
-    return settled(export.build(architecture, 3, side_px=side_px), side_px)
+    return settled(network.build(architecture, 3, side_px=side_px), side_px)
 
 
 def settled(made, side_px):
@@ -128,19 +128,19 @@ def test_depthwise_groups_follow_the_channels():
 
 @pytest.mark.parametrize("side_px", [8, 16, 32, 48, 64, 96, 97])
 def test_the_small_network_takes_any_side(side_px):
-    assert export.build("small_cnn", 7, side_px=side_px)(torch.zeros(2, 3, side_px, side_px)).shape == (2, 7)
+    assert network.build("small_cnn", 7, side_px=side_px)(torch.zeros(2, 3, side_px, side_px)).shape == (2, 7)
 
 
 def test_the_last_layer_makes_the_logits():
-    name, layer = export.last_layer(build())
+    name, layer = network.last_layer(build())
     assert layer.out_features == 3 and build().get_submodule(name).weight.shape == layer.weight.shape
 
 
 def test_an_architecture_that_is_not_known_is_told():
     with pytest.raises(InputError, match=r"train\.architecture is 'resnet19': known are small_cnn and torchvision's .*resnet18"):
-        export.build("resnet19", 3, side_px=32)
+        network.build("resnet19", 3, side_px=32)
 
 
 def test_a_side_that_a_transformer_cant_take_is_told():
     with pytest.raises(InputError, match=r"train\.side_px is 50: vit_b_16 can't be made for it"):
-        export.build("vit_b_16", 3, side_px=50)
+        network.build("vit_b_16", 3, side_px=50)

@@ -19,13 +19,13 @@ from darkroom.tracking.runs import finish_run, start_run
 
 RACE = """
 import json, sys, time
-from components import claims
+from darkroom.tracking import leases
 from darkroom.tracking.runs import finish_run, start_run
-tags = {claims.KEY: "k", claims.CLAIM: claims.ASKS}
+tags = {leases.KEY: "k", leases.CLAIM: leases.ASKS}
 run_id = start_run("race", "one", {}, tags, "data", "v1")
-other = claims.claim(run_id, "race", "k")
+other = leases.claim(run_id, "race", "k")
 if other:
-    claims.withdraw(run_id)
+    leases.withdraw(run_id)
 else:
     time.sleep(3)
     finish_run(run_id, "FINISHED")

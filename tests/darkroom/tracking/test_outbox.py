@@ -362,7 +362,7 @@ def test_what_later_may_go_well_is_told_from_what_never_will(answering: list[tup
 
 LEAVES = """
 import sys
-from darkroom.tracking.runs import step_run
+from darkroom.tracking.step_run import step_run
 with step_run("clean", {"min_side_px": 4}) as step:
     step.measures({"num_kept": 3})
 print("mlflow" in sys.modules)

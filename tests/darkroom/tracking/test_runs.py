@@ -163,10 +163,11 @@ def test_a_finished_run_has_no_running_child(mlflow_store: Path, monkeypatch: py
 def test_a_run_whose_process_was_killed_is_ended(mlflow_store: Path) -> None:
     code = """
 import os, sys, time
-from components import tracking
-run_id = tracking.start_run("digits", "doomed", {}, {}, "data", "1")
+from darkroom.tracking.runs import start_run
+from darkroom.tracking.step_run import step_run
+run_id = start_run("digits", "doomed", {}, {}, "data", "1")
 os.environ["MLFLOW_RUN_ID"] = run_id
-step = tracking.step_run("train", {})
+step = step_run("train", {})
 step.__enter__()
 print(run_id, flush=True)
 time.sleep(600)

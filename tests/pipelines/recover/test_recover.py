@@ -17,8 +17,8 @@ CHECKOUT = Path(__file__).parents[3]
 DOOMED = """
 import time
 from pathlib import Path
-from components import tracking
-run_id = tracking.start_run("digits", "doomed", {"train": {"epochs": 7}}, {}, "data", VERSION)
+from darkroom.tracking.runs import start_run
+run_id = start_run("digits", "doomed", {"train": {"epochs": 7}}, {}, "data", VERSION)
 for step in ("ingest", "train"):
     log = Path("runs") / run_id / "logs" / f"{step}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -133,7 +133,7 @@ def test_the_key_names_all_that_a_retraining_is_made_from(toys: Toys, monkeypatc
         key_of(toys.plan, window="2026-W48"),
         key_of(toys.plan, renews="1"),
     ]
-    monkeypatch.setattr("pipelines.retrain.decide.code_version", lambda step: "other")
+    monkeypatch.setattr("pipelines.plan.code_version", lambda step: "other")
     keys.append(key_of(toys.plan))
     assert len(set(keys)) == len(keys)
     assert key_of(dataclasses.replace(toys.plan, source=Path("elsewhere"))) == keys[-1]

@@ -18,8 +18,8 @@ from darkroom.versions.code import CODE
 from darkroom.versions.data_version import data_version, fetch_version
 from darkroom.versions.environment import environment_tags
 from pipelines.run.resume import differences_now
+from tests.pipelines.compare.test_runs_table import record
 from tests.pipelines.conftest import QUICK, Project, shapes
-from tests.pipelines.test_listing import record
 
 
 def options(*sets: str) -> list[str]:

@@ -17,7 +17,7 @@ from pipelines.submit import command as commands
 from pipelines.submit.compile import compile_pipeline, default_arguments, notes
 from tests.pipelines.conftest import ROOT
 
-GOLDEN = Path(__file__).with_name("training.yaml")
+GOLDEN = Path(__file__).parents[1] / "training.yaml"
 IMAGE = "registry.example.org/team/darkroom@sha256:" + "0a" * 32
 EVERYTHING = {
     "image": IMAGE,

@@ -35,7 +35,7 @@ from pipelines.training import TASKS
 from tests.finished import make
 from tests.pipelines.conftest import ROOT
 from tests.pipelines.kfp_server import Server, serving
-from tests.pipelines.test_local import Recorder
+from tests.pipelines.run.test_local import Recorder
 
 IMAGE = "registry.example.org/darkroom@sha256:" + "0a" * 32
 ADDRESS = "git+https://git.example.org/team/toys.git@v1#data"
