@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
-from darkroom.runtime.step import CHECKPOINTS, call, function_of
+from darkroom.runtime.step import call, function_of
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
+from darkroom.tracking.tags import CHECKPOINTS
 from darkroom.versions.data_version import data_version, difference
 
 

@@ -10,7 +10,6 @@ from darkroom.system.files import read_json, write_json
 
 Variant = Literal["full", "pruned"]
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision")  # what a person looks for first
-FORGOTTEN = "darkroom.forgotten"  # tag of a version and its run: a sentence an earlier test set
 
 
 @dataclass(frozen=True)

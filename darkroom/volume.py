@@ -11,8 +11,8 @@ from pathlib import Path
 
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json, remove, write_json
+from darkroom.tracking.tags import VOLUME
 
-VOLUME = "DARKROOM_VOLUME"  # where the volume is mounted
 POINTER = "elsewhere.json"
 _IMAGES = "images"
 _ABANDONED_S = 7 * 86_400

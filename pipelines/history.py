@@ -12,13 +12,13 @@ import yaml
 
 from darkroom.outcome import Variant
 from darkroom.registry.fetch import EVALUATION_KEPT
-from darkroom.registry.registry import MODEL_NAME, MODEL_VERSION, aliases, versions
+from darkroom.registry.registry import aliases, versions
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.client import client, pages
-from darkroom.tracking.context import DATA_VERSION, PARENT
 from darkroom.tracking.log import as_measure
-from darkroom.tracking.runs import SETTINGS, STEP
+from darkroom.tracking.runs import SETTINGS
+from darkroom.tracking.tags import DATA_VERSION, MODEL_NAME, MODEL_VERSION, PARENT, STEP, VARIANT
 
 _ACTIVE_ONLY, _DELETED_ONLY = 1, 2  # as MLflow numbers its views
 _SLACK = timedelta(minutes=5)  # so far clocks of different machines may differ
@@ -175,7 +175,7 @@ def evaluation(record: Record, variant: Variant, into: Path) -> Path | None:
         variant: Which model.
         into: An empty folder.
     """
-    registered = record.tags.get("variant", "full")
+    registered = record.tags.get(VARIANT, "full")
     return kept(record, EVALUATION_KEPT if registered == variant else f"{EVALUATION_KEPT}_{variant}", into)
 
 

@@ -15,7 +15,6 @@ from pipelines.params import PARAMS, frozen, model_name, read_settings
 from pipelines.platform import PlatformConfig
 
 DATA = Path("data")
-LIKE = "darkroom.like"  # the run that a run repeats
 
 
 @dataclass(frozen=True)

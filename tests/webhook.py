@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.runtime.notify import ADDRESS
+from darkroom.tracking.tags import WEBHOOK_URL
 
 SECRET = "T0P-S3CR3T"
 
@@ -48,7 +48,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch, *answers: int) -> Iterator[Webhook]
     hook = Webhook(*answers)
     thread = threading.Thread(target=hook.server.serve_forever, args=(0.02,))
     thread.start()
-    monkeypatch.setenv(ADDRESS, hook.address)
+    monkeypatch.setenv(WEBHOOK_URL, hook.address)
     try:
         yield hook
     finally:

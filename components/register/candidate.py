@@ -14,8 +14,7 @@ from darkroom.evaluation import MISTAKES, read_headline, read_metrics
 from darkroom.model import read_card
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.package import bundle_sha256
-from darkroom.registry.registry import INTERVAL_TAG, PREVIOUS, SHA256
-from darkroom.tracking.context import DATA_VERSION
+from darkroom.tracking.tags import DATA_VERSION, INTERVAL_TAG, PREVIOUS, SHA256, VARIANT
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Candidate:
             SHA256: bundle_sha256(self.bundle),
             DATA_VERSION: self.data_version,
             PREVIOUS: hashlib.sha256(self.previous.read_bytes()).hexdigest() if self.previous else "none",
-            "variant": self.variant,
+            VARIANT: self.variant,
             "task": card.task,
             "architecture": card.architecture,
             **{measure: f"{headline[measure]:.4f}" for measure in HEADLINE[:3] if measure in headline},

@@ -9,8 +9,9 @@ import numpy as np
 from darkroom.evaluation import Predictions, read_predictions
 from darkroom.outcome import Forgotten
 from darkroom.registry.fetch import EVALUATION_KEPT, kept
-from darkroom.registry.registry import MODEL_VERSION, Version, versions
+from darkroom.registry.registry import Version, versions
 from darkroom.tracking.log import run_facts
+from darkroom.tracking.tags import MODEL_VERSION
 
 MAX_EXAMPLES = 5
 MAX_VERSIONS = 5  # so many earlier ones are asked, the newest first

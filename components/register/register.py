@@ -13,9 +13,10 @@ from darkroom import issues as findings
 from darkroom.artifacts import Sources
 from darkroom.evaluation import read_headline, read_predictions
 from darkroom.model import GRAPH, read_card
-from darkroom.outcome import FORGOTTEN, Outcome, Verdict
+from darkroom.outcome import Outcome, Verdict
 from darkroom.registry.registry import CHAMPION, Version, alias_of, check_name, set_tags
 from darkroom.tracking.runs import open_run
+from darkroom.tracking.tags import FORGOTTEN
 
 
 def register(

@@ -26,8 +26,6 @@ from darkroom.registry.package import bundle_sha256, log_bundle
 from darkroom.registry.registry import (
     CHALLENGER,
     CHAMPION,
-    DECISION,
-    REASON,
     Version,
     champion,
     drop_twins,
@@ -39,9 +37,7 @@ from darkroom.registry.registry import (
     set_tags,
 )
 from darkroom.tracking.log import as_metric
-
-COMPARISON = "darkroom.comparison"  # JSON: a verdict's numbers, see `darkroom.outcome.Verdict.plain`
-RIVAL, GAIN, INTERVAL, P_VALUE = (f"darkroom.{name}" for name in ("compared_with", "gain", "gain_interval", "p_value"))  # for people
+from darkroom.tracking.tags import COMPARED_WITH, COMPARISON, DECISION, GAIN, GAIN_INTERVAL, P_VALUE, REASON
 
 
 def settle(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[Version, Verdict, bool]:
@@ -126,8 +122,8 @@ def _tags(verdict: Verdict) -> dict[str, str]:
     tags = {REASON: verdict.reason, COMPARISON: json.dumps(verdict.plain(), ensure_ascii=False)}
     if verdict.comparison:
         main = verdict.comparison.main
-        tags |= {RIVAL: verdict.comparison.rival, GAIN: f"{main.measure} {main.gain:+.4f}", P_VALUE: f"{main.p_value:.4g}"}
-        tags |= {INTERVAL: f"{main.low:+.4f} to {main.high:+.4f}"}
+        tags |= {COMPARED_WITH: verdict.comparison.rival, GAIN: f"{main.measure} {main.gain:+.4f}", P_VALUE: f"{main.p_value:.4g}"}
+        tags |= {GAIN_INTERVAL: f"{main.low:+.4f} to {main.high:+.4f}"}
     return tags
 
 

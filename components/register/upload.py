@@ -11,11 +11,11 @@ import pandas as pd
 from components.register.candidate import Candidate
 from darkroom.artifacts import Sources
 from darkroom.evaluation import FIGURES, METRICS, PREDICTIONS
-from darkroom.outcome import FORGOTTEN, HEADLINE, Outcome
+from darkroom.outcome import HEADLINE, Outcome
 from darkroom.registry.fetch import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
-from darkroom.registry.registry import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking.log import log_curves, log_files, log_measures, log_picture, set_run_tags
+from darkroom.tracking.tags import DECISION, FORGOTTEN, MODEL_NAME, MODEL_VERSION, NOTE, REASON, VARIANT
 
 
 def keep_tables(run_id: str, candidate: Candidate) -> None:
@@ -55,11 +55,11 @@ def keep_results(run_id: str, sources: Sources, outcome: Outcome, written: Path,
     with _laid_out(files) as tree:
         log_files(run_id, tree)
     log_picture(run_id, sources.contact_sheet, "contact_sheet")
-    tags = {MODEL_NAME: outcome.name, MODEL_VERSION: str(outcome.version), "variant": outcome.variant}
+    tags = {MODEL_NAME: outcome.name, MODEL_VERSION: str(outcome.version), VARIANT: outcome.variant}
     verdict = {DECISION: outcome.verdict.decision, REASON: outcome.verdict.reason}
     if outcome.forgotten:
         tags |= {FORGOTTEN: "; ".join(map(str, outcome.forgotten))}
-    set_run_tags(run_id, {**tags, **verdict, **kubeflow_tags(), "mlflow.note.content": markdown(outcome)})
+    set_run_tags(run_id, {**tags, **verdict, **kubeflow_tags(), NOTE: markdown(outcome)})
 
 
 def markdown(outcome: Outcome) -> str:

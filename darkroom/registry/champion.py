@@ -12,8 +12,8 @@ from typing import Literal
 from darkroom.registry.registry import CHAMPION, Version, aliases, set_alias, versions
 from darkroom.system.processes import user
 from darkroom.tracking.client import client
+from darkroom.tracking.tags import CHAMPION_MOVE
 
-MOVE = "darkroom.champion."  # and the move's number in four digits
 How = Literal["gate", "promote", "rollback", "outside"]
 
 
@@ -43,7 +43,7 @@ class Move:
 def moves(name: str) -> list[Move]:
     """All moves, oldest first; one that a crash kept from happening is not among them."""
     tags = client().get_registered_model(name).tags
-    found = [Move(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(MOVE)]
+    found = [Move(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(CHAMPION_MOVE)]
     now = aliases(name).get(CHAMPION, 0)
     if found and not found[-1].sealed and found[-1].version != now:
         found.pop()
@@ -86,7 +86,7 @@ def before(name: str) -> Version | None:
 
 
 def _record(name: str, number: int, move: Move) -> None:
-    client().set_registered_model_tag(name, f"{MOVE}{number:04d}", json.dumps(asdict(move), ensure_ascii=False))
+    client().set_registered_model_tag(name, f"{CHAMPION_MOVE}{number:04d}", json.dumps(asdict(move), ensure_ascii=False))
 
 
 def _now() -> str:

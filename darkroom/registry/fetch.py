@@ -12,14 +12,12 @@ from typing import Any
 
 from darkroom.model import CARD
 from darkroom.outcome import read_outcome
-from darkroom.registry.registry import MODEL_NAME, MODEL_VERSION, PREVIOUS, SHA256, Version, aliases, champion, get_version, versions
+from darkroom.registry.registry import Version, aliases, champion, get_version, versions
 from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.system.processes import KUBEFLOW_TAG
 from darkroom.tracking.client import client, pages, use_store
-from darkroom.tracking.context import DATA_VERSION, PARENT
-from darkroom.tracking.runs import ERROR, STEP
+from darkroom.tracking.tags import DATA_VERSION, ERROR, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
@@ -210,7 +208,7 @@ def _version_of_run(run_id: str) -> Version | None:
         return None
     if MODEL_NAME in tags:
         return get_version(tags[MODEL_NAME], int(tags[MODEL_VERSION]))
-    return _version_of_run(tags["mlflow.parentRunId"]) if "mlflow.parentRunId" in tags else None
+    return _version_of_run(tags[PARENT]) if PARENT in tags else None
 
 
 def _known() -> str:

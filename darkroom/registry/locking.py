@@ -16,8 +16,8 @@ from typing import Any
 
 from darkroom.system.processes import is_dead, owner_tags
 from darkroom.tracking.client import client, tracking_uri
+from darkroom.tracking.tags import ALIAS_TICKET
 
-CLAIM = "darkroom.lock."
 PATIENCE_S = 120.0  # the work under a lock takes a few requests
 _POLL_S = 0.2
 
@@ -48,7 +48,7 @@ def bakery(name: str) -> Iterator[None]:
     Source:
         Lamport 1974, A new solution of Dijkstra's concurrent programming problem.
     """
-    store, key = client(), f"{CLAIM}{uuid.uuid4().hex[:12]}"
+    store, key = client(), f"{ALIAS_TICKET}{uuid.uuid4().hex[:12]}"
     try:
         _write(store, name, key, 0)  # 0: choosing
         ticket = 1 + max(int(claim["ticket"]) for claim in _claims(store, name).values())
@@ -80,7 +80,7 @@ def _wait(store: Any, name: str, key: str, ticket: int) -> None:
 
 def _claims(store: Any, name: str) -> dict[str, Mapping[str, Any]]:
     tags = store.get_registered_model(name).tags
-    return {key: json.loads(value) for key, value in tags.items() if key.startswith(CLAIM)}
+    return {key: json.loads(value) for key, value in tags.items() if key.startswith(ALIAS_TICKET)}
 
 
 def _write(store: Any, name: str, key: str, ticket: int) -> None:

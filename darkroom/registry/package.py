@@ -26,6 +26,7 @@ _CODE = (  # what `pyfunc_model` needs; a test loads it without the rest
     "darkroom.volume",
     "darkroom.system.errors",
     "darkroom.system.files",
+    "darkroom.tracking.tags",
 )
 _REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
 _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose values differ from time to time

@@ -7,18 +7,13 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.client import client
+from darkroom.tracking.tags import DECISION, REASON, SHA256
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-SHA256 = "darkroom.model_sha256"
-DECISION, REASON = "darkroom.decision", "darkroom.reason"
-PREVIOUS = "darkroom.previous"  # sha256 of the splits that a version's own split continued, or `none`
-BY_HAND = "darkroom.by_hand"  # the last time that a person made it champion: who, when, why
-INTERVAL_TAG = "{}_interval"  # JSON of a measure's 95 % limits, `low` and `high`
-MODEL_NAME, MODEL_VERSION = "darkroom.model_name", "darkroom.model_version"  # on runs: the version that they ended with
 _ABOUT = """An image classifier that Darkroom trains.
 
 - `champion` is the version in use: `darkroom predict {name}@champion IMAGE`. It moves only to a version that the gate finds better.
-- `challenger` is the newest version that the gate did not let pass; its tag `darkroom.reason` says why.
+- `challenger` is the newest version that the gate did not let pass; its tag `{reason}` says why.
 - `darkroom models {name}` shows all versions with their measures; `darkroom promote` and `darkroom rollback` move `champion` by hand.
 """
 _ODD = re.compile(r"[/:'\"`\\\x00-\x1f]")
@@ -125,7 +120,7 @@ def ensure_model(name: str) -> None:
 
     check_name(name)
     try:
-        client().create_registered_model(name, description=_ABOUT.format(name=name))
+        client().create_registered_model(name, description=_ABOUT.format(name=name, reason=REASON))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -9,8 +9,7 @@ from darkroom.tracking import runs
 from darkroom.tracking.context import find_place
 from darkroom.tracking.leases import end_claims
 from darkroom.tracking.log import set_run_tags
-
-OUTCOME = "darkroom.outcome"
+from darkroom.tracking.tags import ERROR, OUTCOME, PAGE
 
 
 def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -> None:
@@ -26,7 +25,7 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     link = page_of(endpoint, run)
     print(f"{name}: {state.lower()}{f': {redact(reason)}' if reason else ''}\n{link}", flush=True)
     well = state == "SUCCEEDED"
-    tags = {OUTCOME: state.lower(), "darkroom.page": link, **kubeflow_tags()}
+    tags = {OUTCOME: state.lower(), PAGE: link, **kubeflow_tags()}
     error = "" if well else redact(reason) or f"the run on Kubeflow has {state.lower()}"
     if not well:
         _tell(name, state.lower(), error, link)
@@ -35,7 +34,7 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     if os.environ.get("MLFLOW_RUN_ID"):  # Kubeflow's MLflow plug-in ends what it began
         place = find_place()
         if place:
-            set_run_tags(place.parent, {**tags, **({runs.ERROR: error} if error else {})})
+            set_run_tags(place.parent, {**tags, **({ERROR: error} if error else {})})
     elif os.environ.get("MLFLOW_TRACKING_URI"):
         status: runs.Status = "FINISHED" if well else "FAILED" if state == "FAILED" else "KILLED"
         set_run_tags(runs.finish_pipeline(run, status, error), tags)

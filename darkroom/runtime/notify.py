@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from darkroom.system.web import retrying, root_cause
+from darkroom.tracking.tags import WEBHOOK_URL
 
-ADDRESS = "DARKROOM_WEBHOOK_URL"
 NUM_RETRIES, BACKOFF_S = 2, 0.75
 PASSING = (408, 429, *range(500, 600))  # statuses after which another try may succeed
 TIMEOUT_S = 3.0  # for an answer to one try
@@ -61,11 +61,11 @@ def notify(message: Message) -> str:
     Returns:
         Why it could not be delivered, in words that don't name the address; empty where it was, or where no webhook is set.
     """
-    address = os.environ.get(ADDRESS, "")
+    address = os.environ.get(WEBHOOK_URL, "")
     if not address:
         return ""
     if not address.startswith(("http://", "https://")):
-        return f"{ADDRESS} is no address that starts with http:// or https://"
+        return f"{WEBHOOK_URL} is no address that starts with http:// or https://"
     problem = [f"the webhook did not answer within {PATIENCE_S:g} s"]
     data = json.dumps(message.body(), ensure_ascii=False).encode()
     sender = threading.Thread(target=lambda: problem.insert(0, _send(address, data)), daemon=True)
@@ -88,7 +88,7 @@ def _send(address: str, data: bytes) -> str:
 def _in_words(error: Exception) -> str:
     """The kind of a failure: a library's own sentence may quote the address."""
     if isinstance(error, ValueError):
-        return f"{ADDRESS} can't be read as an address"
+        return f"{WEBHOOK_URL} can't be read as an address"
     cause = root_cause(error)
     if isinstance(cause, TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"

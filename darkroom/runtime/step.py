@@ -22,15 +22,14 @@ from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
-from darkroom.system.processes import OWNER, STDIN, is_dead
+from darkroom.system.processes import STDIN, is_dead
 from darkroom.system.secrets import redact
 from darkroom.tracking.step_run import step_run
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, IMAGE_NAME, OWNER
 from darkroom.versions.code import code_version
 
 ERROR_FILE = "error.json"
-CHECKPOINTS = "DARKROOM_CHECKPOINTS"  # folder or s3://bucket/prefix in which long steps keep what they need to go on
-CODE_VERSION = "DARKROOM_CODE_VERSION"  # of the step's code, where the pipeline was compiled
-IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom-python")
+IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
 
 

@@ -10,18 +10,28 @@ from pathlib import Path
 
 import psutil
 
-HOST, BOOT, SPACE, PID, STARTED = (f"darkroom.{name}" for name in ("host", "boot", "pid_space", "pid", "process_started"))
+from darkroom.tracking.tags import (
+    BOOT,
+    COMMIT,
+    DIRTY,
+    HOST,
+    KUBEFLOW_RUN,
+    KUBEFLOW_TAG,
+    OWNER,
+    PID,
+    PID_SPACE,
+    PROCESS_STARTED,
+    SOURCE_NAME,
+    SOURCE_TYPE,
+    USER,
+)
 
-COMMIT, DIRTY = "mlflow.source.git.commit", "darkroom.git_dirty"  # which code, and whether something is changed since
-OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
 STDIN = "stdin"
-KUBEFLOW_RUN = "DARKROOM_KUBEFLOW_RUN"  # the id of Kubeflow's run, in the environment of its steps
-KUBEFLOW_TAG = "darkroom.kubeflow_run"
 
 
 def owner_tags() -> dict[str, str]:
     """Tags that name this process beyond doubt: host, boot, process-id space, process id and start."""
-    return {**_machine(), PID: str(os.getpid()), STARTED: _started(os.getpid())}
+    return {**_machine(), PID: str(os.getpid()), PROCESS_STARTED: _started(os.getpid())}
 
 
 def has_owner() -> bool:
@@ -44,12 +54,12 @@ def is_dead(tags: Mapping[str, str]) -> bool:
         return False
     if tags.get(BOOT) != here[BOOT]:
         return True
-    return tags.get(SPACE) == here[SPACE] and _started(int(tags[PID])) != tags.get(STARTED)
+    return tags.get(PID_SPACE) == here[PID_SPACE] and _started(int(tags[PID])) != tags.get(PROCESS_STARTED)
 
 
 def source_tags() -> dict[str, str]:
     """Tags that name the user and the code: git commit, and whether something is changed since."""
-    tags = {"mlflow.source.name": "darkroom", "mlflow.source.type": "LOCAL", "mlflow.user": user()}
+    tags = {SOURCE_NAME: "darkroom", SOURCE_TYPE: "LOCAL", USER: user()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         tags |= {COMMIT: commit, DIRTY: str(bool(_git("status", "--porcelain"))).lower()}
@@ -76,7 +86,7 @@ def _machine() -> dict[str, str]:
     return {
         HOST: socket.gethostname(),
         BOOT: boot.read_text().strip() if boot.exists() else "unknown",
-        SPACE: str(space.readlink()) if space.is_symlink() else "unknown",
+        PID_SPACE: str(space.readlink()) if space.is_symlink() else "unknown",
     }
 
 

@@ -17,7 +17,8 @@ from darkroom.system.faults import explain
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
 from darkroom.system.web import retrying, root_cause
-from darkroom.tracking.table_view import TAG, table_page, table_view
+from darkroom.tracking.table_view import table_page, table_view
+from darkroom.tracking.tags import EXPERIMENT_KIND, TABLE_VIEW
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,7 +119,7 @@ def experiment_id(name: str) -> str:
     experiment = store.get_experiment_by_name(name)
     if experiment is None:
         try:
-            tags = {"mlflow.experimentKind": "custom_model_development", TAG: table_view()}
+            tags = {EXPERIMENT_KIND: "custom_model_development", TABLE_VIEW: table_view()}
             return str(store.create_experiment(name, artifact_location(), tags=tags))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -132,7 +133,7 @@ def experiment_id(name: str) -> str:
 def newest_table(server: str) -> str:
     """The address of the table of runs of the experiment that was made last, on MLflow's pages at `server`; or of the pages."""
     for experiment in client().search_experiments(order_by=["creation_time DESC"], max_results=10):
-        if TAG in experiment.tags:
+        if TABLE_VIEW in experiment.tags:
             return table_page(server, experiment.experiment_id)
     return server
 

@@ -15,13 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.system.errors import InputError
-from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG, source_tags
+from darkroom.system.processes import source_tags
 from darkroom.tracking.client import client, experiment_id, pages
+from darkroom.tracking.tags import DATA_VERSION, KNOWN_PARENT, KUBEFLOW_RUN, KUBEFLOW_TAG, PARENT, PIPELINE, SOURCE_TYPE
 
-KNOWN_PARENT = "DARKROOM_PARENT"  # the ids of the experiment and of the pipeline's run, `EXPERIMENT/RUN`
-PIPELINE = "darkroom.pipeline_run"  # tag of the parent run and its children: the id of Kubeflow's run
-PARENT = "mlflow.parentRunId"
-DATA_VERSION = "darkroom.data_version"
 DEFAULT_EXPERIMENT = "darkroom"
 
 
@@ -83,7 +80,7 @@ def pipeline_parent(pipeline: str) -> str:
     store, experiment = client(), _experiment()
     runs = _runs(experiment, pipeline)
     if not _parents(runs):
-        tags = {**source_tags(), "mlflow.source.type": "PROJECT", PIPELINE: pipeline, KUBEFLOW_TAG: pipeline}
+        tags = {**source_tags(), SOURCE_TYPE: "PROJECT", PIPELINE: pipeline, KUBEFLOW_TAG: pipeline}
         store.create_run(experiment, run_name=f"pipeline {pipeline}", tags=tags)
         runs = _runs(experiment, pipeline)
     first, *others = _parents(runs)

@@ -17,12 +17,11 @@ from typing import Any
 
 from darkroom.system.secrets import redact
 from darkroom.tracking.client import client, pages, tracking_uri
-from darkroom.tracking.context import PARENT
 from darkroom.tracking.log import log_curves, log_files, log_texts, set_run_tags
+from darkroom.tracking.tags import PARENT, STEP_KEY
 
 Entry = Mapping[str, Any]
 
-STEP_KEY = "darkroom.step_key"  # tag of a child run: what its entries know it by
 TIMEOUT_S = 10
 _BUSY_S = 2.0
 _AWAY = (401, 403, 429)  # and 500 and above

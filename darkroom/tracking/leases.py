@@ -9,12 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from darkroom.system.processes import HOST, KUBEFLOW_TAG, PID, is_dead, owner_tags
+from darkroom.system.processes import is_dead, owner_tags
 from darkroom.tracking.client import client
+from darkroom.tracking.tags import ASKS, HOLDS, HOST, KUBEFLOW_TAG, LEASE, PID, WORK_KEY
 
-KEY = "darkroom.key"
-CLAIM = "darkroom.claim"
-ASKS, HOLDS = "asks", "holds"
 ASKING_S = 600.0  # longer than this nobody takes to ask
 ABANDONED_S = 48 * 3600.0  # after this a run on another machine, whose process can't be seen from here, is given up
 POLL_S = 0.3
@@ -42,7 +40,7 @@ class Claim:
         if self.status != "RUNNING" or is_dead(self.tags):
             return False
         age = time.time() - self.started
-        if self.tags.get(CLAIM) == ASKS:
+        if self.tags.get(LEASE) == ASKS:
             return age < ASKING_S
         return age < ABANDONED_S or self.tags.get(HOST) == owner_tags()[HOST]
 
@@ -71,7 +69,7 @@ def claims(experiment: str, key: str) -> list[Claim]:
     found = store.get_experiment_by_name(experiment)
     if found is None:
         return []
-    runs = store.search_runs([found.experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1000)
+    runs = store.search_runs([found.experiment_id], f"tags.`{WORK_KEY}` = '{key}'", max_results=1000)
     known = [Claim(run.info.run_id, run.info.status, run.info.start_time / 1000, dict(run.data.tags)) for run in runs]
     return sorted(known, key=lambda claim: claim.order)
 
@@ -95,11 +93,11 @@ def claim(run_id: str, experiment: str, key: str) -> Claim | None:
         known = [other for other in claims(experiment, key) if other.alive or other.run_id == run_id]
         (mine,) = (other for other in known if other.run_id == run_id)
         others = [other for other in known if other.run_id != run_id]
-        first = [other for other in others if other.tags.get(CLAIM) != ASKS] or [other for other in others if other.order < mine.order]
+        first = [other for other in others if other.tags.get(LEASE) != ASKS] or [other for other in others if other.order < mine.order]
         if first:
             return first[0]
         if not others:
-            client().set_tag(run_id, CLAIM, HOLDS)
+            client().set_tag(run_id, LEASE, HOLDS)
             return None
         time.sleep(POLL_S)
 
@@ -123,6 +121,6 @@ def end_claims(experiment: str, kubeflow_run: str, status: str) -> None:
     found = store.get_experiment_by_name(experiment)
     if found is None:
         return
-    condition = f"attributes.status = 'RUNNING' AND tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}' AND tags.`{CLAIM}` LIKE '%'"
+    condition = f"attributes.status = 'RUNNING' AND tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}' AND tags.`{LEASE}` LIKE '%'"
     for run in store.search_runs([found.experiment_id], condition):
         store.set_terminated(run.info.run_id, status)

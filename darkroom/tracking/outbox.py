@@ -25,9 +25,8 @@ from darkroom.tracking import outbox_file
 from darkroom.tracking.client import reaching, shown, tracking_uri
 from darkroom.tracking.delivery import Entry, deliver, is_away, ping, reason_of, status_of
 from darkroom.tracking.outbox_file import Waiting
+from darkroom.tracking.tags import MLFLOW_PATIENCE_S, OUTBOX_FOLDER
 
-FOLDER = "DARKROOM_OUTBOX"  # where files wait
-PATIENCE = "DARKROOM_MLFLOW_PATIENCE_S"  # how long is waited for MLflow where nothing can be done without it
 WAITS_S = (5.0, 10.0, 20.0, 40.0, 60.0)  # between one try and the next; the last again and again
 
 
@@ -154,7 +153,7 @@ class Outbox:
 
 def here() -> Outbox:
     """This process's outbox for the store that is in use."""
-    folder = os.environ.get(FOLDER, "")
+    folder = os.environ.get(OUTBOX_FOLDER, "")
     return _outbox(folder, shown(tracking_uri()), bool(folder) and has_owner(), os.getpid())
 
 
@@ -170,7 +169,7 @@ def settle() -> None:
         return
     if not box.just_tried:
         box.flush()
-    if not box.num_waiting or os.environ.get(FOLDER):
+    if not box.num_waiting or os.environ.get(OUTBOX_FOLDER):
         return
     try:
         reach()
@@ -185,7 +184,7 @@ def reach() -> None:
         InputError: It can't be used, or refuses the credentials.
         AwayError: It does not answer for as long as `DARKROOM_MLFLOW_PATIENCE_S` says (300 s).
     """
-    patience = float(os.environ.get(PATIENCE, "") or 300)
+    patience = float(os.environ.get(MLFLOW_PATIENCE_S, "") or 300)
     start, waits = time.monotonic(), list(WAITS_S)
     while error := _trouble():
         left = start + patience - time.monotonic()

@@ -12,25 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
-from darkroom.system.processes import PID, is_dead, owner_tags, source_tags
+from darkroom.system.processes import is_dead, owner_tags, source_tags
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, experiment_id, pages, reaching
 from darkroom.tracking.client import tracking_uri as tracking_uri
 from darkroom.tracking.client import use_store as use_store
-from darkroom.tracking.context import DATA_VERSION, PARENT, find_place, pipeline_parent
+from darkroom.tracking.context import find_place, pipeline_parent
 from darkroom.tracking.delivery import finish, now_ms, running
 from darkroom.tracking.log import Params, log_params, log_values, set_run_tags
+from darkroom.tracking.tags import DATA_CONTEXT, DATA_VERSION, ERROR, PARENT, PID, RESUMED, START_KEY, STEP
 from darkroom.versions.code import code_tags
 from darkroom.versions.environment import environment_tags
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-STEP = "darkroom.step"
-CACHED = "darkroom.cached"
-ERROR = "darkroom.error"
-START_KEY = "darkroom.start_key"  # drawn anew for each start of a run
-RESUMED = "darkroom.resumed"  # how often a failed run was taken up again
 SETTINGS = "settings.json"  # artifact of a parent run: its settings, exactly
 
 
@@ -78,7 +74,7 @@ def describe_run(run_id: str, params: Params, data_source: str, data_version: st
     name = data_source.rstrip("/").rsplit("/", 1)[-1] or data_source
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))
-    store.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+    store.log_inputs(run_id, [DatasetInput(data, [InputTag(DATA_CONTEXT, "training")])])
     set_run_tags(
         run_id, {**environment_tags(), **code_tags(params), DATA_VERSION: data_version}
     )  # last: a run that has it is described whole
@@ -117,7 +113,7 @@ def end_dead_runs() -> list[str]:
     """
     store = client()
     experiments = [experiment.experiment_id for experiment in pages(store.search_experiments)]
-    dead = [run.info.run_id for run in running(experiments, "tags.`darkroom.pid` LIKE '%'") if is_dead(run.data.tags)]
+    dead = [run.info.run_id for run in running(experiments, f"tags.`{PID}` LIKE '%'") if is_dead(run.data.tags)]
     for run_id in dead:
         finish(run_id, "KILLED", _error_tag("the process that ran it is gone"), now_ms())
     for parent in {step.data.tags.get(PARENT, "") for step in running(experiments, f"tags.`{STEP}` LIKE '%'")} - {""}:

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, reaching
-from darkroom.tracking.context import PARENT, PIPELINE, Place, find_place, is_first_rank
+from darkroom.tracking.context import Place, find_place, is_first_rank
 from darkroom.tracking.delivery import now_ms
 from darkroom.tracking.log import as_texts, set_run_tags
-from darkroom.tracking.runs import CACHED, ERROR, STEP, Status, _error_tag
+from darkroom.tracking.runs import Status, _error_tag
+from darkroom.tracking.tags import CACHED, ERROR, PARENT, PIPELINE, SOURCE_NAME, STEP
 
 
 class StepRun(Protocol):
@@ -101,7 +102,7 @@ class _ChildRun:
         if place.own:
             self._outbox.made[self._address["key"]] = place.own
         else:
-            tags = {PARENT: place.parent, STEP: step, "mlflow.source.name": "darkroom", **tags}
+            tags = {PARENT: place.parent, STEP: step, SOURCE_NAME: "darkroom", **tags}
             self._say("create", name=step, tags=tags, time=now_ms())
         self._say("params", values=as_texts({step: config}))
 

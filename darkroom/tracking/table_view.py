@@ -6,15 +6,16 @@ opens it by the key that an address names.
 
 import json
 
+from darkroom.tracking.tags import DECISION, MODEL_VERSION
+
 KEY = "darkroom"
-TAG = f"mlflow.sharedViewState.{KEY}"
 COLUMNS = (
     "metrics.`accuracy`",
     "metrics.`f1_macro`",
     "metrics.`pruned/f1_macro`",
     "metrics.`latency_ratio`",
-    "tags.`darkroom.decision`",
-    "tags.`darkroom.model_version`",
+    f"tags.`{DECISION}`",
+    f"tags.`{MODEL_VERSION}`",
 )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from darkroom.tracking.tags import CODE
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
-CODE = "darkroom.code."  # tag of a run, with the step's name: the version of its code
 
 
 @cache

@@ -10,9 +10,9 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from darkroom.tracking.tags import DEVICE, PACKAGES, PYTHON, SYSTEM, TORCH
 from darkroom.versions.code import LOCK
 
-PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM = (f"darkroom.{name}" for name in ("python", "torch", "packages", "device", "system"))
 ENVIRONMENT = (PYTHON, TORCH, PACKAGES, DEVICE, SYSTEM)
 
 

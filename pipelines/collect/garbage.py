@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.registry import fetch
-from darkroom.registry.registry import PREVIOUS, SHA256
 from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_held
+from darkroom.tracking.tags import PREVIOUS, SHA256
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT, USED

@@ -12,8 +12,7 @@ from darkroom.evaluation import Predictions, read_metrics, read_predictions
 from darkroom.metrics.differences import differences, num_shared
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.fetch import SPLITS_KEPT
-from darkroom.system.processes import COMMIT, DIRTY
-from darkroom.versions.code import CODE
+from darkroom.tracking.tags import CODE, COMMIT, DIRTY, PREFIX
 from darkroom.versions.environment import ENVIRONMENT
 from pipelines import history
 from pipelines.history import Record
@@ -78,7 +77,7 @@ def compare(before: Record, after: Record, only: str = "") -> Comparison:
         changes=_changed_images(before, after) if before.data_version != after.data_version and not only else {},
         settings=_different({name: (before.params.get(name), after.params.get(name)) for name in sorted({*before.params, *after.params})}),
         code=_different(_code(before, after)),
-        environment=_different({tag.removeprefix("darkroom."): _tags(before, after, tag) for tag in ENVIRONMENT}),
+        environment=_different({tag.removeprefix(PREFIX): _tags(before, after, tag) for tag in ENVIRONMENT}),
         measures=measures,
         note=note,
         shared=shared,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from darkroom.system.errors import InputError
+from darkroom.tracking.tags import DECISION, NOTE
 from pipelines import history
 from pipelines.history import Record
 
@@ -21,7 +22,7 @@ FACTS: dict[str, Callable[[Record], Any]] = {
     "minutes": lambda run: None if run.seconds is None else round(run.seconds / 60, 1),
     "data": lambda run: run.data_version[:8],
     "model": lambda run: run.model,
-    "decision": lambda run: run.tags.get("darkroom.decision", ""),
+    "decision": lambda run: run.tags.get(DECISION, ""),
 }
 MEASURES = ("accuracy", "f1_macro", "pruned_f1_macro", "latency_ratio")  # that a person looks for first
 STATUSES = ("running", "finished", "failed", "killed")
@@ -129,7 +130,7 @@ def as_json(run: Record) -> dict[str, Any]:
         "model": run.model,
         "params": dict(run.params),
         "metrics": dict(run.metrics),
-        "tags": {name: text for name, text in run.tags.items() if not name.startswith("mlflow.note")},
+        "tags": {name: text for name, text in run.tags.items() if name != NOTE},
     }
 
 

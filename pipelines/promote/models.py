@@ -7,10 +7,10 @@ from typing import Any
 from darkroom.registry import registry
 from darkroom.registry.champion import Move, before, move, moves
 from darkroom.registry.locking import holding
-from darkroom.registry.registry import CHAMPION, DECISION, INTERVAL_TAG, REASON, Version
+from darkroom.registry.registry import CHAMPION, Version
 from darkroom.system.errors import InputError
-from darkroom.tracking.context import DATA_VERSION
 from darkroom.tracking.runs import use_store
+from darkroom.tracking.tags import BY_HAND, DATA_VERSION, DECISION, INTERVAL_TAG, REASON, VARIANT
 
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro")  # that a version's tags carry
 
@@ -115,7 +115,7 @@ def _note(version: Version, last: Move) -> str:
     """Says on the version's own page what was done by hand; gives the sentence."""
     done = "promoted" if last.how == "promote" else f"rolled back to, from version {last.previous},"
     text = f"{done} by {last.who} at {last.when}: {last.why}"
-    registry.set_tags(version, {registry.BY_HAND: text})
+    registry.set_tags(version, {BY_HAND: text})
     return text
 
 
@@ -136,11 +136,11 @@ def _version(version: Version, bearers: Mapping[str, int]) -> dict[str, Any]:
         "aliases": sorted(alias for alias, number in bearers.items() if number == version.number),
         "run_id": version.run_id,
         "data_version": tags.get(DATA_VERSION, ""),
-        "variant": tags.get("variant", ""),
+        "variant": tags.get(VARIANT, ""),
         "metrics": {name: _measure(tags, name) for name in MEASURES if name in tags},
         "decision": tags.get(DECISION, ""),
         "reason": tags.get(REASON, ""),
-        "by_hand": tags.get(registry.BY_HAND, ""),
+        "by_hand": tags.get(BY_HAND, ""),
     }
 
 

@@ -11,7 +11,7 @@ from darkroom.system.locks import wait_for
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox, runs
 from darkroom.tracking.client import run_page
-from darkroom.tracking.runs import STEP
+from darkroom.tracking.tags import STEP
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import OUTBOX, ROOT

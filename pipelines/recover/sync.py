@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.tracking import outbox
+from darkroom.tracking.tags import OUTBOX_FOLDER
 from pipelines.paths import OUTBOX
 from pipelines.recover.recover import end_dead
 
@@ -16,7 +17,7 @@ def sync() -> tuple[dict[str, Any], list[str]]:
         `delivered` (entries by run), `waiting` and `refused` (a file, its number of entries and why each); and the same in
         sentences for a person.
     """
-    folder = Path(os.environ.get(outbox.FOLDER) or OUTBOX)
+    folder = Path(os.environ.get(OUTBOX_FOLDER) or OUTBOX)
     result = outbox.deliver_left(folder)
     lives = "the process that they are of lives, and delivers them itself"
     notes = result.notes() + [f"{number} entries wait in {path}: {lives}" for path, number in result.living.items()]

@@ -12,7 +12,7 @@ from darkroom import issues, manifest
 from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT, kept
 from darkroom.registry.registry import Version
 from darkroom.tracking.log import as_texts
-from darkroom.versions.code import CODE
+from darkroom.tracking.tags import CODE
 from darkroom.versions.repository import is_address
 
 

@@ -8,20 +8,19 @@ from typing import Any, NamedTuple
 
 from darkroom.outcome import read_outcome
 from darkroom.registry import fetch
-from darkroom.registry.registry import DECISION, MODEL_NAME, MODEL_VERSION, REASON
 from darkroom.runtime.notify import notify
 from darkroom.system.config import parse
-from darkroom.system.processes import HOST, PID, kubeflow_tags
+from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking import runs
-from darkroom.tracking.leases import ASKS, CLAIM, claim, withdraw
+from darkroom.tracking.leases import claim, withdraw
 from darkroom.tracking.log import set_run_tags
+from darkroom.tracking.tags import ASKS, DECISION, HOST, LEASE, MODEL_NAME, MODEL_VERSION, PID, REASON, RETRAIN_START, VOLUME
 from darkroom.versions.data_version import data_version
-from darkroom.volume import VOLUME
 from pipelines.messages import ending
 from pipelines.params import RETRAIN, complete, frozen
 from pipelines.plan import Plan
 from pipelines.platform import read_platform
-from pipelines.retrain.decide import START, Decision, RetrainConfig, decide, tags_of, waiting
+from pipelines.retrain.decide import Decision, RetrainConfig, decide, tags_of, waiting
 from pipelines.retrain.warm_start import warm_start
 
 
@@ -79,7 +78,7 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     if settings.start == "champion":
         plan, start = warm_start(plan, place / "models")
         print(f"plan: {start.message}", flush=True)
-        set_run_tags(claimed, {START: start.start})
+        set_run_tags(claimed, {RETRAIN_START: start.start})
     return Planned("train", plan.version, str(previous or ""), plan.params["train"], claimed)
 
 
@@ -87,7 +86,7 @@ def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime)
     """The run that holds the work, whose owner is the run on Kubeflow, not this process; or who has it already."""
     cluster = kubeflow_tags()
     owner = {HOST: f"kubeflow run {next(iter(cluster.values()), 'unknown')}", PID: ""}
-    tags = {**tags_of(decision, config, now), **cluster, **owner, CLAIM: ASKS}
+    tags = {**tags_of(decision, config, now), **cluster, **owner, LEASE: ASKS}
     run_id = runs.start_run(plan.name, f"retraining {decision.key[:8]}", plan.params, tags, str(plan.source), plan.version)
     if other := claim(run_id, plan.name, decision.key):
         withdraw(run_id)

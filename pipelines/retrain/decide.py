@@ -15,10 +15,10 @@ from pydantic import Field
 from components import STEPS
 from darkroom.registry.registry import Version, champion
 from darkroom.system.config import StepConfig
-from darkroom.system.processes import HOST, is_dead, owner_tags
-from darkroom.tracking.context import DATA_VERSION
-from darkroom.tracking.leases import KEY, Claim, claims
+from darkroom.system.processes import is_dead, owner_tags
+from darkroom.tracking.leases import Claim, claims
 from darkroom.tracking.log import run_facts
+from darkroom.tracking.tags import DATA_VERSION, HOST, MODEL_VERSION, RETRAIN_REASONS, RETRAIN_START, RETRAIN_WINDOW, WORK_KEY
 from darkroom.versions.code import code_version
 from pipelines.plan import key_of
 from pipelines.retrain.changes import changed_code, changed_settings, data_changes
@@ -26,7 +26,6 @@ from pipelines.retrain.changes import changed_code, changed_settings, data_chang
 if TYPE_CHECKING:
     from pipelines.plan import Plan
 
-REASONS, START, WINDOW = "darkroom.retrain_reasons", "darkroom.retrain_start", "darkroom.retrain_window"
 WARM_SETTINGS = ("train.weights", "train.side_px")  # what a start from the champion sets by itself
 
 ReasonName = Literal["no_champion", "new_data", "changed_parameters", "changed_code", "champion_age", "new_window", "unfinished", "forced"]
@@ -128,7 +127,7 @@ def waiting(key: str, who: dict[str, str]) -> Decision:
 
 
 def _nothing(key: str, finished: Claim) -> Decision:
-    model = finished.tags.get("darkroom.model_version")
+    model = finished.tags.get(MODEL_VERSION)
     became = f" and became version {model}" if model else ""
     same = f"run {finished.run_id[:8]} with the same data, settings and code has finished{became}"
     return Decision("nothing", key, f"nothing to do: {same}", run=finished.who())
@@ -150,7 +149,7 @@ class _Facts:
 
     def is_unfinished(self, window: str) -> bool:
         """Whether the champion's run was killed or failed after the alias had moved, and can be gone on with from here."""
-        if self.run is None or self.run.tags.get(HOST) != owner_tags()[HOST] or self.run.tags.get(WINDOW, "") != window:
+        if self.run is None or self.run.tags.get(HOST) != owner_tags()[HOST] or self.run.tags.get(RETRAIN_WINDOW, "") != window:
             return False
         return self.run.status in ("FAILED", "KILLED") or (self.run.status == "RUNNING" and is_dead(self.run.tags))
 
@@ -165,7 +164,7 @@ class _Facts:
         if self.run is None:
             yield Reason("changed_code", f"the run behind version {self.best.number} is gone")
             return
-        ignored = WARM_SETTINGS if self.run.tags.get(START) == "champion" else ()
+        ignored = WARM_SETTINGS if self.run.tags.get(RETRAIN_START) == "champion" else ()
         changed = changed_settings({name: text for name, text in self.run.params.items() if name not in ignored}, self.plan.params)
         if changed:
             yield Reason("changed_parameters", _some(changed))
@@ -177,9 +176,13 @@ class _Facts:
 def tags_of(decision: Decision, config: RetrainConfig, now: datetime) -> dict[str, str]:
     """Tags of the run that a decision leads to."""
     names = ", ".join(reason.name for reason in decision.reasons)
-    tags = {KEY: decision.key, REASONS: names, **{f"{REASONS}.{reason.name}": reason.detail[:5000] for reason in decision.reasons}}
+    tags = {
+        WORK_KEY: decision.key,
+        RETRAIN_REASONS: names,
+        **{f"{RETRAIN_REASONS}.{reason.name}": reason.detail[:5000] for reason in decision.reasons},
+    }
     window = window_of(config.window, now)
-    return tags | ({WINDOW: window} if window else {})
+    return tags | ({RETRAIN_WINDOW: window} if window else {})
 
 
 def _some(names: list[str]) -> str:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.config import parse, read_params
-from darkroom.tracking.leases import ASKS, CLAIM, TakenError
+from darkroom.tracking.leases import TakenError
+from darkroom.tracking.tags import ASKS, LEASE, RETRAIN_START
 from pipelines.messages import ending, tell, telling
 from pipelines.params import RETRAIN
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
-from pipelines.retrain.decide import START, Decision, RetrainConfig, decide, tags_of, waiting, window_of
+from pipelines.retrain.decide import Decision, RetrainConfig, decide, tags_of, waiting, window_of
 from pipelines.retrain.warm_start import warm_start
 from pipelines.run import run
 from pipelines.run.resume import resume
@@ -86,11 +87,11 @@ def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dic
 def _train(plan: Plan, config: RetrainConfig, decision: Decision, view: Listener, now: datetime) -> dict[str, Any]:
     if unfinished := decision.run.get("run_id"):
         return decision.plain() | {"outcome": resume(unfinished, view)}
-    tags = tags_of(decision, config, now) | {CLAIM: ASKS}
+    tags = tags_of(decision, config, now) | {LEASE: ASKS}
     if config.start == "champion":
         plan, note = warm_start(plan, ROOT / "models")
         view.note(f"plan: {note.message}")
-        tags |= {START: note.start}
+        tags |= {RETRAIN_START: note.start}
     try:
         outcome = run.run(dataclasses.replace(plan, tags=tags), view)
     except TakenError as taken:

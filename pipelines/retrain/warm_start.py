@@ -15,6 +15,7 @@ from darkroom.registry.fetch import fetch_bundle, kept
 from darkroom.registry.package import bundle_sha256
 from darkroom.registry.registry import Version, champion
 from darkroom.system.files import whole
+from darkroom.tracking.tags import VARIANT
 from darkroom.versions.repository import fetched
 from pipelines.plan import Plan
 
@@ -71,7 +72,7 @@ def _misfit(card: ModelCard, train: Mapping[str, Any], plan: Plan) -> str:
 
 def _full_bundle(version: Version, cache: Path) -> Path | None:
     """A version's model before pruning, or nothing where it was not kept."""
-    if version.tags.get("variant") != "pruned":
+    if version.tags.get(VARIANT) != "pruned":
         return fetch_bundle(f"{version.name}/{version.number}", cache)
     with tempfile.TemporaryDirectory() as place:
         found = kept(version, "bundles/full", Path(place))

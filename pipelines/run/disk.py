@@ -13,13 +13,13 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
-from darkroom.versions.code import CODE, code_version
+from darkroom.tracking.tags import CODE, DISK
+from darkroom.versions.code import code_version
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT
 from pipelines.sizes import in_units, size_of
 
-DISK = "darkroom.disk_bytes"  # tag of a run: what each of its steps left, as JSON
 BYTES_A_ROW = 250  # tables of five steps, an image a row, and the frame of a packed image
 WEIGHTS_BYTES = {"small_cnn": 5_000_000}  # of 32-bit weights
 MODEL_FACTOR = 12  # weights in all: two models with their graphs, checkpoints (moments, averages), MLflow's copies of both

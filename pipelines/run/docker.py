@@ -21,16 +21,17 @@ from kfp.local import docker_task_handler
 from kfp.local.status import Status
 
 from darkroom.system.errors import InputError
-from darkroom.system.processes import OWNER, STDIN
+from darkroom.system.processes import STDIN
 from darkroom.tracking.runs import tracking_uri
+from darkroom.tracking.tags import CODE_LABEL, LOCK_LABEL, OWNER, PROJECT_LABEL, VARIABLE_PREFIX
 from darkroom.versions.repository import is_address
 from pipelines.platform import PlatformConfig
 from pipelines.run.containers import ENGINE_ERRORS, Limits, follow, one_line, run_step
-from pipelines.run.image import CODE_LABEL, LOCK_LABEL, code_hash, recorded
+from pipelines.run.image import code_hash, recorded
 
 _PASSED_ON = (
     "MLFLOW_",
-    "DARKROOM_",
+    VARIABLE_PREFIX,
     "AWS_",
     "GIT_USERNAME",
     "GIT_PASSWORD",
@@ -115,7 +116,7 @@ def containers(source: Path, params: Mapping[str, Mapping[str, Any]], platform: 
         "user": f"{os.getuid()}:{os.getgid()}",
         "group_add": [str(group) for group in os.getgroups()],
         "network_mode": "host",
-        "labels": {"darkroom.project": str(Path.cwd())},
+        "labels": {PROJECT_LABEL: str(Path.cwd())},
         **_resources(platform, limits),
         **_security(client),
     }

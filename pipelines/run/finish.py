@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darkroom.runtime.step import CHECKPOINTS
 from darkroom.system import processes
 from darkroom.system.faults import explain
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.system.secrets import redact
-from darkroom.tracking import context, outbox, outbox_file, runs, step_run
+from darkroom.tracking import outbox, outbox_file, runs, step_run
 from darkroom.tracking.client import client
 from darkroom.tracking.log import set_run_tags
+from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER
 from pipelines import history
 from pipelines.paths import OUTBOX, ROOT
 from pipelines.recover.bundle import send_bundle, write_bundle
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def prepare(run_id: str) -> None:
     """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
     os.environ["MLFLOW_RUN_ID"] = run_id
-    os.environ[processes.OWNER] = json.dumps(processes.owner_tags())
+    os.environ[OWNER] = json.dumps(processes.owner_tags())
     os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
-    os.environ[outbox.FOLDER] = str(OUTBOX.absolute())
+    os.environ[OUTBOX_FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"
     outbox.reach()
     with outbox.needing():
-        os.environ[context.KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
+        os.environ[KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
 
 
 def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> 
         "report": str(folder / "report.html"),
         "steps": execution.steps,
     }
-    set_run_tags(run_id, {disk.DISK: disk.used_bytes(folder)})
+    set_run_tags(run_id, {DISK: disk.used_bytes(folder)})
     write_json(folder / "outcome.json", outcome)
     return outcome
 

@@ -19,7 +19,6 @@ from darkroom.system.files import whole
 from darkroom.versions.code import ROOT
 
 RECORD = ROOT / "build" / "image"
-CODE_LABEL, LOCK_LABEL = "darkroom.code", "darkroom.lock"
 _HELD = ("pipelines", "components", "darkroom")
 
 

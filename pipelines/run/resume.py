@@ -8,14 +8,14 @@ from typing import Any
 
 from components import STEPS
 from darkroom.registry.fetch import PREVIOUS_KEPT
-from darkroom.registry.registry import MODEL_NAME, PREVIOUS
 from darkroom.system.config import overlay, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.locks import hold_run
-from darkroom.system.processes import COMMIT, DIRTY, source_tags
+from darkroom.system.processes import source_tags
 from darkroom.tracking import runs
-from darkroom.versions.code import CODE, code_version
+from darkroom.tracking.tags import CODE, COMMIT, DIRTY, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS
+from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, fetch_version
 from darkroom.versions.environment import ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
@@ -23,7 +23,7 @@ from pipelines import history
 from pipelines.history import Record
 from pipelines.params import PARAMS, complete, frozen
 from pipelines.paths import ROOT
-from pipelines.plan import DATA, LIKE, Plan
+from pipelines.plan import DATA, Plan
 from pipelines.platform import SECTION, read_platform
 from pipelines.run.local import PROCESSES, Runner
 from pipelines.run.run import alone, assignment, carry_out, make_ready
@@ -110,7 +110,7 @@ def differences_now(record: Record) -> list[str]:
         found.append(f"code of {', '.join(changed)}{at}")
     for tag in ENVIRONMENT:
         if record.tags.get(tag, here[tag]) != here[tag]:
-            found.append(f"{tag.removeprefix('darkroom.')}: {record.tags[tag]}, now {here[tag]}")
+            found.append(f"{tag.removeprefix(PREFIX)}: {record.tags[tag]}, now {here[tag]}")
     return found
 
 
@@ -149,5 +149,5 @@ def _assignment(record: Record) -> str:
 
 
 def _where(record: Record) -> str:
-    host, pid = record.tags.get("darkroom.host", ""), record.tags.get("darkroom.pid", "")
+    host, pid = record.tags.get(HOST, ""), record.tags.get(PID, "")
     return f" (process {pid} on {host})" if pid else ""

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.registry import fetch
-from darkroom.registry.registry import PREVIOUS
 from darkroom.runtime.step import config_of
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.locks import hold_run, wait_for
 from darkroom.tracking import leases, runs
-from darkroom.tracking.leases import ASKS, CLAIM, KEY, TakenError
+from darkroom.tracking.leases import TakenError
 from darkroom.tracking.log import as_texts
+from darkroom.tracking.tags import ASKS, LEASE, PREVIOUS, WORK_KEY
 from darkroom.versions.data_version import difference
 from pipelines import history
 from pipelines.paths import ROOT
@@ -64,9 +64,9 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
 
 def _start(plan: Plan) -> str:
     """Starts the run in MLflow; one that asks is taken back where another does the same."""
-    tags = {KEY: key_of(plan), **plan.tags}
+    tags = {WORK_KEY: key_of(plan), **plan.tags}
     run_id = runs.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
-    if tags.get(CLAIM) == ASKS and (other := leases.claim(run_id, plan.name, tags[KEY])):
+    if tags.get(LEASE) == ASKS and (other := leases.claim(run_id, plan.name, tags[WORK_KEY])):
         leases.withdraw(run_id)
         raise TakenError(other)
     return run_id
@@ -77,7 +77,7 @@ def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
 
     A run that asks (see `darkroom.tracking.leases`) does not wait: it gives way.
     """
-    if plan.tags.get(CLAIM) == ASKS:
+    if plan.tags.get(LEASE) == ASKS:
         return nullcontext()
     return wait_for(ROOT / "locks" / key_of(plan), f"process {os.getpid()}", view.note)
 

@@ -16,12 +16,10 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
-from darkroom.runtime.step import CHECKPOINTS, CODE_VERSION
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.system.processes import KUBEFLOW_RUN
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VOLUME
 from darkroom.versions.code import code_version
-from darkroom.volume import VOLUME
 from pipelines.platform import PlatformConfig, is_digest
 from pipelines.submit.exit_task import ending_component
 from pipelines.training import training

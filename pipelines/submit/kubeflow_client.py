@@ -21,9 +21,9 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from darkroom.runtime.exit_handler import page_of
 from darkroom.system.errors import InputError
+from darkroom.tracking.tags import KUBEFLOW_COOKIES, KUBEFLOW_TOKEN
 from pipelines.platform import PlatformConfig
 
-TOKEN, COOKIES = "DARKROOM_KUBEFLOW_TOKEN", "DARKROOM_KUBEFLOW_COOKIES"
 _WAITS_S = (1.0, 2.0, 4.0, 0.0)  # after each try
 _EQUALS = "EQUALS"
 Answer = TypeVar("Answer")
@@ -140,7 +140,7 @@ class Cluster:
         return self._ask(lambda: self._client.get_run(run_id))
 
     def _connect(self, certificate: str) -> _Client:
-        token, credentials = os.environ.get(TOKEN), None
+        token, credentials = os.environ.get(KUBEFLOW_TOKEN), None
         place = os.environ.get(kfp.client.KF_PIPELINES_SA_TOKEN_ENV) or kfp.client.KF_PIPELINES_SA_TOKEN_PATH
         if not token and Path(place).is_file():
             credentials = kfp.client.ServiceAccountTokenVolumeCredentials(place)
@@ -150,7 +150,7 @@ class Cluster:
                 self.endpoint,
                 namespace=self._namespace or "kubeflow",
                 existing_token=token,
-                cookies=os.environ.get(COOKIES),
+                cookies=os.environ.get(KUBEFLOW_COOKIES),
                 credentials=credentials,
                 ssl_ca_cert=certificate or None,
             )
@@ -176,7 +176,8 @@ class Cluster:
         message = _message(error)
         if error.status == 401:
             return InputError(
-                f"Kubeflow at {self.endpoint} refuses the credentials (401: {message}): set {TOKEN} or {COOKIES} to ones that are valid"
+                f"Kubeflow at {self.endpoint} refuses the credentials (401: {message}): "
+                f"set {KUBEFLOW_TOKEN} or {KUBEFLOW_COOKIES} to ones that are valid"
             )
         if error.status == 403:
             space = f"platform.namespace is {self._namespace!r}" if self._namespace else "platform.namespace is empty"

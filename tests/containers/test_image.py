@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
-from pipelines.run.image import CODE_LABEL, RECORD, build, code_hash, recorded
+from darkroom.tracking.tags import CODE_LABEL
+from pipelines.run.image import RECORD, build, code_hash, recorded
 from tests.containers.conftest import remembered, root_of
 from tests.pipelines.conftest import ROOT, shapes
 

@@ -8,7 +8,8 @@ import pytest
 
 from darkroom.images import Images, ImageWriter
 from darkroom.system.errors import InputError
-from darkroom.volume import POINTER, VOLUME
+from darkroom.tracking.tags import VOLUME
+from darkroom.volume import POINTER
 
 
 @pytest.fixture

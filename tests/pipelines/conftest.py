@@ -19,8 +19,8 @@ from components.register.config import RegisterConfig
 from components.register.register import register
 from darkroom import issues, manifest
 from darkroom.images import Images
-from darkroom.tracking.leases import KEY
 from darkroom.tracking.runs import finish_run, start_run
+from darkroom.tracking.tags import WORK_KEY
 from pipelines.plan import Plan, make_plan
 from pipelines.run import run
 from tests.finished import make
@@ -87,7 +87,7 @@ class Toys:
     run_id: str
 
     def start(self, key: str, **tags: str) -> str:
-        return start_run("toys", "other", {}, {KEY: key, **tags}, "toys", self.plan.version)
+        return start_run("toys", "other", {}, {WORK_KEY: key, **tags}, "toys", self.plan.version)
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,9 @@ from kfp import dsl
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
-from darkroom.system.processes import KUBEFLOW_RUN
-from darkroom.tracking.leases import CLAIM, claims, end_claims
+from darkroom.tracking.leases import claims, end_claims
 from darkroom.tracking.runs import client
-from darkroom.volume import VOLUME
+from darkroom.tracking.tags import KUBEFLOW_RUN, LEASE, VOLUME
 from pipelines.plan import Plan
 from pipelines.platform import read_platform
 from pipelines.retrain.cluster import close, plan_on_cluster
@@ -117,7 +116,7 @@ def test_the_other_steps_find_the_earlier_splits_on_the_volume(cluster: Toys, tm
     assert Path(planned.previous).parent == tmp_path / "previous"
     assert Path(planned.previous).is_file()
     (claim,) = claims("toys", client().get_run(planned.claim).data.tags["darkroom.key"])
-    assert claim.tags[CLAIM] == "holds"
+    assert claim.tags[LEASE] == "holds"
     monkeypatch.delenv(VOLUME)
     assert plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 14).params, False).previous == ""
 
@@ -140,10 +139,10 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
     assert isinstance(pipeline, dsl.graph_component.GraphComponent)
     pipeline(**arguments)
     runs = client().search_runs([client().get_experiment_by_name("shapes").experiment_id])  # type: ignore[union-attr]
-    (held,) = [run for run in runs if CLAIM in run.data.tags]
+    (held,) = [run for run in runs if LEASE in run.data.tags]
     assert held.info.status == "FINISHED"
     assert held.data.tags["darkroom.model_version"] == "1"
     pipeline(**arguments)
     assert len(client().search_model_versions("name = 'shapes'")) == 1
-    assert len([run for run in client().search_runs([held.info.experiment_id]) if CLAIM in run.data.tags]) == 1
+    assert len([run for run in client().search_runs([held.info.experiment_id]) if LEASE in run.data.tags]) == 1
     assert os.environ["MLFLOW_TRACKING_URI"].endswith("mlflow.db")

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from darkroom.registry.champion import moves
-from darkroom.registry.locking import CLAIM
-from darkroom.registry.registry import DECISION, aliases, versions
+from darkroom.registry.registry import aliases, versions
 from darkroom.tracking.runs import client, start_run
+from darkroom.tracking.tags import ALIAS_TICKET, DECISION
 from tests.finished import Finished, make
 
 CODE = """
@@ -71,7 +71,7 @@ def test_registrations_at_once_on_a_server_end_with_the_best_as_the_one_champion
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(tmp_path, monkeypatch, (0.45, 0.0, 0.5, 0.4))
-    assert not [tag for tag in client().get_registered_model("toys").tags if tag.startswith(CLAIM)]
+    assert not [tag for tag in client().get_registered_model("toys").tags if tag.startswith(ALIAS_TICKET)]
 
 
 @pytest.mark.slow

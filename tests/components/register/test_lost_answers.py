@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.registry.registry import SHA256, drop_twins, register_version, versions
-from darkroom.system.processes import HOST, PID
+from darkroom.registry.registry import drop_twins, register_version, versions
 from darkroom.tracking.client import client
 from darkroom.tracking.runs import start_run
+from darkroom.tracking.tags import HOST, PID, SHA256
 from tests import servers
 
 pytestmark = pytest.mark.slow

@@ -15,18 +15,28 @@ import pytest
 
 from components.register.config import RegisterConfig
 from components.register.register import register
-from components.register.transaction import GAIN, INTERVAL, P_VALUE, RIVAL
 from darkroom.evaluation import read_headline, read_predictions
-from darkroom.outcome import FORGOTTEN, identifiers
+from darkroom.outcome import identifiers
 from darkroom.registry import fetch
 from darkroom.registry.champion import move, moves
 from darkroom.registry.fetch import OUTCOME_KEPT
 from darkroom.registry.locking import holding
-from darkroom.registry.registry import DECISION, REASON, SHA256, aliases, champion, set_alias, versions
+from darkroom.registry.registry import aliases, champion, set_alias, versions
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
-from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
 from darkroom.tracking.runs import client, finish_run, start_run
+from darkroom.tracking.tags import (
+    COMPARED_WITH,
+    DECISION,
+    FORGOTTEN,
+    GAIN,
+    GAIN_INTERVAL,
+    KUBEFLOW_RUN,
+    KUBEFLOW_TAG,
+    P_VALUE,
+    REASON,
+    SHA256,
+)
 from tests.finished import Finished, make
 
 GOOD, BAD = "a" * 32 + ".dir", "b" * 32 + ".dir"
@@ -176,8 +186,8 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     compared = json.loads(tags["darkroom.comparison"])
     assert (tags[DECISION], compared["rival"], compared["comparison"]["num_shared"]) == ("challenger", 2, 12)
     main = compared["comparison"]["differences"][0]
-    assert (tags[RIVAL], tags[GAIN]) == ("version 2", f"f1_macro {main['score'] - 1:+.4f}")
-    assert (tags[P_VALUE], tags[INTERVAL]) == (f"{main['p_value']:.4g}", f"{main['low']:+.4f} to {main['high']:+.4f}")
+    assert (tags[COMPARED_WITH], tags[GAIN]) == ("version 2", f"f1_macro {main['score'] - 1:+.4f}")
+    assert (tags[P_VALUE], tags[GAIN_INTERVAL]) == (f"{main['p_value']:.4g}", f"{main['low']:+.4f} to {main['high']:+.4f}")
     assert outcome["comparison"] == compared["comparison"]
     assert outcome["limits"] == compared["limits"]
 

@@ -9,24 +9,12 @@ import pytest
 
 from darkroom.registry.fetch import fetch_bundle, kept, previous_assignment
 from darkroom.registry.package import bundle_sha256, log_bundle
-from darkroom.registry.registry import (
-    PREVIOUS,
-    SHA256,
-    Version,
-    alias_of,
-    aliases,
-    champion,
-    find_version,
-    register_version,
-    safe_name,
-    set_alias,
-    versions,
-)
+from darkroom.registry.registry import Version, alias_of, aliases, champion, find_version, register_version, safe_name, set_alias, versions
 from darkroom.system.errors import InputError
-from darkroom.tracking.context import DATA_VERSION
 from darkroom.tracking.log import log_files, set_run_tags
 from darkroom.tracking.runs import client, start_run
 from darkroom.tracking.step_run import step_run
+from darkroom.tracking.tags import DATA_VERSION, PREVIOUS, SHA256
 from tests.finished import Finished, make
 
 

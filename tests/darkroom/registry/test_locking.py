@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from darkroom.registry import locking
-from darkroom.registry.locking import CLAIM, bakery, holding
+from darkroom.registry.locking import bakery, holding
 from darkroom.system.processes import owner_tags
 from darkroom.tracking.client import client
+from darkroom.tracking.tags import ALIAS_TICKET
 
 
 def count_up(counter: Path, lock: Callable[[str], AbstractContextManager[None]], num_threads: int, rounds: int) -> int:
@@ -76,7 +77,7 @@ def test_a_claim_of_the_dead_is_removed(mlflow_store: Path, ticket: int) -> None
     code = "import json; from darkroom.system.processes import owner_tags; print(json.dumps(owner_tags()))"
     dead = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     client().create_registered_model("toys")
-    client().set_registered_model_tag("toys", f"{CLAIM}0", json.dumps({"ticket": ticket, "owner": dead}))
+    client().set_registered_model_tag("toys", f"{ALIAS_TICKET}0", json.dumps({"ticket": ticket, "owner": dead}))
     with bakery("toys"):
         assert len(client().get_registered_model("toys").tags) == 1
     assert client().get_registered_model("toys").tags == {}
@@ -86,7 +87,7 @@ def test_a_claim_from_elsewhere_is_waited_for_and_then_taken_for_dead(mlflow_sto
     monkeypatch.setattr(locking, "PATIENCE_S", 0.6)
     elsewhere = {**owner_tags(), "darkroom.host": "elsewhere"}
     client().create_registered_model("toys")
-    client().set_registered_model_tag("toys", f"{CLAIM}0", json.dumps({"ticket": 1, "owner": elsewhere}))
+    client().set_registered_model_tag("toys", f"{ALIAS_TICKET}0", json.dumps({"ticket": 1, "owner": elsewhere}))
     start = time.monotonic()
     with bakery("toys"):
         assert time.monotonic() - start >= 0.6

@@ -14,8 +14,9 @@ import pytest
 
 from darkroom.runtime.bucket import STARTED
 from darkroom.runtime.checkpoints import keep
-from darkroom.runtime.step import CHECKPOINTS, call
+from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
+from darkroom.tracking.tags import CHECKPOINTS
 from tests.components.train import toys
 from tests.servers import clean_environment
 

@@ -10,9 +10,9 @@ import pytest
 from kfp.dsl import PipelineTaskFinalStatus
 from mlflow import MlflowClient
 
-from darkroom.system.processes import KUBEFLOW_RUN, KUBEFLOW_TAG
 from darkroom.tracking.runs import client, start_run
 from darkroom.tracking.step_run import step_run
+from darkroom.tracking.tags import KUBEFLOW_RUN, KUBEFLOW_TAG
 from pipelines.submit.exit_task import ending_component
 from tests.webhook import webhook
 

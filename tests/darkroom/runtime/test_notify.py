@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from darkroom.runtime.notify import ADDRESS, Message, notify
+from darkroom.runtime.notify import Message, notify
+from darkroom.tracking.tags import WEBHOOK_URL
 from tests.webhook import SECRET, webhook
 
 MESSAGE = Message("promotion", "shapes version 2 is the champion", "it is better", {"run": "http://127.0.0.1/run"}, {"version": 2})
@@ -69,7 +70,7 @@ def test_nobody_there_and_no_address_are_told_without_the_address(
         f"http://127.0.0.1:{SECRET}/",
         f"http://a b/{SECRET}\n",
     ):
-        monkeypatch.setenv(ADDRESS, address)
+        monkeypatch.setenv(WEBHOOK_URL, address)
         problems.append(notify(MESSAGE))
     assert problems[0] == "the webhook did not take the message: the connection is refused"
     assert all(problems)
@@ -77,7 +78,7 @@ def test_nobody_there_and_no_address_are_told_without_the_address(
 
 
 def test_without_a_webhook_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(ADDRESS, raising=False)
+    monkeypatch.delenv(WEBHOOK_URL, raising=False)
     assert notify(MESSAGE) == ""
 
 

@@ -11,9 +11,10 @@ from kfp import dsl
 from components.__main__ import main
 from components.split.component import split_component
 from darkroom import manifest as manifests
-from darkroom.runtime.step import CHECKPOINTS, CODE_VERSION, call
+from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
-from darkroom.system.processes import OWNER, owner_tags
+from darkroom.system.processes import owner_tags
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, OWNER
 from darkroom.versions.code import code_version
 
 ROOT = Path(__file__).parents[3]

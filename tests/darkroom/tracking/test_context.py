@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from darkroom.system.errors import InputError
-from darkroom.system.processes import KUBEFLOW_RUN
 from darkroom.tracking.client import artifact_location, client
 from darkroom.tracking.context import find_place, pipeline_parent
 from darkroom.tracking.runs import finish_pipeline, open_run
 from darkroom.tracking.step_run import step_run
+from darkroom.tracking.tags import KUBEFLOW_RUN
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
 PIPELINE = "5f3c1f0e-7d0e-4a5e-9d3a-0c1f7a7d4f10"

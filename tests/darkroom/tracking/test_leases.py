@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.system.processes import HOST, PID, owner_tags
+from darkroom.system.processes import owner_tags
 from darkroom.tracking import leases
 from darkroom.tracking.client import client
-from darkroom.tracking.leases import ASKS, CLAIM, HOLDS, KEY, claim, withdraw
+from darkroom.tracking.leases import claim, withdraw
 from darkroom.tracking.runs import finish_run, start_run
+from darkroom.tracking.tags import ASKS, HOLDS, HOST, LEASE, PID, WORK_KEY
 
 RACE = """
 import json, sys, time
@@ -37,7 +38,7 @@ def make(claim_tag: str, *, host: str = "", late_s: float = 0.0) -> str:
     """A run of this process, or of another machine, whose clock is late."""
     experiment = client().get_experiment_by_name("race")
     place = experiment.experiment_id if experiment else client().create_experiment("race")
-    tags = {KEY: "k", CLAIM: claim_tag, HOST: host or socket.gethostname(), PID: "1"}
+    tags = {WORK_KEY: "k", LEASE: claim_tag, HOST: host or socket.gethostname(), PID: "1"}
     run = client().create_run(place, start_time=int((time.time() - late_s) * 1000), tags=tags)
     return str(run.info.run_id)
 
@@ -77,7 +78,7 @@ def test_the_earlier_asker_waits_until_the_later_one_gives_way(mlflow_store: Pat
     withdraw(later)
     asking.join(20)
     assert answers == [None]
-    assert client().get_run(earlier).data.tags[CLAIM] == HOLDS
+    assert client().get_run(earlier).data.tags[LEASE] == HOLDS
 
 
 @pytest.mark.parametrize("end", ["FINISHED", "FAILED", "KILLED"])
@@ -89,11 +90,11 @@ def test_what_has_ended_claims_nothing(mlflow_store: Path, end: str) -> None:
 def test_a_dead_process_and_an_abandoned_run_claim_nothing(mlflow_store: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    start_run("race", "dead", {}, {**owner_tags(), PID: str(gone.pid), KEY: "k"}, "data", "v1")
+    start_run("race", "dead", {}, {**owner_tags(), PID: str(gone.pid), WORK_KEY: "k"}, "data", "v1")
     make(HOLDS, host="elsewhere", late_s=leases.ABANDONED_S + 60)
     make(ASKS, host="elsewhere", late_s=leases.ASKING_S + 60)
     assert [found.status for found in leases.claims("race", "k")] == ["RUNNING"] * 3
-    asker = start_run("race", "mine", {}, {KEY: "k", CLAIM: ASKS}, "data", "v1")
+    asker = start_run("race", "mine", {}, {WORK_KEY: "k", LEASE: ASKS}, "data", "v1")
     assert claim(asker, "race", "k") is None
 
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from darkroom.system.processes import OWNER, STDIN, owner_tags
+from darkroom.system.processes import STDIN, owner_tags
 from darkroom.tracking import outbox, outbox_file
 from darkroom.tracking.client import client, tracking_uri
-from darkroom.tracking.context import KNOWN_PARENT
-from darkroom.tracking.delivery import STEP_KEY, deliver, is_away
+from darkroom.tracking.delivery import deliver, is_away
 from darkroom.tracking.outbox import AwayError, deliver_left, reach
 from darkroom.tracking.runs import end_dead_runs, finish_run, open_run, start_run
 from darkroom.tracking.step_run import step_run
+from darkroom.tracking.tags import KNOWN_PARENT, MLFLOW_PATIENCE_S, OUTBOX_FOLDER, OWNER, STEP_KEY
 from pipelines.recover.sync import sync
 from tests.servers import free_port
 
@@ -34,7 +34,7 @@ CURVE = [0.5, 0.25, 0.125]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where words wait; tries follow each other at once."""
-    monkeypatch.setenv(outbox.FOLDER, str(tmp_path / "outbox"))
+    monkeypatch.setenv(OUTBOX_FOLDER, str(tmp_path / "outbox"))
     monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (0.0,))
     monkeypatch.setattr("darkroom.tracking.delivery._BUSY_S", 0.02)
     return tmp_path / "outbox"
@@ -311,7 +311,7 @@ def test_a_step_begins_and_ends_where_nobody_listens(nobody: str, folder: Path, 
 
 def test_what_needs_mlflow_waits_for_it_and_says_so(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (0.05,))
-    monkeypatch.setenv(outbox.PATIENCE, "0.2")
+    monkeypatch.setenv(MLFLOW_PATIENCE_S, "0.2")
     with pytest.raises(AwayError, match=f"the MLflow store at {nobody} has not answered for 0.2 s \\(nobody listens there\\)"):
         reach()
     with pytest.raises(AwayError), open_run("digits", {}, "1"):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.versions.environment import DEVICE, PACKAGES, PYTHON, TORCH, environment_tags
+from darkroom.tracking.tags import DEVICE, PACKAGES, PYTHON, TORCH
+from darkroom.versions.environment import environment_tags
 
 
 def test_a_run_is_told_what_it_runs_in(monkeypatch: pytest.MonkeyPatch) -> None:

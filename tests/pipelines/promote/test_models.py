@@ -8,9 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from darkroom.registry.champion import move, moves
-from darkroom.registry.registry import BY_HAND, aliases, get_version, set_alias, set_tags, versions
+from darkroom.registry.registry import aliases, get_version, set_alias, set_tags, versions
 from darkroom.system.errors import InputError
 from darkroom.tracking.client import client
+from darkroom.tracking.tags import BY_HAND
 from pipelines.cli import app
 from pipelines.promote.models import overview, promote, rollback
 from tests.webhook import webhook

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from darkroom.registry import registry
-from darkroom.system.processes import HOST, PID, owner_tags
+from darkroom.system.processes import owner_tags
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import finish_run
+from darkroom.tracking.tags import HOST, PID
 from pipelines.plan import Plan, key_of, make_plan
 from pipelines.retrain.decide import Decision, RetrainConfig, decide, window_of
 from tests.pipelines.conftest import ROOT, Toys

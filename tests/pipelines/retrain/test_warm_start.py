@@ -9,7 +9,7 @@ import pytest
 
 from darkroom.registry import registry
 from darkroom.registry.package import bundle_sha256
-from darkroom.registry.registry import SHA256
+from darkroom.tracking.tags import SHA256
 from pipelines.plan import Plan, make_plan
 from pipelines.retrain.warm_start import warm_start
 from tests.pipelines.conftest import ROOT, Toys

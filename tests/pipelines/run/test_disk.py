@@ -10,7 +10,8 @@ from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import start_run
-from pipelines.run.disk import DISK, MODEL_FACTOR, WEIGHTS_BYTES, Need, estimate, free_bytes, judge
+from darkroom.tracking.tags import DISK
+from pipelines.run.disk import MODEL_FACTOR, WEIGHTS_BYTES, Need, estimate, free_bytes, judge
 
 VERSION = "a" * 32
 

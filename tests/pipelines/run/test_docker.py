@@ -10,7 +10,8 @@ from kfp.dsl import Artifact, Output
 
 from darkroom.runtime.step import IMAGE
 from darkroom.system.errors import InputError
-from darkroom.system.processes import OWNER, STDIN
+from darkroom.system.processes import STDIN
+from darkroom.tracking.tags import OWNER
 from pipelines.platform import read_platform
 from pipelines.run import docker
 from pipelines.run.containers import Limits

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from darkroom.versions.code import CODE
+from darkroom.tracking.tags import CODE
 from darkroom.versions.data_version import data_version, fetch_version
 from darkroom.versions.environment import environment_tags
 from pipelines.run.resume import differences_now

@@ -18,9 +18,9 @@ from components import STEPS
 from darkroom.registry.fetch import previous_reference
 from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
-from darkroom.system.processes import KUBEFLOW_RUN
 from darkroom.tracking.runs import client, start_run
 from darkroom.tracking.step_run import step_run
+from darkroom.tracking.tags import KUBEFLOW_COOKIES, KUBEFLOW_RUN, KUBEFLOW_TOKEN
 from pipelines.params import read_settings
 from pipelines.plan import Plan
 from pipelines.platform import PlatformConfig, read_platform
@@ -30,7 +30,7 @@ from pipelines.submit import command as commands
 from pipelines.submit import kubeflow_client as clusters
 from pipelines.submit.compile import compile_pipeline
 from pipelines.submit.follow import check_cluster_source, conclude, follow, submit
-from pipelines.submit.kubeflow_client import COOKIES, TOKEN, Cluster
+from pipelines.submit.kubeflow_client import Cluster
 from pipelines.training import TASKS
 from tests.finished import make
 from tests.pipelines.conftest import ROOT
@@ -136,18 +136,20 @@ def test_without_the_cache_every_step_says_so(server: Server) -> None:
     assert {task["taskInfo"]["name"]: task["cachingOptions"] for task in tasks.values() if task["cachingOptions"]} == {}
 
 
-@pytest.mark.parametrize("variable", [TOKEN, COOKIES, "KF_PIPELINES_SA_TOKEN_PATH"])
+@pytest.mark.parametrize("variable", [KUBEFLOW_TOKEN, KUBEFLOW_COOKIES, "KF_PIPELINES_SA_TOKEN_PATH"])
 def test_credentials_come_from_the_environment(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     (tmp_path / "token").write_text("sesame")
-    monkeypatch.setenv(variable, {TOKEN: "sesame", COOKIES: "authservice_session=sesame"}.get(variable, str(tmp_path / "token")))
+    monkeypatch.setenv(
+        variable, {KUBEFLOW_TOKEN: "sesame", KUBEFLOW_COOKIES: "authservice_session=sesame"}.get(variable, str(tmp_path / "token"))
+    )
     Cluster(platform_of(server)).experiment("toys", create=True)
-    header, value = ("Cookie", "authservice_session=sesame") if variable == COOKIES else ("authorization", "Bearer sesame")
+    header, value = ("Cookie", "authservice_session=sesame") if variable == KUBEFLOW_COOKIES else ("authorization", "Bearer sesame")
     assert {headers.get(header) for headers in server.headers} == {value}
 
 
 def test_wrong_credentials_are_one_sentence(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.token = "sesame"
-    monkeypatch.setenv(TOKEN, "hunter2")
+    monkeypatch.setenv(KUBEFLOW_TOKEN, "hunter2")
     with pytest.raises(InputError, match=r"refuses the credentials \(401: Request header error.*\): set DARKROOM_KUBEFLOW_TOKEN") as caught:
         start(server)
     assert "hunter2" not in str(caught.value)
