@@ -22,7 +22,8 @@ RACE = """
 import json, sys, time
 from darkroom.tracking import leases
 from darkroom.tracking.runs import finish_run, start_run
-tags = {leases.KEY: "k", leases.CLAIM: leases.ASKS}
+from darkroom.tracking.tags import ASKS, LEASE, WORK_KEY
+tags = {WORK_KEY: "k", LEASE: ASKS}
 run_id = start_run("race", "one", {}, tags, "data", "v1")
 other = leases.claim(run_id, "race", "k")
 if other:
