@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
-from darkroom.runtime.step import call, function_of
-from darkroom.system.config import read_params
+from darkroom.runtime.step import arguments_of, call, config_of, function_of
+from darkroom.system.config import dump, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.tracking.tags import CHECKPOINTS
@@ -38,8 +38,10 @@ def main(words: list[str] | None = None) -> int:
     os.environ.setdefault(CHECKPOINTS, "build/checkpoints" if os.access(".", os.W_OK) else "")
     params, sets, metrics = options.pop("params"), options.pop("sets"), options.pop("metrics")
     try:
-        config = read_params(params, tuple(sets)).get(step, {})
-        measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
+        sections = read_params(params, tuple(sets))
+        if "params" in arguments_of(step):
+            options["params"] = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
+        measures = call(step, sections.get(step, {}), _complete(step, options), lambda epoch, measures: None)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -49,12 +51,13 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _parser(step: str) -> argparse.ArgumentParser:
-    function = function_of(step)
     parser = argparse.ArgumentParser(
-        prog=f"python -m components {step}", description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"python -m components {step}",
+        description=inspect.getdoc(function_of(step)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in ("config", "on_epoch", "checkpoints", "params"):
+    for name, parameter in arguments_of(step).items():
+        if name == "params":  # they come from the file of settings
             continue
         required = parameter.default is inspect.Parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())

@@ -1,24 +1,27 @@
-"""What the steps of a run have left."""
+"""What one run's steps have left: the files that `register` and `report` read, as one noun."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from darkroom.model import GRAPH, read_card
 from darkroom.outcome import Variant
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What the steps of a run have left: the artifacts that the report shows.
+class Artifacts:
+    """What the steps of one run have left.
+
+    A step's function that takes `artifacts: Artifacts` is given them one by one, under these names, by whatever runs it.
 
     Attributes:
-        model: The full model.
-        pruned_model: The pruned one.
-        evaluation: Of the full model.
-        pruned_evaluation: Of the pruned one.
+        model: The full model, see `darkroom.model`.
+        pruned_model: The pruned one; its card says whether it met its limits.
+        evaluation: What `evaluate` said of the full model, see `darkroom.evaluation`.
+        pruned_evaluation: What it said of the pruned one.
         splits: Manifest with its `split` column.
         issues: Findings of `clean`.
-        contact_sheet: Picture of the augmentations.
-        history: The training's curves.
+        contact_sheet: Picture of the augmentations, PNG.
+        history: The training's curves, CSV.
     """
 
     model: Path
@@ -30,6 +33,25 @@ class Sources:
     contact_sheet: Path
     history: Path
 
-    def judged(self, variant: Variant) -> Path:
+    @property
+    def variant(self) -> Variant:
+        """The model that is to be registered: the pruned one if it met its limits, else the full one."""
+        return "pruned" if (read_card(self.pruned_model).pruning or {}).get("met") else "full"
+
+    @property
+    def latency_ratio(self) -> float:
+        """The pruned model's latency over the full one's."""
+        return float((read_card(self.pruned_model).pruning or {}).get("latency_ratio", 1.0))
+
+    @property
+    def size_ratio(self) -> float:
+        """The size of the pruned model's graph over that of the full one's."""
+        return (self.pruned_model / GRAPH).stat().st_size / (self.model / GRAPH).stat().st_size
+
+    def model_of(self, variant: Variant) -> Path:
+        """The folder of one of the two models."""
+        return self.pruned_model if variant == "pruned" else self.model
+
+    def evaluation_of(self, variant: Variant) -> Path:
         """The evaluation of one of the two models."""
         return self.pruned_evaluation if variant == "pruned" else self.evaluation

@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.metrics import confusion_matrix, precision_recall_curve
-from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from darkroom.metrics.measures import Floats, Ints, measures, one_hot
 from darkroom.system.files import read_json, whole
@@ -142,6 +140,8 @@ def confusion(folder: Path) -> tuple[list[str], list[list[int]]]:
 
     For multi-label every decision about a label counts, as `absent` or `present`.
     """
+    from sklearn.metrics import confusion_matrix  # takes a second, which a reader of measures should not wait for
+
     predictions = read_predictions(folder)
     if predictions.task == "multilabel":
         matrix = confusion_matrix(predictions.truth.ravel(), predictions.predicted.ravel(), labels=[0, 1])
@@ -185,7 +185,9 @@ def roc_points(meant: Floats, likely: Floats) -> tuple[Floats, Floats, Floats]:
     """
     if not 0 < meant.sum() < len(meant):
         return np.zeros(0), np.zeros(0), np.zeros(0)
-    false, true, thresholds = sklearn_roc_curve(meant, likely)
+    from sklearn.metrics import roc_curve
+
+    false, true, thresholds = roc_curve(meant, likely)
     keep = _spread(false + true)
     return false[keep], true[keep], np.where(np.isfinite(thresholds), thresholds, 1.0)[keep]
 
@@ -194,6 +196,8 @@ def precision_recall_points(meant: Floats, likely: Floats) -> tuple[Floats, Floa
     """Recalls (rising from 0 to 1) and precisions of at most `MAX_POINTS` points; arguments as in `roc_points`."""
     if not 0 < meant.sum() < len(meant):
         return np.zeros(0), np.zeros(0)
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, _ = precision_recall_curve(meant, likely, drop_intermediate=True)
     recall, precision = recall[::-1], precision[::-1]
     keep = _spread(recall)

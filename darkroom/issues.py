@@ -1,13 +1,16 @@
 """The issues: one Parquet file, a row a finding, of what is wrong with which image and what was done about it."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from darkroom.system.files import whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Action = Literal["dropped", "relabelled", "flagged"]
 
@@ -29,7 +32,19 @@ def write(path: Path, findings: list[dict[str, object]]) -> None:
         pq.write_table(pa.Table.from_pylist(findings, schema=SCHEMA), draft, compression="zstd")
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path) -> "pd.DataFrame":
     """Reads findings, a row each, with the columns of `SCHEMA`."""
     findings: pd.DataFrame = pq.read_table(path, schema=SCHEMA).to_pandas()
     return findings
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Reads findings as plain values, a dictionary each, with the columns of `SCHEMA`."""
+    findings: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+    return findings
+
+
+def num_dropped(path: Path) -> int:
+    """Delivered files that were left out, each counted once however many findings it has."""
+    table = pq.read_table(path, schema=SCHEMA)
+    return int(pc.count_distinct(table.filter(pc.equal(table["action"], "dropped"))["path"]).as_py())

@@ -12,16 +12,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from darkroom.system.files import whole
 from darkroom.task import TASKS, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS: Mapping[str, pa.DataType] = {
     "path": pa.string(),
@@ -58,18 +61,18 @@ class Manifest:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """The rows as pandas sees them; `with_frame` leads back."""
         frame: pd.DataFrame = self.table.to_pandas()
         return frame
 
-    def with_frame(self, frame: pd.DataFrame) -> "Manifest":
+    def with_frame(self, frame: "pd.DataFrame") -> "Manifest":
         """The same manifest with other rows."""
         return replace(self, table=make_table({name: frame[name].tolist() for name in frame.columns}))
 
     def where(self, split: str) -> "Manifest":
         """The rows of one split."""
-        return replace(self, table=self.table.filter(pa.compute.equal(self.table["split"], split)))
+        return replace(self, table=self.table.filter(pc.equal(self.table["split"], split)))
 
     def column(self, name: str) -> list[Any]:
         """One column as a list of Python values."""

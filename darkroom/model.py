@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from darkroom import pixels
 from darkroom.system import files
@@ -94,6 +93,8 @@ class Predictor:
     """
 
     def __init__(self, folder: Path, num_threads: int = 0) -> None:
+        import onnxruntime  # takes a tenth of a second, which a reader of cards should not wait for
+
         self.card = read_card(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads

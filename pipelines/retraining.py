@@ -52,6 +52,7 @@ def retraining(
     evaluate: dict,
     prune: dict,
     register: dict,
+    report: dict,
     params: dict,
     retrain: dict,
     force: bool = False,
@@ -82,6 +83,7 @@ def retraining(
             evaluate=evaluate,
             prune=prune,
             register=register,
+            report=report,
             params=params,
         )
         closed = close_component(claim=planned.outputs["claim"], outcome=outputs.outcome)

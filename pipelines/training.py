@@ -15,27 +15,29 @@ from components.evaluate.component import evaluate_component
 from components.ingest.component import ingest_component
 from components.prune.component import prune_component
 from components.register.component import register_component
+from components.report.component import report_component
 from components.split.component import split_component
 from components.train.component import train_component
 from darkroom.versions.code import code_version
 
-TASKS = ("ingest", "clean", "split", "augment", "train", "evaluate", "prune", "evaluate_pruned", "register")
+TASKS = ("ingest", "clean", "split", "augment", "train", "evaluate", "prune", "evaluate_pruned", "register", "report")
 
 
 class Outputs(NamedTuple):
-    """What a run leaves: the outcome and the report, and what each step measured."""
+    """What a run leaves: the outcome and the report, and what each task measured."""
 
     outcome: Artifact
     report: HTML
-    ingest: Metrics
-    clean: Metrics
-    split: Metrics
-    augment: Metrics
-    train: Metrics
-    evaluate: Metrics
-    prune: Metrics
-    evaluate_pruned: Metrics
-    register: Metrics
+    ingest_metrics: Metrics
+    clean_metrics: Metrics
+    split_metrics: Metrics
+    augment_metrics: Metrics
+    train_metrics: Metrics
+    evaluate_metrics: Metrics
+    prune_metrics: Metrics
+    evaluate_pruned_metrics: Metrics
+    register_metrics: Metrics
+    report_metrics: Metrics
 
 
 @dsl.pipeline(name="darkroom-training", description="Labelled images in, a registered and explained image classifier out.")
@@ -52,6 +54,7 @@ def training(
     evaluate: dict,
     prune: dict,
     register: dict,
+    report: dict,
     params: dict,
 ) -> Outputs:
     """Trains, compresses, judges and registers a classifier.
@@ -79,20 +82,27 @@ def training(
     judged_pruned = evaluate_component(
         images=images, splits=splits, model=pruned_model, config=evaluate, code_version=code_version("evaluate"), task="evaluate_pruned"
     ).set_display_name("evaluate_pruned")
+    artifacts = {
+        "model": model,
+        "pruned_model": pruned_model,
+        "evaluation": judged.outputs["evaluation"],
+        "pruned_evaluation": judged_pruned.outputs["evaluation"],
+        "splits": splits,
+        "issues": cleaned.outputs["issues"],
+        "contact_sheet": augmented.outputs["contact_sheet"],
+        "history": trained.outputs["history"],
+    }
     registered = register_component(
-        model=model,
-        pruned_model=pruned_model,
-        evaluation=judged.outputs["evaluation"],
-        pruned_evaluation=judged_pruned.outputs["evaluation"],
-        splits=splits,
-        issues=cleaned.outputs["issues"],
-        contact_sheet=augmented.outputs["contact_sheet"],
-        history=trained.outputs["history"],
+        **artifacts,
         name=name,
         params=params,
         previous=previous,
         config=register,
         code_version=code_version("register"),
     ).set_caching_options(False)  # what it does depends on the registry
-    tasks = (ingested, cleaned, parted, augmented, trained, judged, pruned, judged_pruned, registered)
-    return Outputs(registered.outputs["outcome"], registered.outputs["report"], *(task.outputs["metrics"] for task in tasks))
+    outcome = registered.outputs["outcome"]
+    reported = report_component(
+        **artifacts, outcome=outcome, params=params, config=report, code_version=code_version("report")
+    ).set_caching_options(False)
+    tasks = (ingested, cleaned, parted, augmented, trained, judged, pruned, judged_pruned, registered, reported)
+    return Outputs(outcome, reported.outputs["report"], *(task.outputs["metrics"] for task in tasks))

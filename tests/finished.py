@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
 from darkroom import issues, manifest
-from darkroom.artifacts import Sources
+from darkroom.artifacts import Artifacts
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard
@@ -31,11 +31,7 @@ class Finished:
     """A finished pipeline's artifacts."""
 
     images: Path
-    sources: Sources
-
-    def arguments(self) -> dict[str, Path]:
-        """The inputs of `register`."""
-        return dict(vars(self.sources))
+    artifacts: Artifacts
 
 
 def make(
@@ -91,7 +87,7 @@ def make(
         shutil.copytree(folder / "evaluation", folder / "pruned_evaluation")
     _others(folder)
     kinds = ("model", "pruned_model", "evaluation", "pruned_evaluation", "splits", "issues", "contact_sheet", "history")
-    return Finished(folder / "images", Sources(*(folder / kind for kind in kinds)))
+    return Finished(folder / "images", Artifacts(*(folder / kind for kind in kinds)))
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from darkroom import manifest
-from darkroom.artifacts import Sources
+from darkroom.artifacts import Artifacts
 from darkroom.evaluation import MISTAKES, read_headline, read_metrics
 from darkroom.model import read_card
 from darkroom.outcome import HEADLINE, Variant
@@ -48,14 +48,23 @@ class Candidate:
     data_version: str
 
     @classmethod
-    def choose(cls, name: str, sources: Sources, previous: Path | None) -> "Candidate":
+    def choose(cls, name: str, artifacts: Artifacts, previous: Path | None) -> "Candidate":
         """Takes the pruned model if its card says that it met its limits, else the full one."""
-        full, pruned = (sources.model, sources.evaluation), (sources.pruned_model, sources.pruned_evaluation)
-        met = bool((read_card(sources.pruned_model).pruning or {}).get("met"))
-        variant: Variant = "pruned" if met else "full"
-        chosen, other = (pruned, full) if met else (full, pruned)
-        version = manifest.read(sources.splits).data_version
-        return cls(name, variant, *chosen, *other, sources.splits, sources.issues, previous, sources.contact_sheet, version)
+        variant = artifacts.variant
+        other: Variant = "full" if variant == "pruned" else "pruned"
+        return cls(
+            name=name,
+            variant=variant,
+            bundle=artifacts.model_of(variant),
+            evaluation=artifacts.evaluation_of(variant),
+            other_bundle=artifacts.model_of(other),
+            other_evaluation=artifacts.evaluation_of(other),
+            splits=artifacts.splits,
+            issues=artifacts.issues,
+            previous=previous,
+            contact_sheet=artifacts.contact_sheet,
+            data_version=manifest.read(artifacts.splits).data_version,
+        )
 
     @property
     def other_variant(self) -> Variant:

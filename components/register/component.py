@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Metrics, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Markdown, Metrics, Model, Output
 
 from darkroom.runtime.step import IMAGE
 
@@ -19,7 +19,6 @@ def register_component(
     contact_sheet: Input[Artifact],
     history: Input[Artifact],
     outcome: Output[Artifact],
-    report: Output[HTML],
     summary: Output[Markdown],
     metrics: Output[Metrics],
     config: dict,
@@ -28,7 +27,7 @@ def register_component(
     params: dict,
     previous: str = "",
 ) -> NamedTuple("Identifiers", [("model_name", str), ("model_version", str), ("run_id", str)]):  # type: ignore[valid-type]
-    """Registers the model, promotes it if it is better, and builds the report."""
+    """Registers the model, and promotes it if it is better."""
     from darkroom.outcome import identifiers
     from darkroom.runtime.step import perform
 
@@ -45,7 +44,6 @@ def register_component(
         contact_sheet=contact_sheet.path,
         history=history.path,
         outcome=outcome.path,
-        report=report.path,
         name=name,
         params=params,
         previous=previous,

@@ -1,4 +1,4 @@
-"""Registers the model that a run ended with, promotes it if it is better, and builds the report."""
+"""Registers the model that a run ended with, and promotes it if it is better."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,9 @@ from components.register.config import RegisterConfig
 from components.register.forgetting import forgotten_since, unfinished_maker
 from components.register.transaction import settle
 from components.register.upload import keep_results, keep_tables, markdown
-from components.report.report import write_report
-from darkroom import issues as findings
-from darkroom.artifacts import Sources
+from darkroom.artifacts import Artifacts
 from darkroom.evaluation import read_headline, read_predictions
-from darkroom.model import GRAPH, read_card
+from darkroom.issues import num_dropped
 from darkroom.outcome import Outcome, Verdict
 from darkroom.registry.registry import CHAMPION, Version, alias_of, check_name, set_tags
 from darkroom.tracking.runs import open_run
@@ -20,16 +18,8 @@ from darkroom.tracking.tags import FORGOTTEN
 
 
 def register(
-    model: Path,
-    pruned_model: Path,
-    evaluation: Path,
-    pruned_evaluation: Path,
-    splits: Path,
-    issues: Path,
-    contact_sheet: Path,
-    history: Path,
+    artifacts: Artifacts,
     outcome: Path,
-    report: Path,
     *,
     config: RegisterConfig,
     name: str,
@@ -42,19 +32,11 @@ def register(
     The same model again is the version that it already is: nothing is added, no alias moves.
 
     Args:
-        model: The full model, see `darkroom.model`.
-        pruned_model: The pruned one; its card says whether it met its limits.
-        evaluation: What `evaluate` said of the full model, see `darkroom.evaluation`.
-        pruned_evaluation: What it said of the pruned one.
-        splits: Manifest with its `split` column.
-        issues: Findings of `clean`.
-        contact_sheet: Picture of the augmentations, PNG.
-        history: The training's curves, CSV.
+        artifacts: What the steps before have left.
         outcome: Where the outcome is written, see `darkroom.outcome`.
-        report: Where the report is written, see `components.report.report`.
         config: Name, and what promotion asks for.
         name: The model's name where the settings give none.
-        params: Settings of all steps, for the run and the report.
+        params: Settings of all steps, for the run.
         previous: The earlier assignment that `splits` continues, or none.
         summary: Where the outcome is written in Markdown, or none.
 
@@ -66,18 +48,16 @@ def register(
     """
     name = config.name or name
     check_name(name)
-    sources = Sources(model, pruned_model, evaluation, pruned_evaluation, splits, issues, contact_sheet, history)
-    candidate = Candidate.choose(name, sources, previous)
+    candidate = Candidate.choose(name, artifacts, previous)
     with open_run(name, params, candidate.data_version) as run_id:
         keep_tables(run_id, candidate)
         version, verdict, repeated = settle(candidate, run_id, config)
-        result = _outcome(candidate, sources, run_id, version, verdict, repeated=repeated)
+        result = _outcome(candidate, artifacts, run_id, version, verdict, repeated=repeated)
         if result.forgotten:
             set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})
         result.write(outcome)
-        write_report(report, sources, result, params, {"run": run_id, "data version": candidate.data_version})
         for one in (run_id, *unfinished_maker(version, run_id)):
-            keep_results(one, sources, result, outcome, report)
+            keep_results(one, artifacts, result, outcome)
         if summary:
             summary.write_text(markdown(result) + "\n")
     known = "  registered before" if repeated else ""
@@ -85,7 +65,7 @@ def register(
     return {"version": float(version.number), "champion": float(result.alias == CHAMPION), "dropped": float(result.dropped)}
 
 
-def _outcome(candidate: Candidate, sources: Sources, run_id: str, version: Version, verdict: Verdict, *, repeated: bool) -> Outcome:
+def _outcome(candidate: Candidate, artifacts: Artifacts, run_id: str, version: Version, verdict: Verdict, *, repeated: bool) -> Outcome:
     """What the run ended with: the version, and what both models are worth."""
     return Outcome(
         name=candidate.name,
@@ -93,18 +73,12 @@ def _outcome(candidate: Candidate, sources: Sources, run_id: str, version: Versi
         alias=alias_of(version),
         variant=candidate.variant,
         verdict=verdict,
-        metrics=read_headline(sources.evaluation),
-        pruned_metrics=read_headline(sources.pruned_evaluation),
-        latency_ratio=float((read_card(sources.pruned_model).pruning or {}).get("latency_ratio", 1.0)),
-        size_ratio=(sources.pruned_model / GRAPH).stat().st_size / (sources.model / GRAPH).stat().st_size,
-        dropped=num_dropped(sources.issues),
+        metrics=read_headline(artifacts.evaluation),
+        pruned_metrics=read_headline(artifacts.pruned_evaluation),
+        latency_ratio=artifacts.latency_ratio,
+        size_ratio=artifacts.size_ratio,
+        dropped=num_dropped(artifacts.issues),
         repeated=repeated,
         run_id=run_id,
         forgotten=tuple(forgotten_since(candidate.name, version.number, read_predictions(candidate.evaluation))),
     )
-
-
-def num_dropped(issues: Path) -> int:
-    """Delivered files that were left out, each counted once however many findings it has."""
-    table = findings.read(issues)
-    return int(table.loc[table["action"] == "dropped", "path"].nunique())

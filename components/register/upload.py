@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from components.register.candidate import Candidate
-from darkroom.artifacts import Sources
+from darkroom.artifacts import Artifacts
 from darkroom.evaluation import FIGURES, METRICS, PREDICTIONS
 from darkroom.outcome import HEADLINE, Outcome
-from darkroom.registry.fetch import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
+from darkroom.registry.fetch import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, SPLITS_KEPT
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking.log import log_curves, log_files, log_measures, log_picture, set_run_tags
 from darkroom.tracking.tags import DECISION, FORGOTTEN, MODEL_NAME, MODEL_VERSION, NOTE, REASON, VARIANT
@@ -36,25 +36,23 @@ def keep_bundle(run_id: str, candidate: Candidate) -> None:
         log_files(run_id, tree)
 
 
-def keep_results(run_id: str, sources: Sources, outcome: Outcome, written: Path, report: Path) -> None:
-    """Keeps what a person looks for: measures, curves, outcome, report and pictures.
+def keep_results(run_id: str, artifacts: Artifacts, outcome: Outcome, written: Path) -> None:
+    """Keeps what a person looks for: measures, curves, outcome and pictures.
 
     Args:
         run_id: The run.
-        sources: What the steps before have left.
+        artifacts: What the steps before have left.
         outcome: What the run ended with.
         written: The outcome's file.
-        report: The report's file.
     """
     log_measures(run_id, _headline(outcome))
-    log_curves(run_id, _curves(sources.history))
-    figures = sources.pruned_evaluation if outcome.variant == "pruned" else sources.evaluation
-    files = {REPORT_KEPT: report, OUTCOME_KEPT: written, "history.csv": sources.history}
-    files |= {"images/contact_sheet.png": sources.contact_sheet}
-    files |= {f"figures/{path.name}": path for path in sorted((figures / FIGURES).glob("*.png"))}
+    log_curves(run_id, _curves(artifacts.history))
+    figures = artifacts.evaluation_of(outcome.variant) / FIGURES
+    files = {OUTCOME_KEPT: written, "history.csv": artifacts.history, "images/contact_sheet.png": artifacts.contact_sheet}
+    files |= {f"figures/{path.name}": path for path in sorted(figures.glob("*.png"))}
     with _laid_out(files) as tree:
         log_files(run_id, tree)
-    log_picture(run_id, sources.contact_sheet, "contact_sheet")
+    log_picture(run_id, artifacts.contact_sheet, "contact_sheet")
     tags = {MODEL_NAME: outcome.name, MODEL_VERSION: str(outcome.version), VARIANT: outcome.variant}
     verdict = {DECISION: outcome.verdict.decision, REASON: outcome.verdict.reason}
     if outcome.forgotten:
@@ -81,7 +79,7 @@ def markdown(outcome: Outcome) -> str:
             f"| latency | 1 | {outcome.latency_ratio:.2f} |",
             f"| size | 1 | {outcome.size_ratio:.2f} |",
             "",
-            f"{outcome.dropped} delivered files were left out. `report.html` among the artifacts tells the whole story.",
+            f"{outcome.dropped} delivered files were left out. `report.html` among the artifacts of run {outcome.run_id[:8]} shows it all.",
         ]
     )
 

@@ -1,27 +1,26 @@
 """The report: one HTML file, complete in itself, that shows a run from its data to the decision about its model."""
 
-import base64
-import io
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from components.report.charts import line_chart
-from components.report.decision import comparison_of
-from darkroom import issues as findings
+from components.report.config import ReportConfig
+from components.report.data_section import data_section, findings
+from components.report.decision import decision_of
+from components.report.evaluation_section import evaluation_section
+from components.report.pictures import sheet
 from darkroom import manifest as manifests
-from darkroom.artifacts import Sources
-from darkroom.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
-from darkroom.manifest import Manifest
+from darkroom.artifacts import Artifacts
+from darkroom.evaluation import read_headline, read_metrics
+from darkroom.issues import num_dropped
 from darkroom.model import GRAPH, read_card
-from darkroom.outcome import HEADLINE, Outcome
+from darkroom.outcome import HEADLINE, Variant, read_outcome
 from darkroom.system.files import whole
 
-SPLITS = ("train", "validation", "test", "excluded")
 NAMES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -37,80 +36,90 @@ NAMES = {
     "num_images": "Test images",
 }
 _CARDS = ("accuracy", "f1_macro", "balanced_accuracy", "roc_auc")
-_MAX_SHEET_PX = 1600  # width of the contact sheet in the page
-_MAX_PNG_BYTES = 400_000
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
-def write_report(path: Path, sources: Sources, outcome: Outcome, params: Mapping[str, Any], origin: Mapping[str, str]) -> None:
+def report(
+    artifacts: Artifacts, report: Path, *, config: ReportConfig, params: dict[str, dict[str, Any]], outcome: Path | None = None
+) -> dict[str, float]:
     """Writes the report; equal inputs make equal bytes.
 
     Args:
-        path: The HTML file.
-        sources: What the steps have left.
-        outcome: What the run ended with.
-        params: Settings, a section a step.
-        origin: Run, data version and what else tells where the model comes from, by name.
+        artifacts: What the steps before have left.
+        report: The HTML file.
+        config: How much is shown.
+        params: Settings of all steps, a section each.
+        outcome: What `register` decided, see `darkroom.outcome`; without it the report says that nothing was registered.
+
+    Returns:
+        The size of the page in megabytes (10^6 bytes).
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.get_template(_TEMPLATE.name).render(
-        outcome=outcome,
-        card=read_card(sources.model),
-        costs=_costs(sources, outcome),
-        compared=comparison_of(outcome.verdict, NAMES),
-        pruning=_plain(read_card(sources.pruned_model).pruning or {}),
-        headline=_headline(sources, outcome),
-        table=_table(outcome),
-        params=params,
-        origin={**origin, **_plain(read_card(sources.model).provenance), **origin},  # in its order, and with its values
-        **_data(manifests.read(sources.splits)),
-        findings=_findings(findings.read(sources.issues)),
-        contact_sheet=_sheet(sources.contact_sheet),
-        **_curves(sources.history),
+    decided = read_outcome(outcome) if outcome else None
+    variant: Variant = decided["model"]["variant"] if decided else artifacts.variant
+    measures: dict[Variant, dict[str, float]] = {
+        "full": read_headline(artifacts.evaluation),
+        "pruned": read_headline(artifacts.pruned_evaluation),
+    }
+    manifest, card = manifests.read(artifacts.splits), read_card(artifacts.model)
+    origin = {**({"run": decided["run_id"]} if decided else {}), "data version": manifest.data_version}
+    page = _template().render(
+        decision=decision_of(decided, NAMES) if decided else None,
+        variant=variant,
+        card=card,
+        headline=_headline(artifacts.evaluation_of(variant), measures, variant),
+        dropped=num_dropped(artifacts.issues),
+        **data_section(manifest),
+        findings=findings(artifacts.issues, config.num_examples),
+        contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
+        **_curves(artifacts.history),
         judged_on=f"the images of {own}" if (own := params.get("evaluate", {}).get("data")) else "test images",
-        num_trained_on=int(outcome.metrics.get("num_trained_on", 0)),
-        **_judgement(sources.judged(outcome.variant)),
+        num_trained_on=int(measures["full"].get("num_trained_on", 0)),
+        **evaluation_section(artifacts.evaluation_of(variant)),
+        pruning=_plain(read_card(artifacts.pruned_model).pruning or {}),
+        costs=_costs(artifacts),
+        table=_table(measures),
+        origin={**origin, **_plain(card.provenance), **origin},  # in its order, and with its values
+        params=params,
     )
-    with whole(path) as draft:
+    with whole(report) as draft:
         draft.write_text(page, encoding="utf-8")
+    return {"megabytes": report.stat().st_size / 1e6}
 
 
-def _headline(sources: Sources, outcome: Outcome) -> list[dict[str, Any]]:
+def _template() -> Any:
+    loader = FileSystemLoader(_TEMPLATE.parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template(_TEMPLATE.name)
+
+
+def _headline(evaluation: Path, measures: Mapping[Variant, Mapping[str, float]], variant: Variant) -> list[dict[str, Any]]:
     """Cards: the registered model's value with its interval, and the other model's."""
-    intervals = read_metrics(sources.judged(outcome.variant)).get("intervals", {})
-    mine, other = outcome.metrics, outcome.pruned_metrics
-    if outcome.variant == "pruned":
-        mine, other = other, mine
+    intervals = read_metrics(evaluation).get("intervals", {})
+    shown, other = measures[variant], measures["full" if variant == "pruned" else "pruned"]
     return [
-        {"name": NAMES[name], "value": mine[name], "other": other.get(name), "interval": intervals.get(name)}
+        {"name": NAMES[name], "value": shown[name], "other": other.get(name), "interval": intervals.get(name)}
         for name in _CARDS
-        if name in mine
+        if name in shown
     ]
 
 
-def _table(outcome: Outcome) -> list[dict[str, Any]]:
-    """All headline measures, the best known first."""
-    order = [*(name for name in HEADLINE if name in outcome.metrics), *sorted(set(outcome.metrics) - set(HEADLINE))]
+def _table(measures: Mapping[Variant, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """All headline measures of both models, the best known first."""
+    full, pruned = measures["full"], measures["pruned"]
+    order = [*(name for name in HEADLINE if name in full), *sorted(set(full) - set(HEADLINE))]
     return [
-        {
-            "name": NAMES.get(name, name.replace("_", " ").capitalize()),
-            "full": outcome.metrics[name],
-            "pruned": outcome.pruned_metrics.get(name),
-        }
-        for name in order
+        {"name": NAMES.get(name, name.replace("_", " ").capitalize()), "full": full[name], "pruned": pruned.get(name)} for name in order
     ]
 
 
-def _costs(sources: Sources, outcome: Outcome) -> list[dict[str, Any]]:
+def _costs(artifacts: Artifacts) -> list[dict[str, Any]]:
     """Latency and size of both models, with their ratio."""
-    facts = read_card(sources.pruned_model).pruning or {}
+    facts = read_card(artifacts.pruned_model).pruning or {}
     times = [f"{facts[name]:.3g} ms" if name in facts else "" for name in ("latency_ms_before", "latency_ms_after")]
-    sizes = [_bytes((folder / GRAPH).stat().st_size) for folder in (sources.model, sources.pruned_model)]
+    sizes = [_bytes((folder / GRAPH).stat().st_size) for folder in (artifacts.model, artifacts.pruned_model)]
     return [
-        {"name": "Latency", "ratio": outcome.latency_ratio, "before": times[0], "after": times[1]},
-        {"name": "Size", "ratio": outcome.size_ratio, "before": sizes[0], "after": sizes[1]},
+        {"name": "Latency", "ratio": artifacts.latency_ratio, "before": times[0], "after": times[1]},
+        {"name": "Size", "ratio": artifacts.size_ratio, "before": sizes[0], "after": sizes[1]},
     ]
 
 
@@ -118,90 +127,19 @@ def _bytes(number: int) -> str:
     return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
 
 
-def _data(manifest: Manifest) -> dict[str, Any]:
-    frame = manifest.frame()
-    column = "labels" if manifest.task == "multilabel" else "label"
-    rows = frame[[column, "split"]].explode(column, ignore_index=True)
-    counts = pd.crosstab(rows[column], rows["split"]).reindex(index=list(manifest.classes), columns=list(SPLITS), fill_value=0)
-    totals = frame["split"].value_counts()
-    return {
-        "task": manifest.task,
-        "num_images": len(frame),
-        "splits": [(split, int(totals.get(split, 0))) for split in SPLITS if split != "excluded" or totals.get(split, 0)],
-        "classes": [{"name": name, "counts": row} for name, row in zip(manifest.classes, counts.to_numpy().tolist(), strict=True)],
-        "largest": max(1, int(counts.sum(axis=1).max())),
-        "size": f"{frame['width'].median():.0f} × {frame['height'].median():.0f}",
-    }
-
-
-def _findings(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row a check and what was done, most frequent first, with examples."""
-    rows = [
-        {"check": str(check), "action": str(action), "count": len(group), "examples": group[["path", "detail"]].head(3).to_dict("records")}
-        for (check, action), group in table.groupby(["check", "action"])
-    ]
-    return sorted(rows, key=lambda row: (-int(str(row["count"])), str(row["check"])))
-
-
 def _curves(history: Path) -> dict[str, Any]:
-    table = pd.read_csv(history)
-    shown = {"train_loss": "training", "validation_loss": "validation"}
+    with history.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    losses = {"train_loss": "training", "validation_loss": "validation"}
     measures = {f"validation_{name}": NAMES[name] for name in HEADLINE[:3]}
-    charts = [line_chart(_points(table, names), "epoch") for names in (shown, measures)]
-    return {"num_epochs": len(table), "loss_chart": charts[0], "measure_chart": charts[1]}
+    charts = [line_chart(_points(rows, names), "epoch") for names in (losses, measures)]
+    return {"num_epochs": len(rows), "loss_chart": charts[0], "measure_chart": charts[1]}
 
 
-def _points(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
-    present = {column: name for column, name in names.items() if column in table and table[column].notna().any()}
-    return {
-        name: [(float(x), float(y)) for x, y in zip(table["epoch"], table[column], strict=True) if pd.notna(y)]
-        for column, name in present.items()
-    }
-
-
-def _judgement(evaluation: Path) -> dict[str, Any]:
-    each = read_metrics(evaluation).get("classes", {})
-    return {
-        "figures": [
-            _figure(path)
-            for path in sorted((evaluation / FIGURES).glob("*.png"), key=lambda path: (path.stem.find("confusion") < 0, path.name))
-        ],
-        "class_measures": sorted(({"name": name, **values} for name, values in each.items()), key=lambda row: row.get("f1", 0.0)),
-        "mistakes": [_mistake(evaluation / MISTAKES, mistake) for mistake in read_mistakes(evaluation)],
-    }
-
-
-def _mistake(folder: Path, mistake: Mapping[str, Any]) -> dict[str, Any]:
-    """A wrong answer; of several labels only those that are wrong or missing."""
-    file, truth, predicted = folder / mistake["file"], mistake["truth"], mistake["predicted"]
-    texts = {"said": predicted, "meant": f"is {truth}"}
-    if isinstance(truth, list):
-        wrong, missing = (", ".join(sorted(set(one) - set(other))) for one, other in ((predicted, truth), (truth, predicted)))
-        texts = {"said": wrong and f"has no {wrong}", "meant": missing and f"missed {missing}"}
-    source = _embed(file.read_bytes(), file.suffix[1:])
-    return {**texts, "path": mistake["path"], "probability": mistake["probability"], "source": source, "tiny": file.suffix == ".png"}
-
-
-def _figure(path: Path) -> dict[str, Any]:
-    with Image.open(path) as picture:
-        width, height = picture.size
-    return {"name": path.stem.replace("_", " ").capitalize(), "source": _embed(path.read_bytes(), "png"), "width": width, "height": height}
-
-
-def _sheet(path: Path) -> str:
-    data = path.read_bytes()
-    with Image.open(io.BytesIO(data)) as sheet:
-        if sheet.width <= _MAX_SHEET_PX and len(data) <= _MAX_PNG_BYTES:
-            return _embed(data, "png")
-        picture = sheet.convert("RGB")
-    picture.thumbnail((_MAX_SHEET_PX, 100 * _MAX_SHEET_PX), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=86)
-    return _embed(file.getvalue(), "jpeg")
-
-
-def _embed(data: bytes, kind: str) -> str:
-    return f"data:image/{kind.replace('jpg', 'jpeg')};base64,{base64.b64encode(data).decode()}"
+def _points(rows: list[dict[str, str]], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
+    """The curves that have a point, by the name that a person reads; an empty cell is no point."""
+    curves = {name: [(float(row["epoch"]), float(row[column])) for row in rows if row.get(column)] for column, name in names.items()}
+    return {name: points for name, points in curves.items() if points}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from darkroom.task import Task
 
@@ -154,6 +153,8 @@ def class_measures(
         For each class `support`, `precision`, `recall`, `f1`, the four counts, and `roc_auc` and `average_precision`
         where the class occurs both ways.
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # takes a second
+
     counts, meant = count(truth, predicted, len(classes)), one_hot(truth, len(classes))
     ranked = np.asarray(probabilities, np.float64)
     table = {}
@@ -179,6 +180,8 @@ def _four_counts(counts: Counts, index: int) -> dict[str, float]:
 
 
 def _ranking(meant: Floats, probabilities: Floats, task: Task) -> dict[str, float]:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     likely = np.clip(probabilities, 1e-7, 1.0)
     if task == "multilabel":
         unlikely = np.clip(1 - probabilities, 1e-7, 1.0)

@@ -106,7 +106,7 @@ def fetch_outcome(kubeflow_run: str, root: Path) -> dict[str, Any]:
     store = client()
     experiments = {entry.experiment_id: entry.name for entry in store.search_experiments(max_results=1000)}
     for run in store.search_runs(list(experiments), f"tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}'"):
-        if OUTCOME_KEPT in {entry.path for entry in store.list_artifacts(run.info.run_id)}:
+        if {OUTCOME_KEPT, REPORT_KEPT} <= {entry.path for entry in store.list_artifacts(run.info.run_id)}:
             folder = root / run.info.run_id
             folder.mkdir(parents=True, exist_ok=True)
             report = Path(store.download_artifacts(run.info.run_id, REPORT_KEPT, str(folder)))

@@ -14,10 +14,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from darkroom.runtime.checkpoints import keep
+from darkroom.artifacts import Artifacts
+from darkroom.runtime import checkpoints
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
@@ -31,6 +33,8 @@ from darkroom.versions.code import code_version
 ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
+_OWN = ("config", "checkpoints", "on_epoch")  # arguments of a step's function that `call` makes itself
+_ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
 def function_of(step: str) -> Callable[..., dict[str, float]]:
@@ -49,7 +53,20 @@ def config_of(step: str, values: Mapping[str, Any]) -> StepConfig:
     return parse(kind, step, values)
 
 
-def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "", **arguments: Any) -> None:
+def arguments_of(step: str) -> dict[str, inspect.Parameter]:
+    """What a step is given by its runner, by name, in the order of its function: of `artifacts`, each by itself."""
+    parameters = inspect.signature(function_of(step)).parameters
+    one_by_one = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Path) for name in _ARTIFACTS}
+    found: dict[str, inspect.Parameter] = {}
+    for name, parameter in parameters.items():
+        if name not in _OWN:
+            found |= one_by_one if name == "artifacts" else {name: parameter}
+    return found
+
+
+def perform(
+    step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "", keep: Mapping[str, str] | None = None, **arguments: Any
+) -> None:
     """Runs a step for a runner.
 
     Args:
@@ -58,6 +75,7 @@ def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "
         metrics: The component's `Output[Metrics]`; gets what the step measured, on Kubeflow's page and as JSON in its
             file. A failure's reason stands beside that file, in `error.json`.
         task: What the run calls it, where a step runs twice: `evaluate_pruned`.
+        keep: Files that the pipeline's run in MLflow keeps once the step is done: their paths by the names that they get there.
         **arguments: The function's other arguments; an empty address of an optional input is left out.
     """
     follow_owner()
@@ -66,6 +84,8 @@ def perform(step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "
         with step_run(task or step, config) as run:
             measures = call(step, config, arguments, run.epoch)
             run.measures(measures)
+            for name, path in (keep or {}).items():
+                run.keep(name, Path(path))
     except BaseException as error:
         kind, told = "input" if isinstance(error, InputError) else "internal", explain(error)
         reason = {"kind": kind, "type": "" if told else type(error).__name__, "message": redact(told or str(error))}
@@ -88,15 +108,17 @@ def call(
         on_epoch: Takes each epoch's measures, where the step has epochs.
     """
     function, settings = function_of(step), config_of(step, config)
-    known = inspect.signature(function).parameters
+    known, offered = inspect.signature(function).parameters, arguments_of(step)
     with contextlib.ExitStack() as places:
-        given = {name: _here(value, places) if _is_path(known[name]) else value for name, value in arguments.items() if value != ""}
+        given = {name: _here(value, places) if _is_path(offered[name]) else value for name, value in arguments.items() if value != ""}
+        if "artifacts" in known:
+            given["artifacts"] = Artifacts(**{name: given.pop(name) for name in _ARTIFACTS})
         if "on_epoch" in known:
             given["on_epoch"] = on_epoch
         root = os.environ.get(CHECKPOINTS, "")
         if "checkpoints" not in known or not root:
             return function(**given, config=settings)
-        with keep(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
+        with checkpoints.keep(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
             given |= {"checkpoints": folder, "on_epoch": _after(save, on_epoch)}
             return function(**given, config=settings)
 

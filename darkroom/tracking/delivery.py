@@ -7,6 +7,7 @@ under a `key` of ours, which stands on it as a tag: it is looked for before it i
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -198,6 +199,13 @@ def _log_bundle(run_id: str, entry: Entry) -> None:
         log_files(run_id, Path(place))
 
 
+def _log_file(run_id: str, entry: Entry) -> None:
+    """Keeps a file with a run under a name of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copyfile(entry["path"], Path(place) / entry["name"])
+        log_files(run_id, Path(place))
+
+
 _ACTS: dict[str, Callable[[str, Entry], None]] = {
     "params": lambda run_id, entry: log_texts(run_id, entry["values"]),
     "metrics": _log_points,
@@ -205,4 +213,5 @@ _ACTS: dict[str, Callable[[str, Entry], None]] = {
     "end": lambda run_id, entry: client().set_terminated(run_id, entry["status"], entry["time"]),
     "finish": lambda run_id, entry: finish(run_id, entry["status"], entry["tags"], entry["time"]),
     "bundle": _log_bundle,
+    "file": _log_file,
 }

@@ -133,8 +133,8 @@ def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
         data_version: Hash of the data, logged likewise.
 
     Yields:
-        The run's id. Where this process or Kubeflow without its MLflow plug-in has started the run, it ends with the block:
-        the step that opens it is the pipeline's last.
+        The run's id. A run of its own ends with the block; that of a Kubeflow pipeline without MLflow's plug-in only where the
+        block fails: what comes after the pipeline's last step ends it else.
 
     Raises:
         InputError: The store can't be used, or refuses the credentials.
@@ -147,14 +147,13 @@ def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
         run_id = place.parent if place else start_run(name, "register", params, {}, "", data_version)
         if place and DATA_VERSION not in client().get_run(run_id).data.tags:
             describe_run(run_id, params, "", data_version)
-    ends = place is None or bool(place.pipeline)
     try:
         yield run_id
     except BaseException as error:
-        if ends:
+        if place is None or place.pipeline:
             finish_run(run_id, "FAILED", f"{type(error).__name__}: {error}")
         raise
-    if ends:
+    if place is None:
         finish_run(run_id, "FINISHED")
 
 

@@ -4,6 +4,7 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from darkroom.tracking import outbox
@@ -27,6 +28,9 @@ class StepRun(Protocol):
 
     def measures(self, measures: Mapping[str, float]) -> None:
         """Logs what the step measured; what has a curve over the epochs too, as `best_<name>` of the kept epoch."""
+
+    def keep(self, name: str, path: Path) -> None:
+        """Keeps a file with the pipeline's run, under a name."""
 
 
 @contextmanager
@@ -75,6 +79,9 @@ class _NoRun:
     def measures(self, measures: Mapping[str, float]) -> None:
         pass
 
+    def keep(self, name: str, path: Path) -> None:
+        pass
+
 
 def _begin(place: Place, step: str, config: Mapping[str, Any]) -> "_ChildRun":
     """The step's run: the one that the plug-in made, or a child; the settings carry the step, so they can't clash with its own."""
@@ -117,6 +124,10 @@ class _ChildRun:
 
     def measures(self, measures: Mapping[str, float]) -> None:
         self._log(0, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
+
+    def keep(self, name: str, path: Path) -> None:
+        parent = self._place.parent
+        self._outbox.send({"kind": "file", "run": parent, "parent": parent, "name": name, "path": str(path.absolute())})
 
     def end(self, status: Status, error: str = "") -> None:
         parent = {"run": self._place.parent, "parent": self._place.parent}

@@ -108,7 +108,7 @@ def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> 
     for step, how in execution.steps.items():
         if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
             section = plan.params[step.removesuffix("_pruned")]
-            step_run.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[step].path)))
+            step_run.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[f"{step}_metrics"].path)))
     outcome = {
         "run_id": run_id,
         "experiment": plan.name,

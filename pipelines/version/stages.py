@@ -30,7 +30,9 @@ def write_versions(data: Path, folder: Path) -> None:
         draft.mkdir()
         (draft / "data").write_text(f"{version}\n")
         (draft / "evaluation").write_text(f"{own}\n")
-        for step in STEPS[:-1]:  # DVC's stages register nothing
+        for step in STEPS:
+            if step == "register":  # DVC's stages register nothing
+                continue
             (draft / step).write_text(f"{code_version(step)}\n")
 
 

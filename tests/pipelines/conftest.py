@@ -96,7 +96,7 @@ def toys(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("toys")
     shutil.copyfile(migrated_store, folder / "mlflow.db")
     work = make(folder / "made", judge_pruned=False)
-    table, source = manifest.read(work.sources.splits), folder / "toys"
+    table, source = manifest.read(work.artifacts.splits), folder / "toys"
     images = Images(work.images)
     for path, name in zip(table.column("path"), table.column("image_id"), strict=True):
         (source / path).parent.mkdir(parents=True, exist_ok=True)
@@ -104,17 +104,16 @@ def toys(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     dropped = b"no image at all"
     (source / "cat" / "broken.png").write_bytes(dropped)
     issues.write(
-        work.sources.issues,
+        work.artifacts.issues,
         [{"path": "cat/broken.png", "image_id": hashlib.sha256(dropped).hexdigest(), "action": "dropped", "check": "x"}],
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         made = make_plan(source, [], ROOT / "params.yaml")
-        dataclasses.replace(table, data_version=made.version).write(work.sources.splits)
+        dataclasses.replace(table, data_version=made.version).write(work.artifacts.splits)
         run_id = run._start(made)
         patch.setenv("MLFLOW_RUN_ID", run_id)
-        outputs = {name: folder / name for name in ("outcome", "report")}
-        register(**work.arguments(), **outputs, config=RegisterConfig(), name="toys", params=made.params)
+        register(work.artifacts, folder / "outcome", config=RegisterConfig(), name="toys", params=made.params)
         patch.delenv("MLFLOW_RUN_ID")
         finish_run(run_id, "FINISHED")
         yield Toys(source, made, run_id)

@@ -25,11 +25,12 @@ import json, sys
 from pathlib import Path
 from components.register.config import RegisterConfig
 from components.register.register import register
+from darkroom.artifacts import Artifacts
 import darkroom.registry.package, mlflow, pandas
 arguments, outputs = json.loads(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-register(**{name: Path(path) for name, path in arguments.items()}, outcome=outputs / "outcome", report=outputs / "report",
+register(Artifacts(**{name: Path(path) for name, path in arguments.items()}), outcome=outputs / "outcome",
          config=RegisterConfig(measure="accuracy", num_resamples=200, max_recall_drop="none"), name="toys", params={})
 """
 
@@ -37,7 +38,7 @@ register(**{name: Path(path) for name, path in arguments.items()}, outcome=outpu
 def start(work: Finished, place: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.Popen[str]:
     place.mkdir()
     monkeypatch.setenv("MLFLOW_RUN_ID", start_run("toys", "run", {}, {}, "toys", "1"))
-    arguments = json.dumps({name: str(path) for name, path in work.arguments().items()})
+    arguments = json.dumps({name: str(path) for name, path in vars(work.artifacts).items()})
     command = [sys.executable, "-c", CODE, arguments, str(place)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

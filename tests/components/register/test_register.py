@@ -60,11 +60,10 @@ def go(
     """Registers within a run; gives the run's id, what was measured, and the outcome."""
     run_id = start_run("toys", "run", {"train": {"epochs": 4}}, {}, "toys", "1")
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
-    outcome, report = into / run_id / "outcome", into / run_id / "report"
+    outcome = into / run_id / "outcome"
     measures = register(
-        **work.arguments(),
+        work.artifacts,
         outcome=outcome,
-        report=report,
         config=RegisterConfig(**settings),
         name="toys",
         params={"train": {"epochs": 4}},
@@ -79,8 +78,8 @@ def test_the_first_version_is_the_champion(mlflow_store: Path, tmp_path: Path, g
     run_id, measures, outcome = go(good, tmp_path, monkeypatch)
     assert measures == {"version": 1.0, "champion": 1.0, "dropped": 2.0}
     assert outcome["model"] == {"name": "toys", "version": 1, "alias": "champion", "variant": "full"}
-    assert outcome["metrics"] == read_headline(good.sources.evaluation)
-    assert outcome["pruned"]["metrics"] == read_headline(good.sources.pruned_evaluation)
+    assert outcome["metrics"] == read_headline(good.artifacts.evaluation)
+    assert outcome["pruned"]["metrics"] == read_headline(good.artifacts.pruned_evaluation)
     assert outcome["pruned"]["latency_ratio"] == 0.45
     assert (outcome["decision"], outcome["dropped"]) == ("champion", 2)
     (version,) = versions("toys")
@@ -123,7 +122,7 @@ def test_the_run_shows_measures_curves_and_pictures(
     assert "**toys version 1** (full, alias `champion`)" in run.data.tags["mlflow.note.content"]
     assert "| accuracy | 1.0000 | 1.0000 |" in run.data.tags["mlflow.note.content"]
     top = {entry.path for entry in store.list_artifacts(run_id)}
-    assert top >= {"report.html", "figures", "images", "split", "evaluation", "evaluation_pruned", "bundles", "issues.parquet"}
+    assert top >= {"outcome.json", "figures", "images", "split", "evaluation", "evaluation_pruned", "bundles", "issues.parquet"}
     assert [entry.path for entry in store.list_artifacts(run_id, "bundles")] == ["bundles/pruned"]
     assert "figures/confusion_matrix.png" in {entry.path for entry in store.list_artifacts(run_id, "figures")}
     shown = [entry.path for entry in store.list_artifacts(run_id, "images")]
@@ -148,7 +147,7 @@ def test_a_measured_latency_makes_no_new_model(
 ) -> None:
     work = make(tmp_path / "work", met=True)
     go(work, tmp_path, monkeypatch)
-    card = work.sources.pruned_model / "model.json"
+    card = work.artifacts.pruned_model / "model.json"
     card.write_text(card.read_text().replace("1.5", "1.7").replace("0.45", "0.55").replace("45%", "55%"))
     _, _, outcome = go(work, tmp_path, monkeypatch)
     assert outcome["model"] == {"name": "toys", "version": 1, "alias": "champion", "variant": "pruned"}
@@ -162,9 +161,9 @@ def test_the_run_s_accuracy_is_the_full_model_s_whichever_is_registered(
     run_id, _, outcome = go(work, tmp_path, monkeypatch)
     assert outcome["model"]["variant"] == "pruned"
     points = client().get_metric_history(run_id, "log_loss")
-    assert [point.value for point in points] == [read_headline(work.sources.evaluation)["log_loss"]]
+    assert [point.value for point in points] == [read_headline(work.artifacts.evaluation)["log_loss"]]
     pruned = {point.value for point in client().get_metric_history(run_id, "pruned/log_loss")}
-    assert pruned == {read_headline(work.sources.pruned_evaluation)["log_loss"]}
+    assert pruned == {read_headline(work.artifacts.pruned_evaluation)["log_loss"]}
     assert pruned != {points[0].value}
 
 
@@ -200,7 +199,7 @@ def test_a_then_b_then_a_leaves_the_champion_with_b(
     go(bad, tmp_path, monkeypatch)
     continued = fetch.previous_assignment("toys", GOOD, place)
     assert continued is not None
-    assert continued.read_bytes() == bad.sources.splits.read_bytes()
+    assert continued.read_bytes() == bad.artifacts.splits.read_bytes()
     go(good, tmp_path, monkeypatch, previous=continued)
     assert fetch.previous_assignment("toys", BAD, place) is None
     _, _, outcome = go(bad, tmp_path, monkeypatch)
@@ -380,8 +379,7 @@ def test_a_champion_whose_answers_are_gone_stays(
 
 
 def test_without_a_run_it_opens_one(mlflow_store: Path, tmp_path: Path, good: Finished) -> None:
-    outputs = {"outcome": tmp_path / "outcome", "report": tmp_path / "report"}
-    register(**good.arguments(), **outputs, config=RegisterConfig(name="mine"), name="toys", params={"train": {"epochs": 4}})
+    register(good.artifacts, tmp_path / "outcome", config=RegisterConfig(name="mine"), name="toys", params={"train": {"epochs": 4}})
     (version,) = versions("mine")
     run = client().get_run(version.run_id)
     assert (run.info.status, run.data.params) == ("FINISHED", {"train.epochs": "4"})
@@ -395,9 +393,8 @@ def test_inputs_stay_untouched(mlflow_store: Path, tmp_path: Path, good: Finishe
 
 
 def test_a_name_that_the_registry_cannot_keep_is_refused(mlflow_store: Path, tmp_path: Path, good: Finished) -> None:
-    outputs = {"outcome": tmp_path / "outcome", "report": tmp_path / "report"}
     with pytest.raises(InputError, match=r"'a/b' can't be a model's name .*: set register\.name, for example to 'a-b'"):
-        register(**good.arguments(), **outputs, config=RegisterConfig(name="a/b"), name="toys", params={})
+        register(good.artifacts, tmp_path / "outcome", config=RegisterConfig(name="a/b"), name="toys", params={})
     assert list(tmp_path.glob("outcome")) == []
 
 
@@ -417,7 +414,7 @@ def test_mlflow_loads_the_model_and_answers_as_the_bundle_does(
     packed = Images(work.images)
     files = [packed[name] for name in list(packed)[:6]]
     answers = loaded.predict(pd.DataFrame({"image": files}))
-    predictor = Predictor(work.sources.model)
+    predictor = Predictor(work.artifacts.model)
     expected = predictor.predict(files)
     assert list(answers.columns) == ["label", "probability", *(f"probability:{name}" for name in classes)]
     np.testing.assert_array_equal(answers.iloc[:, 2:].to_numpy(), expected.astype(float))
@@ -456,7 +453,7 @@ def test_what_earlier_versions_had_right_and_a_new_one_has_wrong_is_told(
 ) -> None:
     assert go(good, tmp_path, monkeypatch)[2]["forgotten"] == []
     run_id, _, outcome = go(bad, tmp_path, monkeypatch)
-    before, now = read_predictions(good.sources.evaluation), read_predictions(bad.sources.evaluation)
+    before, now = read_predictions(good.artifacts.evaluation), read_predictions(bad.artifacts.evaluation)
     right = before.predicted == before.truth
     lost = right & (now.at(before.image_ids).predicted != before.truth)
     (row,) = outcome["forgotten"]
@@ -465,4 +462,3 @@ def test_what_earlier_versions_had_right_and_a_new_one_has_wrong_is_told(
     told = f"version 1: {row['num_forgotten']} of {row['num_known']} forgotten, {row['num_learnt']} learnt"
     assert versions("toys")[0].tags[FORGOTTEN] == told
     assert client().get_run(run_id).data.tags[FORGOTTEN] == told
-    assert "What this version forgot" in (tmp_path / run_id / "report").read_text()

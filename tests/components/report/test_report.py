@@ -3,6 +3,9 @@
 import base64
 import io
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,10 +16,12 @@ import pytest
 from PIL import Image
 
 from components.report.charts import line_chart
-from components.report.report import write_report
+from components.report.config import ReportConfig
+from components.report.report import report
 from darkroom.comparison import ClassChange, Comparison, Difference, Limit
-from darkroom.evaluation import read_headline
-from darkroom.outcome import Outcome, Verdict, read_outcome
+from darkroom.evaluation import METRICS, read_headline, read_metrics
+from darkroom.outcome import Forgotten, Outcome, Verdict, read_outcome
+from darkroom.system.files import write_json
 from darkroom.task import Task
 from tests.finished import Finished, make
 
@@ -32,7 +37,6 @@ COMPARISON = Comparison(
 )  # fmt: skip
 LIMITS = (Limit("min_gain", "f1_macro larger by more than 0", "-0.1000", False), Limit("max_size_mb", "at most 9 MB", "8 MB", True))
 VERDICT = Verdict("challenger", REASON, 2, COMPARISON, LIMITS)
-ORIGIN = {"run": "2b8dce03", "data version": "0123456789abcdef.dir"}
 VOID = {"meta", "img", "line", "circle", "polyline", "br"}
 
 
@@ -68,11 +72,24 @@ class Page(HTMLParser):
 
 
 def write(work: Finished, folder: Path, params: dict[str, Any] | None = None, **change: Any) -> str:
-    full, pruned = read_headline(work.sources.evaluation), read_headline(work.sources.pruned_evaluation)
-    facts = {"alias": "challenger", "variant": "full", "verdict": VERDICT, "latency_ratio": 0.45, "size_ratio": 0.31, "dropped": 26}
-    outcome = Outcome(**{"name": "toys", "version": 3, "metrics": full, "pruned_metrics": pruned, **facts, **change})
-    write_report(folder / "report", work.sources, outcome, params or {"train": {"epochs": 30}}, ORIGIN)
+    full, pruned = read_headline(work.artifacts.evaluation), read_headline(work.artifacts.pruned_evaluation)
+    facts = {"alias": "challenger", "variant": "full", "verdict": VERDICT, "latency_ratio": 0.45, "size_ratio": 0.31, "dropped": 2}
+    outcome = Outcome(**{"name": "toys", "version": 3, "metrics": full, "pruned_metrics": pruned, "run_id": "2b8dce03", **facts, **change})
+    folder.mkdir(exist_ok=True)
+    outcome.write(folder / "outcome")
+    return write_undecided(work, folder, params, folder / "outcome")
+
+
+def write_undecided(work: Finished, folder: Path, params: dict[str, Any] | None = None, outcome: Path | None = None) -> str:
+    report(work.artifacts, folder / "report", config=ReportConfig(), params=params or {"train": {"epochs": 30}}, outcome=outcome)
     return (folder / "report").read_text()
+
+
+def with_measures(work: Finished, folder: Path, artifact: str, **measures: float) -> Finished:
+    """The same run, one of whose evaluations says something else."""
+    shutil.copytree(getattr(work.artifacts, artifact), folder / artifact)
+    write_json(folder / artifact / METRICS, {**read_metrics(getattr(work.artifacts, artifact)), **measures})
+    return replace(work, artifacts=replace(work.artifacts, **{artifact: folder / artifact}))
 
 
 @pytest.fixture(scope="module")
@@ -83,19 +100,19 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 def test_it_tells_the_whole_story(work: Finished, tmp_path: Path) -> None:
     page = Page(write(work, tmp_path))
-    accuracy = read_headline(work.sources.evaluation)["accuracy"]
+    accuracy = read_headline(work.artifacts.evaluation)["accuracy"]
     for part in (
         "toys version 3",
         "challenger",
         "On 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9.",
         f"Accuracy {accuracy:.4f} 95 %:",
-        "train 18 validation 6 test 12 left out 26",
+        "train 18 validation 6 test 12 left out 2",
         "cat 12",
         "cat/broken.png it is unreadable",
         "4 epochs",
         "Latency, full 3.3 ms pruned, × 0.45 1.5 ms",
         "50% of the multiply-adds and 45% of the latency remain",
-        "data version 0123456789abcdef.dir",
+        f"run 2b8dce03 data version {'a' * 32}.dir",
         "Settings of train epochs 30",
     ):
         assert part in page.text
@@ -125,6 +142,31 @@ def test_it_says_why_a_first_model_was_promoted(work: Finished, tmp_path: Path) 
 def test_it_says_why_two_models_can_t_be_compared(work: Finished, tmp_path: Path) -> None:
     page = Page(write(work, tmp_path, verdict=Verdict("challenger", "it can't be compared", 2)))
     assert "Why this model was not promoted It can't be compared." in page.text
+
+
+def test_what_was_forgotten_of_earlier_test_sets_is_shown(work: Finished, tmp_path: Path) -> None:
+    text = Page(write(work, tmp_path, forgotten=(Forgotten(1, 12, 9, 4, 2, ("cat/<1>.png",)),))).text
+    assert "version 1 12 9 4 2 cat/<1>.png" in text
+
+
+def test_without_an_outcome_it_says_that_nothing_was_registered(work: Finished, tmp_path: Path) -> None:
+    text = Page(write_undecided(work, tmp_path)).text
+    assert "no decision These steps ran without register , as dvc repro runs them: nothing was registered" in text
+    assert "Why this model was" not in text
+    assert "shown full model" in text
+    assert f"data version {'a' * 32}.dir" in text
+
+
+def test_the_settings_say_how_many_examples_are_named(work: Finished, tmp_path: Path) -> None:
+    report(work.artifacts, tmp_path / "report", config=ReportConfig(num_examples=0), params={})
+    assert "cat/broken.png" not in (tmp_path / "report").read_text()
+
+
+def test_it_is_built_without_the_libraries_of_training() -> None:
+    heavy = {"torch", "sklearn", "pandas", "scipy", "matplotlib", "onnxruntime", "mlflow", "kfp"}
+    code = "import sys, components.report.report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert heavy & set(loaded.split()) == set()
 
 
 def test_it_needs_nothing_but_itself(work: Finished, tmp_path: Path) -> None:
@@ -157,15 +199,15 @@ def test_many_classes_are_all_counted(tmp_path: Path, number: int, task: Task) -
 
 
 def test_the_pruned_model_is_judged_where_it_was_registered(work: Finished, tmp_path: Path) -> None:
-    page = Page(write(work, tmp_path, variant="pruned", pruned_metrics={"accuracy": 0.1234, "f1_macro": 0.5}))
+    page = Page(write(with_measures(work, tmp_path, "pruned_evaluation", accuracy=0.1234), tmp_path, variant="pruned"))
     assert "registered pruned model" in page.text
     assert "Accuracy 0.1234" in page.text
     assert "full model: " in page.text
 
 
 def test_a_user_s_own_evaluation_set_is_named_with_what_was_trained_on(work: Finished, tmp_path: Path) -> None:
-    measures = {**read_headline(work.sources.evaluation), "num_trained_on": 12.0}
-    text = Page(write(work, tmp_path, {"evaluate": {"data": "/sets/<frozen>"}}, metrics=measures)).text
+    judged = with_measures(work, tmp_path, "evaluation", num_trained_on=12.0)
+    text = Page(write(judged, tmp_path, {"evaluate": {"data": "/sets/<frozen>"}})).text
     assert "on the images of /sets/<frozen>" in text
     assert "12 of them were trained on as well" in text
 
@@ -218,7 +260,7 @@ def test_any_curve_is_drawn(points: list[tuple[float, float]], drawn: set[str]) 
 def test_a_huge_contact_sheet_is_made_smaller(work: Finished, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 2400, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "sheet", "PNG")
-    bigger = replace(work, sources=replace(work.sources, contact_sheet=tmp_path / "sheet"))
+    bigger = replace(work, artifacts=replace(work.artifacts, contact_sheet=tmp_path / "sheet"))
     page = Page(write(bigger, tmp_path))
     (sheet,) = [values["src"] or "" for tag, values in page.elements if tag == "img" and (values["alt"] or "").startswith("What each")]
     with Image.open(io.BytesIO(base64.b64decode(sheet.split(",")[1]))) as picture:

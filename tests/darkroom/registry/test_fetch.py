@@ -40,7 +40,7 @@ def add(work: Finished, place: Path, data: str, previous: bytes | None, splits: 
         (place / "split" / "previous.parquet").write_bytes(previous)
     log_files(run_id, place)
     example = (work.images.parent / "contact_sheet").read_bytes()
-    logged = log_bundle(run_id, work.sources.model, example, {"accuracy": 0.9})
+    logged = log_bundle(run_id, work.artifacts.model, example, {"accuracy": 0.9})
     sha = hashlib.sha256(previous).hexdigest() if previous else "none"
     return register_version("toys", run_id, logged, {SHA256: f"sha-{data}", DATA_VERSION: data, PREVIOUS: sha}, "a toy")
 
@@ -89,7 +89,7 @@ def test_a_model_is_fetched_by_each_of_its_names(two: tuple[Version, Version], w
     set_alias(two[1], "champion")
     bundle = fetch_bundle(reference, tmp_path / "cache")
     assert bundle == tmp_path / "cache" / "sha-B"
-    assert bundle_sha256(bundle) == bundle_sha256(work.sources.model)
+    assert bundle_sha256(bundle) == bundle_sha256(work.artifacts.model)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["sha-B"]
 
 
@@ -105,7 +105,7 @@ def test_a_model_is_fetched_by_its_run_and_the_run_s_steps(
 
 
 def test_a_folder_is_taken_as_it_is(work: Finished, tmp_path: Path) -> None:
-    assert fetch_bundle(str(work.sources.model), tmp_path / "cache") == work.sources.model
+    assert fetch_bundle(str(work.artifacts.model), tmp_path / "cache") == work.artifacts.model
     assert not (tmp_path / "cache").exists()
 
 
@@ -153,7 +153,7 @@ def test_a_safe_name_is_kept_or_mended(mlflow_store: Path, text: str, name: str)
     ],
 )
 def test_a_model_s_hash_holds_all_but_the_clock(work: Finished, file: str, old: str, new: str, same: bool, tmp_path: Path) -> None:
-    bundle = shutil.copytree(work.sources.pruned_model, tmp_path / "bundle")
+    bundle = shutil.copytree(work.artifacts.pruned_model, tmp_path / "bundle")
     before = bundle_sha256(bundle)
     content = (bundle / file).read_bytes()
     (bundle / file).write_bytes(content.replace(old.encode(), new.encode()) if old else content + new.encode())

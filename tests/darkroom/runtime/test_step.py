@@ -79,7 +79,7 @@ def test_the_same_step_by_hand(tmp_path: Path, cleaned: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(("words", "status"), [([], 0), (["--help"], 0), (["bake"], 2)])
 def test_by_hand_the_steps_are_listed(words: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == status
-    assert "ingest, clean, split, augment, train, evaluate, prune, register" in capsys.readouterr().err
+    assert "ingest, clean, split, augment, train, evaluate, prune, register, report" in capsys.readouterr().err
 
 
 def test_a_step_ends_when_the_run_that_started_it_is_gone() -> None:

@@ -130,14 +130,20 @@ def test_a_local_run_below_another_still_gets_children(mlflow_store: Path, monke
     assert client().get_run(step.run_id).data.tags["mlflow.parentRunId"] == run_id
 
 
-def test_without_the_plug_in_all_steps_find_one_parent(no_plug_in: Path) -> None:
+def test_without_the_plug_in_all_steps_find_one_parent(no_plug_in: Path, tmp_path: Path) -> None:
     with step_run("ingest", {"task": "auto"}) as first:
         first.measures({"num_images": 9})
     with step_run("register", {}) as last, open_run("digits", {"train": {"epochs": 3}}, VERSION) as parent:
         last.measures({"version": 1})
+    assert client().get_run(parent).info.status == "RUNNING"
+    (tmp_path / "page").write_text("a page")
+    with step_run("report", {}) as report:
+        report.keep("report.html", tmp_path / "page")
+    assert [entry.path for entry in client().list_artifacts(parent) if entry.path == "report.html"] == ["report.html"]
+    finish_pipeline(PIPELINE, "FINISHED")
     runs = {run.info.run_id: run for run in all_runs("darkroom")}
-    assert set(runs) == {parent, first.run_id, last.run_id}
-    assert {runs[step.run_id].data.tags["mlflow.parentRunId"] for step in (first, last)} == {parent}
+    assert set(runs) == {parent, first.run_id, last.run_id, report.run_id}
+    assert {runs[step.run_id].data.tags["mlflow.parentRunId"] for step in (first, last, report)} == {parent}
     assert runs[parent].data.params == {"train.epochs": "3"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
 

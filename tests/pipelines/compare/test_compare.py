@@ -20,11 +20,11 @@ def tracked(folder: Path, *, epochs: int, noise: float, version: str, **given: i
     run_id = start_run("shapes", f"{epochs} epochs", {"train": {"epochs": epochs, "seed": 0}}, {}, "/data", version)
     tree = folder / "kept"
     (tree / "split").mkdir(parents=True)
-    shutil.copyfile(made.sources.splits, tree / "split" / "splits.parquet")
-    for name, source in (("evaluation", made.sources.evaluation), ("evaluation_pruned", made.sources.pruned_evaluation)):
+    shutil.copyfile(made.artifacts.splits, tree / "split" / "splits.parquet")
+    for name, source in (("evaluation", made.artifacts.evaluation), ("evaluation_pruned", made.artifacts.pruned_evaluation)):
         shutil.copytree(source, tree / name)
     log_files(run_id, tree)
-    log_measures(run_id, {**read_headline(made.sources.evaluation), "latency_ratio": 0.5})
+    log_measures(run_id, {**read_headline(made.artifacts.evaluation), "latency_ratio": 0.5})
     set_run_tags(run_id, {"variant": "full"})
     finish_run(run_id, "FINISHED")
     return run_id

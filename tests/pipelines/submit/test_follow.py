@@ -312,14 +312,18 @@ def register_on(kubeflow_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Registers a model as the step does on the cluster; gives the MLflow run."""
     from components.register.config import RegisterConfig
     from components.register.register import register
+    from components.report.config import ReportConfig
+    from components.report.report import report
 
     work = make(tmp_path / "work", data_version="a" * 32 + ".dir")
     run_id = start_run("toys", "run", {}, {}, "toys", "1")
     with monkeypatch.context() as environment:
         environment.setenv("MLFLOW_RUN_ID", run_id)
         environment.setenv(KUBEFLOW_RUN, kubeflow_run)
-        outputs = {"outcome": tmp_path / "outcome", "report": tmp_path / "report"}
-        register(**work.arguments(), **outputs, config=RegisterConfig(), name="toys", params={})
+        register(work.artifacts, tmp_path / "outcome", config=RegisterConfig(), name="toys", params={})
+        report(work.artifacts, tmp_path / "report", config=ReportConfig(), params={}, outcome=tmp_path / "outcome")
+        with step_run("report", {}) as step:
+            step.keep("report.html", tmp_path / "report")
     return run_id
 
 
