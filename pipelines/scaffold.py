@@ -110,6 +110,4 @@ if __name__ == "__main__":
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    print(
-        "next: write the step and its test, add its name to STEPS, its settings to params.yaml (`make params`), a task to pipelines/training.py"
-    )
+    print("next: write the step and its test, add its name to STEPS and a task to pipelines/training.py, then run `make params`")

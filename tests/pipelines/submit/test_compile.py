@@ -15,9 +15,10 @@ from pipelines.params import read_settings
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.submit import command as commands
 from pipelines.submit.compile import compile_pipeline, default_arguments, notes
+from pipelines.training import TASKS
 from tests.pipelines.conftest import ROOT
 
-GOLDEN = Path(__file__).parents[1] / "training.yaml"
+GOLDEN = Path(__file__).with_name("train_task.yaml")
 IMAGE = "registry.example.org/team/darkroom@sha256:" + "0a" * 32
 EVERYTHING = {
     "image": IMAGE,
@@ -63,18 +64,44 @@ def documents(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return pipeline, by_step(platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"])
 
 
+def task_step(name: str) -> str:
+    """The step of one of kfp's tasks, such as `evaluate-component-2`."""
+    return re.sub(r"-component(-2)?$", "", name)
+
+
 def by_step(executors: dict[str, Any]) -> dict[str, Any]:
     named = {re.sub(r"^exec-|-component(-2)?$", "", name): asked for name, asked in executors.items() if not name.endswith("-2")}
     assert set(named) == {*STEPS, "ending"}
     return named
 
 
-def test_the_compiled_pipeline_is_the_golden_one(text: str, tmp_path: Path) -> None:
-    masked = re.sub(r"\b[0-9a-f]{16}\b", "code-version", text)  # of the code, not of the pipeline
-    (tmp_path / "training.yaml").write_text(masked)
-    assert masked == GOLDEN.read_text(), (
-        f"the compiled pipeline has changed: look at the difference, then `cp {tmp_path / 'training.yaml'} {GOLDEN}`"
-    )
+def test_what_kubeflow_is_told_of_one_task_is_the_golden_text(documents: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path) -> None:
+    pipeline, asked = documents
+    told = {
+        "task": pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]["train-component"],
+        "component": pipeline["components"]["comp-train-component"],
+        "executor": by_step(pipeline["deploymentSpec"]["executors"])["train"],
+        "kubernetes": asked["train"],
+    }
+    masked = re.sub(r"\b[0-9a-f]{16}\b", "code-version", yaml.safe_dump(told, width=140))  # of the code, not of the pipeline
+    (tmp_path / "train_task.yaml").write_text(masked)
+    assert masked == GOLDEN.read_text(), f"look at the difference, then `cp {tmp_path / 'train_task.yaml'} {GOLDEN}`"
+
+
+def test_every_task_gets_what_the_tasks_before_it_made(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    tasks = documents[0]["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    for name, task in tasks.items():
+        given = {entry["taskOutputArtifact"]["producerTask"] for entry in task["inputs"].get("artifacts", {}).values()}
+        assert given == set(task.get("dependentTasks", []))
+        definition = documents[0]["components"][task["componentRef"]["name"]]["inputDefinitions"]
+        assert set(task["inputs"].get("artifacts", {})) == set(definition.get("artifacts", {})), name
+        assert task["inputs"]["parameters"]["code_version"]["runtimeValue"]["constant"] == code_version(task_step(name))
+    made = {
+        name: {entry["taskOutputArtifact"]["producerTask"] for entry in tasks[name]["inputs"]["artifacts"].values()}
+        for name in ("evaluate-component-2", "report-component")
+    }
+    assert "prune-component" in made["evaluate-component-2"]
+    assert {"evaluate-component", "evaluate-component-2", "register-component"} <= made["report-component"]
 
 
 def test_the_same_inputs_give_the_same_bytes(text: str, tmp_path: Path) -> None:
@@ -165,10 +192,11 @@ def test_checkpoints_stand_on_the_volume_or_in_object_storage(
 def test_failed_steps_are_tried_again_for_as_long_as_they_may_run(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
     pipeline, _ = documents
     tasks = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
-    assert {task["taskInfo"]["name"].removesuffix("-component") for task in tasks.values()} == {*STEPS, "evaluate_pruned"}
+    assert {task["taskInfo"]["name"].removesuffix("-component") for task in tasks.values()} == set(TASKS)
     expected = {"maxRetryCount": 3, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": f"{4 * 7200 + 30 + 60 + 120}s"}
-    assert [task["retryPolicy"] for task in tasks.values()] == [expected] * 9
-    assert tasks["register-component"]["cachingOptions"] == {}
+    assert [task["retryPolicy"] for task in tasks.values()] == [expected] * len(TASKS)
+    uncached = {name for name, task in tasks.items() if task["cachingOptions"] == {}}
+    assert uncached == {"register-component", "report-component"}
 
 
 def test_the_last_task_reports_however_the_others_ended(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
