@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from darkroom.manifest import PROBABILITY, is_reserved
 from darkroom.metrics.measures import Floats, Ints, measures, one_hot
 from darkroom.system.files import read_json, whole
 from darkroom.task import Task
@@ -28,7 +29,6 @@ MISTAKES = "mistakes"
 MAX_POINTS = 200  # of a curve: a page that shows it needs no more
 
 _KEY = b"darkroom"
-_PREFIX = "probability:"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Predictions:
         predicted: As `truth`, after the model's thresholds.
         probabilities: `(N, K) float32`.
         units: `(N,)` numbers from 0 without a gap: images of one number count as one, such as those of a patient.
+        user_columns: N rows of the user's own columns, see `darkroom.manifest`; none where the data came without.
     """
 
     image_ids: tuple[str, ...]
@@ -54,6 +55,7 @@ class Predictions:
     predicted: Ints
     probabilities: npt.NDArray[np.float32]
     units: Ints
+    user_columns: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -65,6 +67,7 @@ class Predictions:
         return Predictions(
             tuple(image_ids), tuple(self.paths[row] for row in rows), self.classes, self.task,
             self.truth[rows], self.predicted[rows], self.probabilities[rows], renumbered(self.units[rows]),
+            None if self.user_columns is None else self.user_columns.take(rows),
         )  # fmt: skip
 
     def measures(self) -> dict[str, float]:
@@ -97,7 +100,9 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "predicted": pa.array(predictions.names(predictions.predicted), kind),
     }
     for index, name in enumerate(predictions.classes):
-        columns[_PREFIX + name] = pa.array(predictions.probabilities[:, index], pa.float32())
+        columns[PROBABILITY + name] = pa.array(predictions.probabilities[:, index], pa.float32())
+    if predictions.user_columns is not None:
+        columns |= zip(predictions.user_columns.column_names, predictions.user_columns.columns, strict=True)
     meaning = json.dumps({"classes": predictions.classes, "task": predictions.task}, ensure_ascii=False)
     with whole(path) as draft:
         pq.write_table(pa.table(columns).replace_schema_metadata({_KEY: meaning.encode()}), draft, compression="zstd")
@@ -115,8 +120,9 @@ def read_predictions(folder: Path) -> Predictions:
         task=meaning["task"],
         truth=_indices(table["truth"].to_pylist(), classes, meaning["task"]),
         predicted=_indices(table["predicted"].to_pylist(), classes, meaning["task"]),
-        probabilities=np.stack([table[_PREFIX + name].to_numpy() for name in classes], axis=1),
+        probabilities=np.stack([table[PROBABILITY + name].to_numpy() for name in classes], axis=1),
         units=table["unit"].to_numpy() if "unit" in table.column_names else np.arange(len(table)),  # older ones lack it
+        user_columns=table.select([name for name in table.column_names if not is_reserved(name)]).replace_schema_metadata(None),
     )
 
 

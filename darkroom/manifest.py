@@ -3,8 +3,9 @@
 Columns: `path` (unique), `image_id` (null where the file is above ingest's size limit and was not packed), `label`
 (single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels; null where the file can't be read),
 `group` (the user's: patient, product; null where there is none),
-`given_split` (train, validation or test where the source says so), and what the steps add: `cluster` (clean), `split`
-(split), `source_id` (augment: the image that a copy was made from). Task, class order and data version stand in the
+`given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean), `split`
+(split), `source_id` (augment: the image that a copy was made from), and under any other name the further columns of the
+user's own table, in their own types. Task, class order and data version stand in the
 file's schema metadata. Only this module reads and writes manifests: pandas loses that metadata.
 """
 
@@ -39,6 +40,8 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "split": pa.string(),
     "source_id": pa.string(),
 }
+RESERVED = frozenset({*COLUMNS, "unit", "truth", "predicted"})  # here, and in the predictions of an evaluation
+PROBABILITY = "probability:"  # begins the name of a class's column in the predictions
 _KEY = b"darkroom"
 
 
@@ -47,7 +50,7 @@ class Manifest:
     """A table of images with what it means.
 
     Attributes:
-        table: A row an image, columns from `COLUMNS`.
+        table: A row an image, columns from `COLUMNS` and the user's own.
         classes: Class names in the order of every model's outputs.
         task: `binary` (the second class is the positive one), `multiclass` or `multilabel`.
         data_version: Hash of the data that was read.
@@ -61,6 +64,11 @@ class Manifest:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    @property
+    def user_columns(self) -> pa.Table:
+        """The columns that come from the user's own table, in its order."""
+        return self.table.select([name for name in self.table.column_names if not is_reserved(name)])
+
     def frame(self) -> "pd.DataFrame":
         """The rows as pandas sees them; `with_frame` leads back."""
         frame: pd.DataFrame = self.table.to_pandas()
@@ -68,7 +76,9 @@ class Manifest:
 
     def with_frame(self, frame: "pd.DataFrame") -> "Manifest":
         """The same manifest with other rows."""
-        return replace(self, table=make_table({name: frame[name].tolist() for name in frame.columns}))
+        kinds = {field.name: field.type for field in self.user_columns.schema}
+        columns = {name: frame[name].tolist() for name in frame.columns}
+        return replace(self, table=make_table(columns, kinds).select(list(columns)))
 
     def where(self, split: str) -> "Manifest":
         """The rows of one split."""
@@ -96,32 +106,46 @@ class Manifest:
             pq.write_table(self.table.replace_schema_metadata(metadata), draft, compression="zstd")
 
 
-def make_table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-    """Makes a manifest's table: known columns in their order and types, NaN and NaT as null.
+def is_reserved(name: str) -> bool:
+    """Whether the product writes a column of this name, here or in the predictions: a column of the user's can't have it."""
+    return name in RESERVED or name.startswith(PROBABILITY)
+
+
+def make_table(columns: Mapping[str, Sequence[Any]], user_types: Mapping[str, pa.DataType] | None = None) -> pa.Table:
+    """Makes a manifest's table: known columns in their order and types, then the user's own; NaN and NaT as null.
 
     Args:
         columns: Values by column name; every column as long as the others.
+        user_types: Types of the user's own columns by name.
     """
-    unknown = sorted(set(columns) - set(COLUMNS))
+    types = {**COLUMNS, **(user_types or {})}
+    unknown = sorted(set(columns) - set(types))
     if unknown:
         raise ValueError(f"no column of a manifest: {', '.join(unknown)}")
-    arrays = {name: pa.array(columns[name], kind, from_pandas=True) for name, kind in COLUMNS.items() if name in columns}
-    return pa.table(arrays)
+    return pa.table({name: pa.array(columns[name], kind, from_pandas=True) for name, kind in types.items() if name in columns})
+
+
+def put_column(table: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:
+    """The table with one of the columns in `COLUMNS` replaced, or added behind the others; the user's own keep their types."""
+    column = pa.array(values, COLUMNS[name], from_pandas=True)
+    if name in table.column_names:
+        return table.set_column(table.column_names.index(name), name, column)
+    return table.append_column(name, column)
 
 
 def read(path: Path) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        ValueError: The file has no class order or odd columns: something other than this module wrote it.
+        ValueError: The file has no class order, or a known column of another type: something other than this module wrote it.
     """
     table = pq.read_table(path)
     metadata = table.schema.metadata or {}
     if _KEY not in metadata:
         raise ValueError(f"{path} has lost its class order, task and data version: only darkroom.manifest may write manifests")
-    odd = [name for name in table.column_names if table.schema.field(name).type != COLUMNS.get(name)]
+    odd = [field for field in table.schema if field.type != COLUMNS.get(field.name, field.type)]
     if odd:
-        raise ValueError(f"{path} has a column {odd[0]!r} that no manifest has: only darkroom.manifest may write manifests")
+        raise ValueError(f"{path} has a column {odd[0].name!r} of type {odd[0].type}: only darkroom.manifest may write manifests")
     classes, task, data_version = _meaning(json.loads(metadata[_KEY]))
     return Manifest(table.replace_schema_metadata(None), classes, task, data_version)
 

@@ -15,7 +15,7 @@ from darkroom import pixels
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images, ImageWriter
-from darkroom.manifest import COLUMNS, Manifest
+from darkroom.manifest import Manifest, put_column
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
@@ -92,8 +92,7 @@ def _write(assigned: Manifest, rows: pa.Table, columns: dict[str, list[object]],
         rows = rows.append_column("source_id", pa.nulls(len(rows), pa.string()))
     for name, values in columns.items():
         if name in rows.column_names:
-            place = rows.column_names.index(name)
-            rows = rows.set_column(place, name, pa.array(values, COLUMNS[name]))
+            rows = put_column(rows, name, values)
     replace(assigned, table=pa.concat_tables([originals, rows.select(originals.column_names)]).combine_chunks()).write(examples)
 
 

@@ -111,10 +111,15 @@ def _labels(table: Manifest) -> list[frozenset[str]]:
 def _kept(delivered: Manifest, seen: dict[str | None, Seen], gone: set[str]) -> Manifest:
     table = delivered.table.filter(pa.array([path not in gone for path in delivered.column("path")]))
     shown = [seen[name] for name in table["image_id"].to_pylist()]
-    columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in table.column_names}
-    columns["width"], columns["height"] = [image.width for image in shown], [image.height for image in shown]
-    columns["cluster"] = [image.pixels for image in shown]
-    return replace(delivered, table=manifests.make_table(columns))
+    measured: dict[str, list[Any]] = {
+        "width": [image.width for image in shown],
+        "height": [image.height for image in shown],
+        "cluster": [image.pixels for image in shown],
+    }
+    for name, values in measured.items():
+        table = manifests.put_column(table, name, values)
+    types = pa.schema([field.with_type(manifests.COLUMNS.get(field.name, field.type)) for field in table.schema])
+    return replace(delivered, table=table.cast(types).combine_chunks())  # Parquet names the items of a list otherwise
 
 
 def _need_two_classes(delivered: Manifest, kept: Manifest, findings: list[dict[str, Any]]) -> None:

@@ -110,6 +110,7 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
         labels_of(card, probabilities),
         probabilities,
         renumbered(np.array(test.column("unit"))),
+        test.user_columns,
     )
 
 

@@ -1,16 +1,16 @@
-"""Listing a source by its table of labels: find the table, read it, and find the file of every row."""
+"""Opens a data source, and lists its files by its table of labels or by its class folders."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from components.ingest.archives import open_archive
-from components.ingest.columns import SPLIT_NAMES, Columns, find_columns, path_column
+from components.ingest.columns import Columns, find_columns, path_column
 from components.ingest.config import TableConfig
 from components.ingest.file_names import Names
 from components.ingest.folders import from_folders
-from components.ingest.labels import Labels, read_labels
-from components.ingest.listing import Listed, Listing, some
-from components.ingest.sources import SPLIT_FOLDERS, FolderSource, Source, text
+from components.ingest.listing import Listing, some
+from components.ingest.sources import FolderSource, Source, text
+from components.ingest.table_files import from_table
 from components.ingest.tables import SUFFIXES, Table, read_table
 from darkroom.system.errors import InputError
 
@@ -74,76 +74,6 @@ def _without_table(source: Source, errors: Sequence[InputError], config: TableCo
     if demanded or len({file.labels for file in listing.files}) < 2:
         raise errors[0]
     return listing
-
-
-def from_table(source: Source, table: Table, columns: Columns, names: Names, config: TableConfig, task: str) -> Listing:
-    """Lists the files that a table names.
-
-    Raises:
-        InputError: Files do not exist, a name is not safe or not clear, or a file has two answers.
-    """
-    labels = read_labels(table, columns, config.separator, task)
-    cells = table.columns[columns.path]
-    places = [names.one(cell, table.name) if cell else None for cell in cells]
-    missing = [cell or "(empty cell)" for cell, place in zip(cells, places, strict=True) if place is None]
-    if not cells or (missing and (config.missing_files == "fail" or len(missing) == len(cells))):
-        _refuse_missing(source, table, missing)
-    files: dict[str, Listed] = {}
-    num_unlabelled = 0
-    for number, place in enumerate(places):
-        if place is not None and (labels.multilabel or labels.rows[number]):
-            _add(files, _listed(place, number, table, columns, labels), table.name)
-        num_unlabelled += place is not None and not labels.multilabel and not labels.rows[number]
-    notes = [f"labels from {table.name}, column {columns.path!r} names the files"]
-    if num_unlabelled:
-        bare = [cell for cell, row in zip(cells, labels.rows, strict=True) if not row]
-        notes.append(f"{num_unlabelled} file(s) without a label are left out: {some(bare)}")
-    if missing:
-        notes.append(f"{len(missing)} file(s) that do not exist are left out: {some(missing)}")
-    return Listing(
-        [files[path] for path in sorted(files)],
-        classes=labels.classes,
-        multilabel=labels.multilabel,
-        named=True,
-        num_ignored=len(source.sizes) - len(set(places) - {None}) - 1,
-        num_unlabelled=num_unlabelled,
-        num_missing=len(missing),
-        notes=tuple(notes),
-    )
-
-
-def _refuse_missing(source: Source, table: Table, missing: list[str]) -> None:
-    if not len(table):
-        raise InputError(f"{table.name} in {source.name} has no rows: add a row for each image")
-    raise InputError(
-        f"{table.name} names {len(missing)} file(s) that are not in {source.name}: {some(missing)}: put them there, take their rows out, "
-        "or set ingest.missing_files to drop"
-    )
-
-
-def _listed(path: str, number: int, table: Table, columns: Columns, labels: Labels) -> Listed:
-    group = table.columns[columns.group][number] if columns.group else ""
-    if columns.split:
-        value = table.columns[columns.split][number]
-        if value.lower() not in SPLIT_NAMES:
-            raise InputError(
-                f"{table.name} has {value!r} in column {columns.split!r}: a split is train, validation or test "
-                "(set ingest.split_column to another column, or mend the value)"
-            )
-        split = SPLIT_NAMES[value.lower()]
-    else:
-        split = SPLIT_FOLDERS.get(PurePosixPath(path).parts[0].lower(), "") if "/" in path else ""
-    return Listed(path, labels.rows[number], group or None, split or None)
-
-
-def _add(files: dict[str, Listed], file: Listed, table: str) -> None:
-    """Adds a file; a second row must say the same."""
-    other = files.setdefault(file.path, file)
-    if set(other.labels) != set(file.labels):
-        says = " and ".join("|".join(one.labels) or "no label" for one in (other, file))
-        raise InputError(f"{table} names {file.path!r} twice, with different labels ({says}): keep one row")
-    if other != file:
-        raise InputError(f"{table} names {file.path!r} twice, with different groups or splits: keep one row")
 
 
 def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:

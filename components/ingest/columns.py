@@ -1,7 +1,10 @@
 """Which column of a table is what: found by name and by content, unless the settings say."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from components.ingest.config import TableConfig
 from components.ingest.file_names import Names
@@ -32,6 +35,7 @@ class Columns:
         indicators: 0 and 1, one label a column.
         group: What must stay together.
         split: Train, validation or test.
+        twins: Other columns that hold the labels in other words, such as numbers beside names.
     """
 
     path: str
@@ -39,6 +43,7 @@ class Columns:
     indicators: tuple[str, ...]
     group: str
     split: str
+    twins: tuple[str, ...] = ()
 
 
 def path_column(table: Table, config: TableConfig, names: Names) -> str:
@@ -46,7 +51,7 @@ def path_column(table: Table, config: TableConfig, names: Names) -> str:
     if config.path_column:
         return config.path_column if config.path_column in table.columns else ""
     known = _known(table, PATHS)
-    found = {column: _share_found(table.columns[column], names) for column in (known or table.columns)}
+    found = {column: _share_found(table.cells(column, SAMPLE_ROWS), names) for column in (known or table.columns)}
     best = max(found, key=lambda column: found[column], default="")
     return best if best and (known or found[best] >= 0.5) else ""
 
@@ -70,18 +75,19 @@ def find_columns(table: Table, config: TableConfig, path: str) -> Columns:
     split = config.split_column or next((name for name in _known(table, SPLITS) if name not in named and _is_split(table, name)), "")
     group = config.group_column or next((name for name in _known(table, GROUPS) if name not in {*named, split}), "")
     rest = [column for column in table.columns if column not in {path, group, split}]
-    label, indicators = _labels(table, config, rest)
-    return Columns(path, label, indicators, group, split)
+    label, indicators, twins = _labels(table, config, rest)
+    return Columns(path, label, indicators, group, split, twins)
 
 
-def _labels(table: Table, config: TableConfig, rest: list[str]) -> tuple[str, tuple[str, ...]]:
+def _labels(table: Table, config: TableConfig, rest: list[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The column of labels, the columns of 0 and 1, and the twins of the first."""
     if config.label_columns:
         wrong = [column for column in config.label_columns if not _is_indicator(table, column)]
         if wrong:
-            values = sorted({cell for cell in table.columns[wrong[0]] if cell.lower() not in INDICATORS})
+            values = sorted(cell for cell in table.distinct(wrong[0]) if cell.lower() not in INDICATORS)
             raise InputError(f"{table.name} has {some(values)} in column {wrong[0]!r}: ingest.label_columns may hold 0 and 1 only")
-        return config.label_column, config.label_columns
-    label = config.label_column or _label_column(table, rest)
+        return config.label_column, config.label_columns, ()
+    label, *twins = [config.label_column] if config.label_column else _label_column(table, rest) or [""]
     indicators = tuple(column for column in rest if column != label and _is_indicator(table, column))
     if not label and len(indicators) < 2:
         if len(rest) != 1:
@@ -89,25 +95,25 @@ def _labels(table: Table, config: TableConfig, rest: list[str]) -> tuple[str, tu
                 f"{table.name} has no column that is known to hold labels (columns: {', '.join(table.columns)}): "
                 "name it in ingest.label_column, or the columns of 0 and 1 in ingest.label_columns"
             )
-        return rest[0], ()
-    return label, indicators
+        return rest[0], (), ()
+    return label, indicators, tuple(twins)
 
 
-def _label_column(table: Table, rest: list[str]) -> str:
-    """The column called label or the like; of several that say the same (number and name) the first in words."""
+def _label_column(table: Table, rest: list[str]) -> list[str]:
+    """The columns called label or the like, which all say the same (number and name); the first in words goes first."""
     known = [column for column in _known(table, LABELS) if column in rest]
     if len(known) > 1:
-        pairs = [set(zip(table.columns[known[0]], table.columns[column], strict=True)) for column in known[1:]]
+        pairs = [set(zip(table.cells(known[0]), table.cells(column), strict=True)) for column in known[1:]]
         one_to_one = all(len({a for a, _ in pair}) == len({b for _, b in pair}) == len(pair) for pair in pairs)
         if not one_to_one:
             raise InputError(f"{table.name} has several columns that may hold the labels ({', '.join(known)}): set ingest.label_column")
-        known.sort(key=lambda column: all(cell.isdigit() for cell in table.columns[column]))
-    return known[0] if known else ""
+        known.sort(key=lambda column: all(cell.isdigit() for cell in table.distinct(column)))
+    return known
 
 
 def _known(table: Table, keys: list[str]) -> list[str]:
     """Columns called by one of the keys, in the keys' order; case, blanks and underscores don't count."""
-    plain = {re.sub(r"[\W_]", "", column.casefold()): column for column in reversed(list(table.columns))}
+    plain = {re.sub(r"[\W_]", "", column.casefold()): column for column in reversed(table.columns)}
     return [plain[key] for key in keys if key in plain]
 
 
@@ -117,15 +123,21 @@ def _need(table: Table, setting: str, column: str) -> None:
 
 
 def _is_split(table: Table, column: str) -> bool:
-    values = {cell.lower() for cell in table.columns[column]}
-    return values <= set(SPLIT_NAMES) and values != {""}
+    return _holds_only(table, column, SPLIT_NAMES)
 
 
 def _is_indicator(table: Table, column: str) -> bool:
-    values = {cell.lower() for cell in table.columns[column]}
-    return values <= set(INDICATORS) and values != {""}
+    return _holds_only(table, column, INDICATORS)
+
+
+def _holds_only(table: Table, column: str, words: Mapping[str, object]) -> bool:
+    """Whether a column holds some of the words, in any case, and nothing else."""
+    if pa.types.is_nested(table.values[column].type):
+        return False
+    cells = {cell.lower() for cell in table.distinct(column)}
+    return cells <= set(words) and cells != {""}
 
 
 def _share_found(cells: list[str], names: Names) -> float:
-    sample = [cell for cell in cells[:SAMPLE_ROWS] if cell]
+    sample = [cell for cell in cells if cell]
     return sum(bool(names.find(cell)) for cell in sample) / max(len(sample), 1)

@@ -118,7 +118,11 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
         columns["labels"] = [sorted(row.file.labels, key=order.__getitem__) for row in rows]
     else:
         columns["label"] = [row.file.labels[0] for row in rows]
-    return Manifest(make_table(columns), _positive_last(classes, task, config), task, data_version)
+    table = make_table(columns)
+    if listing.user_columns is not None:  # a file that a table names is packed whatever is in it: a row for each
+        for field, values in zip(listing.user_columns.schema, listing.user_columns.columns, strict=True):
+            table = table.append_column(field, values)
+    return Manifest(table.combine_chunks(), _positive_last(classes, task, config), task, data_version)
 
 
 def _task(listing: Listing, classes: tuple[str, ...], config: IngestConfig) -> Task:

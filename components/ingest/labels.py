@@ -1,7 +1,7 @@
 """Labels from a table's cells: one a row, several joined in a cell, or a column of 0 and 1 for each."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.ingest.columns import INDICATORS, Columns
 from components.ingest.tables import JOINT, Table
@@ -16,11 +16,13 @@ class Labels:
         rows: Labels of each row, in the order of the classes where that is known.
         classes: The columns' own order, labels that never occur included; empty where there are no such columns.
         multilabel: Whether a row may have several labels, or none.
+        columns: The table's columns that the labels were read from.
     """
 
     rows: list[tuple[str, ...]]
     classes: tuple[str, ...]
     multilabel: bool
+    columns: tuple[str, ...]
 
 
 def read_labels(table: Table, columns: Columns, separator: str, task: str) -> Labels:
@@ -37,16 +39,16 @@ def read_labels(table: Table, columns: Columns, separator: str, task: str) -> La
     """
     if not columns.label:
         return _from_indicators(table, columns.indicators, task)
-    cells = [unicodedata.normalize("NFC", cell) for cell in table.columns[columns.label]]
+    cells = [unicodedata.normalize("NFC", cell) for cell in table.cells(columns.label)]
     joint = "" if task in ("binary", "multiclass") else _joint(cells, separator)
     rows = [_split(cell, joint) for cell in cells]
     occurring = {label for row in rows for label in row}
     beside = [column for column in columns.indicators if _name(column) in occurring or not any(_flags(table, column))]
     if not any(_name(column) in occurring for column in beside):
-        return Labels(rows, (), bool(joint) or task == "multilabel")
+        return Labels(rows, (), bool(joint) or task == "multilabel", (columns.label,))
     both = _from_indicators(table, tuple(beside), "multilabel" if joint else task)
     _compare(table, columns, rows, both)
-    return both
+    return replace(both, columns=(columns.label, *both.columns))
 
 
 def _from_indicators(table: Table, indicators: tuple[str, ...], task: str) -> Labels:
@@ -54,11 +56,11 @@ def _from_indicators(table: Table, indicators: tuple[str, ...], task: str) -> La
     classes = tuple(_name(column) for column in indicators)
     rows = [tuple(name for name, flag in zip(classes, row, strict=True) if flag) for row in zip(*flags, strict=True)]
     one_hot = task != "multilabel" and all(len(row) == 1 for row in rows)
-    return Labels(rows, classes, not one_hot)
+    return Labels(rows, classes, not one_hot, indicators)
 
 
 def _compare(table: Table, columns: Columns, rows: list[tuple[str, ...]], both: Labels) -> None:
-    for name, joined, flagged in zip(table.columns[columns.path], rows, both.rows, strict=True):
+    for name, joined, flagged in zip(table.cells(columns.path), rows, both.rows, strict=True):
         if set(joined) != set(flagged):
             raise InputError(
                 f"{table.name} contradicts itself at {name!r}: column {columns.label!r} says {'|'.join(joined) or 'nothing'}, the columns "
@@ -85,7 +87,7 @@ def _split(cell: str, joint: str) -> tuple[str, ...]:
 
 
 def _flags(table: Table, column: str) -> list[bool]:
-    return [INDICATORS[cell.lower()] for cell in table.columns[column]]
+    return [INDICATORS[cell.lower()] for cell in table.cells(column)]
 
 
 def _name(column: str) -> str:

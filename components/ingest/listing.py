@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .avif .jp2 .j2k .pgm .ppm .pbm .pnm .tga .ico .pcx .qoi .dds".split()  # noqa: SIM905
 )
@@ -39,6 +41,7 @@ class Listing:
         num_unlabelled: Rows of a table without a label, left out.
         num_missing: Rows of a table whose file does not exist, left out.
         notes: Sentences for the log.
+        user_columns: A row a file: the columns of the user's own table that mean nothing to Darkroom; none without a table.
     """
 
     files: list[Listed]
@@ -49,6 +52,7 @@ class Listing:
     num_unlabelled: int = 0
     num_missing: int = 0
     notes: tuple[str, ...] = ()
+    user_columns: pa.Table | None = None
 
 
 def has_image_suffix(path: str) -> bool:

@@ -1,11 +1,14 @@
-"""Tables of labels as they are delivered: CSV, TSV or Parquet, every cell a text, nothing taken for a missing value."""
+"""Tables of labels as they are delivered: CSV, TSV or Parquet, kept as Arrow columns."""
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from darkroom.system.errors import InputError
@@ -13,22 +16,45 @@ from darkroom.system.errors import InputError
 SUFFIXES = (".csv", ".tsv", ".parquet")
 JOINT = "\x1f"  # joins the items of a Parquet list: no label has it
 MAX_VALUES, MAX_BYTES = 50_000_000, 2 * 2**30  # of an unpacked Parquet file: a kilobyte of one may hold billions
+BATCH_ROWS = 10_000  # of a CSV that are in memory as Python texts at a time
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts.
+    """A table as it was delivered.
 
     Attributes:
         name: Its path in the source.
-        columns: Cells by column, stripped of surrounding blanks.
+        values: Its columns; a Parquet file's texts are dictionaries, a CSV's cells are texts without surrounding blanks.
+        typed: Whether the file says of which type its columns are, as Parquet does.
     """
 
     name: str
-    columns: dict[str, list[str]]
+    values: pa.Table
+    typed: bool = False
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), []))
+        return int(self.values.num_rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.values.column_names)
+
+    def cells(self, column: str, num_rows: int | None = None) -> list[str]:
+        """A column's cells as texts without surrounding blanks, a missing one as an empty text.
+
+        Args:
+            column: Its name.
+            num_rows: How many of the first rows; all of them by default.
+        """
+        chunks = self.values[column].slice(0, num_rows).chunks
+        return [cell for chunk in chunks for cell in _texts(chunk)]
+
+    def distinct(self, column: str) -> set[str]:
+        """The texts that occur in a column, see `cells`."""
+        values = self.values[column]
+        return set(self.cells(column)) if pa.types.is_nested(values.type) else set(_texts(pc.unique(values)))
 
 
 def read_table(name: str, data: bytes) -> Table:
@@ -41,16 +67,17 @@ def read_table(name: str, data: bytes) -> Table:
     Raises:
         InputError: It can't be read, rows differ in length, or two columns have one name.
     """
-    header, rows = _parquet(name, data) if name.lower().endswith(".parquet") else _csv(name, data)
-    header = [column.strip() for column in header]
+    typed = name.lower().endswith(".parquet")
+    table = _parquet(name, data) if typed else _csv(name, data)
+    header = [column.strip() for column in table.column_names]
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise InputError(f"{name} has the column {twice[0]!r} twice: rename one")
-    columns = {column: [row[number].strip() for row in rows] for number, column in enumerate(header) if column}
-    return Table(name, columns)
+    named = [number for number, column in enumerate(header) if column]
+    return Table(name, table.rename_columns(header).select(named), typed)
 
 
-def _csv(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
+def _csv(name: str, data: bytes) -> pa.Table:
     try:
         content = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -59,25 +86,38 @@ def _csv(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
     delimiter = "\t" if name.lower().endswith(".tsv") else max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
-        header, *rows = [row for row in reader if row] or [[]]
+        rows = (row for row in reader if row)
+        header = next(rows, [])
+        batches = [_batch(batch) for batch in _batches(_checked(name, header, rows))]
     except csv.Error as error:
         raise InputError(f"{name} is no valid CSV: line {reader.line_num}: {error}") from None
-    for number, row in enumerate(rows):
-        if len(row) > len(header) and not any(row[len(header) :]):
-            rows[number] = row = row[: len(header)]
-        if len(row) != len(header):
-            raise InputError(f"{name} has {len(row)} cells in row {number + 2} and {len(header)} in its header: mend the row")
-    return header, rows
+    chunks = [pa.chunked_array([batch[number] for batch in batches], pa.string()) for number in range(len(header))]
+    return pa.Table.from_arrays(chunks, names=header)
 
 
-def _parquet(name: str, data: bytes) -> tuple[list[str], list[list[str]]]:
+def _checked(name: str, header: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows, each as long as the header; empty cells beyond it are cut off."""
+    for number, row in enumerate(rows, start=2):
+        if len(row) < len(header) or any(row[len(header) :]):
+            raise InputError(f"{name} has {len(row)} cells in row {number} and {len(header)} in its header: mend the row")
+        yield row[: len(header)]
+
+
+def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield batch
+
+
+def _batch(rows: list[list[str]]) -> list[pa.Array]:
+    return [pa.array([cell.strip() for cell in column], pa.string()) for column in zip(*rows, strict=True)]
+
+
+def _parquet(name: str, data: bytes) -> pa.Table:
     try:
-        table = _unpacked(name, data)
+        return _unpacked(name, data)
     except (pa.ArrowException, OSError, MemoryError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{name} is no readable Parquet file: {reason}") from None
-    columns = [[cell for chunk in column.chunks for cell in _cells(chunk)] for column in table.columns]
-    return list(table.column_names), [list(row) for row in zip(*columns, strict=True)]
 
 
 def _unpacked(name: str, data: bytes) -> pa.Table:
@@ -100,20 +140,20 @@ def _unpacked(name: str, data: bytes) -> pa.Table:
     return pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
 
 
-def _cells(chunk: pa.Array) -> list[str]:
+def _texts(chunk: pa.Array) -> list[str]:
     if not isinstance(chunk, pa.DictionaryArray):
-        return [_cell(value) for value in chunk.to_pylist()]
-    texts = [_cell(value) for value in chunk.dictionary.to_pylist()]
+        return [_text(value) for value in chunk.to_pylist()]
+    texts = [_text(value) for value in chunk.dictionary.to_pylist()]
     return ["" if number is None else texts[number] for number in chunk.indices.to_pylist()]
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, list):
-        return JOINT.join(str(item) for item in value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+        value = JOINT.join(str(item) for item in value)
+    elif isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()

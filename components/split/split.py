@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components.split.config import SplitConfig
@@ -183,9 +182,7 @@ def _check(now: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
 
 
 def _write(now: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], back: Integers, splits: Path) -> None:
-    names = pa.array(NAMES[codes].tolist(), pa.string())
-    without = now.table.drop_columns(["split"]) if "split" in now.table.column_names else now.table
-    table = without.append_column("split", names).take(back).combine_chunks()
+    table = manifest.put_column(now.table, "split", NAMES[codes].tolist()).take(back).combine_chunks()
     classes = tuple(name for name, stays in zip(now.classes, kept, strict=True) if stays)
     task = "binary" if now.task == "multiclass" and len(classes) == 2 else now.task
     replace(now, table=table, classes=classes, task=task).write(splits)

@@ -1,12 +1,13 @@
 """The manifest keeps rows, class order, task and data version, whatever the labels are called."""
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.manifest import Manifest, make_table, read
+from darkroom.manifest import Manifest, make_table, put_column, read
 
 TABLE = make_table(
     {"path": ["b.png", "a.png"], "image_id": ["2", "1"], "label": ["cat", "dog"], "width": [3, None], "split": ["test", "train"]}
@@ -58,6 +59,21 @@ def test_lists_survive_pandas():
     table = make_table({"path": ["a", "b"], "labels": [["x", "z"], []]})
     several = Manifest(table, ("x", "z"), "multilabel", "")
     assert several.with_frame(several.frame()) == several
+
+
+def test_columns_of_the_user_keep_their_types(tmp_path):
+    columns = {"age": pa.array([3, None], pa.uint8()), "seen": pa.array([1, None], pa.date32()), "site": pa.array(["x", "y"])}
+    table = pa.table({**dict(zip(TABLE.column_names, TABLE.columns, strict=True)), **columns})
+    written = manifest(table=table)
+    written.with_frame(written.frame()).write(tmp_path / "m.parquet")
+    assert read(tmp_path / "m.parquet") == written
+    assert read(tmp_path / "m.parquet").user_columns.column_names == ["age", "seen", "site"]
+
+
+def test_a_known_column_of_another_type_is_refused(tmp_path):
+    manifest(table=put_column(TABLE, "width", [1, 2]).set_column(0, "path", pa.array([1, 2]))).write(tmp_path / "m.parquet")
+    with pytest.raises(ValueError, match="a column 'path' of type int64"):
+        read(tmp_path / "m.parquet")
 
 
 def test_a_split_is_picked():
