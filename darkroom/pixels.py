@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 _T = Image.Transpose
@@ -141,6 +141,6 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and "cannot identify" in str(error):
+    if isinstance(error, UnidentifiedImageError):
         return "not an image"
     return str(error) or type(error).__name__

@@ -6,15 +6,17 @@ error, results to standard output; with `--json` its last line is one JSON objec
 
 import json
 import sys
+from collections.abc import Sequence
 
 import typer
 
-from darkroom.system.errors import InputError
+from darkroom.system.errors import InputError, RunError
 from darkroom.system.faults import explain
 from darkroom.system.secrets import redact
 from pipelines.check.command import doctor
 from pipelines.collect.command import gc
 from pipelines.compare.command import runs, ui
+from pipelines.options import Output
 from pipelines.predict.command import predict
 from pipelines.promote.command import models, promote, rollback
 from pipelines.recover.command import sync
@@ -24,6 +26,8 @@ from pipelines.schedule import command as schedules
 from pipelines.submit.command import compile, submit
 from pipelines.terminal import visible
 from pipelines.version.command import sample, version
+
+_INTERRUPTED = 130  # how typer ends a command that Ctrl-C stopped
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -47,25 +51,28 @@ schedule_app.command("list")(schedules.list_)
 app.add_typer(schedule_app, name="schedule")
 
 
-def main() -> None:
-    """Runs a command; a user's mistake becomes one sentence and exit status 2."""
-    as_json = "--json" in sys.argv
-    status, message, notes = 0, "", list[str]()
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs a command; a user's mistake becomes one sentence and exit status 2.
+
+    Args:
+        words: The command line after the program's name; this process's where none is given.
+    """
+    output = Output()
     try:
-        app()
-    except InputError as error:
-        status, message, notes = 2, str(error), getattr(error, "__notes__", [])
-    except KeyboardInterrupt:
-        status, message = 1, "stopped; the same command goes on from where it was"
+        app(words, obj=output)
+        return
+    except SystemExit as ended:
+        if ended.code != _INTERRUPTED:
+            raise
+        status, message, notes = 1, "stopped; the same command goes on from where it was", list[str]()
     except Exception as error:
-        kind = type(error).__name__  # their modules take seconds to import
-        message = str(error) if kind == "StepFailedError" else explain(error) or (str(error) if kind == "AwayError" else "")
+        message = str(error) if isinstance(error, InputError | RunError) else explain(error)
         if not message:
             raise
-        status, notes = 1, getattr(error, "__notes__", [])
+        status, notes = 2 if isinstance(error, InputError) else 1, getattr(error, "__notes__", [])
     message = redact(message)
     print(visible("\n".join([f"error: {message}", *notes])), file=sys.stderr)
-    if as_json:
+    if output.as_json:
         print(json.dumps({"error": message, "status": status}, ensure_ascii=False))
     sys.exit(status)
 

@@ -7,6 +7,7 @@ A version names the run that made it; that run keeps what a later run needs of i
 import hashlib
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.tracking.client import client, pages, use_store
-from darkroom.tracking.tags import DATA_VERSION, ERROR, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
+from darkroom.tracking.tags import DATA_VERSION, ERROR, ERROR_KIND, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
@@ -154,16 +155,31 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
     return target
 
 
-def fetch_error(kubeflow_run: str) -> tuple[str, str]:
-    """The step of a run on Kubeflow that failed, and its error, as the step itself told MLflow; empty where it could not."""
+@dataclass(frozen=True)
+class StepError:
+    """How a step failed.
+
+    Attributes:
+        step: The step.
+        kind: `input` for a mistake of the user's, else `internal`.
+        message: The error.
+    """
+
+    step: str
+    kind: str
+    message: str
+
+
+def fetch_error(kubeflow_run: str) -> StepError | None:
+    """How a run on Kubeflow failed, as the step itself told MLflow; nothing where it could not."""
     store = client()
     experiments = [entry.experiment_id for entry in store.search_experiments(max_results=1000)]
     for parent in store.search_runs(experiments, f"tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}'"):
         query = f"tags.`{PARENT}` = '{parent.info.run_id}' AND attributes.status = 'FAILED'"
         for child in store.search_runs(experiments, query, order_by=["attributes.start_time DESC"]):
             if child.data.tags.get(ERROR):
-                return child.data.tags.get(STEP, ""), child.data.tags[ERROR]
-    return "", ""
+                return StepError(child.data.tags.get(STEP, ""), child.data.tags.get(ERROR_KIND, "internal"), child.data.tags[ERROR])
+    return None
 
 
 def _continued(name: str, data_version: str) -> tuple[Version, str] | None:

@@ -21,7 +21,7 @@ from typing import Any
 from darkroom.artifacts import Artifacts
 from darkroom.runtime import checkpoints
 from darkroom.system.config import StepConfig, parse
-from darkroom.system.errors import InputError
+from darkroom.system.errors import InputError, kind_of
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
 from darkroom.system.processes import STDIN, is_dead
@@ -87,8 +87,8 @@ def perform(
             for name, path in (keep or {}).items():
                 run.keep(name, Path(path))
     except BaseException as error:
-        kind, told = "input" if isinstance(error, InputError) else "internal", explain(error)
-        reason = {"kind": kind, "type": "" if told else type(error).__name__, "message": redact(told or str(error))}
+        told = explain(error)
+        reason = {"kind": kind_of(error), "type": "" if told else type(error).__name__, "message": redact(told or str(error))}
         write_json(Path(metrics.path).parent / ERROR_FILE, reason)
         raise
     for name, value in measures.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from darkroom.system.errors import InputError
+from darkroom.system.errors import AccessError, InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
@@ -78,7 +78,7 @@ def server_version(timeout_s: int = 10) -> str:
         login = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
         answer = http_request(login, "/version", "GET", timeout=timeout_s, max_retries=0)  # type: ignore[no-untyped-call]
         if answer.status_code in (401, 403):
-            raise InputError(_refused(uri, answer.status_code))
+            raise _refusal(uri, answer.status_code)
         if answer.status_code != 200:
             raise MlflowException(f"it answers /version with status {answer.status_code}, as no MLflow server does")
         return str(answer.text.strip())
@@ -187,10 +187,8 @@ def _require_answer(uri: str) -> None:
         with retrying(_NUM_RETRIES, _BACKOFF_S) as session:  # any status will do: what MLflow then says is clearer
             session.get(f"{shown(uri).rstrip('/')}/health", timeout=10, verify=False if insecure else trusted)
     except (OSError, ValueError) as error:
-        reason = root_cause(error)
-        raise InputError(
-            f"no MLflow server answers at MLFLOW_TRACKING_URI={shown(uri)} ({reason}): start it, or mend the address"
-        ) from None
+        problem = f"no MLflow server answers at MLFLOW_TRACKING_URI={shown(uri)} ({root_cause(error)})"
+        raise InputError(problem, "start it, or mend the address") from None
 
 
 @contextmanager
@@ -207,7 +205,7 @@ def reaching() -> Iterator[None]:
             raise
         status = error.get_http_status_code() if isinstance(error, MlflowException) else 0  # type: ignore[no-untyped-call]
         if uri.startswith(("http://", "https://")) and status in (401, 403):
-            raise InputError(_refused(uri, status)) from None
+            raise _refusal(uri, status) from None
         reason = (
             explain(error, uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else "")
             or " ".join(redact(str(error)).split())[:300]
@@ -215,14 +213,16 @@ def reaching() -> Iterator[None]:
         raise InputError(f"the MLflow store at {shown(uri)} can't be used: {reason}") from None
 
 
-def _refused(uri: str, status: int) -> str:
+def _refusal(uri: str, status: int) -> AccessError:
     name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     if status == 403:
-        return f"the MLflow server at {shown(uri)} does not allow this to {name or 'this user'}: ask its administrator for the permission"
+        refused = f"the MLflow server at {shown(uri)} does not allow this to {name or 'this user'}"
+        return AccessError(refused, "ask its administrator for the permission")
     if os.environ.get("MLFLOW_TRACKING_AUTH"):
         way = f"what MLFLOW_TRACKING_AUTH={os.environ['MLFLOW_TRACKING_AUTH']} presents"
     elif name:
         way = f"the user {name!r} with this password"
     else:
         way = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
-    return f"the MLflow server at {shown(uri)} refuses {way} ({status}): mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    refused = f"the MLflow server at {shown(uri)} refuses {way} ({status})"
+    return AccessError(refused, "mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from darkroom.system.errors import RunError
+from darkroom.system.faults import explain
 from darkroom.system.processes import has_owner
 from darkroom.tracking import outbox_file
 from darkroom.tracking.client import reaching, shown, tracking_uri
@@ -30,7 +32,7 @@ from darkroom.tracking.tags import MLFLOW_PATIENCE_S, OUTBOX_FOLDER
 WAITS_S = (5.0, 10.0, 20.0, 40.0, 60.0)  # between one try and the next; the last again and again
 
 
-class AwayError(Exception):
+class AwayError(RunError):
     """The store did not answer for as long as one waits."""
 
 
@@ -190,7 +192,7 @@ def reach() -> None:
         left = start + patience - time.monotonic()
         if left <= 0:
             raise AwayError(
-                f"the MLflow store at {shown(tracking_uri())} has not answered for {patience:g} s ({reason_of(error)})"
+                explain(error) or f"the MLflow store at {shown(tracking_uri())} has not answered for {patience:g} s ({reason_of(error)})"
             ) from None
         if waits == list(WAITS_S):
             _say(f"MLflow at {shown(tracking_uri())} can't be reached ({reason_of(error)}): waiting for it, at most {patience:g} s")
@@ -207,7 +209,9 @@ def needing() -> Iterator[None]:
     except Exception as error:
         if not is_away(error):
             raise
-        raise AwayError(f"the MLflow store at {shown(tracking_uri())} does not answer any more ({reason_of(error)})") from error
+        raise AwayError(
+            explain(error) or f"the MLflow store at {shown(tracking_uri())} does not answer any more ({reason_of(error)})"
+        ) from error
 
 
 def deliver_left(folder: Path) -> Delivered:

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from darkroom.system.errors import kind_of
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, reaching
 from darkroom.tracking.context import Place, find_place, is_first_rank
 from darkroom.tracking.delivery import now_ms
 from darkroom.tracking.log import as_texts, set_run_tags
 from darkroom.tracking.runs import Status, _error_tag
-from darkroom.tracking.tags import CACHED, ERROR, PARENT, PIPELINE, SOURCE_NAME, STEP
+from darkroom.tracking.tags import CACHED, ERROR, ERROR_KIND, PARENT, PIPELINE, SOURCE_NAME, STEP
 
 
 class StepRun(Protocol):
@@ -58,7 +59,7 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
     try:
         yield child
     except BaseException as error:
-        child.end("FAILED", f"{type(error).__name__}: {error}")
+        child.fail(error)
         raise
     child.end("FINISHED")
 
@@ -128,6 +129,12 @@ class _ChildRun:
     def keep(self, name: str, path: Path) -> None:
         parent = self._place.parent
         self._outbox.send({"kind": "file", "run": parent, "parent": parent, "name": name, "path": str(path.absolute())})
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the run with the error: its kind for programs; a mistake of the user's in its own words."""
+        kind = kind_of(error)
+        self._say("tags", values={ERROR_KIND: kind})
+        self.end("FAILED", str(error) if kind == "input" else f"{type(error).__name__}: {error}")
 
     def end(self, status: Status, error: str = "") -> None:
         parent = {"run": self._place.parent, "parent": self._place.parent}

@@ -32,6 +32,7 @@ START_KEY = "darkroom.start_key"  # drawn anew for each start of a run
 CACHED = "darkroom.cached"
 RESUMED = "darkroom.resumed"  # how often a failed run was resumed
 ERROR = "darkroom.error"
+ERROR_KIND = "darkroom.error_kind"  # of a step's run: `input` for a mistake of the user's, else `internal`
 LIKE = "darkroom.like"  # the run that this one repeats
 OUTCOME = "darkroom.outcome"  # how a run on Kubeflow ended
 PAGE = "darkroom.page"  # the address of Kubeflow's page of the run

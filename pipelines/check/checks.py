@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from darkroom.system.errors import InputError
+from darkroom.system.errors import AccessError, InputError
 from darkroom.system.secrets import redact
 from darkroom.system.web import retrying, root_cause
 from darkroom.tracking.client import server_version, shown, tracking_uri, use_store
@@ -18,7 +18,7 @@ _GIB = 2**30
 _DISK_NEEDED, _DISK_ENOUGH = 1 * _GIB, 10 * _GIB
 _SHM_ENOUGH = 1 * _GIB
 _NOT_CHECKED = Finding("warning", "not checked: the server does not answer or lets nobody in", "mend that first")
-_WHERE_DOCKER_LISTENS = Path("/var/run/docker.sock")
+_DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
 def all_checks(timeout_s: float, endpoint: str, ca_file: str = "") -> dict[str, Check]:
@@ -52,14 +52,14 @@ def tracking(timeout_s: int) -> Finding:
         try:
             use_store()
         except InputError as error:
-            return _told(error, "mend MLFLOW_TRACKING_URI, or move the file away")
+            return _failure(error, "mend MLFLOW_TRACKING_URI, or move the file away")
         return Finding("ok", f"runs are kept in {shown(uri)}, no server needed (MLflow {ours})")
     try:
         theirs = server_version(timeout_s)
+    except AccessError:
+        return Finding("ok", f"an MLflow server answers at {shown(uri)}; it tells its version only to users that it lets in")
     except InputError as error:
-        if _keeps_out(error):
-            return Finding("ok", f"an MLflow server answers at {shown(uri)}; it tells its version only to who is let in")
-        return _told(error, "start the server, or mend MLFLOW_TRACKING_URI")
+        return _failure(error, "start the server, or mend MLFLOW_TRACKING_URI")
     found = f"MLflow {theirs} at {shown(uri)}, this client is {ours}"
     major, minor = (int(part) for part in theirs.split(".")[:2])
     our_major, our_minor = (int(part) for part in ours.split(".")[:2])
@@ -77,8 +77,10 @@ def credentials(timeout_s: int) -> Finding:
         return Finding("not set up", "no server, so no credentials")
     try:
         server_version(timeout_s)
-    except InputError as error:
-        return _told(error, "mend what the message names") if _keeps_out(error) else _NOT_CHECKED
+    except AccessError as error:
+        return _failure(error, "mend what the message names")
+    except InputError:
+        return _NOT_CHECKED
     name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     return Finding("ok", f"the server lets {repr(name) if name else 'this user'} in")
 
@@ -99,7 +101,7 @@ def artifacts(timeout_s: int) -> Finding:
     try:
         where = probe_artifacts(f"darkroom-doctor-{name}" if name else "darkroom-doctor")
     except Exception as error:
-        return Finding("failed", _what(error), "let this user write, and see the server's log; docs/mlflow.md lists the causes")
+        return Finding("failed", _reason(error), "let this user write, and see the server's log; docs/mlflow.md lists the causes")
     return Finding("ok", f"a file was written, read back and removed ({where})")
 
 
@@ -113,15 +115,17 @@ def data_remote() -> Finding:
             remote = repo.cloud.get_remote()
             if remote.fs.protocol == "local" and not Path(remote.path).is_dir():
                 return Finding("failed", f"the DVC remote {remote.path} does not exist", "mount or make it, or `dvc remote modify`")
-            _look(remote)
+            _check_remote(remote)
             return Finding("ok", f"the DVC remote {shown(remote.fs.unstrip_protocol(remote.path))} answers")
     except (NotDvcRepoError, NoRemoteError):
         return Finding("not set up", "no DVC remote", "to share data versions: dvc remote add -d NAME ADDRESS")
     except Exception as error:
-        return Finding("failed", f"the DVC remote can't be reached: {_what(error)}", "mend its address or its credentials: dvc remote list")
+        return Finding(
+            "failed", f"the DVC remote can't be reached: {_reason(error)}", "mend its address or its credentials: dvc remote list"
+        )
 
 
-def _look(remote: Any) -> None:
+def _check_remote(remote: Any) -> None:
     """Raises what is in the way of a remote; one that answers that it has nothing yet is well."""
     try:
         remote.fs.info(remote.path)
@@ -136,14 +140,14 @@ def docker(timeout_s: int) -> Finding:
     from docker.errors import DockerException
 
     asked_for = os.environ.get("DOCKER_HOST", "")
-    if not asked_for and not _WHERE_DOCKER_LISTENS.exists():
+    if not asked_for and not _DOCKER_SOCKET.exists():
         return Finding("not set up", "no Docker engine", "for --runner docker, install one")
     try:
         client = DockerClient.from_env(timeout=timeout_s)
         engine = client.version()
     except (DockerException, OSError) as error:
         state = "failed" if asked_for else "warning"
-        return Finding(state, f"Docker does not answer: {_what(error)}", "start its engine, or join the group docker")  # type: ignore[arg-type]
+        return Finding(state, f"Docker does not answer: {_reason(error)}", "start its engine, or join the group docker")  # type: ignore[arg-type]
     return Finding("ok", f"Docker {engine['Version']}")
 
 
@@ -162,7 +166,7 @@ def gpu() -> Finding:
         numbers = torch.ones(256, 256, device="cuda")
         value = float((numbers @ numbers).sum())
     except RuntimeError as error:
-        return Finding("failed", f"{torch.cuda.get_device_name()} can't compute: {_what(error)}", "see nvidia-smi for who uses it")
+        return Finding("failed", f"{torch.cuda.get_device_name()} can't compute: {_reason(error)}", "see nvidia-smi for who uses it")
     if value != 256.0**3:
         return Finding("failed", f"{torch.cuda.get_device_name()} computes wrong", "replace it")
     free, total = torch.cuda.mem_get_info()
@@ -200,7 +204,7 @@ def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
         with retrying(0, 0) as session:
             status = session.get(address, timeout=timeout_s, verify=ca_file or True).status_code
     except (OSError, ValueError) as error:
-        found = f"Kubeflow does not answer at {shown(endpoint)}: {_what(root_cause(error))}"
+        found = f"Kubeflow does not answer at {shown(endpoint)}: {_reason(root_cause(error))}"
         return Finding("failed", found, "mend the address, or open the way to it")
     if status in (401, 403):
         return Finding("ok", f"Kubeflow answers at {shown(endpoint)} and wants credentials")
@@ -209,16 +213,12 @@ def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
     return Finding("ok", f"Kubeflow Pipelines at {shown(endpoint)}")
 
 
-def _keeps_out(error: InputError) -> bool:
-    return " refuses " in str(error) or " does not allow " in str(error)
+def _failure(error: InputError, remedy: str) -> Finding:
+    """A failed check: the error's problem, with its own remedy where it has one."""
+    return Finding("failed", error.problem, error.remedy or remedy)
 
 
-def _told(error: InputError, remedy: str) -> Finding:
-    """A failure in the words of an error, whose sentence may end with the remedy."""
-    found, _, said = str(error).rpartition(": ")
-    return Finding("failed", found, said) if said.startswith(("start ", "mend ", "ask ")) else Finding("failed", str(error), remedy)
-
-
-def _what(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
+    """What a library's error says, in one line and without secrets."""
     reason = getattr(error, "reason", error)
     return " ".join(redact(str(reason)).split())[:300]

@@ -1,15 +1,11 @@
 """How a step fails: by the user's mistake, or otherwise."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from darkroom.system.errors import InputError
-
-if TYPE_CHECKING:
-    pass
+from darkroom.system.errors import InputError, RunError
 
 
-class MistakeInStepError(InputError):
+class StepInputError(InputError):
     """A user's mistake that a step found, with the step."""
 
     def __init__(self, step: str, message: str) -> None:
@@ -17,7 +13,7 @@ class MistakeInStepError(InputError):
         self.step = step
 
 
-class StepFailedError(Exception):
+class StepFailedError(RunError):
     """A step failed for a reason that is not the user's: the step, the real error, and where its log is."""
 
     def __init__(self, step: str, reason: str, log: Path | str) -> None:

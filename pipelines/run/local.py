@@ -21,7 +21,7 @@ from darkroom.system.faults import explain_text
 from darkroom.system.files import read_json, write_json
 from darkroom.system.secrets import redact
 from pipelines.paths import USED
-from pipelines.run.failures import MistakeInStepError, StepFailedError
+from pipelines.run.failures import StepFailedError, StepInputError
 from pipelines.terminal import visible
 from pipelines.view import View
 
@@ -97,7 +97,7 @@ def execute(
         runner: How the steps are run.
 
     Raises:
-        MistakeInStepError: A step found a mistake of the user's.
+        StepInputError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
     """
     from kfp import local  # takes seconds, which a command that runs nothing should not wait for
@@ -134,7 +134,7 @@ def _failure(watch: "_Watch", written: set[Path], logs: Path) -> Exception:
         return StepFailedError(step, explain_text(errors[-1]) or errors[-1], log)
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
-        return MistakeInStepError(step, reason["message"])
+        return StepInputError(step, reason["message"])
     return StepFailedError(step, ": ".join(filter(None, (reason["type"], reason["message"]))), log)
 
 

@@ -19,7 +19,7 @@ from darkroom.tracking.client import use_store
 from darkroom.versions.repository import FORM, is_address, parse_address
 from pipelines.paths import ROOT
 from pipelines.plan import Plan
-from pipelines.run.failures import StepFailedError
+from pipelines.run.failures import StepFailedError, StepInputError
 from pipelines.submit.compile import compile_pipeline, default_arguments, notes
 from pipelines.submit.kubeflow_client import Cluster
 from pipelines.training import TASKS, training
@@ -27,7 +27,6 @@ from pipelines.view import Listener, View
 
 POLL_S = 5.0
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-_MISTAKE = "InputError: "
 _NO_MLFLOW = "MLFLOW_TRACKING_URI names no server that is shared with the cluster"
 
 
@@ -112,7 +111,8 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Followed
         poll_s: Seconds between two looks.
 
     Raises:
-        InputError: The cluster can't be used, knows no such run, or a step found a mistake of the user's.
+        InputError: The cluster can't be used, or knows no such run.
+        StepInputError: A step found a mistake of the user's.
         StepFailedError: The run has failed for another reason than a mistake of the user's, or was cancelled.
     """
     watch = _Watch(view)
@@ -124,12 +124,11 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Followed
             break
         time.sleep(poll_s)
     if run.state != "SUCCEEDED":
-        step, reason = _failure(run, tasks)
-        step, reason = _own_words(run_id, step, reason)
-        watch.fail(step, tasks)
-        if reason.startswith(_MISTAKE):
-            raise InputError(reason.removeprefix(_MISTAKE))
-        raise StepFailedError(step, reason, cluster.page(run_id))
+        error = _error_from_mlflow(run_id) or _error_from_kubeflow(run, tasks)
+        watch.fail(error.step, tasks)
+        if error.kind == "input":
+            raise StepInputError(error.step, error.message)
+        raise StepFailedError(error.step, error.message, cluster.page(run_id))
     parameters = run.runtime_config.parameters if run.runtime_config else {}
     return Followed(parameters or {}, {step: watch.steps[step] for step in TASKS if step in watch.steps})
 
@@ -223,22 +222,21 @@ def _tasks(run: Any) -> dict[str, Any]:
     return found
 
 
-def _failure(run: Any, tasks: Mapping[str, Any]) -> tuple[str, str]:
-    """The step that failed, and the first reason that Kubeflow gives."""
+def _error_from_kubeflow(run: Any, tasks: Mapping[str, Any]) -> fetch.StepError:
+    """The step that failed, and the first reason that Kubeflow gives, which often is an exit status alone."""
     failed = [step for step in TASKS if step in tasks and tasks[step].state == "FAILED"]
     errors = [*(tasks[step].error for step in failed), run.error]
     reasons = [" ".join(error.message.split()) for error in errors if error and error.message]
     ended = "it was cancelled" if run.state == "CANCELED" else f"Kubeflow gives no reason ({json.dumps(run.state)})"
-    return (failed[0] if failed else "run"), (reasons[0] if reasons else ended)
+    return fetch.StepError(failed[0] if failed else "run", "internal", reasons[0] if reasons else ended)
 
 
-def _own_words(run_id: str, step: str, reason: str) -> tuple[str, str]:
-    """What the failed step told MLflow, where it could; else what Kubeflow says, which often is an exit status alone."""
+def _error_from_mlflow(run_id: str) -> fetch.StepError | None:
+    """What the failed step told MLflow, where it could."""
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        return step, reason
+        return None
     try:
         use_store()
-        own_step, error = fetch.fetch_error(run_id)
+        return fetch.fetch_error(run_id)
     except InputError:  # the run's failure is what counts
-        return step, reason
-    return (own_step or step, error) if error else (step, reason)
+        return None

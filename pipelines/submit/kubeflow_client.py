@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import kfp.client
 from kfp_server_api import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
 from darkroom.runtime.exit_handler import page_of
 from darkroom.system.errors import InputError
@@ -168,7 +168,7 @@ class Cluster:
                 reason = f"answers {error.status} ({_message(error)}): look at the log of its API server (ml-pipeline), or try again later"
             except HTTPError as error:
                 cause = error.reason if isinstance(error, MaxRetryError) else error
-                reason = f"can't be reached ({' '.join(str(cause).split())}): {_remedy(str(cause))}"
+                reason = f"can't be reached ({' '.join(str(cause).split())}): {_remedy(cause)}"
             time.sleep(wait_s)
         raise InputError(f"Kubeflow at {self.endpoint} {reason}")
 
@@ -197,7 +197,7 @@ def _message(error: ApiException) -> str:
     return " ".join(str(body).split())[:300] or str(error.reason)
 
 
-def _remedy(cause: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in cause:
+def _remedy(cause: Exception | None) -> str:
+    if isinstance(cause, SSLError):
         return "name the certificate of the authority that signed its own in platform.ca_file"
     return "mend platform.endpoint, or make it reachable (`kubectl port-forward` for one inside the cluster)"

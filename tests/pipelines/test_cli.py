@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import cli
-from pipelines.cli import app
+from darkroom.system.errors import AccessError, InputError
+from darkroom.tracking.outbox import AwayError
+from pipelines.cli import app, main
+from pipelines.run.failures import StepFailedError, StepInputError
 from tests.pipelines.conftest import Project, shapes
 
 
@@ -41,22 +43,47 @@ def test_what_is_not_there_is_named(project: Project, words: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_fault_of_the_machine_is_one_sentence_and_another_error_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def broken(error: Exception) -> None:
+def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
+    """The exit status of `darkroom data version`, in which something raises an error."""
+
+    def fail(source: Path) -> str:
         raise error
 
-    monkeypatch.setattr("sys.argv", ["darkroom", "run", "--json"])
-    monkeypatch.setattr(cli, "app", lambda: broken(OSError(errno.ENOSPC, "No space left on device", "/out/model")))
+    monkeypatch.setattr("darkroom.versions.data_version.data_version", fail)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
-    told = "no room is left on the disk for /out/model: make room, for example with `darkroom gc`; then the same command goes on"
+        main(["data", "version", *words])
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (InputError("train.epochs is 0", "give at least 1"), 2, "train.epochs is 0: give at least 1"),
+        (StepInputError("train", "train.epochs is 0"), 2, "train.epochs is 0"),
+        (AccessError("the server refuses anna"), 2, "the server refuses anna"),
+        (StepFailedError("train", "ValueError: no loss", "train.log"), 1, "train failed: ValueError: no loss (log: train.log)"),
+        (AwayError("MLflow is away"), 1, "MLflow is away"),
+        (OSError(errno.ENOSPC, "No space left on device", "/out/model"), 1, "/out/model"),
+        (KeyboardInterrupt(), 1, "stopped"),
+    ],
+)
+def test_an_errors_type_decides_the_status_and_its_sentence_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, status: int, words: str
+) -> None:
+    error.add_note("and a note")
+    assert fail_with(error, monkeypatch) == status
     out, err = capsys.readouterr()
-    assert (ended.value.code, err.startswith(f"error: {told}"), json.loads(out)["status"]) == (1, True, 1)
-    monkeypatch.setattr(cli, "app", lambda: broken(ZeroDivisionError("ours")))
+    assert (out, err.startswith("error: "), words in err) == ("", True, True)
+    assert "and a note" in err or isinstance(error, KeyboardInterrupt)
+    assert fail_with(error, monkeypatch, "--json") == status
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    assert (answer["status"], err.split("\n")[0]) == (status, f"error: {answer['error']}")
+
+
+def test_an_error_of_another_type_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
-        cli.main()
+        fail_with(ZeroDivisionError("InputError: ours"), monkeypatch)
 
 
 def test_every_command_shows_an_example() -> None:

@@ -112,7 +112,7 @@ def test_docker_that_was_asked_for_and_does_not_answer_failed(monkeypatch: pytes
     found = checks.docker(timeout_s=5)
     assert found.state == "failed" and found.remedy == "start its engine, or join the group docker"
     monkeypatch.delenv("DOCKER_HOST")
-    monkeypatch.setattr(checks, "_WHERE_DOCKER_LISTENS", tmp_path / "none.sock")
+    monkeypatch.setattr(checks, "_DOCKER_SOCKET", tmp_path / "none.sock")
     assert checks.docker(timeout_s=5).state == "not set up"
 
 
