@@ -3,13 +3,18 @@
 import json
 import os
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from pipelines.options import DEFAULT_PARAMS, Json, Params
+from pipelines.table import wrapped
+from pipelines.terminal import visible
+
+if TYPE_CHECKING:
+    from pipelines.check.doctor import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "not set up": "dim"}
 
@@ -34,11 +39,21 @@ def doctor(
     platform = read_platform(read_params(params).get(SECTION, {}) if params.exists() else {})
     endpoint = platform.endpoint or os.environ.get("KF_PIPELINES_ENDPOINT", "")
     findings = examine(all_checks(timeout, endpoint, platform.ca_file), timeout)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     for name, finding in findings.items():
-        remedy = f"; {finding.remedy}" if finding.remedy else ""
-        console.print(f"[{_COLOURS[finding.state]}]{finding.state:<10}[/]  {name:<13}  {escape(finding.found + remedy)}")
+        _print_finding(name, finding, console)
     well = is_well(list(findings.values()))
     if as_json:
         print(json.dumps({"well": well, "checks": {name: asdict(finding) for name, finding in findings.items()}}, ensure_ascii=False))
     raise typer.Exit(0 if well else 1)
+
+
+def _print_finding(name: str, finding: "Finding", console: Console) -> None:
+    """Prints a line a check, which on a terminal wraps beside the check's name."""
+    label = f"{finding.state:<10}  {name:<13}  "
+    text = visible("; ".join(filter(None, (finding.found, finding.remedy))))
+    for line in wrapped(text, console.width, label) if console.is_terminal else [label + text]:
+        shown = Text(line)
+        if line.startswith(label):
+            shown.stylize(_COLOURS[finding.state], 0, len(finding.state))
+        console.print(shown, soft_wrap=True)

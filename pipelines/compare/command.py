@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from darkroom.system.errors import InputError
 from pipelines.options import Json
+from pipelines.table import print_table
 from pipelines.terminal import visible
 
 _Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs: ids, their beginnings, `last`, or NAME@champion.")]
@@ -57,12 +57,7 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
         print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
     else:
         names = runs_table.columns(found, asked, choice.best)
-        rows = [[runs_table.text(run, name) for name in names] for run in found]
-        console = Console(highlight=False)
-        shown = len(names) if asked or not console.is_terminal else _fitting(names, rows, console.width)
-        _print(console, names[:shown], [row[:shown] for row in rows])
-        if hidden := names[shown:]:
-            print(f"not shown, for want of room: {', '.join(hidden)} (--columns chooses)", file=sys.stderr)
+        print_table(names, [[runs_table.text(run, name) for name in names] for run in found])
     if choice.best and len(ordered) > 1:
         why = _why_best(ordered[1], ordered[0], choice.best)
         print(visible(why), file=sys.stderr)
@@ -91,32 +86,6 @@ def _compare(before: str, after: str, as_json: bool) -> None:
     show(comparison, Console(highlight=False))
     if as_json:
         print(json.dumps(comparison.as_json(), ensure_ascii=False))
-
-
-def _fitting(names: list[str], rows: list[list[str]], width: int) -> int:
-    """How many columns, from the left, fit."""
-    used = 0
-    for number, name in enumerate(names):
-        used += max(len(name), *(len(row[number]) for row in rows)) + 2
-        if used > width + 2:
-            return max(1, number)
-    return len(names)
-
-
-def _print(console: Console, names: list[str], rows: list[list[str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(names):
-        numeric = all(_is_number(row[number]) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal)
-    for row in rows:
-        table.add_row(*map(visible, row))
-    if not console.is_terminal:  # for a file or another program: nothing is cut
-        console.width = 10_000
-    console.print(table, markup=False)
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).replace("-", "", 1).isdecimal() or not text
 
 
 def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000) -> None:

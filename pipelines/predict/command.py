@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from pipelines.options import Json
-from pipelines.terminal import visible
+from pipelines.table import print_table
 
 
 def predict(
@@ -25,17 +22,13 @@ def predict(
     from pipelines.predict.answers import predict_files
 
     answers = predict_files(model, images)
-    _tabulate(answers)
+    rows = [[answer["image"], ", ".join(answer["labels"]) or "none", _most_probable(answer)] for answer in answers]
+    print_table(("image", "labels", "probabilities"), rows)
     if as_json:
         print(json.dumps(answers, ensure_ascii=False))
 
 
-def _tabulate(answers: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("image", "labels", "probabilities"):
-        table.add_column(heading)
-    for answer in answers:
-        likely = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:5]
-        cells = (answer["image"], ", ".join(answer["labels"]) or "none", "  ".join(f"{name} {value:.3f}" for name, value in likely))
-        table.add_row(*(escape(visible(cell)) for cell in cells))
-    Console(highlight=False).print(table)
+def _most_probable(answer: dict[str, Any]) -> str:
+    """The five most probable classes."""
+    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:5]
+    return "  ".join(f"{name} {value:.3f}" for name, value in ranked)

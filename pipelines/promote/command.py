@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from pipelines.options import Json
+from pipelines.table import print_table
 from pipelines.terminal import visible
 
 
@@ -70,29 +70,27 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
 
 
 def _show(model: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, title=escape(model["name"]), title_justify="left", title_style="bold")
-    for heading in ("version", "alias", "data", "variant", "accuracy", "f1_macro"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("decision", ratio=1)
-    for version in model["versions"]:
-        table.add_row(
+    console = Console(highlight=False)
+    console.print(Text(visible(model["name"]), "bold"), soft_wrap=True)
+    rows = [
+        [
             str(version["version"]),
             ", ".join(version["aliases"]),
-            version["data_version"][:8],
+            _with_interval(version["metrics"].get("f1_macro")),
+            _with_interval(version["metrics"].get("accuracy")),
             version["variant"],
-            _with_limits(version["metrics"].get("accuracy", {})),
-            _with_limits(version["metrics"].get("f1_macro", {})),
-            escape(visible(". ".join(text for text in (_decision(version), version["by_hand"]) if text))),
-        )
-    Console(highlight=False).print(table)
+            version["data_version"][:8],
+            version["decision"] or "none",
+            version["reason"] if version["decision"] else "the run that made it was stopped before it decided",
+            version["by_hand"],
+        ]
+        for version in model["versions"]
+    ]
+    print_table(("version", "alias", "f1_macro", "accuracy", "variant", "data", "decision", "reason", "by hand"), rows, console)
 
 
-def _decision(version: dict[str, Any]) -> str:
-    return f"{version['decision']}: {version['reason']}" if version["decision"] else "not settled: the run that made it was stopped"
-
-
-def _with_limits(measure: dict[str, float]) -> str:
-    if not measure:
+def _with_interval(measure: dict[str, float] | None) -> str:
+    if measure is None:
         return ""
-    limits = f" ({measure['low']:.3f} to {measure['high']:.3f})" if "low" in measure else ""
-    return f"{measure['value']:.4f}{limits}"
+    interval = f" [{measure['low']:.3f}, {measure['high']:.3f}]" if "low" in measure else ""
+    return f"{measure['value']:.3f}{interval}"

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from darkroom.system.errors import InputError
 from pipelines.options import DEFAULT_PARAMS, Json, Params
+from pipelines.table import print_table
 
 Name = Annotated[str, typer.Argument(help="The schedule's name in params.yaml.")]
 Format = Annotated[str, typer.Option("--format", help="cron or systemd.")]
@@ -159,10 +159,6 @@ def _act(name: str, params: Path, verb: str) -> None:
 
 
 def _tabulate(rows: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    headings = ("name", "cron", "time_zone", "where", "next", "state", "last")
-    for heading in headings:
-        table.add_column(heading.replace("_", " "))
-    for row in rows:
-        table.add_row(*(", ".join(row[heading]) if isinstance(row[heading], list) else str(row[heading]) for heading in headings))
-    Console(stderr=True, highlight=False).print(table)
+    names = ("name", "state", "next", "where", "cron", "time_zone", "last")
+    cells = [[", ".join(row[name]) if isinstance(row[name], list) else str(row[name]) for name in names] for row in rows]
+    print_table([name.replace("_", " ") for name in names], cells, Console(stderr=True, highlight=False))

@@ -43,7 +43,7 @@ def three(mlflow_store: Path) -> Path:
 
 
 def say(*words: str) -> str:
-    done = CliRunner().invoke(app, words, env={"COLUMNS": "160"}, catch_exceptions=False)
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "80"}, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -62,9 +62,20 @@ def test_models_are_shown_with_all_that_tells_their_versions_apart(three: Path) 
 def test_the_table_names_versions_measures_and_reasons(three: Path) -> None:
     shown = say("models", "toys", "--json")
     rows = [" ".join(line.split()) for line in shown.split("\n")]
-    assert "2 champion 01234567 pruned 0.9500 (0.900 to 0.980) 0.9400 champion: it is better" in rows
-    assert "3 challenger not settled: the run that made it was stopped" in rows
+    assert "2 champion 0.940 0.950 [0.900, 0.980] pruned 01234567 champion it is better" in rows
+    assert "3 challenger none the run that made it was stopped before it decided" in rows
     assert json.loads(rows[-2] if not rows[-1] else rows[-1])["models"][0]["name"] == "toys"
+
+
+def test_at_80_columns_nothing_is_cut(three: Path) -> None:
+    terminal = {"COLUMNS": "80", "TTY_COMPATIBLE": "1", "NO_COLOR": "1", "TERM": "dumb"}
+    shown = CliRunner().invoke(app, ["models", "toys"], env=terminal, catch_exceptions=False).stdout
+    lines = [line.rstrip() for line in shown.split("\n")]
+    assert max(map(len, lines)) <= 80
+    assert "      2  champion       0.940  0.950 [0.900, 0.980]  pruned   01234567  champion" in lines
+    assert "  reason: it is better" in lines
+    assert "  reason: the run that made it was stopped before it decided" in lines
+    assert "…" not in shown
 
 
 def test_a_promotion_by_hand_is_kept_with_its_reason(three: Path) -> None:
