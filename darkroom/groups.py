@@ -14,7 +14,7 @@ from darkroom.manifest import Manifest
 Integers = npt.NDArray[np.int64]
 
 
-def settled_order(table: pa.Table) -> Integers:
+def canonical_order(table: pa.Table) -> Integers:
     """The rows' order by `image_id` and path, `(N,) int64`: what is decided must not depend on the order of delivery."""
     order: Integers = pc.sort_indices(table, sort_keys=[("image_id", "ascending"), ("path", "ascending")]).to_numpy().astype(np.int64)
     return order

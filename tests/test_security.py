@@ -21,7 +21,7 @@ from components.clean.clean import clean
 from components.clean.config import CleanConfig
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from components.split.constraints import read_earlier
+from components.split.constraints import read_previous
 from darkroom import issues, manifest
 from darkroom.images import Images, ImageWriter
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, Predictor
@@ -164,7 +164,7 @@ PREVIOUS: dict[str, Callable[[], bytes]] = {
 def test_malicious_earlier_splits_are_refused(name: str) -> None:
     Path("splits.parquet").write_bytes(PREVIOUS[name]())
     now = manifest.Manifest(manifest.make_table({"path": ["a"], "label": ["cat"]}), ("cat", "dog"), "binary", "")
-    refused("can't be read", lambda: read_earlier(Path("splits.parquet"), now))
+    refused("can't be read", lambda: read_previous(Path("splits.parquet"), now))
 
 
 def test_a_shard_with_a_pickled_type_is_read_as_bytes() -> None:

@@ -1,4 +1,4 @@
-"""Assigns every image to train, validation or test: stratified, groups together, and the same again next time."""
+"""Assigns every image to train, validation or test: stratified, with groups kept together, and stable from run to run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,20 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from components.split.config import SplitConfig
-from components.split.constraints import CARVABLE, NONE, SPLITS, TEST, TRAIN, VALIDATION, earlier_claims, given_claims, read_earlier
-from components.split.stratify import spread
+from components.split.constraints import (
+    FREE,
+    SPLITS,
+    TEST,
+    TRAIN,
+    TRAIN_POOL,
+    VALIDATION,
+    given_constraints,
+    previous_constraints,
+    read_previous,
+)
+from components.split.stratify import stratify
 from darkroom import manifest
-from darkroom.groups import Integers, settled_order, ties, units
+from darkroom.groups import Integers, canonical_order, ties, units
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 
@@ -22,96 +32,102 @@ NAMES = np.array([*SPLITS, "excluded"])
 def split(cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | None = None) -> dict[str, float]:
     """Assigns every image to train, validation or test.
 
-    Images that share a group, a cluster of duplicates or an `image_id` stay together. A split that the source gives
-    for validation or test is kept and takes nothing more; what it does not give is carved out of the rest, which
-    then shares in the ratio of the fractions. An earlier assignment goes before the source's. Where ties join images
-    of different splits, test wins over validation and validation over train; the others are `excluded`, as are the
-    images of a dropped class, which leaves `classes` too.
+    Images that share a group, a cluster of duplicates or an `image_id` stay together. A validation or test split that the
+    source gives is kept as it is and receives no further images; a split that the source does not give is drawn from the
+    remaining images in the ratio of the fractions. A previous assignment takes precedence over the source's. Where images
+    that are tied together belong to different splits, test wins over validation and validation over train; the other
+    images are `excluded`. So are the images of a dropped class, which is also removed from `classes`.
 
     Args:
         cleaned: Manifest of kept images.
         splits: Where the manifest with its `split` column is written, rows in the order they came.
         config: Fractions, seed, and what to do with given splits and small classes.
-        previous: An earlier assignment to keep, or none.
+        previous: A previous assignment to keep, or none.
 
     Returns:
         Images in each split, excluded images, dropped classes, and the largest gap between a class's share in a split
         and over all (0 to 1).
 
     Raises:
-        InputError: Too few images or classes, a class too small where that is to fail, or an earlier assignment of
+        InputError: Too few images or classes, a class too small where that is to fail, or a previous assignment of
             another kind of task.
     """
-    now = manifest.read(cleaned)
-    if len(now) == 0:
+    current = manifest.read(cleaned)
+    if len(current) == 0:
         raise InputError("there is no image to split: every one was dropped before, see the issues that clean wrote")
-    order = settled_order(now.table)
-    now = replace(now, table=now.table.take(order))
-    earlier = read_earlier(previous, now) if previous else None
-    claims, unit, open_splits = _settle(now, earlier, config)
-    labels = _labels(now)
-    kept = _kept_classes(now, labels, unit, config)
-    usable = np.ones(len(now), dtype=bool) if now.task == "multilabel" else kept[labels.indices]
-    codes = _assign(labels, unit, claims, usable, open_splits, config, exclusive=now.task != "multilabel")
-    _report_ties(codes, usable)
-    kept &= _trained(now, labels, codes, config)
-    if now.task != "multilabel":
+    order = canonical_order(current.table)
+    current = replace(current, table=current.table.take(order))
+    previous_splits = read_previous(previous, current) if previous else None
+    constraints, unit, open_splits = _constrain(current, previous_splits, config)
+    labels = _label_matrix(current)
+    kept = _classes_with_enough_images(current, labels, unit, config)
+    usable = np.ones(len(current), dtype=bool) if current.task == "multilabel" else kept[labels.indices]
+    codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=current.task != "multilabel")
+    _print_excluded(codes, usable)
+    kept &= _classes_to_train_on(current, labels, codes, config)
+    if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
-    _check(now, codes, kept)
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    _write(now, codes, kept, back, splits)
+    _require_every_split(current, codes, kept)
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    _write(current, codes, kept, inverse, splits)
     return _measures(labels, codes, kept)
 
 
-def _settle(now: Manifest, earlier: Manifest | None, config: SplitConfig) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
-    """For each row the split that it has a claim to (see `claims`), its unit, and which splits take new images.
+def _constrain(
+    current: Manifest, previous_splits: Manifest | None, config: SplitConfig
+) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
+    """The split that each row must go to (see `constraints`), the row's unit, and which splits take new images.
 
-    The rows of the earlier assignment follow those of now in the first two.
+    In the first two, the rows of the previous assignment follow the current rows.
     """
-    given = given_claims(now) if config.given == "keep" else np.full(len(now), NONE, dtype=np.int64)
+    given = given_constraints(current) if config.given == "keep" else np.full(len(current), FREE, dtype=np.int64)
     open_splits = np.array([True, not (given == VALIDATION).any(), not (given == TEST).any()])
     if open_splits[1:].any():
-        given = np.where(given == TRAIN, CARVABLE, given)
-    if earlier is None:
-        return given, units(ties(now, None)), open_splits
-    before = dict(zip(earlier.column("image_id"), earlier_claims(earlier).tolist(), strict=True))
-    known = np.array([before.get(name, NONE) for name in now.column("image_id")], dtype=np.int64)
-    claims = np.concatenate([np.where(known == NONE, given, known), earlier_claims(earlier)])
-    return claims, units(ties(now, earlier)), open_splits
+        given = np.where(given == TRAIN, TRAIN_POOL, given)
+    if previous_splits is None:
+        return given, units(ties(current, None)), open_splits
+    before = dict(zip(previous_splits.column("image_id"), previous_constraints(previous_splits).tolist(), strict=True))
+    known = np.array([before.get(name, FREE) for name in current.column("image_id")], dtype=np.int64)
+    constraints = np.concatenate([np.where(known == FREE, given, known), previous_constraints(previous_splits)])
+    return constraints, units(ties(current, previous_splits)), open_splits
 
 
-def _labels(now: Manifest) -> csr_array:
+def _label_matrix(current: Manifest) -> csr_array:
     """Which labels each image has, `(N, K)` of 0 and 1."""
-    targets = now.targets()
-    if now.task == "multilabel":
+    targets = current.targets()
+    if current.task == "multilabel":
         return csr_array(targets)
-    return csr_array((np.ones(len(targets), dtype=np.int64), targets, np.arange(len(targets) + 1)), shape=(len(targets), len(now.classes)))
+    return csr_array(
+        (np.ones(len(targets), dtype=np.int64), targets, np.arange(len(targets) + 1)), shape=(len(targets), len(current.classes))
+    )
 
 
-def _kept_classes(now: Manifest, labels: csr_array, unit: Integers, config: SplitConfig) -> npt.NDArray[np.bool_]:
+def _classes_with_enough_images(current: Manifest, labels: csr_array, unit: Integers, config: SplitConfig) -> npt.NDArray[np.bool_]:
     """Which classes have as many independent images as there are splits, `(K,) bool`; for multi-label all."""
-    kept = np.ones(len(now.classes), dtype=bool)
-    if now.task == "multilabel":
+    kept = np.ones(len(current.classes), dtype=bool)
+    if current.task == "multilabel":
         return kept
-    pairs = np.unique(np.stack([labels.indices.astype(np.int64), unit[: len(now)]]), axis=1)
+    pairs = np.unique(np.stack([labels.indices.astype(np.int64), unit[: len(current)]]), axis=1)
     independent = np.bincount(pairs[0], minlength=len(kept))
     for number in np.flatnonzero(independent < len(SPLITS)).tolist():
-        count = f"class {now.classes[number]!r} has {independent[number]} independent images (copies and groups count once)"
+        count = f"class {current.classes[number]!r} has {independent[number]} independent images (copies and groups count once)"
         _drop_or_fail(f"{count}, fewer than the {len(SPLITS)} splits", config)
         kept[number] = False
     return kept
 
 
-def _trained(now: Manifest, labels: csr_array, codes: Integers, config: SplitConfig) -> npt.NDArray[np.bool_]:
+def _classes_to_train_on(current: Manifest, labels: csr_array, codes: Integers, config: SplitConfig) -> npt.NDArray[np.bool_]:
     """Which classes have an image to train on, `(K,) bool`; for multi-label all."""
-    kept = np.ones(len(now.classes), dtype=bool)
-    if now.task == "multilabel":
+    kept = np.ones(len(current.classes), dtype=bool)
+    if current.task == "multilabel":
         return kept
-    standing = np.bincount(labels.indices[codes < EXCLUDED], minlength=len(kept))
+    existing = np.bincount(labels.indices[codes < EXCLUDED], minlength=len(kept))
     trained = np.bincount(labels.indices[codes == TRAIN], minlength=len(kept))
-    for number in np.flatnonzero((standing > 0) & (trained == 0)).tolist():
-        _drop_or_fail(f"class {now.classes[number]!r} has {standing[number]} images for judging and none to train on", config)
+    for number in np.flatnonzero((existing > 0) & (trained == 0)).tolist():
+        _drop_or_fail(
+            f"class {current.classes[number]!r} has {existing[number]} images for validation or testing and none to train on", config
+        )
         kept[number] = False
     return kept
 
@@ -125,19 +141,19 @@ def _drop_or_fail(finding: str, config: SplitConfig) -> None:
 def _assign(
     labels: csr_array,
     unit: Integers,
-    claims: Integers,
+    constraints: Integers,
     usable: npt.NDArray[np.bool_],
     open_splits: npt.NDArray[np.bool_],
     config: SplitConfig,
     *,
     exclusive: bool,
 ) -> Integers:
-    """The split of each row of now, `(N,) int64` of 0 to 3."""
+    """The split of each current row, `(N,) int64` of 0 to 3."""
     num = len(usable)
-    binding = np.full(int(unit.max()) + 1, NONE, dtype=np.int64)
-    np.maximum.at(binding, unit, claims)  # test over validation over train
+    binding = np.full(int(unit.max()) + 1, FREE, dtype=np.int64)
+    np.maximum.at(binding, unit, constraints)  # test over validation over train
     codes = binding[unit[:num]]
-    codes[(claims[:num] != NONE) & (np.maximum(claims[:num], TRAIN) < codes)] = EXCLUDED
+    codes[(constraints[:num] != FREE) & (np.maximum(constraints[:num], TRAIN) < codes)] = EXCLUDED
     codes[~usable] = EXCLUDED
     free = np.flatnonzero(codes < TRAIN)
     if len(free) == 0:
@@ -146,7 +162,7 @@ def _assign(
     _, inverse = np.unique(unit[free], return_inverse=True)
     members = csr_array((np.ones(len(free), dtype=np.int64), (inverse, np.arange(len(free)))))
     shares = np.array([1 - config.test_fraction - config.validation_fraction, config.validation_fraction, config.test_fraction])
-    spread_units = spread(
+    assigned = stratify(
         csr_array(members @ labels[free]),
         np.bincount(inverse).astype(np.int64),
         placed,
@@ -154,38 +170,38 @@ def _assign(
         exclusive=exclusive,
         seed=config.seed,
     )
-    codes[free] = spread_units[inverse]
+    codes[free] = assigned[inverse]
     return codes
 
 
 def _count(labels: csr_array, chosen: npt.NDArray[np.bool_]) -> Integers:
-    """Images of each label, and in the last place all, among the chosen rows: `(K + 1,) int64`."""
+    """Chosen images of each label, and in the last element all chosen images: `(K + 1,) int64`."""
     return np.append(labels[np.flatnonzero(chosen)].sum(axis=0), chosen.sum()).astype(np.int64)
 
 
-def _report_ties(codes: Integers, usable: npt.NDArray[np.bool_]) -> None:
+def _print_excluded(codes: Integers, usable: npt.NDArray[np.bool_]) -> None:
     tied = int(((codes == EXCLUDED) & usable).sum())
     if tied:
         print(f"warning: {tied} images are excluded: a group or a duplicate ties them to a test or validation image", flush=True)
 
 
-def _check(now: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
-    if now.task != "multilabel" and kept.sum() < 2:
-        left = ", ".join(repr(name) for name, stays in zip(now.classes, kept, strict=True) if stays) or "none"
+def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
+    if current.task != "multilabel" and kept.sum() < 2:
+        left = ", ".join(repr(name) for name, stays in zip(current.classes, kept, strict=True) if stays) or "none"
         raise InputError(f"fewer than two classes are left to tell apart ({left}): each needs at least {len(SPLITS)} independent images")
     for code, name in enumerate(SPLITS):
         if not (codes == code).any():
             raise InputError(
-                f"no image is left for {name} out of {len(now)}: add images (groups and copies count once), change the fractions, "
+                f"no image is left for {name} out of {len(current)}: add images (groups and copies count once), change the fractions, "
                 "or set split.given to ignore"
             )
 
 
-def _write(now: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], back: Integers, splits: Path) -> None:
-    table = manifest.put_column(now.table, "split", NAMES[codes].tolist()).take(back).combine_chunks()
-    classes = tuple(name for name, stays in zip(now.classes, kept, strict=True) if stays)
-    task = "binary" if now.task == "multiclass" and len(classes) == 2 else now.task
-    replace(now, table=table, classes=classes, task=task).write(splits)
+def _write(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], inverse: Integers, splits: Path) -> None:
+    table = manifest.put_column(current.table, "split", NAMES[codes].tolist()).take(inverse).combine_chunks()
+    classes = tuple(name for name, stays in zip(current.classes, kept, strict=True) if stays)
+    task = "binary" if current.task == "multiclass" and len(classes) == 2 else current.task
+    replace(current, table=table, classes=classes, task=task).write(splits)
 
 
 def _measures(labels: csr_array, codes: Integers, kept: npt.NDArray[np.bool_]) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""Spreads units over the splits so that each split gets its share of every label.
+"""Stratification: assigns units to the splits so that each split gets its share of every label.
 
-Splits are columns 0, 1, 2: train, validation, test. A share of 0 closes a split to what is new.
+Splits are columns 0, 1, 2: train, validation, test. A split whose share is 0 receives no new unit.
 """
 
 import numpy as np
@@ -10,20 +10,20 @@ from scipy.sparse import csr_array
 from darkroom.groups import Integers
 
 Floats = npt.NDArray[np.float64]
-ONE_EACH = (0, 2, 1)  # whom the last images of a small class go to: a class must be trained before it can be tested
+SMALL_CLASS_ORDER = (0, 2, 1)  # of the splits for the last images of a class: it must be in train before it can be tested
 
 
-def spread(labels: csr_array, sizes: Integers, placed: Integers, shares: Floats, *, exclusive: bool, seed: int) -> Integers:
+def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Floats, *, exclusive: bool, seed: int) -> Integers:
     """Assigns units to splits.
 
-    Where an image has one label, single images are spread exactly: every class within one image of its share in each
-    split, and at least one in each if it has enough. Units of several images go first, by iterative stratification,
-    so that the single images make up for what those could not meet.
+    Where every image has one label, units of one image are assigned exactly: each split gets every class within one image
+    of its share, and at least one image of a class that has enough. Units of several images are assigned first, by
+    iterative stratification, so that the single images even out the remaining differences.
 
     Args:
         labels: `(U, K) int64` images of each label in each unit.
         sizes: `(U,)` images in each unit.
-        placed: `(K + 1, 3)` images of each label, and in the last row all, that stand already.
+        placed: `(K + 1, 3)` images of each label, and in the last row of all, that are already in each split.
         shares: `(3,)` share of all images that each split should have.
         exclusive: Every image has exactly one label.
         seed: Decides which units go where.
@@ -40,23 +40,23 @@ def spread(labels: csr_array, sizes: Integers, placed: Integers, shares: Floats,
     later = np.bincount(classes, minlength=labels.shape[1])
     if len(joint):
         new = np.append(labels.sum(axis=0), sizes.sum())
-        result[joint] = _iterative(labels[joint], sizes[joint], wanted(placed, new, shares), placed, later, shares > 0)
+        result[joint] = _stratify_units(labels[joint], sizes[joint], demand(placed, new, shares), placed, later, shares > 0)
     for split in range(3):
-        mine = joint[result[joint] == split]
+        members = joint[result[joint] == split]
         placed = placed.copy()
-        placed[:, split] += np.append(labels[mine].sum(axis=0), sizes[mine].sum())
-    result[alone] = _exact(classes, placed[:-1], later, shares)
+        placed[:, split] += np.append(labels[members].sum(axis=0), sizes[members].sum())
+    result[alone] = _stratify_single_images(classes, placed[:-1], later, shares)
     return result
 
 
-def wanted(placed: Integers, new: Integers, shares: Floats) -> Floats:
-    """How many more of each label every split should get, so that totals come nearest to the shares.
+def demand(placed: Integers, new: Integers, shares: Floats) -> Floats:
+    """How many new images of each label every split should get, so that the totals come nearest to the shares.
 
-    A split that has more than its share already gets none, and the others share the rest.
+    A split that already has more than its share gets none, and the other splits share the rest.
 
     Args:
-        placed: `(K, 3)` that stand already.
-        new: `(K,)` to be placed.
+        placed: `(K, 3)` images that are already in each split.
+        new: `(K,)` images to be assigned.
         shares: `(3,)`.
 
     Returns:
@@ -72,49 +72,49 @@ def wanted(placed: Integers, new: Integers, shares: Floats) -> Floats:
     return np.where(taking, np.maximum(goal - placed, 0.0), 0.0)
 
 
-def _exact(classes: Integers, placed: Integers, new: Integers, shares: Floats) -> Integers:
-    """Places single images, given in random order with their class, by whole-number quotas."""
-    quotas = _rounded(wanted(placed, new, shares), placed, shares > 0)
+def _stratify_single_images(classes: Integers, placed: Integers, new: Integers, shares: Floats) -> Integers:
+    """Assigns units of one image, given in random order by their class, by whole-number quotas."""
+    quotas = _round_quotas(demand(placed, new, shares), placed, shares > 0)
     by_class = np.argsort(classes, kind="stable")
     result = np.empty(len(classes), dtype=np.int64)
     result[by_class] = np.repeat(np.tile(np.arange(3), len(quotas)), quotas.ravel())
     return result
 
 
-def _rounded(wishes: Floats, placed: Integers, taking: npt.NDArray[np.bool_]) -> Integers:
-    """Rounds each row up or down, keeping its sum; what a split is owed is remembered from class to class."""
-    quotas = np.floor(wishes + 1e-9).astype(np.int64)
-    owed = np.zeros(3)
-    for wish, quota, standing in zip(wishes, quotas, placed, strict=True):
-        rest = wish - quota
-        favour = np.where(rest > 1e-9, rest + owed, -np.inf)
-        for split in np.argsort(-favour, kind="stable")[: round(rest.sum())]:
+def _round_quotas(demands: Floats, placed: Integers, taking: npt.NDArray[np.bool_]) -> Integers:
+    """Rounds each row up or down, keeping its sum; the remainder of each split is carried over to the next class."""
+    quotas = np.floor(demands + 1e-9).astype(np.int64)
+    carried = np.zeros(3)
+    for wanted, quota, existing in zip(demands, quotas, placed, strict=True):
+        rest = wanted - quota
+        priority = np.where(rest > 1e-9, rest + carried, -np.inf)
+        for split in np.argsort(-priority, kind="stable")[: round(rest.sum())]:
             quota[split] += 1
-        _one_each(quota, standing, taking)
-        owed += wish - quota
+        _ensure_one_each(quota, existing, taking)
+        carried += wanted - quota
     return quotas
 
 
-def _one_each(quota: Integers, standing: Integers, taking: npt.NDArray[np.bool_]) -> None:
-    for split in ONE_EACH:
-        total = quota + standing
+def _ensure_one_each(quota: Integers, existing: Integers, taking: npt.NDArray[np.bool_]) -> None:
+    for split in SMALL_CLASS_ORDER:
+        total = quota + existing
         donors = np.where((quota > 0) & (total > 1), total, 0)
         if taking[split] and total[split] == 0 and donors.max() > 0:
             quota[int(donors.argmax())] -= 1
             quota[split] += 1
 
 
-def _iterative(
-    labels: csr_array, sizes: Integers, wishes: Floats, placed: Integers, later: Integers, taking: npt.NDArray[np.bool_]
+def _stratify_units(
+    labels: csr_array, sizes: Integers, demands: Floats, placed: Integers, later: Integers, taking: npt.NDArray[np.bool_]
 ) -> Integers:
-    """Places units, given largest first, label by label, the rarest label first.
+    """Assigns units, given largest first, label by label, the rarest label first.
 
-    The last units of a label are kept for the splits that have none of it.
+    The last units of a label are reserved for the splits that have none of it.
 
     Source: Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011; here over groups.
     """
     open_splits = [split for split in range(3) if taking[split]]
-    desire, has = wishes.tolist(), (placed > 0).tolist()
+    desire, has = demands.tolist(), (placed > 0).tolist()
     everything = len(desire) - 1
     pointers, columns, counts = labels.indptr.tolist(), labels.indices.tolist(), labels.data.tolist()
     by_label = labels.tocsc()
@@ -125,9 +125,9 @@ def _iterative(
         chosen = max(candidates, key=lambda split: (desire[label][split], desire[everything][split]))
         result[unit] = chosen
         desire[everything][chosen] -= sizes[unit]
-        for place in range(pointers[unit], pointers[unit + 1]):
-            column = columns[place]
-            desire[column][chosen] -= counts[place]
+        for position in range(pointers[unit], pointers[unit + 1]):
+            column = columns[position]
+            desire[column][chosen] -= counts[position]
             has[column][chosen] = True
             left[column] -= 1
 

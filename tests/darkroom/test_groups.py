@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import DisjointSet
 
-from darkroom.groups import settled_order, units
+from darkroom.groups import canonical_order, units
 
 
 def test_units_join_through_any_column_and_through_others() -> None:
@@ -36,4 +36,4 @@ def test_units_are_the_components_of_the_graph_of_ties(rows: list[tuple[int | No
 
 def test_order_is_settled_by_the_images_not_by_their_delivery() -> None:
     table = pa.table({"path": ["z", "b", "a"], "image_id": ["2", "1", "1"]})
-    assert settled_order(table).tolist() == [2, 1, 0]
+    assert canonical_order(table).tolist() == [2, 1, 0]

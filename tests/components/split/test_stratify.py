@@ -1,4 +1,4 @@
-"""How units are spread over the splits, against the ideal and against scikit-learn."""
+"""How units are assigned to the splits, against the ideal and against scikit-learn."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.model_selection import train_test_split
 
-from components.split.stratify import spread, wanted
+from components.split.stratify import demand, stratify
 
 SHARES = np.array([0.7, 0.15, 0.15])
 
@@ -33,7 +33,7 @@ def ones(labels: csr_array) -> np.ndarray:
 @given(st.lists(st.integers(3, 400), min_size=1, max_size=12), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.integers(0, 1000))
 def test_single_images_are_spread_within_one_of_their_share(counts: list[int], test: float, validation: float, seed: int) -> None:
     labels, shares = classes_of(counts), np.array([1 - test - validation, validation, test])
-    found = counts_of(labels, spread(labels, ones(labels), nothing(labels), shares, exclusive=True, seed=seed))
+    found = counts_of(labels, stratify(labels, ones(labels), nothing(labels), shares, exclusive=True, seed=seed))
     assert found.sum(axis=1).tolist() == counts
     assert found.min() >= 1
     ideal = np.array(counts)[:, None] * shares
@@ -44,7 +44,7 @@ def test_single_images_are_spread_within_one_of_their_share(counts: list[int], t
 def test_counts_agree_with_scikit_learn_to_one_image() -> None:
     counts = [357, 215, 253, 300, 17]
     labels = classes_of(counts)
-    found = counts_of(labels, spread(labels, ones(labels), nothing(labels), SHARES, exclusive=True, seed=0))
+    found = counts_of(labels, stratify(labels, ones(labels), nothing(labels), SHARES, exclusive=True, seed=0))
     truth = labels.indices
     rest, test = train_test_split(truth, test_size=0.15, stratify=truth, random_state=0)
     train, validation = train_test_split(rest, test_size=0.15 / 0.85, stratify=rest, random_state=0)
@@ -55,7 +55,7 @@ def test_counts_agree_with_scikit_learn_to_one_image() -> None:
 
 def test_roundings_of_many_small_classes_even_out() -> None:
     labels = classes_of([10] * 200)
-    found = counts_of(labels, spread(labels, ones(labels), nothing(labels), SHARES, exclusive=True, seed=0))
+    found = counts_of(labels, stratify(labels, ones(labels), nothing(labels), SHARES, exclusive=True, seed=0))
     assert found.sum(axis=0).tolist() == [1400, 300, 300]
 
 
@@ -69,7 +69,7 @@ def test_roundings_of_many_small_classes_even_out() -> None:
     ],
 )
 def test_wishes_bring_totals_towards_the_shares(placed: list[int], new: int, shares: list[float], expected: list[float]) -> None:
-    np.testing.assert_allclose(wanted(np.array([placed]), np.array([new]), np.array(shares)), [expected])
+    np.testing.assert_allclose(demand(np.array([placed]), np.array([new]), np.array(shares)), [expected])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,7 +78,7 @@ def test_each_label_of_a_multilabel_set_gets_its_share(seed: int) -> None:
     truth = (rng.random((2000, 25)) < rng.uniform(0.005, 0.9, 25)).astype(np.int64)
     truth[:, 7] = 0  # never occurs
     labels = csr_array(truth)
-    codes = spread(labels, ones(labels), nothing(labels), SHARES, exclusive=False, seed=seed)
+    codes = stratify(labels, ones(labels), nothing(labels), SHARES, exclusive=False, seed=seed)
     found, occurring = counts_of(labels, codes), np.flatnonzero(truth.sum(axis=0))
     shares = found[occurring] / found[occurring].sum(axis=1, keepdims=True)
     assert found[7].tolist() == [0, 0, 0]
@@ -93,7 +93,7 @@ def test_iterative_stratification_beats_chance_on_rare_labels() -> None:
     truth = (np.random.default_rng(0).random((600, 10)) < 0.02).astype(np.int64)
     labels = csr_array(truth)
     ideal = truth.sum(axis=0)[:, None] * SHARES
-    codes = spread(labels, ones(labels), nothing(labels), SHARES, exclusive=False, seed=0)
+    codes = stratify(labels, ones(labels), nothing(labels), SHARES, exclusive=False, seed=0)
     shuffled = np.random.default_rng(1).permutation(codes)
     assert np.abs(counts_of(labels, codes) - ideal).sum() < 0.4 * np.abs(counts_of(labels, shuffled) - ideal).sum()
 
@@ -103,22 +103,22 @@ def test_groups_of_uneven_sizes_still_meet_the_shares() -> None:
     sizes = rng.integers(1, 30, 300)
     classes = rng.integers(0, 4, 300)
     labels = csr_array((sizes, classes, np.arange(301)), shape=(300, 4))
-    found = counts_of(labels, spread(labels, sizes, nothing(labels), SHARES, exclusive=True, seed=0))
+    found = counts_of(labels, stratify(labels, sizes, nothing(labels), SHARES, exclusive=True, seed=0))
     np.testing.assert_allclose(found / found.sum(axis=1, keepdims=True), np.tile(SHARES, (4, 1)), atol=0.01)
 
 
 def test_three_large_groups_of_a_class_go_one_to_each_split() -> None:
     labels = csr_array(np.array([[10, 0], [10, 0], [10, 0], [0, 10], [0, 10], [0, 10]]))
     sizes = np.full(6, 10)
-    assert counts_of(labels, spread(labels, sizes, nothing(labels), SHARES, exclusive=True, seed=0)).tolist() == [[10, 10, 10]] * 2
+    assert counts_of(labels, stratify(labels, sizes, nothing(labels), SHARES, exclusive=True, seed=0)).tolist() == [[10, 10, 10]] * 2
 
 
 def test_units_without_a_label_are_spread_by_their_number() -> None:
     labels = csr_array(np.zeros((100, 3), dtype=np.int64))
-    assert np.bincount(spread(labels, ones(labels), nothing(labels), SHARES, exclusive=False, seed=0)).tolist() == [70, 15, 15]
+    assert np.bincount(stratify(labels, ones(labels), nothing(labels), SHARES, exclusive=False, seed=0)).tolist() == [70, 15, 15]
 
 
 def test_closed_splits_take_nothing() -> None:
     labels = classes_of([50, 50])
-    codes = spread(labels, ones(labels), nothing(labels), np.array([0.7, 0.15, 0.0]), exclusive=True, seed=0)
+    codes = stratify(labels, ones(labels), nothing(labels), np.array([0.7, 0.15, 0.0]), exclusive=True, seed=0)
     assert counts_of(labels, codes).tolist() == [[41, 9, 0], [41, 9, 0]]
