@@ -1,4 +1,4 @@
-"""Clean: drops what can't be learnt from, and writes down every finding."""
+"""Clean: drops images that can't be used for training, and records every finding."""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
-from components.clean.scan import Seen, see_all
+from components.clean.scan import Scan, scan_images
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
 from darkroom.images import Images
@@ -23,7 +23,7 @@ CHECKS = ("unreadable", "refused", "small", "contradictory", "duplicate")
 def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig) -> dict[str, float]:
     """Drops unreadable, refused, small, duplicate and contradictory images.
 
-    Every image is decoded once. Copies of one picture share a `cluster`, whatever file they came in.
+    Every image is decoded once. Images of equal pixels share a `cluster`, also where their files differ.
 
     Args:
         images: The packed images.
@@ -40,39 +40,39 @@ def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: 
         InputError: No image is readable, or fewer than two classes are left.
     """
     delivered = manifests.read(manifest)
-    seen = _see(images, delivered)
-    findings = _unusable(delivered, seen, config)
+    scans = _scan_images(images, delivered)
+    findings = _unusable(delivered, scans, config)
     if len(findings) == len(delivered):
         raise InputError(f"there is no readable image among the {len(delivered)} delivered: {findings[0]['path']} {findings[0]['detail']}")
-    gone = {finding["path"] for finding in findings}
-    findings += _copies(delivered, seen, gone, config)
-    gone |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
-    kept = _kept(delivered, seen, gone)
-    _need_two_classes(delivered, kept, findings)
+    dropped = {finding["path"] for finding in findings}
+    findings += _copies(delivered, scans, dropped, config)
+    dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
+    kept = _kept(delivered, scans, dropped)
+    _require_two_classes(delivered, kept, findings)
     with whole(cleaned) as cleaned_draft, whole(issues) as issues_draft:
         kept.write(cleaned_draft)
         issue_table.write(issues_draft, findings)
     counts = Counter(str(finding["check"]) for finding in findings)
-    _tell(kept, findings)
+    _print_findings(kept, findings)
     return {
         "num_kept": float(len(kept)),
-        "num_dropped": float(len(gone)),
+        "num_dropped": float(len(dropped)),
         **{f"num_{check}": float(counts[check]) for check in CHECKS},
     }
 
 
-def _see(images: Path, delivered: Manifest) -> dict[str | None, Seen]:
-    """What is seen of every image; files above ingest's limit were not packed and have no `image_id`."""
+def _scan_images(images: Path, delivered: Manifest) -> dict[str | None, Scan]:
+    """The scan of every image by `image_id`; files above ingest's limit were not packed and have none."""
     names = dict.fromkeys(name for name in delivered.column("image_id") if name is not None)
-    seen: dict[str | None, Seen] = dict(see_all(Images(images), names))
-    seen[None] = Seen(check="refused", reason="the file is larger than ingest.max_file_mb")
-    return seen
+    scans: dict[str | None, Scan] = dict(scan_images(Images(images), names))
+    scans[None] = Scan(check="refused", reason="the file is larger than ingest.max_file_mb")
+    return scans
 
 
-def _unusable(delivered: Manifest, seen: dict[str | None, Seen], config: CleanConfig) -> list[dict[str, Any]]:
+def _unusable(delivered: Manifest, scans: dict[str | None, Scan], config: CleanConfig) -> list[dict[str, Any]]:
     findings = []
     for path, name in zip(delivered.column("path"), delivered.column("image_id"), strict=True):
-        image = seen[name]
+        image = scans[name]
         side = min(image.width, image.height)
         if image.check:
             findings.append(_finding(path, name, image.check, float(image.num_bytes), "dropped", f"can't be used: {image.reason}"))
@@ -82,18 +82,18 @@ def _unusable(delivered: Manifest, seen: dict[str | None, Seen], config: CleanCo
     return findings
 
 
-def _copies(delivered: Manifest, seen: dict[str | None, Seen], gone: set[str], config: CleanConfig) -> list[dict[str, Any]]:
+def _copies(delivered: Manifest, scans: dict[str | None, Scan], dropped: set[str], config: CleanConfig) -> list[dict[str, Any]]:
     rows = [
-        Row(path, name, seen[name].pixels, labels, given_split)
+        Row(path, name, scans[name].pixels, labels, given_split)
         for path, name, labels, given_split in zip(
             delivered.column("path"), delivered.column("image_id"), _labels(delivered), delivered.column("given_split"), strict=True
         )
-        if path not in gone
+        if path not in dropped
     ]
-    return [_of_copy(copy) for copy in find_copies(rows, config.duplicates, config.contradictions)]
+    return [_copy_finding(copy) for copy in find_copies(rows, config.duplicates, config.contradictions)]
 
 
-def _of_copy(copy: Copy) -> dict[str, Any]:
+def _copy_finding(copy: Copy) -> dict[str, Any]:
     action = "flagged" if copy.kept else "dropped"
     return _finding(copy.row.path, copy.row.image_id, copy.check, copy.score, action, copy.detail)
 
@@ -108,13 +108,13 @@ def _labels(table: Manifest) -> list[frozenset[str]]:
     return [frozenset([label]) for label in table.column("label")]
 
 
-def _kept(delivered: Manifest, seen: dict[str | None, Seen], gone: set[str]) -> Manifest:
-    table = delivered.table.filter(pa.array([path not in gone for path in delivered.column("path")]))
-    shown = [seen[name] for name in table["image_id"].to_pylist()]
+def _kept(delivered: Manifest, scans: dict[str | None, Scan], dropped: set[str]) -> Manifest:
+    table = delivered.table.filter(pa.array([path not in dropped for path in delivered.column("path")]))
+    kept_scans = [scans[name] for name in table["image_id"].to_pylist()]
     measured: dict[str, list[Any]] = {
-        "width": [image.width for image in shown],
-        "height": [image.height for image in shown],
-        "cluster": [image.pixels for image in shown],
+        "width": [image.width for image in kept_scans],
+        "height": [image.height for image in kept_scans],
+        "cluster": [image.pixels for image in kept_scans],
     }
     for name, values in measured.items():
         table = manifests.put_column(table, name, values)
@@ -122,7 +122,7 @@ def _kept(delivered: Manifest, seen: dict[str | None, Seen], gone: set[str]) -> 
     return replace(delivered, table=table.cast(types).combine_chunks())  # Parquet names the items of a list otherwise
 
 
-def _need_two_classes(delivered: Manifest, kept: Manifest, findings: list[dict[str, Any]]) -> None:
+def _require_two_classes(delivered: Manifest, kept: Manifest, findings: list[dict[str, Any]]) -> None:
     occurring = {label for labels in _labels(kept) for label in labels}
     if len(occurring) < 2:
         left = f"only one class, {occurring.pop()!r}, is" if occurring else "no class is"
@@ -134,7 +134,7 @@ def _need_two_classes(delivered: Manifest, kept: Manifest, findings: list[dict[s
         )
 
 
-def _tell(kept: Manifest, findings: list[dict[str, Any]]) -> None:
+def _print_findings(kept: Manifest, findings: list[dict[str, Any]]) -> None:
     for check in CHECKS:
         found = [finding for finding in findings if finding["check"] == check]
         if found:

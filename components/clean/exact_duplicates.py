@@ -1,4 +1,4 @@
-"""Images that show the same pixels: which of them is kept, and what happens to the others."""
+"""Finds images of equal pixels, and decides which of them are kept."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Copy:
-    """A finding on a file that shows the same as another one.
+    """A finding about a file whose pixels equal those of another file.
 
     Attributes:
         row: The file.
         check: `duplicate` or `contradictory`.
-        kept: Whether it stays.
+        kept: Whether the file stays in the manifest.
         detail: One sentence.
-        score: 1 for a duplicate (the pixels are equal), the number of answers for a contradiction.
+        score: 1 for a duplicate; the number of different sets of labels for a contradiction.
     """
 
     row: Row
@@ -46,10 +46,10 @@ class Copy:
 
 
 def find_copies(rows: Sequence[Row], duplicates: str, contradictions: str) -> list[Copy]:
-    """Judges all files that show the same as another file.
+    """Finds all files whose pixels equal those of another file.
 
-    The first file by path stays for the others, but one from a given test split stays before any other, and one from
-    validation before train: so a picture is never trained on that is tested on as well.
+    Of equal files the first by path is kept; a file of a given test split takes precedence over one of validation, and that
+    over one of train, so that no image of the test split is also trained on.
 
     Args:
         rows: Usable files, sorted by path.
@@ -65,40 +65,41 @@ def find_copies(rows: Sequence[Row], duplicates: str, contradictions: str) -> li
     findings = []
     for cluster in clusters.values():
         if len(cluster) > 1:
-            best_first = sorted(cluster, key=lambda row: (SPLIT_RANK.get(row.given_split or "", 2), row.path))
+            ranked = sorted(cluster, key=lambda row: (SPLIT_RANK.get(row.given_split or "", 2), row.path))
             contradictory = len({row.labels for row in cluster}) > 1
-            findings += _contradictory(best_first, contradictions) if contradictory else _duplicate(best_first, duplicates)
+            findings += _find_contradictions(ranked, contradictions) if contradictory else _find_duplicates(ranked, duplicates)
     return findings
 
 
-def _duplicate(cluster: list[Row], action: str) -> list[Copy]:
+def _find_duplicates(cluster: list[Row], action: str) -> list[Copy]:
     first, *others = cluster
-    stays = _stays(cluster, action)
+    kept_flags = _flag_kept(cluster, action)
     return [
-        Copy(row, "duplicate", kept, f"shows the same pixels as {first.path}", 1.0) for row, kept in zip(others, stays[1:], strict=True)
+        Copy(row, "duplicate", kept, f"shows the same pixels as {first.path}", 1.0)
+        for row, kept in zip(others, kept_flags[1:], strict=True)
     ]
 
 
-def _contradictory(cluster: list[Row], action: str) -> list[Copy]:
-    answers = sorted({_answer(row) for row in cluster})
-    stays = [False] * len(cluster) if action == "drop" else _stays(cluster, action)
+def _find_contradictions(cluster: list[Row], action: str) -> list[Copy]:
+    label_sets = sorted({_quote_labels(row) for row in cluster})
+    kept_flags = [False] * len(cluster) if action == "drop" else _flag_kept(cluster, action)
     findings = []
-    for row, kept in zip(cluster, stays, strict=True):
+    for row, kept in zip(cluster, kept_flags, strict=True):
         other = next(one for one in cluster if one.labels != row.labels)
-        detail = f"is labelled {_answer(row)}, and {other.path} with the same pixels {_answer(other)}"
-        findings.append(Copy(row, "contradictory", kept, detail, float(len(answers))))
+        detail = f"is labelled {_quote_labels(row)}, and {other.path} with the same pixels {_quote_labels(other)}"
+        findings.append(Copy(row, "contradictory", kept, detail, float(len(label_sets))))
     return findings
 
 
-def _stays(cluster: list[Row], action: str) -> list[bool]:
-    """The first stays; the others only where they are flagged and are not the very same bytes as one before."""
+def _flag_kept(cluster: list[Row], action: str) -> list[bool]:
+    """The first is kept; others only if they are to be flagged and no file before them has the same bytes."""
     seen: set[str] = set()
-    stays = []
+    kept_flags = []
     for row in cluster:
-        stays.append(not seen or (action == "flag" and row.image_id not in seen))
+        kept_flags.append(not seen or (action == "flag" and row.image_id not in seen))
         seen.add(row.image_id)
-    return stays
+    return kept_flags
 
 
-def _answer(row: Row) -> str:
+def _quote_labels(row: Row) -> str:
     return ", ".join(repr(label) for label in sorted(row.labels)) or "nothing"

@@ -1,4 +1,4 @@
-"""What is seen of an image when it is decoded, once: whether it is whole, its size, and a hash of its pixels."""
+"""Scans an image: decodes it once to find whether it is whole, its size, and a hash of its pixels."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -11,8 +11,8 @@ from darkroom.system.parallel import ordered
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image after decoding.
+class Scan:
+    """What decoding an image shows.
 
     Attributes:
         pixels: Hash of size and pixels (RGB, upright, transparency on white), equal for equal pictures; empty where
@@ -32,27 +32,27 @@ class Seen:
     reason: str = ""
 
 
-def see(data: bytes) -> Seen:
+def scan_image(data: bytes) -> Scan:
     """Decodes a file and hashes its pixels."""
     try:
         picture = decode(data)
     except TooManyPixelsError as error:
-        return Seen(check="refused", num_bytes=len(data), reason=str(error))
+        return Scan(check="refused", num_bytes=len(data), reason=str(error))
     except UnreadableError as error:
-        return Seen(check="unreadable", num_bytes=len(data), reason=str(error) if data else "the file is empty")
+        return Scan(check="unreadable", num_bytes=len(data), reason=str(error) if data else "the file is empty")
     digest = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
     digest.update(picture.tobytes())
-    return Seen(digest.hexdigest()[:32], picture.width, picture.height, num_bytes=len(data))
+    return Scan(digest.hexdigest()[:32], picture.width, picture.height, num_bytes=len(data))
 
 
-def see_all(images: Images, names: Iterable[str]) -> Iterator[tuple[str, Seen]]:
-    """Sees images one after the other on two threads, a few in memory at a time.
+def scan_images(images: Images, names: Iterable[str]) -> Iterator[tuple[str, Scan]]:
+    """Scans images one after the other on two threads, a few in memory at a time.
 
     Args:
         images: The packed images.
         names: Their `image_id`s, each once.
 
     Yields:
-        `image_id` and what was seen, in the order of `names`.
+        `image_id` and its scan, in the order of `names`.
     """
-    return ordered(lambda name: (name, see(images[name])), names, ahead=4)
+    return ordered(lambda name: (name, scan_image(images[name])), names, ahead=4)

@@ -1,4 +1,4 @@
-"""Zip and tar files as sources, read in place: what is hostile or damaged is refused, and nothing is unpacked."""
+"""Zip and tar files as sources: members are read without unpacking; hostile and damaged archives are refused."""
 
 import bz2
 import gzip
@@ -13,24 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from components.ingest.sources import SPLIT_FOLDERS, File, Source, is_junk, text
+from components.ingest.sources import SPLIT_FOLDERS, File, Source, is_junk, printable
 from darkroom.system.errors import InputError
 
 OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+DAMAGE_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 
-BOMB_BYTES, BOMB_RATIO = 2**30, 200  # above both an archive is a bomb: pictures hardly shrink
+BOMB_BYTES, BOMB_RATIO = 2**30, 200  # an archive above both limits is a bomb: images hardly compress
 
 Member = TypeVar("Member")
 
 
 def open_archive(data: Path, max_bytes: int) -> Source:
-    """Opens a zip or a tar, judged by its content.
+    """Opens a zip or a tar, whichever its content is.
 
     Raises:
         InputError: It is neither, it is damaged, or a member is hostile or above `max_bytes`.
     """
-    with _damage_told(str(data)):
+    with _damage_as_input_error(str(data)):
         if zipfile.is_zipfile(data):
             return ZipSource(str(data), data, max_bytes)
         with data.open("rb") as file:
@@ -41,7 +41,7 @@ def open_archive(data: Path, max_bytes: int) -> Source:
 
 
 def _is_tar_header(head: bytes) -> bool:
-    """Tells a tar by its first header's checksum (tarfile's own test would read as much as the header asks for)."""
+    """Recognizes a tar by its first header's checksum (`tarfile.is_tarfile` would read as many bytes as the header asks for)."""
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -50,10 +50,10 @@ def _is_tar_header(head: bytes) -> bool:
 
 
 @contextmanager
-def _damage_told(name: str) -> Iterator[None]:
+def _damage_as_input_error(name: str) -> Iterator[None]:
     try:
         yield
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"{name} is damaged, encrypted or no archive ({reason}): make or fetch it again") from None
 
@@ -78,10 +78,10 @@ class ZipSource:
                 raise InputError(f"{self.name} holds {path!r}, a link or a device: pack the files themselves")
             _refuse_escape(self.name, path)
         files = [(path, info, info.file_size) for path, info in members if not path.endswith("/")]
-        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes, self.file.stat().st_size)
+        self._members, self.sizes, self.num_junk = _index_members(self.name, files, self.max_bytes, self.file.stat().st_size)
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
-        with _damage_told(self.name), zipfile.ZipFile(self.file) as archive:
+        with _damage_as_input_error(self.name), zipfile.ZipFile(self.file) as archive:
             for path in paths:
                 with archive.open(self._members[path]) as member:
                     yield File(path, member.read(self.max_bytes + 1))
@@ -112,7 +112,7 @@ class TarSource:
                     files.append((member.name, member, member.size))
                 elif not member.isdir():
                     raise InputError(f"{self.name} holds {member.name!r}, a link or a device: pack the files themselves")
-        self._members, self.sizes, self.num_junk = _listed(self.name, files, self.max_bytes, num_packed)
+        self._members, self.sizes, self.num_junk = _index_members(self.name, files, self.max_bytes, num_packed)
 
     @contextmanager
     def _open(self) -> Iterator[tarfile.TarFile]:
@@ -120,13 +120,13 @@ class TarSource:
             head = raw.read(8)
             raw.seek(0)
             opener = next((opener for magic, opener in OPENERS.items() if head.startswith(magic)), None)
-            stream = _Bounded(cast(BinaryIO, opener(raw)) if opener else raw, self.name, self.max_bytes)
+            stream = _BoundedStream(cast(BinaryIO, opener(raw)) if opener else raw, self.name, self.max_bytes)
             with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:", errorlevel=1) as archive:
                 yield archive
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         wanted = sorted(paths, key=lambda path: self._members[path].offset)
-        with _damage_told(self.name), self._open() as archive:
+        with _damage_as_input_error(self.name), self._open() as archive:
             for path in wanted:
                 member = archive.extractfile(self._members[path])
                 data = member.read() if member else b""
@@ -138,8 +138,8 @@ class TarSource:
         return next(iter(list(self.read([path])))).data
 
 
-class _Bounded:
-    """A stream that refuses to give more at once than a member may have: a header may ask for gigabytes."""
+class _BoundedStream:
+    """A stream that refuses to read more bytes at once than a member may have: a header may ask for gigabytes."""
 
     def __init__(self, stream: BinaryIO, name: str, max_bytes: int) -> None:
         self._stream, self._name, self._max_bytes = stream, name, max_bytes
@@ -176,18 +176,18 @@ def _refuse_large(archive: str, path: str, size: int, max_bytes: int) -> None:
 def _refuse_bomb(archive: str, num_bytes: int, num_packed: int) -> None:
     if num_bytes > max(BOMB_BYTES, BOMB_RATIO * num_packed):
         raise InputError(
-            f"{archive} unpacks to {num_bytes / 2**30:,.1f} GB, more than {BOMB_RATIO} times its size, as pictures never do: "
-            "give it as a folder if it is what it should be"
+            f"{archive} unpacks to {num_bytes / 2**30:,.1f} GB, more than {BOMB_RATIO} times its size, which images never do: "
+            "if it holds what it should, unpack it and give the folder"
         )
 
 
-def _listed(
+def _index_members(
     archive: str, files: Sequence[tuple[str, Member, int]], max_bytes: int, num_packed: int
 ) -> tuple[dict[str, Member], dict[str, int], int]:
-    """Members and sizes by path: sorted, without junk, a single wrapping folder looked through."""
+    """Members and sizes by path, sorted, without junk; paths begin below a single wrapping folder."""
     members: dict[str, tuple[Member, int]] = {}
     for name, member, size in files:
-        path = "/".join(part for part in text(name).split("/") if part not in ("", "."))
+        path = "/".join(part for part in printable(name).split("/") if part not in ("", "."))
         if is_junk(path):
             continue
         _refuse_large(archive, path, size, max_bytes)
@@ -196,13 +196,13 @@ def _listed(
         members[path] = (member, size)
     _refuse_bomb(archive, sum(size for _, size in members.values()), num_packed)
     num_junk = len(files) - len(members)
-    start = len(_wrapper(members))
+    start = len(_wrapping_folder(members))
     chosen = {path[start:]: members[path] for path in sorted(members)}
     return {path: pair[0] for path, pair in chosen.items()}, {path: pair[1] for path, pair in chosen.items()}, num_junk
 
 
-def _wrapper(paths: Iterable[str]) -> str:
-    """The one folder that holds all there is, such as `weather/`: neither a class nor a split."""
+def _wrapping_folder(paths: Iterable[str]) -> str:
+    """The one folder that holds all members, such as `weather/`, if it is neither a class nor a split; else an empty text."""
     tops = {path.partition("/")[0] for path in paths}
     if len(tops) != 1 or (top := tops.pop()).lower() in SPLIT_FOLDERS:
         return ""

@@ -1,4 +1,4 @@
-"""Which column of a table is what: found by name and by content, unless the settings say."""
+"""Finds what each column of a table means, by its name and its cells, unless the settings say it."""
 
 import re
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from components.ingest.config import TableConfig
-from components.ingest.file_names import Names
-from components.ingest.listing import some
+from components.ingest.file_names import FileNames
+from components.ingest.listing import first_few
 from components.ingest.sources import SPLIT_FOLDERS
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
@@ -27,13 +27,13 @@ SAMPLE_ROWS = 200
 
 @dataclass(frozen=True)
 class Columns:
-    """A table's columns by what they mean; an empty name where there is none.
+    """A table's columns by their meaning; an empty name if there is no such column.
 
     Attributes:
         path: File names or paths.
         label: One label a cell, or several joined.
         indicators: 0 and 1, one label a column.
-        group: What must stay together.
+        group: What must stay in one split.
         split: Train, validation or test.
         twins: Other columns that hold the labels in other words, such as numbers beside names.
     """
@@ -46,8 +46,8 @@ class Columns:
     twins: tuple[str, ...] = ()
 
 
-def path_column(table: Table, config: TableConfig, names: Names) -> str:
-    """The column that names files, or an empty string: by its name, or because its cells are names of files."""
+def path_column(table: Table, config: TableConfig, names: FileNames) -> str:
+    """The column of file names, found by its name or because its cells name files; an empty text if there is none."""
     if config.path_column:
         return config.path_column if config.path_column in table.columns else ""
     known = _known(table, PATHS)
@@ -57,15 +57,15 @@ def path_column(table: Table, config: TableConfig, names: Names) -> str:
 
 
 def find_columns(table: Table, config: TableConfig, path: str) -> Columns:
-    """Tells what each column means.
+    """Finds what each column means.
 
     Args:
         table: A table of labels.
-        config: Names that the user set; they must exist.
+        config: The user's settings; the columns that they name must exist.
         path: The column of file names.
 
     Raises:
-        InputError: A column does not exist, has other values than it should, or could be one of several things.
+        InputError: A column does not exist, has values that it may not have, or several columns could hold the labels.
     """
     for setting in ("label_column", "group_column", "split_column"):
         _need(table, setting, getattr(config, setting))
@@ -85,7 +85,7 @@ def _labels(table: Table, config: TableConfig, rest: list[str]) -> tuple[str, tu
         wrong = [column for column in config.label_columns if not _is_indicator(table, column)]
         if wrong:
             values = sorted(cell for cell in table.distinct(wrong[0]) if cell.lower() not in INDICATORS)
-            raise InputError(f"{table.name} has {some(values)} in column {wrong[0]!r}: ingest.label_columns may hold 0 and 1 only")
+            raise InputError(f"{table.name} has {first_few(values)} in column {wrong[0]!r}: ingest.label_columns may hold 0 and 1 only")
         return config.label_column, config.label_columns, ()
     label, *twins = [config.label_column] if config.label_column else _label_column(table, rest) or [""]
     indicators = tuple(column for column in rest if column != label and _is_indicator(table, column))
@@ -131,13 +131,13 @@ def _is_indicator(table: Table, column: str) -> bool:
 
 
 def _holds_only(table: Table, column: str, words: Mapping[str, object]) -> bool:
-    """Whether a column holds some of the words, in any case, and nothing else."""
+    """Whether every cell is one of the words, in any case, and not all cells are empty."""
     if pa.types.is_nested(table.values[column].type):
         return False
     cells = {cell.lower() for cell in table.distinct(column)}
     return cells <= set(words) and cells != {""}
 
 
-def _share_found(cells: list[str], names: Names) -> float:
+def _share_found(cells: list[str], names: FileNames) -> float:
     sample = [cell for cell in cells if cell]
     return sum(bool(names.find(cell)) for cell in sample) / max(len(sample), 1)

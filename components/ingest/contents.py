@@ -1,4 +1,4 @@
-"""What a source holds, without packing it: every image by its content, with its labels."""
+"""Reads what a source holds without packing it: the labels of every image, by the hash of its content."""
 
 import hashlib
 from pathlib import Path
@@ -12,20 +12,20 @@ from darkroom.versions.repository import fetched
 
 
 def read_contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:
-    """Reads a source as `ingest` would, and keeps nothing of it but names.
+    """Reads a source as `ingest` does, and keeps only `image_id`s and labels.
 
     Args:
         data: A folder, a table of labels, a zip or a tar, or an address of one in a DVC repository.
         config: How the source is read.
 
     Returns:
-        Labels by `image_id`, for the files that `ingest` would pack; an image that comes twice has the labels of both.
+        Labels by `image_id`, for the files that `ingest` would pack; an image that two files hold has the labels of both.
 
     Raises:
         InputError: As `ingest` does.
     """
-    with fetched(data, "") as place:
-        return _contents(place, config)
+    with fetched(data, "") as path:
+        return _contents(path, config)
 
 
 def _contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:

@@ -1,18 +1,18 @@
-"""Which file a table means by a name: a path, a file name or a name without its ending, found anywhere below the root."""
+"""Finds the files that a table names: by path, file name, or name without suffix, anywhere below the root."""
 
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from components.ingest.listing import has_image_suffix, some
+from components.ingest.listing import first_few, has_image_suffix
 from darkroom.system.errors import InputError
 
 
-class Names:
-    """Finds files by what a table calls them.
+class FileNames:
+    """Finds files by the names that a table gives them.
 
-    Names are compared in one Unicode form, since macOS writes letters with accents in another form than tables do; case
-    counts only where it tells two files apart.
+    Names are compared in one Unicode form, since macOS writes letters with accents in another form than tables do. Case
+    counts only if two files differ in nothing else.
 
     Args:
         paths: All paths of the source.
@@ -26,10 +26,10 @@ class Names:
                 self._by_end[key].append(path)
 
     def find(self, name: str) -> list[str]:
-        """Paths that a name may mean: none, one, or several that it does not tell apart.
+        """The paths that a name may mean: none, one, or several if the name is ambiguous.
 
         Args:
-            name: A path, or the end of one, with or without its ending.
+            name: A path, or the end of one, with or without its suffix.
         """
         wanted = name.replace("\\", "/").removeprefix("./")
         candidates = self._by_end.get(_end(_plain(wanted), 2), [])
@@ -46,18 +46,18 @@ class Names:
                     return found
         return []
 
-    def one(self, name: str, table: str) -> str | None:
-        """The path that a name means, or none.
+    def resolve(self, name: str, table: str) -> str | None:
+        """The path that a name means, or none if there is no such file.
 
         Raises:
-            InputError: The name leads out of the data, or means several files.
+            InputError: The name leads out of the data, or is ambiguous.
         """
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or name.startswith(("/", "\\")) or name[1:2] == ":":
             raise InputError(f"{table} names {name!r}, which leads out of the data: write paths relative to the data's root")
         found = self.find(name)
         if len(found) > 1:
-            raise InputError(f"{table} names {name!r}, which may be {some(found)}: write the path from the data's root")
+            raise InputError(f"{table} names {name!r}, which may be {first_few(found)}: write the path from the data's root")
         return found[0] if found else None
 
 
@@ -74,7 +74,7 @@ def _plain(path: str) -> str:
 
 
 def _end(path: str, parts: int) -> str:
-    """The last parts of a path: many folders may hold a file of the same name."""
+    """The last parts of a path; two are indexed, since many folders may hold a file of the same name."""
     return "/".join(path.split("/")[-parts:])
 
 

@@ -1,18 +1,18 @@
-"""Labels from class folders: the class is the folder below the root, or below a split's folder."""
+"""Lists the files in class folders: the class is the folder below the root, or below the folder of a split."""
 
 import unicodedata
 from collections import defaultdict
 
-from components.ingest.listing import Listed, Listing, has_image_suffix, some
+from components.ingest.listing import Listed, Listing, first_few, has_image_suffix
 from components.ingest.sources import SPLIT_FOLDERS, Source
 from darkroom.system.errors import InputError
 
 
-def from_folders(source: Source) -> Listing:
-    """Lists the files in class folders; whether a file is an image is seen when it is read.
+def list_folders(source: Source) -> Listing:
+    """Lists the files in class folders; whether a file is an image is found when it is read.
 
-    A folder called `train`, `val`, `valid`, `validation` or `test` is a split where class folders lie in it, and a class
-    like any other where files lie directly in it.
+    A folder called `train`, `val`, `valid`, `validation` or `test` is a split if it holds class folders, and a class if it
+    holds files.
 
     Raises:
         InputError: There are no class folders, or files lie beside the class folders of a split.
@@ -20,7 +20,7 @@ def from_folders(source: Source) -> Listing:
     if not source.sizes:
         raise InputError(f"{source.name} is empty (no image in it): put each class's images into a folder named after the class")
     splits = _splits(list(source.sizes))
-    files, strays = [], []
+    files, unlabelled = [], []
     for path in source.sizes:
         top, *inner = path.split("/")
         if top in splits and len(inner) > 1:
@@ -28,11 +28,11 @@ def from_folders(source: Source) -> Listing:
         elif inner and not (top.lower() in SPLIT_FOLDERS and splits):
             files.append(Listed(path, (_label(top),)))
         else:
-            strays.append(path)
-    pictures = [path for path in strays if has_image_suffix(path)]
-    _refuse_strays(source, files, pictures)
-    notes = (f"{len(pictures)} image(s) beside the class folders are ignored: {some(pictures)}",) if pictures else ()
-    return Listing(files, num_ignored=len(strays), notes=notes)
+            unlabelled.append(path)
+    pictures = [path for path in unlabelled if has_image_suffix(path)]
+    _refuse_unlabelled(source, files, pictures)
+    notes = (f"{len(pictures)} image(s) beside the class folders are ignored: {first_few(pictures)}",) if pictures else ()
+    return Listing(files, num_ignored=len(unlabelled), notes=notes)
 
 
 def _splits(paths: list[str]) -> set[str]:
@@ -40,10 +40,10 @@ def _splits(paths: list[str]) -> set[str]:
     return {top for path in paths if (top := path.partition("/")[0]).lower() in SPLIT_FOLDERS and path.count("/") > 1}
 
 
-def _refuse_strays(source: Source, files: list[Listed], pictures: list[str]) -> None:
+def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str]) -> None:
     if not files and pictures:
         raise InputError(
-            f"{source.name} holds {len(pictures)} image(s) ({some(pictures)}) but no class folders: put each class's images into a "
+            f"{source.name} holds {len(pictures)} image(s) ({first_few(pictures)}) but no class folders: put each class's images into a "
             "folder named after the class, or add a table labels.csv with the columns filename and label"
         )
     inside = defaultdict(list)
@@ -52,7 +52,7 @@ def _refuse_strays(source: Source, files: list[Listed], pictures: list[str]) -> 
             inside[path.partition("/")[0]].append(path)
     for top, paths in inside.items():
         raise InputError(
-            f"{top}/ in {source.name} is a split, but {len(paths)} image(s) lie in it without a class folder ({some(paths)}): "
+            f"{top}/ in {source.name} is a split, but {len(paths)} image(s) lie in it without a class folder ({first_few(paths)}): "
             "put them into class folders, or take them out"
         )
 

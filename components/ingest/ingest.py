@@ -1,11 +1,11 @@
-"""Ingest: labelled images from any source, packed into `images` with a `manifest` that says what they are."""
+"""Ingest: packs labelled images from any source into `images`, and describes them in a `manifest`."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
-from components.ingest.listing import Listed, Listing, has_image_suffix, in_order, some
+from components.ingest.listing import Listed, Listing, first_few, has_image_suffix, sort_labels
 from components.ingest.sources import File, Source
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
@@ -17,7 +17,7 @@ from darkroom.versions.repository import fetched
 
 
 class Packed(NamedTuple):
-    """A delivered file, as it goes into the manifest; no `image_id` where it is above the size limit."""
+    """A delivered file with its row in the manifest; without `image_id` if it is above the size limit."""
 
     file: Listed
     image_id: str | None
@@ -37,15 +37,15 @@ def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, da
         data_version: Hash of the data, kept in the manifest.
 
     Returns:
-        Delivered files, distinct images among them, classes, files that are no images, rows of a table without a label and
-        without a file, files above the size limit, and megabytes (2^20 bytes) that were packed.
+        Numbers of delivered files, distinct images, classes, ignored files, rows of a table without a label, rows without a
+        file, and files above the size limit; and the packed megabytes (2^20 bytes).
 
     Raises:
         InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
             table contradicts itself.
     """
-    with fetched(data, data_version) as place:
-        return _ingest(place, images, manifest, config, data_version)
+    with fetched(data, data_version) as path:
+        return _ingest(path, images, manifest, config, data_version)
 
 
 def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str) -> dict[str, float]:
@@ -68,12 +68,12 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         "num_too_large": float(sum(row.image_id is None for row in rows)),
         "megabytes": num_bytes / 2**20,
     }
-    _tell(listing, result, measures)
+    _print_summary(listing, result, measures)
     return measures
 
 
 def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed], int]:
-    """Packs what is an image, or should be one; rows come sorted by path."""
+    """Packs every file that is an image or is named as one; the rows are sorted by path."""
     listed = {file.path: file for file in listing.files}
     rows: list[Packed] = []
     seen: dict[str, int] = {}
@@ -96,7 +96,7 @@ def _size(file: File) -> tuple[int, int] | None:
 
 def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestConfig, data_version: str) -> Manifest:
     occurring = {label for row in rows for label in row.file.labels}
-    classes = listing.classes or in_order(occurring)
+    classes = listing.classes or sort_labels(occurring)
     task = _task(listing, classes, config)
     if len(classes) < 2:
         known = f"only one class, {classes[0]!r}" if classes else "no class"
@@ -129,7 +129,7 @@ def _task(listing: Listing, classes: tuple[str, ...], config: IngestConfig) -> T
     if listing.multilabel and config.task in ("binary", "multiclass"):
         raise InputError(f"ingest.task is {config.task}, but files have several labels or none: set it to multilabel or auto")
     if config.task == "binary" and len(classes) != 2:
-        raise InputError(f"ingest.task is binary, but there are {len(classes)} classes ({some(list(classes))}): set it to auto")
+        raise InputError(f"ingest.task is binary, but there are {len(classes)} classes ({first_few(list(classes))}): set it to auto")
     if config.task != "auto":
         return config.task
     if listing.multilabel:
@@ -148,7 +148,7 @@ def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -
     return (*(name for name in classes if name != positive), positive)
 
 
-def _tell(listing: Listing, result: Manifest, measures: dict[str, float]) -> None:
+def _print_summary(listing: Listing, result: Manifest, measures: dict[str, float]) -> None:
     for note in listing.notes:
         print(note, flush=True)
     alike = {name.strip().casefold() for name in result.classes}

@@ -1,10 +1,10 @@
-"""Labels from a table's cells: one a row, several joined in a cell, or a column of 0 and 1 for each."""
+"""Reads labels from a table: one in a cell, several joined in a cell, or a column of 0 and 1 for each label."""
 
 import unicodedata
 from dataclasses import dataclass, replace
 
 from components.ingest.columns import INDICATORS, Columns
-from components.ingest.tables import JOINT, Table
+from components.ingest.tables import LIST_SEPARATOR, Table
 from darkroom.system.errors import InputError
 
 
@@ -13,8 +13,8 @@ class Labels:
     """Labels of a table's rows.
 
     Attributes:
-        rows: Labels of each row, in the order of the classes where that is known.
-        classes: The columns' own order, labels that never occur included; empty where there are no such columns.
+        rows: Labels of each row, in the order of the classes if that is known.
+        classes: The labels in the order of the columns of 0 and 1, also those that never occur; empty without such columns.
         multilabel: Whether a row may have several labels, or none.
         columns: The table's columns that the labels were read from.
     """
@@ -32,7 +32,7 @@ def read_labels(table: Table, columns: Columns, separator: str, task: str) -> La
         table: The table.
         columns: What its columns mean.
         separator: What joins several labels in one cell.
-        task: `auto`, or what the user says: it settles whether cells are taken apart.
+        task: The user's task, or `auto`; a task of one label leaves cells whole.
 
     Raises:
         InputError: The column of labels and the columns of 0 and 1 contradict each other.
@@ -40,15 +40,15 @@ def read_labels(table: Table, columns: Columns, separator: str, task: str) -> La
     if not columns.label:
         return _from_indicators(table, columns.indicators, task)
     cells = [unicodedata.normalize("NFC", cell) for cell in table.cells(columns.label)]
-    joint = "" if task in ("binary", "multiclass") else _joint(cells, separator)
-    rows = [_split(cell, joint) for cell in cells]
+    joiner = "" if task in ("binary", "multiclass") else _find_separator(cells, separator)
+    rows = [_split(cell, joiner) for cell in cells]
     occurring = {label for row in rows for label in row}
     beside = [column for column in columns.indicators if _name(column) in occurring or not any(_flags(table, column))]
     if not any(_name(column) in occurring for column in beside):
-        return Labels(rows, (), bool(joint) or task == "multilabel", (columns.label,))
-    both = _from_indicators(table, tuple(beside), "multilabel" if joint else task)
-    _compare(table, columns, rows, both)
-    return replace(both, columns=(columns.label, *both.columns))
+        return Labels(rows, (), bool(joiner) or task == "multilabel", (columns.label,))
+    flagged_labels = _from_indicators(table, tuple(beside), "multilabel" if joiner else task)
+    _refuse_contradiction(table, columns, rows, flagged_labels)
+    return replace(flagged_labels, columns=(columns.label, *flagged_labels.columns))
 
 
 def _from_indicators(table: Table, indicators: tuple[str, ...], task: str) -> Labels:
@@ -59,30 +59,30 @@ def _from_indicators(table: Table, indicators: tuple[str, ...], task: str) -> La
     return Labels(rows, classes, not one_hot, indicators)
 
 
-def _compare(table: Table, columns: Columns, rows: list[tuple[str, ...]], both: Labels) -> None:
-    for name, joined, flagged in zip(table.cells(columns.path), rows, both.rows, strict=True):
+def _refuse_contradiction(table: Table, columns: Columns, rows: list[tuple[str, ...]], flagged_labels: Labels) -> None:
+    for name, joined, flagged in zip(table.cells(columns.path), rows, flagged_labels.rows, strict=True):
         if set(joined) != set(flagged):
             raise InputError(
                 f"{table.name} contradicts itself at {name!r}: column {columns.label!r} says {'|'.join(joined) or 'nothing'}, the columns "
-                f"of 0 and 1 say {'|'.join(flagged) or 'nothing'}: mend the row, or choose by ingest.label_column or ingest.label_columns"
+                f"of 0 and 1 say {'|'.join(flagged) or 'nothing'}: correct the row, or set ingest.label_column or ingest.label_columns"
             )
 
 
-def _joint(cells: list[str], separator: str) -> str:
-    """What joins labels in these cells; a comma or semicolon counts if taking cells apart leaves no more labels than there were."""
-    for joint in (JOINT, separator):
-        if any(joint in cell for cell in cells):
-            return joint
+def _find_separator(cells: list[str], separator: str) -> str:
+    """What joins labels in these cells; a comma or semicolon only if splitting leaves no more labels than there were cells."""
+    for joiner in (LIST_SEPARATOR, separator):
+        if any(joiner in cell for cell in cells):
+            return joiner
     distinct = set(cells) - {""}
-    for joint in (";", ","):
-        labels = {label for cell in distinct for label in _split(cell, joint)}
-        if any(joint in cell for cell in distinct) and len(labels) <= len(distinct):
-            return joint
+    for joiner in (";", ","):
+        labels = {label for cell in distinct for label in _split(cell, joiner)}
+        if any(joiner in cell for cell in distinct) and len(labels) <= len(distinct):
+            return joiner
     return ""
 
 
-def _split(cell: str, joint: str) -> tuple[str, ...]:
-    parts = [part.strip() for part in cell.split(joint)] if joint else [cell]
+def _split(cell: str, joiner: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in cell.split(joiner)] if joiner else [cell]
     return tuple(dict.fromkeys(part for part in parts if part))
 
 

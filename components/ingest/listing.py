@@ -1,4 +1,4 @@
-"""What a source says about its files: which are images, what they show, and where they belong."""
+"""The listing of a source: its files with their labels, groups and splits."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class Listed:
 
     Attributes:
         path: Its path in the source.
-        labels: What it shows; one label in a single-label set.
-        group: What must stay together (patient, product), or none.
-        given_split: `train`, `validation` or `test` where the source says so.
+        labels: Its labels; exactly one in a single-label task.
+        group: What must stay in one split (patient, product), or none.
+        given_split: `train`, `validation` or `test` if the source gives one.
     """
 
     path: str
@@ -56,19 +56,19 @@ class Listing:
 
 
 def has_image_suffix(path: str) -> bool:
-    """Tells whether a file calls itself an image."""
+    """Whether a file's suffix is that of an image."""
     dot = path.rpartition("/")[2].rpartition(".")
     return f".{dot[2].lower()}" in IMAGE_SUFFIXES and bool(dot[1])
 
 
-def in_order(labels: set[str]) -> tuple[str, ...]:
-    """Labels in alphabetical order, or by number where all are whole numbers (so that 10 follows 9)."""
+def sort_labels(labels: set[str]) -> tuple[str, ...]:
+    """Labels in alphabetical order, or in numerical order if all are whole numbers (10 follows 9)."""
     if all(label.isascii() and label.isdigit() for label in labels):
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     return tuple(sorted(labels))
 
 
-def some(names: list[str], limit: int = 3) -> str:
+def first_few(names: list[str], limit: int = 3) -> str:
     """The first few of many names, for a message."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:limit]) + more

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, a zip or a tar, each read in place, none trusted.
+"""The data sources: a folder here, a zip or a tar in `archives`; all are read without unpacking, and none is trusted.
 
 A source lists its files by path (relative, `/` between the parts) and reads them one after the other. Names that lead
 out of an archive, links and devices in it, and members above the size limit are refused with the member named, before
@@ -40,8 +40,8 @@ class Source(Protocol):
 
     Attributes:
         name: The source, as the user gave it.
-        sizes: Bytes by path, in the order of the paths; hidden files and what systems leave behind are not in it.
-        num_junk: How many of those there are.
+        sizes: Bytes by path, sorted by path, without junk (see `is_junk`).
+        num_junk: Number of junk files.
     """
 
     name: str
@@ -58,18 +58,18 @@ class Source(Protocol):
 
 
 def is_junk(path: str) -> bool:
-    """Tells hidden files, caches and what macOS and Windows leave behind."""
+    """Whether a path is a hidden file, a cache, or one of the files that macOS and Windows add to folders."""
     return any(part.startswith(".") or part.lower() in JUNK for part in path.split("/"))
 
 
-def text(name: str) -> str:
-    """A file's name as text that can be stored: bytes that are no UTF-8 are spelled out."""
+def printable(name: str) -> str:
+    """A file's name as text that can be stored: bytes that are not UTF-8 are written as escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass
 class FolderSource:
-    """A folder; links are followed, and a link that leads nowhere is a file of no bytes."""
+    """A folder; links are followed, and a broken link is a file of no bytes."""
 
     name: str
     root: Path
@@ -88,12 +88,12 @@ class FolderSource:
     def _scan(self, folder: str, prefix: str, above: tuple[str, ...]) -> None:
         with os.scandir(folder) as entries:
             for entry in entries:
-                path = prefix + text(entry.name)
+                path = prefix + printable(entry.name)
                 if is_junk(path):
                     self.num_junk += 1
                 elif entry.is_dir():
                     real = os.path.realpath(entry.path) if entry.is_symlink() else f"{above[-1]}/{entry.name}"
-                    if real not in above:  # a link to a folder above it would be followed for ever
+                    if real not in above:  # a link to a folder above it would be followed endlessly
                         self._scan(entry.path, path + "/", (*above, real))
                 else:
                     self._add(entry, path)
@@ -109,7 +109,7 @@ class FolderSource:
         if stat.S_ISREG(status.st_mode):
             self.sizes[path], self._places[path] = status.st_size, entry.path
         else:
-            self.num_junk += 1  # a pipe or a device: opening it could wait for ever
+            self.num_junk += 1  # a pipe or a device: opening it could block
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         return ordered(self._read, paths, ahead=16)
@@ -123,7 +123,7 @@ class FolderSource:
                     return File(path, file.read(HEAD_BYTES), whole=False)
                 return File(path, file.read(self.max_bytes))
         except OSError as error:
-            raise InputError(f"{path} in {self.name} can't be read ({error.strerror}): mend it, or take it out") from None
+            raise InputError(f"{path} in {self.name} can't be read ({error.strerror}): repair it, or take it out") from None
 
     def read_table(self, path: str) -> bytes:
         file = self._read(path)

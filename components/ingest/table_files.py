@@ -4,16 +4,16 @@ from pathlib import PurePosixPath
 
 from components.ingest.columns import SPLIT_NAMES, Columns
 from components.ingest.config import TableConfig
-from components.ingest.file_names import Names
+from components.ingest.file_names import FileNames
 from components.ingest.labels import Labels, read_labels
-from components.ingest.listing import Listed, Listing, some
+from components.ingest.listing import Listed, Listing, first_few
 from components.ingest.sources import SPLIT_FOLDERS, Source
 from components.ingest.tables import Table
 from components.ingest.user_columns import read_user_columns
 from darkroom.system.errors import InputError
 
 
-def from_table(source: Source, table: Table, columns: Columns, names: Names, config: TableConfig, task: str) -> Listing:
+def list_table(source: Source, table: Table, columns: Columns, names: FileNames, config: TableConfig, task: str) -> Listing:
     """Lists the files that a table names.
 
     Args:
@@ -29,7 +29,7 @@ def from_table(source: Source, table: Table, columns: Columns, names: Names, con
     """
     labels = read_labels(table, columns, config.separator, task)
     cells = table.cells(columns.path)
-    paths = [names.one(cell, table.name) if cell else None for cell in cells]
+    paths = [names.resolve(cell, table.name) if cell else None for cell in cells]
     missing = [cell or "(empty cell)" for cell, path in zip(cells, paths, strict=True) if path is None]
     if not cells or (missing and (config.missing_files == "fail" or len(missing) == len(cells))):
         _refuse_missing(source, table, missing)
@@ -39,9 +39,9 @@ def from_table(source: Source, table: Table, columns: Columns, names: Names, con
     user_columns = read_user_columns(table, {columns.path, columns.group, columns.split, *labels.columns, *columns.twins}, rows, repeated)
     notes = [f"labels from {table.name}, column {columns.path!r} names the files"]
     if unlabelled:
-        notes.append(f"{len(unlabelled)} file(s) without a label are left out: {some(unlabelled)}")
+        notes.append(f"{len(unlabelled)} file(s) without a label are left out: {first_few(unlabelled)}")
     if missing:
-        notes.append(f"{len(missing)} file(s) that do not exist are left out: {some(missing)}")
+        notes.append(f"{len(missing)} file(s) that do not exist are left out: {first_few(missing)}")
     return Listing(
         [file for row in rows if (file := listed[row])],
         classes=labels.classes,
@@ -59,8 +59,8 @@ def _refuse_missing(source: Source, table: Table, missing: list[str]) -> None:
     if not len(table):
         raise InputError(f"{table.name} in {source.name} has no rows: add a row for each image")
     raise InputError(
-        f"{table.name} names {len(missing)} file(s) that are not in {source.name}: {some(missing)}: put them there, take their rows out, "
-        "or set ingest.missing_files to drop"
+        f"{table.name} names {len(missing)} file(s) that are not in {source.name}: {first_few(missing)}: put them there, take their "
+        "rows out, or set ingest.missing_files to drop"
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from darkroom.system.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-JOINT = "\x1f"  # joins the items of a Parquet list: no label has it
+LIST_SEPARATOR = "\x1f"  # joins the items of a Parquet list; a character that no label contains
 MAX_VALUES, MAX_BYTES = 50_000_000, 2 * 2**30  # of an unpacked Parquet file: a kilobyte of one may hold billions
 BATCH_ROWS = 10_000  # of a CSV that are in memory as Python texts at a time
 
@@ -99,7 +99,7 @@ def _checked(name: str, header: list[str], rows: Iterator[list[str]]) -> Iterato
     """The rows, each as long as the header; empty cells beyond it are cut off."""
     for number, row in enumerate(rows, start=2):
         if len(row) < len(header) or any(row[len(header) :]):
-            raise InputError(f"{name} has {len(row)} cells in row {number} and {len(header)} in its header: mend the row")
+            raise InputError(f"{name} has {len(row)} cells in row {number} and {len(header)} in its header: correct the row")
         yield row[: len(header)]
 
 
@@ -121,7 +121,7 @@ def _parquet(name: str, data: bytes) -> pa.Table:
 
 
 def _unpacked(name: str, data: bytes) -> pa.Table:
-    """Reads a Parquet file whose content fits in memory; a text that comes often is kept once, so a small file stays small.
+    """Reads a Parquet file whose content fits in memory; repeated texts are kept once, so that a small file stays small.
 
     Raises:
         InputError: It unpacks to more values or bytes than any table of labels has.
@@ -151,7 +151,7 @@ def _text(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, list):
-        value = JOINT.join(str(item) for item in value)
+        value = LIST_SEPARATOR.join(str(item) for item in value)
     elif isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     elif isinstance(value, float) and value.is_integer():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ingest.listing import some
+from components.ingest.listing import first_few
 from components.ingest.tables import Table
 from darkroom.manifest import is_reserved
 
@@ -74,13 +74,13 @@ def read_user_columns(table: Table, used: Collection[str], rows: list[int], repe
 def _notes(table: str, columns: dict[str, pa.ChunkedArray], renamed: list[str], left_out: list[str], differing: list[str]) -> Iterator[str]:
     if columns:
         kept = [f"{name!r} ({values.type})" for name, values in columns.items()]
-        yield f"{len(columns)} further column(s) of {table} are kept: {some(kept, 12)}"
+        yield f"{len(columns)} further column(s) of {table} are kept: {first_few(kept, 12)}"
     if renamed:
-        yield f"{len(renamed)} of them have a name that the manifest needs for its own, and are kept under another: {some(renamed)}"
+        yield f"{len(renamed)} of them have a name that the manifest needs for its own, and are kept under another: {first_few(renamed)}"
     if differing:
-        yield f"files that {table} names in several rows have different values there, the first is kept: {some(differing)}"
+        yield f"files that {table} names in several rows have different values there, the first is kept: {first_few(differing)}"
     if left_out:
-        yield f"{len(left_out)} column(s) of {table} are left out: {some(left_out)}; only numbers, booleans, dates and texts are kept"
+        yield f"{len(left_out)} column(s) of {table} are left out: {first_few(left_out)}; only numbers, booleans, dates and texts are kept"
 
 
 def _differs(values: pa.ChunkedArray, repeated: list[tuple[int, int]]) -> bool:
