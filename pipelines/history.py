@@ -12,17 +12,16 @@ import yaml
 
 from darkroom.outcome import Variant
 from darkroom.registry.fetch import EVALUATION_KEPT
-from darkroom.registry.registry import aliases, versions
+from darkroom.registry.lookup import PIPELINE_RUN, matching_run
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
-from darkroom.tracking.client import client, pages
+from darkroom.tracking.client import client
 from darkroom.tracking.log import as_measure
 from darkroom.tracking.runs import SETTINGS
+from darkroom.tracking.search import DELETED, experiment_names, newest_run, search_runs, tag_is
 from darkroom.tracking.tags import DATA_VERSION, MODEL_NAME, MODEL_VERSION, PARENT, STEP, VARIANT
 
-_ACTIVE_ONLY, _DELETED_ONLY = 1, 2  # as MLflow numbers its views
 _SLACK = timedelta(minutes=5)  # so far clocks of different machines may differ
-_IS_PARENT = f"tags.`{DATA_VERSION}` LIKE '%'"
 
 
 @dataclass(frozen=True)
@@ -79,22 +78,21 @@ def runs(experiment: str = "", data_version: str = "") -> list[Record]:
     Raises:
         InputError: There is no such experiment.
     """
-    names = {found.experiment_id: str(found.name) for found in pages(client().search_experiments)}
+    names = experiment_names()
     if experiment and experiment not in names.values():
         known = ", ".join(sorted(names.values()))
         raise InputError(f"there is no experiment {experiment!r}: there are {known}")
     wanted = [identity for identity, name in names.items() if experiment in ("", name)]
-    query = f"tags.`{DATA_VERSION}` = '{data_version}'" if data_version else _IS_PARENT
-    found = [_record(run, names[run.info.experiment_id]) for run in _search(wanted, query)]
+    condition = tag_is(DATA_VERSION, data_version) if data_version else PIPELINE_RUN
+    found = [_record(run, names[run.info.experiment_id]) for run in search_runs(condition, wanted)]
     return sorted(found, key=lambda record: record.started, reverse=True)
 
 
 def newest(experiment: str) -> Record | None:
     """The newest run of an experiment, or nothing where there is none."""
-    store = client()
-    made = store.get_experiment_by_name(experiment)
-    found = store.search_runs([made.experiment_id], _IS_PARENT, max_results=1, order_by=["attributes.start_time DESC"]) if made else []
-    return _record(found[0], experiment) if found else None
+    made = client().get_experiment_by_name(experiment)
+    found = newest_run(PIPELINE_RUN, [made.experiment_id]) if made else None
+    return _record(found, experiment) if found else None
 
 
 def ahead(now: datetime) -> Record | None:
@@ -103,11 +101,8 @@ def ahead(now: datetime) -> Record | None:
     Args:
         now: The time, in UTC.
     """
-    store = client()
-    names = {found.experiment_id: str(found.name) for found in pages(store.search_experiments)}
-    found = store.search_runs(list(names), _IS_PARENT, max_results=1, order_by=["attributes.start_time DESC"])
-    records = [_record(run, names[run.info.experiment_id]) for run in found]
-    return next((record for record in records if record.started > now + _SLACK), None)
+    last = newest_run(PIPELINE_RUN)
+    return get(last.info.run_id) if last and _time(last.info.start_time) > now + _SLACK else None
 
 
 def get(run_id: str) -> Record:
@@ -118,8 +113,7 @@ def get(run_id: str) -> Record:
 
 def deleted_runs() -> list[str]:
     """Ids of the runs that were deleted in MLflow and can still be restored there."""
-    experiments = [found.experiment_id for found in pages(client().search_experiments)]
-    return [str(run.info.run_id) for run in _search(experiments, _IS_PARENT, _DELETED_ONLY)]
+    return [str(run.info.run_id) for run in search_runs(PIPELINE_RUN, view=DELETED)]
 
 
 def find(name: str) -> Record:
@@ -132,14 +126,8 @@ def find(name: str) -> Record:
         InputError: No run, or more than one, is meant.
     """
     known = runs()
-    if not known:
-        raise InputError("there is no run yet: start one with `darkroom run`")
-    wanted = _run_of_model(name) if "@" in name or "/" in name else name
-    found = known[:1] if name == "last" else [run for run in known if wanted and run.run_id.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    newest = ", ".join(run.run_id[:8] for run in known[:5])
-    raise InputError(f"{name!r} means {len(found)} runs: name one by its id, or `last`, or NAME@champion; the newest are {newest}")
+    run_id = matching_run(name, [run.run_id for run in known])
+    return next(run for run in known if run.run_id == run_id)
 
 
 def settings(record: Record) -> dict[str, dict[str, Any]]:
@@ -157,7 +145,7 @@ def settings(record: Record) -> dict[str, dict[str, Any]]:
 
 def attempts(record: Record) -> list[Record]:
     """The children of a run, one each time that a step was begun, oldest first."""
-    found = _search([_experiment_id(record)], f"tags.`{PARENT}` = '{record.run_id}'")
+    found = search_runs(tag_is(PARENT, record.run_id), [_experiment_id(record)])
     return sorted((_record(run, record.experiment) for run in found), key=lambda child: child.started)
 
 
@@ -187,23 +175,8 @@ def kept(record: Record, artifact: str, into: Path) -> Path | None:
     return Path(store.download_artifacts(record.run_id, artifact, str(into)))
 
 
-def _run_of_model(name: str) -> str:
-    model, at, alias = name.partition("@")
-    if not at:
-        model, _, alias = name.rpartition("/")
-    if not model:
-        return ""
-    number = aliases(model).get(alias) if at else int(alias) if alias.isdecimal() else None
-    return next((version.run_id for version in versions(model) if version.number == number), "")
-
-
 def _experiment_id(record: Record) -> str:
     return str(client().get_run(record.run_id).info.experiment_id)
-
-
-def _search(experiments: list[str], query: str, view: int = _ACTIVE_ONLY) -> list[Any]:
-    store = client()
-    return pages(lambda page_token: store.search_runs(experiments, query, view, max_results=1000, page_token=page_token))
 
 
 def _record(run: Any, experiment: str) -> Record:

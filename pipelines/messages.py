@@ -7,7 +7,7 @@ from typing import Any
 from darkroom.registry.registry import CHAMPION
 from darkroom.runtime.notify import Kind, Message, notify
 from darkroom.system.secrets import redact
-from darkroom.tracking.client import run_page, version_page
+from darkroom.tracking.pages import run_page, version_page
 from pipelines.view import Listener
 
 

@@ -13,17 +13,20 @@ from typing import Any
 
 from darkroom.model import CARD
 from darkroom.outcome import read_outcome
-from darkroom.registry.registry import Version, aliases, champion, get_version, versions
+from darkroom.registry.lookup import matching_runs
+from darkroom.registry.registry import Version, aliases, champion, get_version, model_names, named_version, versions
 from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.tracking.client import client, pages, use_store
+from darkroom.tracking.client import client, use_store
+from darkroom.tracking.search import all_pages, experiment_names, search_runs, tag_is
 from darkroom.tracking.tags import DATA_VERSION, ERROR, ERROR_KIND, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
 ISSUES_KEPT = "issues.parquet"
 RUNS = "runs:/"  # how MLflow addresses what a run keeps
+_NUM_LISTED = 20  # models in a message
 _PLAIN = re.compile(r"[\w-][\w.-]*")  # a part of a path that leads nowhere else
 _BUNDLE = "artifacts/bundle"  # where `darkroom.registry.package` puts the model's folder
 
@@ -105,21 +108,21 @@ def fetch_outcome(kubeflow_run: str, root: Path) -> dict[str, Any]:
         The outcome (see `darkroom.outcome`) with `experiment` and `report`, or nothing where MLflow knows no such run.
     """
     store = client()
-    experiments = {entry.experiment_id: entry.name for entry in store.search_experiments(max_results=1000)}
-    for run in store.search_runs(list(experiments), f"tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}'"):
+    names = experiment_names()
+    for run in search_runs(tag_is(KUBEFLOW_TAG, kubeflow_run), names):
         if {OUTCOME_KEPT, REPORT_KEPT} <= {entry.path for entry in store.list_artifacts(run.info.run_id)}:
             folder = root / run.info.run_id
             folder.mkdir(parents=True, exist_ok=True)
             report = Path(store.download_artifacts(run.info.run_id, REPORT_KEPT, str(folder)))
             outcome = read_outcome(Path(store.download_artifacts(run.info.run_id, OUTCOME_KEPT, str(folder))))
-            return {**outcome, "experiment": experiments[run.info.experiment_id], "report": str(report)}
+            return {**outcome, "experiment": names[run.info.experiment_id], "report": str(report)}
     return {}
 
 
 def aliased_versions() -> list[Version]:
     """The versions of all models that have an alias."""
     found = []
-    for model in pages(client().search_registered_models):
+    for model in all_pages(client().search_registered_models):
         numbers = {int(number) for number in model.aliases.values()}
         found += [version for version in versions(model.name) if version.number in numbers]
     return found
@@ -130,7 +133,7 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
 
     Args:
         reference: A bundle's folder, `name@alias`, `name/version` (both also after `models:/`), `name` for its champion,
-            or the id of a run that ended with a version.
+            or a run that ended with a version: its id, the beginning of one, or `last`.
         cache: Folder in which fetched bundles are kept, named by their content.
 
     Returns:
@@ -172,11 +175,8 @@ class StepError:
 
 def fetch_error(kubeflow_run: str) -> StepError | None:
     """How a run on Kubeflow failed, as the step itself told MLflow; nothing where it could not."""
-    store = client()
-    experiments = [entry.experiment_id for entry in store.search_experiments(max_results=1000)]
-    for parent in store.search_runs(experiments, f"tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}'"):
-        query = f"tags.`{PARENT}` = '{parent.info.run_id}' AND attributes.status = 'FAILED'"
-        for child in store.search_runs(experiments, query, order_by=["attributes.start_time DESC"]):
+    for parent in search_runs(tag_is(KUBEFLOW_TAG, kubeflow_run)):
+        for child in search_runs(f"{tag_is(PARENT, parent.info.run_id)} AND attributes.status = 'FAILED'"):
             if child.data.tags.get(ERROR):
                 return StepError(child.data.tags.get(STEP, ""), child.data.tags.get(ERROR_KIND, "internal"), child.data.tags[ERROR])
     return None
@@ -203,16 +203,12 @@ def download_bundle(version: Version, into: Path) -> Path:
 def _resolve(reference: str) -> Version | None:
     if not reference:
         return None
-    name, at, alias = reference.partition("@")
-    number: Any = aliases(name).get(alias) if at else None
-    if not at:
-        name, slash, text = reference.rpartition("/")
-        number = int(text) if slash and text.isdecimal() else None
-    if name and number is not None:
-        return next((version for version in versions(safe_name(name)) if version.number == number), None)
-    if at or "/" in reference:
-        return None
-    return champion(reference) or _version_of_run(reference)
+    if "@" in reference or "/" in reference:
+        return named_version(reference)
+    if best := champion(reference):
+        return best
+    runs = matching_runs(reference)
+    return _version_of_run(runs[0] if len(runs) == 1 else reference)
 
 
 def _version_of_run(run_id: str) -> Version | None:
@@ -228,12 +224,13 @@ def _version_of_run(run_id: str) -> Version | None:
 
 
 def _known() -> str:
-    models = [model.name for model in client().search_registered_models(max_results=20)]
+    models = model_names()
     if not models:
         return "the registry has none yet; name a model's folder, or train one with `darkroom run`"
-    latest = {name: versions(name)[0].number for name in models if versions(name)}
+    latest = {name: versions(name)[0].number for name in models[:_NUM_LISTED] if versions(name)}
     listed = ", ".join(f"{name} (versions up to {number}{_alias_list(name)})" for name, number in latest.items())
-    return f"the registry has {listed}; name one as name@champion or name/1, or give a run's id or a model's folder"
+    more = f" and {len(models) - _NUM_LISTED} more" if len(models) > _NUM_LISTED else ""
+    return f"the registry has {listed}{more}; name one as name@champion or name/1, or give a run's id or a model's folder"
 
 
 def _alias_list(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.client import client
+from darkroom.tracking.search import all_pages
 from darkroom.tracking.tags import DECISION, REASON, SHA256
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -56,19 +57,23 @@ def check_name(name: str) -> None:
 
 def model_names() -> list[str]:
     """The names of all registered models, in their order."""
-    store, found, token = client(), [], None
-    while True:
-        page = store.search_registered_models(max_results=1000, page_token=token)
-        found += [model.name for model in page]
-        token = page.token
-        if not token:
-            return sorted(found)
+    return sorted(model.name for model in all_pages(client().search_registered_models, max_results=1000))
 
 
 def versions(name: str) -> list[Version]:
     """All versions of a model, newest first; none where there is no such model."""
     check_name(name)
-    return _search(f"name = '{name}'")
+    found = all_pages(client().search_model_versions, f"name = '{name}'", max_results=1000)
+    return sorted(map(_version, found), key=lambda version: -version.number)
+
+
+def named_version(reference: str) -> Version | None:
+    """The version that `NAME@ALIAS` or `NAME/NUMBER` means, or nothing where there is none."""
+    name, at, label = reference.partition("@") if "@" in reference else reference.rpartition("/")
+    if not name or name != safe_name(name):
+        return None
+    number = aliases(name).get(label) if at == "@" else int(label) if label.isdecimal() else None
+    return next((version for version in versions(name) if version.number == number), None)
 
 
 def find_version(name: str, sha256: str) -> Version | None:
@@ -156,16 +161,6 @@ def set_alias(version: Version, alias: str) -> None:
     store.set_registered_model_alias(version.name, alias, str(version.number))
     if alias == CHAMPION and other.get(CHALLENGER) == version.number:
         store.delete_registered_model_alias(version.name, CHALLENGER)
-
-
-def _search(query: str) -> list[Version]:
-    store, found, token = client(), [], None
-    while True:
-        page = store.search_model_versions(query, max_results=1000, page_token=token)
-        found += [_version(entry) for entry in page]
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda version: -version.number)
 
 
 def _version(entry: Any) -> Version:

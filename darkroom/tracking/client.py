@@ -4,25 +4,32 @@ MLflow takes seconds to import, so it is imported where it is needed, and only i
 """
 
 import fcntl
+import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from darkroom.system.errors import AccessError, InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
 from darkroom.system.web import retrying, root_cause
-from darkroom.tracking.table_view import table_page, table_view
-from darkroom.tracking.tags import EXPERIMENT_KIND, TABLE_VIEW
+from darkroom.tracking.tags import DECISION, EXPERIMENT_KIND, MODEL_VERSION, TABLE_VIEW
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_COLUMNS = (  # of an experiment's table of runs: MLflow itself shows no measure there until someone chooses it
+    "metrics.`accuracy`",
+    "metrics.`f1_macro`",
+    "metrics.`pruned/f1_macro`",
+    "metrics.`latency_ratio`",
+    f"tags.`{DECISION}`",
+    f"tags.`{MODEL_VERSION}`",
+)
 _NUM_RETRIES, _BACKOFF_S = 2, 1.0  # of a server that does not answer
 
 
@@ -90,23 +97,6 @@ def artifact_location() -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri() if uri.startswith("sqlite:///") else None
 
 
-def run_page(run_id: str) -> str:
-    """The address of a run's page on the server, without credentials; empty where the store is no server."""
-    pages_at = _pages_at()
-    return f"{pages_at}/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}" if pages_at else ""
-
-
-def version_page(name: str, number: int) -> str:
-    """The address of a registered version's page on the server, without credentials; empty where the store is no server."""
-    pages_at = _pages_at()
-    return f"{pages_at}/models/{quote(name, safe='')}/versions/{number}" if pages_at else ""
-
-
-def _pages_at() -> str:
-    uri = tracking_uri()
-    return f"{shown(uri).rstrip('/')}/#" if uri.startswith(("http://", "https://")) else ""
-
-
 def experiment_id(name: str) -> str:
     """The id of an experiment, which is made where it is missing, also when others make it at the same time.
 
@@ -119,7 +109,7 @@ def experiment_id(name: str) -> str:
     experiment = store.get_experiment_by_name(name)
     if experiment is None:
         try:
-            tags = {EXPERIMENT_KIND: "custom_model_development", TABLE_VIEW: table_view()}
+            tags = {EXPERIMENT_KIND: "custom_model_development", TABLE_VIEW: json.dumps({"selectedColumns": _COLUMNS})}
             return str(store.create_experiment(name, artifact_location(), tags=tags))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -128,24 +118,6 @@ def experiment_id(name: str) -> str:
     if experiment.lifecycle_stage == "deleted":
         raise InputError(f"the MLflow experiment {name!r} was deleted: restore it, or choose another name")
     return str(experiment.experiment_id)
-
-
-def newest_table(server: str) -> str:
-    """The address of the table of runs of the experiment that was made last, on MLflow's pages at `server`; or of the pages."""
-    for experiment in client().search_experiments(order_by=["creation_time DESC"], max_results=10):
-        if TABLE_VIEW in experiment.tags:
-            return table_page(server, experiment.experiment_id)
-    return server
-
-
-def pages(search: Any) -> list[Any]:
-    """All that a search finds, page by page; the search takes `page_token`."""
-    page = search(page_token=None)
-    found = list(page)
-    while page.token:
-        page = search(page_token=page.token)
-        found += page
-    return found
 
 
 def shown(uri: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.system.processes import source_tags
-from darkroom.tracking.client import client, experiment_id, pages
+from darkroom.tracking.client import client, experiment_id
+from darkroom.tracking.search import search_runs, tag_is
 from darkroom.tracking.tags import DATA_VERSION, KNOWN_PARENT, KUBEFLOW_RUN, KUBEFLOW_TAG, PARENT, PIPELINE, SOURCE_TYPE
 
 DEFAULT_EXPERIMENT = "darkroom"
@@ -103,8 +104,7 @@ def _experiment() -> str:
 
 
 def _runs(experiment: str, pipeline: str) -> list[Any]:
-    query, store = f"tags.`{PIPELINE}` = '{pipeline}'", client()
-    return pages(lambda page_token: store.search_runs([experiment], query, max_results=1000, page_token=page_token))
+    return search_runs(tag_is(PIPELINE, pipeline), [experiment])
 
 
 def _parents(runs: list[Any]) -> list[Any]:

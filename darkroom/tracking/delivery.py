@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.secrets import redact
-from darkroom.tracking.client import client, pages, tracking_uri
+from darkroom.tracking.client import client, tracking_uri
 from darkroom.tracking.log import log_curves, log_files, log_texts, set_run_tags
+from darkroom.tracking.search import running, search_runs, tag_is
 from darkroom.tracking.tags import PARENT, STEP_KEY
 
 Entry = Mapping[str, Any]
@@ -87,12 +88,6 @@ def reason_of(error: BaseException) -> str:
     return f"{status_of(error)}: {text[:200]}" if status_of(error) else f"{type(error).__name__}: {text[:200]}"
 
 
-def running(experiments: list[str], condition: str) -> list[Any]:
-    """All runs of some experiments that are said to be running, and meet a condition in MLflow's words."""
-    query, store = f"attributes.status = 'RUNNING' AND {condition}", client()
-    return pages(lambda page_token: store.search_runs(experiments, query, max_results=1000, page_token=page_token))
-
-
 def finish(run_id: str, status: str, tags: Mapping[str, str], time_ms: int) -> None:
     """Ends a pipeline's run, and what of its steps is still said to be running.
 
@@ -105,7 +100,7 @@ def finish(run_id: str, status: str, tags: Mapping[str, str], time_ms: int) -> N
     store = client()
     if tags:
         set_run_tags(run_id, tags)
-    for child in running([store.get_run(run_id).info.experiment_id], f"tags.`{PARENT}` = '{run_id}'"):
+    for child in running(tag_is(PARENT, run_id), [store.get_run(run_id).info.experiment_id]):
         if _is_double(child):
             store.delete_run(child.info.run_id)
         else:
@@ -161,7 +156,7 @@ def _find(entry: Entry) -> str:
 
 
 def _with_key(experiment: str, key: str) -> list[Any]:
-    found = list(client().search_runs([experiment], f"tags.`{STEP_KEY}` = '{key}'"))
+    found = search_runs(tag_is(STEP_KEY, key), [experiment])
     return sorted(found, key=lambda run: (-len(run.data.metrics) - len(run.data.params), run.info.status == "RUNNING", run.info.run_id))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from darkroom.system.processes import is_dead, owner_tags
 from darkroom.tracking.client import client
+from darkroom.tracking.search import has_tag, running, search_runs, tag_is
 from darkroom.tracking.tags import ASKS, HOLDS, HOST, KUBEFLOW_TAG, LEASE, PID, WORK_KEY
 
 ASKING_S = 600.0  # longer than this nobody takes to ask
@@ -65,11 +66,10 @@ class TakenError(Exception):
 
 def claims(experiment: str, key: str) -> list[Claim]:
     """All runs of an experiment with a key, the first one first."""
-    store = client()
-    found = store.get_experiment_by_name(experiment)
+    found = client().get_experiment_by_name(experiment)
     if found is None:
         return []
-    runs = store.search_runs([found.experiment_id], f"tags.`{WORK_KEY}` = '{key}'", max_results=1000)
+    runs = search_runs(tag_is(WORK_KEY, key), [found.experiment_id])
     known = [Claim(run.info.run_id, run.info.status, run.info.start_time / 1000, dict(run.data.tags)) for run in runs]
     return sorted(known, key=lambda claim: claim.order)
 
@@ -121,6 +121,5 @@ def end_claims(experiment: str, kubeflow_run: str, status: str) -> None:
     found = store.get_experiment_by_name(experiment)
     if found is None:
         return
-    condition = f"attributes.status = 'RUNNING' AND tags.`{KUBEFLOW_TAG}` = '{kubeflow_run}' AND tags.`{LEASE}` LIKE '%'"
-    for run in store.search_runs([found.experiment_id], condition):
+    for run in running(f"{tag_is(KUBEFLOW_TAG, kubeflow_run)} AND {has_tag(LEASE)}", [found.experiment_id]):
         store.set_terminated(run.info.run_id, status)

@@ -15,12 +15,13 @@ from typing import Literal
 from darkroom.system.processes import is_dead, owner_tags, source_tags
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox
-from darkroom.tracking.client import client, experiment_id, pages, reaching
+from darkroom.tracking.client import client, experiment_id, reaching
 from darkroom.tracking.client import tracking_uri as tracking_uri
 from darkroom.tracking.client import use_store as use_store
 from darkroom.tracking.context import find_place, pipeline_parent
-from darkroom.tracking.delivery import finish, now_ms, running
+from darkroom.tracking.delivery import finish, now_ms
 from darkroom.tracking.log import Params, log_params, log_values, set_run_tags
+from darkroom.tracking.search import has_tag, running, tag_is
 from darkroom.tracking.tags import DATA_CONTEXT, DATA_VERSION, ERROR, PARENT, PID, RESUMED, START_KEY, STEP
 from darkroom.versions.code import code_tags
 from darkroom.versions.environment import environment_tags
@@ -57,7 +58,7 @@ def start_run(
     store, place, key = client(), experiment_id(experiment), uuid.uuid4().hex
     made = store.create_run(place, run_name=run_name, tags={**source_tags(), **owner_tags(), **tags, START_KEY: key})
     run_id = str(made.info.run_id)
-    for twin in running([place], f"tags.`{START_KEY}` = '{key}'"):
+    for twin in running(tag_is(START_KEY, key), [place]):
         if twin.info.run_id != run_id:  # an answer was lost, and MLflow asked again
             store.delete_run(twin.info.run_id)
     describe_run(run_id, params, data_source, data_version)
@@ -112,11 +113,10 @@ def end_dead_runs() -> list[str]:
         The ids of the parent runs that were set to killed.
     """
     store = client()
-    experiments = [experiment.experiment_id for experiment in pages(store.search_experiments)]
-    dead = [run.info.run_id for run in running(experiments, f"tags.`{PID}` LIKE '%'") if is_dead(run.data.tags)]
+    dead = [run.info.run_id for run in running(has_tag(PID)) if is_dead(run.data.tags)]
     for run_id in dead:
         finish(run_id, "KILLED", _error_tag("the process that ran it is gone"), now_ms())
-    for parent in {step.data.tags.get(PARENT, "") for step in running(experiments, f"tags.`{STEP}` LIKE '%'")} - {""}:
+    for parent in {step.data.tags.get(PARENT, "") for step in running(has_tag(STEP))} - {""}:
         info, tags = store.get_run(parent).info, store.get_run(parent).data.tags
         if info.status != "RUNNING" and PID in tags:  # the step was begun when its run had been ended already
             finish(parent, info.status, {}, info.end_time)

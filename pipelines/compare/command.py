@@ -93,7 +93,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
 
     Example: `darkroom ui --port 5001`
     """
-    from darkroom.tracking.client import newest_table, shown, use_store
+    from darkroom.tracking.client import shown, use_store
+    from darkroom.tracking.pages import newest_table
 
     uri = use_store()
     if uri.startswith(("http://", "https://")):

@@ -10,7 +10,7 @@ from darkroom.system.faults import explain
 from darkroom.system.locks import wait_for
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox, runs
-from darkroom.tracking.client import run_page
+from darkroom.tracking.pages import run_page
 from darkroom.tracking.tags import STEP
 from pipelines import history
 from pipelines.history import Record

@@ -82,9 +82,9 @@ def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or 
 
     Example: `darkroom logs last train`
     """
-    from pipelines.run.run import find_run
+    from pipelines.paths import run_folder
 
-    folder = find_run(run) / "logs"
+    folder = run_folder(run) / "logs"
     paths = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
     if step:
         chosen = [path for path in paths if path.stem == step]

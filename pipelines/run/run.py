@@ -132,26 +132,6 @@ def carry_out(
     return outcome
 
 
-def find_run(name: str) -> Path:
-    """The folder of a run on this machine.
-
-    Args:
-        name: A run's id, the beginning of one, or `last`.
-
-    Raises:
-        InputError: No run, or more than one, is meant.
-    """
-    folders = sorted((path for path in ROOT.glob("*/logs")), key=lambda path: path.stat().st_ctime_ns)
-    known = [path.parent for path in folders]
-    if not known:
-        raise InputError(f"there is no run under {ROOT}/: start one with `darkroom run`")
-    found = known[-1:] if name == "last" else [path for path in known if path.name.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    newest = ", ".join(path.name[:8] for path in known[-5:])
-    raise InputError(f"{name!r} means {len(found)} runs under {ROOT}/: name one, or `last`; the newest are {newest}")
-
-
 def assignment(plan: Plan) -> Path | None:
     """The earlier assignment to splits that a plan continues, as a file named by its content, or none.
 

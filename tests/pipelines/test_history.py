@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.runs import finish_run, reopen_run, start_run, tracking_uri
+from darkroom.tracking.search import search_runs
 from darkroom.tracking.step_run import step_run
 from pipelines import history
 
@@ -88,5 +89,5 @@ def test_a_step_that_was_killed_and_then_finished_is_finished_whatever_the_clock
         store.commit()
     record = history.get(run_id)
     assert history.steps(record)["train"].status == "finished"
-    (failed,) = history._search([history._experiment_id(record)], "attributes.status = 'FAILED'")
+    (failed,) = search_runs("attributes.status = 'FAILED'")
     assert history._record(failed, "shapes").seconds is None

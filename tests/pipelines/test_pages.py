@@ -13,7 +13,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from darkroom.tracking.table_view import table_page
+from darkroom.tracking.pages import table_page
 from tests.pipelines.conftest import Project, shapes
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""

@@ -18,8 +18,9 @@ import pytest
 
 from darkroom.system.errors import InputError
 from darkroom.system.processes import is_dead, owner_tags
-from darkroom.tracking.client import newest_table, reaching, server_version, version_page
+from darkroom.tracking.client import reaching, server_version
 from darkroom.tracking.log import log_curves
+from darkroom.tracking.pages import newest_table, version_page
 from darkroom.tracking.runs import client, end_dead_runs, finish_run, open_run, start_run, tracking_uri, use_store
 from darkroom.tracking.step_run import log_cached_step, step_run
 
