@@ -19,9 +19,8 @@ from darkroom.metrics.baseline import constant_answer
 from darkroom.metrics.paired_comparison import compare
 from darkroom.model import read_card
 from darkroom.outcome import Verdict
-from darkroom.registry.champion import move, seal
+from darkroom.registry.champion import alias_lock, move, seal
 from darkroom.registry.fetch import EVALUATION_KEPT, kept
-from darkroom.registry.locking import holding
 from darkroom.registry.package import bundle_sha256, log_bundle
 from darkroom.registry.registry import (
     CHALLENGER,
@@ -55,7 +54,7 @@ def settle(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[V
     while DECISION not in version.tags:
         best = champion(candidate.name)
         verdict = _stored(version.tags) if _number(best) == version.number else _judge(candidate, best, config)
-        with holding(candidate.name):
+        with alias_lock(candidate.name):
             version = get_version(version.name, version.number)  # another run may have settled the same model meanwhile
             if DECISION not in version.tags and _number(champion(candidate.name)) == _number(best):
                 _seal(version, best, verdict)
@@ -67,7 +66,7 @@ def _add(candidate: Candidate, run_id: str) -> Version:
     keep_bundle(run_id, candidate)
     logged = log_bundle(run_id, candidate.bundle, candidate.example(), _measures(candidate))
     ensure_model(candidate.name)
-    with holding(candidate.name):  # two runs that end with the same model at once are one version
+    with alias_lock(candidate.name):  # two runs that end with the same model at once are one version
         known = find_version(candidate.name, bundle_sha256(candidate.bundle))
         return known or register_version(candidate.name, run_id, logged, candidate.tags(), _describe(candidate))
 

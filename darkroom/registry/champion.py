@@ -1,19 +1,28 @@
-"""The champions of a model: every move of the alias, with who, when and why, and the way back.
+"""The champions of a model: every move of the alias, with who, when and why, the way back, and the lock on it.
 
-A move is a tag of the registered model, written before the alias moves and sealed after; only whoever holds the model's
-aliases (see `darkroom.registry.locking`) writes one. A move that a crash kept from happening is overwritten by the next.
+A move is a tag of the registered model, written before the alias moves and sealed after; only the process that has the lock on
+the model's aliases (see `alias_lock`) writes one. A move that a crash kept from happening is overwritten by the next.
 """
 
 import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from darkroom.registry.registry import CHAMPION, Version, aliases, set_alias, versions
-from darkroom.system.processes import user
-from darkroom.tracking.client import client
-from darkroom.tracking.tags import CHAMPION_MOVE
+from darkroom.system.locks import locked
+from darkroom.system.processes import is_dead, owner_tags, user
+from darkroom.tracking.client import client, tracking_uri
+from darkroom.tracking.election import Rank, elect
+from darkroom.tracking.tags import ALIAS_TICKET, CHAMPION_MOVE
 
+PATIENCE_S = 120.0  # the work under the lock takes a few requests; a ticket that stands still for longer is removed
+_POLL_S = 0.2
 How = Literal["gate", "promote", "rollback", "outside"]
 
 
@@ -51,7 +60,7 @@ def moves(name: str) -> list[Move]:
 
 
 def move(version: Version, how: How, why: str) -> None:
-    """Makes a version the champion and records that; the caller holds the model's aliases, and it is not the champion yet."""
+    """Makes a version the champion and records that; the caller has the lock on the aliases, and it is not the champion yet."""
     name, known = version.name, moves(version.name)
     now = aliases(name).get(CHAMPION, 0)
     if now != (known[-1].version if known else 0):
@@ -91,3 +100,70 @@ def _record(name: str, number: int, move: Move) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def alias_lock(name: str) -> Iterator[None]:
+    """Waits until no other process moves the aliases of a registered model, which exists, and keeps them off until the block ends.
+
+    On an SQLite store it is a lock on a file beside the database, on a server it is `ticket_lock`.
+    """
+    uri = tracking_uri()
+    database = Path(uri.removeprefix("sqlite:///"))
+    with locked(database.with_name(f"{database.name}.aliases.lock")) if uri.startswith("sqlite:///") else ticket_lock(name):
+        yield
+
+
+@contextmanager
+def ticket_lock(name: str) -> Iterator[None]:
+    """Takes a ticket that is larger than all others, then waits for those that are smaller; no clock has to be right.
+
+    Args:
+        name: A registered model; its tags are the tickets, each of which only its own process writes.
+
+    Source:
+        Lamport 1974, A new solution of Dijkstra's concurrent programming problem.
+    """
+    store, key = client(), f"{ALIAS_TICKET}{uuid.uuid4().hex[:12]}"
+    try:
+        _write_ticket(name, key, 0)  # 0: about to choose
+        ticket = 1 + max(int(other["ticket"]) for other in _tickets(name).values())
+        _write_ticket(name, key, ticket)
+        ahead = _TicketsAhead(name, (ticket, key))
+        elect(ahead.own, ahead, queue=True, poll_s=_POLL_S)
+        yield
+    finally:
+        store.delete_registered_model_tag(name, key)
+
+
+class _TicketsAhead:
+    """The tickets that go before one; removes those of dead processes."""
+
+    def __init__(self, name: str, own: tuple[int, str]) -> None:
+        self.own = own
+        self._name, self._seen = name, dict[str, tuple[Mapping[str, Any], float]]()
+
+    def __call__(self) -> dict[str, Rank]:
+        tickets = {(int(ticket["ticket"]), key): ticket for key, ticket in _tickets(self._name).items()}
+        ahead = {rank: ticket for rank, ticket in tickets.items() if rank < self.own}
+        dead = [rank for rank, ticket in ahead.items() if self._is_dead(rank[1], ticket)]
+        for _, key in dead:
+            client().delete_registered_model_tag(self._name, key)
+        return {rank[1]: rank for rank in ahead if rank not in dead}
+
+    def _is_dead(self, key: str, ticket: Mapping[str, Any]) -> bool:
+        """Whether the process that wrote a ticket is known to be gone, or has left it as it is for too long."""
+        before, since = self._seen.get(key, ({}, 0.0))
+        if before != ticket:
+            since = time.monotonic()
+            self._seen[key] = (ticket, since)
+        return is_dead(ticket["owner"]) or time.monotonic() - since > PATIENCE_S
+
+
+def _tickets(name: str) -> dict[str, Mapping[str, Any]]:
+    tags = client().get_registered_model(name).tags
+    return {key: json.loads(value) for key, value in tags.items() if key.startswith(ALIAS_TICKET)}
+
+
+def _write_ticket(name: str, key: str, ticket: int) -> None:
+    client().set_registered_model_tag(name, key, json.dumps({"ticket": ticket, "owner": owner_tags()}))

@@ -5,7 +5,6 @@ each file that it finishes is copied to the bucket.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -14,9 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from darkroom.system.errors import InputError
+from filelock import FileLock
 
-LOCK = "lock"
+from darkroom.system.errors import InputError
+from darkroom.system.locks import LOCK, acquire
+
 ADDRESS = r"s3://(?P<bucket>[a-z0-9][-a-z0-9.]{1,61}[a-z0-9])(/(?P<prefix>[^\s?#@:]*))?"
 Save = Callable[[], None]
 
@@ -65,44 +66,24 @@ def hold(folder: Path) -> Iterator[Path]:
     Yields:
         The folder, which now exists.
     """
-    descriptor = _lock(folder)
+    lock = _acquire(folder)
     try:
         yield folder
         _remove(folder)
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _lock(folder: Path) -> int:
+def _acquire(folder: Path) -> FileLock:
     told = False
     while True:
-        descriptor = _open(folder)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not told:
-                print(f"waiting: another process works on the same inputs and holds {folder}", flush=True)
-                told = True
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if _stands_at(descriptor, folder / LOCK):
-            return descriptor
-        os.close(descriptor)  # whoever held it has finished and removed the folder
-
-
-def _open(folder: Path) -> int:
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
-        except FileNotFoundError:  # removed in between
-            continue
-
-
-def _stands_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+            if lock := acquire(folder / LOCK, wait=told):
+                return lock
+        except FileNotFoundError:
+            continue  # the process that had the lock has finished and removed the folder
+        print(f"waiting: another process works on the same inputs and holds {folder}", flush=True)
+        told = True
 
 
 def _remove(folder: Path) -> None:

@@ -7,7 +7,7 @@ from darkroom.system.processes import kubeflow_tags
 from darkroom.system.secrets import redact
 from darkroom.tracking import runs
 from darkroom.tracking.context import find_place
-from darkroom.tracking.leases import end_claims
+from darkroom.tracking.leases import end_leases
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.tags import ERROR, OUTCOME, PAGE
 
@@ -30,7 +30,7 @@ def report_ending(state: str, reason: str, name: str, run: str, endpoint: str) -
     if not well:
         _tell(name, state.lower(), error, link)
     if os.environ.get("MLFLOW_TRACKING_URI"):
-        end_claims(name, run, "FINISHED" if well else "FAILED")
+        end_leases(name, run, "FINISHED" if well else "FAILED")
     if os.environ.get("MLFLOW_RUN_ID"):  # Kubeflow's MLflow plug-in ends what it began
         place = find_place()
         if place:

@@ -1,70 +1,81 @@
-"""Who holds what: a file that one process locks; the system frees it when the process ends, however it ends."""
+"""Locks between processes: a file that one of them has locked; the system releases it when that process ends, however it ends."""
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from darkroom.system.errors import InputError
 
 LOCK = "lock"
 
 
-@contextmanager
-def hold_run(folder: Path) -> Iterator[None]:
-    """Holds a run's folder while the run is carried out.
+def acquire(path: Path, holder: str = "", *, wait: bool = False) -> FileLock | None:
+    """Locks a file, which is made where it is missing and never removed; the caller releases it.
+
+    Args:
+        path: The file.
+        holder: Who this process is, for those that find the file locked; written into it.
+        wait: Whether to wait while another process has it.
+
+    Returns:
+        The lock, or nothing where another process has it.
 
     Raises:
-        InputError: Another process carries it out.
+        FileNotFoundError: The folder was removed meanwhile.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
-        if not _try(descriptor):
-            raise InputError(f"run {folder.name[:8]} is in progress: follow it with `darkroom logs {folder.name[:8]}`")
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a process carries out the run of this folder."""
-    try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _try(descriptor)
-    finally:
-        os.close(descriptor)
+        lock.acquire(blocking=wait)
+    except Timeout:
+        return None
+    if holder:
+        path.write_text(holder)
+    return lock
 
 
 @contextmanager
-def wait_for(path: Path, holder: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Holds a file that is never removed; where another process holds it, says who does, and waits.
+def locked(path: Path, holder: str = "", notify: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+    """Waits until a file can be locked, and keeps it so until the block ends.
 
     Args:
         path: The file.
         holder: Who this process is, for those that wait.
-        tell: Takes the message about the other holder.
+        notify: Takes the message about the process that has it now, if one has.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    lock = acquire(path, holder)
+    while lock is None:
+        notify(f"{path.read_text(errors='replace')[:1000] or 'another process'} does the same: waiting until it has ended")
+        lock = acquire(path, holder, wait=True)
     try:
-        if not _try(descriptor):
-            tell(f"{os.pread(descriptor, 1000, 0).decode(errors='replace') or 'another process'} does the same: waiting until it has ended")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, holder.encode(), 0)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _try(descriptor: int) -> bool:
+@contextmanager
+def lock_run(folder: Path) -> Iterator[None]:
+    """Locks a run's folder while the run is carried out.
+
+    Raises:
+        InputError: Another process carries it out.
+    """
+    lock = acquire(folder / LOCK)
+    if lock is None:
+        raise InputError(f"run {folder.name[:8]} is in progress: follow it with `darkroom logs {folder.name[:8]}`")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process works in this folder: carries out a run, or keeps checkpoints."""
+    if not (folder / LOCK).exists():
         return False
-    return True
+    lock = acquire(folder / LOCK)
+    if lock is not None:
+        lock.release()
+    return lock is None

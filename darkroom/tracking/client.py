@@ -3,7 +3,6 @@
 MLflow takes seconds to import, so it is imported where it is needed, and only in `darkroom/tracking` and `darkroom/registry`.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from darkroom.system.errors import AccessError, InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import whole
+from darkroom.system.locks import locked
 from darkroom.system.secrets import redact
 from darkroom.system.web import retrying, root_cause
 from darkroom.tracking.tags import DECISION, EXPERIMENT_KIND, MODEL_VERSION, TABLE_VIEW
@@ -140,15 +140,10 @@ def _create_database(path: Path) -> None:
     """Makes an SQLite store beside its place and renames it, under a lock: MLflow's own creation can be caught half-done."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked(path.with_name(f"{path.name}.lock")):
         if not path.exists():
             with whole(path) as draft:
                 _connect(f"sqlite:///{draft}").search_experiments(max_results=1)
-    finally:
-        os.close(folder)
 
 
 def _require_answer(uri: str) -> None:

@@ -1,8 +1,8 @@
-"""Claims: of all the runs that could do the same work at the same time, one does it.
+"""Leases: of all the runs that could do the same work at the same time, one does it.
 
 Work is named by a key, which stands on a run as a tag. A run that is to do the work only if nobody else does asks first:
-it is made with the tag `asks`, and `claim` turns that into `holds`, or says who was before. A run that died claims
-nothing, so nothing has to be cleared away after a crash.
+it is made with the lease `asks`, and `request` turns that into `holds`, or says which run has the work. A run whose process is
+dead has no lease, so nothing has to be cleared away after a crash.
 """
 
 import time
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from darkroom.system.processes import is_dead, owner_tags
 from darkroom.tracking.client import client
+from darkroom.tracking.election import Rank, elect
 from darkroom.tracking.search import has_tag, running, search_runs, tag_is
 from darkroom.tracking.tags import ASKS, HOLDS, HOST, KUBEFLOW_TAG, LEASE, PID, WORK_KEY
 
@@ -20,7 +21,7 @@ POLL_S = 0.3
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """A run with a key.
 
     Attributes:
@@ -37,7 +38,7 @@ class Claim:
 
     @property
     def alive(self) -> bool:
-        """Whether it is under way, as far as can be seen from here."""
+        """Whether its run is in progress, as far as can be seen from here."""
         if self.status != "RUNNING" or is_dead(self.tags):
             return False
         age = time.time() - self.started
@@ -46,12 +47,12 @@ class Claim:
         return age < ABANDONED_S or self.tags.get(HOST) == owner_tags()[HOST]
 
     @property
-    def order(self) -> tuple[float, str]:
-        """Who comes first."""
-        return (self.started, self.run_id)
+    def rank(self) -> tuple[bool, float, str]:
+        """Who goes first: what holds, then what has asked first."""
+        return (self.tags.get(LEASE) == ASKS, self.started, self.run_id)
 
     def who(self) -> dict[str, str]:
-        """The process behind it: `run_id`, `host`, `pid`, `since`."""
+        """The process that carries the run out: `run_id`, `host`, `pid`, `since`."""
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.started))
         return {"run_id": self.run_id, "host": self.tags.get(HOST, "unknown"), "pid": self.tags.get(PID, "unknown"), "since": since}
 
@@ -59,27 +60,26 @@ class Claim:
 class TakenError(Exception):
     """Another run has the work already."""
 
-    def __init__(self, other: Claim) -> None:
+    def __init__(self, other: Lease) -> None:
         super().__init__(f"run {other.run_id} has the work already")
         self.other = other
 
 
-def claims(experiment: str, key: str) -> list[Claim]:
+def leases(experiment: str, key: str) -> list[Lease]:
     """All runs of an experiment with a key, the first one first."""
     found = client().get_experiment_by_name(experiment)
     if found is None:
         return []
     runs = search_runs(tag_is(WORK_KEY, key), [found.experiment_id])
-    known = [Claim(run.info.run_id, run.info.status, run.info.start_time / 1000, dict(run.data.tags)) for run in runs]
-    return sorted(known, key=lambda claim: claim.order)
+    known = [Lease(run.info.run_id, run.info.status, run.info.start_time / 1000, dict(run.data.tags)) for run in runs]
+    return sorted(known, key=lambda lease: (lease.started, lease.run_id))
 
 
-def claim(run_id: str, experiment: str, key: str) -> Claim | None:
-    """Claims the work of a key for a run that was made with `asks`.
+def request(run_id: str, experiment: str, key: str) -> Lease | None:
+    """Requests the lease on the work of a key for a run that was made with `asks`.
 
-    Of several that ask at once one wins, whatever their clocks say: a run that holds has won; one that sees nobody else
-    wins; one that sees an earlier one gives way; one that sees later ones waits until they have given way or won. Two
-    can't win: of two runs, each written down before its last look, the one that looks later sees the other.
+    Of several that ask at once one gets it, whatever their clocks say: a run gives way to one that holds and to an earlier one,
+    and waits until later ones have given way or hold.
 
     Args:
         run_id: The run.
@@ -89,28 +89,30 @@ def claim(run_id: str, experiment: str, key: str) -> Claim | None:
     Returns:
         The run that has the work already; nothing where it is this one's now.
     """
-    while True:
-        known = [other for other in claims(experiment, key) if other.alive or other.run_id == run_id]
-        (mine,) = (other for other in known if other.run_id == run_id)
-        others = [other for other in known if other.run_id != run_id]
-        first = [other for other in others if other.tags.get(LEASE) != ASKS] or [other for other in others if other.order < mine.order]
-        if first:
-            return first[0]
-        if not others:
-            client().set_tag(run_id, LEASE, HOLDS)
-            return None
-        time.sleep(POLL_S)
+    found: dict[str, Lease] = {}
+
+    def others() -> dict[str, Rank]:
+        found.clear()
+        found.update({lease.run_id: lease for lease in leases(experiment, key)})
+        return {other.run_id: other.rank for other in found.values() if other.alive and other.run_id != run_id}
+
+    others()
+    first = elect(found[run_id].rank, others, queue=False, poll_s=POLL_S)
+    if first:
+        return found[first]
+    client().set_tag(run_id, LEASE, HOLDS)
+    return None
 
 
 def withdraw(run_id: str) -> None:
-    """Takes a run back that asked in vain: it did nothing, so nobody should see it."""
+    """Deletes a run that asked in vain: it did nothing, so nobody should see it."""
     store = client()
     store.set_terminated(run_id, "KILLED")
     store.delete_run(run_id)
 
 
-def end_claims(experiment: str, kubeflow_run: str, status: str) -> None:
-    """Ends what a run on Kubeflow has claimed and still holds, whatever became of it.
+def end_leases(experiment: str, kubeflow_run: str, status: str) -> None:
+    """Ends the runs whose lease a run on Kubeflow still has, whatever became of it.
 
     Args:
         experiment: The experiment.

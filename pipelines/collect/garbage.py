@@ -16,7 +16,7 @@ from typing import Any
 
 from darkroom.registry import fetch
 from darkroom.system.files import read_json, remove
-from darkroom.system.locks import is_held
+from darkroom.system.locks import is_locked
 from darkroom.tracking.tags import PREVIOUS, SHA256
 from pipelines import history
 from pipelines.history import Record
@@ -73,7 +73,7 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
     found.paths = {
         **_of_runs(whole, needed),
         "cache": [path for path, folders in entries.items() if not folders or not folders <= needed],
-        "checkpoints": [path for path in _entries_of("checkpoints") if _old(path, days * 86_400) and not is_held(path)],
+        "checkpoints": [path for path in _entries_of("checkpoints") if _old(path, days * 86_400) and not is_locked(path)],
         "models": _unreferenced("models", {version.tags.get(SHA256, "") for version in aliased} | _starts(known, whole)),
         "previous": _unreferenced("previous", {f"{run.tags.get(PREVIOUS, '')}.parquet" for run in known if run.run_id in whole}),
         "data": _unreferenced("data", {run.data_version for run in known if run.run_id in whole}),
@@ -112,7 +112,7 @@ def _starts(known: Iterable[Record], whole: set[str]) -> set[str]:
 
 
 def _held() -> set[str]:
-    return {folder.name for folder in _run_folders() if is_held(folder)}
+    return {folder.name for folder in _run_folders() if is_locked(folder)}
 
 
 def _entries() -> dict[Path, set[Path]]:

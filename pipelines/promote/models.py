@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from darkroom.registry import registry
-from darkroom.registry.champion import Move, before, move, moves
-from darkroom.registry.locking import holding
+from darkroom.registry.champion import Move, alias_lock, before, move, moves
 from darkroom.registry.registry import CHAMPION, Version
 from darkroom.system.errors import InputError
 from darkroom.tracking.runs import use_store
@@ -67,7 +66,7 @@ def rollback(name: str, reason: str = "") -> dict[str, Any]:
     """
     use_store()
     known(name)
-    with holding(name):
+    with alias_lock(name):
         now = registry.aliases(name).get(CHAMPION)
         if now is None:
             raise InputError(f"{name} has no champion, so there is none to go back from: make one with `darkroom promote {name}/VERSION`")
@@ -103,7 +102,7 @@ def _find(reference: str) -> Version:
 
 
 def _move(version: Version, how: Any, reason: str) -> dict[str, Any]:
-    with holding(version.name):
+    with alias_lock(version.name):
         now, why = registry.aliases(version.name).get(CHAMPION, 0), ""
         if now != version.number:
             move(version, how, reason)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from darkroom.runtime.notify import Message, notify
 from darkroom.system.faults import explain
-from darkroom.system.locks import wait_for
+from darkroom.system.locks import locked
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox, runs
 from darkroom.tracking.pages import run_page
@@ -35,7 +35,7 @@ def open_store(tell: Tell) -> None:
 def end_dead(tell: Tell) -> None:
     """Ends what a killed process left in MLflow as running: leaves its bundle, tells the webhook, and says how to go on with it."""
     problem = ""
-    with wait_for(ROOT / "locks" / "dead", "", lambda text: None) if ROOT.is_dir() else nullcontext():  # else two tell the webhook
+    with locked(ROOT / "locks" / "dead") if ROOT.is_dir() else nullcontext():  # else two tell the webhook
         for record in map(history.get, runs.end_dead_runs()):
             if not record.data_version:  # what a run is told last before its first step
                 tell(f"note: run {record.run_id[:8]} was killed; it had not begun, so there is nothing to go on with")

@@ -12,7 +12,7 @@ from darkroom.runtime.notify import notify
 from darkroom.system.config import parse
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking import runs
-from darkroom.tracking.leases import claim, withdraw
+from darkroom.tracking.leases import request, withdraw
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.tags import ASKS, DECISION, HOST, LEASE, MODEL_NAME, MODEL_VERSION, PID, REASON, RETRAIN_START, VOLUME
 from darkroom.versions.data_version import data_version
@@ -88,7 +88,7 @@ def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime)
     owner = {HOST: f"kubeflow run {next(iter(cluster.values()), 'unknown')}", PID: ""}
     tags = {**tags_of(decision, config, now), **cluster, **owner, LEASE: ASKS}
     run_id = runs.start_run(plan.name, f"retraining {decision.key[:8]}", plan.params, tags, str(plan.source), plan.version)
-    if other := claim(run_id, plan.name, decision.key):
+    if other := request(run_id, plan.name, decision.key):
         withdraw(run_id)
         return waiting(decision.key, other.who()), ""
     return decision, run_id

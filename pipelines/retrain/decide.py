@@ -16,7 +16,7 @@ from components import STEPS
 from darkroom.registry.registry import Version, champion
 from darkroom.system.config import StepConfig
 from darkroom.system.processes import is_dead, owner_tags
-from darkroom.tracking.leases import Claim, claims
+from darkroom.tracking.leases import Lease, leases
 from darkroom.tracking.log import run_facts
 from darkroom.tracking.tags import DATA_VERSION, HOST, MODEL_VERSION, RETRAIN_REASONS, RETRAIN_START, RETRAIN_WINDOW, WORK_KEY
 from darkroom.versions.code import code_version
@@ -102,10 +102,10 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
     facts = _Facts(plan, best)
     aged = facts.too_old(config.max_age_days, now)
     key = key_of(plan, config.start, window, str(best.number) if best and aged else "")
-    known = claims(plan.name, key)
-    if busy := [claim for claim in known if claim.alive]:
+    known = leases(plan.name, key)
+    if busy := [lease for lease in known if lease.alive]:
         return waiting(key, busy[0].who())
-    finished = [claim for claim in known if claim.status == "FINISHED"]
+    finished = [lease for lease in known if lease.status == "FINISHED"]
     if finished and not force:
         return _nothing(key, finished[-1])
     reasons = list(facts.reasons())
@@ -126,7 +126,7 @@ def waiting(key: str, who: dict[str, str]) -> Decision:
     return Decision("wait", key, f"left alone: {run} does the same, on {who['host']}, process {who['pid']}, since {who['since']}", run=who)
 
 
-def _nothing(key: str, finished: Claim) -> Decision:
+def _nothing(key: str, finished: Lease) -> Decision:
     model = finished.tags.get(MODEL_VERSION)
     became = f" and became version {model}" if model else ""
     same = f"run {finished.run_id[:8]} with the same data, settings and code has finished{became}"

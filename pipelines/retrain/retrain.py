@@ -1,11 +1,10 @@
 """A turn of retraining: plan, train only if there is reason to, promote only if better; safe to start any number of times at once.
 
 Two things keep turns apart: a lock of the operating system on a file under `runs/`, which ends with the process, and a
-claim in MLflow (see `darkroom.tracking.leases`) between machines that share a server.
+lease in MLflow (see `darkroom.tracking.leases`) between machines that share a server.
 """
 
 import dataclasses
-import fcntl
 import json
 import os
 import socket
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.config import parse, read_params
+from darkroom.system.locks import acquire
 from darkroom.tracking.leases import TakenError
 from darkroom.tracking.tags import ASKS, LEASE, RETRAIN_START
 from pipelines.messages import ending, tell, telling
@@ -103,20 +103,16 @@ def _train(plan: Plan, config: RetrainConfig, decision: Decision, view: Listener
 
 @contextmanager
 def _alone(path: Path) -> Iterator[dict[str, str]]:
-    """Yields nothing where this process has the lock now, else who has it; the lock ends with its process, however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield _holder(path)
-            return
-        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-        who = {"run_id": "", "host": socket.gethostname(), "pid": str(os.getpid()), "since": since}
-        file.truncate(0)
-        file.write(json.dumps(who))
-        file.flush()
+    """Yields nothing where this process has the lock now, else the process that has it."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    lock = acquire(path, json.dumps({"run_id": "", "host": socket.gethostname(), "pid": str(os.getpid()), "since": since}))
+    if lock is None:
+        yield _holder(path)
+        return
+    try:
         yield {}
+    finally:
+        lock.release()
 
 
 def _holder(path: Path) -> dict[str, str]:

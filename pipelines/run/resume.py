@@ -11,7 +11,7 @@ from darkroom.registry.fetch import PREVIOUS_KEPT
 from darkroom.system.config import overlay, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.system.locks import hold_run
+from darkroom.system.locks import lock_run
 from darkroom.system.processes import source_tags
 from darkroom.tracking import runs
 from darkroom.tracking.tags import CODE, COMMIT, DIRTY, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS
@@ -89,7 +89,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     settings, platform = frozen(complete(history.settings(record))), read_platform(read_params(PARAMS).get(SECTION, {}))
     plan = Plan(_source(record, view), record.data_version, record.experiment, settings, platform, previous=_assignment(record))
     runner = runner_of(plan)
-    with alone(plan, view), hold_run(ROOT / record.run_id):  # of two that resume at once, the second is told so
+    with alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second is told so
         for difference in differences_now(record):
             view.note(f"note: run {short} had other {difference}; steps that it concerns run anew")
         runs.reopen_run(record.run_id, STEPS)

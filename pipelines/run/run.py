@@ -13,7 +13,7 @@ from darkroom.runtime.step import config_of
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.system.locks import hold_run, wait_for
+from darkroom.system.locks import lock_run, locked
 from darkroom.tracking import leases, runs
 from darkroom.tracking.leases import TakenError
 from darkroom.tracking.log import as_texts
@@ -56,7 +56,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         end_dead(view.note)  # one that was waited for may have been killed
         previous = assignment(plan)
         run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **plan.tags}))
-        with hold_run(ROOT / run_id):
+        with lock_run(ROOT / run_id):
             outcome = carry_out(plan, previous, run_id, view, pipeline, runner)
         end_dead(view.note)  # also a step that a killed run began with its last breath
         return outcome
@@ -66,7 +66,7 @@ def _start(plan: Plan) -> str:
     """Starts the run in MLflow; one that asks is taken back where another does the same."""
     tags = {WORK_KEY: key_of(plan), **plan.tags}
     run_id = runs.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
-    if tags.get(LEASE) == ASKS and (other := leases.claim(run_id, plan.name, tags[WORK_KEY])):
+    if tags.get(LEASE) == ASKS and (other := leases.request(run_id, plan.name, tags[WORK_KEY])):
         leases.withdraw(run_id)
         raise TakenError(other)
     return run_id
@@ -79,7 +79,7 @@ def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
     """
     if plan.tags.get(LEASE) == ASKS:
         return nullcontext()
-    return wait_for(ROOT / "locks" / key_of(plan), f"process {os.getpid()}", view.note)
+    return locked(ROOT / "locks" / key_of(plan), f"process {os.getpid()}", view.note)
 
 
 def make_ready(view: Listener) -> None:

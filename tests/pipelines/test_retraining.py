@@ -14,7 +14,7 @@ from kfp import dsl
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
-from darkroom.tracking.leases import claims, end_claims
+from darkroom.tracking.leases import end_leases, leases
 from darkroom.tracking.runs import client
 from darkroom.tracking.tags import KUBEFLOW_RUN, LEASE, VOLUME
 from pipelines.plan import Plan
@@ -89,7 +89,7 @@ def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pyte
     second = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
     assert second.action == "wait"
     assert f"left alone: run {first.claim[:8]} does the same, on kubeflow run {RUN}" in capsys.readouterr().out
-    end_claims("toys", RUN, "FAILED")
+    end_leases("toys", RUN, "FAILED")
     assert client().get_run(first.claim).info.status == "FAILED"
     assert plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False).action == "train"
 
@@ -115,7 +115,7 @@ def test_the_other_steps_find_the_earlier_splits_on_the_volume(cluster: Toys, tm
     planned = plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 13).params, False)
     assert Path(planned.previous).parent == tmp_path / "previous"
     assert Path(planned.previous).is_file()
-    (claim,) = claims("toys", client().get_run(planned.claim).data.tags["darkroom.key"])
+    (claim,) = leases("toys", client().get_run(planned.claim).data.tags["darkroom.key"])
     assert claim.tags[LEASE] == "holds"
     monkeypatch.delenv(VOLUME)
     assert plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 14).params, False).previous == ""

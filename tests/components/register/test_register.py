@@ -18,9 +18,8 @@ from components.register.register import register
 from darkroom.evaluation import read_headline, read_predictions
 from darkroom.outcome import identifiers
 from darkroom.registry import fetch
-from darkroom.registry.champion import move, moves
+from darkroom.registry.champion import alias_lock, move, moves
 from darkroom.registry.fetch import OUTCOME_KEPT
-from darkroom.registry.locking import holding
 from darkroom.registry.registry import aliases, champion, set_alias, versions
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
@@ -292,7 +291,7 @@ def test_a_champion_that_changed_since_it_was_compared_is_compared_again(
         held.append(name)
         if len(held) == 2:  # the first time is for adding the version
             move(versions("toys")[1], "promote", "it was")
-        with holding(name):
+        with alias_lock(name):
             yield
 
     monkeypatch.setattr("components.register.transaction.holding", promoted_meanwhile)
@@ -313,7 +312,7 @@ def test_a_version_that_another_run_settled_meanwhile_is_not_settled_again(
         if not started:
             started.append(name)
             go(good, tmp_path, monkeypatch)
-        with holding(name):
+        with alias_lock(name):
             yield
 
     monkeypatch.setattr("components.register.transaction.holding", settled_meanwhile)

@@ -25,7 +25,8 @@ def insert(store: Path, number: int, tag: str, status: str = "FINISHED") -> None
     ids = [f"{place:032x}" for place in range(number)]
     with closing(sqlite3.connect(store)) as database:
         database.executemany(
-            "INSERT INTO runs (run_uuid, name, source_name, entry_point_name, source_version, user_id, source_type, status, start_time, lifecycle_stage, artifact_uri, experiment_id) "
+            "INSERT INTO runs (run_uuid, name, source_name, entry_point_name, source_version, user_id, source_type, status, start_time, "
+            "lifecycle_stage, artifact_uri, experiment_id) "
             f"VALUES (?, 'toy', '', '', '', 'anna', 'LOCAL', '{status}', ?, 'active', 'x', {experiment})",
             [(run_id, place) for place, run_id in enumerate(ids)],
         )

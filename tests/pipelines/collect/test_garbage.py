@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from darkroom.system.files import write_json
-from darkroom.system.locks import hold_run
+from darkroom.system.locks import lock_run
 from darkroom.tracking.runs import finish_run, start_run, tracking_uri
 from pipelines.collect.garbage import collect
 
@@ -83,7 +83,7 @@ def test_champions_runs_in_progress_and_runs_that_can_be_resumed_stay(checkout: 
     client.create_registered_model("shapes")
     client.create_model_version("shapes", (checkout.runs / "model").as_uri(), champion)
     client.set_registered_model_alias("shapes", "champion", "1")
-    with hold_run(checkout.runs / held):
+    with lock_run(checkout.runs / held):
         done = collect(0)
     assert set(done["kept_runs"]) == {champion, failed, held}
     assert [checkout.steps(run) for run in (champion, failed, held)] == [["ingest", "train"]] * 3
@@ -110,7 +110,7 @@ def test_unfinished_work_tables_and_drafts_go_when_nobody_wants_them(checkout: C
     draft = checkout.runs / "models" / ".abc.17.part"
     draft.write_text("half")
     checkout.age(draft)
-    with hold_run(checkout.runs / "checkpoints" / "train-held"):
+    with lock_run(checkout.runs / "checkpoints" / "train-held"):
         checkout.age(checkout.runs / "checkpoints" / "train-held")
         done = collect(5)
     assert {kind: number for kind, number in done["number"].items() if number} == {
