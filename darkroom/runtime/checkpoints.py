@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from darkroom.system.errors import InputError
-from darkroom.system.locks import LOCK, acquire
+from darkroom.system.locks import LOCK, acquire, try_acquire
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 ADDRESS = r"s3://(?P<bucket>[a-z0-9][-a-z0-9.]{1,61}[a-z0-9])(/(?P<prefix>[^\s?#@:]*))?"
 Save = Callable[[], None]
@@ -74,11 +76,11 @@ def hold(folder: Path) -> Iterator[Path]:
         lock.release()
 
 
-def _acquire(folder: Path) -> FileLock:
+def _acquire(folder: Path) -> "FileLock":
     told = False
     while True:
         try:
-            if lock := acquire(folder / LOCK, wait=told):
+            if lock := acquire(folder / LOCK) if told else try_acquire(folder / LOCK):
                 return lock
         except FileNotFoundError:
             continue  # the process that had the lock has finished and removed the folder

@@ -33,7 +33,7 @@ _KINDS = (
         f"the user {{user}} may not read or write {{place}}: give them the right to (chown, chmod), or work in another folder; {_AGAIN}",
     ),
 )
-_DRAFT = re.compile(r"^\.(?P<name>.+)\.\d+\.part$")  # as `darkroom.system.files.whole` names what it writes beside a file
+_BESIDE = re.compile(r"^\.(?P<name>.+)\.(\d+\.part|lock)$")  # a draft of a file (see `darkroom.system.files.whole`), or the lock on it
 _FILE = re.compile(r"\[Errno \d+\][^:]*: '(?P<file>[^']+)'(?: -> '(?P<target>[^']+)')?")
 _SQLITE = "sqlite:///"
 _FULL_BYTES = 2**20
@@ -74,8 +74,8 @@ def _place(text: str, database: str) -> str:
     """The file that an error's text names, or the database; else the disk that is full, or the current folder."""
     if match := _FILE.search(text):
         path = Path(match["target"] or match["file"])
-        draft = _DRAFT.match(path.name)
-        return str(path.with_name(draft["name"]) if draft else path)
+        beside = _BESIDE.match(path.name)
+        return str(path.with_name(beside["name"]) if beside else path)
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     database = database or (uri.removeprefix(_SQLITE) if uri.startswith(_SQLITE) else "")
     if "sqlite" in text.lower() and database:

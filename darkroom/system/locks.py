@@ -3,36 +3,42 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from darkroom.system.errors import InputError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK = "lock"
 
 
-def acquire(path: Path, holder: str = "", *, wait: bool = False) -> FileLock | None:
-    """Locks a file, which is made where it is missing and never removed; the caller releases it.
+def acquire(path: Path, holder: str = "") -> "FileLock":
+    """Locks a file, which is made where it is missing and never removed, as soon as no other process has it; the caller releases it.
 
     Args:
         path: The file.
         holder: Who this process is, for those that find the file locked; written into it.
-        wait: Whether to wait while another process has it.
-
-    Returns:
-        The lock, or nothing where another process has it.
 
     Raises:
         FileNotFoundError: The folder was removed meanwhile.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+    lock = _lock(path)
+    lock.acquire()
+    _sign(path, holder)
+    return lock
+
+
+def try_acquire(path: Path, holder: str = "") -> "FileLock | None":
+    """Locks a file like `acquire`; nothing where another process has it now."""
+    from filelock import Timeout
+
+    lock = _lock(path)
     try:
-        lock.acquire(blocking=wait)
+        lock.acquire(blocking=False)
     except Timeout:
         return None
-    if holder:
-        path.write_text(holder)
+    _sign(path, holder)
     return lock
 
 
@@ -45,10 +51,10 @@ def locked(path: Path, holder: str = "", notify: Callable[[str], None] = lambda 
         holder: Who this process is, for those that wait.
         notify: Takes the message about the process that has it now, if one has.
     """
-    lock = acquire(path, holder)
-    while lock is None:
+    lock = try_acquire(path, holder)
+    if lock is None:
         notify(f"{path.read_text(errors='replace')[:1000] or 'another process'} does the same: waiting until it has ended")
-        lock = acquire(path, holder, wait=True)
+        lock = acquire(path, holder)
     try:
         yield
     finally:
@@ -62,7 +68,7 @@ def lock_run(folder: Path) -> Iterator[None]:
     Raises:
         InputError: Another process carries it out.
     """
-    lock = acquire(folder / LOCK)
+    lock = try_acquire(folder / LOCK)
     if lock is None:
         raise InputError(f"run {folder.name[:8]} is in progress: follow it with `darkroom logs {folder.name[:8]}`")
     try:
@@ -75,7 +81,19 @@ def is_locked(folder: Path) -> bool:
     """Whether a process works in this folder: carries out a run, or keeps checkpoints."""
     if not (folder / LOCK).exists():
         return False
-    lock = acquire(folder / LOCK)
+    lock = try_acquire(folder / LOCK)
     if lock is not None:
         lock.release()
     return lock is None
+
+
+def _lock(path: Path) -> "FileLock":
+    from filelock import FileLock  # takes a tenth of a second
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path, thread_local=False, fallback_to_soft=False)
+
+
+def _sign(path: Path, holder: str) -> None:
+    if holder:
+        path.write_text(holder)

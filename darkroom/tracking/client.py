@@ -140,10 +140,12 @@ def _create_database(path: Path) -> None:
     """Makes an SQLite store beside its place and renames it, under a lock: MLflow's own creation can be caught half-done."""
     if path.exists():
         return
-    with locked(path.with_name(f"{path.name}.lock")):
+    lock = path.with_name(f".{path.name}.lock")
+    with locked(lock):
         if not path.exists():
             with whole(path) as draft:
                 _connect(f"sqlite:///{draft}").search_experiments(max_results=1)
+        lock.unlink()  # a process that waits for it makes it anew
 
 
 def _require_answer(uri: str) -> None:

@@ -1,9 +1,9 @@
-"""Parents: to which MLflow run a step belongs.
+"""The context of a step: to which MLflow run it belongs.
 
-Three situations, told apart by what stands in the environment:
+Three situations, which differ in the environment's variables:
 
 - `MLFLOW_RUN_ID` names the pipeline's run: the local runners set it. A step gets a child run of its own. Where they have set
-  `DARKROOM_PARENT` too, a step knows all that it has to without asking MLflow, which may be away.
+  `DARKROOM_PARENT` too, a step knows all that it needs without asking MLflow, which may be away.
 - `MLFLOW_RUN_ID` names a run that is itself a child: Kubeflow's MLflow plug-in made one for the step. It is used as it is,
   and ended by the plug-in; the pipeline's run is its parent.
 - `DARKROOM_KUBEFLOW_RUN` has the id that Kubeflow gave the pipeline run, without the plug-in: whichever step comes first makes
@@ -24,7 +24,7 @@ DEFAULT_EXPERIMENT = "darkroom"
 
 
 @dataclass(frozen=True)
-class Place:
+class Context:
     """Where a step logs.
 
     Attributes:
@@ -40,7 +40,7 @@ class Place:
     experiment: str = ""
 
 
-def find_place() -> Place | None:
+def find_context() -> Context | None:
     """Where this process logs, or nothing where no run is open.
 
     Raises:
@@ -49,11 +49,11 @@ def find_place() -> Place | None:
     given = os.environ.get("MLFLOW_RUN_ID", "")
     experiment, _, known = os.environ.get(KNOWN_PARENT, "").partition("/")
     if given and given == known:
-        return Place(given, experiment=experiment)
+        return Context(given, experiment=experiment)
     if given:
         tags = client().get_run(given).data.tags
         of_a_plugin = PARENT in tags and DATA_VERSION not in tags
-        return Place(tags[PARENT], own=given) if of_a_plugin else Place(given)
+        return Context(tags[PARENT], own=given) if of_a_plugin else Context(given)
     pipeline = os.environ.get(KUBEFLOW_RUN, "")
     if not pipeline:
         return None
@@ -62,7 +62,7 @@ def find_place() -> Place | None:
             f"{KUBEFLOW_RUN} says that this is Kubeflow's run {pipeline}, but MLFLOW_TRACKING_URI names no MLflow server: "
             "name one, because a file in the container would go with it"
         )
-    return Place(pipeline_parent(pipeline), pipeline=pipeline)
+    return Context(pipeline_parent(pipeline), pipeline=pipeline)
 
 
 def pipeline_parent(pipeline: str) -> str:

@@ -1,6 +1,6 @@
 """Delivery: what each entry of the outbox (see `darkroom.tracking.outbox`) does to MLflow; done again, it changes nothing more.
 
-An entry is plain: `kind`, `parent` (the pipeline's run), and what it says. Metrics carry their own time, and MLflow's SQL
+An entry is plain: `kind`, `parent` (the pipeline's run), and what is logged. Metrics carry their own time, and MLflow's SQL
 stores ignore an exact repetition; parameters and tags are the same again; an end carries its own time. A child run is made
 under a `key` of ours, which stands on it as a tag: it is looked for before it is made a second time.
 """
@@ -88,8 +88,8 @@ def reason_of(error: BaseException) -> str:
     return f"{status_of(error)}: {text[:200]}" if status_of(error) else f"{type(error).__name__}: {text[:200]}"
 
 
-def finish(run_id: str, status: str, tags: Mapping[str, str], time_ms: int) -> None:
-    """Ends a pipeline's run, and what of its steps is still said to be running.
+def end_run(run_id: str, status: str, tags: Mapping[str, str], time_ms: int) -> None:
+    """Ends a pipeline's run, and those of its steps that MLflow still has as running.
 
     Args:
         run_id: The run.
@@ -115,7 +115,7 @@ def now_ms() -> int:
 
 @contextlib.contextmanager
 def _briefly() -> Iterator[None]:
-    """MLflow's client asks once and waits for seconds while the block runs: by itself it goes on for minutes."""
+    """While the block runs MLflow's client tries once and waits for seconds; by itself it retries for minutes."""
     before = {name: os.environ.get(name) for name in _BRIEF}
     os.environ.update(_BRIEF)
     try:
@@ -140,7 +140,7 @@ def _check_database() -> None:
             database.execute("ROLLBACK")
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError:  # no database at all: MLflow says it better
+        except sqlite3.DatabaseError:  # no database at all: MLflow's own error is clearer
             return
 
 
@@ -150,7 +150,7 @@ def _create(entry: Entry) -> str:
 
 
 def _find(entry: Entry) -> str:
-    """The child run with an entry's key, or nothing; of two, the one that has more to say (see `_is_double`)."""
+    """The child run with an entry's key, or nothing; of two, the one with more metrics and parameters (see `_is_double`)."""
     found = _with_key(entry["experiment"], entry["key"])
     return str(found[0].info.run_id) if found else ""
 
@@ -188,10 +188,10 @@ def _log_points(run_id: str, entry: Entry) -> None:
 
 def _log_bundle(run_id: str, entry: Entry) -> None:
     """Keeps a zip file's content with a run."""
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(entry["path"]) as archive:
-            archive.extractall(Path(place) / entry["folder"])
-        log_files(run_id, Path(place))
+            archive.extractall(Path(folder) / entry["folder"])
+        log_files(run_id, Path(folder))
 
 
 def _log_file(run_id: str, entry: Entry) -> None:
@@ -206,7 +206,7 @@ _ACTS: dict[str, Callable[[str, Entry], None]] = {
     "metrics": _log_points,
     "tags": lambda run_id, entry: set_run_tags(run_id, entry["values"]),
     "end": lambda run_id, entry: client().set_terminated(run_id, entry["status"], entry["time"]),
-    "finish": lambda run_id, entry: finish(run_id, entry["status"], entry["tags"], entry["time"]),
+    "finish": lambda run_id, entry: end_run(run_id, entry["status"], entry["tags"], entry["time"]),
     "bundle": _log_bundle,
     "file": _log_file,
 }

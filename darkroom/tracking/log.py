@@ -14,6 +14,7 @@ from PIL import Image
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
 from darkroom.tracking.client import client, experiment_id, shown
+from darkroom.tracking.tags import ERROR
 
 Params = Mapping[str, Mapping[str, Any]]
 
@@ -54,7 +55,7 @@ def run_facts(run_id: str) -> RunFacts | None:
 def as_texts(params: Params) -> dict[str, str]:
     """Settings as MLflow has them: texts by `step.name`, at most 6,000 characters each."""
     flat = {f"{step}.{name}": value for step, section in params.items() for name, value in section.items()}
-    return {name: (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:6000] for name, value in flat.items()}
+    return {name: as_text(value)[:6000] for name, value in flat.items()}
 
 
 def log_params(run_id: str, params: Params) -> None:
@@ -139,6 +140,11 @@ def set_run_tags(run_id: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag
 
     client().log_batch(run_id, tags=[RunTag(name, redact(value)[:8000]) for name, value in tags.items()])
+
+
+def error_tags(error: str) -> dict[str, str]:
+    """The tag that says why a run failed, without secrets; none where there is no error."""
+    return {ERROR: redact(error)[:5000]} if error else {}
 
 
 def probe_artifacts(experiment: str) -> str:

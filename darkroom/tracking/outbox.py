@@ -1,39 +1,40 @@
-"""The outbox: what this process has to say to MLflow is sent at once, or waits in a file.
+"""The outbox: what this process logs is sent to MLflow at once, or is written to a journal and delivered later.
 
-It waits while MLflow can't be reached (nobody listens, no answer in time, an error of the server's, refused credentials, a
-locked database), in order, under the folder that `DARKROOM_OUTBOX` names; delivery is tried again with growing pauses
-whenever there is more to say. What a process could not deliver before it ended, the run's process, the next run or `darkroom
-sync` delivers. See `darkroom.tracking.delivery` and `darkroom.tracking.outbox_file`.
+It is written to the journal while MLflow can't be reached (nobody listens, no answer in time, an error of the server's, refused
+credentials, a locked database), in order, under the folder that `DARKROOM_OUTBOX` names; delivery is tried again with growing
+pauses whenever more is logged. What a process has not delivered when it ends, the run's process, the next run or `darkroom sync`
+delivers. See `darkroom.tracking.delivery` and `darkroom.tracking.outbox_journal`.
 
-A step of a run on this machine leaves its words to the run's process from the start, unless it has curves to show: to import
-MLflow takes longer than many a step.
+A step of a run on this machine writes to the journal from the start, unless it has curves to show: to import MLflow takes longer
+than many a step.
 """
 
 import contextlib
 import functools
+import itertools
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from darkroom.system.errors import RunError
 from darkroom.system.faults import explain
 from darkroom.system.processes import has_owner
-from darkroom.tracking import outbox_file
+from darkroom.tracking import outbox_journal
 from darkroom.tracking.client import reaching, shown, tracking_uri
 from darkroom.tracking.delivery import Entry, deliver, is_away, ping, reason_of, status_of
-from darkroom.tracking.outbox_file import Waiting
+from darkroom.tracking.outbox_journal import Journal
 from darkroom.tracking.tags import MLFLOW_PATIENCE_S, OUTBOX_FOLDER
 
 WAITS_S = (5.0, 10.0, 20.0, 40.0, 60.0)  # between one try and the next; the last again and again
 
 
 class AwayError(RunError):
-    """The store did not answer for as long as one waits."""
+    """The store did not answer for as long as a process waits."""
 
 
 @dataclass
@@ -42,22 +43,22 @@ class Delivered:
 
     Attributes:
         sent: How many entries were delivered, by the pipeline's run.
-        waiting: How many still wait, by file.
-        why: Why they wait, by file.
-        living: How many entries processes that live have yet to deliver, by file.
+        pending: How many are not, by journal.
+        why: Why not, by journal.
+        living: How many entries processes that live have yet to deliver, by journal.
         refused: Why MLflow refused entries for good, by the file in which they are kept.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
-    waiting: dict[str, int] = field(default_factory=dict)
+    pending: dict[str, int] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     living: dict[str, int] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
-        """What a person should know, a sentence each; processes that live speak for themselves."""
+        """What a person should know, a sentence each; processes that live report for themselves."""
         found = [f"{number} entries of run {run[:8]} that had waited are in MLflow now" for run, number in sorted(self.sent.items())]
-        return found + self.refusals() + [f"{number} entries wait in {path}: {self.why[path]}" for path, number in self.waiting.items()]
+        return found + self.refusals() + [f"{number} entries wait in {path}: {self.why[path]}" for path, number in self.pending.items()]
 
     def refusals(self) -> list[str]:
         """What MLflow refused for good, a sentence a file."""
@@ -65,30 +66,23 @@ class Delivered:
 
 
 class Outbox:
-    """What a process has to say to one store.
+    """What a process logs to one store.
 
     Attributes:
         made: The ids of the child runs that this process made, by their keys.
+        deferred: Whether the run's process delivers what this one logs, once this one has ended.
+        journal: What MLflow does not have yet, if there is anything.
     """
 
-    def __init__(self, folder: str, store: str, *, courier: bool = False) -> None:
+    def __init__(self, folder: str, store: str, *, deferred: bool = False) -> None:
         self.made: dict[str, str] = {}
-        self._folder, self._store, self._courier = folder, store, courier
-        self._file: Waiting | None = None
-        self._failures, self._failed, self._next_try = 0, 0.0, 0.0
-
-    @property
-    def num_waiting(self) -> int:
-        """How many entries of this process wait."""
-        return len(self._file.entries) if self._file else 0
-
-    @property
-    def just_tried(self) -> bool:
-        """Whether delivery failed this moment, so that another try would be in vain."""
-        return self.num_waiting > 0 and time.monotonic() - self._failed < 1
+        self.deferred = deferred
+        self.journal: Journal | None = None
+        self._folder, self._store = folder, store
+        self._num_failures, self._failed_at, self._next_try = 0, 0.0, 0.0
 
     def send(self, entry: Entry) -> None:
-        """Says something to MLflow, now or as soon as it answers again.
+        """Sends something to MLflow, now or as soon as it answers again.
 
         Args:
             entry: What, see `darkroom.tracking.delivery`.
@@ -96,114 +90,103 @@ class Outbox:
         Raises:
             MlflowException: MLflow refuses it.
         """
-        if self._courier:
-            self._wait().append(entry)
-            return
-        if self._file is not None:
-            self._file.append(entry)
-            if time.monotonic() >= self._next_try:
-                self.flush()
-            return
-        try:
-            deliver(entry, self.made, again=False)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            self._wait().append(entry)
-            _say(f"MLflow at {self._store} can't be reached ({reason_of(error)}): what is logged waits in {self._wait().path}")
-            self._put_off()
-
-    def go_live(self) -> None:
-        """From now on this process delivers itself: someone may be watching."""
-        if self._courier:
-            self._courier = False
+        if self.journal is None and not self.deferred:
+            try:
+                deliver(entry, self.made, again=False)
+                return
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                self._pause()
+                reason = f"MLflow at {self._store} can't be reached ({reason_of(error)})"
+            _say(f"{reason}: what is logged waits in {self._open().path}")
+        self._open().append(entry)
+        if not self.deferred and time.monotonic() >= self._next_try:
             self.flush()
 
-    def leave(self) -> bool:
-        """Lets go of what waits where another process delivers it; whether there is one."""
-        if self._courier and self._file:
-            self._file.close()
-            self._file = None
-        return self._courier
+    def flush(self, *, unless_just_failed: bool = False) -> None:
+        """Tries to deliver what is in the journal.
 
-    def flush(self) -> None:
-        """Tries to deliver what waits."""
-        if self._file is None:
+        Args:
+            unless_just_failed: Whether to do nothing where the last try failed within a second.
+        """
+        if self.journal is None or (unless_just_failed and self._num_failures and time.monotonic() - self._failed_at < 1):
             return
         result = Delivered()
-        _deliver(self._file, result)
+        _deliver(self.journal, result)
         for why in result.refused.values():
-            _say(f"MLflow refused {len(why)} entries ({why[-1]}): they are kept beside {self._file.path}")
-        if self._file.entries:
-            self._put_off()
+            _say(f"MLflow refused {len(why)} entries ({why[-1]}): they are kept beside {self.journal.path}")
+        if self.journal.entries:
+            self._pause()
             return
-        self._file.close()
-        waited, self._file, self._failures = self._failures > 0, None, 0
-        if waited:
+        self.journal.close()
+        if self._num_failures:
             _say(f"MLflow at {self._store} answers again: {result.sent.total()} entries that had waited were delivered")
+        self.journal, self._num_failures = None, 0
 
-    def _wait(self) -> Waiting:
-        if self._file is None:
-            self._file = outbox_file.start(Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-")), self._store, self.made)
-        return self._file
+    def _open(self) -> Journal:
+        if self.journal is None:
+            folder = Path(self._folder or tempfile.mkdtemp(prefix="darkroom-outbox-"))
+            self.journal = outbox_journal.create(folder, self._store, self.made)
+        return self.journal
 
-    def _put_off(self) -> None:
-        self._failed = time.monotonic()
-        self._next_try = self._failed + WAITS_S[min(self._failures, len(WAITS_S) - 1)]
-        self._failures += 1
-
-
-def here() -> Outbox:
-    """This process's outbox for the store that is in use."""
-    folder = os.environ.get(OUTBOX_FOLDER, "")
-    return _outbox(folder, shown(tracking_uri()), bool(folder) and has_owner(), os.getpid())
+    def _pause(self) -> None:
+        self._failed_at = time.monotonic()
+        self._next_try = self._failed_at + WAITS_S[min(self._num_failures, len(WAITS_S) - 1)]
+        self._num_failures += 1
 
 
-def at(folder: Path) -> Outbox:
-    """An outbox of this process whose words wait in a folder, whatever the environment says."""
-    return _outbox(str(folder.absolute()), shown(tracking_uri()), False, os.getpid())
+def here(folder: Path | None = None) -> Outbox:
+    """This process's outbox for the store that is in use.
+
+    Args:
+        folder: Where its journal is, whatever the environment says.
+    """
+    if folder:
+        return _outbox(str(folder.absolute()), shown(tracking_uri()), False, os.getpid())
+    named = os.environ.get(OUTBOX_FOLDER, "")
+    return _outbox(named, shown(tracking_uri()), bool(named) and has_owner(), os.getpid())
 
 
-def settle() -> None:
-    """The last try of a step; where nobody looks after what it leaves, as in a pod that goes with it, it waits for the store."""
+def flush() -> None:
+    """The last try of a step; where no process delivers what it leaves, as in a pod that is removed with it, it waits for the store."""
     box = here()
-    if box.leave():
+    if box.deferred:
         return
-    if not box.just_tried:
-        box.flush()
-    if not box.num_waiting or os.environ.get(OUTBOX_FOLDER):
+    box.flush(unless_just_failed=True)
+    if box.journal is None or os.environ.get(OUTBOX_FOLDER):
         return
     try:
         reach()
     except Exception as error:
-        _say(f"{error}: {box.num_waiting} entries were not delivered")
+        _say(f"{error}: {len(box.journal.entries)} entries were not delivered")
 
 
 def reach() -> None:
-    """Waits until the store answers, where nothing can be done without it, and delivers what waits.
+    """Waits until the store answers, where a process can't continue without it, and delivers what is in the journal.
 
     Raises:
         InputError: It can't be used, or refuses the credentials.
         AwayError: It does not answer for as long as `DARKROOM_MLFLOW_PATIENCE_S` says (300 s).
     """
-    patience = float(os.environ.get(MLFLOW_PATIENCE_S, "") or 300)
-    start, waits = time.monotonic(), list(WAITS_S)
-    while error := _trouble():
+    patience, start = float(os.environ.get(MLFLOW_PATIENCE_S, "") or 300), time.monotonic()
+    for num_tries, wait_s in enumerate(itertools.chain(WAITS_S, itertools.repeat(WAITS_S[-1]))):
+        error = _trouble()
+        if error is None:
+            break
         left = start + patience - time.monotonic()
+        reason, store = reason_of(error), shown(tracking_uri())
         if left <= 0:
-            raise AwayError(
-                explain(error) or f"the MLflow store at {shown(tracking_uri())} has not answered for {patience:g} s ({reason_of(error)})"
-            ) from None
-        if waits == list(WAITS_S):
-            _say(f"MLflow at {shown(tracking_uri())} can't be reached ({reason_of(error)}): waiting for it, at most {patience:g} s")
-        time.sleep(min(waits[0], left))
-        waits = waits[1:] or waits
+            raise AwayError(explain(error) or f"the MLflow store at {store} has not answered for {patience:g} s ({reason})") from None
+        if num_tries == 0:
+            _say(f"MLflow at {store} can't be reached ({reason}): waiting for it, at most {patience:g} s")
+        time.sleep(min(wait_s, left))
     here().flush()
 
 
 @contextlib.contextmanager
 def needing() -> Iterator[None]:
-    """Turns what says that the store is away, in the middle of something that can't be done without it, into an `AwayError`."""
+    """Turns an error that says that the store is away, amid work that can't be done without it, into an `AwayError`."""
     try:
         yield
     except Exception as error:
@@ -218,52 +201,47 @@ def deliver_left(folder: Path) -> Delivered:
     """Delivers what processes that are gone left in a folder; a child run that they could not end is ended.
 
     Returns:
-        What was delivered, and what still waits.
+        What was delivered, and what is still pending.
     """
     result, store = Delivered(), shown(tracking_uri())
-    for file in outbox_file.abandoned(folder):
-        if file.store == store:
-            _end_what_was_left(file)
-            _deliver(file, result)
-        elif file.entries:
-            result.waiting[str(file.path)] = len(file.entries)
-            result.why[str(file.path)] = f"they are for the MLflow store at {file.store}, and this is {store}"
-        file.close()
-    for path in outbox_file.paths(folder):
-        if str(path) not in result.waiting and (number := len(outbox_file.peek(path))):
-            result.living[str(path)] = number
+    for journal in outbox_journal.abandoned(folder):
+        if journal.store == store:
+            _end_what_was_left(journal)
+            _deliver(journal, result)
+        elif journal.entries:
+            result.pending[str(journal.path)] = len(journal.entries)
+            result.why[str(journal.path)] = f"they are for the MLflow store at {journal.store}, and this is {store}"
+        journal.close()
+    found = {str(path): len(outbox_journal.peek(path)) for path in outbox_journal.paths(folder)}
+    result.living = {path: number for path, number in found.items() if number and path not in result.pending}
     return result
 
 
-def _deliver(file: Waiting, result: Delivered) -> None:
-    """Delivers a file's entries in order, as far as it goes."""
+def _deliver(journal: Journal, result: Delivered) -> None:
+    """Delivers a journal's entries in order, as far as it goes."""
     done = 0
-    for entry in file.entries:
+    for entry in journal.entries:
         try:
-            deliver(entry, file.made, again=True)
+            deliver(entry, journal.made, again=True)
             result.sent[str(entry["parent"])] += 1
         except Exception as error:
             if is_away(error):
-                result.why[str(file.path)] = reason_of(error)
+                result.why[str(journal.path)] = reason_of(error)
                 break
-            kept = file.set_aside(entry, reason_of(error))
+            kept = journal.set_aside(entry, reason_of(error))
             result.refused.setdefault(str(kept), []).append(reason_of(error))
         done += 1
-    file.done(done)
-    if file.entries:
-        result.waiting[str(file.path)] = len(file.entries)
+    journal.done(done)
+    if journal.entries:
+        result.pending[str(journal.path)] = len(journal.entries)
 
 
-def _end_what_was_left(file: Waiting) -> None:
-    """A step whose process was killed has no end: it ended with the last that it said."""
-    ended_ms = int(file.path.stat().st_mtime * 1000)
-    ends = [{**_address(first), "kind": "end", "status": "KILLED", "time": ended_ms} for first in file.unended.values()]
-    if ends:
-        file.append(*ends)
-
-
-def _address(entry: Entry) -> Mapping[str, str]:
-    return {name: entry[name] for name in ("key", "experiment", "parent")}
+def _end_what_was_left(journal: Journal) -> None:
+    """Ends the step of a process that was killed: it ended when it last logged something."""
+    ended_ms = int(journal.path.stat().st_mtime * 1000)
+    for first in journal.unended:
+        address = {name: first[name] for name in ("key", "experiment", "parent")}
+        journal.append({**address, "kind": "end", "status": "KILLED", "time": ended_ms})
 
 
 def _trouble() -> Exception | None:
@@ -279,9 +257,9 @@ def _trouble() -> Exception | None:
 
 
 @functools.cache
-def _outbox(folder: str, store: str, courier: bool, pid: int) -> Outbox:
+def _outbox(folder: str, store: str, deferred: bool, pid: int) -> Outbox:
     """One a process: what a fork inherits belongs to its parent."""
-    return Outbox(folder, store, courier=courier)
+    return Outbox(folder, store, deferred=deferred)
 
 
 def _say(text: str) -> None:

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from typing import Literal
 
 from darkroom.system.processes import is_dead, owner_tags, source_tags
-from darkroom.system.secrets import redact
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, experiment_id, reaching
 from darkroom.tracking.client import tracking_uri as tracking_uri
 from darkroom.tracking.client import use_store as use_store
-from darkroom.tracking.context import find_place, pipeline_parent
-from darkroom.tracking.delivery import finish, now_ms
-from darkroom.tracking.log import Params, log_params, log_values, set_run_tags
+from darkroom.tracking.context import find_context, pipeline_parent
+from darkroom.tracking.delivery import end_run, now_ms
+from darkroom.tracking.log import Params, error_tags, log_params, log_values, set_run_tags
 from darkroom.tracking.search import has_tag, running, tag_is
 from darkroom.tracking.tags import DATA_CONTEXT, DATA_VERSION, ERROR, PARENT, PID, RESUMED, START_KEY, STEP
 from darkroom.versions.code import code_tags
@@ -55,10 +54,10 @@ def start_run(
     Raises:
         InputError: The experiment was deleted.
     """
-    store, place, key = client(), experiment_id(experiment), uuid.uuid4().hex
-    made = store.create_run(place, run_name=run_name, tags={**source_tags(), **owner_tags(), **tags, START_KEY: key})
+    store, where, key = client(), experiment_id(experiment), uuid.uuid4().hex
+    made = store.create_run(where, run_name=run_name, tags={**source_tags(), **owner_tags(), **tags, START_KEY: key})
     run_id = str(made.info.run_id)
-    for twin in running(tag_is(START_KEY, key), [place]):
+    for twin in running(tag_is(START_KEY, key), [where]):
         if twin.info.run_id != run_id:  # an answer was lost, and MLflow asked again
             store.delete_run(twin.info.run_id)
     describe_run(run_id, params, data_source, data_version)
@@ -100,10 +99,9 @@ def finish_run(run_id: str, status: Status, error: str = "") -> None:
         status: How it ended.
         error: The real error, kept as a tag.
     """
-    tags = _error_tag(error)
-    entry = {"kind": "finish", "run": run_id, "parent": run_id, "status": status, "tags": tags, "time": now_ms()}
+    entry = {"kind": "finish", "run": run_id, "parent": run_id, "status": status, "tags": error_tags(error), "time": now_ms()}
     outbox.here().send(entry)
-    outbox.settle()
+    outbox.flush()
 
 
 def end_dead_runs() -> list[str]:
@@ -115,11 +113,11 @@ def end_dead_runs() -> list[str]:
     store = client()
     dead = [run.info.run_id for run in running(has_tag(PID)) if is_dead(run.data.tags)]
     for run_id in dead:
-        finish(run_id, "KILLED", _error_tag("the process that ran it is gone"), now_ms())
+        end_run(run_id, "KILLED", error_tags("the process that ran it is gone"), now_ms())
     for parent in {step.data.tags.get(PARENT, "") for step in running(has_tag(STEP))} - {""}:
         info, tags = store.get_run(parent).info, store.get_run(parent).data.tags
-        if info.status != "RUNNING" and PID in tags:  # the step was begun when its run had been ended already
-            finish(parent, info.status, {}, info.end_time)
+        if info.status != "RUNNING" and PID in tags:  # the step was started after its run had been ended
+            end_run(parent, info.status, {}, info.end_time)
     return dead
 
 
@@ -141,19 +139,19 @@ def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
         AwayError: The store does not answer: without it nothing can be registered.
     """
     with reaching():
-        place = find_place()
-        if place:
+        context = find_context()
+        if context:
             outbox.reach()
-        run_id = place.parent if place else start_run(name, "register", params, {}, "", data_version)
-        if place and DATA_VERSION not in client().get_run(run_id).data.tags:
+        run_id = context.parent if context else start_run(name, "register", params, {}, "", data_version)
+        if context and DATA_VERSION not in client().get_run(run_id).data.tags:
             describe_run(run_id, params, "", data_version)
     try:
         yield run_id
     except BaseException as error:
-        if place is None or place.pipeline:
+        if context is None or context.pipeline:
             finish_run(run_id, "FAILED", f"{type(error).__name__}: {error}")
         raise
-    if place is None:
+    if context is None:
         finish_run(run_id, "FINISHED")
 
 
@@ -171,7 +169,3 @@ def finish_pipeline(pipeline: str, status: Status, error: str = "") -> str:
     run_id = pipeline_parent(pipeline)
     finish_run(run_id, status, error)
     return run_id
-
-
-def _error_tag(error: str) -> dict[str, str]:
-    return {ERROR: redact(error)[:5000]} if error else {}

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from darkroom.system.errors import kind_of
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, reaching
-from darkroom.tracking.context import Place, find_place, is_first_rank
+from darkroom.tracking.context import Context, find_context, is_first_rank
 from darkroom.tracking.delivery import now_ms
-from darkroom.tracking.log import as_texts, set_run_tags
-from darkroom.tracking.runs import Status, _error_tag
+from darkroom.tracking.log import as_texts, error_tags, set_run_tags
+from darkroom.tracking.runs import Status
 from darkroom.tracking.tags import CACHED, ERROR, ERROR_KIND, PARENT, PIPELINE, SOURCE_NAME, STEP
 
 
@@ -51,8 +51,8 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
         InputError: The store can't be reached, or refuses the credentials.
     """
     with reaching():
-        place = find_place() if is_first_rank() else None
-        child = _begin(place, step, config) if place else None
+        context = find_context() if is_first_rank() else None
+        child = _begin(context, step, config) if context else None
     if child is None:
         yield _NoRun()
         return
@@ -66,7 +66,7 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
 
 def log_cached_step(parent_run_id: str, step: str, config: Mapping[str, Any], measures: Mapping[str, float]) -> None:
     """Logs a step whose outputs came from the cache, with what it measured when it ran."""
-    child = _ChildRun(Place(parent_run_id), step, config, {CACHED: "true"})
+    child = _ChildRun(Context(parent_run_id), step, config, {CACHED: "true"})
     child.measures(measures)
     child.end("FINISHED")
 
@@ -84,16 +84,16 @@ class _NoRun:
         pass
 
 
-def _begin(place: Place, step: str, config: Mapping[str, Any]) -> "_ChildRun":
+def _begin(context: Context, step: str, config: Mapping[str, Any]) -> "_ChildRun":
     """The step's run: the one that the plug-in made, or a child; the settings carry the step, so they can't clash with its own."""
-    if place.own:
-        set_run_tags(place.own, {STEP: step})
-    elif place.pipeline:
-        _go_on(place.parent)
-    return _ChildRun(place, step, config, {PIPELINE: place.pipeline} if place.pipeline else {})
+    if context.own:
+        set_run_tags(context.own, {STEP: step})
+    elif context.pipeline:
+        _reopen(context.parent)
+    return _ChildRun(context, step, config, {PIPELINE: context.pipeline} if context.pipeline else {})
 
 
-def _go_on(run_id: str) -> None:
+def _reopen(run_id: str) -> None:
     """A run that an earlier attempt of a step had failed is running again."""
     if client().get_run(run_id).info.status != "RUNNING":
         client().update_run(run_id, "RUNNING")
@@ -101,25 +101,25 @@ def _go_on(run_id: str) -> None:
 
 
 class _ChildRun:
-    """A step's run, all of whose words go through the outbox."""
+    """A step's run, all of whose log goes through the outbox."""
 
-    def __init__(self, place: Place, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        self._place, self._curves, self._outbox = place, set[str](), outbox.here()
-        experiment = place.experiment or str(client().get_run(place.parent).info.experiment_id)
-        self._address = {"key": uuid.uuid4().hex, "experiment": experiment, "parent": place.parent}
-        if place.own:
-            self._outbox.made[self._address["key"]] = place.own
+    def __init__(self, context: Context, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        self._context, self._curves, self._outbox = context, set[str](), outbox.here()
+        experiment = context.experiment or str(client().get_run(context.parent).info.experiment_id)
+        self._address = {"key": uuid.uuid4().hex, "experiment": experiment, "parent": context.parent}
+        if context.own:
+            self._outbox.made[self._address["key"]] = context.own
         else:
-            tags = {PARENT: place.parent, STEP: step, SOURCE_NAME: "darkroom", **tags}
-            self._say("create", name=step, tags=tags, time=now_ms())
-        self._say("params", values=as_texts({step: config}))
+            tags = {PARENT: context.parent, STEP: step, SOURCE_NAME: "darkroom", **tags}
+            self._send("create", name=step, tags=tags, time=now_ms())
+        self._send("params", values=as_texts({step: config}))
 
     @property
     def run_id(self) -> str:
         return self._outbox.made.get(self._address["key"], "")
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
-        self._outbox.go_live()
+        self._outbox.deferred = False  # someone may be watching the curves
         self._curves.update(measures)
         self._log(epoch, measures)
 
@@ -127,27 +127,27 @@ class _ChildRun:
         self._log(0, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
 
     def keep(self, name: str, path: Path) -> None:
-        parent = self._place.parent
+        parent = self._context.parent
         self._outbox.send({"kind": "file", "run": parent, "parent": parent, "name": name, "path": str(path.absolute())})
 
     def fail(self, error: BaseException) -> None:
         """Ends the run with the error: its kind for programs; a mistake of the user's in its own words."""
         kind = kind_of(error)
-        self._say("tags", values={ERROR_KIND: kind})
+        self._send("tags", values={ERROR_KIND: kind})
         self.end("FAILED", str(error) if kind == "input" else f"{type(error).__name__}: {error}")
 
     def end(self, status: Status, error: str = "") -> None:
-        parent = {"run": self._place.parent, "parent": self._place.parent}
-        for address in [self._address, *([parent] if error and self._place.pipeline else [])]:
+        parent = {"run": self._context.parent, "parent": self._context.parent}
+        for address in [self._address, *([parent] if error and self._context.pipeline else [])]:
             if error:
-                self._outbox.send({**address, "kind": "tags", "values": _error_tag(error)})
-            if not self._place.own:
+                self._outbox.send({**address, "kind": "tags", "values": error_tags(error)})
+            if not self._context.own:
                 self._outbox.send({**address, "kind": "end", "status": status, "time": now_ms()})
-        outbox.settle()
+        outbox.flush()
 
     def _log(self, step: int, measures: Mapping[str, float]) -> None:
         finite = {name: float(value) if math.isfinite(value) else str(value) for name, value in measures.items()}
-        self._say("metrics", step=step, values=finite, time=now_ms())
+        self._send("metrics", step=step, values=finite, time=now_ms())
 
-    def _say(self, kind: str, **what: Any) -> None:
+    def _send(self, kind: str, **what: Any) -> None:
         self._outbox.send({**self._address, "kind": kind, **what})

@@ -21,13 +21,13 @@ def sync() -> tuple[dict[str, Any], list[str]]:
     result = outbox.deliver_left(folder)
     lives = "the process that they are of lives, and delivers them itself"
     notes = result.notes() + [f"{number} entries wait in {path}: {lives}" for path, number in result.living.items()]
-    if result.sent and not result.waiting:
+    if result.sent and not result.pending:
         end_dead(notes.append)
     plain = {
         "delivered": dict(result.sent),
         "waiting": [
             {"file": path, "entries": number, "why": result.why.get(path, lives)}
-            for path, number in (*result.waiting.items(), *result.living.items())
+            for path, number in (*result.pending.items(), *result.living.items())
         ],
         "refused": [{"file": path, "entries": len(why), "why": why[-1]} for path, why in result.refused.items()],
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.config import parse, read_params
-from darkroom.system.locks import acquire
+from darkroom.system.locks import try_acquire
 from darkroom.tracking.leases import TakenError
 from darkroom.tracking.tags import ASKS, LEASE, RETRAIN_START
 from pipelines.messages import ending, tell, telling
@@ -105,7 +105,7 @@ def _train(plan: Plan, config: RetrainConfig, decision: Decision, view: Listener
 def _alone(path: Path) -> Iterator[dict[str, str]]:
     """Yields nothing where this process has the lock now, else the process that has it."""
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    lock = acquire(path, json.dumps({"run_id": "", "host": socket.gethostname(), "pid": str(os.getpid()), "since": since}))
+    lock = try_acquire(path, json.dumps({"run_id": "", "host": socket.gethostname(), "pid": str(os.getpid()), "since": since}))
     if lock is None:
         yield _holder(path)
         return

@@ -10,7 +10,7 @@ from darkroom.system import processes
 from darkroom.system.faults import explain
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.system.secrets import redact
-from darkroom.tracking import outbox, outbox_file, runs, step_run
+from darkroom.tracking import outbox, outbox_journal, runs, step_run
 from darkroom.tracking.client import client
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def prepare(run_id: str) -> None:
-    """Tells the steps' processes which run they belong to, whose death ends them, where checkpoints stand and words wait."""
+    """Tells the steps' processes by variables which run they belong to, which process owns them, and where checkpoints and journals are."""
     os.environ["MLFLOW_RUN_ID"] = run_id
     os.environ[OWNER] = json.dumps(processes.owner_tags())
     os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
@@ -65,7 +65,7 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view
 def finish(run_id: str, view: "Listener") -> None:
     """Ends a run that went well."""
     runs.finish_run(run_id, "FINISHED")
-    if number := _waiting():
+    if number := _num_pending():
         view.note(f"note: {number} entries for MLflow wait in {OUTBOX}/: the next run or `darkroom sync` delivers them")
 
 
@@ -82,7 +82,7 @@ def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
         _fail(plan, run_id, folder, error)
     except Exception as second:  # such as the same full disk
         error.add_note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
-    if number := _waiting():
+    if number := _num_pending():
         go_on = f"`darkroom resume {run_id[:8]}`"
         error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, {go_on} delivers them first")
 
@@ -100,7 +100,7 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
     runs.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
     if bundle:
         send_bundle(outbox.here(), run_id, bundle)
-    outbox.settle()
+    outbox.flush()
 
 
 def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
@@ -122,6 +122,6 @@ def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> 
     return outcome
 
 
-def _waiting() -> int:
-    """How many entries of this run's processes, and of others in this project, wait."""
-    return sum(len(outbox_file.peek(path)) for path in outbox_file.paths(OUTBOX))
+def _num_pending() -> int:
+    """How many entries of this run's processes, and of others in this project, are not in MLflow yet."""
+    return sum(len(outbox_journal.peek(path)) for path in outbox_journal.paths(OUTBOX))

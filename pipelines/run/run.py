@@ -24,7 +24,7 @@ from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
 from pipelines.recover.recover import check_clock, end_dead, open_store
 from pipelines.run import disk, finish
-from pipelines.run.deliver import Courier
+from pipelines.run.deliver import DeliveringView
 from pipelines.run.local import PROCESSES, Runner, execute
 from pipelines.view import Listener
 
@@ -53,17 +53,17 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     if message := disk.judge(need, disk.free_bytes(ROOT), ROOT):
         view.note(message)
     with alone(plan, view):
-        end_dead(view.note)  # one that was waited for may have been killed
+        end_dead(view.note)  # the run that this one waited for may have been killed
         previous = assignment(plan)
         run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **plan.tags}))
         with lock_run(ROOT / run_id):
             outcome = carry_out(plan, previous, run_id, view, pipeline, runner)
-        end_dead(view.note)  # also a step that a killed run began with its last breath
+        end_dead(view.note)  # also a step that was started just before its run was killed
         return outcome
 
 
 def _start(plan: Plan) -> str:
-    """Starts the run in MLflow; one that asks is taken back where another does the same."""
+    """Starts the run in MLflow; one that asks for the lease is withdrawn where another run has it."""
     tags = {WORK_KEY: key_of(plan), **plan.tags}
     run_id = runs.start_run(plan.name, _run_name(plan), plan.params, tags, plan.shown_source, plan.version)
     if tags.get(LEASE) == ASKS and (other := leases.request(run_id, plan.name, tags[WORK_KEY])):
@@ -123,7 +123,7 @@ def carry_out(
     places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:
         finish.prepare(run_id)
-        execution = execute(pipeline or training, arguments, **places, view=Courier(view), runner=runner)
+        execution = execute(pipeline or training, arguments, **places, view=DeliveringView(view), runner=runner)
         outcome = finish.conclude(plan, run_id, folder, execution, view)
     except BaseException as error:
         finish.fail(plan, run_id, folder, error)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from darkroom.tracking import outbox_file
+from darkroom.tracking import outbox_journal
 from tests import servers
 from tests.pipelines.conftest import QUICK, Project, shapes
 
@@ -39,7 +39,7 @@ class Away:
 
     @property
     def waiting(self) -> list[Path]:
-        return outbox_file.paths(self.project.folder / "runs" / "outbox")
+        return outbox_journal.paths(self.project.folder / "runs" / "outbox")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing
         nothing_done = project.darkroom("sync", "--json")
     finally:
         away.server.start()
-    short, number = run_id[:8], sum(len(outbox_file.peek(path)) for path in away.waiting)
+    short, number = run_id[:8], sum(len(outbox_journal.peek(path)) for path in away.waiting)
     assert "Traceback" not in said
     assert f"error: register failed: AwayError: the MLflow store at {away.uri} has not answered for 3 s" in said
     assert f"{number} entries wait in runs/outbox/; when it answers again, `darkroom resume {short}` delivers them first" in said

@@ -81,6 +81,11 @@ def test_a_draft_is_told_by_the_name_that_it_would_have_had() -> None:
     )
 
 
+def test_the_lock_on_a_file_is_told_by_the_file_s_name() -> None:
+    error = OSError(errno.EROFS, "Read-only file system", "/project/.mlflow.db.lock")
+    assert explain(error).startswith("/project/mlflow.db can't be written")
+
+
 def test_a_database_that_is_locked_is_named(mlflow_store: Path) -> None:
     database = mlflow_store / "mlflow.db"
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as holder:

@@ -11,7 +11,7 @@ import pytest
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.client import artifact_location, client
-from darkroom.tracking.context import find_place, pipeline_parent
+from darkroom.tracking.context import find_context, pipeline_parent
 from darkroom.tracking.runs import finish_pipeline, open_run
 from darkroom.tracking.step_run import step_run
 from darkroom.tracking.tags import KUBEFLOW_RUN
@@ -212,7 +212,7 @@ def test_steps_that_start_at_the_same_time_end_with_one_parent(no_plug_in: Path)
 def test_on_kubeflow_a_store_in_the_container_is_refused(no_plug_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(InputError, match=f"Kubeflow's run {PIPELINE}, but MLFLOW_TRACKING_URI names no MLflow server: name one"):
-        find_place()
+        find_context()
 
 
 @pytest.mark.parametrize("situation", ["local", "plug-in", "no plug-in"])

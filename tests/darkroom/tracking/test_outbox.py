@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from darkroom.system.processes import STDIN, owner_tags
-from darkroom.tracking import outbox, outbox_file
+from darkroom.tracking import outbox, outbox_journal
 from darkroom.tracking.client import client, tracking_uri
 from darkroom.tracking.delivery import deliver, is_away
 from darkroom.tracking.outbox import AwayError, deliver_left, reach
@@ -100,8 +100,8 @@ def test_a_step_begins_and_ends_while_the_database_is_locked_and_all_of_it_is_de
 ) -> None:
     with locked():
         assert train() == ""
-    (path,) = outbox_file.paths(folder)
-    assert len(outbox_file.peek(path)) == 7
+    (path,) = outbox_journal.paths(folder)
+    assert len(outbox_journal.peek(path)) == 7
     assert path.stat().st_mode & 0o077 == 0
     said = capsys.readouterr().err
     assert said.count("can't be reached (the database is locked by another process): what is logged waits in") == 1
@@ -109,7 +109,7 @@ def test_a_step_begins_and_ends_while_the_database_is_locked_and_all_of_it_is_de
     outbox.here().flush()
     (child,) = children(parent)
     assert is_whole(child)
-    assert outbox_file.paths(folder) == []
+    assert outbox_journal.paths(folder) == []
     assert "answers again: 7 entries that had waited were delivered" in capsys.readouterr().err
 
 
@@ -123,7 +123,7 @@ def test_an_outage_at_any_epoch_leaves_no_gap_and_no_double(parent: str, folder:
             step.measures({"loss": 0.125, "size": 7, "odd": float("nan")})
     (child,) = children(parent)
     assert is_whole(child)
-    assert outbox_file.paths(folder) == []
+    assert outbox_journal.paths(folder) == []
 
 
 def test_the_pause_between_tries_grows(parent: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_a_run_ends_though_mlflow_is_away_and_mlflow_learns_when_and_why(parent:
     left.__enter__()
     with locked():
         finish_run(parent, "FAILED", "out of memory at https://anna:hidden-4711@example.org")
-    assert "hidden-4711" not in outbox_file.paths(folder)[0].read_text()
+    assert "hidden-4711" not in outbox_journal.paths(folder)[0].read_text()
     before = client().get_run(parent)
     outbox.here().flush()
     after = client().get_run(parent)
@@ -165,7 +165,7 @@ def test_a_run_ends_though_mlflow_is_away_and_mlflow_learns_when_and_why(parent:
 def test_what_is_delivered_again_changes_nothing(parent: str, folder: Path, tmp_path: Path) -> None:
     with locked():
         train()
-    (path,) = outbox_file.paths(folder)
+    (path,) = outbox_journal.paths(folder)
     shutil.copy(path, tmp_path / "again.jsonl")
     outbox.here().flush()
     for _ in range(2):
@@ -173,7 +173,7 @@ def test_what_is_delivered_again_changes_nothing(parent: str, folder: Path, tmp_
         assert deliver_left(folder).sent == {parent: 7}
         (child,) = children(parent)
         assert is_whole(child)
-    assert outbox_file.paths(folder) == []
+    assert outbox_journal.paths(folder) == []
 
 
 def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str, folder: Path) -> None:
@@ -195,8 +195,8 @@ def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str,
         told = sync()[1]
         process.kill()
         process.join()
-    (path,) = outbox_file.paths(folder)
-    assert (alive.sent, alive.waiting, alive.living) == ({}, {}, {str(path): 5})
+    (path,) = outbox_journal.paths(folder)
+    assert (alive.sent, alive.pending, alive.living) == ({}, {}, {str(path): 5})
     assert alive.notes() == []
     assert told == [f"5 entries wait in {path}: the process that they are of lives, and delivers them itself"]
     with path.open("a") as file:
@@ -204,23 +204,23 @@ def test_what_a_killed_process_left_is_delivered_and_its_step_ended(parent: str,
     assert deliver_left(folder).sent == {parent: 6}
     (child,) = children(parent)
     assert (child.info.status, curve(child.info.run_id)) == ("KILLED", list(enumerate(CURVE, 1)))
-    assert outbox_file.paths(folder) == []
+    assert outbox_journal.paths(folder) == []
     assert deliver_left(folder).notes() == []
 
 
 def test_delivery_that_is_broken_off_goes_on_from_where_it_was(parent: str, folder: Path) -> None:
     with locked():
         train()
-    (path,) = outbox_file.paths(folder)
-    entries = outbox_file.peek(path)
-    file = outbox.here()._file
+    (path,) = outbox_journal.paths(folder)
+    entries = outbox_journal.peek(path)
+    file = outbox.here().journal
     assert file is not None
     for entry in entries[:3]:
         deliver(entry, file.made, again=True)
     file.done(3)
     copied = folder / "left.jsonl"
     shutil.copy(path, copied)
-    assert outbox_file.peek(copied) == entries[3:]
+    assert outbox_journal.peek(copied) == entries[3:]
     assert deliver_left(folder).sent == {parent: 4}
     (child,) = children(parent)
     assert is_whole(child)
@@ -228,7 +228,7 @@ def test_delivery_that_is_broken_off_goes_on_from_where_it_was(parent: str, fold
 
 def test_an_entry_that_mlflow_refuses_is_set_aside_and_not_in_the_way(parent: str, folder: Path) -> None:
     doomed = start_run("digits", "doomed", {}, {}, "digits", "1")
-    file = outbox_file.start(folder, outbox.shown(tracking_uri()), {})
+    file = outbox_journal.create(folder, outbox.shown(tracking_uri()), {})
     told = {"kind": "tags", "values": {"colour": "blue"}}
     file.append({**told, "run": doomed, "parent": doomed}, {**told, "run": parent, "parent": parent})
     path = file.path
@@ -239,7 +239,7 @@ def test_an_entry_that_mlflow_refuses_is_set_aside_and_not_in_the_way(parent: st
     client().delete_run(doomed)
     result = deliver_left(folder)
     aside = folder / "left.refused"
-    assert (result.sent, result.waiting, list(result.refused)) == ({parent: 1}, {}, [str(aside)])
+    assert (result.sent, result.pending, list(result.refused)) == ({parent: 1}, {}, [str(aside)])
     assert client().get_run(parent).data.tags["colour"] == "blue"
     first, second = (json.loads(line) for line in aside.read_text().splitlines())
     assert first["entry"]["run"] == doomed and "deleted" in first["why"]
@@ -249,12 +249,12 @@ def test_an_entry_that_mlflow_refuses_is_set_aside_and_not_in_the_way(parent: st
 
 
 def test_words_for_another_store_are_left_alone(parent: str, folder: Path) -> None:
-    outbox_file.start(folder, "http://example.org", {}).append({"kind": "tags", "run": "x", "parent": "x", "values": {}})
-    shutil.move(outbox_file.paths(folder)[0], folder / "a.jsonl")
+    outbox_journal.create(folder, "http://example.org", {}).append({"kind": "tags", "run": "x", "parent": "x", "values": {}})
+    shutil.move(outbox_journal.paths(folder)[0], folder / "a.jsonl")
     shutil.copy(folder / "a.jsonl", folder / "left.jsonl")
     (folder / "a.jsonl").unlink()
     result = deliver_left(folder)
-    assert result.waiting == {str(folder / "left.jsonl"): 1}
+    assert result.pending == {str(folder / "left.jsonl"): 1}
     assert result.notes()[0].endswith(f"they are for the MLflow store at http://example.org, and this is {tracking_uri()}")
 
 
@@ -272,7 +272,7 @@ def test_other_errors_are_raised(parent: str, folder: Path) -> None:
 def test_a_run_that_a_hanging_server_made_late_is_taken_away(parent: str, folder: Path) -> None:
     with locked():
         train()
-    first = outbox_file.peek(outbox_file.paths(folder)[0])[0]
+    first = outbox_journal.peek(outbox_journal.paths(folder)[0])[0]
     outbox.here().flush()
     deliver(first, {}, again=False)  # the same request, done once more
     assert len(children(parent)) == 2
@@ -304,8 +304,8 @@ def nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_step_begins_and_ends_where_nobody_listens(nobody: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train() == ""
-    (path,) = outbox_file.paths(folder)
-    assert [entry["kind"] for entry in outbox_file.peek(path)] == ["create", "params", "metrics", "metrics", "metrics", "metrics", "end"]
+    (path,) = outbox_journal.paths(folder)
+    assert [entry["kind"] for entry in outbox_journal.peek(path)] == ["create", "params", "metrics", "metrics", "metrics", "metrics", "end"]
     assert f"note: MLflow at {nobody} can't be reached (nobody listens there): what is logged waits in {path}\n" in capsys.readouterr().err
 
 
