@@ -1,6 +1,7 @@
-"""The comparison: what two models' answers on the same images say about which of them is better, with how sure that is.
+"""The comparison of two models by their answers on the same images: which one is better, and how sure that is.
 
-Plain values that travel as JSON: in a version's tags, in the outcome, and in the report. `components.register` makes them.
+Plain values that travel as JSON: in a version's tags, in the outcome, and in the report. `darkroom.metrics.paired_comparison` makes them.
+The fields' names are keys of that JSON: `rival` is the champion, or where there is none the constant answer.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ class Difference:
 
     Attributes:
         measure: Its name, see `darkroom.metrics.measures`.
-        score: The new model's value, 0 to 1.
-        rival_score: The other's.
+        score: The challenger's value, 0 to 1.
+        rival_score: The champion's.
         low: Lower limit of the 95 % interval of the gain.
         high: Upper limit.
         p_value: How often so large a difference, either way, comes about by chance alone.
@@ -32,7 +33,7 @@ class Difference:
 
     @property
     def gain(self) -> float:
-        """By how much the new model is better; below 0 it is worse."""
+        """By how much the challenger is better; below 0 it is worse."""
         return self.score - self.rival_score
 
 
@@ -43,8 +44,8 @@ class ClassChange:
     Attributes:
         name: The class.
         num_images: Shared test images of it.
-        recall: The new model's, 0 to 1.
-        rival_recall: The other's.
+        recall: The challenger's, 0 to 1.
+        rival_recall: The champion's.
         p_value: How often so large a fall comes about by chance alone (one-sided).
     """
 
@@ -62,11 +63,11 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Limit:
-    """A thing that the gate asks for.
+    """A requirement of the gate.
 
     Attributes:
         name: The setting, such as `max_size_mb`.
-        asked: What it asks for, for a person.
+        asked: What is required, for a person.
         found: What was found, for a person.
         met: Whether that is enough.
     """
@@ -82,15 +83,15 @@ class Comparison:
     """Two models on the test images that both have answered.
 
     Attributes:
-        rival: What the new model was compared with, for a person: `version 3`.
+        rival: What the challenger was compared with, for a person: `version 3`.
         differences: The deciding measure first.
         classes: The largest fall of recall first.
         num_shared: Test images that both answered.
         num_units: Groups of them that count as one: a patient, a cluster of duplicates.
-        num_won: Images that only the new model answered rightly.
-        num_lost: Images that only the other one did.
-        num_new: Test images that the other one has not answered.
-        new: The new model's measures on those.
+        num_won: Images that only the challenger answered rightly.
+        num_lost: Images that only the champion did.
+        num_new: Test images that the champion has not answered.
+        new: The challenger's measures on those.
     """
 
     rival: str

@@ -18,7 +18,7 @@ from components.train.config import TrainConfig
 from components.train.train import resolve
 from darkroom import manifest
 from darkroom.images import Images
-from darkroom.metrics import latency
+from darkroom.metrics.latency import compare_latency
 from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
@@ -148,12 +148,12 @@ def _teach(
     )
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
     recalibrate(network, problem.train, normalise)
-    before = validation.judge(full, problem.validation, problem, loss, normalise, None)
+    before = validation.validate(full, problem, problem.validation, loss, normalise, None).row
     return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
 
 
 def _compare(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
-    time = latency.compare(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
+    time = compare_latency(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
     return {
         "macs_ratio": count_macs(network, side_px) / count_macs(full, side_px),
         "parameters_ratio": count_parameters(network) / count_parameters(full),

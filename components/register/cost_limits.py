@@ -1,39 +1,43 @@
-"""Costs: latency and size of the model that is to be registered, measured where the gate limits them."""
+"""Limits on costs: latency and size of the model that is to be registered, measured where there is a limit."""
 
 import tempfile
 from pathlib import Path
 
 from components.register.config import RegisterConfig
 from darkroom.comparison import Limit
-from darkroom.metrics import latency
+from darkroom.metrics.latency import compare_latency
 from darkroom.model import GRAPH
 from darkroom.registry.fetch import download_bundle
 from darkroom.registry.registry import Version
 
-NUM_ROUNDS = 25  # turns that each model is timed for, 20 ms each
+NUM_ROUNDS = 25  # of 20 ms, in which the two models are timed by turns
 MEGABYTE = 2**20
 
 
-def cost_limits(bundle: Path, best: Version | None, config: RegisterConfig) -> tuple[Limit, ...]:
-    """Holds a model against the limits on latency and size that are set.
+def cost_limits(bundle: Path, champion: Version | None, config: RegisterConfig) -> tuple[Limit, ...]:
+    """Compares a model with the limits on latency and size that are set.
 
     Args:
         bundle: The model's folder.
-        best: The champion; without one the ratios to it limit nothing.
+        champion: Its version; without one the ratios to it limit nothing.
         config: The limits.
     """
-    with tempfile.TemporaryDirectory() as place:
-        needed = best and (config.max_latency_ratio != "none" or config.max_size_ratio != "none")
-        champion = download_bundle(best, Path(place)) if best and needed else None
-        return (*_latency(bundle, champion, config), *_size(bundle, champion, config))
+    with tempfile.TemporaryDirectory() as temporary:
+        has_ratio = config.max_latency_ratio != "none" or config.max_size_ratio != "none"
+        return compare_costs(bundle, download_bundle(champion, Path(temporary)) if champion and has_ratio else None, config)
 
 
-def _latency(bundle: Path, champion: Path | None, config: RegisterConfig) -> list[Limit]:
+def compare_costs(bundle: Path, champion_bundle: Path | None, config: RegisterConfig) -> tuple[Limit, ...]:
+    """The same where the champion's folder, or none, is here."""
+    return (*_latency(bundle, champion_bundle, config), *_size(bundle, champion_bundle, config))
+
+
+def _latency(bundle: Path, champion_bundle: Path | None, config: RegisterConfig) -> list[Limit]:
     most, ratio = config.max_latency_ms, config.max_latency_ratio
-    compared = champion if ratio != "none" else None
+    compared = champion_bundle if ratio != "none" else None
     if most == "none" and compared is None:
         return []
-    times = latency.compare(compared or bundle, bundle, num_rounds=NUM_ROUNDS, num_threads=1)
+    times = compare_latency(compared or bundle, bundle, num_rounds=NUM_ROUNDS, num_threads=1)
     found = []
     if most != "none":
         found.append(Limit("max_latency_ms", f"at most {most:g} ms", f"latency of {times.after_ms:.3g} ms", times.after_ms <= most))
@@ -43,15 +47,15 @@ def _latency(bundle: Path, champion: Path | None, config: RegisterConfig) -> lis
     return found
 
 
-def _size(bundle: Path, champion: Path | None, config: RegisterConfig) -> list[Limit]:
+def _size(bundle: Path, champion_bundle: Path | None, config: RegisterConfig) -> list[Limit]:
     most, ratio, size = config.max_size_mb, config.max_size_ratio, _megabytes(bundle)
     found = []
     if most != "none":
         found.append(Limit("max_size_mb", f"at most {most:g} MB", f"size of {size:.3g} MB", size <= most))
-    if ratio != "none" and champion:
-        other = _megabytes(champion)
-        text = f"size of {size / other:.2f} of the champion's ({size:.3g} MB, {other:.3g} MB)"
-        found.append(Limit("max_size_ratio", f"at most {ratio:g} of the champion's size", text, size / other <= ratio))
+    if ratio != "none" and champion_bundle:
+        champion_size = _megabytes(champion_bundle)
+        text = f"size of {size / champion_size:.2f} of the champion's ({size:.3g} MB, {champion_size:.3g} MB)"
+        found.append(Limit("max_size_ratio", f"at most {ratio:g} of the champion's size", text, size / champion_size <= ratio))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What was before: earlier versions of a model, what a new one forgot of their test sets, and a run that was ended too early."""
+"""What a new version forgot: images of earlier versions' test sets that these had right and it has wrong."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,8 @@ def forgotten_since(name: str, number: int, now: Predictions) -> list[Forgotten]
         now: Its answers.
     """
     earlier = [version for version in versions(name) if version.number < number][:MAX_VERSIONS]
-    return [compare(version.number, before, now) for version, before in _answers(earlier) if set(before.image_ids) & set(now.image_ids)]
+    found = ((version, before) for version, before in _answers(earlier) if set(before.image_ids) & set(now.image_ids))
+    return [forgotten(version.number, before, now) for version, before in found]
 
 
 def unfinished_maker(version: Version, run_id: str) -> list[str]:
@@ -42,13 +43,13 @@ def unfinished_maker(version: Version, run_id: str) -> list[str]:
 
 def _answers(earlier: Sequence[Version]) -> Iterator[tuple[Version, Predictions]]:
     for version in earlier:
-        with tempfile.TemporaryDirectory() as place:
-            if folder := kept(version, EVALUATION_KEPT, Path(place)):
+        with tempfile.TemporaryDirectory() as temporary:
+            if folder := kept(version, EVALUATION_KEPT, Path(temporary)):
                 yield version, read_predictions(folder)
 
 
-def compare(version: int, before: Predictions, now: Predictions) -> Forgotten:
-    """What was forgotten of one earlier test set, on the images that both have answered; right is what today's label says.
+def forgotten(version: int, before: Predictions, now: Predictions) -> Forgotten:
+    """What was forgotten of one earlier test set, on the images that both have answered, by today's labels.
 
     Args:
         version: The earlier version.
@@ -57,10 +58,12 @@ def compare(version: int, before: Predictions, now: Predictions) -> Forgotten:
     """
     known = set(now.image_ids)
     shared = [name for name in before.image_ids if name in known]
-    mine, theirs = now.at(shared), before.at(shared)
-    truth = mine.names(mine.truth)
-    right_now = np.array([answer == label for answer, label in zip(mine.names(mine.predicted), truth, strict=True)], dtype=bool)
-    right_then = np.array([answer == label for answer, label in zip(theirs.names(theirs.predicted), truth, strict=True)], dtype=bool)
+    new, old = now.at(shared), before.at(shared)
+    y_true = new.names(new.truth)
+    right_now, right_then = (
+        np.array([answer == label for answer, label in zip(model.names(model.predicted), y_true, strict=True)], dtype=bool)
+        for model in (new, old)
+    )
     lost = np.flatnonzero(right_then & ~right_now)
-    examples = tuple(mine.paths[row] for row in lost[:MAX_EXAMPLES])
+    examples = tuple(new.paths[row] for row in lost[:MAX_EXAMPLES])
     return Forgotten(version, len(shared), int(right_then.sum()), len(lost), int((~right_then & right_now).sum()), examples)

@@ -16,7 +16,7 @@ from components.register.gate import decide, refusal
 from components.register.upload import keep_bundle
 from darkroom.evaluation import Predictions, read_headline, read_predictions
 from darkroom.metrics.baseline import constant_answer
-from darkroom.metrics.paired_comparison import compare
+from darkroom.metrics.paired_comparison import compare_models
 from darkroom.model import read_card
 from darkroom.outcome import Verdict
 from darkroom.registry.champion import alias_lock, move, seal
@@ -94,7 +94,7 @@ def _judge(candidate: Candidate, best: Version | None, config: RegisterConfig) -
         if kept_answers is None or refused:
             return Verdict(CHALLENGER, refused, best.number)
         theirs = kept_answers
-    compared = compare(mine, theirs, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
+    compared = compare_models(mine, theirs, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
     rival = _number(best)
     if compared is None:
         return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", rival)

@@ -1,15 +1,21 @@
 """How far a measure would move with other test images: intervals that hold the truth 95 times in 100."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 
 from darkroom.evaluation import Predictions
 from darkroom.metrics.measures import Floats, Ints, count, scores
+from darkroom.metrics.ranking import ranking
 
 CONFIDENCE = 0.95
+QUANTILES = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro")
-_Z = 1.959963984540054  # the normal distribution holds 95 % within so many standard deviations
+RANKING = ("roc_auc", "average_precision")
+RESAMPLED = (
+    *MEASURES, *RANKING, "f1_weighted", "precision_macro", "recall_macro", "precision", "recall", "f1", "subset_accuracy", "hamming_loss"
+)  # fmt: skip
 _CHUNK = 4_000_000  # numbers held at once
 
 
@@ -18,7 +24,7 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
 
     Shares of independent images (`accuracy` of single-label tasks, `subset_accuracy`) get Wilson's interval, which
     stays honest where no image was wrong; all others the percentiles of resampled test sets. Images of one unit, such as a
-    patient's, come and go together; a single unit can't tell how far another would be off.
+    patient's, are drawn together; a single unit can't tell how far another would be off.
 
     Args:
         predictions: Answers on the test images.
@@ -45,36 +51,74 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
 
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:
     """Limits of a share of which `num_right` out of `num_images` were seen."""
-    share = num_right / num_images
-    centre = share + _Z**2 / (2 * num_images)
-    spread = _Z * np.sqrt(share * (1 - share) / num_images + _Z**2 / (4 * num_images**2))
-    low, high = (centre - spread) / (1 + _Z**2 / num_images), (centre + spread) / (1 + _Z**2 / num_images)
-    return max(0.0, min(float(low), share)), min(1.0, max(float(high), share))
+    limits = binomtest(num_right, num_images).proportion_ci(CONFIDENCE, method="wilson")
+    return float(limits.low), float(limits.high)
+
+
+def standard_error(predictions: Predictions, measure: str, num_resamples: int = 200, seed: int = 0) -> float:
+    """How much a measure varies with the images that it is computed from: its deviation over resampled sets of images.
+
+    Args:
+        predictions: Answers on the images; those of one unit are drawn together.
+        measure: One of `RESAMPLED`.
+        num_resamples: Sets of images drawn with replacement.
+        seed: Decides which.
+
+    Returns:
+        The standard error; 0 where the measure is not defined on two resampled sets, or where all images are one unit.
+
+    Source:
+        Efron and Tibshirani 1993, An introduction to the bootstrap, section 6.2.
+    """
+    values = resampled(predictions, [measure], num_resamples, seed)[measure]
+    values = values[np.isfinite(values)]
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def resampled(predictions: Predictions, names: Sequence[str], num_resamples: int, seed: int) -> dict[str, Floats]:
+    """Measures on test sets drawn with replacement; two models with the same units are given the same test sets.
+
+    Args:
+        predictions: Answers on the test images.
+        names: Of `RESAMPLED`.
+        num_resamples: Test sets.
+        seed: Decides which.
+
+    Returns:
+        `(num_resamples,)` for each name; NaN where it is not defined.
+    """
+    parts: dict[str, list[Floats]] = {name: [] for name in names}
+    for weights in resamples(predictions.units, num_resamples, seed) if names else ():
+        values = _values(predictions, weights) | {name: ranking(predictions, weights, name) for name in names if name in RANKING}
+        for name in names:
+            parts[name].append(values[name])
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _values(predictions: Predictions, weights: Floats) -> dict[str, Floats]:
+    """What follows from counts, on each of many test sets; see `darkroom.metrics.measures.measures`."""
+    counts = count(predictions.truth, predictions.predicted, len(predictions.classes), weights)
+    values = scores(counts, predictions.task)
+    if predictions.task == "binary":
+        values |= {name: getattr(counts, name)[:, 1] for name in ("precision", "recall", "f1")}
+    if predictions.task == "multilabel":
+        right = (predictions.truth == predictions.predicted).all(1)
+        values |= {"subset_accuracy": weights @ right / weights.sum(1), "hamming_loss": 1 - values["accuracy"]}
+    return values
 
 
 def _bootstrap(predictions: Predictions, num_resamples: int, seed: int) -> dict[str, tuple[float, float]]:
     names = [*MEASURES, *(["subset_accuracy"] if predictions.task == "multilabel" else [])]
-    exact = (predictions.truth == predictions.predicted).reshape(len(predictions), -1).all(1)
-    drawn: dict[str, list[Floats]] = {name: [] for name in names}
-    for weights in resamples(predictions.units, num_resamples, seed):
-        counts = count(predictions.truth, predictions.predicted, len(predictions.classes), weights)
-        values = scores(counts, predictions.task) | {"subset_accuracy": weights @ exact / weights.sum(1)}
-        for name in names:
-            drawn[name].append(values[name])
-    found = {name: values[np.isfinite(values)] for name, values in ((name, np.concatenate(parts)) for name, parts in drawn.items())}
-    return {name: _limits(values) for name, values in found.items() if len(values)}
-
-
-def _limits(drawn: Floats) -> tuple[float, float]:
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    drawn = {name: values[np.isfinite(values)] for name, values in resampled(predictions, names, num_resamples, seed).items()}
+    limits = {name: np.quantile(values, QUANTILES).tolist() for name, values in drawn.items() if len(values)}
+    return {name: (low, high) for name, (low, high) in limits.items()}
 
 
 def resamples(units: Ints, num_resamples: int, seed: int) -> Iterator[Floats]:
     """Test sets drawn with replacement, whole units at a time.
 
     Args:
-        units: `(N,)` numbers from 0 without a gap: images of one number come and go together.
+        units: `(N,)` numbers from 0 without a gap: images of one number are drawn together.
         num_resamples: Test sets.
         seed: Decides which.
 

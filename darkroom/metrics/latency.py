@@ -9,7 +9,7 @@ import numpy as np
 from darkroom.model import Predictor
 
 NUM_WARMUP = 10
-MIN_SLICE_S = 0.02  # how long a model runs before it is the other one's turn
+MIN_SLICE_S = 0.02  # how long a model runs before the other one does
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,21 @@ class Latency:
 
     @property
     def ratio(self) -> float:
-        """What is left of the time."""
+        """The pruned model's time as a share of the full model's."""
         return self.after_ms / self.before_ms
 
 
-def compare(full: Path, pruned: Path, *, num_rounds: int, num_threads: int) -> Latency:
-    """Times two models in turns, A B A B, so that whatever else the machine does falls on both.
+def compare_latency(full: Path, pruned: Path, *, num_rounds: int, num_threads: int) -> Latency:
+    """Times two models alternately, A B A B, so that whatever else the machine does falls on both.
 
     Args:
         full: A model's folder.
         pruned: Another one; each is timed on an image of its own size.
-        num_rounds: Turns that each model gets, of 20 ms or one image, whichever is longer.
+        num_rounds: How often each model runs, for 20 ms or one image, whichever is longer.
         num_threads: Threads a prediction may use; 0 leaves it to onnxruntime.
 
     Returns:
-        The median over all images of all turns.
+        The median over all images of all rounds.
     """
     models = [Predictor(folder, num_threads) for folder in (full, pruned)]
     images = [np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8) for side in (model.card.side_px for model in models)]
@@ -50,13 +50,13 @@ def compare(full: Path, pruned: Path, *, num_rounds: int, num_threads: int) -> L
     times: tuple[list[int], list[int]] = ([], [])
     for _ in range(num_rounds):
         for model, image, kept in zip(models, images, times, strict=True):
-            kept.extend(_turn(model, image))
+            kept.extend(_time_round(model, image))
     before, after = (float(np.median(kept)) / 1e6 for kept in times)
     return Latency(before, after)
 
 
-def _turn(model: Predictor, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[int]:
-    """Nanoseconds of each image in one turn."""
+def _time_round(model: Predictor, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[int]:
+    """Nanoseconds of each image in one round."""
     kept: list[int] = []
     while sum(kept) < MIN_SLICE_S * 1e9:
         start = time.perf_counter_ns()

@@ -1,124 +1,162 @@
-"""Comparing: two models' answers on the images that both have seen, measure by measure and class by class."""
+"""The paired comparison: a challenger and a champion on the images that both have answered, measure by measure and class by class.
+
+One rule, for the gate of `register` and for `darkroom runs A B` alike: McNemar's exact test for shares of independent images, a
+paired bootstrap over the groups of images for every other measure.
+"""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from darkroom.comparison import ClassChange, Comparison, Difference
 from darkroom.evaluation import Predictions
-from darkroom.metrics.intervals import resamples
-from darkroom.metrics.measures import Floats, count, one_hot, scores
-from darkroom.metrics.paired import bootstrap, fall, mcnemar, share_interval
-from darkroom.metrics.ranking import ranking
+from darkroom.metrics.intervals import resampled
+from darkroom.metrics.measures import Floats, one_hot
+from darkroom.metrics.paired_tests import bootstrap_test, mcnemar, mcnemar_loss, share_interval
 
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro")  # beside the measure that decides
-RANKING = ("roc_auc", "average_precision")
 SHARES = ("accuracy", "f1_micro")  # shares of rightly answered images where each has one label
 NUM_CLASSES = 40  # whose change is kept, the largest fall first
 
 
-def compare(mine: Predictions, theirs: Predictions, measure: str, rival: str, *, num_resamples: int, seed: int) -> Comparison | None:
-    """Compares a new model with another one.
-
-    Both are judged by the new model's labels, because later labels mend earlier ones, and by its units.
+def obstacle(challenger: Predictions, champion: Predictions, name: str) -> str:
+    """Why two models can't be compared image by image; empty where they can.
 
     Args:
-        mine: The new model's answers on its test images.
-        theirs: The other's on its own; classes and task are the same, and at least one image.
+        challenger: One model's answers.
+        champion: The other's.
+        name: What the other is called, such as `version 3`.
+    """
+    if challenger.task != champion.task:
+        return f"its task is {challenger.task}, that of {name} is {champion.task}"
+    if challenger.classes != champion.classes:
+        only = sorted(set(challenger.classes) ^ set(champion.classes))
+        named = ", ".join(repr(label) for label in only[:5]) + (" and more" if len(only) > 5 else "")
+        return f"its classes differ from those of {name} in {named or 'their order'}"
+    return "" if set(challenger.image_ids) & set(champion.image_ids) else f"it shares no test image with {name}"
+
+
+def shared_answers(challenger: Predictions, champion: Predictions) -> tuple[Predictions, Predictions]:
+    """Both models' answers on the images that both have answered.
+
+    Both get the challenger's labels, because later labels correct earlier ones, and its units of images, so that both are resampled alike.
+
+    Args:
+        challenger: The later model's answers; `obstacle` finds nothing against the comparison.
+        champion: The earlier one's.
+    """
+    known = set(champion.image_ids)
+    ours = challenger.at([name for name in challenger.image_ids if name in known])
+    return ours, dataclasses.replace(champion.at(ours.image_ids), truth=ours.truth, units=ours.units)
+
+
+def compare_models(
+    challenger: Predictions, champion: Predictions, measure: str, champion_name: str, *, num_resamples: int, seed: int
+) -> Comparison | None:
+    """Compares a challenger with the champion.
+
+    Args:
+        challenger: The new model's answers on its test images.
+        champion: The other's on its own; `obstacle` finds nothing against the comparison.
         measure: What decides.
-        rival: What the other model is called.
+        champion_name: What the other model is called.
         num_resamples: Test sets that are drawn for intervals and p-values.
         seed: Decides which.
 
     Returns:
         The comparison, or nothing where the measure is not defined on the shared images.
     """
-    known = set(theirs.image_ids)
-    shared = [name for name in mine.image_ids if name in known]
-    here = mine.at(shared)
-    there = dataclasses.replace(theirs.at(shared), truth=here.truth)
-    differences = _differences(here, there, dict.fromkeys((measure, *SHOWN)), num_resamples, seed)
-    if measure not in differences:
+    names = tuple(dict.fromkeys((measure, *SHOWN)))
+    ours, theirs = shared_answers(challenger, champion)
+    found = differences(ours, theirs, names, num_resamples=num_resamples, seed=seed)
+    if measure not in found:
         return None
-    right, other = _right(here), _right(there)
-    new = mine.at([name for name in mine.image_ids if name not in known])
-    judged = new.measures()
+    num_won, num_lost, _ = _tally(ours, theirs)
+    known = set(champion.image_ids)
+    new = challenger.at([name for name in challenger.image_ids if name not in known])
+    new_measures = new.measures()
     return Comparison(
-        rival=rival,
-        differences=tuple(differences.values()),
-        classes=_changes(here, there),
-        num_shared=len(shared),
-        num_units=int(here.units.max()) + 1,
-        num_won=int((right & ~other).sum()),
-        num_lost=int((other & ~right).sum()),
+        rival=champion_name,
+        differences=tuple(found.values()),
+        classes=_class_changes(ours, theirs),
+        num_shared=len(ours),
+        num_units=int(ours.units.max()) + 1,
+        num_won=num_won,
+        num_lost=num_lost,
         num_new=len(new),
-        new={name: judged[name] for name in dict.fromkeys((measure, *SHOWN)) if name in judged},
+        new={name: new_measures[name] for name in names if name in new_measures},
     )
 
 
-def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
+def differences(
+    challenger: Predictions, champion: Predictions, names: Iterable[str], *, num_resamples: int, seed: int
+) -> dict[str, Difference]:
+    """The challenger's gain in each measure, with its interval and p-value.
+
+    Args:
+        challenger: Answers on shared images, see `shared_answers`.
+        champion: The other model's, of the same images in the same order, with the same labels.
+        names: Measures; one that is not defined is left out.
+        num_resamples: Test sets that are drawn for intervals and p-values.
+        seed: Decides which.
+
+    Source:
+        Efron and Tibshirani 1993, An introduction to the bootstrap, sections 8.3 and 13.3: paired data.
+    """
+    ours, theirs = challenger.measures(), champion.measures()
+    defined = [name for name in names if name in ours and name in theirs]
+    exact = challenger.task != "multilabel" and int(challenger.units.max()) + 1 == len(challenger)
+    drawn = _gains(challenger, champion, [name for name in defined if not (exact and name in SHARES)], num_resamples, seed)
+    found = {}
+    for name in defined:
+        if len(challenger) > 1 and challenger.units.max() == 0:  # one group of images can't tell what another would
+            found[name] = Difference(name, ours[name], theirs[name], -1.0, 1.0, 1.0, "bootstrap")
+        elif len(drawn.get(name, ())):
+            found[name] = Difference(name, ours[name], theirs[name], *bootstrap_test(drawn[name]), "bootstrap")
+        elif name not in drawn:
+            num_won, num_lost, num_both = _tally(challenger, champion)
+            limits = share_interval(num_won, num_lost, num_both, len(challenger))
+            found[name] = Difference(name, ours[name], theirs[name], *limits, mcnemar(num_won, num_lost), "mcnemar")
+    return found
+
+
+def _is_right(predictions: Predictions) -> npt.NDArray[np.bool_]:
     """Which images are answered rightly, all labels of them."""
     equal: npt.NDArray[np.bool_] = predictions.truth == predictions.predicted
     return np.all(equal, axis=1) if equal.ndim == 2 else equal
 
 
-def _differences(mine: Predictions, theirs: Predictions, names: Mapping[str, None], num_resamples: int, seed: int) -> dict[str, Difference]:
-    """McNemar's test for shares of independent images, resampled test sets for all else."""
-    pairs = {
-        name: (score, other)
-        for name in names
-        if (score := mine.measures().get(name)) is not None and (other := theirs.measures().get(name)) is not None
-    }
-    exact = mine.task != "multilabel" and int(mine.units.max()) + 1 == len(mine)
-    drawn = _gains(mine, theirs, [name for name in pairs if not (exact and name in SHARES)], num_resamples, seed)
-    found = {}
-    for name, (score, other) in pairs.items():
-        if len(mine) > 1 and mine.units.max() == 0:  # one group of images can't tell what another would
-            found[name] = Difference(name, score, other, -1.0, 1.0, 1.0, "bootstrap")
-        elif len(drawn.get(name, ())):
-            found[name] = Difference(name, score, other, *bootstrap(drawn[name]), "bootstrap")
-        elif name not in drawn:
-            right, wrong = _right(mine), _right(theirs)
-            won, lost, both = (int(part.sum()) for part in (right & ~wrong, wrong & ~right, right & wrong))
-            limits = share_interval(won, lost, both, len(right))
-            found[name] = Difference(name, score, other, *limits, mcnemar(won, lost), "mcnemar")
-    return found
+def _tally(challenger: Predictions, champion: Predictions) -> tuple[int, int, int]:
+    """Images that only the challenger answered rightly, that only the champion did, and that both did."""
+    ours, theirs = _is_right(challenger), _is_right(champion)
+    return int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), int((ours & theirs).sum())
 
 
-def _gains(mine: Predictions, theirs: Predictions, names: list[str], num_resamples: int, seed: int) -> dict[str, Floats]:
-    """What the new model gains on each resampled test set on which both values are defined, `(S,)` a measure."""
-    parts: dict[str, list[Floats]] = {name: [] for name in names}
-    for weights in resamples(mine.units, num_resamples, seed) if names else ():
-        first, second = _values(mine, weights, names), _values(theirs, weights, names)
-        for name in names:
-            parts[name].append(first[name] - second[name])
-    gains = {name: np.concatenate(values) for name, values in parts.items()}
+def _gains(challenger: Predictions, champion: Predictions, names: list[str], num_resamples: int, seed: int) -> dict[str, Floats]:
+    """What the challenger gains on each resampled test set on which both values are defined, `(S,)` a measure."""
+    ours, theirs = (resampled(model, names, num_resamples, seed) for model in (challenger, champion))
+    gains = {name: ours[name] - theirs[name] for name in names}
     return {name: values[np.isfinite(values)] for name, values in gains.items()}
 
 
-def _values(predictions: Predictions, weights: Floats, names: list[str]) -> dict[str, Floats]:
-    counted = scores(count(predictions.truth, predictions.predicted, len(predictions.classes), weights), predictions.task)
-    return counted | {name: ranking(predictions, weights, name) for name in names if name in RANKING}
-
-
-def _changes(mine: Predictions, theirs: Predictions) -> tuple[ClassChange, ...]:
-    """Each class's recall in both models; a unit counts for whoever is right on more of its images."""
-    meant = one_hot(mine.truth, len(mine.classes))
-    found, other = (meant * one_hot(answers.predicted, len(mine.classes)) for answers in (mine, theirs))
-    net = np.zeros((int(mine.units.max()) + 1, len(mine.classes)))
-    np.add.at(net, mine.units, found - other)
-    support = meant.sum(0)
+def _class_changes(challenger: Predictions, champion: Predictions) -> tuple[ClassChange, ...]:
+    """Each class's recall in both models; a group of images counts for the model that is right on more of them."""
+    y_true = one_hot(challenger.truth, len(challenger.classes))
+    ours, theirs = (y_true * one_hot(model.predicted, len(challenger.classes)) for model in (challenger, champion))
+    net = np.zeros((int(challenger.units.max()) + 1, len(challenger.classes)))
+    np.add.at(net, challenger.units, ours - theirs)
+    support = y_true.sum(0)
     rows = [
         ClassChange(
             name,
             int(support[index]),
-            float(found[:, index].sum() / support[index]),
-            float(other[:, index].sum() / support[index]),
-            fall(int((net[:, index] > 0).sum()), int((net[:, index] < 0).sum())),
+            float(ours[:, index].sum() / support[index]),
+            float(theirs[:, index].sum() / support[index]),
+            mcnemar_loss(int((net[:, index] > 0).sum()), int((net[:, index] < 0).sum())),
         )
-        for index, name in enumerate(mine.classes)
+        for index, name in enumerate(challenger.classes)
         if support[index]
     ]
     return tuple(sorted(rows, key=lambda row: (row.change, row.p_value, row.name))[:NUM_CLASSES])

@@ -1,4 +1,4 @@
-"""How well probabilities rank images, on many resampled test sets at once."""
+"""Areas under the ROC curve and the precision-recall curve, on many resampled test sets at once."""
 
 import numpy as np
 
@@ -17,46 +17,46 @@ def ranking(predictions: Predictions, weights: Floats, measure: str) -> Floats:
     Returns:
         `(S,)`; NaN where no class occurs both ways.
     """
-    meant, likely = one_hot(predictions.truth, len(predictions.classes)), predictions.probabilities.astype(np.float64)
-    judged = [1] if predictions.task == "binary" else range(len(predictions.classes))
+    y_true, y_score = one_hot(predictions.truth, len(predictions.classes)), predictions.probabilities.astype(np.float64)
+    columns = [1] if predictions.task == "binary" else range(len(predictions.classes))
     area = roc_auc if measure == "roc_auc" else average_precision
-    values = np.stack([area(meant[:, index], likely[:, index], weights) for index in judged])
+    values = np.stack([area(y_true[:, index], y_score[:, index], weights) for index in columns])
     known = np.isfinite(values)
     total, number = np.where(known, values, 0).sum(0), known.sum(0)
-    return _share(total, number)
+    return _ratio(total, number)
 
 
-def roc_auc(meant: Floats, likely: Floats, weights: Floats) -> Floats:
+def roc_auc(y_true: Floats, y_score: Floats, weights: Floats) -> Floats:
     """Area under the ROC curve of each test set, `(S,)`; NaN where only one class occurs.
 
     Args:
-        meant: `(N,)` of 0 and 1.
-        likely: `(N,)` probabilities.
-        weights: `(S, N)`.
+        y_true: `(N,)` of 0 and 1.
+        y_score: `(N,)` probabilities.
+        weights: `(S, N)` how often each image stands in each test set.
     """
-    positives, negatives = _passed(meant, likely, weights)
+    positives, negatives = _counts_above_thresholds(y_true, y_score, weights)
     steps = np.diff(positives, axis=1, prepend=0)
     above = (np.diff(negatives, axis=1, prepend=0) * (positives - steps / 2)).sum(1)  # ties count half
-    return _share(above, positives[:, -1] * negatives[:, -1])
+    return _ratio(above, positives[:, -1] * negatives[:, -1])
 
 
-def average_precision(meant: Floats, likely: Floats, weights: Floats) -> Floats:
+def average_precision(y_true: Floats, y_score: Floats, weights: Floats) -> Floats:
     """Precision at each rise of the recall, averaged by the rise, `(S,)`; arguments as in `roc_auc`."""
-    positives, negatives = _passed(meant, likely, weights)
-    precision = _share(positives, positives + negatives, 0.0)
-    found = (np.diff(positives, axis=1, prepend=0) * precision).sum(1)
-    return np.where(negatives[:, -1] > 0, _share(found, positives[:, -1]), np.nan)
+    positives, negatives = _counts_above_thresholds(y_true, y_score, weights)
+    precision = _ratio(positives, positives + negatives, 0.0)
+    total = (np.diff(positives, axis=1, prepend=0) * precision).sum(1)
+    return np.where(negatives[:, -1] > 0, _ratio(total, positives[:, -1]), np.nan)
 
 
-def _passed(meant: Floats, likely: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _counts_above_thresholds(y_true: Floats, y_score: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Positives and negatives above each threshold, from the highest on, `(S, T)`."""
-    order = np.argsort(-likely, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(likely[order])), len(order) - 1)
-    positives = np.cumsum(weights[:, order] * meant[order], axis=1)[:, ends]
-    negatives = np.cumsum(weights[:, order] * (1 - meant[order]), axis=1)[:, ends]
+    order = np.argsort(-y_score, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(y_score[order])), len(order) - 1)
+    positives = np.cumsum(weights[:, order] * y_true[order], axis=1)[:, ends]
+    negatives = np.cumsum(weights[:, order] * (1 - y_true[order]), axis=1)[:, ends]
     return positives, negatives
 
 
-def _share(part: Floats, whole: Floats, empty: float = np.nan) -> Floats:
+def _ratio(part: Floats, whole: Floats, empty: float = np.nan) -> Floats:
     result: Floats = np.divide(part, whole, out=np.full(whole.shape, empty), where=whole > 0)
     return result

@@ -1,4 +1,4 @@
-"""Two runs: what differed between them, and what it did to each measure."""
+"""Two runs: what differs between them, and how each measure differs."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,8 +8,10 @@ from typing import Any
 
 from components import STEPS
 from darkroom import manifest
+from darkroom.comparison import Difference
 from darkroom.evaluation import Predictions, read_metrics, read_predictions
-from darkroom.metrics.differences import differences, num_shared
+from darkroom.metrics.intervals import MEASURES
+from darkroom.metrics.paired_comparison import differences, obstacle, shared_answers
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.fetch import SPLITS_KEPT
 from darkroom.tracking.tags import CODE, COMMIT, DIRTY, PREFIX
@@ -17,6 +19,7 @@ from darkroom.versions.environment import ENVIRONMENT
 from pipelines import history
 from pipelines.history import Record
 
+SIGNIFICANCE = 0.05  # p-value from which on a change is within chance, as in `register.significance`
 RATIOS = ("latency_ratio", "size_ratio")
 _VARIANTS: tuple[tuple[Variant, str], ...] = (("full", ""), ("pruned", "pruned_"))
 _COUNTS = (("clean", "num_kept"), ("clean", "num_dropped"), ("split", "num_train"), ("split", "num_validation"), ("split", "num_test"))
@@ -66,7 +69,7 @@ def compare(before: Record, after: Record, only: str = "") -> Comparison:
     Args:
         before: The run that the other is compared with.
         after: The other run; its labels count where the two differ.
-        only: One measure, where no more is asked for: then images are not counted either, and intervals are a little coarser.
+        only: One measure, where no more is needed: then images are not counted either, and intervals are a little coarser.
     """
     measures, note, shared = _measures(before, after, only)
     counts = {} if only else _counts(before, after)
@@ -90,27 +93,23 @@ def _code(before: Record, after: Record) -> dict[str, Pair]:
 
 
 def _counts(before: Record, after: Record) -> dict[str, Pair]:
-    ours, theirs = history.steps(before), history.steps(after)
-    return {
-        name: (ours[step].metrics.get(name) if step in ours else None, theirs[step].metrics.get(name) if step in theirs else None)
-        for step, name in _COUNTS
-    }
+    sides = history.steps(before), history.steps(after)
+    found = {name: [steps[step].metrics.get(name) if step in steps else None for steps in sides] for step, name in _COUNTS}
+    return {name: (earlier, later) for name, (earlier, later) in found.items()}
 
 
 def _changed_images(before: Record, after: Record) -> dict[str, int]:
     """How the images that were kept differ, by their content; nothing where a run kept no table of them."""
-    labels = [_labels(run) for run in (before, after)]
-    if None in labels:
+    earlier, later = _labels(before), _labels(after)
+    if earlier is None or later is None:
         return {}
-    ours, theirs = (found or {} for found in labels)
-    both = ours.keys() & theirs.keys()
-    relabelled = sum(ours[name] != theirs[name] for name in both)
-    return {"added": len(theirs.keys() - ours.keys()), "removed": len(ours.keys() - theirs.keys()), "relabelled": relabelled}
+    relabelled = sum(earlier[name] != later[name] for name in earlier.keys() & later.keys())
+    return {"added": len(later.keys() - earlier.keys()), "removed": len(earlier.keys() - later.keys()), "relabelled": relabelled}
 
 
 def _labels(run: Record) -> dict[str, Any] | None:
-    with tempfile.TemporaryDirectory() as place:
-        path = history.kept(run, SPLITS_KEPT, Path(place))
+    with tempfile.TemporaryDirectory() as temporary:
+        path = history.kept(run, SPLITS_KEPT, Path(temporary))
         if path is None:
             return None
         table = manifest.read(path)
@@ -123,18 +122,21 @@ def _measures(before: Record, after: Record, only: str) -> tuple[list[dict[str, 
         names = [name for name in HEADLINE if only in ("", prefix + name)]
         if not names:
             continue
-        with tempfile.TemporaryDirectory() as place:
-            folders = [history.evaluation(run, variant, _made(Path(place) / side)) for side, run in (("a", before), ("b", after))]
+        with tempfile.TemporaryDirectory() as temporary:
+            folders = [history.evaluation(run, variant, _made(Path(temporary) / side)) for side, run in (("a", before), ("b", after))]
             limits = [read_metrics(folder)["intervals"] if folder else {} for folder in folders]
-            ours, theirs = (read_predictions(folder) if folder else None for folder in folders)
-        refused, change = _refusal(ours, theirs), dict[str, dict[str, float]]()
-        if ours and theirs and not refused:
-            change, shared = differences(ours, theirs, num_resamples=200 if only else 1000), num_shared(ours, theirs)
+            answers = [read_predictions(folder) if folder else None for folder in folders]
+        changes = dict[str, Difference]()
+        if not (refused := _refusal(*answers)):
+            earlier, later = (found for found in answers if found is not None)
+            pair = shared_answers(later, earlier)
+            compared, num_resamples = [name for name in names if name in MEASURES], 200 if only else 1000
+            changes, shared = differences(*pair, compared, num_resamples=num_resamples, seed=0), len(pair[0])
         note = refused or note
         for name in names:
             values = before.metrics.get(prefix + name), after.metrics.get(prefix + name)
             if values != (None, None):
-                rows.append(_row(prefix + name, values, [limit.get(name) for limit in limits], change.get(name)))
+                rows.append(_row(prefix + name, values, [limit.get(name) for limit in limits], changes.get(name)))
     for name in RATIOS:
         if name in before.metrics or name in after.metrics:
             rows.append(_row(name, (before.metrics.get(name), after.metrics.get(name)), [None, None], None))
@@ -146,21 +148,26 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _row(name: str, values: Pair, limits: list[Any], change: dict[str, float] | None) -> dict[str, Any]:
+def _row(name: str, values: Pair, limits: list[Any], change: Difference | None) -> dict[str, Any]:
     row: dict[str, Any] = {"measure": name}
     for side, value, limit in zip(("before", "after"), values, limits, strict=True):
         row[side] = {"value": value, **(limit or {})}
     if change:
-        row["change"] = {**change, "verdict": "better" if change["low"] > 0 else "worse" if change["high"] < 0 else "within chance"}
+        row["change"] = {
+            "change": change.gain,
+            "low": change.low,
+            "high": change.high,
+            "p_value": change.p_value,
+            "verdict": "within chance" if change.p_value >= SIGNIFICANCE else "better" if change.gain > 0 else "worse",
+        }
     return row
 
 
 def _refusal(before: Predictions | None, after: Predictions | None) -> str:
     if before is None or after is None:
         return "a run without an evaluation can't be compared image by image"
-    if (before.classes, before.task) != (after.classes, after.task):
-        return "the classes or the task differ, so the runs can't be compared image by image"
-    return "" if num_shared(before, after) else "the runs share no test image, so they can't be compared image by image"
+    reason = obstacle(after, before, "the earlier run")
+    return f"the later run can't be compared image by image: {reason}" if reason else ""
 
 
 def _pair(before: Record, after: Record, name: str) -> Pair:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.register.forgetting import compare
+from components.register.forgetting import forgotten
 from darkroom.evaluation import Predictions
 from darkroom.outcome import Forgotten
 
@@ -19,7 +19,7 @@ def answers(predicted: list[int], truth: list[int], first: int = 0, classes: tup
 def test_what_was_right_and_is_wrong_is_forgotten() -> None:
     before = answers([0, 0, 1, 1, 0], [0, 0, 1, 1, 1])
     now = answers([1, 0, 1, 0, 1, 0], [0, 0, 1, 1, 1, 0])
-    found = compare(3, before, now)
+    found = forgotten(3, before, now)
     assert found == Forgotten(3, num_images=5, num_known=4, num_forgotten=2, num_learnt=1, examples=("0.png", "3.png"))
     assert str(found) == "version 3: 2 of 4 forgotten, 1 learnt"
 
@@ -27,16 +27,16 @@ def test_what_was_right_and_is_wrong_is_forgotten() -> None:
 def test_only_shared_images_count_and_today_s_label_decides() -> None:
     before = answers([0, 1, 1], [0, 1, 1], first=0)
     now = answers([0, 1, 0], [0, 1, 0], first=1)  # image 1 is a cat today
-    assert compare(1, before, now) == Forgotten(1, num_images=2, num_known=1, num_forgotten=0, num_learnt=1, examples=())
+    assert forgotten(1, before, now) == Forgotten(1, num_images=2, num_known=1, num_forgotten=0, num_learnt=1, examples=())
 
 
 def test_classes_are_compared_by_name() -> None:
     before = answers([1, 0], [1, 0], classes=("cat", "dog"))
     now = answers([0, 1], [0, 1], classes=("dog", "cat"))
-    assert compare(1, before, now).num_forgotten == 0
+    assert forgotten(1, before, now).num_forgotten == 0
 
 
 @pytest.mark.parametrize("number", [0, 7])
 def test_examples_are_few(number: int) -> None:
-    found = compare(1, answers([0] * number, [0] * number), answers([1] * number, [0] * number))
+    found = forgotten(1, answers([0] * number, [0] * number), answers([1] * number, [0] * number))
     assert (found.num_forgotten, len(found.examples)) == (number, min(number, 5))

@@ -9,7 +9,7 @@ from components.register.config import RegisterConfig
 from components.register.gate import decide, refusal
 from darkroom.comparison import Limit
 from darkroom.evaluation import Predictions
-from darkroom.metrics.paired_comparison import compare
+from darkroom.metrics.paired_comparison import compare_models
 from darkroom.outcome import Verdict
 from darkroom.task import Task
 
@@ -23,23 +23,25 @@ def answers(
     return Predictions(ids, ids, classes, task, np.array(truth), np.array(predicted), sure, np.arange(len(truth)))
 
 
-def judge(mine: Predictions, theirs: Predictions, rival: int = 4, costs: tuple[Limit, ...] = (), **settings: Any) -> Verdict:
+def verdict_on(
+    challenger: Predictions, champion: Predictions, champion_version: int = 4, costs: tuple[Limit, ...] = (), **settings: Any
+) -> Verdict:
     config = RegisterConfig(**{"measure": "accuracy", "num_resamples": 200, **settings})
-    compared = compare(mine, theirs, config.measure, f"version {rival}", num_resamples=200, seed=0)
+    compared = compare_models(challenger, champion, config.measure, f"version {champion_version}", num_resamples=200, seed=0)
     assert compared is not None
-    return decide(compared, costs, rival, config)
+    return decide(compared, costs, champion_version, config)
 
 
 TRUTH = [0, 1] * 10
 
 
-def wrong_at(*places: int) -> list[int]:
-    """Answers to `TRUTH` that are wrong at some places."""
-    return [1 - label if place in places else label for place, label in enumerate(TRUTH)]
+def wrong_at(*rows: int) -> list[int]:
+    """Answers to `TRUTH` that are wrong in some rows."""
+    return [1 - label if row in rows else label for row, label in enumerate(TRUTH)]
 
 
 def test_better_on_the_shared_images_becomes_champion() -> None:
-    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH))
+    verdict = verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH))
     assert verdict.decision == "champion"
     assert verdict.reason == (
         "on 20 shared test images its accuracy of 1.0000 is better than version 4's 0.8500 "
@@ -49,24 +51,24 @@ def test_better_on_the_shared_images_becomes_champion() -> None:
 
 
 def test_a_gain_that_a_coin_would_bring_is_none() -> None:
-    verdict = judge(answers(wrong_at(0), TRUTH), answers(wrong_at(2, 4), TRUTH))
+    verdict = verdict_on(answers(wrong_at(0), TRUTH), answers(wrong_at(2, 4), TRUTH))
     assert verdict.decision == "challenger"
     assert verdict.reason.endswith("p = 1.000), but by no more than chance would do")
 
 
 def test_one_image_more_is_better_where_none_is_lost() -> None:
-    assert judge(answers(TRUTH, TRUTH), answers(wrong_at(2), TRUTH)).decision == "champion"
-    assert judge(answers(TRUTH, TRUTH), answers(wrong_at(2), TRUTH), promote_if="significantly_better").decision == "challenger"
+    assert verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(2), TRUTH)).decision == "champion"
+    assert verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(2), TRUTH), promote_if="significantly_better").decision == "challenger"
 
 
 def test_equally_good_is_not_better() -> None:
-    verdict = judge(answers(wrong_at(0), TRUTH), answers(wrong_at(1), TRUTH))
+    verdict = verdict_on(answers(wrong_at(0), TRUTH), answers(wrong_at(1), TRUTH))
     assert verdict.decision == "challenger"
     assert verdict.reason == "on 20 shared test images its accuracy of 0.9500 is as good as version 4's 0.9500"
 
 
 def test_min_gain_must_be_passed() -> None:
-    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH), min_gain=0.15)
+    verdict = verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH), min_gain=0.15)
     assert verdict.decision == "challenger"
     assert verdict.reason.endswith("p = 0.250), but not by more than the 0.15 that register.min_gain asks for")
 
@@ -79,7 +81,7 @@ def test_min_gain_must_be_passed() -> None:
     ],
 )
 def test_significantly_better_asks_for_evidence(num_wrong: int, decision: str, ending: str) -> None:
-    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(*range(num_wrong)), TRUTH), promote_if="significantly_better")
+    verdict = verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(*range(num_wrong)), TRUTH), promote_if="significantly_better")
     assert (verdict.decision, verdict.reason.endswith(ending)) == (decision, True), verdict.reason
 
 
@@ -92,44 +94,46 @@ def test_significantly_better_asks_for_evidence(num_wrong: int, decision: str, e
     ],
 )
 def test_not_worse_is_enough_where_that_is_asked_for(num_wrong: int, decision: str, ending: str) -> None:
-    verdict = judge(answers(wrong_at(*range(num_wrong)), TRUTH), answers(TRUTH, TRUTH), promote_if="not_worse", max_recall_drop="none")
+    verdict = verdict_on(answers(wrong_at(*range(num_wrong)), TRUTH), answers(TRUTH, TRUTH), promote_if="not_worse", max_recall_drop="none")
     assert verdict.decision == decision
     assert ending in verdict.reason
 
 
 def test_a_class_that_loses_its_recall_keeps_a_better_model_back() -> None:
     truth = [0] * 10 + [1] * 50
-    mine = answers([1] * 6 + [0] * 4 + [1] * 50, truth)
-    theirs = answers([0] * 10 + [0] * 20 + [1] * 30, truth)
-    verdict = judge(mine, theirs)
+    challenger = answers([1] * 6 + [0] * 4 + [1] * 50, truth)
+    champion = answers([0] * 10 + [0] * 20 + [1] * 30, truth)
+    verdict = verdict_on(challenger, champion)
     assert verdict.decision == "challenger"
     assert verdict.reason.endswith(
         "but the recall of 'cat' falls from 1.0000 to 0.4000, by more than the 0.1 that register.max_recall_drop allows"
     )
     assert [limit.name for limit in verdict.limits if not limit.met] == ["max_recall_drop"]
-    assert judge(mine, theirs, max_recall_drop=0.6).decision == "champion"
-    assert judge(mine, theirs, max_recall_drop="none").decision == "champion"
+    assert verdict_on(challenger, champion, max_recall_drop=0.6).decision == "champion"
+    assert verdict_on(challenger, champion, max_recall_drop="none").decision == "champion"
 
 
 def test_a_fall_of_recall_on_few_images_may_be_chance() -> None:
     truth = [0] * 4 + [1] * 50
-    mine = answers([1, 1, 1, 1] + [1] * 50, truth)
-    theirs = answers([0] * 4 + [0] * 20 + [1] * 30, truth)
-    assert judge(mine, theirs).decision == "champion"  # 4 of 4 lost: a coin does that once in 16 times
+    challenger = answers([1, 1, 1, 1] + [1] * 50, truth)
+    champion = answers([0] * 4 + [0] * 20 + [1] * 30, truth)
+    assert verdict_on(challenger, champion).decision == "champion"  # 4 of 4 lost: a coin does that once in 16 times
 
 
 def test_a_cost_above_its_limit_keeps_a_better_model_back() -> None:
     cost = Limit("max_size_mb", "at most 2 MB", "size of 3 MB", False)
-    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH), costs=(cost,))
+    verdict = verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH), costs=(cost,))
     assert verdict.decision == "challenger"
     assert verdict.reason.endswith(", but its size of 3 MB is more than register.max_size_mb allows (at most 2 MB)")
 
 
 def test_a_first_model_only_has_to_beat_the_constant_answer() -> None:
-    verdict = judge(answers(wrong_at(0), TRUTH), answers([0] * 20, TRUTH), rival=0, promote_if="significantly_better", min_gain=0.9)
+    verdict = verdict_on(
+        answers(wrong_at(0), TRUTH), answers([0] * 20, TRUTH), champion_version=0, promote_if="significantly_better", min_gain=0.9
+    )
     assert verdict.decision == "champion"
     assert verdict.reason.startswith("there was no champion yet; on 20 test images its accuracy of 0.9500 is better than the 0.5000 of ")
-    worse = judge(answers([0] * 20, TRUTH), answers([0] * 20, TRUTH), rival=0, promote_if="not_worse")
+    worse = verdict_on(answers([0] * 20, TRUTH), answers([0] * 20, TRUTH), champion_version=0, promote_if="not_worse")
     assert worse.decision == "challenger"
     assert "is as good as the 0.5000 of" in worse.reason
 
@@ -155,7 +159,7 @@ def test_a_champion_without_answers_can_t_be_compared() -> None:
 
 
 def test_a_verdict_survives_its_tags() -> None:
-    verdict = judge(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH))
+    verdict = verdict_on(answers(TRUTH, TRUTH), answers(wrong_at(0, 1, 2), TRUTH))
     assert Verdict.from_plain(verdict.decision, verdict.reason, verdict.plain()) == verdict
 
 

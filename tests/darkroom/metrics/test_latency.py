@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from darkroom.metrics.latency import compare
+from darkroom.metrics.latency import compare_latency
 from darkroom.model import ModelCard
 from darkroom.networks.export import save_model
 from darkroom.networks.small_cnn import SmallCNN
@@ -23,11 +23,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_smaller_model_is_faster(folder: Path) -> None:
-    found = compare(folder / "wide", folder / "narrow", num_rounds=3, num_threads=1)
+    found = compare_latency(folder / "wide", folder / "narrow", num_rounds=3, num_threads=1)
     assert 0 < found.after_ms < found.before_ms
     assert found.ratio == found.after_ms / found.before_ms < 0.6
 
 
 def test_a_model_is_as_fast_as_itself(folder: Path) -> None:
-    found = compare(folder / "wide", folder / "wide", num_rounds=9, num_threads=1)
+    found = compare_latency(folder / "wide", folder / "wide", num_rounds=9, num_threads=1)
     assert 0.5 < found.ratio < 2.0  # whatever else the machine does falls on both

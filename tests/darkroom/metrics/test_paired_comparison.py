@@ -10,7 +10,7 @@ from darkroom.comparison import Comparison
 from darkroom.evaluation import Predictions
 from darkroom.metrics.baseline import constant_answer
 from darkroom.metrics.measures import Floats, Ints
-from darkroom.metrics.paired_comparison import compare
+from darkroom.metrics.paired_comparison import compare_models, differences, shared_answers
 from darkroom.metrics.ranking import average_precision, ranking, roc_auc
 from darkroom.model import decide
 from darkroom.task import Task
@@ -22,21 +22,21 @@ def model(skill: float, seed: int, task: Task = "multiclass", num_images: int = 
     """Answers of a model that is right the more often, the more skill it has; the truth is the same for all."""
     truth_rng, rng = np.random.default_rng(0), np.random.default_rng(seed)
     num_classes = 2 if task == "binary" else 3
-    meant: Ints = (truth_rng.random((num_images, num_classes)) < 0.4).astype(int)
+    y_true: Ints = (truth_rng.random((num_images, num_classes)) < 0.4).astype(int)
     if task != "multilabel":
-        meant = np.eye(num_classes, dtype=int)[truth_rng.integers(0, num_classes, num_images)]
-    scores = np.round(meant * skill + rng.random(meant.shape), 2)  # rounded: there are ties
+        y_true = np.eye(num_classes, dtype=int)[truth_rng.integers(0, num_classes, num_images)]
+    scores = np.round(y_true * skill + rng.random(y_true.shape), 2)  # rounded: there are ties
     probabilities = (scores / (scores.sum(1, keepdims=True) if task != "multilabel" else skill + 1)).astype(np.float32)
     thresholds = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * 3}[task]
     names = tuple(f"{prefix}{number}" for number in range(num_images))
-    truth = meant if task == "multilabel" else meant.argmax(1)
+    truth = y_true if task == "multilabel" else y_true.argmax(1)
     return Predictions(
         names, names, CLASSES[:num_classes], task, truth, decide(task, probabilities, thresholds), probabilities, np.arange(num_images)
     )
 
 
-def duel(mine: Predictions, theirs: Predictions, measure: str = "f1_macro") -> Comparison:
-    compared = compare(mine, theirs, measure, "version 1", num_resamples=300, seed=0)
+def compared_by(challenger: Predictions, champion: Predictions, measure: str = "f1_macro") -> Comparison:
+    compared = compare_models(challenger, champion, measure, "version 1", num_resamples=300, seed=0)
     assert compared is not None
     return compared
 
@@ -44,20 +44,20 @@ def duel(mine: Predictions, theirs: Predictions, measure: str = "f1_macro") -> C
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("measure", ["accuracy", "f1_macro", "roc_auc", "average_precision", "f1_micro"])
 def test_both_values_are_the_measures_themselves(task: Task, measure: str) -> None:
-    mine, theirs = model(1.0, 1, task), model(0.5, 2, task)
-    main = duel(mine, theirs, measure).main
-    assert (main.score, main.rival_score) == (mine.measures()[measure], theirs.measures()[measure])
+    challenger, champion = model(1.0, 1, task), model(0.5, 2, task)
+    main = compared_by(challenger, champion, measure).main
+    assert (main.score, main.rival_score) == (challenger.measures()[measure], champion.measures()[measure])
     assert main.low < main.gain < main.high
     exact = task != "multilabel" and measure in ("accuracy", "f1_micro")
     assert main.test == ("mcnemar" if exact else "bootstrap")
 
 
 def test_the_same_comparison_twice_is_the_same() -> None:
-    assert duel(model(1.0, 1), model(0.5, 2)) == duel(model(1.0, 1), model(0.5, 2))
+    assert compared_by(model(1.0, 1), model(0.5, 2)) == compared_by(model(1.0, 1), model(0.5, 2))
 
 
 def test_the_other_way_round_is_the_same_with_the_other_sign() -> None:
-    here, there = duel(model(1.0, 1), model(0.5, 2)), duel(model(0.5, 2), model(1.0, 1))
+    here, there = compared_by(model(1.0, 1), model(0.5, 2)), compared_by(model(0.5, 2), model(1.0, 1))
     for one, other in zip(here.differences, there.differences, strict=True):
         assert (one.gain, one.p_value) == pytest.approx((-other.gain, other.p_value))
         assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
@@ -65,36 +65,36 @@ def test_the_other_way_round_is_the_same_with_the_other_sign() -> None:
 
 
 def test_only_shared_images_are_compared_and_new_ones_are_told_apart() -> None:
-    mine, theirs = model(1.0, 1), model(0.5, 2)
-    shared, new = mine.image_ids[:60], mine.image_ids[60:]
-    compared = duel(mine, theirs.at(shared[::-1]))
+    challenger, champion = model(1.0, 1), model(0.5, 2)
+    shared, new = challenger.image_ids[:60], challenger.image_ids[60:]
+    compared = compared_by(challenger, champion.at(shared[::-1]))
     assert (compared.num_shared, compared.num_new) == (60, 30)
-    assert compared.main.score == mine.at(shared).measures()["f1_macro"]
-    assert compared.main.rival_score == theirs.at(shared).measures()["f1_macro"]
-    assert compared.new == {name: mine.at(new).measures()[name] for name in ("f1_macro", "accuracy", "balanced_accuracy")}
+    assert compared.main.score == challenger.at(shared).measures()["f1_macro"]
+    assert compared.main.rival_score == champion.at(shared).measures()["f1_macro"]
+    assert compared.new == {name: challenger.at(new).measures()[name] for name in ("f1_macro", "accuracy", "balanced_accuracy")}
 
 
 def test_the_new_model_s_labels_are_the_truth() -> None:
-    mine = model(1.0, 1)
-    theirs = Predictions(*(vars(mine) | {"truth": (mine.truth + 1) % 3}).values())
-    compared = duel(mine, theirs)
+    challenger = model(1.0, 1)
+    champion = Predictions(*(vars(challenger) | {"truth": (challenger.truth + 1) % 3}).values())
+    compared = compared_by(challenger, champion)
     assert compared.main.gain == 0
     assert (compared.num_won, compared.num_lost) == (0, 0)
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 def test_each_class_s_recall_stands_beside_the_other_model_s(task: Task) -> None:
-    mine, theirs = model(1.0, 1, task), model(0.5, 2, task)
-    rows = {row.name: row for row in duel(mine, theirs).classes}
+    challenger, champion = model(1.0, 1, task), model(0.5, 2, task)
+    rows = {row.name: row for row in compared_by(challenger, champion).classes}
     for column, label in enumerate(CLASSES):
         expected = [
             recall_score(answers.truth[:, column], answers.predicted[:, column])
             if task == "multilabel"
             else recall_score(answers.truth == column, answers.predicted == column)
-            for answers in (mine, theirs)
+            for answers in (challenger, champion)
         ]
         assert [rows[label].recall, rows[label].rival_recall] == pytest.approx(expected)
-    changes = [row.change for row in duel(mine, theirs).classes]
+    changes = [row.change for row in compared_by(challenger, champion).classes]
     assert changes == sorted(changes)
 
 
@@ -102,12 +102,12 @@ def test_images_of_a_group_count_as_one_voice() -> None:
     truth = np.zeros(12, dtype=int)
     names = tuple("abcdefghijkl")
     sure = np.eye(2, dtype=np.float32)
-    theirs = Predictions(names, names, CLASSES[:2], "multiclass", truth, truth, sure[truth], np.arange(12))
+    champion = Predictions(names, names, CLASSES[:2], "multiclass", truth, truth, sure[truth], np.arange(12))
     fallen = np.ones(12, dtype=int)
-    mine = Predictions(names, names, CLASSES[:2], "multiclass", truth, fallen, sure[fallen], np.arange(12))
-    one_each = duel(mine, theirs, "accuracy")
-    in_groups = duel(dataclasses.replace(mine, units=np.arange(12) // 6), theirs, "accuracy")
-    one_group = duel(dataclasses.replace(mine, units=np.zeros(12, dtype=int)), theirs, "accuracy")
+    challenger = Predictions(names, names, CLASSES[:2], "multiclass", truth, fallen, sure[fallen], np.arange(12))
+    one_each = compared_by(challenger, champion, "accuracy")
+    in_groups = compared_by(dataclasses.replace(challenger, units=np.arange(12) // 6), champion, "accuracy")
+    one_group = compared_by(dataclasses.replace(challenger, units=np.zeros(12, dtype=int)), champion, "accuracy")
     assert (one_group.num_units, one_group.classes[0].p_value, one_group.main.p_value) == (1, 1 / 2, 1.0)
     assert (one_each.num_units, one_each.classes[0].p_value, one_each.main.test) == (12, 1 / 4096, "mcnemar")
     assert (in_groups.num_units, in_groups.classes[0].p_value, in_groups.main.test) == (2, 1 / 4, "bootstrap")
@@ -115,19 +115,19 @@ def test_images_of_a_group_count_as_one_voice() -> None:
 
 def test_a_measure_that_is_not_defined_there_is_no_comparison() -> None:
     names, sure = ("a", "b"), np.eye(2, dtype=np.float32)
-    mine = Predictions(names, names, CLASSES[:2], "multiclass", np.zeros(2, int), np.zeros(2, int), sure[[0, 0]], np.arange(2))
-    assert compare(mine, mine, "roc_auc", "version 1", num_resamples=100, seed=0) is None
+    challenger = Predictions(names, names, CLASSES[:2], "multiclass", np.zeros(2, int), np.zeros(2, int), sure[[0, 0]], np.arange(2))
+    assert compare_models(challenger, challenger, "roc_auc", "version 1", num_resamples=100, seed=0) is None
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 def test_ranking_on_resampled_test_sets_is_scikit_learn_s_with_weights(task: Task) -> None:
     answers = model(0.4, 3, task)
     weights = np.random.default_rng(7).integers(0, 3, (5, len(answers))).astype(float)
-    meant = answers.truth if task == "multilabel" else np.eye(len(answers.classes))[answers.truth]
+    y_true = answers.truth if task == "multilabel" else np.eye(len(answers.classes))[answers.truth]
     judged = [1] if task == "binary" else range(3)
     for measure, reference in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
         expected = [
-            np.mean([reference(meant[:, column], answers.probabilities[:, column], sample_weight=row) for column in judged])
+            np.mean([reference(y_true[:, column], answers.probabilities[:, column], sample_weight=row) for column in judged])
             for row in weights
         ]
         assert ranking(answers, weights, measure) == pytest.approx(expected)
@@ -135,8 +135,8 @@ def test_ranking_on_resampled_test_sets_is_scikit_learn_s_with_weights(task: Tas
 
 @pytest.mark.parametrize("area", [roc_auc, average_precision])
 def test_ranking_is_not_defined_where_one_class_is_missing(area: object) -> None:
-    meant, likely, weights = np.array([0.0, 1.0]), np.array([0.2, 0.7]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    values: Floats = area(meant, likely, weights)  # type: ignore[operator]
+    y_true, y_score, weights = np.array([0.0, 1.0]), np.array([0.2, 0.7]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    values: Floats = area(y_true, y_score, weights)  # type: ignore[operator]
     assert np.isnan(values).tolist() == [True, True, False]
 
 
@@ -154,7 +154,33 @@ def test_no_constant_class_beats_the_most_frequent_one(measure: str) -> None:
 def test_no_constant_set_of_labels_beats_the_baseline(measure: str) -> None:
     answers = model(1.0, 1, "multilabel")
     constant, _ = constant_answer(answers, measure)
-    sets = [np.array([bits >> place & 1 for place in range(3)]) for bits in range(8)]
+    sets = [np.array([bits >> column & 1 for column in range(3)]) for bits in range(8)]
     others = [Predictions(*(vars(constant) | {"predicted": np.tile(labels, (90, 1))}).values()).measures()[measure] for labels in sets]
     assert constant.measures()[measure] == pytest.approx(max(others))
     assert constant.measures()["roc_auc"] == 0.5
+
+
+def wrong_on(num_wrong: int) -> Predictions:
+    """Three classes, 300 images, of which the first ones are answered wrongly."""
+    y_true = np.tile(np.arange(3), 100)
+    y_pred = np.where(np.arange(300) < num_wrong, (y_true + 1) % 3, y_true)
+    names = tuple(str(number) for number in range(300))
+    return Predictions(names, names, CLASSES, "multiclass", y_true, y_pred, np.eye(3, dtype=np.float32)[y_pred], np.arange(300))
+
+
+def accuracy_gain(challenger: Predictions, champion: Predictions) -> tuple[float, float, float]:
+    (found,) = differences(*shared_answers(challenger, champion), ["accuracy"], num_resamples=2000, seed=0).values()
+    return found.gain, found.low, found.high
+
+
+def test_the_gain_has_the_interval_of_paired_images() -> None:
+    gain, low, high = accuracy_gain(wrong_on(30), wrong_on(60))
+    spread = 1.96 * np.sqrt(0.1 * 0.9 / 300)  # 30 of 300 pairs differ, all the same way: the normal approximation
+    assert (gain, low, high) == (pytest.approx(0.1), pytest.approx(0.1 - spread, abs=0.01), pytest.approx(0.1 + spread, abs=0.01))
+
+
+def test_the_images_of_a_group_are_drawn_together() -> None:
+    gain, low, high = accuracy_gain(wrong_on(0), wrong_on(60))
+    in_tens, low_in_tens, high_in_tens = accuracy_gain(dataclasses.replace(wrong_on(0), units=np.arange(300) // 10), wrong_on(60))
+    assert in_tens == gain
+    assert (high_in_tens - low_in_tens) / (high - low) == pytest.approx(np.sqrt(10), rel=0.1)

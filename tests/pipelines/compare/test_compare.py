@@ -69,7 +69,7 @@ def test_images_that_came_and_went_are_counted(mlflow_store: Path, tmp_path: Pat
     ]
     found = compare(history.find(ids[0]), history.find(ids[1]))
     assert found.changes == {"added": 36, "removed": 36, "relabelled": 0}
-    assert found.note == "the runs share no test image, so they can't be compared image by image"
+    assert found.note == "the later run can't be compared image by image: it shares no test image with the earlier run"
     assert not any("change" in row for row in found.measures)
     assert f"against the next, {ids[0][:8]}, as good; they differ in the data" in why_best(found, "latency_ratio")
 

@@ -1,9 +1,9 @@
 """Paired tests: two models have answered the same images, so only the images on which they differ can tell them apart."""
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binomtest
 
-from darkroom.metrics.intervals import wilson
+from darkroom.metrics.intervals import QUANTILES, wilson
 from darkroom.metrics.measures import Floats
 
 
@@ -20,12 +20,12 @@ def mcnemar(num_won: int, num_lost: int) -> float:
     Source:
         McNemar 1947, Note on the sampling error of the difference between correlated proportions; the exact binomial form.
     """
-    return float(min(1.0, 2 * binom.cdf(min(num_won, num_lost), num_won + num_lost, 0.5)))
+    return float(binomtest(num_won, num_won + num_lost).pvalue) if num_won + num_lost else 1.0
 
 
-def fall(num_won: int, num_lost: int) -> float:
+def mcnemar_loss(num_won: int, num_lost: int) -> float:
     """The same one-sided: how often an equally good model loses at least so many."""
-    return float(binom.sf(num_lost - 1, num_won + num_lost, 0.5))
+    return float(binomtest(num_lost, num_won + num_lost, alternative="greater").pvalue) if num_won + num_lost else 1.0
 
 
 def share_interval(num_won: int, num_lost: int, num_both: int, num_images: int) -> tuple[float, float]:
@@ -62,7 +62,7 @@ def _correlation(both: int, won: int, lost: int, none: int) -> float:
     return float(product / margins**0.5)
 
 
-def bootstrap(gains: Floats) -> tuple[float, float, float]:
+def bootstrap_test(gains: Floats) -> tuple[float, float, float]:
     """Limits and p-value from the gains on resampled test sets.
 
     Args:
@@ -76,6 +76,6 @@ def bootstrap(gains: Floats) -> tuple[float, float, float]:
         Efron and Tibshirani 1993, An introduction to the bootstrap, sections 13.3 and 15.4; Davison and Hinkley 1997,
         Bootstrap methods and their application, section 4.2, for the 1 that is added.
     """
-    low, high = np.quantile(gains, [0.025, 0.975])
+    low, high = np.quantile(gains, QUANTILES)
     tail = min(int((gains <= 0).sum()), int((gains >= 0).sum()))
     return float(low), float(high), min(1.0, 2 * (1 + tail) / (1 + len(gains)))
