@@ -10,8 +10,6 @@ from torch import Tensor
 from darkroom.task import Task
 from darkroom.training.hyperparameters import Balance
 
-MIX_ALPHA = 0.2
-
 
 class Order(Protocol):
     """The settings that decide on the order."""

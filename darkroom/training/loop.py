@@ -1,4 +1,4 @@
-"""The training loop: epochs of batches, a validation after each, the best epoch kept, and resumed after a kill."""
+"""The training loop: epochs of batches, a validation after each, the choice of an epoch, and resumption after a kill."""
 
 import dataclasses
 import math
@@ -22,17 +22,17 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def nothing(epoch: int, measures: dict[str, float]) -> None:
-    """Listens to epochs and does nothing."""
+    """Ignores an epoch."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """What came of it; the network that was given holds the best epoch's weights.
+    """The result of a training; the network that was given holds the weights of the epoch that was kept.
 
     Attributes:
         history: A row an epoch: `epoch`, `train_loss`, `learning_rate`, and with validation images `validation_loss`
             and `validation_<measure>`.
-        best_epoch: The epoch that was kept, from 1: the last one within a standard error of the best.
+        best_epoch: The epoch that was kept, from 1: the last one within one standard error of the best.
         probabilities: `(N, K) float32` for the validation images, of the epoch that was kept.
     """
 
@@ -42,13 +42,13 @@ class Fitted:
 
 
 def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint: Path | None = None, on_epoch: OnEpoch = nothing) -> Fitted:
-    """Trains a network and leaves the best epoch's weights in it, on the CPU.
+    """Trains a network and leaves in it the weights of the last epoch within one standard error of the best, on the CPU.
 
     Args:
         network: Maps normalised images `(N, 3, S, S)` to logits `(N, K)`; is changed.
         problem: What is to be learnt.
         settings: How.
-        checkpoint: A folder where every epoch is kept until the end, and from which a killed training goes on.
+        checkpoint: A folder where every epoch is kept until the end, and from which a killed training resumes.
         on_epoch: Called with each epoch's number, from 1, and its row of the history; after a resumption also for
             the epochs before it.
 
@@ -95,19 +95,20 @@ class _Trainer:
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
         self.half = devices.half_precision(settings.mixed_precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
-        self.best: dict[str, Any] = {"epoch": 0, "weights": {}}
+        self.kept: dict[str, Any] = {"epoch": 0, "weights": {}}
+        self.error = 0.0  # standard error of the best epoch's score
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """What a checkpoint must have in common with this training."""
+        """What a checkpoint must have in common with this training to be resumed from."""
         sizes = [len(self.train), len(self.validation), *self.train.pixels.shape[1:]]
         return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes}
 
     def is_done(self) -> bool:
         """Whether all epochs have passed, or too many without a better one."""
         passed = len(self.history)
-        return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self._risen_at >= self.settings.patience)
+        return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self._best_epoch >= self.settings.patience)
 
     def run_epoch(self) -> dict[str, float]:
         """Trains one epoch and validates it; all that is random depends on the seed and the epoch's number alone."""
@@ -123,12 +124,17 @@ class _Trainer:
             total += self._step(rows, augmenting) * len(rows)
             self.average.update(self.network, epoch * len(order) + number + 1)
         row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self._rate()}
-        row |= validation.judge(self.average.network, self.validation, self.problem, self.loss, self.normalise, self.half)
+        validated = validation.validate(self.average.network, self.problem, self.validation, self.loss, self.normalise, self.half)
+        row |= validated.row
         if not all(math.isfinite(value) for value in row.values()):
             rate = settings.learning_rate
             raise InputError(f"train.learning_rate is {rate}, and the loss left all bounds in epoch {epoch + 1}: lower it")
         self.history.append(row)
-        self._keep_if_good()
+        if self._best_epoch == len(self.history):
+            self.error = validation.error_of(validated, settings.monitor)
+        if validation.kept_epoch(self._scores, self.error) == len(self.history):
+            weights = {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
+            self.kept = {"epoch": len(self.history), "weights": weights}
         return row
 
     def _step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -158,14 +164,9 @@ class _Trainer:
         return [validation.score(row, self.settings.monitor) for row in self.history]
 
     @property
-    def _risen_at(self) -> int:
-        """The epoch that last beat all before it; 0 before the first."""
+    def _best_epoch(self) -> int:
+        """The first epoch with the best score; 0 before the first epoch."""
         return 1 + self._scores.index(max(self._scores)) if self.history else 0
-
-    def _keep_if_good(self) -> None:
-        if validation.kept_epoch(self._scores, len(self.validation)) == len(self.history):
-            weights = {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
-            self.best = {"epoch": len(self.history), "weights": weights}
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
@@ -176,26 +177,27 @@ class _Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": self.history,
-            "best": self.best,
+            "kept": self.kept,
+            "error": self.error,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to where a state was taken."""
+        """Resumes from a state."""
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.history, self.best = state["history"], state["best"]
+        self.history, self.kept, self.error = state["history"], state["kept"], state["error"]
 
     def finish(self) -> Fitted:
-        """Puts the best epoch's weights into the network and gives its answers to the validation images."""
+        """Puts the kept epoch's weights into the network and predicts the validation images with it."""
         if len(self.history) < self.settings.epochs:
-            print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._risen_at}", flush=True)
-        self.network.load_state_dict(self.best["weights"])
+            print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._best_epoch}", flush=True)
+        self.network.load_state_dict(self.kept["weights"])
         self.network.eval()
         logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None)
         self.network.to("cpu", memory_format=torch.contiguous_format)
-        return Fitted(self.history, self.best["epoch"], validation.probabilities_of(logits, self.problem.task).cpu())
+        return Fitted(self.history, self.kept["epoch"], validation.probabilities_of(logits, self.problem.task).cpu())
 
 
 def _line(row: dict[str, float], settings: Settings) -> str:

@@ -1,12 +1,16 @@
-"""What is to be learnt, read from the artifacts of the steps before."""
+"""The problem that a training solves, read from the artifacts of the steps before."""
 
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
+from darkroom import groups
 from darkroom.augmentation import policy
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
+from darkroom.metrics.measures import Ints
 from darkroom.task import Task
 from darkroom.training import examples
 from darkroom.training.examples import Examples
@@ -19,6 +23,7 @@ class Problem:
     Attributes:
         train: Examples to learn from.
         validation: Examples that choose the epoch; may be empty.
+        validation_units: `(N,)` numbers from 0 without a gap: validation images of one number, such as a patient's, count as one.
         policy: How training images are changed on the fly.
         classes: Class names in the order of the outputs.
         task: `binary`, `multiclass` or `multilabel`.
@@ -28,6 +33,7 @@ class Problem:
 
     train: Examples
     validation: Examples
+    validation_units: Ints
     policy: Policy
     classes: tuple[str, ...]
     task: Task
@@ -45,6 +51,8 @@ def read_problem(source: Images, table: Manifest, policy_file: Path, side_px: in
         side_px: Side of the square that each image is resized to.
     """
     training = examples.load(source, table.where("train"), side_px)
-    validating = examples.load(source, table.where("validation"), side_px)
+    rows = table.where("validation")
+    validating = examples.load(source, rows, side_px)
+    units = groups.units(groups.ties(rows, None)) if len(validating) else np.zeros(0, np.int64)
     mean, std = examples.channel_statistics(training)
-    return Problem(training, validating, policy.read(policy_file), table.classes, table.task, mean, std)
+    return Problem(training, validating, units, policy.read(policy_file), table.classes, table.task, mean, std)

@@ -1,32 +1,24 @@
-"""What a network is worth on the validation images."""
+"""Validation: how good a network is on the validation images, and which epoch is kept."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from darkroom.metrics.measures import measures
+from darkroom.evaluation import Predictions
+from darkroom.metrics.intervals import RESAMPLED, standard_error
 from darkroom.model import decide
 from darkroom.system.errors import InputError
 from darkroom.task import Task
 from darkroom.training import thresholds
 from darkroom.training.examples import Examples
 from darkroom.training.losses import Loss
+from darkroom.training.problem import Problem
 
 LOWER_IS_BETTER = ("loss", "log_loss", "hamming_loss")
 BATCH_SIZE = 128
-
-
-class Asked(Protocol):
-    """The part of a problem that judging needs."""
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    @property
-    def task(self) -> Task: ...
 
 
 @torch.no_grad()
@@ -58,25 +50,45 @@ def probabilities_of(logits: Tensor, task: Task) -> Tensor:
     return logits.sigmoid() if task == "multilabel" else logits.softmax(dim=1)
 
 
-def judge(
-    network: nn.Module, examples: Examples, asked: Asked, loss: Loss, normalise: Callable[[Tensor], Tensor], half: torch.dtype | None
-) -> dict[str, float]:
-    """Judges a network by its loss and every measure of the task, each under a name that begins with `validation_`.
+@dataclasses.dataclass(frozen=True)
+class Validated:
+    """A network on the validation images.
 
-    Answers are given at the thresholds that the model would be delivered with if this epoch were the one. Empty where
-    there is no example; a loss of NaN alone where the network gives no finite answer.
+    Attributes:
+        row: Its loss and every measure of the task, each under a name that begins with `validation_`; empty where there is no image, a
+            loss of NaN alone where the network gives no finite answer.
+        predictions: Its answers; none where `row` holds no measure.
+    """
+
+    row: dict[str, float]
+    predictions: Predictions | None = None
+
+
+def validate(
+    network: nn.Module, problem: Problem, examples: Examples, loss: Loss, normalise: Callable[[Tensor], Tensor], half: torch.dtype | None
+) -> Validated:
+    """Measures a network, with the thresholds that the model would be delivered with if this epoch were kept.
+
+    Args:
+        network: In `eval` mode.
+        problem: What is to be learnt.
+        examples: Its validation images, where the network is.
+        loss: What training minimises.
+        normalise: Maps images in 0..1 to the network's inputs.
+        half: The short type to compute in, or none for float32.
     """
     if not len(examples):
-        return {}
-    logits = logits_of(network, examples, len(asked.classes), normalise, half)
-    judged = {"validation_loss": float(loss(logits, examples.targets))}
-    if not bool(logits.isfinite().all()):  # the caller tells
-        return {"validation_loss": math.nan}
-    probabilities = probabilities_of(logits, asked.task)
-    found, truth = probabilities.cpu().numpy(), examples.targets.to(torch.int64).cpu().numpy()
-    predicted = decide(asked.task, found, thresholds.tune(asked.task, truth, found))
-    values = measures(truth, found, predicted, asked.classes, asked.task)
-    return judged | {f"validation_{name}": value for name, value in values.items()}
+        return Validated({})
+    logits = logits_of(network, examples, len(problem.classes), normalise, half)
+    if not bool(logits.isfinite().all()):  # the caller raises
+        return Validated({"validation_loss": math.nan})
+    y_score = probabilities_of(logits, problem.task).cpu().numpy()
+    y_true = examples.targets.to(torch.int64).cpu().numpy()
+    y_pred = decide(problem.task, y_score, thresholds.tune(problem.task, y_true, y_score))
+    unnamed = ("",) * len(y_true)
+    found = Predictions(unnamed, unnamed, problem.classes, problem.task, y_true, y_pred, y_score, problem.validation_units)
+    row = {"loss": float(loss(logits, examples.targets)), **found.measures()}
+    return Validated({f"validation_{name}": value for name, value in row.items()}, found)
 
 
 def score(row: Mapping[str, float], monitor: str) -> float:
@@ -97,18 +109,23 @@ def score(row: Mapping[str, float], monitor: str) -> float:
     return -known[monitor] if monitor in LOWER_IS_BETTER else known[monitor]
 
 
-def kept_epoch(scores: Sequence[float], num_images: int) -> int:
-    """The last epoch within a standard error of the best: the highest of a hundred noisy scores is luck as much as skill.
+def error_of(validated: Validated, monitor: str) -> float:
+    """The standard error of the monitored measure, over the units of the validation images; 0 for a loss, which is taken as it is."""
+    found = validated.predictions
+    return standard_error(found, monitor) if found is not None and monitor in RESAMPLED else 0.0
+
+
+def kept_epoch(scores: Sequence[float], error: float) -> int:
+    """The last epoch within one standard error of the best: the highest of many noisy scores is chance as much as skill.
 
     Args:
-        scores: One an epoch, more is better; what is no share from 0 to 1 is taken at its word.
-        num_images: Validation images that the scores come from.
+        scores: One an epoch, more is better.
+        error: Standard error of the best score.
 
     Returns:
         The epoch's number, from 1.
 
     Source: Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3, the rule of one standard error.
     """
-    best = max(scores)
-    error = math.sqrt(best * (1 - best) / num_images) if 0 < best < 1 else 0.0
-    return max(number for number, score in enumerate(scores, start=1) if score >= best - error)
+    least = max(scores) - error
+    return max(number for number, score in enumerate(scores, start=1) if score >= least)
