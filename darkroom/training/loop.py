@@ -15,7 +15,7 @@ from darkroom.training import batches, devices, validation
 from darkroom.training.checkpoint import load, save
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
-from darkroom.training.optimizers import MovingAverage, make_optimizer, rate_factor
+from darkroom.training.optimizers import make_optimizer, moving_average, rate_factor
 from darkroom.training.problem import Problem
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -76,7 +76,7 @@ class _Trainer:
         self.device = devices.choose(settings.device)
         self.problem, self.settings, self.history = problem, settings, list[dict[str, float]]()
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = MovingAverage(self.network, settings.ema_decay)
+        self.average = moving_average(self.network, settings.ema_decay)
         self.optimizer = make_optimizer(
             self.network,
             settings.optimizer,
@@ -122,9 +122,9 @@ class _Trainer:
         for number, rows in enumerate(order):
             self._set_rate(epoch + (number + 1) / len(order))
             total += self._step(rows, augmenting) * len(rows)
-            self.average.update(self.network, epoch * len(order) + number + 1)
+            self.average.update_parameters(self.network)
         row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self._rate()}
-        validated = validation.validate(self.average.network, self.problem, self.validation, self.loss, self.normalise, self.half)
+        validated = validation.validate(self.average.module, self.problem, self.validation, self.loss, self.normalise, self.half)
         row |= validated.row
         if not all(math.isfinite(value) for value in row.values()):
             rate = settings.learning_rate
@@ -133,7 +133,7 @@ class _Trainer:
         if self._best_epoch == len(self.history):
             self.error = validation.error_of(validated, settings.monitor)
         if validation.kept_epoch(self._scores, self.error) == len(self.history):
-            weights = {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
+            weights = {name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()}
             self.kept = {"epoch": len(self.history), "weights": weights}
         return row
 
@@ -173,7 +173,7 @@ class _Trainer:
         return {
             "meaning": self.meaning,
             "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
+            "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": self.history,
@@ -184,7 +184,7 @@ class _Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Resumes from a state."""
         self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.history, self.kept, self.error = state["history"], state["kept"], state["error"]

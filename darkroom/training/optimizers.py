@@ -1,13 +1,15 @@
 """How weights move: the optimizer, the learning rate's schedule, and the running mean of the weights."""
 
-import copy
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from darkroom.training.hyperparameters import OptimizerName, Schedule
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(network: nn.Module, name: OptimizerName, *, learning_rate: float, weight_decay: float, momentum: float) -> Optimizer:
@@ -51,8 +53,8 @@ def rate_factor(schedule: Schedule, epoch: float, epochs: int, warmup_epochs: fl
     return 0.1 ** ((epoch >= 0.5 * epochs) + (epoch >= 0.75 * epochs)) if schedule == "step" else 1.0
 
 
-class MovingAverage:
-    """The exponential moving mean of a network's weights, which generalises better than the last weights.
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """The exponential moving mean of a network's weights and buffers, which generalises better than the last weights.
 
     Args:
         network: Is copied; its present weights are the mean's start.
@@ -61,20 +63,13 @@ class MovingAverage:
     Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima"; the warm-up is timm's.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self._decay = decay
-
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Takes a network's weights in, after its step number `step`, from 1."""
-        decay = min(self._decay, step / (step + 10))
-        mean, new = self._floats(self.network), self._floats(network)
-        torch._foreach_lerp_(mean, new, 1 - decay)
-        for kept, current in zip(self.network.buffers(), network.buffers(), strict=True):
-            if not kept.is_floating_point():
-                kept.copy_(current)
+    def update(mean: Tensors, new: Tensors, step: Tensor | int) -> None:
+        if mean[0].is_floating_point():
+            torch._foreach_lerp_(mean, new, 1 - min(decay, int(step) / (int(step) + 10)))
+        else:
+            torch._foreach_copy_(mean, new)
 
-    @staticmethod
-    def _floats(network: nn.Module) -> list[Tensor]:
-        return [value.detach() for value in (*network.parameters(), *network.buffers()) if value.is_floating_point()]
+    average = AveragedModel(network, multi_avg_fn=update, use_buffers=True).eval().requires_grad_(False)
+    average.n_averaged += 1  # the present weights count: at 0, the first step's weights would replace them
+    return average

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from darkroom.training.optimizers import MovingAverage, make_optimizer, rate_factor
+from darkroom.training.optimizers import make_optimizer, moving_average, rate_factor
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,21 @@ def test_biases_and_normalisation_are_not_decayed(name):
 
 def test_an_average_follows_slowly_and_counts_as_the_network_does():
     network = nn.BatchNorm1d(1)
-    average = MovingAverage(network, decay=0.75)
+    average = moving_average(network, decay=0.75)
     with torch.no_grad():
         network.weight.fill_(2.0)
         network.num_batches_tracked.fill_(7)
-    average.update(network, step=1000)
-    assert average.network.weight.item() == 1.25
-    assert average.network.num_batches_tracked.item() == 7
+    average.n_averaged.fill_(1000)
+    average.update_parameters(network)
+    assert average.module.weight.item() == 1.25
+    assert average.module.num_batches_tracked.item() == 7
 
 
 def test_an_average_starts_quickly():
     network = nn.Linear(1, 1, bias=False)
-    average = MovingAverage(network, decay=0.999)
+    average = moving_average(network, decay=0.999)
     start = network.weight.item()
     with torch.no_grad():
         network.weight.add_(11)
-    average.update(network, step=1)
-    assert average.network.weight.item() == pytest.approx(start + 10)
+    average.update_parameters(network)
+    assert average.module.weight.item() == pytest.approx(start + 10)
