@@ -1,4 +1,4 @@
-"""Handing schedules over to Kubeflow: where they go, and what each schedule becomes there."""
+"""From schedules to Kubeflow: the server, and the recurring run that each schedule becomes there."""
 
 import contextlib
 import sys
@@ -12,7 +12,7 @@ from pipelines.params import model_name, read_settings
 from pipelines.platform import PlatformConfig
 from pipelines.retrain.retrain import read_retrain
 from pipelines.retraining import retraining
-from pipelines.schedule.kubeflow import Recurrences, Wanted
+from pipelines.schedule.kubeflow import DesiredRun, RecurringRuns
 from pipelines.schedule.schedules import Schedule
 from pipelines.submit.compile import compile_pipeline, default_arguments
 from pipelines.submit.follow import check_cluster_source
@@ -20,7 +20,7 @@ from pipelines.submit.kubeflow_client import Cluster
 
 
 @contextlib.contextmanager
-def recurrences(platform: PlatformConfig) -> Iterator[Recurrences]:
+def recurring_runs(platform: PlatformConfig) -> Iterator[RecurringRuns]:
     """This project's recurring runs on the Kubeflow that `platform.endpoint` names.
 
     Raises:
@@ -31,14 +31,14 @@ def recurrences(platform: PlatformConfig) -> Iterator[Recurrences]:
 
     try:
         with contextlib.redirect_stdout(sys.stderr):  # kfp prints links; standard output is for results
-            yield Recurrences(Cluster(platform).kfp, platform.experiment or Path.cwd().name, platform.namespace)
+            yield RecurringRuns(Cluster(platform).kfp, platform.experiment or Path.cwd().name, platform.namespace)
     except (ApiException, HTTPError, OSError) as error:
         reason = f"HTTP {error.status}: {error.reason}" if isinstance(error, ApiException) else type(error).__name__
         raise InputError(f"Kubeflow at platform.endpoint={platform.endpoint} can't be used ({reason})") from None
 
 
-def wanted(schedules: list[Schedule], params: Path, folder: Path) -> list[Wanted]:
-    """What the schedules become on Kubeflow.
+def desired_runs(schedules: list[Schedule], params: Path, folder: Path) -> list[DesiredRun]:
+    """The recurring runs that the schedules become on Kubeflow.
 
     Args:
         schedules: The schedules.
@@ -63,5 +63,5 @@ def wanted(schedules: list[Schedule], params: Path, folder: Path) -> list[Wanted
             "retrain": dump(read_retrain(schedule.overrides, params, config.window)),
             "force": config.run == "run",
         }
-        found.append(Wanted(schedule, platform.experiment or name, package, arguments))
+        found.append(DesiredRun(schedule, platform.experiment or name, package, arguments))
     return found

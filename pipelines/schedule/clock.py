@@ -1,4 +1,4 @@
-"""The clock: schedules on this machine, in the foreground. What is due is started; what was missed is not made up for."""
+"""The clock: starts schedules on this machine, in the foreground, when they are due; a missed run is not made up for."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ from pipelines.schedule.schedules import Schedule
 GRACE_S = 300  # a run that could not start within this long of its time is left out
 
 
-class Due(BaseTrigger):  # type: ignore[misc]
+class CronTrigger(BaseTrigger):  # type: ignore[misc]
     """Tells APScheduler when a schedule is due: its own cron knows neither crontab's weekdays nor its either-or of days."""
 
     def __init__(self, schedule: Schedule) -> None:
@@ -30,7 +30,7 @@ class Due(BaseTrigger):  # type: ignore[misc]
 
 
 def make_scheduler(schedules: list[Schedule], start: Callable[[Schedule], Any]) -> BackgroundScheduler:
-    """A scheduler that starts what is due: one at a time, several missed ones as one, and none that is long past.
+    """A scheduler that starts what is due: one at a time; several missed times are one run, and one that is long past is left out.
 
     Args:
         schedules: What there is to start.
@@ -42,38 +42,38 @@ def make_scheduler(schedules: list[Schedule], start: Callable[[Schedule], Any]) 
         timezone=UTC,
     )
     for schedule in schedules:
-        scheduler.add_job(start, Due(schedule), [schedule], id=schedule.name, name=schedule.name)
+        scheduler.add_job(start, CronTrigger(schedule), [schedule], id=schedule.name, name=schedule.name)
     return scheduler
 
 
-class Starter:
-    """Starts schedules as processes of their own, and ends the one under way when it is told to."""
+class Subprocesses:
+    """Runs schedules as processes of their own, one at a time."""
 
     def __init__(self, params: Path) -> None:
         self._params = params
         self._running: subprocess.Popen[bytes] | None = None
 
     def __call__(self, schedule: Schedule) -> None:
-        """Starts one and waits for it."""
+        """Runs a schedule and waits until it has ended."""
         command = [sys.executable, "-m", "pipelines", "schedule", "run", schedule.name, "--params", str(self._params)]
         self._running = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self._running.wait()
 
-    def end(self) -> None:
-        """Ends what is under way, as Ctrl-C would."""
+    def interrupt(self) -> None:
+        """Ends the schedule that is running, as Ctrl-C would."""
         if self._running is not None and self._running.poll() is None:
             self._running.send_signal(signal.SIGINT)
             self._running.wait()
 
 
 def run_forever(schedules: list[Schedule], params: Path) -> None:
-    """Starts what is due until this process is told to end, by Ctrl-C or SIGTERM."""
-    told, starter = threading.Event(), Starter(params)
+    """Starts what is due until this process is ended by Ctrl-C or SIGTERM."""
+    stop, subprocesses = threading.Event(), Subprocesses(params)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
-    scheduler = make_scheduler(schedules, starter)
+        signal.signal(number, lambda *_: stop.set())
+    scheduler = make_scheduler(schedules, subprocesses)
     scheduler.start()
-    told.wait()
+    stop.wait()
     scheduler.remove_all_jobs()
-    starter.end()
+    subprocesses.interrupt()
     scheduler.shutdown(wait=True)

@@ -25,12 +25,12 @@ def apply(as_json: Json = False, params: Params = DEFAULT_PARAMS) -> None:
     Example: `darkroom schedule apply`
     """
     from pipelines.params import read_settings
-    from pipelines.schedule.apply import recurrences, wanted
+    from pipelines.schedule.apply import desired_runs, recurring_runs
     from pipelines.schedule.schedules import read_schedules
 
     schedules = read_schedules(params)
-    with tempfile.TemporaryDirectory() as place, recurrences(read_settings([], params)[1]) as there:
-        changes = there.apply(wanted(schedules, params, Path(place)), datetime.now(UTC))
+    with tempfile.TemporaryDirectory() as place, recurring_runs(read_settings([], params)[1]) as runs:
+        changes = runs.apply(desired_runs(schedules, params, Path(place)), datetime.now(UTC))
     for change in changes:
         print(f"{change.name}: {change.action}{f' ({change.note})' if change.note else ''}", file=sys.stderr)
     if as_json:
@@ -139,16 +139,16 @@ def _act(name: str, params: Path, verb: str) -> None:
     platform = read_settings([], params)[1]
     done = {"pause": "paused", "resume": "resumed", "remove": "removed"}[verb]
     if platform.endpoint:
-        from pipelines.schedule.apply import recurrences
+        from pipelines.schedule.apply import recurring_runs
 
-        with recurrences(platform) as there:
-            getattr(there, verb)(name)
+        with recurring_runs(platform) as runs:
+            getattr(runs, verb)(name)
         print(f"{name}: {done} on Kubeflow", file=sys.stderr)
         return
     from pipelines.schedule.schedules import find_schedule
 
     if verb == "remove":
-        if not journal.forget(JOURNALS, name):
+        if not journal.delete(JOURNALS, name):
             raise InputError(
                 f"nothing is known of a schedule {name!r} on this machine; what starts it is in params.yaml, crontab or systemd"
             )

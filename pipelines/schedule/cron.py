@@ -1,6 +1,7 @@
-"""Cron: when a schedule is due, from the five fields that people know, in a time zone, and as others want it written.
+"""Cron: when a schedule is due, from five fields and a time zone; and the same times as cron, Kubeflow and systemd write them.
 
-Day of month and day of week mean what they mean in every cron: where both are given, either is enough.
+Where day of month and day of week are both given, either is enough, as in every cron. The parsers on PyPI (croniter 6, cronsim 2) take
+fields on whose meaning crons disagree, and start a job whose time the clocks skip at another time than `next_after` does.
 """
 
 import calendar
@@ -38,8 +39,8 @@ class Cron:
     months: tuple[int, ...]
     weekdays: tuple[int, ...]
 
-    def falls_on(self, day: date) -> bool:
-        """Whether it is due some time on a day."""
+    def is_due_on(self, day: date) -> bool:
+        """Whether it is due at any time of a day."""
         if day.month not in self.months:
             return False
         if not (self.days or self.weekdays):
@@ -53,12 +54,12 @@ class Cron:
 
         Args:
             moment: An aware time.
-            zone: Where the clock hangs.
+            zone: The time zone of the wall clock.
         """
         folds = (0, 1) if len(self.hours) == 24 else (0,)
         day = moment.astimezone(zone).date() - timedelta(days=1)
         while True:  # `parse` refuses what is never due
-            if self.falls_on(day):
+            if self.is_due_on(day):
                 walls = [
                     datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
                     for hour in self.hours
@@ -103,12 +104,12 @@ def parse(text: str) -> Cron:
         raise InputError(f"cron {text!r} has {len(fields)} fields: {_EXAMPLE}")
     minutes, hours, days, months, weekdays = (_values(text, number, field) for number, field in enumerate(fields))
     weekdays = tuple(sorted({day % 7 for day in weekdays}))
-    free = [fields[number].startswith("*") for number in (2, 4)]
+    starred = [fields[number].startswith("*") for number in (2, 4)]
     stepped = [fields[number].startswith("*/") for number in (2, 4)]
     if (stepped[0] and not fields[4] == "*") or (stepped[1] and not fields[2] == "*"):
         raise InputError(f"cron {text!r}: crons disagree on */ in one of day of month and day of week beside the other; list the days")
-    days = () if free[0] and not stepped[0] else days
-    weekdays = () if free[1] and not stepped[1] else weekdays
+    days = () if starred[0] and not stepped[0] else days
+    weekdays = () if starred[1] and not stepped[1] else weekdays
     if len(days) == 31 or len(weekdays) == 7:  # one of them is always enough
         days = weekdays = ()
     if days and not weekdays and min(days) > max(calendar.monthrange(2024, month)[1] for month in months):
@@ -128,33 +129,33 @@ def read_zone(name: str) -> ZoneInfo:
         raise InputError(f"time zone {name!r} is not known: give a name such as UTC or Europe/Berlin") from None
 
 
-def keeps_its_offset(zone: ZoneInfo, other: ZoneInfo, at: datetime) -> bool:
+def keeps_offset(zone: ZoneInfo, other: ZoneInfo, at: datetime) -> bool:
     """Whether two zones are the same time apart for the year after a moment."""
-    return len({_apart(zone, other, at + timedelta(days=week * 7)) for week in range(53)}) == 1
+    return len({_offset_between(zone, other, at + timedelta(days=week * 7)) for week in range(53)}) == 1
 
 
-def moved(cron: Cron, zone: ZoneInfo, other: ZoneInfo, at: datetime) -> Cron:
+def in_zone(cron: Cron, zone: ZoneInfo, other: ZoneInfo, at: datetime) -> Cron:
     """The same times on a clock in another zone, as the clocks stand at a moment.
 
     Raises:
         InputError: They can't be written as five fields there.
     """
-    shift = int(_apart(zone, other, at).total_seconds() // 60)
+    shift = int(_offset_between(zone, other, at).total_seconds() // 60)
     times = sorted(hour * 60 + minute + shift for hour in cron.hours for minute in cron.minutes)
     carried = {time // 1440 for time in times}
     hours, minutes = tuple(sorted({time % 1440 // 60 for time in times})), tuple(sorted({time % 60 for time in times}))
-    anywhen = not cron.days and not cron.weekdays and len(cron.months) == 12
-    days_move = carried != {0} and not anywhen
+    every_day = not cron.days and not cron.weekdays and len(cron.months) == 12
+    days_move = carried != {0} and not every_day
     if len(hours) * len(minutes) != len(times) or (days_move and (len(carried) > 1 or cron.days or len(cron.months) < 12)):
         raise InputError(f"cron {cron.fields()!r} in {zone.key} can't be written in {other.key}: choose times that fall on one day in both")
-    moved_days = tuple(sorted((day + min(carried)) % 7 for day in cron.weekdays)) if days_move else cron.weekdays
-    return replace(cron, minutes=minutes, hours=hours, weekdays=moved_days)
+    weekdays = tuple(sorted((day + min(carried)) % 7 for day in cron.weekdays)) if days_move else cron.weekdays
+    return replace(cron, minutes=minutes, hours=hours, weekdays=weekdays)
 
 
-def _apart(zone: ZoneInfo, other: ZoneInfo, at: datetime) -> timedelta:
-    mine, theirs = at.astimezone(zone).utcoffset(), at.astimezone(other).utcoffset()
-    assert mine is not None and theirs is not None
-    return theirs - mine
+def _offset_between(zone: ZoneInfo, other: ZoneInfo, at: datetime) -> timedelta:
+    offset, other_offset = at.astimezone(zone).utcoffset(), at.astimezone(other).utcoffset()
+    assert offset is not None and other_offset is not None
+    return other_offset - offset
 
 
 def _values(text: str, number: int, field: str) -> tuple[int, ...]:

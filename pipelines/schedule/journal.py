@@ -8,7 +8,7 @@ from typing import Literal
 
 from darkroom.system.files import remove, write_json
 
-FAILURES = 3  # so many in a row are told loudly
+FAILURES = 3  # so many in a row are reported
 KEPT = 100
 
 Ending = Literal["trained", "nothing", "waited", "failed"]
@@ -54,27 +54,27 @@ def is_failing(endings: list[str]) -> bool:
 
 def pause(root: Path, name: str) -> None:
     """Makes a schedule do nothing until it is resumed."""
-    write_json(_mark(root, name), {"since": datetime.now(UTC).isoformat(timespec="seconds")})
+    write_json(_pause_file(root, name), {"since": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
 def resume(root: Path, name: str) -> None:
     """Lets a paused schedule run again."""
-    remove(_mark(root, name))
+    remove(_pause_file(root, name))
 
 
 def paused_since(root: Path, name: str) -> str:
     """Since when a schedule is paused; empty where it is not."""
-    mark = _mark(root, name)
-    return str(json.loads(mark.read_text())["since"]) if mark.exists() else ""
+    path = _pause_file(root, name)
+    return str(json.loads(path.read_text())["since"]) if path.exists() else ""
 
 
-def forget(root: Path, name: str) -> bool:
-    """Removes what is known of a schedule; tells whether there was something."""
-    known = [path for path in (root / f"{name}.json", _mark(root, name)) if path.exists()]
+def delete(root: Path, name: str) -> bool:
+    """Removes a schedule's journal and its pause; returns whether there was either."""
+    known = [path for path in (root / f"{name}.json", _pause_file(root, name)) if path.exists()]
     for path in known:
         remove(path)
     return bool(known)
 
 
-def _mark(root: Path, name: str) -> Path:
+def _pause_file(root: Path, name: str) -> Path:
     return root / f"{name}.paused.json"

@@ -1,7 +1,7 @@
 """Schedules on Kubeflow: recurring runs, made, replaced and removed until they are what `params.yaml` says.
 
 Only what bears this project's mark in its description is touched. A recurring run can't be changed, so another one takes
-its place; the new one is made before the old one goes, and what a crash leaves in between the next `apply` puts right.
+its place; the new one is made before the old one goes, and what a crash leaves in between the next `apply` puts allowed.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ Action = Literal["created", "unchanged", "replaced", "waiting", "removed"]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredRun:
     """A recurring run as it should be.
 
     Attributes:
@@ -53,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownRun:
     """A recurring run that this project made.
 
     Attributes:
@@ -89,11 +89,11 @@ def expressions(schedule: Schedule, now: datetime) -> list[str]:
         InputError: The times can't be written in UTC.
     """
     zoned = f"TZ={schedule.zone.key} 0 {schedule.times.fields()}"
-    moved = f"0 {cron.moved(schedule.times, schedule.zone, _UTC, now).fields()}"
-    return [moved] if schedule.zone.key == "UTC" else [zoned, moved]
+    in_utc = f"0 {cron.in_zone(schedule.times, schedule.zone, _UTC, now).fields()}"
+    return [in_utc] if schedule.zone.key == "UTC" else [zoned, in_utc]
 
 
-class Recurrences:
+class RecurringRuns:
     """The recurring runs of one project.
 
     Args:
@@ -106,7 +106,7 @@ class Recurrences:
         self._client, self._namespace = client, namespace or None
         self._project = re.sub(r"\s+", "-", project)
 
-    def known(self) -> list[Known]:
+    def known(self) -> list[KnownRun]:
         """What this project made and is still there, the newest last."""
         found, token = [], ""
         while True:
@@ -116,19 +116,19 @@ class Recurrences:
             if not token:
                 return found
 
-    def apply(self, wanted: list[Wanted], now: datetime) -> list[Change]:
-        """Makes, replaces and removes until the server has what is wanted; a second time changes nothing.
+    def apply(self, desired: list[DesiredRun], now: datetime) -> list[Change]:
+        """Makes, replaces and removes until the server has what is desired; a second time changes nothing.
 
         Args:
-            wanted: All that should be there.
+            desired: All that should be there.
             now: Decides how far the zones' clocks are apart.
 
         Raises:
             InputError: The server takes neither form of a schedule's times.
         """
         known = self.known()
-        changes = [self._settle(one, [old for old in known if old.name == one.schedule.name], now) for one in wanted]
-        names = {one.schedule.name for one in wanted}
+        changes = [self._apply_one(one, [old for old in known if old.name == one.schedule.name], now) for one in desired]
+        names = {one.schedule.name for one in desired}
         for old in known:
             if old.name not in names:
                 self._client.delete_recurring_run(old.recurring_id)
@@ -150,7 +150,7 @@ class Recurrences:
         for known in self.named(name):
             self._client.delete_recurring_run(known.recurring_id)
 
-    def named(self, name: str) -> list[Known]:
+    def named(self, name: str) -> list[KnownRun]:
         """The recurring runs of one schedule, usually one.
 
         Raises:
@@ -161,72 +161,72 @@ class Recurrences:
             raise InputError(f"Kubeflow has no schedule {name!r} of this project: `darkroom schedule apply` hands it over")
         return found
 
-    def endings(self, known: Known, limit: int = 3) -> list[str]:
+    def endings(self, known: KnownRun, limit: int = 3) -> list[str]:
         """How its last runs ended, oldest first: `ended well`, `failed` ...; runs under way are left out."""
         states = [str(run.state) for run in self._runs(known) if str(run.state) not in ACTIVE]
         return [ENDED.get(state, state.lower()) for state in states[:limit]][::-1]
 
-    def active(self, known: Known) -> list[str]:
+    def active(self, known: KnownRun) -> list[str]:
         """The ids of its runs that are under way."""
         return [str(run.run_id) for run in self._runs(known) if str(run.state) in ACTIVE]
 
-    def is_failing(self, known: Known) -> bool:
+    def is_failing(self, known: KnownRun) -> bool:
         """Whether its last runs all failed."""
         return is_failing(self.endings(known))
 
-    def _runs(self, known: Known) -> list[Any]:
+    def _runs(self, known: KnownRun) -> list[Any]:
         """The newest runs of a recurring run, newest first; Kubeflow can't search by it, so the experiment's are looked through."""
         page = self._client.list_runs(
             page_size=100, sort_by="created_at desc", experiment_id=known.experiment_id, namespace=self._namespace
         )
         return [run for run in page.runs or [] if run.recurring_run_id == known.recurring_id]
 
-    def _settle(self, wanted: Wanted, olds: list[Known], now: datetime) -> Change:
-        name, right = wanted.schedule.name, expressions(wanted.schedule, now)
-        same = [old for old in olds if old.content == wanted.content and old.cron in right]
-        outdated = [old for old in olds if old not in same[:1]]
+    def _apply_one(self, desired: DesiredRun, existing: list[KnownRun], now: datetime) -> Change:
+        name, allowed = desired.schedule.name, expressions(desired.schedule, now)
+        unchanged = [old for old in existing if old.content == desired.content and old.cron in allowed]
+        outdated = [old for old in existing if old not in unchanged[:1]]
         for old in outdated:
             if active := self.active(old):
                 return Change(name, "waiting", f"it changed, but run {active[0]} of it is under way: apply again when that has ended")
-        note = "" if same else self._create(wanted, right, enabled=all(old.enabled for old in olds))
+        note = "" if unchanged else self._create(desired, allowed, enabled=all(old.enabled for old in existing))
         for old in outdated:
             self._client.delete_recurring_run(old.recurring_id)
-        if same:
+        if unchanged:
             return Change(name, "unchanged")
-        return Change(name, "replaced" if olds else "created", note)
+        return Change(name, "replaced" if existing else "created", note)
 
-    def _create(self, wanted: Wanted, right: list[str], *, enabled: bool) -> str:
+    def _create(self, desired: DesiredRun, allowed: list[str], *, enabled: bool) -> str:
         """Makes a recurring run, in the first form that the server takes; says so where that is not the first."""
         from kfp_server_api.exceptions import ApiException
 
-        schedule = wanted.schedule
-        experiment = self._client.create_experiment(wanted.experiment, namespace=self._namespace)
-        mark = f"darkroom-schedule project={self._project} name={schedule.name} content={wanted.content}"
+        schedule = desired.schedule
+        experiment = self._client.create_experiment(desired.experiment, namespace=self._namespace)
+        mark = f"darkroom-schedule project={self._project} name={schedule.name} content={desired.content}"
         reason = ""
-        for number, expression in enumerate(right):
+        for number, expression in enumerate(allowed):
             try:
                 self._client.create_recurring_run(
                     experiment.experiment_id, schedule.name, cron_expression=expression, max_concurrency=1, no_catchup=True,
                     description=f"{schedule.config.cron} in {schedule.zone.key}. Made by `darkroom schedule apply`; {mark}",
-                    params=dict(wanted.arguments), pipeline_package_path=str(wanted.package), enabled=enabled,
+                    params=dict(desired.arguments), pipeline_package_path=str(desired.package), enabled=enabled,
                 )  # fmt: skip
             except ApiException as error:
                 if error.status != 400:
                     raise
                 reason = str(error.body or error.reason)[:300]
                 continue
-            return self._drift(schedule, expression) if number else ""
+            return self._utc_note(schedule, expression) if number else ""
         raise InputError(f"Kubeflow does not take schedule {schedule.name!r}: {' '.join(reason.split())}")
 
-    def _drift(self, schedule: Schedule, expression: str) -> str:
-        if cron.keeps_its_offset(schedule.zone, _UTC, datetime.now(UTC)):
+    def _utc_note(self, schedule: Schedule, expression: str) -> str:
+        if cron.keeps_offset(schedule.zone, _UTC, datetime.now(UTC)):
             return f"this Kubeflow knows no time zones: it runs at the same time in UTC ({expression})"
         return f"this Kubeflow knows no time zones: it runs in UTC ({expression}); apply again when the clocks change"
 
-    def _read(self, run: Any) -> Known | None:
+    def _read(self, run: Any) -> KnownRun | None:
         match = _MARK.search(run.description or "")
         if match is None or match["project"] != self._project:
             return None
         expression = run.trigger.cron_schedule.cron if run.trigger and run.trigger.cron_schedule else ""
         enabled = str(run.status or run.mode) in ("ENABLED", "ENABLE")
-        return Known(run.recurring_run_id, run.experiment_id, match["name"], match["content"], expression, enabled)
+        return KnownRun(run.recurring_run_id, run.experiment_id, match["name"], match["content"], expression, enabled)

@@ -1,4 +1,4 @@
-"""One run of a schedule: what it says is done, how it ended is written down, and failures in a row are told loudly."""
+"""One run of a schedule: retrains or trains, records how that ended, and notifies where it keeps failing."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,11 +38,11 @@ def run_schedule(schedule: Schedule, params: Path, view: Listener) -> dict[str, 
         return {"action": "paused", "since": since}
     started = datetime.now(UTC)
     try:
-        result = _do(schedule, params, view)
+        result = _run(schedule, params, view)
     except BaseException as error:
         if isinstance(error, Exception):
             journal.record(JOURNALS, schedule.name, started, "failed", str(error) or type(error).__name__)
-            _cry(schedule, view)
+            _notify_if_failing(schedule, view)
         raise
     endings: dict[str, Ending] = {"train": "trained", "nothing": "nothing", "wait": "waited"}
     how = endings[result.get("action", "train")]
@@ -50,7 +50,7 @@ def run_schedule(schedule: Schedule, params: Path, view: Listener) -> dict[str, 
     return result
 
 
-def _do(schedule: Schedule, params: Path, view: Listener) -> dict[str, Any]:
+def _run(schedule: Schedule, params: Path, view: Listener) -> dict[str, Any]:
     config, overrides = schedule.config, schedule.overrides
     plan = make_plan(Path(config.data), overrides, params)
     if config.run == "retrain":
@@ -61,7 +61,7 @@ def _do(schedule: Schedule, params: Path, view: Listener) -> dict[str, Any]:
     return outcome
 
 
-def _cry(schedule: Schedule, view: Listener) -> None:
+def _notify_if_failing(schedule: Schedule, view: Listener) -> None:
     known = journal.entries(JOURNALS, schedule.name)
     if not journal.is_failing([entry.ending for entry in known]):
         return

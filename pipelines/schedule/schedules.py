@@ -39,12 +39,12 @@ class ScheduleConfig(StepConfig):
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule that is known to be sound.
+    """A schedule whose entry has been checked.
 
     Attributes:
         config: Its entry.
         times: When it is due.
-        zone: Where the clock hangs.
+        zone: The time zone of those times.
     """
 
     config: ScheduleConfig
@@ -53,7 +53,7 @@ class Schedule:
 
     @property
     def name(self) -> str:
-        """What it goes by."""
+        """Its name in params.yaml."""
         return self.config.name
 
     @property
@@ -118,7 +118,7 @@ def cron_lines(schedules: list[Schedule], project: Path, here: ZoneInfo, now: da
     """
     lines = [f"# Darkroom in {project}; times are {here.key}, the time zone of this machine."]
     for schedule in schedules:
-        local = cron.moved(schedule.times, schedule.zone, here, now)
+        local = cron.in_zone(schedule.times, schedule.zone, here, now)
         lines.append(f"# {schedule.name}: {schedule.config.cron} in {schedule.zone.key}" + _warning(schedule, here, now))
         log = f"runs/schedules/{schedule.name}.log"
         command = f"cd {shlex.quote(str(project))} && mkdir -p runs/schedules && {_command(schedule)} >> {log} 2>&1"
@@ -127,7 +127,7 @@ def cron_lines(schedules: list[Schedule], project: Path, here: ZoneInfo, now: da
 
 
 def systemd_units(schedules: list[Schedule], project: Path) -> dict[str, str]:
-    """Units for `~/.config/systemd/user/` by file name: a service and a timer a schedule; systemd minds the time zone."""
+    """Units for `~/.config/systemd/user/` by file name: a service and a timer a schedule; systemd takes the time zone into account."""
     units = {}
     for schedule in schedules:
         name = f"darkroom-{schedule.name}"
@@ -158,6 +158,6 @@ def _command(schedule: Schedule) -> str:
 
 
 def _warning(schedule: Schedule, here: ZoneInfo, now: datetime) -> str:
-    if cron.keeps_its_offset(schedule.zone, here, now):
+    if cron.keeps_offset(schedule.zone, here, now):
         return ""
-    return f", as the clocks stand on {now.astimezone(UTC):%Y-%m-%d}: export again when they change, or use systemd"
+    return f", with the offset of {now.astimezone(UTC):%Y-%m-%d}: export again when they change, or use systemd"

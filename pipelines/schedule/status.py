@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.params import read_settings
 from pipelines.schedule import journal
-from pipelines.schedule.kubeflow import Known, Recurrences
+from pipelines.schedule.kubeflow import KnownRun, RecurringRuns
 from pipelines.schedule.scheduled_run import JOURNALS
 from pipelines.schedule.schedules import Schedule, read_schedules
 
@@ -23,17 +23,17 @@ def overview(params: Path, now: datetime) -> list[dict[str, Any]]:
     """
     schedules, platform = read_schedules(params), read_settings([], params)[1]
     if not platform.endpoint:
-        return [_here(schedule, now) for schedule in schedules]
-    from pipelines.schedule.apply import recurrences
+        return [_local_row(schedule, now) for schedule in schedules]
+    from pipelines.schedule.apply import recurring_runs
 
-    with recurrences(platform) as there:
-        known = there.known()
+    with recurring_runs(platform) as runs:
+        known = runs.known()
         names = {schedule.name for schedule in schedules}
-        rows = [_there(schedule, there, known, now) for schedule in schedules]
-        return rows + [_left(old, there) for old in known if old.name not in names]
+        rows = [_kubeflow_row(schedule, runs, known, now) for schedule in schedules]
+        return rows + [_removed_row(old, runs) for old in known if old.name not in names]
 
 
-def _here(schedule: Schedule, now: datetime) -> dict[str, Any]:
+def _local_row(schedule: Schedule, now: datetime) -> dict[str, Any]:
     since = journal.paused_since(JOURNALS, schedule.name)
     endings = [entry.ending for entry in journal.entries(JOURNALS, schedule.name)]
     failing = journal.is_failing([str(ending) for ending in endings])
@@ -41,18 +41,18 @@ def _here(schedule: Schedule, now: datetime) -> dict[str, Any]:
     return _row(schedule, now) | {"where": "this machine", "state": state, "last": endings[-3:], "failing": failing}
 
 
-def _there(schedule: Schedule, there: Recurrences, known: list[Known], now: datetime) -> dict[str, Any]:
+def _kubeflow_row(schedule: Schedule, runs: RecurringRuns, known: list[KnownRun], now: datetime) -> dict[str, Any]:
     own = [one for one in known if one.name == schedule.name]
     if not own:
         return _row(schedule, now) | {"where": "nowhere", "state": "not applied", "last": [], "failing": False}
-    failing = there.is_failing(own[-1])
+    failing = runs.is_failing(own[-1])
     state = "paused" if not own[-1].enabled else "failing" if failing else "ready"
-    return _row(schedule, now) | {"where": "Kubeflow", "state": state, "last": there.endings(own[-1]), "failing": failing}
+    return _row(schedule, now) | {"where": "Kubeflow", "state": state, "last": runs.endings(own[-1]), "failing": failing}
 
 
-def _left(old: Known, there: Recurrences) -> dict[str, Any]:
+def _removed_row(old: KnownRun, runs: RecurringRuns) -> dict[str, Any]:
     row = {"name": old.name, "cron": old.cron, "time_zone": "", "next": "", "where": "Kubeflow"}
-    return row | {"state": "not in params.yaml", "last": there.endings(old), "failing": there.is_failing(old)}
+    return row | {"state": "not in params.yaml", "last": runs.endings(old), "failing": runs.is_failing(old)}
 
 
 def _row(schedule: Schedule, now: datetime) -> dict[str, Any]:

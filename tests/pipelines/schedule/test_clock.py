@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pipelines.schedule import clock
-from pipelines.schedule.clock import Due, make_scheduler
+from pipelines.schedule.clock import CronTrigger, make_scheduler
 from pipelines.schedule.cron import parse
 from tests.pipelines.conftest import Project
 
@@ -36,8 +36,8 @@ def ticking(name: str, every_s: float) -> Any:
 def test_the_trigger_follows_the_schedule_s_own_times() -> None:
     schedule: Any = SimpleNamespace(times=parse("30 2 * * *"), zone=ZoneInfo("Europe/Berlin"))
     now = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    first = Due(schedule).get_next_fire_time(None, now)
-    assert [first, Due(schedule).get_next_fire_time(first, now)] == [
+    first = CronTrigger(schedule).get_next_fire_time(None, now)
+    assert [first, CronTrigger(schedule).get_next_fire_time(first, now)] == [
         datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
         datetime(2026, 3, 30, 0, 30, tzinfo=UTC),
     ]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.system.errors import InputError
-from pipelines.schedule.cron import keeps_its_offset, moved, parse, read_zone
+from pipelines.schedule.cron import in_zone, keeps_offset, parse, read_zone
 
 BERLIN, KOLKATA, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"), ZoneInfo("UTC")
 
@@ -107,15 +107,15 @@ def test_every_time_is_one_that_the_fields_name(minutes: list[int], hours: list[
 
 def test_times_move_to_another_zone_with_their_weekdays() -> None:
     winter, summer = datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
-    assert moved(parse("0 2 * * 0"), BERLIN, UTC_ZONE, winter).fields() == "0 1 * * 0"
-    assert moved(parse("0 1 * * 0"), BERLIN, UTC_ZONE, summer).fields() == "0 23 * * 6"
-    assert moved(parse("15 3,4 * * *"), KOLKATA, UTC_ZONE, summer).fields() == "45 21,22 * * *"
-    assert moved(parse("0 23,0 * * *"), BERLIN, UTC_ZONE, winter).fields() == "0 22,23 * * *"
-    assert moved(parse("*/30 * * * *"), KOLKATA, UTC_ZONE, winter).fields() == "0,30 * * * *"
-    assert [keeps_its_offset(zone, UTC_ZONE, winter) for zone in (BERLIN, KOLKATA)] == [False, True]
+    assert in_zone(parse("0 2 * * 0"), BERLIN, UTC_ZONE, winter).fields() == "0 1 * * 0"
+    assert in_zone(parse("0 1 * * 0"), BERLIN, UTC_ZONE, summer).fields() == "0 23 * * 6"
+    assert in_zone(parse("15 3,4 * * *"), KOLKATA, UTC_ZONE, summer).fields() == "45 21,22 * * *"
+    assert in_zone(parse("0 23,0 * * *"), BERLIN, UTC_ZONE, winter).fields() == "0 22,23 * * *"
+    assert in_zone(parse("*/30 * * * *"), KOLKATA, UTC_ZONE, winter).fields() == "0,30 * * * *"
+    assert [keeps_offset(zone, UTC_ZONE, winter) for zone in (BERLIN, KOLKATA)] == [False, True]
     for text in ("0 0 1 * *", "0 0,12 * * 1", "0,40 2,3 * * *"):
         with pytest.raises(InputError, match="can't be written in"):
-            moved(parse(text), KOLKATA, UTC_ZONE, winter)
+            in_zone(parse(text), KOLKATA, UTC_ZONE, winter)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on this machine")
@@ -128,13 +128,13 @@ def test_systemd_understands_the_same_times(text: str) -> None:
         shown = subprocess.run(words, capture_output=True, text=True, check=True, env={"TZ": "UTC"}).stdout
         times |= set(re.findall(r"(?:Next elapse|Iter\S+ #\d+): \w+ ([-\d]+ [\d:]+) UTC", shown))
         assert times, shown
-    moment, mine = start, []
+    moment, expected = start, []
     for _ in range(6):
         moment = parse(text).next_after(moment, BERLIN)
-        mine.append(f"{moment:%Y-%m-%d %H:%M:%S}")
-    assert sorted(times)[:6] == mine
+        expected.append(f"{moment:%Y-%m-%d %H:%M:%S}")
+    assert sorted(times)[:6] == expected
 
 
 def test_a_day_is_a_day_whatever_the_hour() -> None:
-    assert parse("0 2 13 * fri").falls_on(date(2026, 11, 13) + timedelta(days=7))
-    assert not parse("0 2 13 * fri").falls_on(date(2026, 11, 14))
+    assert parse("0 2 13 * fri").is_due_on(date(2026, 11, 13) + timedelta(days=7))
+    assert not parse("0 2 13 * fri").is_due_on(date(2026, 11, 14))

@@ -14,8 +14,8 @@ from darkroom.system.errors import InputError
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.schedule import command as commands
 from pipelines.schedule import cron
-from pipelines.schedule.apply import recurrences, wanted
-from pipelines.schedule.kubeflow import Recurrences, Wanted, expressions
+from pipelines.schedule.apply import desired_runs, recurring_runs
+from pipelines.schedule.kubeflow import DesiredRun, RecurringRuns, expressions
 from pipelines.schedule.schedules import Schedule, ScheduleConfig
 from tests.pipelines.conftest import ROOT
 from tests.pipelines.recurring_server import RecurringServer, serving
@@ -36,8 +36,8 @@ def server(request: pytest.FixtureRequest) -> RecurringServer:
 
 
 @pytest.fixture
-def there(server: RecurringServer) -> Iterator[Recurrences]:
-    with serving(server) as address, recurrences(read_platform({"endpoint": address, "experiment": "digits"})) as found:
+def there(server: RecurringServer) -> Iterator[RecurringRuns]:
+    with serving(server) as address, recurring_runs(read_platform({"endpoint": address, "experiment": "digits"})) as found:
         yield found
 
 
@@ -48,8 +48,8 @@ def package(tmp_path: Path) -> Path:
     return path
 
 
-def want(package: Path, one: Schedule | None = None, **arguments: Any) -> Wanted:
-    return Wanted(one or schedule(), "digits", package, {"data": "s3://bucket/digits", **arguments})
+def want(package: Path, one: Schedule | None = None, **arguments: Any) -> DesiredRun:
+    return DesiredRun(one or schedule(), "digits", package, {"data": "s3://bucket/digits", **arguments})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_five_fields_and_a_zone_become_six(text: str, zone: str, zoned: str, in_
 
 
 def test_apply_makes_runs_one_at_a_time_without_catch_up_and_changes_nothing_twice(
-    server: RecurringServer, there: Recurrences, package: Path
+    server: RecurringServer, there: RecurringRuns, package: Path
 ) -> None:
     plans = [want(package, schedule(name)) for name in ("nightly", "weekly", "monthly")]
     assert [change.action for change in there.apply(plans, WINTER)] == ["created"] * 3
@@ -85,7 +85,7 @@ def test_apply_makes_runs_one_at_a_time_without_catch_up_and_changes_nothing_twi
 
 @pytest.mark.parametrize("change", ["arguments", "times", "zone", "pipeline"])
 def test_what_changed_is_replaced_and_what_is_gone_is_removed(
-    server: RecurringServer, there: Recurrences, package: Path, change: str
+    server: RecurringServer, there: RecurringRuns, package: Path, change: str
 ) -> None:
     there.apply([want(package), want(package, schedule("weekly"))], WINTER)
     other = {"times": schedule(text="0 3 * * 0"), "zone": schedule(zone="Asia/Tokyo")}.get(change)
@@ -96,7 +96,7 @@ def test_what_changed_is_replaced_and_what_is_gone_is_removed(
     assert server.log[2:] == ["create nightly", "delete nightly", "delete weekly"]
 
 
-def test_what_runs_is_not_replaced_under_way(server: RecurringServer, there: Recurrences, package: Path) -> None:
+def test_what_runs_is_not_replaced_under_way(server: RecurringServer, there: RecurringRuns, package: Path) -> None:
     there.apply([want(package)], WINTER)
     server.add_run("recurring-0", "RUNNING")
     (change,) = there.apply([want(package, force=True)], WINTER)
@@ -106,7 +106,7 @@ def test_what_runs_is_not_replaced_under_way(server: RecurringServer, there: Rec
     assert there.apply([want(package, force=True)], WINTER)[0].action == "replaced"
 
 
-def test_a_crash_between_making_and_deleting_is_put_right(server: RecurringServer, there: Recurrences, package: Path) -> None:
+def test_a_crash_between_making_and_deleting_is_put_right(server: RecurringServer, there: RecurringRuns, package: Path) -> None:
     there.apply([want(package)], WINTER)
     old = dict(server.recurring[0])
     there.apply([want(package, force=True)], WINTER)
@@ -116,7 +116,7 @@ def test_a_crash_between_making_and_deleting_is_put_right(server: RecurringServe
     assert len(server.recurring) == 1
 
 
-def test_what_somebody_else_made_is_left_alone(server: RecurringServer, there: Recurrences, package: Path) -> None:
+def test_what_somebody_else_made_is_left_alone(server: RecurringServer, there: RecurringRuns, package: Path) -> None:
     there.apply([want(package)], WINTER)
     for description in ("by hand", "darkroom-schedule project=other name=nightly content=00"):
         server.recurring.append(server.recurring[0] | {"recurring_run_id": description, "description": description})
@@ -126,7 +126,7 @@ def test_what_somebody_else_made_is_left_alone(server: RecurringServer, there: R
         there.remove("nightly")
 
 
-def test_a_paused_schedule_stays_paused_when_it_is_replaced(server: RecurringServer, there: Recurrences, package: Path) -> None:
+def test_a_paused_schedule_stays_paused_when_it_is_replaced(server: RecurringServer, there: RecurringRuns, package: Path) -> None:
     there.apply([want(package)], WINTER)
     there.pause("nightly")
     there.apply([want(package, force=True)], WINTER)
@@ -138,7 +138,7 @@ def test_a_paused_schedule_stays_paused_when_it_is_replaced(server: RecurringSer
 
 @pytest.mark.parametrize("server", [False], indirect=True)
 def test_a_server_without_zones_gets_utc_and_again_when_the_clocks_change(
-    server: RecurringServer, there: Recurrences, package: Path
+    server: RecurringServer, there: RecurringRuns, package: Path
 ) -> None:
     (made,) = there.apply([want(package)], WINTER)
     assert made.note == "this Kubeflow knows no time zones: it runs in UTC (0 0 1 * * 0); apply again when the clocks change"
@@ -147,7 +147,7 @@ def test_a_server_without_zones_gets_utc_and_again_when_the_clocks_change(
     assert server.recurring[0]["trigger"]["cron_schedule"]["cron"] == "0 0 0 * * 0"
 
 
-def test_a_schedule_whose_last_three_runs_failed_is_failing(server: RecurringServer, there: Recurrences, package: Path) -> None:
+def test_a_schedule_whose_last_three_runs_failed_is_failing(server: RecurringServer, there: RecurringRuns, package: Path) -> None:
     there.apply([want(package)], WINTER)
     (known,) = there.known()
     for state in ("SUCCEEDED", "FAILED", "FAILED", "FAILED"):
@@ -163,7 +163,7 @@ def test_nobody_at_the_endpoint_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("pipelines.submit.kubeflow_client._WAITS_S", (0.0,))
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
     for endpoint, words in (("http://127.0.0.1:9", "http://127.0.0.1:9 can't be reached"), ("", "platform.endpoint is empty")):
-        with pytest.raises(InputError, match=words), recurrences(read_platform({"endpoint": endpoint})) as there:
+        with pytest.raises(InputError, match=words), recurring_runs(read_platform({"endpoint": endpoint})) as there:
             there.known()
 
 
@@ -203,9 +203,9 @@ def test_what_is_to_run_always_is_forced(tmp_path: Path) -> None:
     params.write_text(yaml.safe_dump(sections))
     always = schedule()
     always = dataclasses.replace(always, config=always.config.model_copy(update={"run": "run"}))
-    (one,) = wanted([always], params, tmp_path)
+    (one,) = desired_runs([always], params, tmp_path)
     assert one.arguments["force"] is True
     assert "previous" not in one.arguments
     here = dataclasses.replace(always, config=always.config.model_copy(update={"data": "data"}))
     with pytest.raises(InputError, match="a cluster can't read data on this machine"):
-        wanted([here], params, tmp_path)
+        desired_runs([here], params, tmp_path)

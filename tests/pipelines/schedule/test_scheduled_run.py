@@ -80,7 +80,7 @@ def test_a_paused_schedule_does_nothing_until_it_is_resumed(params: Path, capsys
 @pytest.mark.parametrize(("action", "ending"), [("train", "trained"), ("nothing", "nothing"), ("wait", "waited")])
 def test_the_journal_says_how_runs_ended(params: Path, monkeypatch: pytest.MonkeyPatch, action: str, ending: str) -> None:
     answer: Callable[..., dict[str, Any]] = lambda *_: {"action": action, "message": "because"}  # noqa: E731
-    monkeypatch.setattr(scheduled_run, "_do", answer)
+    monkeypatch.setattr(scheduled_run, "_run", answer)
     scheduled_run.run_schedule(find_schedule(params, "nightly"), params, Notes())  # type: ignore[arg-type]
     (entry,) = journal.entries(scheduled_run.JOURNALS, "nightly")
     assert (entry.ending, entry.message) == (ending, "because")

@@ -64,7 +64,7 @@ def test_cron_lines_are_in_this_machine_s_time(tmp_path: Path) -> None:
     project = Path("/srv/100% digits")
     lines = cron_lines(schedules, project, ZoneInfo("UTC"), WINTER)
     assert lines[1] == (
-        "# nightly: 0 2 * * 0 in Europe/Berlin, as the clocks stand on 2026-11-24: export again when they change, or use systemd"
+        "# nightly: 0 2 * * 0 in Europe/Berlin, with the offset of 2026-11-24: export again when they change, or use systemd"
     )
     assert lines[2].startswith(r"0 1 * * 0 cd '/srv/100\% digits' && mkdir -p runs/schedules && ")
     assert lines[2].endswith("schedule run nightly >> runs/schedules/nightly.log 2>&1")
