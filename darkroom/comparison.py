@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from darkroom.system.formats import record_from
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -117,10 +119,10 @@ class Comparison:
     def from_plain(cls, values: Mapping[str, Any]) -> "Comparison":
         """Makes a comparison from what `plain` gave."""
         parts = {
-            "differences": tuple(Difference(**row) for row in values["differences"]),
-            "classes": tuple(ClassChange(**row) for row in values["classes"]),
+            "differences": tuple(record_from(Difference, row) for row in values["differences"]),
+            "classes": tuple(record_from(ClassChange, row) for row in values["classes"]),
         }
-        return cls(**{**values, **parts})
+        return record_from(cls, {**values, **parts})
 
 
 def p_text(value: float) -> str:

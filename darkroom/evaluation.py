@@ -6,7 +6,7 @@ for DVC. Only this module reads and writes the predictions; class order and task
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from darkroom.manifest import PROBABILITY, is_reserved
 from darkroom.metrics.measures import Floats, Ints, measures, one_hot
-from darkroom.system.files import read_json, whole
+from darkroom.system.files import read_json, whole, write_json
+from darkroom.system.formats import Format
 from darkroom.task import Task
 
 METRICS = "metrics.json"
@@ -28,6 +29,7 @@ PLOTS = "plots"
 MISTAKES = "mistakes"
 MAX_POINTS = 200  # of a curve: a page that shows it needs no more
 
+_FORMAT = Format("evaluation")  # in `metrics.json` and in the metadata of the predictions
 _KEY = b"darkroom"
 
 
@@ -103,15 +105,19 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         columns[PROBABILITY + name] = pa.array(predictions.probabilities[:, index], pa.float32())
     if predictions.user_columns is not None:
         columns |= zip(predictions.user_columns.column_names, predictions.user_columns.columns, strict=True)
-    meaning = json.dumps({"classes": predictions.classes, "task": predictions.task}, ensure_ascii=False)
+    meaning = json.dumps(_FORMAT.stamp({"classes": predictions.classes, "task": predictions.task}), ensure_ascii=False)
     with whole(path) as draft:
         pq.write_table(pa.table(columns).replace_schema_metadata({_KEY: meaning.encode()}), draft, compression="zstd")
 
 
 def read_predictions(folder: Path) -> Predictions:
-    """Reads the predictions of an evaluation."""
+    """Reads the predictions of an evaluation.
+
+    Raises:
+        InputError: A later version of Darkroom wrote them.
+    """
     table = pq.read_table(folder / PREDICTIONS)
-    meaning = json.loads(table.schema.metadata[_KEY])
+    meaning = _FORMAT.upgrade(json.loads(table.schema.metadata[_KEY]), folder / PREDICTIONS)
     classes = tuple(meaning["classes"])
     return Predictions(
         image_ids=tuple(table["image_id"].to_pylist()),
@@ -126,9 +132,18 @@ def read_predictions(folder: Path) -> Predictions:
     )
 
 
+def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Writes `metrics.json`: headline measures as flat finite numbers, all else as dictionaries."""
+    write_json(folder / METRICS, _FORMAT.stamp(metrics))
+
+
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """Everything in `metrics.json`: headline measures, then `classes`, `intervals` and `calibration`."""
-    return cast(dict[str, Any], read_json(folder / METRICS))
+    """Everything in `metrics.json`: headline measures, then `classes`, `intervals` and `calibration`.
+
+    Raises:
+        InputError: A later version of Darkroom wrote them.
+    """
+    return _FORMAT.upgrade(read_json(folder / METRICS), folder / METRICS)
 
 
 def read_headline(folder: Path) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The issues: one Parquet file, a row a finding, of what is wrong with which image and what was done about it."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from darkroom.system.files import whole
+from darkroom.system.formats import Format
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,27 +26,39 @@ SCHEMA = pa.schema(
         ("detail", pa.string()),  # one sentence for a person
     ]
 )
+_FORMAT = Format("table of issues")
+_KEY = b"darkroom"
 
 
 def write(path: Path, findings: list[dict[str, object]]) -> None:
     """Writes findings, dictionaries with the columns of `SCHEMA`, in the order they come."""
+    table = pa.Table.from_pylist(findings, schema=SCHEMA)
     with whole(path) as draft:
-        pq.write_table(pa.Table.from_pylist(findings, schema=SCHEMA), draft, compression="zstd")
+        pq.write_table(table.replace_schema_metadata({_KEY: json.dumps(_FORMAT.stamp({})).encode()}), draft, compression="zstd")
 
 
 def read(path: Path) -> "pd.DataFrame":
-    """Reads findings, a row each, with the columns of `SCHEMA`."""
-    findings: pd.DataFrame = pq.read_table(path, schema=SCHEMA).to_pandas()
+    """Reads findings, a row each, with the columns of `SCHEMA`.
+
+    Raises:
+        InputError: A later version of Darkroom wrote the file.
+    """
+    findings: pd.DataFrame = _table(path).to_pandas()
     return findings
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """Reads findings as plain values, a dictionary each, with the columns of `SCHEMA`."""
-    findings: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+    findings: list[dict[str, Any]] = _table(path).to_pylist()
     return findings
 
 
 def num_dropped(path: Path) -> int:
     """Delivered files that were left out, each counted once however many findings it has."""
-    table = pq.read_table(path, schema=SCHEMA)
+    table = _table(path)
     return int(pc.count_distinct(table.filter(pc.equal(table["action"], "dropped"))["path"]).as_py())
+
+
+def _table(path: Path) -> pa.Table:
+    _FORMAT.upgrade(json.loads((pq.read_schema(path).metadata or {}).get(_KEY, b"{}")), path)
+    return pq.read_table(path, schema=SCHEMA)

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from darkroom.system.files import whole
+from darkroom.system.formats import Format
 from darkroom.task import TASKS, Task
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
 }
 RESERVED = frozenset({*COLUMNS, "unit", "truth", "predicted"})  # here, and in the predictions of an evaluation
 PROBABILITY = "probability:"  # begins the name of a class's column in the predictions
+_FORMAT = Format("manifest")
 _KEY = b"darkroom"
 
 
@@ -101,7 +103,7 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Writes the manifest; equal manifests make equal bytes."""
         meaning = {"classes": self.classes, "task": self.task, "data_version": self.data_version}
-        metadata = {_KEY: json.dumps(meaning, ensure_ascii=False).encode()}
+        metadata = {_KEY: json.dumps(_FORMAT.stamp(meaning), ensure_ascii=False).encode()}
         with whole(path) as draft:
             pq.write_table(self.table.replace_schema_metadata(metadata), draft, compression="zstd")
 
@@ -137,25 +139,24 @@ def read(path: Path) -> Manifest:
     """Reads a manifest.
 
     Raises:
+        InputError: A later version of Darkroom wrote the file.
         ValueError: The file has no class order, or a known column of another type: something other than this module wrote it.
     """
     table = pq.read_table(path)
     metadata = table.schema.metadata or {}
     if _KEY not in metadata:
         raise ValueError(f"{path} has lost its class order, task and data version: only darkroom.manifest may write manifests")
+    classes, task, data_version = _meaning(_FORMAT.upgrade(json.loads(metadata[_KEY]), path))
     odd = [field for field in table.schema if field.type != COLUMNS.get(field.name, field.type)]
     if odd:
         raise ValueError(f"{path} has a column {odd[0].name!r} of type {odd[0].type}: only darkroom.manifest may write manifests")
-    classes, task, data_version = _meaning(json.loads(metadata[_KEY]))
     return Manifest(table.replace_schema_metadata(None), classes, task, data_version)
 
 
-def _meaning(values: Any) -> tuple[tuple[str, ...], Task, str]:
+def _meaning(values: Mapping[str, Any]) -> tuple[tuple[str, ...], Task, str]:
     """Class order, task and data version, of the kinds that they should be."""
-    if not isinstance(values, dict) or set(values) != {"classes", "task", "data_version"}:
-        raise ValueError("its class order, task and data version are not what darkroom.manifest writes")
-    classes, task, data_version = values["classes"], values["task"], values["data_version"]
+    classes, task, data_version = (values.get(name) for name in ("classes", "task", "data_version"))
     names = [*classes, data_version] if isinstance(classes, list) else [None]
     if task not in TASKS or not all(isinstance(name, str) for name in names):
         raise ValueError("its class order, task and data version are not what darkroom.manifest writes")
-    return tuple(classes), task, data_version
+    return tuple(classes or ()), task, str(data_version)

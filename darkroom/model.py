@@ -18,6 +18,7 @@ import numpy.typing as npt
 from darkroom import pixels
 from darkroom.system import files
 from darkroom.system.errors import InputError
+from darkroom.system.formats import Format, Values, record_from
 from darkroom.task import Task
 
 CARD, WEIGHTS, GRAPH = "model.json", "weights.safetensors", "model.onnx"
@@ -37,7 +38,8 @@ class ModelCard:
         std: Standard deviation of each channel, 0 to 1.
         thresholds: From which probability on a label is given: one a class for multilabel, one (for the positive
             class) for binary, none for multiclass.
-        provenance: Data version, settings, seed and what else tells where the model comes from.
+        provenance: Data version, settings as given, `hyperparameters` as resolved (see `darkroom.training.hyperparameters`),
+            seed and what else tells where the model comes from.
         pruning: What `prune` did, or nothing.
     """
 
@@ -61,24 +63,39 @@ class ModelCard:
 
     def write(self, path: Path) -> None:
         """Writes the card as JSON; equal cards make equal bytes."""
-        files.write_json(path, dataclasses.asdict(self))
+        files.write_json(path, _FORMAT.stamp(dataclasses.asdict(self)))
 
 
 def read_card(folder: Path) -> ModelCard:
     """Reads the card of a model's folder.
 
     Raises:
-        InputError: The folder holds no model.
+        InputError: The folder holds no model, or one that a later version of Darkroom wrote.
     """
     path = folder / CARD
     if not path.is_file():
         raise InputError(f"{folder} is no model: it has no {CARD}; name the folder that train or prune wrote")
     try:
-        values = files.read_json(path)
+        values = _FORMAT.upgrade(files.read_json(path), path)
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return ModelCard(**(values | lists))
+        return record_from(ModelCard, values | lists)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         raise InputError(f"{folder} is no model: its {CARD} is not what train or prune writes; name the folder of another") from None
+
+
+def _with_hyperparameters(card: Values) -> Values:
+    """Format 2 keeps the hyperparameters as resolved; format 1 kept the settings as given, and some of what `auto` meant."""
+    provenance = card.get("provenance", {})
+    if not {"settings", "epochs", "learning_rate", "batch_size"} <= provenance.keys():
+        return card
+    given, epochs = provenance["settings"], provenance["epochs"]
+    automatic = {"warmup_epochs": min(0.1 * epochs, 5.0), "patience": max(10, epochs // 2)}  # as format 1 was made
+    resolved = {name: value for name, value in automatic.items() if given.get(name, "auto") == "auto"}
+    resolved |= {name: provenance[name] for name in ("epochs", "learning_rate", "batch_size")}
+    return {**card, "provenance": {**provenance, "hyperparameters": {**given, **resolved}}}
+
+
+_FORMAT = Format("model card", (_with_hyperparameters,))
 
 
 class Predictor:

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from darkroom.comparison import Comparison, Limit
 from darkroom.system.files import read_json, write_json
+from darkroom.system.formats import Format, record_from
 
 Variant = Literal["full", "pruned"]
 HEADLINE = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision")  # what a person looks for first
+_FORMAT = Format("run's outcome")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Verdict:
     def from_plain(cls, decision: str, reason: str, values: Mapping[str, Any]) -> "Verdict":
         """Makes a verdict from what `plain` gave; from an earlier version of Darkroom, without its numbers."""
         compared = values.get("comparison")
-        limits = tuple(Limit(**row) for row in values.get("limits", ()))
+        limits = tuple(record_from(Limit, row) for row in values.get("limits", ()))
         return cls(decision, reason, int(values.get("rival", 0)), Comparison.from_plain(compared) if compared else None, limits)
 
 
@@ -106,31 +108,32 @@ class Outcome:
 
     def write(self, path: Path) -> None:
         """Writes the file that a run's last line is made of."""
-        write_json(
-            path,
-            {
-                "run_id": self.run_id,
-                "model": {"name": self.name, "version": self.version, "alias": self.alias, "variant": self.variant},
-                "metrics": dict(self.metrics),
-                "pruned": {
-                    "metrics": dict(self.pruned_metrics),
-                    "latency_ratio": self.latency_ratio,
-                    "size_ratio": self.size_ratio,
-                },
-                "dropped": self.dropped,
-                "decision": self.verdict.decision,
-                "reason": self.verdict.reason,
-                "repeated": self.repeated,
-                "forgotten": [asdict(row) for row in self.forgotten],
-                **self.verdict.plain(),
+        values = {
+            "run_id": self.run_id,
+            "model": {"name": self.name, "version": self.version, "alias": self.alias, "variant": self.variant},
+            "metrics": dict(self.metrics),
+            "pruned": {
+                "metrics": dict(self.pruned_metrics),
+                "latency_ratio": self.latency_ratio,
+                "size_ratio": self.size_ratio,
             },
-        )
+            "dropped": self.dropped,
+            "decision": self.verdict.decision,
+            "reason": self.verdict.reason,
+            "repeated": self.repeated,
+            "forgotten": [asdict(row) for row in self.forgotten],
+            **self.verdict.plain(),
+        }
+        write_json(path, _FORMAT.stamp(values))
 
 
 def read_outcome(path: Path) -> dict[str, Any]:
-    """Reads the file as plain values."""
-    values: dict[str, Any] = read_json(path)
-    return values
+    """Reads the file as plain values.
+
+    Raises:
+        InputError: A later version of Darkroom wrote the file.
+    """
+    return _FORMAT.upgrade(read_json(path), path)
 
 
 def identifiers(path: str) -> tuple[str, str, str]:

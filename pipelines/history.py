@@ -13,8 +13,10 @@ import yaml
 from darkroom.outcome import Variant
 from darkroom.registry.fetch import EVALUATION_KEPT
 from darkroom.registry.lookup import PIPELINE_RUN, matching_run
+from darkroom.system.config import KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
+from darkroom.system.renamed import Sections, with_current_names
 from darkroom.tracking.client import client
 from darkroom.tracking.log import as_measure
 from darkroom.tracking.runs import SETTINGS
@@ -130,14 +132,21 @@ def find(name: str) -> Record:
     return next(run for run in known if run.run_id == run_id)
 
 
-def settings(record: Record) -> dict[str, dict[str, Any]]:
-    """A run's settings as they were given to it, a section a step."""
-    with tempfile.TemporaryDirectory() as place:
-        if path := kept(record, SETTINGS, Path(place)):
-            values: dict[str, dict[str, Any]] = read_json(path)
-            return values
-    sections: dict[str, dict[str, Any]] = {}
-    for name, text in record.params.items():  # a run from before settings were kept as a file
+def settings(record: Record) -> Sections:
+    """A run's settings as they were given to it, under their names of now, a section a step.
+
+    Raises:
+        InputError: A later version of Darkroom started the run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = kept(record, SETTINGS, Path(folder))
+        return with_current_names(KEPT.upgrade(read_json(path), path) if path else _logged_settings(record))
+
+
+def _logged_settings(record: Record) -> Sections:
+    """The settings from the run's parameters: a run from before they were kept as a file."""
+    sections: Sections = {}
+    for name, text in record.params.items():
         step, _, setting = name.partition(".")
         sections.setdefault(step, {})[setting] = yaml.safe_load(text) if text else ""
     return sections

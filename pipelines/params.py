@@ -85,6 +85,21 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     return {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
 
 
+def known_settings(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Params, list[str]]:
+    """What the steps of now know of the settings that a run of another version kept.
+
+    Args:
+        sections: Settings, a section a step.
+
+    Returns:
+        The settings that are known, and the names of the others, such as `train.patience`.
+    """
+    known = {step: type(config_of(step, {})).model_fields for step in STEPS}
+    names = {(step, name) for step, section in sections.items() for name in section}
+    unknown = sorted(f"{step}.{name}" for step, name in names if name not in known.get(step, {}))
+    return {step: {name: value for name, value in sections.get(step, {}).items() if name in known[step]} for step in STEPS}, unknown
+
+
 def _source_name(source: Path) -> str:
     if is_address(source):
         return registry.safe_name(Path(parse_address(source).repository).name.removesuffix(".git"))

@@ -21,7 +21,7 @@ from darkroom.metrics.measures import class_measures
 from darkroom.model import Predictor, labels_of
 from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
-from darkroom.system.files import whole, write_json
+from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
 
@@ -56,7 +56,7 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
         with whole(evaluation) as draft:
             draft.mkdir()
             write_predictions(draft / noun.PREDICTIONS, predictions)
-            write_json(draft / noun.METRICS, {**headline, **_details(predictions, config), "calibration": found.table()})
+            noun.write_metrics(draft, {**headline, **_details(predictions, config), "calibration": found.table()})
             draw(draft / noun.FIGURES, predictions, found)
             plots(draft / noun.PLOTS, predictions)
             mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)

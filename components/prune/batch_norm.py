@@ -1,4 +1,4 @@
-"""Batch normalisation knows the mean and spread of channels that are no longer what they were: learn these anew."""
+"""Batch normalisation after pruning: its running mean and variance describe channels that have changed, and are measured again."""
 
 from collections.abc import Callable
 

@@ -23,7 +23,7 @@ class Verdict:
     measures: dict[str, float]
 
 
-def judge(
+def check_limits(
     facts: Mapping[str, float],
     before: Mapping[str, float],
     after: Mapping[str, float],
@@ -31,7 +31,7 @@ def judge(
     max_drop: float,
     max_latency_ratio: float,
 ) -> Verdict:
-    """Holds a pruned model against its limits.
+    """Decides whether a pruned model is within its limits.
 
     Args:
         facts: Ratios and latencies, among them `latency_ratio` and `macs_ratio`.
@@ -45,7 +45,7 @@ def judge(
     measures = dict(facts) | _pairs(before, after, monitor)
     faults = []
     if name not in before or name not in after:
-        faults.append(f"{monitor} can't be judged, the validation images don't define it")
+        faults.append(f"{monitor} has no value: the validation images don't define it")
     elif score(before, monitor) - score(after, monitor) > max_drop:
         faults.append(f"{monitor} went from {before[name]:.4f} to {after[name]:.4f}, by more than prune.max_drop {max_drop:g}")
     if facts["latency_ratio"] > max_latency_ratio:

@@ -1,4 +1,4 @@
-"""`prune`: makes a trained model smaller and faster, teaches it again, and measures what that cost and brought."""
+"""`prune`: makes a trained model smaller and faster, fine-tunes it, and measures what that cost and brought."""
 
 import copy
 import dataclasses
@@ -13,9 +13,7 @@ from torch import nn
 from components.prune.batch_norm import recalibrate
 from components.prune.channels import automatic_round_to, count_macs, count_parameters, shrink
 from components.prune.config import PruneConfig
-from components.prune.limits import judge
-from components.train.config import TrainConfig
-from components.train.train import resolve
+from components.prune.limits import check_limits
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.metrics.latency import compare_latency
@@ -23,6 +21,7 @@ from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
 from darkroom.system.files import whole
+from darkroom.system.formats import record_from
 from darkroom.training import batches, losses, thresholds, validation
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
@@ -72,18 +71,17 @@ def prune(
         return _copy(model, pruned_model)
     full, card = load_network(model)
     table = manifest.read(examples)
-    training = TrainConfig.model_validate(card.provenance["settings"])
-    settings = fine_tuning(resolve(table.where("train"), training)[0], config)
+    settings = fine_tuning(record_from(Settings, card.provenance["hyperparameters"]), config)
     network = _shrink(full, card, config)
-    with _threads(training.num_threads), whole(pruned_model) as draft:
+    with _threads(card.provenance["settings"].get("num_threads", 0)), whole(pruned_model) as draft:
         problem = read_problem(Images(images, augmented_images), table, policy, card.side_px)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
-        before, fitted = _teach(full, network, problem, settings, checkpoints, on_epoch)
+        before, fitted = _fine_tune(full, network, problem, settings, checkpoints, on_epoch)
         truth = problem.validation.targets.to(torch.int64).numpy()
         card = dataclasses.replace(card, thresholds=thresholds.tune(card.task, truth, fitted.probabilities.numpy()))
         save_model(draft, network, card)
-        facts = _compare(full, network, model, draft, card.side_px, config)
-        verdict = judge(
+        facts = _measure(full, network, model, draft, card.side_px, config)
+        verdict = check_limits(
             facts,
             before,
             fitted.history[fitted.best_epoch - 1],
@@ -104,7 +102,7 @@ def prune(
 
 
 def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
-    """The training's settings with less of everything: the network is to recover, not to start anew."""
+    """The training's hyperparameters with fewer epochs and a lower learning rate: the network has only to recover."""
     automatic = max(round(SHARE_OF_EPOCHS * training.epochs), min(training.epochs, MIN_EPOCHS))
     epochs = automatic if config.epochs == "auto" else config.epochs
     rate = SHARE_OF_RATE * training.learning_rate if config.learning_rate == "auto" else config.learning_rate
@@ -130,7 +128,7 @@ def _shrink(full: nn.Module, card: ModelCard, config: PruneConfig) -> nn.Module:
     return network
 
 
-def _teach(
+def _fine_tune(
     full: nn.Module,
     network: nn.Module,
     problem: Problem,
@@ -152,7 +150,7 @@ def _teach(
     return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
 
 
-def _compare(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
+def _measure(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
     time = compare_latency(model, pruned_model, num_rounds=config.latency_rounds, num_threads=config.latency_threads)
     return {
         "macs_ratio": count_macs(network, side_px) / count_macs(full, side_px),

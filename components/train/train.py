@@ -1,6 +1,7 @@
 """`train`: learns to classify images, and writes a model that an application can use."""
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -136,6 +137,7 @@ def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Setti
     provenance = {
         "data_version": data_version,
         "settings": dump(config),
+        "hyperparameters": dataclasses.asdict(settings),
         "seed": config.seed,
         "num_train_images": len(problem.train),
         "num_validation_images": len(problem.validation),

@@ -9,8 +9,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from darkroom.system.errors import InputError
+from darkroom.system.formats import Format
+from darkroom.system.renamed import current_name, with_current_names
 
 LISTS = ("schedules",)  # what stands in `params.yaml` beside the sections, and is read by those it concerns
+
+KEPT = Format("run's settings")  # of the file that a run keeps: a section a step, complete
 
 
 class StepConfig(BaseModel):
@@ -72,7 +76,7 @@ def dump(config: StepConfig) -> dict[str, Any]:
 
 
 def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    """Reads `params.yaml` and lays `--set step.name=value` over it.
+    """Reads `params.yaml` and lays `--set step.name=value` over it; old names of settings are read as those of now.
 
     Args:
         path: The file, a section a step.
@@ -96,7 +100,7 @@ def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[s
         sections = {name: section for name, section in sections.items() if name not in LISTS}
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise InputError(f"{path} must hold sections of settings, such as `train:` with `epochs: 3` below it")
-    return overlay(sections, overrides)
+    return overlay(with_current_names(sections, path), overrides)
 
 
 def overlay(sections: dict[str, dict[str, Any]], overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -111,7 +115,7 @@ def overlay(sections: dict[str, dict[str, Any]], overrides: Sequence[str]) -> di
     """
     for override in overrides:
         name, equals, text = override.partition("=")
-        step, dot, setting = name.strip().partition(".")
+        step, dot, setting = current_name(name.strip()).partition(".")
         if not (equals and dot and setting):
             raise InputError(f"--set {override!r} has not the form step.setting=value, such as train.epochs=3")
         if step not in sections:

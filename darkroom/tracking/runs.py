@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
+from darkroom.system.config import KEPT
 from darkroom.system.processes import is_dead, owner_tags, source_tags
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, experiment_id, reaching
@@ -70,7 +71,7 @@ def describe_run(run_id: str, params: Params, data_source: str, data_version: st
 
     store = client()
     log_params(run_id, params)
-    log_values(run_id, SETTINGS, params)
+    log_values(run_id, SETTINGS, KEPT.stamp(params))
     name = data_source.rstrip("/").rsplit("/", 1)[-1] or data_source
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))

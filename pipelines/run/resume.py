@@ -21,7 +21,7 @@ from darkroom.versions.environment import ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
 from pipelines import history
 from pipelines.history import Record
-from pipelines.params import PARAMS, complete, frozen
+from pipelines.params import PARAMS, Params, complete, frozen, known_settings
 from pipelines.paths import ROOT
 from pipelines.plan import DATA, Plan
 from pipelines.platform import SECTION, read_platform
@@ -44,7 +44,7 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
     """
     make_ready(view)
     record = history.find(name)
-    sections = overlay({**history.settings(record), SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
+    sections = overlay({**_settings(record, view), SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
     platform = read_platform(sections.pop(SECTION))
     if _gives("evaluate.data", overrides) and not _gives("evaluate.data_version", overrides):
         sections["evaluate"]["data_version"] = ""  # that of the run was of its own evaluation set
@@ -58,6 +58,14 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
     ]:
         view.note(f"note: repeats run {record.run_id[:8]} ({record.name}): {difference}")
     return Plan(source, version, model, settings, platform, {LIKE: record.run_id}, previous)
+
+
+def _settings(record: Record, view: Listener) -> Params:
+    """A run's settings; what another version of Darkroom wrote into them and this one does not know is left out, and said."""
+    settings, unknown = known_settings(history.settings(record))
+    if unknown:
+        view.note(f"note: run {record.run_id[:8]} has settings that this version does not know, which are left out: {', '.join(unknown)}")
+    return settings
 
 
 def _gives(setting: str, overrides: Sequence[str]) -> bool:
@@ -86,7 +94,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
         raise InputError(f"run {short} is finished: there is nothing to go on with; repeat it with `darkroom run --like {short}`")
     if record.status == "running":
         raise InputError(f"run {short} is in progress{_where(record)}: follow it with `darkroom logs {short}`")
-    settings, platform = frozen(complete(history.settings(record))), read_platform(read_params(PARAMS).get(SECTION, {}))
+    settings, platform = frozen(complete(_settings(record, view))), read_platform(read_params(PARAMS).get(SECTION, {}))
     plan = Plan(_source(record, view), record.data_version, record.experiment, settings, platform, previous=_assignment(record))
     runner = runner_of(plan)
     with alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second is told so

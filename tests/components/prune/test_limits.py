@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.prune.limits import Verdict, judge
+from components.prune.limits import Verdict, check_limits
 
 FACTS = {"macs_ratio": 0.48, "latency_ratio": 0.6}
 
@@ -10,7 +10,7 @@ FACTS = {"macs_ratio": 0.48, "latency_ratio": 0.6}
 def held(before: float, after: float, latency_ratio: float = 0.6, monitor: str = "f1_macro") -> Verdict:
     name = f"validation_{monitor}"
     rows = ({name: value, "validation_loss": 1.0} for value in (before, after))
-    return judge(FACTS | {"latency_ratio": latency_ratio}, *rows, monitor, 0.02, 0.9)
+    return check_limits(FACTS | {"latency_ratio": latency_ratio}, *rows, monitor, 0.02, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_a_measure_where_less_is_better_may_fall_but_not_rise() -> None:
 
 
 def test_without_validation_images_nothing_is_claimed() -> None:
-    verdict = judge(FACTS, {}, {}, "f1_macro", 0.02, 0.9)
+    verdict = check_limits(FACTS, {}, {}, "f1_macro", 0.02, 0.9)
     assert not verdict.met
-    assert "can't be judged" in verdict.reason
+    assert "f1_macro has no value" in verdict.reason
     assert verdict.measures == FACTS
 
 
@@ -54,5 +54,5 @@ def test_measures_hold_the_monitored_one_and_the_usual_two() -> None:
         {"validation_loss": 1.0, "validation_roc_auc": 0.9, "validation_f1_macro": value, "validation_accuracy": 0.5}
         for value in (0.7, 0.8)
     ]
-    measures = judge(FACTS, rows[0], rows[1], "roc_auc", 0.02, 0.9).measures
+    measures = check_limits(FACTS, rows[0], rows[1], "roc_auc", 0.02, 0.9).measures
     assert set(measures) == set(FACTS) | {f"{name}_{when}" for name in ("roc_auc", "f1_macro", "accuracy") for when in ("before", "after")}
