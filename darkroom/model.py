@@ -63,7 +63,7 @@ class ModelCard:
 
     def write(self, path: Path) -> None:
         """Writes the card as JSON; equal cards make equal bytes."""
-        files.write_json(path, _FORMAT.stamp(dataclasses.asdict(self)))
+        files.write_json(path, CARD_FORMAT.stamp(dataclasses.asdict(self)))
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -76,7 +76,7 @@ def read_card(folder: Path) -> ModelCard:
     if not path.is_file():
         raise InputError(f"{folder} is no model: it has no {CARD}; name the folder that train or prune wrote")
     try:
-        values = _FORMAT.upgrade(files.read_json(path), path)
+        values = CARD_FORMAT.upgrade(files.read_json(path), path)
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return record_from(ModelCard, values | lists)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
@@ -95,7 +95,7 @@ def _with_hyperparameters(card: Values) -> Values:
     return {**card, "provenance": {**provenance, "hyperparameters": {**given, **resolved}}}
 
 
-_FORMAT = Format("model card", (_with_hyperparameters,))
+CARD_FORMAT = Format("model card", (_with_hyperparameters,))
 
 
 class Predictor:

@@ -2,33 +2,26 @@
 
 import hashlib
 import json
+import re
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
+from darkroom.model import CARD, CARD_FORMAT, GRAPH, WEIGHTS, ModelCard, read_card
 from darkroom.tracking.client import client
+from darkroom.versions.code import ROOT, imported_files
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-_ROOT = Path(__file__).resolve().parents[2]
-_CODE = (  # what `pyfunc_model` needs; a test loads it without the rest
-    "darkroom.images",
-    "darkroom.manifest",
-    "darkroom.model",
-    "darkroom.pixels",
-    "darkroom.task",
-    "darkroom.volume",
-    "darkroom.system.errors",
-    "darkroom.system.files",
-    "darkroom.tracking.tags",
-)
-_REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
+_ENTRY = "darkroom.registry.pyfunc_model"
+_REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow")
 _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose values differ from time to time
 
 
@@ -59,20 +52,22 @@ def log_bundle(run_id: str, bundle: Path, example: bytes, measures: Mapping[str,
     store, card = client(), read_card(bundle)
     experiment = store.get_run(run_id).info.experiment_id
     logged = store.create_logged_model(experiment, "model", run_id, params={"architecture": card.architecture, "task": card.task})
-    with tempfile.TemporaryDirectory() as place:
-        mlflow.pyfunc.save_model(
-            f"{place}/model",
-            mlflow_model=mlflow.models.Model(
-                artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
-            ),
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"bundle": shutil.copytree(bundle, f"{place}/bundle")},  # MLflow keeps the folder's own name
-            code_paths=_copy_code(Path(place)),
-            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
-            signature=_signature(card),
-            input_example=pd.DataFrame({"image": [example]}),
-        )
-        store.log_model_artifacts(logged.model_id, f"{place}/model")
+    with tempfile.TemporaryDirectory() as folder:
+        package, script = copy_code(Path(folder))
+        with _importable(package):
+            mlflow.pyfunc.save_model(
+                f"{folder}/model",
+                mlflow_model=mlflow.models.Model(
+                    artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
+                ),
+                python_model=str(script),
+                artifacts={"bundle": shutil.copytree(bundle, f"{folder}/bundle")},  # MLflow keeps the folder's own name
+                code_paths=[str(package)],
+                pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+                signature=_signature(card),
+                input_example=pd.DataFrame({"image": [example]}),
+            )
+        store.log_model_artifacts(logged.model_id, f"{folder}/model")
     store.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     store.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     now = int(time.time() * 1000)
@@ -89,18 +84,42 @@ def _signature(card: ModelCard) -> "ModelSignature":
     return ModelSignature(Schema([ColSpec("binary", "image")]), outputs)
 
 
-def _copy_code(place: Path) -> list[str]:
-    """The few modules that answering needs, in packages of the same names."""
-    for module in _CODE:
-        source = _ROOT.joinpath(*module.split(".")).with_suffix(".py")
-        for folder in [source, *source.parents]:
-            init = folder.parent / "__init__.py"
-            if folder.parent == _ROOT:
-                break
-            (place / init.relative_to(_ROOT)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(init, place / init.relative_to(_ROOT))
-        shutil.copyfile(source, place / source.relative_to(_ROOT))
-    return [str(place / package) for package in sorted({module.split(".")[0] for module in _CODE})]
+def copy_code(folder: Path) -> tuple[Path, Path]:
+    """Writes the code that a registered model takes with it: a package that needs nothing else of the product.
+
+    Its name has the number of the cards that it reads and a hash of its content, such as `darkroom_model_2_1c5ab90e`: so it
+    is never taken for the product, nor for the code of another version of it, when one process loads several models.
+
+    Args:
+        folder: Where the package and the script that loads it are written.
+
+    Returns:
+        The package's folder, and the script that MLflow runs.
+    """
+    sources = {path.relative_to(ROOT / "darkroom"): path.read_text() for path in imported_files(_ENTRY)}
+    digest = hashlib.sha256(json.dumps(sorted((str(path), text) for path, text in sources.items())).encode()).hexdigest()
+    package = folder / f"darkroom_model_{CARD_FORMAT.number}_{digest[:8]}"
+    for path, text in sources.items():
+        target = package / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(re.sub(r"^(\s*)from darkroom\b", rf"\1from {package.name}", text, flags=re.MULTILINE))
+    for inner in [package, *(path for path in package.rglob("*") if path.is_dir())]:
+        (inner / "__init__.py").touch()
+    script = package.joinpath(*_ENTRY.split(".")[1:]).with_suffix(".py")
+    return package, script.replace(folder / script.name)
+
+
+@contextmanager
+def _importable(package: Path) -> Iterator[None]:
+    """Lets MLflow import the package, since it runs the script once when it saves a model; leaves no trace of it."""
+    path = list(sys.path)
+    sys.path.insert(0, str(package.parent))
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in [name for name in sys.modules if name.partition(".")[0] == package.name]:
+            del sys.modules[name]
 
 
 def _stable(value: Any) -> Any:

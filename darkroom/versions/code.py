@@ -34,9 +34,14 @@ def code_tags(steps: Iterable[str]) -> dict[str, str]:
 
 
 def code_files(step: str) -> list[Path]:
-    """The files of the product that a step uses: what its module imports, what that imports, and templates beside them."""
+    """The files of the product that a step uses, see `imported_files`."""
+    return imported_files(f"components.{step}.{step}")
+
+
+def imported_files(module: str) -> list[Path]:
+    """The files of the product that a module needs: its own, what it imports, what that imports, and templates beside them."""
     found: set[Path] = set()
-    waiting = [_file(f"components.{step}.{step}")]
+    waiting = [_file(module)]
     while waiting:
         path = waiting.pop()
         if path is not None and path not in found:

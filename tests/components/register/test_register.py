@@ -405,8 +405,9 @@ sys.path[:] = [path for path in sys.path if not (path and __import__("pathlib").
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 import mlflow
 model = mlflow.pyfunc.load_model("models:/toys/1")
-import darkroom.model
-print(model.predict(model.input_example)["label"][0], darkroom.model.__file__)
+(module,) = [module for name, module in sys.modules.items() if name.startswith("darkroom_model_") and name.endswith(".model")]
+assert not {"darkroom", "components", "pipelines"} & set(sys.modules)
+print(model.predict(model.input_example)["label"][0], module.__file__)
 """
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
