@@ -24,10 +24,10 @@ def image_id(data: bytes) -> str:
 
 
 class ImageWriter:
-    """Packs images into shards; a second copy of the same bytes is left out."""
+    """Packs images into shards; equal bytes are stored once."""
 
     def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
-        self._artifact, self._folder, self._shard_bytes = folder, volume.draft_of(folder), shard_bytes
+        self._artifact, self._folder, self._shard_bytes = folder, volume.draft_folder(folder), shard_bytes
         self._content = hashlib.sha256(str(shard_bytes).encode())
         self._seen: set[str] = set()
         self._pending: list[tuple[str, bytes]] = []
@@ -43,7 +43,7 @@ class ImageWriter:
             self._open()
         self._close()
         if kind is None:
-            volume.settle(self._folder, self._artifact, self._content.hexdigest())
+            volume.publish(self._folder, self._artifact, self._content.hexdigest())
         else:
             volume.discard(self._folder, self._artifact)
 
@@ -90,26 +90,26 @@ class Images:
 
     def __init__(self, *folders: Path) -> None:
         self._batches: list[pa.RecordBatch] = []
-        self._places: dict[str, tuple[int, int]] = {}
-        for path in sorted(path for folder in folders for path in volume.place_of(folder).glob("images-*.arrow")):
+        self._positions: dict[str, tuple[int, int]] = {}
+        for path in sorted(path for folder in folders for path in volume.resolve_folder(folder).glob("images-*.arrow")):
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
-                batch.validate(full=True)  # a damaged shard ends in an error, not in a look at memory that is not its own
+                batch.validate(full=True)  # a damaged shard raises an error instead of reading foreign memory
                 for row, name in enumerate(batch.column("image_id").to_pylist()):
-                    self._places.setdefault(name, (len(self._batches), row))
+                    self._positions.setdefault(name, (len(self._batches), row))
                 self._batches.append(batch)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._positions)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._places
+        return name in self._positions
 
     def __getitem__(self, name: str) -> bytes:
-        batch, row = self._places[name]
+        batch, row = self._positions[name]
         data: bytes = self._batches[batch].column("bytes")[row].as_py()
         return data

@@ -10,22 +10,22 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 _T = Image.Transpose
-TURNS = dict(  # by EXIF orientation
+TRANSPOSITIONS = dict(  # by EXIF orientation
     enumerate((_T.FLIP_LEFT_RIGHT, _T.ROTATE_180, _T.FLIP_TOP_BOTTOM, _T.TRANSPOSE, _T.ROTATE_270, _T.TRANSVERSE, _T.ROTATE_90), 2)
 )
-NO_PICTURES = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC", "ICNS"}  # need a program to draw them, or hold no picture
+REFUSED_FORMATS = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC", "ICNS"}  # need another program to be drawn, or hold no picture
 
-Image.MAX_IMAGE_PIXELS = None  # `size` holds the limit, before anything is decoded
+Image.MAX_IMAGE_PIXELS = None  # `decode` applies its own limit before it decodes
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd EXIF data: the picture is what counts
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about odd EXIF data, which is not needed
 
 
 class UnreadableError(Exception):
-    """Bytes that are no whole image, with the reason."""
+    """The bytes are not a complete image; the message is the reason."""
 
 
 class TooManyPixelsError(UnreadableError):
-    """An image that would take too much memory to decode: refused on its header alone."""
+    """Decoding the image would take too much memory; found from its header."""
 
 
 def size(data: bytes) -> tuple[int, int]:
@@ -37,8 +37,8 @@ def size(data: bytes) -> tuple[int, int]:
     try:
         with _open(data) as image:
             width, height = image.size
-            turned = image.format != "TIFF" and _orientation(image, data) in (5, 6, 7, 8)  # Pillow turns a TIFF by itself
-            return (height, width) if turned else (width, height)
+            swapped = image.format != "TIFF" and _orientation(image, data) in (5, 6, 7, 8)  # Pillow turns a TIFF by itself
+            return (height, width) if swapped else (width, height)
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
@@ -62,11 +62,11 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
     try:
         with _open(data) as image:
             _refuse_bomb(*image.size)
-            turn = None if image.format == "TIFF" else TURNS.get(_orientation(image, data))
+            transposition = None if image.format == "TIFF" else TRANSPOSITIONS.get(_orientation(image, data))
             if at_least_px:
                 image.draft(None, (at_least_px, at_least_px))
             image.load()
-            return _rgb(image if turn is None else image.transpose(turn))
+            return _rgb(image if transposition is None else image.transpose(transposition))
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
@@ -74,7 +74,7 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
 
 
 def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
-    """Decodes and resizes a file to a square, the whole picture kept: what every model sees.
+    """Decodes a file and resizes the whole picture to a square, the input of every model.
 
     Returns:
         `(side_px, side_px, 3) uint8`, RGB.
@@ -93,7 +93,7 @@ def _open(data: bytes) -> Image.Image:
     if data.startswith(b"\0\0\1\0"):  # Pillow decodes an icon on opening
         _refuse_icon_bomb(data)
     Image.init()
-    return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in NO_PICTURES])
+    return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name not in REFUSED_FORMATS])
 
 
 def _refuse_bomb(width: int, height: int) -> None:
@@ -102,7 +102,7 @@ def _refuse_bomb(width: int, height: int) -> None:
 
 
 def _refuse_icon_bomb(data: bytes) -> None:
-    """Looks at the pictures in an icon: its directory may claim smaller ones."""
+    """Checks the size of every picture in an icon, since its directory may state smaller ones."""
     for number in range(int.from_bytes(data[4:6], "little")):
         start = int.from_bytes(data[18 + 16 * number : 22 + 16 * number], "little")
         if data[start : start + 4] == b"\x89PNG":
@@ -112,13 +112,13 @@ def _refuse_icon_bomb(data: bytes) -> None:
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
-    """The EXIF orientation, without decoding: a PNG's own `getexif` would decode it to look behind the pixels."""
+    """The EXIF orientation, without decoding: the `getexif` of a PNG would decode it, as EXIF data may follow the pixels."""
     if image.format == "PNG" and "exif" not in image.info and (start := data.rfind(b"eXIf")) >= 4:
         length = int.from_bytes(data[start - 4 : start])
         image.info["exif"] = b"Exif\0\0" + data[start + 4 : start + 4 + length]
     try:
         return int(Image.Image.getexif(image).get(0x0112, 1))
-    except Exception:  # a picture does not need its EXIF data, and cameras write broken ones
+    except Exception:  # cameras write broken EXIF data, and the picture does not need it
         return 1
 
 

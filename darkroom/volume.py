@@ -1,7 +1,7 @@
-"""Packed images on a volume that steps share: the artifact is a folder with one small file that points there.
+"""Packed images on a volume that steps share: the artifact is a folder with one small file that points to the volume.
 
-Where `DARKROOM_VOLUME` names no volume, the artifact holds the images itself. On the volume a folder is named by its
-content, so equal images stand there once, and an artifact from a cache points at what it always pointed at.
+If `DARKROOM_VOLUME` names no volume, the artifact holds the images itself. A folder on the volume is named by its content,
+so equal images are stored once, and the pointer of a cached artifact stays valid.
 """
 
 import os
@@ -18,8 +18,8 @@ _IMAGES = "images"
 _ABANDONED_S = 7 * 86_400
 
 
-def draft_of(folder: Path) -> Path:
-    """Where images that belong to an artifact are written: in its folder, or beside the others on the volume."""
+def draft_folder(folder: Path) -> Path:
+    """The folder into which an artifact's images are written: the artifact itself, or a draft on the volume."""
     root = os.environ.get(VOLUME, "")
     if not root:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,41 +28,41 @@ def draft_of(folder: Path) -> Path:
     try:
         draft.mkdir(parents=True)
     except OSError as error:
-        raise InputError(f"the volume at {root} can't be written ({error.strerror}): mend its access rights, or take it away") from None
+        raise InputError(f"the volume at {root} can't be written ({error.strerror}): correct its access rights, or mount none") from None
     for left in draft.parent.glob(".*.part"):
         if left.stat().st_mtime < time.time() - _ABANDONED_S:  # by a step that was killed
             remove(left)
     return draft
 
 
-def settle(draft: Path, folder: Path, name: str) -> None:
-    """Gives written images their name; an artifact whose images are on the volume points there.
+def publish(draft: Path, folder: Path, name: str) -> None:
+    """Renames a draft on the volume to its final name, and writes the artifact's pointer to it.
 
     Args:
-        draft: What `draft_of(folder)` returned.
+        draft: What `draft_folder(folder)` returned.
         folder: The artifact's folder.
         name: Hash of the content.
     """
     if draft == folder:
         return
-    place = draft.with_name(name)
+    target = draft.with_name(name)
     try:
-        draft.rename(place)
+        draft.rename(target)
     except OSError:
-        if not place.is_dir():
+        if not target.is_dir():
             raise
-        remove(draft)  # equal content is there already
+        remove(draft)  # an equal folder exists already
     write_json(folder / POINTER, {"folder": f"{_IMAGES}/{name}"})
 
 
 def discard(draft: Path, folder: Path) -> None:
-    """Removes unfinished images from the volume; what is beside the artifact is its maker's to remove."""
+    """Removes an unfinished draft from the volume; a draft in the artifact is removed by whoever writes the artifact."""
     if draft != folder:
         remove(draft)
 
 
-def place_of(folder: Path) -> Path:
-    """Where an artifact's images are.
+def resolve_folder(folder: Path) -> Path:
+    """The folder that holds an artifact's images.
 
     Raises:
         InputError: They are on a volume that is not mounted, or are gone from it.

@@ -1,4 +1,4 @@
-"""The version of the data: the md5 that `dvc add` would write, through DVC's own memory of what it hashed before."""
+"""The version of the data: the md5 that `dvc add` would write, computed through DVC's state of files that it has hashed before."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from darkroom.versions.repository import is_address, own_repository, parse_addre
 
 
 def data_version(source: Path) -> str:
-    """Hash of a folder or an archive as it stands now; a second call reads only names, sizes and times.
+    """Hash of a folder or an archive as it is now; files that DVC's state knows are not read again.
 
     Args:
         source: A folder, or a file such as a zip; or an address of one in a DVC repository, which is asked for the md5
@@ -102,7 +102,7 @@ def fetch_version(version: str, into: Path) -> bool:
     try:
         with own_repository() as repo:
             storage = repo.cache.local
-            with suppress(NoRemoteError, DvcException, OSError):  # no remote, or it doesn't answer: as if it had nothing
+            with suppress(NoRemoteError, DvcException, OSError):  # no remote, or it does not answer: like a remote without the data
                 while (missing := _missing(storage, name)) and repo.cloud.pull(missing).transferred:
                     pass  # first the list of a folder's files, then the files
             if _missing(storage, name):
@@ -117,7 +117,7 @@ def fetch_version(version: str, into: Path) -> bool:
 
 
 def _missing(storage: Any, name: Any) -> list[Any]:
-    """What a storage lacks of a version: the list of a folder's files, or some of them; nothing where all is there."""
+    """What a storage lacks of a version: the list of a folder's files, or some of the files."""
     from dvc_data.hashfile import load
 
     if not storage.exists(name.value):
@@ -129,7 +129,7 @@ def _missing(storage: Any, name: Any) -> list[Any]:
 
 @contextmanager
 def _storage() -> Iterator[tuple[Any, Any]]:
-    """DVC's local storage with its state, and its ignore rules; outside a DVC repository a storage that remembers nothing."""
+    """DVC's local storage with its state, and its ignore rules; outside a DVC repository a storage without a state."""
     from dvc.exceptions import NotDvcRepoError
 
     try:

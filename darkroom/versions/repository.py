@@ -115,13 +115,13 @@ def recorded_md5(address: Address) -> str:
     Raises:
         InputError: There is no such repository, revision or path, or DVC does not track it.
     """
-    with _opened(address) as repository:
-        return _md5(repository, address)
+    with _open_repository(address) as repository:
+        return _tracked_md5(repository, address)
 
 
 @contextmanager
 def fetched(data: Path, data_version: str) -> Iterator[Path]:
-    """Where the data is on this machine: at `data` itself, or in a temporary folder while the block runs.
+    """The data on this machine: `data` itself, or a download in a temporary folder that lasts as long as the block.
 
     Args:
         data: A path, or an address of a DVC repository.
@@ -134,30 +134,30 @@ def fetched(data: Path, data_version: str) -> Iterator[Path]:
         yield data
         return
     address = parse_address(data)
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
-        with _opened(address) as repository:
-            md5 = _md5(repository, address)
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as temporary:
+        with _open_repository(address) as repository:
+            md5 = _tracked_md5(repository, address)
             if data_version not in ("", md5):
                 raise InputError(f"{address} is now {md5[:12]}, not the version {data_version[:12]} of this run: name a commit or a tag")
-            target = _download(repository, address, Path(place))
+            target = _download(repository, address, Path(temporary))
         yield target
 
 
-def _download(repository: Any, address: Address, place: Path) -> Path:
+def _download(repository: Any, address: Address, temporary: Path) -> Path:
     from dvc.fs import download
 
-    target = place / Path(address.path).name
+    target = temporary / Path(address.path).name
     print(f"fetching {address}", flush=True)
     try:
         names = [name.removeprefix("/").removeprefix(f"{address.path}/") for name in repository.dvcfs.find(address.path)]
-    except RecursionError:  # DVC turns round and round in a list with `..`
+    except RecursionError:  # DVC recurses endlessly into a list with `..`
         names = [".."]
     refuse_escape(names, str(address))
     download(repository.dvcfs, address.path, str(target))
     return target
 
 
-def _md5(repository: Any, address: Address) -> str:
+def _tracked_md5(repository: Any, address: Address) -> str:
     known = repository.dvcfs.info(address.path).get("dvc_info") or {}
     if not known.get("md5") or not known.get("isout"):
         raise InputError(f"DVC does not track {address}: name a folder or a file with a .dvc file beside it")
@@ -166,34 +166,34 @@ def _md5(repository: Any, address: Address) -> str:
 
 @contextmanager
 def own_repository() -> Iterator[Any]:
-    """The DVC repository of the current folder, with DVC's notes where only this user can write.
+    """The DVC repository of the current folder, with DVC's state in a folder that only this user can write.
 
-    DVC reads pickles from its notes, and keeps them by default where everybody on the machine may put some.
+    DVC unpickles its state, and by default keeps it in a folder that every user of the machine can write.
     """
     from dvc.repo import Repo
 
-    root = Repo.find_root()  # where there is none, nothing needs a place to write
-    with _notes() as notes, Repo(root, config={"core": {"site_cache_dir": str(notes)}}) as repository:
+    root = Repo.find_root()  # raises before a folder for the state is made
+    with _state_folder() as state, Repo(root, config={"core": {"site_cache_dir": str(state)}}) as repository:
         yield repository
 
 
 @contextmanager
-def _notes() -> Iterator[Path]:
-    """A folder that is kept, or where this user has no home a temporary one."""
+def _state_folder() -> Iterator[Path]:
+    """A permanent folder for DVC's state, or a temporary one if this user has no home."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "darkroom" / "dvc"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError:
-        with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as place:
-            yield Path(place)
+        with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as temporary:
+            yield Path(temporary)
         return
     yield folder
 
 
 @contextmanager
-def _opened(address: Address) -> Iterator[Any]:
-    """DVC's view of the repository; whatever it says of a mistake becomes one sentence."""
+def _open_repository(address: Address) -> Iterator[Any]:
+    """DVC's repository at an address; its errors become one sentence."""
     from botocore.exceptions import BotoCoreError
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -201,7 +201,7 @@ def _opened(address: Address) -> Iterator[Any]:
     from dvc_data.index.index import DataIndexDirError
 
     failure = ""
-    with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as place, _environment(Path(place)):
+    with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as temporary, _environment(Path(temporary)):
         try:
             with Repo.open(address.repository, rev=address.revision or None, subrepos=True, remote=address.remote or None) as repository:
                 yield repository
@@ -212,38 +212,38 @@ def _opened(address: Address) -> Iterator[Any]:
         finally:
             clean_repos()
     if failure:
-        _let_go()
+        _close_dvc()
         raise InputError(f"{address} can't be fetched: {failure}")
 
 
-def _let_go() -> None:
-    """Frees what DVC leaves open when it fails, quietly, while the warnings about it are still ours to silence."""
+def _close_dvc() -> None:
+    """Closes the files that DVC leaves open when it fails, while the warnings about them can be silenced here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost reason that a chain of errors gives, in one line."""
+    """The message of the innermost error of a chain, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return redact(" ".join(str(error).split())) or type(error).__name__
 
 
 @contextmanager
-def _environment(place: Path) -> Iterator[None]:
-    """Has DVC keep its notes and clones in a temporary folder, and git ask the environment for a password, never a person."""
-    changes = {"DVC_SITE_CACHE_DIR": str(place), "GIT_TERMINAL_PROMPT": "0"}
+def _environment(temporary: Path) -> Iterator[None]:
+    """Makes DVC keep its state and clones in a temporary folder, and git read a password from the environment, never from a prompt."""
+    changes = {"DVC_SITE_CACHE_DIR": str(temporary), "GIT_TERMINAL_PROMPT": "0"}
     if os.environ.get("GIT_PASSWORD"):
-        (place / "gitconfig").write_text(_GIT_CONFIG)
-        changes |= {"GIT_USERNAME": os.environ.get("GIT_USERNAME") or "git", "GIT_CONFIG_GLOBAL": str(place / "gitconfig")}
-    before, usual = {name: os.environ.get(name) for name in changes}, tempfile.tempdir
+        (temporary / "gitconfig").write_text(_GIT_CONFIG)
+        changes |= {"GIT_USERNAME": os.environ.get("GIT_USERNAME") or "git", "GIT_CONFIG_GLOBAL": str(temporary / "gitconfig")}
+    before, previous_tempdir = {name: os.environ.get(name) for name in changes}, tempfile.tempdir
     os.environ.update(changes)
-    tempfile.tempdir = str(place)  # a clone that fails leaves its folder behind
+    tempfile.tempdir = str(temporary)  # a clone that fails leaves its folder, which is removed with this one
     try:
         yield
     finally:
-        tempfile.tempdir = usual
+        tempfile.tempdir = previous_tempdir
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

@@ -89,5 +89,5 @@ def test_images_that_can_not_be_found_are_one_sentence(volume: Path, tmp_path: P
 def test_a_volume_that_can_not_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv(VOLUME, str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"the volume at .*file can't be written \(.*\): mend its access rights"):
+    with pytest.raises(InputError, match=r"the volume at .*file can't be written \(.*\): correct its access rights"):
         ImageWriter(tmp_path / "artifact")
