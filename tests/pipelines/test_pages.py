@@ -88,7 +88,8 @@ def test_the_list_of_runs_begins_each_name_with_what_is_new(look: Look, outcomes
 def test_the_table_of_runs_shows_what_a_person_looks_for(look: Look, outcomes: tuple[Project, list[dict[str, Any]]]) -> None:
     project, _ = outcomes
     table = table_page("", experiment_of(project))
-    look(table.removeprefix("/#/"), "viewing a shared view", "f1_macro", "pruned/f1_macro", "darkroom.decision")
+    page = look(table.removeprefix("/#/"), "viewing a shared view", "f1_macro", "pruned/f1_macro", "darkroom.decision", "Model registry")
+    assert "Agent versions" not in page, "the pages for language models"
 
 
 def test_two_runs_are_compared(look: Look, outcomes: tuple[Project, list[dict[str, Any]]]) -> None:

@@ -74,12 +74,12 @@ def test_a_run_carries_settings_data_and_code(mlflow_store: Path) -> None:
 
 
 def test_the_newest_experiment_s_table_is_opened_with_its_measures(mlflow_store: Path) -> None:
-    assert newest_table("http://here:5000/") == "http://here:5000/"
+    assert newest_table("http://here:5000/") == "http://here:5000/#/experiments?workflowType=machine_learning"
     start()
     start_run("letters", "first", {}, {}, "/data/letters", VERSION)
     experiment = client().get_experiment_by_name("letters")
     assert experiment is not None
-    page = f"http://here:5000/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=darkroom"
+    page = f"http://here:5000/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=darkroom&workflowType=machine_learning"
     assert newest_table("http://here:5000/") == page
     assert "metrics.`f1_macro`" in json.loads(experiment.tags["mlflow.sharedViewState.darkroom"])["selectedColumns"]
 
@@ -352,4 +352,4 @@ def test_a_refusal_is_one_sentence_that_says_of_whom(
 def test_a_version_s_page_is_an_address_without_credentials(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert version_page("red shoes", 3) == ""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org/mlflow/")
-    assert version_page("red shoes", 3) == "https://example.org/mlflow/#/models/red%20shoes/versions/3"
+    assert version_page("red shoes", 3) == "https://example.org/mlflow/#/models/red%20shoes/versions/3?workflowType=machine_learning"
