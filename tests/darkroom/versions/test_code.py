@@ -17,12 +17,13 @@ def test_a_steps_code_is_its_module_and_the_nouns_that_it_uses() -> None:
 
 
 def test_a_template_counts_as_code_of_the_module_beside_it() -> None:
-    assert "components/report/report.html.jinja" in names("register")
+    assert "components/report/report.html.jinja" in names("report")
 
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(code.ROOT / "components", tmp_path / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    for floor in ("components", "darkroom"):
+        shutil.copytree(code.ROOT / floor, tmp_path / floor, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "requirements.lock").write_text("one==1\n")
     monkeypatch.setattr(code, "ROOT", tmp_path)
     monkeypatch.setattr(code, "LOCK", tmp_path / "requirements.lock")
