@@ -100,4 +100,5 @@ def _json(values: Any) -> str:
 
 
 def send_bundle(box: outbox.Outbox, run_id: str, bundle: Path) -> None:
+    """Keeps a bundle with a run in MLflow, now or as soon as it answers."""
     box.send({"kind": "bundle", "run": run_id, "parent": run_id, "path": str(bundle.absolute()), "folder": KEPT_IN_RUN})

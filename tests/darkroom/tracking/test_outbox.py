@@ -396,3 +396,27 @@ def test_the_process_that_runs_the_pipeline_has_no_owner(parent: str, monkeypatc
     monkeypatch.setenv(OWNER, json.dumps(owner_tags()))
     with step_run("clean", {}):
         assert len(children(parent)) == 1
+
+
+def test_a_journal_that_version_0_1_0_left_is_delivered(parent: str, folder: Path) -> None:
+    """The lines are spelled here as that version writes them: a child run that is made already, and one that has no end."""
+    experiment = client().get_run(parent).info.experiment_id
+    made = client().create_run(experiment, run_name="clean", tags={"mlflow.parentRunId": parent, "darkroom.step_key": "a" * 32})
+    one, two = ({"key": key * 32, "experiment": experiment, "parent": parent} for key in "ab")
+    tags = {"mlflow.parentRunId": parent, "darkroom.step": "train", "mlflow.source.name": "darkroom"}
+    lines = [
+        {"delivered": 0, "made": {}, "store": tracking_uri()},
+        {**one, "kind": "create", "name": "clean", "tags": {}, "time": 1},
+        {**one, "kind": "metrics", "step": 0, "values": {"num_kept": 3.0}, "time": 2},
+        {"delivered": 1, "made": {"a" * 32: made.info.run_id}, "store": tracking_uri()},
+        {**one, "kind": "end", "status": "FINISHED", "time": 3},
+        {**two, "kind": "create", "name": "train", "tags": tags, "time": 4},
+        {"run": parent, "parent": parent, "kind": "finish", "status": "FAILED", "tags": {"darkroom.error": "no"}, "time": 5},
+    ]
+    folder.mkdir()
+    (folder / "20260101-000000-4711-abcdef.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert deliver_left(folder).sent == {parent: 5}
+    found = {child.info.run_name: child for child in children(parent)}
+    assert (found["clean"].info.status, found["clean"].data.metrics) == ("FINISHED", {"num_kept": 3.0})
+    assert (found["train"].info.status, client().get_run(parent).data.tags["darkroom.error"]) == ("KILLED", "no")
+    assert list(folder.iterdir()) == []
