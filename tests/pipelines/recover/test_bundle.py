@@ -49,4 +49,4 @@ def test_a_failure_outside_the_steps_has_its_own_traceback(folder: Path) -> None
         bundle = write_bundle(folder, {}, {}, error)
     with zipfile.ZipFile(bundle) as archive:
         text = archive.read("traceback.txt").decode()
-    assert "test_failure.py" in text and text.endswith("ZeroDivisionError: ours\n")
+    assert "test_bundle.py" in text and text.endswith("ZeroDivisionError: ours\n")
