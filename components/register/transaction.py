@@ -53,7 +53,7 @@ def settle(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[V
     version = find_version(candidate.name, bundle_sha256(candidate.bundle)) or _add(candidate, run_id)
     while DECISION not in version.tags:
         best = champion(candidate.name)
-        verdict = _stored(version.tags) if _number(best) == version.number else _judge(candidate, best, config)
+        verdict = _stored(version.tags) if _number(best) == version.number else _verdict(candidate, best, config)
         with alias_lock(candidate.name):
             version = get_version(version.name, version.number)  # another run may have settled the same model meanwhile
             if DECISION not in version.tags and _number(champion(candidate.name)) == _number(best):
@@ -84,21 +84,21 @@ def _seal(version: Version, best: Version | None, verdict: Verdict) -> None:
     set_tags(version, {DECISION: verdict.decision})
 
 
-def _judge(candidate: Candidate, best: Version | None, config: RegisterConfig) -> Verdict:
-    mine = read_predictions(candidate.evaluation)
+def _verdict(candidate: Candidate, best: Version | None, config: RegisterConfig) -> Verdict:
+    challenger = read_predictions(candidate.evaluation)
     if best is None:
-        theirs, name = constant_answer(mine, config.measure)
+        opponent, name = constant_answer(challenger, config.measure)
     else:
         kept_answers, name = _answers(best), f"version {best.number}"
-        refused = refusal(mine, kept_answers, best.number)
+        refused = refusal(challenger, kept_answers, best.number)
         if kept_answers is None or refused:
             return Verdict(CHALLENGER, refused, best.number)
-        theirs = kept_answers
-    compared = compare_models(mine, theirs, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
-    rival = _number(best)
+        opponent = kept_answers
+    compared = compare_models(challenger, opponent, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
+    champion_version = _number(best)
     if compared is None:
-        return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", rival)
-    return decide(compared, cost_limits(candidate.bundle, best, config), rival, config)
+        return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", champion_version)
+    return decide(compared, cost_limits(candidate.bundle, best, config), champion_version, config)
 
 
 def _number(version: Version | None) -> int:

@@ -12,7 +12,7 @@ class SplitConfig(StepConfig):
     """Assigns every image to train, validation or test."""
 
     test_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for testing.")
-    validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for choosing the best epoch.")
+    validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for choosing the epoch.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides which images go where.")
     given: Literal["keep", "ignore"] = Field("keep", description="Whether train, validation and test of the source are kept.")
     previous: str = Field("champion", min_length=1, description="The earlier assignment that is kept: champion, none, or a file.")

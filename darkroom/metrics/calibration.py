@@ -48,13 +48,13 @@ def calibration(predictions: Predictions) -> Calibration:
         Guo et al. 2017, On calibration of modern neural networks, https://arxiv.org/abs/1706.04599
     """
     if predictions.task == "multiclass":
-        likely = predictions.probabilities.max(1).astype(np.float64)
-        true = (predictions.probabilities.argmax(1) == predictions.truth).astype(np.float64)
+        y_score = predictions.probabilities.max(1).astype(np.float64)
+        y_true = (predictions.probabilities.argmax(1) == predictions.truth).astype(np.float64)
     else:
-        true, likely = decisions(predictions)
-    bins = np.minimum((likely * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+        y_true, y_score = decisions(predictions)
+    bins = np.minimum((y_score * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     number = np.bincount(bins, minlength=NUM_BINS).astype(np.float64)
     filled = np.maximum(number, 1)
-    sums = (np.bincount(bins, weights=values, minlength=NUM_BINS) for values in (likely, true))
+    sums = (np.bincount(bins, weights=values, minlength=NUM_BINS) for values in (y_score, y_true))
     confidence, hit_rate = (values / filled for values in sums)
     return Calibration(number, confidence, hit_rate)

@@ -1,4 +1,4 @@
-"""What a classifier is judged by: counts of hits, and how well its probabilities rank the images.
+"""The measures of a classifier: counts of hits, and how well its probabilities rank the images.
 
 Used by `evaluate` on the test images and by `train` and `prune` on the validation images, so that all mean the same by
 a measure's name. A class that neither occurs nor is predicted has no part in any mean; a measure that is not defined
@@ -19,11 +19,11 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each class was meant, answered and hit; leading axes are independent samples.
+    """How often each class occurs, is predicted and is hit; leading axes are independent samples.
 
     Attributes:
-        hits: `(..., K)` images of the class that were answered with it (true positives).
-        predicted: `(..., K)` images that were answered with the class.
+        hits: `(..., K)` images of the class that are predicted as it (true positives).
+        predicted: `(..., K)` images that are predicted as the class.
         support: `(..., K)` images of the class.
         num_images: `(..., 1)` images in all.
     """
@@ -50,7 +50,7 @@ class Counts:
 
     @property
     def specificity(self) -> Floats:
-        """`(..., K)` share of the other images that were not answered with the class, 0 where there are none."""
+        """`(..., K)` share of the other images that are not predicted as the class, 0 where there are none."""
         others = self.num_images - self.support
         return _ratio(others - (self.predicted - self.hits), others)
 
@@ -63,25 +63,25 @@ def one_hot(values: npt.NDArray[Any], num_classes: int) -> Floats:
     return equal.astype(np.float64)
 
 
-def count(truth: Ints, predicted: Ints, num_classes: int, weights: Floats | None = None) -> Counts:
+def count(y_true: Ints, y_pred: Ints, num_classes: int, weights: Floats | None = None) -> Counts:
     """Counts hits.
 
     Args:
-        truth: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
-        predicted: As `truth`.
+        y_true: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
+        y_pred: As `y_true`.
         num_classes: K.
         weights: `(S, N)` how often each image stands in each of S samples, or none for one sample of every image once.
     """
-    meant, answered = one_hot(truth, num_classes), one_hot(predicted, num_classes)
+    hot_true, hot_pred = one_hot(y_true, num_classes), one_hot(y_pred, num_classes)
     if weights is None:
-        weights = np.ones((1, len(meant)))
-        return Counts(*(values[0] for values in _weighted(weights, meant, answered)))
-    return Counts(*_weighted(weights, meant, answered))
+        weights = np.ones((1, len(hot_true)))
+        return Counts(*(values[0] for values in _weighted(weights, hot_true, hot_pred)))
+    return Counts(*_weighted(weights, hot_true, hot_pred))
 
 
-def _weighted(weights: Floats, meant: Floats, answered: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    hits: Floats = weights @ (meant * answered)
-    return hits, weights @ answered, weights @ meant, weights.sum(1, keepdims=True)
+def _weighted(weights: Floats, hot_true: Floats, hot_pred: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    hits: Floats = weights @ (hot_true * hot_pred)
+    return hits, weights @ hot_pred, weights @ hot_true, weights.sum(1, keepdims=True)
 
 
 def scores(counts: Counts, task: Task) -> dict[str, Floats]:
@@ -112,15 +112,13 @@ def scores(counts: Counts, task: Task) -> dict[str, Floats]:
     return values
 
 
-def measures(
-    truth: Ints, probabilities: npt.NDArray[np.floating[Any]], predicted: Ints, classes: tuple[str, ...], task: Task
-) -> dict[str, float]:
-    """Judges answers by everything that fits the task.
+def measures(y_true: Ints, y_score: npt.NDArray[np.floating[Any]], y_pred: Ints, classes: tuple[str, ...], task: Task) -> dict[str, float]:
+    """Computes every measure that fits the task.
 
     Args:
-        truth: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
-        probabilities: `(N, K)` in 0 to 1; they sum to 1 over the classes unless the task is multi-label.
-        predicted: As `truth`: what the model answers after its thresholds.
+        y_true: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
+        y_score: `(N, K)` in 0 to 1; they sum to 1 over the classes unless the task is multi-label.
+        y_pred: As `y_true`: what the model answers after its thresholds.
         classes: K names; the second is the positive class of a binary task.
         task: `binary`, `multiclass` or `multilabel`.
 
@@ -130,24 +128,24 @@ def measures(
         over the classes that occur both ways); `precision`, `recall`, `f1`, `specificity` and the four counts for
         binary; `hamming_loss` and `subset_accuracy` for multi-label. Empty where there is no image.
     """
-    if not len(truth):
+    if not len(y_true):
         return {}
-    counts = count(truth, predicted, len(classes))
+    counts = count(y_true, y_pred, len(classes))
     values = {name: float(value) for name, value in scores(counts, task).items()}
-    values |= _ranking(one_hot(truth, len(classes)), np.asarray(probabilities, np.float64), task)
+    values |= _ranking(one_hot(y_true, len(classes)), np.asarray(y_score, np.float64), task)
     if task == "binary":
         values |= {name: float(getattr(counts, name)[1]) for name in ("precision", "recall", "f1", "specificity")}
         values |= _four_counts(counts, 1)
     if task == "multilabel":
-        values["hamming_loss"] = float(np.mean(truth != predicted))
-        values["subset_accuracy"] = float(np.mean((truth == predicted).all(1)))
+        values["hamming_loss"] = float(np.mean(y_true != y_pred))
+        values["subset_accuracy"] = float(np.mean((y_true == y_pred).all(1)))
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def class_measures(
-    truth: Ints, probabilities: npt.NDArray[np.floating[Any]], predicted: Ints, classes: tuple[str, ...]
+    y_true: Ints, y_score: npt.NDArray[np.floating[Any]], y_pred: Ints, classes: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """Judges each class against all others; arguments as in `measures`.
+    """Measures each class against all others; arguments as in `measures`.
 
     Returns:
         For each class `support`, `precision`, `recall`, `f1`, the four counts, and `roc_auc` and `average_precision`
@@ -155,15 +153,15 @@ def class_measures(
     """
     from sklearn.metrics import average_precision_score, roc_auc_score  # takes a second
 
-    counts, meant = count(truth, predicted, len(classes)), one_hot(truth, len(classes))
-    ranked = np.asarray(probabilities, np.float64)
+    counts, hot_true = count(y_true, y_pred, len(classes)), one_hot(y_true, len(classes))
+    ranked = np.asarray(y_score, np.float64)
     table = {}
     for index, name in enumerate(classes):
         row = {measure: float(getattr(counts, measure)[index]) for measure in ("support", "precision", "recall", "f1")}
         row |= _four_counts(counts, index)
-        if 0 < meant[:, index].sum() < len(meant):
-            row["roc_auc"] = float(roc_auc_score(meant[:, index], ranked[:, index]))
-            row["average_precision"] = float(average_precision_score(meant[:, index], ranked[:, index]))
+        if 0 < hot_true[:, index].sum() < len(hot_true):
+            row["roc_auc"] = float(roc_auc_score(hot_true[:, index], ranked[:, index]))
+            row["average_precision"] = float(average_precision_score(hot_true[:, index], ranked[:, index]))
         table[name] = row
     return table
 
@@ -179,19 +177,19 @@ def _four_counts(counts: Counts, index: int) -> dict[str, float]:
     }
 
 
-def _ranking(meant: Floats, probabilities: Floats, task: Task) -> dict[str, float]:
+def _ranking(hot_true: Floats, y_score: Floats, task: Task) -> dict[str, float]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    likely = np.clip(probabilities, 1e-7, 1.0)
+    clipped = np.clip(y_score, 1e-7, 1.0)
     if task == "multilabel":
-        unlikely = np.clip(1 - probabilities, 1e-7, 1.0)
-        values = {"log_loss": float(-np.mean(meant * np.log(likely) + (1 - meant) * np.log(unlikely)))}
+        unlikely = np.clip(1 - y_score, 1e-7, 1.0)
+        values = {"log_loss": float(-np.mean(hot_true * np.log(clipped) + (1 - hot_true) * np.log(unlikely)))}
     else:
-        values = {"log_loss": float(-np.mean((meant * np.log(likely)).sum(1)))}
-    both = np.flatnonzero((meant.sum(0) > 0) & (meant.sum(0) < len(meant)))
-    judged = [index for index in both if index == 1] if task == "binary" else list(both)
-    if judged:
-        pairs = [(meant[:, index], probabilities[:, index]) for index in judged]
+        values = {"log_loss": float(-np.mean((hot_true * np.log(clipped)).sum(1)))}
+    both = np.flatnonzero((hot_true.sum(0) > 0) & (hot_true.sum(0) < len(hot_true)))
+    columns = [index for index in both if index == 1] if task == "binary" else list(both)
+    if columns:
+        pairs = [(hot_true[:, index], y_score[:, index]) for index in columns]
         values["roc_auc"] = float(np.mean([roc_auc_score(*pair) for pair in pairs]))
         values["average_precision"] = float(np.mean([average_precision_score(*pair) for pair in pairs]))
     return values

@@ -44,14 +44,14 @@ def keep(root: str, name: str) -> Iterator[tuple[Path, Save]]:
         return
     match = re.fullmatch(ADDRESS, root)
     if match is None:
-        raise InputError(f"the place for checkpoints is {root!r}: give a folder, or an address such as s3://bucket/prefix")
-    from darkroom.runtime.bucket import Bucket  # boto3 takes a second to import
+        raise InputError(f"platform.checkpoints is {root!r}: give a folder, or an address such as s3://bucket/prefix")
+    from darkroom.runtime.bucket import Bucket  # s3fs takes a second to import
 
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as place:
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as temporary:
         prefix = f"{(match['prefix'] or '').strip('/')}/{name}"
-        with contextlib.closing(Bucket(match["bucket"], prefix, Path(place))) as bucket:
+        with contextlib.closing(Bucket(match["bucket"], prefix, Path(temporary))) as bucket:
             bucket.fetch()
-            yield Path(place), bucket.send
+            yield Path(temporary), bucket.send
             bucket.remove()
 
 

@@ -1,4 +1,4 @@
-"""Unfinished training on disk: everything that is needed to go on as if nothing had happened."""
+"""The checkpoint of a training: everything that the next epoch depends on."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path, meaning: dict[str, Any]) -> dict[str, Any] | None:
-    """Reads a state back, if there is one that is whole and of the same training; says so where there is another.
+    """Reads a state, if there is one that is whole and of the same training; prints why where it is not used.
 
     Args:
         folder: Where checkpoints stand.

@@ -27,16 +27,16 @@ def make_loss(task: Task, targets: Tensor, num_classes: int, *, balance: Balance
     """
     weights = class_weights(task, targets, num_classes) if balance in ("auto", "weights") else None
 
-    def multilabel(logits: Tensor, truth: Tensor) -> Tensor:
-        smooth = truth * (1 - label_smoothing) + label_smoothing / 2
+    def multilabel(logits: Tensor, y_true: Tensor) -> Tensor:
+        smooth = y_true * (1 - label_smoothing) + label_smoothing / 2
         each = F.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
         if weights is not None:
-            each = each * torch.where(truth > 0.5, weights[1].to(logits), weights[0].to(logits))
+            each = each * torch.where(y_true > 0.5, weights[1].to(logits), weights[0].to(logits))
         return each.mean()
 
-    def single(logits: Tensor, truth: Tensor) -> Tensor:
+    def single(logits: Tensor, y_true: Tensor) -> Tensor:
         weight = None if weights is None else weights.to(logits)
-        return F.cross_entropy(logits, truth, weight=weight, label_smoothing=label_smoothing)
+        return F.cross_entropy(logits, y_true, weight=weight, label_smoothing=label_smoothing)
 
     return multilabel if task == "multilabel" else single
 
