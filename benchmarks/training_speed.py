@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from components.augment.augment import settle
+from components.augment.augment import make_policy
 from components.augment.config import AugmentConfig
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Policy
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--side-px", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    policy = settle(AugmentConfig(), {})
+    policy = make_policy(AugmentConfig(), {})
     steps = {
         "small_cnn": stepper("small_cnn", options.side_px, policy),
         "small_cnn, no augmentation": stepper("small_cnn", options.side_px, Policy()),

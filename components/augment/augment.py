@@ -1,13 +1,13 @@
-"""Balances the training split with new pictures and settles what training does to a picture on the fly."""
+"""Balances the training split with augmented copies, and decides the policy that training applies to images on the fly."""
 
 from pathlib import Path
 
 import numpy as np
 
-from components.augment.balancing import Integers, plan, smallest_share
+from components.augment.balancing import Integers, plan_copies, smallest_share
 from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
-from components.augment.copies import Order, pack
+from components.augment.copies import CopyPlan, write_copies
 from components.augment.mirroring import AXES, Mirroring, mirrorings
 from darkroom import manifest
 from darkroom.augmentation.policy import Operation, Policy
@@ -27,10 +27,10 @@ FLIP_PROBABILITY = 0.5
 def augment(
     images: Path, splits: Path, augmented_images: Path, examples: Path, policy: Path, contact_sheet: Path, *, config: AugmentConfig
 ) -> dict[str, float]:
-    """Balances the training split with augmented copies and settles the policy of training.
+    """Balances the training split with augmented copies and decides the policy of training.
 
-    Only images of the training split are read. Whether mirroring keeps the labels is measured on them (see
-    `symmetry`): left to right is on unless it is seen to harm, top to bottom only where it is seen not to.
+    Only images of the training split are read. Whether mirroring keeps their labels is measured on them (see `mirroring`):
+    `horizontal_flip` is on unless it is measured to harm, `vertical_flip` only if it is measured not to.
 
     Args:
         images: Packed images.
@@ -55,21 +55,23 @@ def augment(
         raise InputError("no image is left to train on: change the fractions of split, or add images")
     try:
         measured = _measure(delivered, training, config)
-        settled = settle(config, measured)
-        print(f"policy: {', '.join(operation.name for operation in settled.operations) or 'nothing'}", flush=True)
-        settled.write(policy)
+        chosen_policy = make_policy(config, measured)
+        print(f"policy: {', '.join(operation.name for operation in chosen_policy.operations) or 'nothing'}", flush=True)
+        chosen_policy.write(policy)
         truth = _truth(training)
-        copies = _plan(training, truth, settled, config)
-        pack(Order(training, copies, settled, config.max_side_px, config.seed), delivered, assigned, augmented_images, examples)
-        _draw(delivered, training, settled, measured, contact_sheet, config.seed)
+        copies = _plan(training, truth, chosen_policy, config)
+        write_copies(
+            CopyPlan(training, copies, chosen_policy, config.max_side_px, config.seed), delivered, assigned, augmented_images, examples
+        )
+        _draw(delivered, training, chosen_policy, measured, contact_sheet, config.seed)
     except UnreadableError as error:
         raise InputError(f"a training image can't be decoded ({error}): run clean on these data first") from error
     print(f"{copies.sum()} copies of {(copies > 0).sum()} training images", flush=True)
-    return _measures(truth, copies, settled, measured)
+    return _measures(truth, copies, chosen_policy, measured)
 
 
-def settle(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
-    """The policy of these settings; what is automatic follows what was measured."""
+def make_policy(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
+    """The policy of these settings; settings that are `auto` follow the measured mirrorings."""
     chance, half = config.probability, config.probability / 2
     drawn = [
         ("horizontal_flip", _flip(config.horizontal_flip, measured.get("horizontal_flip"), without_evidence=True), 0.0, 0.0),
@@ -117,10 +119,10 @@ def _truth(training: Manifest) -> Integers:
     return targets if training.task == "multilabel" else np.eye(len(training.classes), dtype=np.int64)[targets]
 
 
-def _plan(training: Manifest, truth: Integers, settled: Policy, config: AugmentConfig) -> Integers:
-    if not settled.operations:  # equal copies would tell training nothing
+def _plan(training: Manifest, truth: Integers, chosen_policy: Policy, config: AugmentConfig) -> Integers:
+    if not chosen_policy.operations:  # unchanged copies would add nothing to training
         return np.zeros(len(training), dtype=np.int64)
-    return plan(
+    return plan_copies(
         truth,
         target_share=config.target_share,
         max_per_image=config.max_copies_per_image,
@@ -130,33 +132,33 @@ def _plan(training: Manifest, truth: Integers, settled: Policy, config: AugmentC
     )
 
 
-def _measures(truth: Integers, copies: Integers, settled: Policy, measured: dict[str, Mirroring]) -> dict[str, float]:
+def _measures(truth: Integers, copies: Integers, chosen_policy: Policy, measured: dict[str, Mirroring]) -> dict[str, float]:
     return {
         "num_copies": int(copies.sum()),
-        "num_operations": len(settled.operations),
+        "num_operations": len(chosen_policy.operations),
         "smallest_share_before": smallest_share(truth),
         "smallest_share_after": smallest_share(np.repeat(truth, 1 + copies, axis=0)),
         **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.judged},
     }
 
 
-def _draw(delivered: Images, training: Manifest, settled: Policy, measured: dict[str, Mirroring], path: Path, seed: int) -> None:
+def _draw(delivered: Images, training: Manifest, chosen_policy: Policy, measured: dict[str, Mirroring], path: Path, seed: int) -> None:
     rows = _samples(_truth(training), seed)
     labels = training.column("labels" if training.task == "multilabel" else "label")
     names = training.column("image_id")
     shown = [(label if isinstance(label := labels[row], str) else ", ".join(label), delivered[names[row]]) for row in rows]
     notes = [
         f"{name.replace('_', ' ')}: mirrored images keep {mirroring.kept:.0%} of what a small classifier learnt, "
-        + ("so it is on" if settled.get(name) else "so it is left out")
+        + ("so it is on" if chosen_policy.get(name) else "so it is left out")
         for name, mirroring in measured.items()
         if mirroring.judged
     ]
     with whole(path) as draft:
-        draw(settled, shown, notes, seed).save(draft, "PNG")
+        draw(chosen_policy, shown, notes, seed).save(draft, "PNG")
 
 
 def _samples(truth: Integers, seed: int) -> list[int]:
-    """Rows to show: one of each of the first classes, then more of all until there are enough."""
+    """Rows to show: one of each of the first classes, then others up to `NUM_ROWS`."""
     order = np.random.default_rng(seed).permutation(len(truth))
     firsts = [int(order[truth[order, label] == 1][0]) for label in np.flatnonzero(truth.any(axis=0))[:NUM_ROWS]]
     return list(dict.fromkeys([*firsts, *order.tolist()]))[:NUM_ROWS]

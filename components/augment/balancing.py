@@ -1,4 +1,4 @@
-"""How many copies of which training images bring the rare labels nearer to the common ones."""
+"""Decides how many copies of which training images are made, so that rare labels come nearer to common ones."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,7 +6,7 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int64]
 
 
-def plan(truth: Integers, *, target_share: float, max_per_image: int, max_copies: int, exclusive: bool, seed: int) -> Integers:
+def plan_copies(truth: Integers, *, target_share: float, max_per_image: int, max_copies: int, exclusive: bool, seed: int) -> Integers:
     """Decides how often each image is copied.
 
     Args:
@@ -15,7 +15,7 @@ def plan(truth: Integers, *, target_share: float, max_per_image: int, max_copies
         max_per_image: Copies of one image at most.
         max_copies: Copies at most; the rarest labels are served first.
         exclusive: Every image has exactly one label.
-        seed: Decides which images are copied where not all are.
+        seed: Decides which images are copied if not all are.
 
     Returns:
         `(N,) int64` copies of each image.

@@ -1,4 +1,4 @@
-"""The contact sheet: what each operation of the policy does to some training images, for a person to look at."""
+"""The contact sheet: a picture that shows what each operation of the policy does to some training images."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ MIRRORED = ("horizontal_flip", "vertical_flip")
 
 
 def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[str], seed: int) -> Image.Image:
-    """Draws a row for each sample: as it is, after each operation at its full strength, and as training draws it.
+    """Draws a row for each sample: the original, each operation at full strength, and examples as training draws them.
 
     Args:
         policy: The operations to show.
         samples: Label and file of each image.
-        notes: Lines that stand at the bottom.
+        notes: Lines at the bottom.
         seed: Decides what is drawn.
     """
     operations = [found for name in MEANINGS if (found := policy.get(name))]

@@ -1,4 +1,4 @@
-"""Makes the pictures that balance the classes: a training image, augmented once, encoded again."""
+"""Makes the copies that balance the classes: training images, augmented once and encoded again."""
 
 import hashlib
 import io
@@ -19,19 +19,19 @@ from darkroom.manifest import Manifest, put_column
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
-SMALL_PX = 64  # up to here every pixel counts, and the file is small anyway: PNG
+SMALL_PX = 64  # images up to this side are stored as PNG: JPEG would blur them, and the files are small
 JPEG_QUALITY = 95
 REPORT_EVERY = 500
 
 
 @dataclass(frozen=True)
-class Order:
-    """The copies that are to be made.
+class CopyPlan:
+    """The copies to make.
 
     Attributes:
         training: The rows of the training split.
         copies: `(N,) int64` copies of each of them.
-        policy: What training does on the fly; a copy draws each operation twice as often.
+        policy: The policy of training; copies draw its operations twice as often.
         max_side_px: Longer side of a copy at most.
         seed: Decides what each copy draws.
     """
@@ -43,15 +43,15 @@ class Order:
     seed: int
 
 
-def pack(order: Order, delivered: Images, assigned: Manifest, augmented_images: Path, examples: Path) -> None:
+def write_copies(plan: CopyPlan, delivered: Images, assigned: Manifest, augmented_images: Path, examples: Path) -> None:
     """Makes the copies, packs them, and writes the manifest that has a row for each beside all that are `assigned`."""
-    sources = np.repeat(np.arange(len(order.copies)), order.copies)
-    turns = np.concatenate([np.arange(1, num + 1) for num in order.copies.tolist()]).astype(np.int64)
-    names, likelier = order.training.column("image_id"), stronger(order.policy)
+    sources = np.repeat(np.arange(len(plan.copies)), plan.copies)
+    repeats = np.concatenate([np.arange(1, num + 1) for num in plan.copies.tolist()]).astype(np.int64)
+    names, policy = plan.training.column("image_id"), raise_probabilities(plan.policy)
 
-    def make(place: int) -> tuple[bytes, tuple[int, int]]:
-        name = names[sources[place]]
-        return copy(delivered[name], likelier, order.max_side_px, f"{order.seed} {name} {turns[place]}")
+    def make(index: int) -> tuple[bytes, tuple[int, int]]:
+        name = names[sources[index]]
+        return copy(delivered[name], policy, plan.max_side_px, f"{plan.seed} {name} {repeats[index]}")
 
     made, sizes = [], []
     with whole(augmented_images) as folder, ImageWriter(folder) as writer:
@@ -60,9 +60,9 @@ def pack(order: Order, delivered: Images, assigned: Manifest, augmented_images: 
             sizes.append(size)
             if number % REPORT_EVERY == 0:
                 print(f"copy {number}/{len(sources)}", flush=True)
-    rows = order.training.table.take(sources)
+    rows = plan.training.table.take(sources)
     columns = {
-        "path": _paths(rows["path"].to_pylist(), turns, set(assigned.column("path"))),
+        "path": _paths(rows["path"].to_pylist(), repeats, set(assigned.column("path"))),
         "image_id": made,
         "width": [size[0] for size in sizes],
         "height": [size[1] for size in sizes],
@@ -72,11 +72,11 @@ def pack(order: Order, delivered: Images, assigned: Manifest, augmented_images: 
     _write(assigned, rows, columns, examples)
 
 
-def _paths(sources: list[str], turns: npt.NDArray[np.int64], taken: set[str]) -> list[str]:
-    """A path for each copy; a number is passed over where the delivered files have such a path already."""
+def _paths(sources: list[str], repeats: npt.NDArray[np.int64], taken: set[str]) -> list[str]:
+    """A path for each copy; numbers whose path a delivered file has are skipped."""
     paths = []
-    for source, turn in zip(sources, turns.tolist(), strict=True):
-        number = turn
+    for source, repeat in zip(sources, repeats.tolist(), strict=True):
+        number = repeat
         while (path := f"augmented/{number}/{source}") in taken:
             number += 1
         taken.add(path)
@@ -85,7 +85,7 @@ def _paths(sources: list[str], turns: npt.NDArray[np.int64], taken: set[str]) ->
 
 
 def _write(assigned: Manifest, rows: pa.Table, columns: dict[str, list[object]], examples: Path) -> None:
-    """Writes all rows with those of the copies below: `rows` of their sources, in `columns` their own."""
+    """Writes the assigned rows and below them the copies: `rows` are those of their sources, `columns` replace the copies' own."""
     originals: pa.Table = assigned.table
     if "source_id" not in originals.column_names:
         originals = originals.append_column("source_id", pa.nulls(len(originals), pa.string()))
@@ -96,12 +96,12 @@ def _write(assigned: Manifest, rows: pa.Table, columns: dict[str, list[object]],
     replace(assigned, table=pa.concat_tables([originals, rows.select(originals.column_names)]).combine_chunks()).write(examples)
 
 
-def stronger(policy: Policy) -> Policy:
-    """The policy with its operations twice as likely, but for mirroring: a copy should differ from its source."""
-    return Policy(operations=tuple(one if one.name.endswith("_flip") else _likelier(one) for one in policy.operations))
+def raise_probabilities(policy: Policy) -> Policy:
+    """The policy with the probabilities of all operations but mirroring doubled, since a copy should differ from its source."""
+    return Policy(operations=tuple(one if one.name.endswith("_flip") else _double_probability(one) for one in policy.operations))
 
 
-def _likelier(operation: Operation) -> Operation:
+def _double_probability(operation: Operation) -> Operation:
     return operation.model_copy(update={"probability": min(1.0, 2 * operation.probability)})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.augment.augment import augment, settle
+from components.augment.augment import augment, make_policy
 from components.augment.config import AugmentConfig
 from components.augment.mirroring import Mirroring
 from darkroom import manifest
@@ -155,12 +155,12 @@ def test_copy_whose_path_is_taken_gets_another_number(tmp_path: Path) -> None:
 def test_policy_follows_the_settings_and_its_file_says_so(tmp_path: Path) -> None:
     uneven(tmp_path)
     run(tmp_path, probability=0.4, rotation_degrees=5, scale=0, horizontal_flip=0.3, vertical_flip=0)
-    settled = policy.read(tmp_path / "out/policy")
-    rotation, flip, noise = settled.get("rotation"), settled.get("horizontal_flip"), settled.get("noise")
+    chosen_policy = policy.read(tmp_path / "out/policy")
+    rotation, flip, noise = chosen_policy.get("rotation"), chosen_policy.get("horizontal_flip"), chosen_policy.get("noise")
     assert rotation and (rotation.probability, rotation.low, rotation.high) == (0.4, -5, 5)
     assert flip and flip.probability == 0.3
     assert noise and (noise.probability, noise.low, noise.high) == (0.2, 0.0, 0.02)
-    assert settled.get("scale") is settled.get("vertical_flip") is None
+    assert chosen_policy.get("scale") is chosen_policy.get("vertical_flip") is None
 
 
 def test_without_operations_there_are_no_copies(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_without_operations_there_are_no_copies(tmp_path: Path) -> None:
 
 
 def test_every_operation_can_be_switched_on() -> None:
-    assert [operation.name for operation in settle(AugmentConfig(**EVERY), {}).operations] == list(MEANINGS)  # type: ignore[arg-type]
+    assert [operation.name for operation in make_policy(AugmentConfig(**EVERY), {}).operations] == list(MEANINGS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_every_operation_can_be_switched_on() -> None:
     ],
 )
 def test_mirroring_follows_what_was_measured(measured: dict[str, Mirroring], expected: set[str]) -> None:
-    names = {operation.name for operation in settle(AugmentConfig(), measured).operations}
+    names = {operation.name for operation in make_policy(AugmentConfig(), measured).operations}
     assert names & {"horizontal_flip", "vertical_flip"} == expected
 
 

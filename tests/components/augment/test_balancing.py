@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.augment.balancing import plan, smallest_share
+from components.augment.balancing import plan_copies, smallest_share
 
 DEFAULTS: dict[str, Any] = {"target_share": 0.5, "max_per_image": 4, "max_copies": 2000, "exclusive": True, "seed": 0}
 
@@ -33,12 +33,12 @@ def after(truth: np.ndarray, copies: np.ndarray) -> list[int]:
 )
 def test_small_classes_are_raised_towards_the_target(counts: list[int], settings_: dict[str, Any], expected: list[int]) -> None:
     truth = truth_of(counts)
-    assert after(truth, plan(truth, **{**DEFAULTS, **settings_})) == expected
+    assert after(truth, plan_copies(truth, **{**DEFAULTS, **settings_})) == expected
 
 
 def test_images_of_a_class_are_copied_evenly() -> None:
     truth = truth_of([100, 20])
-    copies = plan(truth, **DEFAULTS)[100:]
+    copies = plan_copies(truth, **DEFAULTS)[100:]
     assert sorted(set(copies.tolist())) == [1, 2]
     assert copies.sum() == 30
 
@@ -46,7 +46,7 @@ def test_images_of_a_class_are_copied_evenly() -> None:
 def test_rare_label_is_raised_through_images_that_have_no_common_one() -> None:
     alone, together, common = [[0, 1]] * 10, [[1, 1]] * 10, [[1, 0]] * 90
     truth = np.array(alone + together + common)
-    copies = plan(truth, **{**DEFAULTS, "exclusive": False, "max_per_image": 3})
+    copies = plan_copies(truth, **{**DEFAULTS, "exclusive": False, "max_per_image": 3})
     assert copies[:10].sum() >= copies[10:20].sum()
     assert copies[20:].sum() == 0
     assert after(truth, copies) == [100 + copies[10:20].sum(), 50]
@@ -54,7 +54,7 @@ def test_rare_label_is_raised_through_images_that_have_no_common_one() -> None:
 
 def test_rare_label_stops_where_each_of_its_images_was_copied_often_enough() -> None:
     truth = np.array([[0, 1, 0]] * 2 + [[0, 0, 1]] * 30 + [[1, 0, 0]] * 100)
-    copies = plan(truth, **{**DEFAULTS, "exclusive": False})
+    copies = plan_copies(truth, **{**DEFAULTS, "exclusive": False})
     assert copies[:2].tolist() == [4, 4]
     assert after(truth, copies) == [100, 10, 50]
 
@@ -71,7 +71,7 @@ def test_limits_hold(rows: list[list[bool]], exclusive: bool, max_per_image: int
     truth = np.array(rows, dtype=np.int64)
     if exclusive:
         truth = np.eye(4, dtype=np.int64)[truth.argmax(axis=1)]
-    copies = plan(truth, target_share=target, max_per_image=max_per_image, max_copies=max_copies, exclusive=exclusive, seed=1)
+    copies = plan_copies(truth, target_share=target, max_per_image=max_per_image, max_copies=max_copies, exclusive=exclusive, seed=1)
     assert copies.min() >= 0
     assert copies.max() <= max_per_image
     assert copies.sum() <= max_copies

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.augment.copies import copy, stronger, to_batch, to_picture
+from components.augment.copies import copy, raise_probabilities, to_batch, to_picture
 from darkroom import pixels
 from darkroom.augmentation.policy import Operation, Policy
 
@@ -47,7 +47,7 @@ def test_copies_draw_more_often_but_mirror_as_often() -> None:
             Operation(name="hue", probability=0.75),
         )
     )
-    assert [operation.probability for operation in stronger(policy).operations] == [0.5, 0.5, 1.0]
+    assert [operation.probability for operation in raise_probabilities(policy).operations] == [0.5, 0.5, 1.0]
 
 
 def test_broken_source_is_said() -> None:
