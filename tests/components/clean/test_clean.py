@@ -257,8 +257,9 @@ def test_no_file_is_lost(tmp_path_factory, chosen, duplicates, contradictions):
 def test_real_sets(tmp_path, name):
     if not (SHARED / name).exists():
         pytest.skip(f"the set {name} is not beside the project")
-    ingest(SHARED / name, tmp_path / "images", tmp_path / "manifest.parquet", config=IngestConfig())
+    packed = ingest(SHARED / name, tmp_path / "images", tmp_path / "manifest.parquet", config=IngestConfig())
     kept, found, measures = run(tmp_path)
-    expected = {"weather4": (1097, 26), "bccd_multilabel": (364, 0)}[name]
-    assert (len(kept), measures["num_dropped"]) == expected
+    expected = {"weather4": (1123, 1097, 26), "bccd_multilabel": (364, 364, 0)}[name]
+    assert (packed["num_files"], len(kept), measures["num_dropped"]) == expected
+    assert set(kept.column("given_split")) == {None}
     assert {check for _, check, _ in found} <= {"duplicate"}

@@ -50,8 +50,13 @@ def test_any_text_is_a_label(data, label):
     assert labels_of(manifest) == {ABC[0]: label, ABC[1]: "other", ABC[2]: label}
 
 
-@pytest.mark.parametrize("column", ["filename", "File Name", "file", "path", "image", "image_id", "Image Index", "IMG_PATH", "whatever"])
-@pytest.mark.parametrize("form", ["{}.png", "{}", "images/{}.png", "./images/{}.png", "images\\{}.png", "{}.PNG"])
+COLUMNS = ["filename", "File Name", "file", "path", "image", "image_id", "Image Index", "IMG_PATH", "whatever"]
+FORMS = ["{}.png", "{}", "images/{}.png", "./images/{}.png", "images\\{}.png", "{}.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("column", "form"), [*((column, "{}.png") for column in COLUMNS), *((c, form) for c in ("file", "whatever") for form in FORMS[1:])]
+)
 def test_files_are_found_by_any_name(data, column, form):
     rows = "".join(f"{form.format(name)},{label}\n" for name, label in zip("abc", "xyx", strict=True))
     manifest, _ = run(lay(data, ABC, labels=f"{column},label\n{rows}"))
