@@ -1,4 +1,4 @@
-"""Telling people through the webhook how a run ended, and who is champion by hand."""
+"""Messages to the webhook: how a run ended, and which version a person made champion."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from darkroom.tracking.pages import run_page, version_page
 from pipelines.view import Listener
 
 
-def ending(outcome: Mapping[str, Any]) -> Message:
+def outcome_message(outcome: Mapping[str, Any]) -> Message:
     """The message about a run that ended well.
 
     Args:
@@ -29,7 +29,7 @@ def ending(outcome: Mapping[str, Any]) -> Message:
     return Message(kind, what, outcome.get("reason", ""), links, facts)
 
 
-def by_hand(done: Mapping[str, Any]) -> Message:
+def promotion_message(done: Mapping[str, Any]) -> Message:
     """The message about a champion that a person chose.
 
     Args:
@@ -43,21 +43,21 @@ def by_hand(done: Mapping[str, Any]) -> Message:
 
 
 @contextmanager
-def telling(name: str, view: Listener) -> Iterator[None]:
-    """Tells the webhook of a failure in the block; it stays a failure.
+def failure_notified(name: str, view: Listener) -> Iterator[None]:
+    """Sends a message about a failure in the block; the error goes on.
 
     Args:
         name: What failed, as people know it.
-        view: Is told where the webhook does not answer.
+        view: Shows why the webhook took no message.
     """
     try:
         yield
     except Exception as error:
-        tell(Message("failure", f"{name}: the run failed", redact(str(error)), facts={"error": type(error).__name__}), view)
+        send(Message("failure", f"{name}: the run failed", redact(str(error)), facts={"error": type(error).__name__}), view)
         raise
 
 
-def tell(message: Message, view: Listener) -> None:
+def send(message: Message, view: Listener) -> None:
     """Sends a message; where that fails, a person reads why, and nothing else happens."""
     if problem := notify(message):
         view.note(f"note: {problem}")

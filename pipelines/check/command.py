@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,18 +32,19 @@ def doctor(
     from darkroom.system.config import read_params
     from darkroom.tracking.client import client, tracking_uri
     from pipelines.check.checks import all_checks
-    from pipelines.check.doctor import examine, is_well
+    from pipelines.check.doctor import none_failed, run_checks
     from pipelines.platform import SECTION, read_platform
 
-    if tracking_uri().startswith(("http://", "https://")):
-        client()  # MLflow takes seconds to import, which is no check's fault
+    uri = tracking_uri()
+    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
+        client()  # MLflow takes seconds to import, which no check's time should contain
     platform = read_platform(read_params(params).get(SECTION, {}) if params.exists() else {})
     endpoint = platform.endpoint or os.environ.get("KF_PIPELINES_ENDPOINT", "")
-    findings = examine(all_checks(timeout, endpoint, platform.ca_file), timeout)
+    findings = run_checks(all_checks(timeout, endpoint, platform.ca_file), timeout)
     console = Console(highlight=False)
     for name, finding in findings.items():
         _print_finding(name, finding, console)
-    well = is_well(list(findings.values()))
+    well = none_failed(list(findings.values()))
     if as_json:
         print(json.dumps({"well": well, "checks": {name: asdict(finding) for name, finding in findings.items()}}, ensure_ascii=False))
     raise typer.Exit(0 if well else 1)

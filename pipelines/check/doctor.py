@@ -28,7 +28,7 @@ class Finding:
 Check = Callable[[], Finding]
 
 
-def examine(checks: Mapping[str, Check], timeout_s: float) -> dict[str, Finding]:
+def run_checks(checks: Mapping[str, Check], timeout_s: float) -> dict[str, Finding]:
     """Does all checks at the same time.
 
     Args:
@@ -39,7 +39,7 @@ def examine(checks: Mapping[str, Check], timeout_s: float) -> dict[str, Finding]
         The findings, in the order of the checks.
     """
     findings: dict[str, Finding] = {}
-    threads = [threading.Thread(target=_do, args=(name, check, findings), daemon=True) for name, check in checks.items()]
+    threads = [threading.Thread(target=_run_check, args=(name, check, findings), daemon=True) for name, check in checks.items()]
     for thread in threads:
         thread.start()
     give_up = threading.Event()
@@ -52,12 +52,12 @@ def examine(checks: Mapping[str, Check], timeout_s: float) -> dict[str, Finding]
     return {name: findings.get(name, late) for name in checks}
 
 
-def is_well(findings: Sequence[Finding]) -> bool:
+def none_failed(findings: Sequence[Finding]) -> bool:
     """Whether nothing that is needed is broken."""
     return all(finding.state != "failed" for finding in findings)
 
 
-def _do(name: str, check: Check, findings: dict[str, Finding]) -> None:
+def _run_check(name: str, check: Check, findings: dict[str, Finding]) -> None:
     try:
         findings[name] = check()
     except Exception as error:  # what a check did not foresee is a finding too

@@ -1,4 +1,4 @@
-"""Rubbish: what stands under `runs/` and neither a champion, the cache nor the last runs need.
+"""Garbage: what stands under `runs/` and neither a champion, the cache nor the last runs need.
 
 What stays: all of the runs in progress, of the last runs, of failed runs that could still be resumed, and of the runs
 behind a version with an alias; and of older runs the steps' folders that one of these took from the cache. An entry of
@@ -30,7 +30,7 @@ _HIDDEN = ".hidden"
 
 
 @dataclass
-class Rubbish:
+class Garbage:
     """What can go.
 
     Attributes:
@@ -64,7 +64,7 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
     known = history.runs()
     aliased = fetch.aliased_versions()
     whole = _runs_that_stay(known, {version.run_id for version in aliased}, keep, days)
-    found = Rubbish(kept_runs=sorted(whole))
+    found = Garbage(kept_runs=sorted(whole))
     entries = _entries()
     if not dry_run:
         _hide(entries, whole)
@@ -164,7 +164,7 @@ def _of_runs(whole: set[str], needed: set[Path]) -> dict[str, list[Path]]:
     }
 
 
-def _remove(found: Rubbish, entries: Mapping[Path, set[Path]]) -> None:
+def _remove(found: Garbage, entries: Mapping[Path, set[Path]]) -> None:
     gone = set(found.paths["cache"])
     for path in entries:
         hidden = path.with_name(path.name + _HIDDEN)

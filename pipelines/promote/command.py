@@ -58,13 +58,13 @@ def rollback(
 
 
 def _tell(done: dict[str, Any], as_json: bool) -> None:
-    from pipelines.messages import by_hand, tell
+    from pipelines.messages import promotion_message, send
     from pipelines.progress import Progress
 
     before = f", version {done['previous']} before" if done["previous"] else ""
     print(f"champion of {done['name']} is version {done['version']}{before if done['moved'] else ', as it was already'}")
     if done["moved"]:
-        tell(by_hand(done), Progress())
+        send(promotion_message(done), Progress())
     if as_json:
         print(json.dumps(done, ensure_ascii=False))
 

@@ -16,7 +16,7 @@ from darkroom.tracking.leases import request, withdraw
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.tags import ASKS, DECISION, HOST, LEASE, MODEL_NAME, MODEL_VERSION, PID, REASON, RETRAIN_START, VOLUME
 from darkroom.versions.data_version import data_version
-from pipelines.messages import ending
+from pipelines.messages import outcome_message
 from pipelines.params import RETRAIN, complete, frozen
 from pipelines.plan import Plan
 from pipelines.platform import read_platform
@@ -114,5 +114,5 @@ def close(claimed: str, outcome: str) -> None:
     set_run_tags(claimed, tags)
     runs.finish_run(claimed, "FINISHED")
     known = {"run_id": result.get("run_id") or claimed, "report": "report.html of the run in MLflow", "data_version": ""}
-    if problem := notify(ending({**result, **known})):
+    if problem := notify(outcome_message({**result, **known})):
         print(f"note: {problem}", flush=True)

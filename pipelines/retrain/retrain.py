@@ -19,7 +19,7 @@ from darkroom.system.config import parse, read_params
 from darkroom.system.locks import try_acquire
 from darkroom.tracking.leases import TakenError
 from darkroom.tracking.tags import ASKS, LEASE, RETRAIN_START
-from pipelines.messages import ending, tell, telling
+from pipelines.messages import failure_notified, outcome_message, send
 from pipelines.params import RETRAIN
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
@@ -61,10 +61,10 @@ def retrain(plan: Plan, config: RetrainConfig, view: Listener, *, force: bool = 
         InputError: The data or a setting is wrong.
         StepFailedError: A step failed.
     """
-    with telling(plan.name, view):
+    with failure_notified(plan.name, view):
         result = _take(plan, config, view, force)
         if outcome := result.get("outcome"):
-            tell(ending(outcome), view)
+            send(outcome_message(outcome), view)
         return result
 
 

@@ -39,7 +39,7 @@ def run(
 
     Example: `darkroom run --data photos/ --set train.epochs=3`, or `darkroom run --like 3f2a --set train.seed=1`
     """
-    from pipelines.messages import ending, tell, telling
+    from pipelines.messages import failure_notified, outcome_message, send
     from pipelines.plan import make_plan
     from pipelines.progress import Progress
     from pipelines.run import resume, run
@@ -51,9 +51,9 @@ def run(
         return
     view = Progress()
     plan = resume.plan_like(like, sets or [], data, view) if like else make_plan(data, sets or [], params)
-    with telling(plan.name, view):
+    with failure_notified(plan.name, view):
         outcome = run.run(plan, view, runner=_runner(runner, plan))
-    tell(ending(outcome), view)
+    send(outcome_message(outcome), view)
     _conclude(outcome, as_json)
 
 
@@ -66,14 +66,14 @@ def resume(
 
     Example: `darkroom resume 3f2a`
     """
-    from pipelines.messages import ending, tell, telling
+    from pipelines.messages import failure_notified, outcome_message, send
     from pipelines.progress import Progress
     from pipelines.run.resume import resume as go_on
 
     view = Progress()
-    with telling(f"run {run}", view):
+    with failure_notified(f"run {run}", view):
         outcome = go_on(run, view, lambda plan: _runner(runner, plan))
-    tell(ending(outcome), view)
+    send(outcome_message(outcome), view)
     _conclude(outcome, as_json)
 
 

@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ContainerExit:
     """How a container ended.
 
     Attributes:
@@ -57,14 +57,16 @@ class Ending:
     out_of_memory: bool
 
 
-def follow(client: docker.DockerClient, image: str, command: Sequence[str], take: Callable[[str], None], **options: Any) -> Ending:
+def run_container(
+    client: docker.DockerClient, image: str, command: Sequence[str], on_line: Callable[[str], None], **options: Any
+) -> ContainerExit:
     """Runs a command in a container of its own, which is gone when this returns or raises.
 
     Args:
         client: The engine.
         image: The image, by id or digest.
         command: Program and arguments.
-        take: Is given each line that the command prints.
+        on_line: Is given each line that the command prints.
         **options: What `docker.containers.create` takes.
 
     Raises:
@@ -75,12 +77,12 @@ def follow(client: docker.DockerClient, image: str, command: Sequence[str], take
         connection = client.api.attach_socket(container.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         try:
             container.start()
-            _hand_on(connection, take)
+            _forward_lines(connection, on_line)
         finally:
             socket = getattr(connection, "_sock", connection)  # what wraps the socket would leave it open
             connection.close()
             socket.close()
-        return _ending(client, container.id)
+        return _exit_of(client, container.id)
     finally:
         with contextlib.suppress(*ENGINE_ERRORS):  # where it ended by itself, the engine removes it
             container.remove(force=True)
@@ -105,15 +107,15 @@ def run_step(client: docker.DockerClient, image: str, command: Sequence[str], li
     output.unlink(missing_ok=True)  # an earlier try must not answer for this one
     error = output.parent / ERROR_FILE
     try:
-        ending = follow(client, image, command, print, **options)
+        exit_state = run_container(client, image, command, print, **options)
     except ENGINE_ERRORS as failure:
         write_json(error, _error(f"the Docker engine gave it up: {one_line(failure)}"))
         return False
-    said = _said(error)
-    reason = _reason(ending, limits, said, complete=output.is_file())
+    said = _step_error(error)
+    reason = _reason(exit_state, limits, said, complete=output.is_file())
     if reason:
         write_json(error, _error(reason))
-    return ending.status == 0 and not reason
+    return exit_state.status == 0 and not reason
 
 
 def one_line(error: Exception) -> str:
@@ -122,19 +124,19 @@ def one_line(error: Exception) -> str:
     return " ".join(str(explanation or error).split())[:400]
 
 
-def _hand_on(connection: Any, take: Callable[[str], None]) -> None:
+def _forward_lines(connection: Any, on_line: Callable[[str], None]) -> None:
     decode = codecs.getincrementaldecoder("utf-8")
     streams = defaultdict[int, codecs.IncrementalDecoder](lambda: decode(errors="replace"))
     rests = defaultdict[int, str](str)
     for stream, data in frames_iter(connection, tty=False):
         *lines, rests[stream] = (rests[stream] + streams[stream].decode(data)).split("\n")
         for line in lines:
-            take(line)
+            on_line(line)
     for rest in filter(None, rests.values()):
-        take(rest)
+        on_line(rest)
 
 
-def _ending(client: docker.DockerClient, container: str) -> Ending:
+def _exit_of(client: docker.DockerClient, container: str) -> ContainerExit:
     """Reads how a container ended from what the engine remembers: its latest events, also of containers that are gone."""
     deadline = time.monotonic() + _END_S
     while not (ends := [event for event in _events(client, container) if event["Action"] == "die"]):
@@ -144,7 +146,7 @@ def _ending(client: docker.DockerClient, container: str) -> Ending:
     status = int(ends[0]["Actor"]["Attributes"]["exitCode"])
     if status == 128 + signal.SIGKILL:
         time.sleep(_LATE_EVENT_S)
-    return Ending(status, any(event["Action"] == "oom" for event in _events(client, container)))
+    return ContainerExit(status, any(event["Action"] == "oom" for event in _events(client, container)))
 
 
 def _events(client: docker.DockerClient, container: str) -> list[dict[str, Any]]:
@@ -158,27 +160,27 @@ def _output_file(command: Sequence[str]) -> Path:
     return Path(json.loads(words[words.index("--executor_input") + 1])["outputs"]["outputFile"])
 
 
-def _said(error: Path) -> str:
+def _step_error(error: Path) -> str:
     if not error.is_file():
         return ""
     reason = read_json(error)
     return f"{reason['type']}: {reason['message']}"
 
 
-def _reason(ending: Ending, limits: Limits, said: str, *, complete: bool) -> str:
+def _reason(exit_state: ContainerExit, limits: Limits, said: str, *, complete: bool) -> str:
     """Why a step failed, where it did not say so itself or does not know; empty otherwise."""
-    if ending.status == 0:
+    if exit_state.status == 0:
         return "" if complete else "it ended with status 0 but left no executor_output.json: it did not get to its end"
-    if ending.out_of_memory:
+    if exit_state.out_of_memory:
         limit = f"its limit of {_size(limits.memory_bytes)} (platform.memory_limit)" if limits.memory_bytes else "the machine's memory"
         remedy = "raise it, or give the step less to do at once (train.batch_size)"
         return f"out of memory: the kernel killed it at {limit}: {remedy}" + (f"; the step said {said}" if said else "")
-    if said or ending.status <= 128:
+    if said or exit_state.status <= 128:
         return ""
-    if ending.status == 128 + signal.SIGBUS:
+    if exit_state.status == 128 + signal.SIGBUS:
         size = _size(limits.shared_memory_bytes)
         return f"a bus error, as when /dev/shm is full: it has {size} (platform.shared_memory_gib)"
-    return f"its container was killed by {_signal(ending.status - 128)} (exit status {ending.status})"
+    return f"its container was killed by {_signal(exit_state.status - 128)} (exit status {exit_state.status})"
 
 
 def _error(message: str) -> dict[str, str]:

@@ -26,10 +26,10 @@ from darkroom.tracking.runs import tracking_uri
 from darkroom.tracking.tags import CODE_LABEL, LOCK_LABEL, OWNER, PROJECT_LABEL, VARIABLE_PREFIX
 from darkroom.versions.repository import is_address
 from pipelines.platform import PlatformConfig
-from pipelines.run.containers import ENGINE_ERRORS, Limits, follow, one_line, run_step
+from pipelines.run.containers import ENGINE_ERRORS, Limits, one_line, run_container, run_step
 from pipelines.run.image import code_hash, recorded
 
-_PASSED_ON = (
+_FORWARDED = (
     "MLFLOW_",
     VARIABLE_PREFIX,
     "AWS_",
@@ -41,7 +41,7 @@ _PASSED_ON = (
 )  # beginnings of variables that the steps get
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _NVIDIA = "nvidia.com/gpu"
-_TRY = "import os, sys; os.access('.', os.W_OK) or sys.exit('it may not write there')"
+_WRITE_CHECK = "import os, sys; os.access('.', os.W_OK) or sys.exit('it may not write there')"
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def containers(source: Path, params: Mapping[str, Mapping[str, Any]], platform: 
         **_resources(platform, limits),
         **_security(client),
     }
-    _try_out(client, image.id, options)
+    _check_startable(client, image.id, options)
     layers = "\n".join(image.attrs["RootFS"]["Layers"][:-1])
     return Containers(client, image.id, f"darkroom-{hashlib.sha256(layers.encode()).hexdigest()}", limits, options)
 
@@ -197,18 +197,18 @@ def _security(client: docker.DockerClient) -> dict[str, Any]:
     return {"security_opt": ["no-new-privileges", *(["label=disable"] if confined else [])]}
 
 
-def _try_out(client: docker.DockerClient, image: str, options: Mapping[str, Any]) -> None:
+def _check_startable(client: docker.DockerClient, image: str, options: Mapping[str, Any]) -> None:
     """Starts a container as the steps will: what the engine can't give is said before the run begins."""
     printed: list[str] = []
     try:
-        ending = follow(client, image, ["python", "-c", _TRY], printed.append, **options)
+        exit_state = run_container(client, image, ["python", "-c", _WRITE_CHECK], printed.append, **options)
     except ENGINE_ERRORS as error:
         raise InputError(f"Docker can't start a container as the settings of `platform` ask: {one_line(error)}") from None
-    if ending.status != 0:
-        last = printed[-1] if printed else f"it ended with status {ending.status}"
+    if exit_state.status != 0:
+        last = printed[-1] if printed else f"it ended with status {exit_state.status}"
         raise InputError(f"a container of the image {image[:19]} can't work in {Path.cwd()} as user {options['user']}: {last}")
 
 
 def _environment() -> dict[str, str]:
-    passed_on = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-    return {**passed_on, OWNER: STDIN}
+    forwarded = {name: value for name, value in os.environ.items() if name.startswith(_FORWARDED)}
+    return {**forwarded, OWNER: STDIN}

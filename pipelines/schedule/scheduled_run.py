@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.runtime.notify import Message
-from pipelines.messages import ending, tell, telling
+from pipelines.messages import failure_notified, outcome_message, send
 from pipelines.paths import ROOT
 from pipelines.plan import make_plan
 from pipelines.retrain import retrain
@@ -55,9 +55,9 @@ def _run(schedule: Schedule, params: Path, view: Listener) -> dict[str, Any]:
     plan = make_plan(Path(config.data), overrides, params)
     if config.run == "retrain":
         return retrain.retrain(plan, retrain.read_retrain(overrides, params, config.window), view)
-    with telling(plan.name, view):
+    with failure_notified(plan.name, view):
         outcome = run.run(plan, view)
-    tell(ending(outcome), view)
+    send(outcome_message(outcome), view)
     return outcome
 
 
@@ -67,4 +67,4 @@ def _notify_if_failing(schedule: Schedule, view: Listener) -> None:
         return
     what = f"schedule {schedule.name} has failed {FAILURES} times in a row"
     view.note(f"WARNING: {what}, last: {known[-1].message}")
-    tell(Message("schedule_failing", what, known[-1].message, facts={"schedule": schedule.name}), view)
+    send(Message("schedule_failing", what, known[-1].message, facts={"schedule": schedule.name}), view)

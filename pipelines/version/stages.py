@@ -4,6 +4,7 @@
 itself a dependency of a stage, DVC would rewrite that file in silence instead.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -36,8 +37,19 @@ def write_versions(data: Path, folder: Path) -> None:
             (draft / step).write_text(f"{code_version(step)}\n")
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Writes the versions that the command line asks for; the exit status is 2 where the data is not what is recorded."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.version.stages", description="Writes the versions for DVC's stages.")
+    parser.add_argument("data", type=Path, help="the data source")
+    parser.add_argument("folder", type=Path, help="where a file a version is written")
+    options = parser.parse_args()
     try:
-        write_versions(Path(sys.argv[1]), Path(sys.argv[2]))
+        write_versions(options.data, options.folder)
     except InputError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,7 +13,7 @@ import pytest
 from docker import DockerClient
 from docker.types import Mount
 
-from pipelines.run.containers import Limits, follow, run_step
+from pipelines.run.containers import Limits, run_container, run_step
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +41,8 @@ def test_every_line_and_the_status_arrive_however_short_the_container_lives(engi
     for number in range(5):
         lines: list[str] = []
         script = f"echo first; echo 'zweite Zeile: äöü' >&2; printf last; exit {number}"
-        ending = follow(engine, base, ["sh", "-c", script], lines.append, labels={"darkroom.test": "short"})
-        assert (ending.status, ending.out_of_memory) == (number, False)
+        exit_state = run_container(engine, base, ["sh", "-c", script], lines.append, labels={"darkroom.test": "short"})
+        assert (exit_state.status, exit_state.out_of_memory) == (number, False)
         assert sorted(lines) == ["first", "last", "zweite Zeile: äöü"]
     assert remaining(engine, "darkroom.test=short") == []
 
@@ -101,8 +101,9 @@ def test_what_the_engine_refuses_is_the_reason(engine: DockerClient, base: str, 
 FOLLOWS = """
 import sys
 from docker import from_env
-from pipelines.run.containers import follow
-follow(from_env(), sys.argv[1], ["python3", "-c", sys.argv[2]], lambda line: print(line, flush=True), labels={"darkroom.test": sys.argv[3]})
+from pipelines.run.containers import run_container
+image, script, label = sys.argv[1:]
+run_container(from_env(), image, ["python3", "-c", script], lambda line: print(line, flush=True), labels={"darkroom.test": label})
 """
 
 

@@ -92,12 +92,12 @@ def test_the_data_can_only_be_read(place: Dockered, first: dict[str, Any]) -> No
     code = """
 import sys
 from pathlib import Path
-from pipelines.run.containers import follow
+from pipelines.run.containers import run_container
 from pipelines.run.docker import containers
 from pipelines.platform import read_platform
 found = containers(Path("shapes"), {}, read_platform({"image": sys.argv[1]}))
 write = "open('mlflow.db', 'a').close(); open('shapes/left/left 00.png', 'rb').close(); open('shapes/new', 'w')"
-follow(found.client, found.image, ["python", "-c", write], print, **found.options)
+run_container(found.client, found.image, ["python", "-c", write], print, **found.options)
 """
     command = [*place.command("x")[:1], "-c", code, place.image]
     done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.check import checks
-from pipelines.check.doctor import Finding, examine, is_well
+from pipelines.check.doctor import Finding, none_failed, run_checks
 from tests.pipelines.conftest import Project
 from tests.servers import TrackingServer, free_port
 
@@ -59,7 +59,7 @@ def test_checks_run_together_and_a_hanging_one_is_given_up() -> None:
         raise ValueError("an odd\nanswer")
 
     start = time.monotonic()
-    found = examine({"slow": hang, "good": lambda: Finding("ok", "there"), "odd": crash, "slow too": hang}, timeout_s=1)
+    found = run_checks({"slow": hang, "good": lambda: Finding("ok", "there"), "odd": crash, "slow too": hang}, timeout_s=1)
     assert time.monotonic() - start < 5
     release.set()
     assert list(found) == ["slow", "good", "odd", "slow too"]
@@ -70,7 +70,7 @@ def test_checks_run_together_and_a_hanging_one_is_given_up() -> None:
 
 @pytest.mark.parametrize(("states", "well"), [(["ok", "not set up", "warning"], True), (["ok", "failed"], False)])
 def test_only_what_failed_is_in_the_way(states: list[str], well: bool) -> None:
-    assert is_well([Finding(state, "") for state in states]) is well  # type: ignore[arg-type]
+    assert none_failed([Finding(state, "") for state in states]) is well  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

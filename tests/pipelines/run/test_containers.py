@@ -1,4 +1,4 @@
-"""How a container's ending becomes a reason, and its output lines; `tests/containers` has real containers."""
+"""How a container's exit_state becomes a reason, and its output lines; `tests/containers` has real containers."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from pipelines.run import containers
-from pipelines.run.containers import Ending, Limits, run_step
+from pipelines.run.containers import ContainerExit, Limits, run_step
 
 LIMITS = Limits(512 * 2**20, 2 * 2**30)
 
@@ -35,7 +35,7 @@ LIMITS = Limits(512 * 2**20, 2 * 2**30)
     ],
 )  # fmt: skip
 def test_an_ending_has_a_reason(status: int, out_of_memory: bool, limits: Limits, said: str, complete: bool, expected: str) -> None:
-    assert containers._reason(Ending(status, out_of_memory), limits, said, complete=complete) == expected
+    assert containers._reason(ContainerExit(status, out_of_memory), limits, said, complete=complete) == expected
 
 
 def test_lines_of_two_streams_are_kept_apart_and_whole() -> None:
@@ -47,7 +47,7 @@ def test_lines_of_two_streams_are_kept_apart_and_whole() -> None:
             theirs.sendall(struct.pack(">BxxxL", stream, len(data)) + data)
         theirs.shutdown(socket.SHUT_WR)
         lines: list[str] = []
-        containers._hand_on(ours, lines.append)
+        containers._forward_lines(ours, lines.append)
     assert lines == ["first", "warning", "second größer", "no end"]
 
 
