@@ -14,6 +14,7 @@ from typing import Any
 from components import STEPS
 from darkroom.runtime.step import arguments_of, call, config_of, function_of
 from darkroom.system.config import dump, read_params
+from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.tracking.tags import CHECKPOINTS
@@ -33,6 +34,7 @@ def main(words: list[str] | None = None) -> int:
     if not words or words[0] not in STEPS:
         print(f"usage: python -m components STEP [options], where STEP is one of {', '.join(STEPS)}", file=sys.stderr)
         return 0 if words[:1] in ([], ["--help"], ["-h"]) else 2
+    share_cores()
     step = words[0]
     options = vars(_parser(step).parse_args(words[1:]))
     os.environ.setdefault(CHECKPOINTS, "build/checkpoints" if os.access(".", os.W_OK) else "")

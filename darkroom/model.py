@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from darkroom import pixels
 from darkroom.system import files
+from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 from darkroom.system.formats import Format, Values, record_from
 from darkroom.task import Task
@@ -103,18 +104,19 @@ class Predictor:
 
     Args:
         folder: A model's folder.
-        num_threads: Threads that a prediction may use; 0 leaves it to onnxruntime.
+        num_threads: Threads that a prediction may use; as many as the process was given cores where none is named.
 
     Raises:
         InputError: The folder holds no model.
     """
 
-    def __init__(self, folder: Path, num_threads: int = 0) -> None:
+    def __init__(self, folder: Path, num_threads: int | None = None) -> None:
         import onnxruntime  # takes a tenth of a second, which a reader of cards should not wait for
 
         self.card = read_card(folder)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads
+        options.intra_op_num_threads = num_threads or num_cores()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a thread that waits leaves its core to others
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])

@@ -1,11 +1,11 @@
 """The settings of `evaluate`."""
 
-import os
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from darkroom.system.config import StepConfig
+from darkroom.system.cores import num_cores
 
 
 class EvaluateConfig(StepConfig):
@@ -17,12 +17,10 @@ class EvaluateConfig(StepConfig):
     num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
     num_resamples: int = Field(1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals.")
     num_threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
-        "auto", description="Threads that decode and score images; auto: one for each processor."
+        "auto", description="Threads that decode and score images; auto: the cores that the run was given."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Decides which test sets are drawn for the intervals.")
 
     def threads(self) -> int:
-        """Number of threads, settled."""
-        if self.num_threads != "auto":
-            return self.num_threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """Number of threads; `auto` is resolved on the machine that asks."""
+        return num_cores() if self.num_threads == "auto" else self.num_threads

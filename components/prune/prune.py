@@ -3,8 +3,6 @@
 import copy
 import dataclasses
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -22,7 +20,7 @@ from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 from darkroom.system.formats import record_from
-from darkroom.training import batches, losses, thresholds, validation
+from darkroom.training import batches, devices, losses, thresholds, validation
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
@@ -73,7 +71,7 @@ def prune(
     table = manifest.read(examples)
     settings = fine_tuning(record_from(Settings, card.provenance["hyperparameters"]), config)
     network = _shrink(full, card, config)
-    with _threads(card.provenance["settings"].get("num_threads", 0)), whole(pruned_model) as draft:
+    with devices.threads(card.provenance["settings"].get("num_threads", "auto")), whole(pruned_model) as draft:
         problem = read_problem(Images(images, augmented_images), table, policy, card.side_px)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
         before, fitted = _fine_tune(full, network, problem, settings, checkpoints, on_epoch)
@@ -169,14 +167,3 @@ def _copy(model: Path, pruned_model: Path) -> dict[str, float]:
         dataclasses.replace(read_card(model), pruning=pruning).write(draft / CARD)
     print(pruning["reason"], flush=True)
     return {"macs_ratio": 1.0, "parameters_ratio": 1.0, "size_ratio": 1.0, "latency_ratio": 1.0, "met": 0.0}
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Lets torch compute on as many threads as training did; 0 changes nothing."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(number or before)
-        yield
-    finally:
-        torch.set_num_threads(before)

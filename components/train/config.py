@@ -1,8 +1,8 @@
 """The settings of `train`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from darkroom.system.config import StepConfig
 from darkroom.training.hyperparameters import Auto, Balance, Monitor, OptimizerName, Schedule
@@ -31,5 +31,11 @@ class TrainConfig(StepConfig):
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
     mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
-    num_threads: int = Field(0, ge=0, le=1024, description="Threads of the CPU; 0 for as many as torch finds right.")
+    num_threads: Annotated[int, Field(ge=1, le=1024)] | Auto = Field("auto", description="Threads; auto: the cores that the run was given.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
+
+    @field_validator("num_threads", mode="before")
+    @classmethod
+    def _zero_was_auto(cls, value: Any) -> Any:
+        """Settings of earlier releases say 0 for `auto`."""
+        return "auto" if value == 0 and not isinstance(value, bool) else value

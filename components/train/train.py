@@ -17,7 +17,7 @@ from darkroom.networks.network import build
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.training import defaults, thresholds
+from darkroom.training import defaults, devices, thresholds
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
@@ -58,18 +58,13 @@ def train(
     table = manifest.read(examples)
     settings, side = resolve(table.where("train"), config)
     problem = read_problem(Images(images, augmented_images), table, policy, side)
-    threads = torch.get_num_threads()
-    try:
-        if config.num_threads:
-            torch.set_num_threads(config.num_threads)
+    with devices.threads(config.num_threads):
         classifier = _first_weights(config, len(table.classes), side)
         num_parameters = sum(value.numel() for value in classifier.parameters())
         print(f"{len(problem.train)} images for training, {len(problem.validation)} for validation, {side} px, {settings.epochs} epochs, "
               f"{config.architecture} with {num_parameters:,} parameters", flush=True)  # fmt: skip
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
         export.save_model(model, classifier, _card(problem, fitted, config, settings, table.data_version))
-    finally:
-        torch.set_num_threads(threads)
     write_history(history, fitted.history)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}

@@ -37,7 +37,7 @@ def compare_latency(full: Path, pruned: Path, *, num_rounds: int, num_threads: i
         full: A model's folder.
         pruned: Another one; each is timed on an image of its own size.
         num_rounds: How often each model runs, for 20 ms or one image, whichever is longer.
-        num_threads: Threads a prediction may use; 0 leaves it to onnxruntime.
+        num_threads: Threads a prediction may use.
 
     Returns:
         The median over all images of all rounds.

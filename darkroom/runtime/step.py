@@ -21,6 +21,7 @@ from typing import Any
 from darkroom.artifacts import Artifacts
 from darkroom.runtime import checkpoints
 from darkroom.system.config import StepConfig, parse
+from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError, kind_of
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
@@ -78,6 +79,7 @@ def perform(
         keep: Files that the pipeline's run in MLflow keeps once the step is done: their paths by the names that they get there.
         **arguments: The function's other arguments; an empty address of an optional input is left out.
     """
+    share_cores()
     follow_owner()
     try:
         _check_code(step)

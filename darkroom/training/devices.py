@@ -1,7 +1,11 @@
-"""Where training computes, and in what precision."""
+"""Where training computes, on how many threads, and in what precision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
+from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 
 
@@ -21,3 +25,18 @@ def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
     if wanted == "off" or device.type == "cpu":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+@contextmanager
+def threads(number: int | str) -> Iterator[None]:
+    """Lets torch compute on so many threads while the block runs.
+
+    Args:
+        number: How many; `auto` (0 in cards of earlier releases) for the cores that the process was given.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(number) if number not in ("auto", 0) else num_cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

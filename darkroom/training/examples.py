@@ -1,6 +1,5 @@
 """Decoded images, each once, as one array of bytes that training reads again and again."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from darkroom import pixels
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.pixels import UnreadableError
+from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 
 MEMORY_BYTES = 2**30  # above this, the pixels stand in a scratch file that the system pages in and out
@@ -74,7 +74,7 @@ def load(source: Images, manifest: Manifest, side_px: int) -> Examples:
 
 
 def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: int) -> npt.NDArray[np.uint8]:
-    """Decodes images on all processors.
+    """Decodes images on all cores that the process was given.
 
     Args:
         source: Packed images.
@@ -96,7 +96,7 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: 
         except UnreadableError as error:
             raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or mend the file") from None
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(num_cores()) as threads:
         for _ in threads.map(fill, range(len(names))):
             pass
     return result

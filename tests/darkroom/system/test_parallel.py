@@ -14,7 +14,7 @@ def test_results_come_in_the_order_of_the_items():
 
 def test_items_are_taken_only_as_they_are_needed():
     taken = []
-    results = ordered(lambda number: number, (taken.append(n) or n for n in range(1000)), ahead=4)
+    results = ordered(lambda number: number, (taken.append(n) or n for n in range(1000)), num_threads=2, ahead=4)
     next(results)
     results.close()
     assert len(taken) <= 6

@@ -1,0 +1,70 @@
+"""The processor cores that a process was given, and threads that leave a core to others while they wait.
+
+Threads of OpenMP (torch, scikit-learn) spin before they sleep: two trainings on two cores then burn the time in which
+the other one could compute. `share_cores` lets them sleep at once, and keeps what they allocate from being handed
+back to the system after each batch. Neither changes a number that is computed.
+"""
+
+import ctypes
+import math
+import os
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+OPENMP_THREADS, OPENMP_WAITING = "OMP_NUM_THREADS", "OMP_WAIT_POLICY"
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+_KEPT_BYTES = 2**31 - 1  # the largest value that mallopt takes
+
+
+def num_cores() -> int:
+    """Cores that this process may use, at least 1.
+
+    The least of its affinity, the CPU quota of its control groups (a container's limit; a part of a core counts as a
+    whole one), and `OMP_NUM_THREADS`, where these are set.
+    """
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get(OPENMP_THREADS, "").partition(",")[0].strip()
+    limits = [given, math.ceil(cpu_quota()), int(wanted) if wanted.isdecimal() else given]
+    return max(1, min(limits))
+
+
+def cpu_quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> float:
+    """CPUs that the control groups of this process allow, or 1,000,000 without a limit.
+
+    Args:
+        root: Where control groups are mounted.
+        membership: The file that says in which ones this process is.
+    """
+    quotas = [1e6]
+    lines = membership.read_text().splitlines() if membership.exists() else []
+    for number, controllers, path in (line.split(":", 2) for line in lines):
+        if number == "0":
+            quotas += [_quota(folder / "cpu.max") for folder in _ancestors(root, path)]
+        elif "cpu" in controllers.split(","):
+            quotas += [_quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us") for folder in _ancestors(root / "cpu", path)]
+    return min(quotas)
+
+
+def share_cores() -> None:
+    """Prepares this process to share its cores; before torch, numpy or scikit-learn are loaded. What the user set stays."""
+    os.environ.setdefault(OPENMP_THREADS, str(num_cores()))
+    os.environ.setdefault(OPENMP_WAITING, "passive")
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt") and not _MALLOC & os.environ.keys():
+        library.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def _ancestors(root: Path, path: str) -> list[Path]:
+    """The folders of a control group and of those above it; a container may see but the root."""
+    group = root / path.strip("/")
+    return [folder for folder in (group, *group.parents) if folder.is_relative_to(root)]
+
+
+def _quota(*files: Path) -> float:
+    """CPUs by a quota and its period, in one file or in two; `max` and -1 are no limit."""
+    if not all(file.exists() for file in files):
+        return math.inf
+    quota, period = " ".join(file.read_text() for file in files).split()
+    return math.inf if quota in ("max", "-1") else int(quota) / int(period)
