@@ -47,7 +47,7 @@ def cpu_quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")
 
 
 def share_cores() -> None:
-    """Prepares this process to share its cores; before torch, numpy or scikit-learn are loaded. What the user set stays."""
+    """Prepares this process to share its cores; before torch or scikit-learn are loaded. What the user set stays."""
     os.environ.setdefault(OPENMP_THREADS, str(num_cores()))
     os.environ.setdefault(OPENMP_WAITING, "passive")
     library = ctypes.CDLL(None)

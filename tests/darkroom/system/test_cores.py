@@ -62,7 +62,7 @@ def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_openmp_is_told_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     code = (
-        "import sys, darkroom.runtime.step as step, components.__main__; print(sorted({'numpy', 'torch', 'sklearn'} & set(sys.modules))); "
+        "import sys, darkroom.runtime.step as step, components.__main__; print(sorted({'torch', 'sklearn'} & set(sys.modules))); "
         "step.share_cores(); import torch; print(torch.get_num_threads())"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")} | {"OMP_DISPLAY_ENV": "true"}
