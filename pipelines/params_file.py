@@ -4,7 +4,6 @@
 or a new step never costs a value that somebody chose; without the file, every setting gets its default.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,10 +90,10 @@ def _lines(kind: type[StepConfig], settings: Mapping[str, Any], indent: str) -> 
 
 def _value(value: Any) -> str:
     """A value as YAML on one line; texts have quotes only where YAML would read something else."""
-    if isinstance(value, str):
-        plain = value.isascii() and value.replace("_", "").replace("/", "").replace(".", "").isalnum()
-        return value if plain and yaml.safe_load(value) == value else json.dumps(value, ensure_ascii=False)
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False).split("\n...")[0].strip()
+    plain = isinstance(value, str) and value.isascii() and value.replace("_", "").replace("/", "").replace(".", "").isalnum()
+    quotes = '"' if isinstance(value, str) and not (plain and yaml.safe_load(value) == value) else None
+    text = yaml.safe_dump(value, default_style=quotes, default_flow_style=True, width=sys.maxsize, allow_unicode=True, sort_keys=False)
+    return text.removesuffix("...\n").strip()
 
 
 def _example(field: FieldInfo) -> Any:

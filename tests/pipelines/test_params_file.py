@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -40,9 +40,9 @@ def test_values_in_the_file_are_kept(tmp_path: Path) -> None:
     )
     before = read_schedules(path)
     write_params(path)
-    settings = read_params(path)
-    assert (settings["train"]["epochs"], settings["train"]["batch_size"]) == (3, "auto")
-    assert settings["platform"]["node_selector"] == {"pool": "training"}
+    kept = read_params(path)
+    assert (kept["train"]["epochs"], kept["train"]["batch_size"]) == (3, "auto")
+    assert kept["platform"]["node_selector"] == {"pool": "training"}
     assert read_schedules(path) == before
     written = path.read_text()
     write_params(path)
@@ -82,6 +82,7 @@ class Sample(StepConfig):
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")))
 
 
+@settings(deadline=None)
 @given(TEXTS, st.floats(allow_nan=False), st.dictionaries(TEXTS, st.lists(st.integers())))
 def test_any_value_is_read_back_as_it_was(text: str, number: float, table: dict[str, Any]) -> None:
     values = {"text": text, "number": number, "table": table}
