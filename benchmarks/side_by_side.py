@@ -1,6 +1,7 @@
 """One training alone against two at once: `python benchmarks/side_by_side.py --rounds 3`.
 
-RESULT
+No figure yet: it has to be measured on an idle machine. At most 2.5 times as long is the aim. The second line lets the
+threads spin as libgomp does by default, in alternation with the first, in the same run.
 """
 
 import argparse
