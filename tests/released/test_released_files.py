@@ -1,0 +1,109 @@
+"""A file of each format that was ever released is still read, and one of a later number is told to be one."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from darkroom import issues, manifest
+from darkroom.evaluation import read_metrics, read_predictions
+from darkroom.model import CARD_FORMAT, read_card
+from darkroom.outcome import read_outcome
+from darkroom.system.config import KEPT
+from darkroom.system.errors import InputError
+from darkroom.system.files import read_json
+from darkroom.system.formats import record_from
+from darkroom.training.hyperparameters import Settings
+from pipelines.params import complete, known_settings
+
+RELEASED = Path(__file__).parent / "format_1"
+READERS: dict[str, Callable[[Path], Any]] = {
+    "model.json": lambda path: read_card(path.parent),
+    "manifest.parquet": manifest.read,
+    "predictions.parquet": lambda path: read_predictions(path.parent),
+    "metrics.json": lambda path: read_metrics(path.parent),
+    "outcome.json": read_outcome,
+    "issues.parquet": issues.read,
+    "settings.json": lambda path: KEPT.upgrade(read_json(path), path),
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A copy of the released files."""
+    return Path(shutil.copytree(RELEASED, tmp_path / "files"))
+
+
+def change(path: Path, values: dict[str, Any]) -> None:
+    """Adds values beside the format's number, in a JSON file or in the metadata of a table."""
+    if path.suffix == ".json":
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+        return
+    table = pq.read_table(path)
+    known = json.loads((table.schema.metadata or {}).get(b"darkroom", b"{}"))
+    pq.write_table(table.replace_schema_metadata({b"darkroom": json.dumps({**known, **values}).encode()}), path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_a_file_of_now_has_besides_is_ignored(files: Path, name: str) -> None:
+    change(files / name, {"format": CARD_FORMAT.number if name == "model.json" else 1, "invented_later": [1]})
+    READERS[name](files / name)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_of_a_later_format_names_the_remedy(files: Path, name: str) -> None:
+    change(files / name, {"format": 99})
+    with pytest.raises(InputError, match=rf"{name} .*format 99 .*newer version of Darkroom"):
+        READERS[name](files / name)
+
+
+def test_a_card_of_format_1_has_the_hyperparameters_that_its_training_had() -> None:
+    card = read_card(RELEASED)
+    assert (card.architecture, card.classes, card.side_px) == ("small_cnn", ("left", "right", "top"), 16)
+    assert record_from(Settings, card.provenance["hyperparameters"]) == Settings(
+        epochs=1, batch_size=32, learning_rate=1e-12, warmup_epochs=0.0, weight_decay=0.0, ema_decay=0.0, patience=10
+    )
+
+
+def test_what_a_card_of_format_1_left_to_auto_is_what_auto_meant_then(files: Path) -> None:
+    card = read_json(files / "model.json")
+    card["provenance"] |= {"epochs": 40, "settings": {**card["provenance"]["settings"], "warmup_epochs": "auto"}}
+    (files / "model.json").write_text(json.dumps(card))
+    found = read_card(files).provenance["hyperparameters"]
+    assert (found["epochs"], found["warmup_epochs"], found["patience"]) == (40, 4.0, 20)
+
+
+def test_a_card_is_written_in_the_format_of_now(tmp_path: Path) -> None:
+    card = read_card(RELEASED)
+    card.write(tmp_path / "model.json")
+    assert read_json(tmp_path / "model.json")["format"] == CARD_FORMAT.number == 2
+    assert read_card(tmp_path) == card
+    assert dataclasses.asdict(card)["provenance"]["settings"]["patience"] == "auto"
+
+
+def test_tables_of_format_1_keep_their_meaning() -> None:
+    table = manifest.read(RELEASED / "manifest.parquet")
+    assert (len(table), table.classes, table.task) == (48, ("left", "right", "top"), "multiclass")
+    predictions = read_predictions(RELEASED)
+    assert len(predictions) == 7
+    assert set(predictions.image_ids) == set(table.where("test").column("image_id"))
+    assert read_metrics(RELEASED)["accuracy"] == pytest.approx(predictions.measures()["accuracy"])
+    assert list(issues.read(RELEASED / "issues.parquet").columns) == issues.SCHEMA.names
+
+
+def test_an_outcome_of_format_1_names_its_version() -> None:
+    assert read_outcome(RELEASED / "outcome.json")["model"] == {"name": "shapes", "version": 1, "alias": "champion", "variant": "pruned"}
+
+
+def test_settings_of_format_1_are_those_of_now_but_for_what_is_unknown() -> None:
+    kept = READERS["settings.json"](RELEASED / "settings.json")
+    kept["train"]["temper"] = 3
+    kept["polish"] = {"shine": 1}
+    settings, unknown = known_settings(kept)
+    assert unknown == ["polish.shine", "train.temper"]
+    assert complete(settings)["train"]["learning_rate"] == 1e-12
