@@ -31,6 +31,7 @@ _COLUMNS = (  # of an experiment's table of runs: MLflow itself shows no measure
     f"tags.`{MODEL_VERSION}`",
 )
 _NUM_RETRIES, _BACKOFF_S = 2, 1.0  # of a server that does not answer
+_SQLITE = b"SQLite format 3\0"  # how such a file begins
 
 
 def tracking_uri() -> str:
@@ -139,6 +140,9 @@ def _connect(uri: str) -> "MlflowClient":
 def _create_database(path: Path) -> None:
     """Makes an SQLite store beside its place and renames it, under a lock: MLflow's own creation can be caught half-done."""
     if path.exists():
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) not in (b"", _SQLITE):
+                raise ValueError("the file is not a database")  # MLflow asks again for 100 s before it says so
         return
     lock = path.with_name(f".{path.name}.lock")
     with locked(lock):
