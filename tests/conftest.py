@@ -1,20 +1,33 @@
 """Fixtures for all tests."""
 
+import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import servers
+from tests.stores import use_copy
 
+ROOT = Path(__file__).parent.parent
 STARTED = time.monotonic()
+LONGEST = (  # see `pytest --durations=0`
+    "pipelines/run/test_run.py",
+    "components/register/test_register.py",
+    "components/train/test_train.py",
+)
 MLFLOWS_OWN_WARNINGS = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
     ".*Any type hint is inferred as AnyType:UserWarning",
@@ -29,8 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file with the whole pipeline comes first: started last, one worker would have it alone while the others are done."""
-    items.sort(key=lambda item: item.path.name != "test_runs.py")
+    """The files that take longest come first: started last, one worker would have such a file alone while the others are done."""
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(ROOT / "tests").as_posix(), len(order)))
     for item in items:
         item.user_properties += [("counted", mark.args[0]) for mark in item.iter_markers("counted")]
 
@@ -60,21 +74,22 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow store on SQLite, made once for all workers: MLflow's migrations take seconds.
+def migrated_store(pytestconfig: pytest.Config) -> Path:
+    """An empty MLflow store on SQLite, made once for all workers and kept in pytest's cache: MLflow's migrations take seconds.
 
     The process that made it wrote its output beside it, in `made.out` and `made.err`.
     """
-    root = tmp_path_factory.getbasetemp()
-    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "mlflow-template"
-    folder.mkdir(exist_ok=True)
+    makers = (ROOT / "darkroom" / "tracking" / name for name in ("client.py", "runs.py"))
+    key = hashlib.sha256(b"".join([version("mlflow").encode(), *(path.read_bytes() for path in makers)])).hexdigest()
+    folder = Path(pytestconfig.cache.mkdir(f"mlflow-store-{key[:16]}"))  # type: ignore[union-attr]
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "made.out").exists():
+            shutil.rmtree(folder / "store", ignore_errors=True)
+            (folder / "store").mkdir()
             code = "from darkroom.tracking.runs import use_store; print(use_store())"
             clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
-            environment = {**clean, "PYTHONPATH": str(Path(__file__).parents[1])}
-            (folder / "store").mkdir(exist_ok=True)
+            environment = {**clean, "PYTHONPATH": str(ROOT)}
             made = subprocess.run(
                 [sys.executable, "-c", code], cwd=folder / "store", env=environment, capture_output=True, text=True, check=False
             )
@@ -83,15 +98,43 @@ def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "store" / "mlflow.db"
 
 
+@pytest.fixture(scope="session")
+def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """What a new process has imported when it has done what `tests/imports.py` does, one thing after the other."""
+    with once("imports", tmp_path_factory) as (folder, first):
+        if first:
+            done = subprocess.run([sys.executable, "-m", "tests.imports"], cwd=ROOT, capture_output=True, text=True, check=True)
+            (folder / "loaded.json").write_text(done.stdout)
+    return {name: set(modules) for name, modules in json.loads((folder / "loaded.json").read_text()).items()}
+
+
+@contextlib.contextmanager
+def once(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]]:
+    """A folder that the workers of a session share, and whether the block has not been ended by any of them yet; one at a time."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder, not (folder / "done").exists()
+        (folder / "done").touch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_commits() -> None:
+    """SQLite waits for no disk in this process and its forks: MLflow commits some hundred times a test."""
+    from sqlalchemy import Engine, event
+
+    @event.listens_for(Engine, "connect")
+    def no_waiting(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF").close()
+
+
 @pytest.fixture
 def mlflow_store(migrated_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a fresh MLflow store, which this test and its processes use."""
-    folder = tmp_path / "mlflow-store"
-    folder.mkdir()
-    shutil.copyfile(migrated_store, folder / "mlflow.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    return folder
+    return use_copy(migrated_store, tmp_path / "mlflow-store", monkeypatch).parent
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,12 @@ from darkroom.tracking.tags import (
     SHA256,
 )
 from tests.finished import Finished, make
+from tests.stores import use_copy
 
 GOOD, BAD = "a" * 32 + ".dir", "b" * 32 + ".dir"
+
+
+After = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +75,23 @@ def go(
     )
     finish_run(run_id, "FINISHED")
     return run_id, measures, read_json(outcome)
+
+
+@pytest.fixture(scope="module")
+def databases(migrated_store: Path, good: Finished, bad: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Databases of stores in which models were registered one after the other."""
+    folder, found = tmp_path_factory.mktemp("databases"), {"": migrated_store}
+    for name, before, work in (("bad", "", bad), ("bad, good", "bad", good), ("good", "", good)):
+        with pytest.MonkeyPatch.context() as patch:
+            found[name] = use_copy(found[before], folder / name, patch)
+            go(work, folder / name, patch)
+    return found
+
+
+@pytest.fixture
+def after(databases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> After:
+    """Begins with a store in which models are registered, such as `bad, good`."""
+    return lambda models: use_copy(databases[models], tmp_path / "mlflow-store", monkeypatch)
 
 
 def test_the_first_version_is_the_champion(mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,9 +188,9 @@ def test_the_run_s_accuracy_is_the_full_model_s_whichever_is_registered(
 
 
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+    after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(bad, tmp_path, monkeypatch)
+    after("bad")
     _, _, better = go(good, tmp_path, monkeypatch)
     assert better["model"]["alias"] == "champion"
     assert better["reason"].startswith(
@@ -208,10 +229,8 @@ def test_a_then_b_then_a_leaves_the_champion_with_b(
     assert fetch.previous_assignment("toys", "c" * 32, place) != continued
 
 
-def test_a_crash_before_the_alias_moved_is_made_good(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go(bad, tmp_path, monkeypatch)
+def test_a_crash_before_the_alias_moved_is_made_good(after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    after("bad")
 
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -226,10 +245,8 @@ def test_a_crash_before_the_alias_moved_is_made_good(
     assert len(versions("toys")) == 2
 
 
-def test_a_crash_after_the_alias_moved_is_made_good(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go(bad, tmp_path, monkeypatch)
+def test_a_crash_after_the_alias_moved_is_made_good(after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    after("bad")
 
     def move_and_crash(*arguments: Any) -> None:
         set_alias(*arguments)
@@ -270,9 +287,9 @@ def test_the_run_behind_a_version_gets_its_results_though_it_was_killed_before_i
 
 
 def test_a_champion_that_changed_since_it_was_compared_is_compared_again(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+    after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(bad, tmp_path, monkeypatch)
+    after("bad")
     go(good, tmp_path, monkeypatch, min_gain=0.9)
     assert aliases("toys") == {"champion": 1, "challenger": 2}
     held = []
@@ -314,10 +331,9 @@ def test_a_version_that_another_run_settled_meanwhile_is_not_settled_again(
 
 
 def test_a_model_promoted_by_hand_stays_when_an_old_run_comes_again(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+    after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(bad, tmp_path, monkeypatch)
-    go(good, tmp_path, monkeypatch)
+    after("bad, good")
     move(versions("toys")[1], "promote", "the new one is too slow")
     _, _, outcome = go(good, tmp_path, monkeypatch)
     assert (outcome["model"]["version"], outcome["model"]["alias"]) == (2, "")
@@ -327,9 +343,9 @@ def test_a_model_promoted_by_hand_stays_when_an_old_run_comes_again(
 
 
 def test_a_model_that_costs_more_than_its_share_of_the_champion_s_is_not_promoted(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+    after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(bad, tmp_path, monkeypatch)
+    after("bad")
     _, _, outcome = go(good, tmp_path, monkeypatch, max_size_ratio=0.5)
     assert outcome["model"]["alias"] == "challenger"
     assert outcome["reason"].endswith(" is more than register.max_size_ratio allows (at most 0.5 of the champion's size)")
@@ -395,10 +411,8 @@ def test_mlflow_loads_the_model_and_answers_as_the_bundle_does(
     assert SHA256 in versions("toys")[0].tags
 
 
-def test_the_registered_model_runs_where_darkroom_is_not_installed(
-    mlflow_store: Path, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    go(good, tmp_path, monkeypatch)
+def test_the_registered_model_runs_where_darkroom_is_not_installed(after: After, databases: dict[str, Path], tmp_path: Path) -> None:
+    after("good")
     code = """
 import sys
 sys.path[:] = [path for path in sys.path if not (path and __import__("pathlib").Path(path, "components").exists())]
@@ -414,13 +428,14 @@ print(model.predict(model.input_example)["label"][0], module.__file__)
     assert answer.returncode == 0, answer.stderr
     label, place = answer.stdout.split()[-2:]
     assert label in ("cat", "dog", "owl")
-    assert Path(place).is_relative_to(mlflow_store / "mlartifacts")
+    assert Path(place).is_relative_to(databases["good"].parent / "mlartifacts")
 
 
 def test_what_earlier_versions_had_right_and_a_new_one_has_wrong_is_told(
-    mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
+    after: After, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert go(good, tmp_path, monkeypatch)[2]["forgotten"] == []
+    after("good")
+    assert FORGOTTEN not in versions("toys")[0].tags
     run_id, _, outcome = go(bad, tmp_path, monkeypatch)
     before, now = read_predictions(good.artifacts.evaluation), read_predictions(bad.artifacts.evaluation)
     right = before.predicted == before.truth

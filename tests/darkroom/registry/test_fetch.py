@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from darkroom.tracking.runs import client, start_run
 from darkroom.tracking.step_run import step_run
 from darkroom.tracking.tags import DATA_VERSION, PREVIOUS, SHA256
 from tests.finished import Finished, make
+from tests.stores import use_copy
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +24,21 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return make(tmp_path_factory.mktemp("work"))
 
 
+@pytest.fixture(scope="module")
+def laid_out(migrated_store: Path, work: Finished, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Version, Version]:
+    """A database with two versions of `toys`: the first on data A, the second on data B, which continued the first's splits."""
+    folder = tmp_path_factory.mktemp("two")
+    with pytest.MonkeyPatch.context() as patch:
+        database = use_copy(migrated_store, folder, patch)
+        return database, add(work, folder / "1", "A", None, b"first"), add(work, folder / "2", "B", b"first", b"second")
+
+
 @pytest.fixture
-def two(mlflow_store: Path, work: Finished, tmp_path: Path) -> Iterator[tuple[Version, Version]]:
-    """Two versions of `toys`: the first on data A, the second on data B, which continued the first's splits."""
-    first = add(work, tmp_path / "1", "A", None, b"first")
-    second = add(work, tmp_path / "2", "B", b"first", b"second")
-    yield first, second
+def two(laid_out: tuple[Path, Version, Version], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Version, Version]:
+    """The two versions, in a store of this test's own."""
+    database, first, second = laid_out
+    use_copy(database, tmp_path / "mlflow-store", monkeypatch)
+    return first, second
 
 
 def add(work: Finished, place: Path, data: str, previous: bytes | None, splits: bytes) -> Version:
