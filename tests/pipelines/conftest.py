@@ -23,6 +23,7 @@ from darkroom.tracking.runs import finish_run, start_run
 from darkroom.tracking.tags import WORK_KEY
 from pipelines.plan import Plan, make_plan
 from pipelines.run import run
+from tests import forks
 from tests.finished import make
 
 ROOT = Path(__file__).parent.parent.parent
@@ -41,6 +42,11 @@ def shapes(folder: Path, num_images: int = 24, seed: int = 0) -> Path:
     return folder
 
 
+def answer_of(done: subprocess.CompletedProcess[str]) -> Any:
+    """What `--json` made the last line of standard output."""
+    return json.loads(done.stdout.strip().split("\n")[-1])
+
+
 class Project:
     """A folder in which `darkroom` works."""
 
@@ -52,25 +58,31 @@ class Project:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "pipelines", *words]
 
+    def variables(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DARKROOM_"))}
+        return clean | self.environment
+
     def darkroom(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DARKROOM_"))}
-        environment |= self.environment
+        """In a process of its own, as a person starts it."""
         return subprocess.run(
             self.command(*words),
             check=False,
             cwd=self.folder,
-            env=environment,
+            env=self.variables(),
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
         )
 
+    def fork(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """In a fork of this process: seconds sooner, for tests that are not about the process."""
+        return forks.darkroom(words, self.folder, self.variables())
+
     def run(self, data: Path, *sets: str) -> dict[str, Any]:
         options = [word for setting in (*QUICK, *sets) for word in ("--set", setting)]
         done = self.darkroom("run", "--data", str(data), *options, "--json")
         assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
-        return answer
+        return answer_of(done)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from darkroom.system.errors import AccessError, InputError
 from darkroom.tracking.outbox import AwayError
 from pipelines.cli import app, main
 from pipelines.run.failures import StepFailedError, StepInputError
-from tests.pipelines.conftest import Project, shapes
+from tests.pipelines.conftest import Project, answer_of, shapes
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ from tests.pipelines.conftest import Project, shapes
 )
 def test_a_wrong_setting_is_one_sentence_and_exit_status_2(project: Project, setting: str, words: list[str]) -> None:
     data = shapes(project.folder / "images", num_images=1)
-    done = project.darkroom("run", "--data", str(data), "--set", setting, "--json")
+    done = project.fork("run", "--data", str(data), "--set", setting, "--json")
     assert done.returncode == 2
     (message,) = [line for line in done.stderr.strip().split("\n") if line.startswith("error: ")]
     assert all(word in message for word in words), message
-    assert json.loads(done.stdout.strip().split("\n")[-1]) == {"error": message.removeprefix("error: "), "status": 2}
+    assert answer_of(done) == {"error": message.removeprefix("error: "), "status": 2}
     assert not (project.folder / "runs").exists() or not list((project.folder / "runs").glob("*/artifacts"))
 
 
@@ -37,7 +37,7 @@ def test_a_wrong_setting_is_one_sentence_and_exit_status_2(project: Project, set
     "words", [["run", "--data", "nowhere"], ["logs", "last"], ["predict", "nothing@champion", "x.png"], ["data", "version"]]
 )
 def test_what_is_not_there_is_named(project: Project, words: list[str]) -> None:
-    done = project.darkroom(*words)
+    done = project.fork(*words)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -96,9 +96,9 @@ def test_every_command_shows_an_example() -> None:
 
 
 def test_the_sample_is_laid_out_once(project: Project) -> None:
-    assert project.darkroom("data", "sample", "digits").stdout == "1797 images in digits/\n"
-    done = project.darkroom("data", "sample", "digits")
+    assert project.fork("data", "sample", "digits").stdout == "1797 images in digits/\n"
+    done = project.fork("data", "sample", "digits")
     assert (done.returncode, "is not empty" in done.stderr) == (2, True)
-    version = json.loads(project.darkroom("data", "version", "digits", "--json").stdout)
+    version = json.loads(project.fork("data", "version", "digits", "--json").stdout)
     recorded = yaml.safe_load((Path(__file__).parent.parent.parent / "data.dvc").read_text())["outs"][0]["md5"]
     assert version == {"data_version": recorded}

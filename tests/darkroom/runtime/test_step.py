@@ -16,6 +16,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.processes import owner_tags
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, OWNER
 from darkroom.versions.code import code_version
+from tests import forks
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,25 +83,37 @@ def test_by_hand_the_steps_are_listed(words: list[str], status: int, capsys: pyt
     assert "ingest, clean, split, augment, train, evaluate, prune, register, report" in capsys.readouterr().err
 
 
+FOLLOWS = """
+import time
+from darkroom.runtime import step
+step._OWNER_POLL_S = 0.05
+step.follow_owner()
+print("follows", flush=True)
+time.sleep({seconds})
+"""
+
+
+def following(owner: str, seconds: float) -> "subprocess.Popen[str]":
+    """A process that follows its owner, has begun to, and has so many seconds to do."""
+    command = [sys.executable, "-c", FOLLOWS.format(seconds=seconds)]
+    step = subprocess.Popen(command, env={**os.environ, OWNER: owner}, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert step.stdout is not None and step.stdout.readline() == "follows\n"
+    return step
+
+
 def test_a_step_ends_when_the_run_that_started_it_is_gone() -> None:
-    tell = "import json; from darkroom.system.processes import owner_tags; print(json.dumps(owner_tags()), flush=True); input()"
-    owner = subprocess.Popen([sys.executable, "-c", tell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert owner.stdout is not None
-    environment = {**os.environ, OWNER: owner.stdout.readline()}
-    wait = "from darkroom.runtime.step import follow_owner; import time; follow_owner(); time.sleep(60)"
-    step = subprocess.Popen([sys.executable, "-c", wait], env=environment, cwd=ROOT)
-    time.sleep(2)
-    assert step.poll() is None
-    owner.kill()
-    owner.communicate()
-    assert step.wait(timeout=20) == 1
+    with forks.doomed(lambda: json.dumps(owner_tags())) as owner:
+        step = following(owner, 60)
+        time.sleep(0.3)
+        assert step.poll() is None
+    step.communicate(timeout=20)
+    assert step.returncode == 1
 
 
 def test_a_step_that_belongs_to_a_living_run_goes_on() -> None:
-    environment = {**os.environ, OWNER: json.dumps(owner_tags())}
-    code = "from darkroom.runtime.step import follow_owner; import time; follow_owner(); time.sleep(2.5); print('done')"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "done\n"
+    step = following(json.dumps(owner_tags()), 0.3)
+    step.communicate(timeout=20)
+    assert step.returncode == 0
 
 
 def test_a_pipeline_compiled_from_other_code_than_runs_is_refused(tmp_path: Path, cleaned: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,9 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +21,7 @@ from darkroom.tracking.log import log_curves
 from darkroom.tracking.pages import newest_table, version_page
 from darkroom.tracking.runs import client, end_dead_runs, finish_run, open_run, start_run, tracking_uri, use_store
 from darkroom.tracking.step_run import log_cached_step, step_run
+from tests import forks
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
 
@@ -161,24 +160,19 @@ def test_a_finished_run_has_no_running_child(mlflow_store: Path, monkeypatch: py
     assert children(parent)["train"].info.status == "FAILED"
 
 
-def test_a_run_whose_process_was_killed_is_ended(mlflow_store: Path) -> None:
-    code = """
-import os, sys, time
-from darkroom.tracking.runs import start_run
-from darkroom.tracking.step_run import step_run
-run_id = start_run("digits", "doomed", {}, {}, "data", "1")
-os.environ["MLFLOW_RUN_ID"] = run_id
-step = step_run("train", {})
-step.__enter__()
-print(run_id, flush=True)
-time.sleep(600)
-"""
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as process:
-        assert process.stdout is not None
-        doomed = process.stdout.readline().strip()
+def test_a_run_whose_process_was_killed_is_ended(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    def begin() -> str:
+        run_id = start()
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+        steps.append(step_run("train", {}))
+        steps[0].__enter__()
+        return run_id
+
+    with forks.doomed(begin) as doomed:
         mine = start()
         assert end_dead_runs() == []
-        process.send_signal(signal.SIGKILL)
     assert end_dead_runs() == [doomed]
     assert client().get_run(doomed).info.status == "KILLED"
     assert children(doomed)["train"].info.status == "KILLED"

@@ -21,6 +21,7 @@ from darkroom.manifest import read
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import check_source, data_version, difference
 from darkroom.versions.repository import Address, fetched, parse_address, recorded_md5
+from tests import forks
 from tests.pipelines.conftest import ROOT, shapes
 from tests.servers import clean_environment
 
@@ -28,8 +29,10 @@ GIT = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITT
 
 
 def command(folder: Path, *words: str) -> None:
-    program = [sys.executable, "-m", "dvc"] if words[0] == "dvc" else [words[0]]
-    subprocess.run([*program, *words[1:]], cwd=folder, env={**os.environ, **GIT}, check=True, capture_output=True)
+    if words[0] == "dvc":
+        forks.dvc(*words[1:], folder=folder)
+    else:
+        subprocess.run(words, cwd=folder, env={**os.environ, **GIT}, check=True, capture_output=True)
 
 
 class Repository:

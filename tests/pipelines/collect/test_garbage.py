@@ -54,6 +54,7 @@ class Checkout:
 @pytest.fixture
 def checkout(mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipelines.collect.garbage._GRACE_S", 0.01)
     return Checkout(tmp_path)
 
 

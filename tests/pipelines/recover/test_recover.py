@@ -1,8 +1,6 @@
 import json
 import os
-import signal
-import subprocess
-import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,40 +8,33 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.recover.recover import end_dead
-from tests.webhook import webhook
-
-CHECKOUT = Path(__file__).parents[3]
-DOOMED = """
-import time
-from pathlib import Path
 from darkroom.tracking.runs import start_run
-run_id = start_run("digits", "doomed", {"train": {"epochs": 7}}, {}, "data", VERSION)
-for step in ("ingest", "train"):
-    log = Path("runs") / run_id / "logs" / f"{step}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(f"Traceback (most recent call last)\\nMemoryError: of an attempt before\\n{step} had begun\\n")
-    time.sleep(0.05)
-print(run_id, flush=True)
-time.sleep(600)
-"""
+from pipelines.recover.recover import end_dead
+from tests import forks
+from tests.webhook import webhook
 
 
 @pytest.fixture
 def place(mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     yield tmp_path
 
 
 def killed(version: str) -> str:
     """The id of a run whose process was killed in training."""
-    code = DOOMED.replace("VERSION", repr(version))
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        run_id = process.stdout.readline().strip()
-        process.send_signal(signal.SIGKILL)
-    return run_id
+
+    def begin() -> str:
+        run_id = start_run("digits", "doomed", {"train": {"epochs": 7}}, {}, "data", version)
+        logs = Path("runs") / run_id / "logs"
+        logs.mkdir(parents=True)
+        for age_s, step in ((1, "ingest"), (0, "train")):
+            log = logs / f"{step}.log"
+            log.write_text(f"Traceback (most recent call last)\nMemoryError: of an attempt before\n{step} had begun\n")
+            os.utime(log, (time.time() - age_s,) * 2)
+        return run_id
+
+    with forks.doomed(begin) as run_id:
+        return run_id
 
 
 def test_a_killed_run_leaves_its_bundle_and_the_webhook_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
