@@ -302,7 +302,7 @@ def test_a_champion_that_changed_since_it_was_compared_is_compared_again(
         with alias_lock(name):
             yield
 
-    monkeypatch.setattr("components.register.transaction.holding", promoted_meanwhile)
+    monkeypatch.setattr("components.register.transaction.alias_lock", promoted_meanwhile)
     middling = make(tmp_path / "middling", data_version="c" * 32, noise=0.3)
     _, _, outcome = go(middling, tmp_path, monkeypatch)
     assert len(held) == 3
@@ -323,7 +323,7 @@ def test_a_version_that_another_run_settled_meanwhile_is_not_settled_again(
         with alias_lock(name):
             yield
 
-    monkeypatch.setattr("components.register.transaction.holding", settled_meanwhile)
+    monkeypatch.setattr("components.register.transaction.alias_lock", settled_meanwhile)
     _, _, outcome = go(good, tmp_path, monkeypatch)
     assert outcome["model"] == {"name": "toys", "version": 1, "alias": "champion", "variant": "full"}
     assert [version.number for version in versions("toys")] == [1]
