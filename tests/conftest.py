@@ -80,7 +80,7 @@ def migrated_store(pytestconfig: pytest.Config) -> Path:
     The process that made it wrote its output beside it, in `made.out` and `made.err`.
     """
     makers = (ROOT / "darkroom" / "tracking" / name for name in ("client.py", "runs.py"))
-    key = hashlib.sha256(b"".join([version("mlflow").encode(), *(path.read_bytes() for path in makers)])).hexdigest()
+    key = hashlib.sha256(b"".join([f"{ROOT} {version('mlflow')}".encode(), *(path.read_bytes() for path in makers)])).hexdigest()
     folder = Path(pytestconfig.cache.mkdir(f"mlflow-store-{key[:16]}"))  # type: ignore[union-attr]
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
