@@ -8,7 +8,7 @@ LOCK ?= requirements.lock
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header
 
-.PHONY: help install data run ui test coverage test-all check format params component lock audit image clean
+.PHONY: help install data run ui test coverage test-all check format params stages component lock audit image clean
 .DEFAULT_GOAL := help
 
 # lists the targets
@@ -66,6 +66,10 @@ component: install
 # writes params.yaml anew from the settings' descriptions; keeps the values that are in it
 params: install
 	@$(BIN)/python -m pipelines.params_file
+
+# writes dvc.yaml anew from the pipeline's tasks
+stages: install
+	@$(BIN)/python -m pipelines.version.dvc_file dvc.yaml
 
 # writes the lock files anew: what the product needs, that with what its development needs, and the MLflow server's
 lock:

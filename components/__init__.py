@@ -2,10 +2,16 @@
 
 import importlib
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 STEPS = ("ingest", "clean", "split", "augment", "train", "evaluate", "prune", "register", "report")
+
+
+def evaluation_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """How `ingest` reads a frozen evaluation set: as it reads the data, unless `evaluate.ingest` says otherwise."""
+    return {**sections.get("ingest", {}), **sections.get("evaluate", {}).get("ingest", {})}
 
 
 class _Moved(ModuleType):

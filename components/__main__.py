@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components import STEPS
+from components import STEPS, evaluation_settings
 from darkroom.runtime.step import arguments_of, call, config_of, function_of
 from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
@@ -38,12 +38,13 @@ def main(words: list[str] | None = None) -> int:
     step = words[0]
     options = vars(_parser(step).parse_args(words[1:]))
     os.environ.setdefault(CHECKPOINTS, "build/checkpoints" if os.access(".", os.W_OK) else "")
-    params, sets, metrics = options.pop("params"), options.pop("sets"), options.pop("metrics")
+    params, sets, metrics, task = (options.pop(name) for name in ("params", "sets", "metrics", "task"))
     try:
         sections = read_params(params, tuple(sets))
         if "params" in arguments_of(step):
             options["params"] = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
-        measures = call(step, sections.get(step, {}), _complete(step, options), lambda epoch, measures: None)
+        config = evaluation_settings(sections) if task == "ingest_evaluation" else sections.get(step, {})
+        measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,13 +66,14 @@ def _parser(step: str) -> argparse.ArgumentParser:
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="file of settings (default: params.yaml)")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="STEP.NAME=VALUE", help="a setting; repeatable")
+    parser.add_argument("--task", default=step, help="the task that the step runs as: ingest_evaluation reads as evaluate.ingest says")
     parser.add_argument("--metrics", type=Path, help="where the JSON of what the step measured is written")
     return parser
 
 
 def _complete(step: str, options: dict[str, Any]) -> dict[str, Any]:
     """Fills in the data version where `ingest` was not told it, and says so where the data is not the recorded one."""
-    if step == "ingest" and not options["data_version"]:
+    if step == "ingest" and options["data"] and not options["data_version"]:
         source = Path(options["data"])
         options["data_version"] = data_version(source)
         if message := difference(source, options["data_version"]):

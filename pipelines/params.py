@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import STEPS
+from components import STEPS, evaluation_settings
 from darkroom.registry import registry
 from darkroom.runtime.step import config_of
-from darkroom.system.config import dump, read_params
+from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import check_source, data_version
 from darkroom.versions.repository import is_address, parse_address
@@ -82,7 +82,25 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     Raises:
         InputError: A setting is wrong.
     """
-    return {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
+    settings = {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
+    parse(type(config_of("ingest", {})), "evaluate.ingest", settings["evaluate"]["ingest"])
+    return settings
+
+
+def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The arguments of the training pipeline that the settings decide: a section each, and what becomes of the evaluation set.
+
+    Args:
+        settings: A section a step, complete; see `frozen` for the version of the set.
+    """
+    own = settings["evaluate"]
+    return {
+        **settings,
+        "params": settings,
+        "ingest_evaluation": dump(config_of("ingest", evaluation_settings(settings))),
+        "evaluation_data": own["data"],
+        "evaluation_version": own["data_version"],
+    }
 
 
 def known_settings(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Params, list[str]]:

@@ -40,6 +40,8 @@ def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: 
         InputError: No image is readable, or fewer than two classes are left.
     """
     delivered = manifests.read(manifest)
+    if not len(delivered):  # as where there is no frozen evaluation set
+        return _write(delivered, [], cleaned, issues, num_dropped=0)
     scans = _scan_images(images, delivered)
     findings = _unusable(delivered, scans, config)
     if len(findings) == len(delivered):
@@ -49,16 +51,18 @@ def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: 
     dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
+    measures = _write(kept, findings, cleaned, issues, num_dropped=len(dropped))
+    _print_findings(kept, findings)
+    return measures
+
+
+def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues: Path, *, num_dropped: int) -> dict[str, float]:
     with whole(cleaned) as cleaned_draft, whole(issues) as issues_draft:
         kept.write(cleaned_draft)
         issue_table.write(issues_draft, findings)
     counts = Counter(str(finding["check"]) for finding in findings)
-    _print_findings(kept, findings)
-    return {
-        "num_kept": float(len(kept)),
-        "num_dropped": float(len(dropped)),
-        **{f"num_{check}": float(counts[check]) for check in CHECKS},
-    }
+    found = {f"num_{check}": float(counts[check]) for check in CHECKS}
+    return {"num_kept": float(len(kept)), "num_dropped": float(num_dropped), **found}
 
 
 def _scan_images(images: Path, delivered: Manifest) -> dict[str | None, Scan]:

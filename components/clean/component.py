@@ -15,6 +15,7 @@ def clean_component(
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
+    task: str = "clean",
 ):
     """Finds bad, duplicate and contradictory images."""
     from darkroom.runtime.step import perform
@@ -27,4 +28,5 @@ def clean_component(
         manifest=manifest.path,
         cleaned=cleaned.path,
         issues=issues.path,
+        task=task,
     )

@@ -11,6 +11,8 @@ def evaluate_component(
     images: Input[Dataset],
     splits: Input[Dataset],
     model: Input[Model],
+    evaluation_images: Input[Dataset],
+    evaluation_cleaned: Input[Dataset],
     evaluation: Output[Artifact],
     classification_metrics: Output[ClassificationMetrics],
     metrics: Output[Metrics],
@@ -28,6 +30,8 @@ def evaluate_component(
         images=images.path,
         splits=splits.path,
         model=model.path,
+        evaluation_images=evaluation_images.path,
+        evaluation_cleaned=evaluation_cleaned.path,
         evaluation=evaluation.path,
         task=task,
     )

@@ -1,6 +1,6 @@
 """The settings of `evaluate`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ class EvaluateConfig(StepConfig):
     """Measures the model on the test split."""
 
     data: str = Field("", description="A frozen evaluation set that is scored instead of the test split: any data source; empty: none.")
+    ingest: dict[str, Any] = Field(
+        {}, description="Settings of ingest for `data` alone, such as {label_column: finding}; the others are those of the training data."
+    )
     data_version: str = Field("", description="The version that `data` must have, as `dvc add` writes it; empty: the one it has now.")
     batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
     num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")

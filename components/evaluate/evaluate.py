@@ -7,7 +7,7 @@ import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.dvc_plots import plots
-from components.evaluate.evaluation_set import num_trained_on, scored
+from components.evaluate.evaluation_set import evaluation_rows, held_out_rows, num_trained_on
 from components.evaluate.figures import draw
 from components.evaluate.mistakes import mistakes
 from darkroom import evaluation as noun
@@ -25,8 +25,17 @@ from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
 
-def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, config: EvaluateConfig) -> dict[str, float]:
-    """Scores the test images, or those of `config.data`, with the model's ONNX file and writes what "how good?" rests on.
+def evaluate(
+    images: Path,
+    splits: Path,
+    model: Path,
+    evaluation: Path,
+    *,
+    config: EvaluateConfig,
+    evaluation_images: Path | None = None,
+    evaluation_cleaned: Path | None = None,
+) -> dict[str, float]:
+    """Scores the test images, or those of the frozen evaluation set that `config.data` names, and writes what "how good?" rests on.
 
     Args:
         images: Packed images, see `darkroom.images`.
@@ -34,6 +43,8 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
         model: A model's folder, see `darkroom.model`.
         evaluation: Where the evaluation is written, see `darkroom.evaluation`.
         config: What is scored, batch size, intervals and mistakes.
+        evaluation_images: Packed images of the frozen evaluation set, or none.
+        evaluation_cleaned: What `clean` kept of it, or none.
 
     Returns:
         The headline measures, see `darkroom.metrics.measures.measures`, with `expected_calibration_error` and `num_images`; of a
@@ -44,22 +55,24 @@ def evaluate(images: Path, splits: Path, model: Path, evaluation: Path, *, confi
             another task.
     """
     manifest, predictor = manifests.read(splits), Predictor(model, config.threads())
-    with scored(images, manifest, config) as (test, packed):
-        _check(test, predictor)
-        predictions = predict(test, packed, predictor, config)
-        found = calibration(predictions)
-        headline = predictions.measures()
-        headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
-        if config.data:
-            headline["num_trained_on"] = float(num_trained_on(test, manifest))
-            _tell(config.data, len(test), int(headline["num_trained_on"]))
-        with whole(evaluation) as draft:
-            draft.mkdir()
-            write_predictions(draft / noun.PREDICTIONS, predictions)
-            noun.write_metrics(draft, {**headline, **_details(predictions, config), "calibration": found.table()})
-            draw(draft / noun.FIGURES, predictions, found)
-            plots(draft / noun.PLOTS, predictions)
-            mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
+    own = bool(config.data)
+    test = evaluation_rows(evaluation_cleaned, manifest, config) if own else held_out_rows(manifest)
+    packed = Images(evaluation_images if own and evaluation_images else images)
+    _check(test, predictor)
+    predictions = predict(test, packed, predictor, config)
+    found = calibration(predictions)
+    headline = predictions.measures()
+    headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
+    if own:
+        headline["num_trained_on"] = float(num_trained_on(test, manifest))
+        _tell(config.data, len(test), int(headline["num_trained_on"]))
+    with whole(evaluation) as draft:
+        draft.mkdir()
+        write_predictions(draft / noun.PREDICTIONS, predictions)
+        noun.write_metrics(draft, {**headline, **_details(predictions, config), "calibration": found.table()})
+        draw(draft / noun.FIGURES, predictions, found)
+        plots(draft / noun.PLOTS, predictions)
+        mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
     print(
         f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}",
         flush=True,

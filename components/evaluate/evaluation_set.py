@@ -1,49 +1,45 @@
 """The images that a model is judged on: the test split, or a frozen evaluation set of the user's own."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from components.clean.clean import clean
-from components.clean.config import CleanConfig
 from components.evaluate.config import EvaluateConfig
-from components.ingest.config import IngestConfig
-from components.ingest.ingest import ingest
 from darkroom import manifest as manifests
 from darkroom.groups import ties, units
-from darkroom.images import Images
 from darkroom.manifest import Manifest
-from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 
 
-@contextmanager
-def scored(images: Path, splits: Manifest, config: EvaluateConfig) -> Iterator[tuple[Manifest, Images]]:
-    """Opens what is to be scored.
+def held_out_rows(splits: Manifest) -> Manifest:
+    """The rows of the test split, with a column `unit`: images of one number count as one."""
+    return _with_units(splits).where("test")
+
+
+def evaluation_rows(cleaned: Path | None, splits: Manifest, config: EvaluateConfig) -> Manifest:
+    """The rows of the frozen evaluation set, with the task and the order of classes of the splits, and a column `unit`.
 
     Args:
-        images: Packed images of the splits.
-        splits: Rows with a `split`; those in `test` are taken unless `config.data` names another set.
-        config: `data` and `data_version`.
-
-    Yields:
-        The rows, with the classes and the task of the splits and a column `unit` (images of one number count as one), and
-        their files.
+        cleaned: What `clean` kept of the set, or none.
+        splits: What the model was trained on.
+        config: `data`, which names the set.
 
     Raises:
-        InputError: The evaluation set can't be read, holds no usable image, or has labels that the splits don't know.
+        InputError: There is no such manifest, it has no row, or labels that do not fit the splits.
     """
-    if not config.data:
-        yield _with_units(splits).where("test"), Images(images)
-        return
-    with tempfile.TemporaryDirectory() as place:
-        packed = Path(place) / "images"
-        yield _read(packed, Path(place), splits, config), Images(packed)
+    rows = manifests.read(cleaned) if cleaned else None
+    if rows is None or not len(rows):
+        raise InputError(f"evaluate.data is {config.data}, but its images did not come: give those that ingest and clean make of it")
+    rows = _as_task(rows, splits, config)
+    known = set(splits.classes)
+    occurring = rows.column("label") if splits.task != "multilabel" else [name for row in rows.column("labels") for name in row]
+    if unknown := sorted(set(occurring) - known):
+        raise InputError(
+            f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model knows "
+            f"{', '.join(map(repr, splits.classes[:20]))} only; name the labels alike, or leave those images out"
+        )
+    return _with_units(replace(rows, classes=splits.classes, task=splits.task))
 
 
 def num_trained_on(rows: Manifest, splits: Manifest) -> int:
@@ -52,20 +48,18 @@ def num_trained_on(rows: Manifest, splits: Manifest) -> int:
     return len(known & set(rows.column("image_id")))
 
 
-def _read(packed: Path, place: Path, splits: Manifest, config: EvaluateConfig) -> Manifest:
-    """Reads the set as a data source is read, its task and the order of its classes as in the splits."""
-    made, kept, issues = (place / name for name in ("manifest.parquet", "cleaned.parquet", "issues.parquet"))
-    ingest(Path(config.data), packed, made, config=parse(IngestConfig, "ingest", {"task": splits.task}), data_version=config.data_version)
-    clean(packed, made, kept, issues, config=parse(CleanConfig, "clean", {}))
-    rows = manifests.read(kept)
-    occurring = pc.unique(rows.table["labels"].combine_chunks().flatten() if splits.task == "multilabel" else rows.table["label"])
-    unknown = sorted(set(occurring.to_pylist()) - set(splits.classes))
-    if unknown:
+def _as_task(rows: Manifest, splits: Manifest, config: EvaluateConfig) -> Manifest:
+    """The rows with labels as the task of the splits has them: of one label each, a list is made where the task is multi-label."""
+    if (rows.task == "multilabel") == (splits.task == "multilabel"):
+        return rows
+    if rows.task == "multilabel":
         raise InputError(
-            f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model knows "
-            f"{', '.join(map(repr, splits.classes[:20]))} only; name the labels alike, or leave those images out"
+            f"evaluate.data is {config.data}, where images have several labels or none, but the training data is {splits.task}: "
+            f"say how the set is read, as in evaluate.ingest={{task: {splits.task}}}"
         )
-    return _with_units(replace(rows, classes=splits.classes, task=splits.task))
+    labels = pa.array([[label] for label in rows.column("label")], manifests.COLUMNS["labels"])
+    place = rows.table.column_names.index("label")
+    return replace(rows, table=rows.table.set_column(place, "labels", labels))
 
 
 def _with_units(rows: Manifest) -> Manifest:

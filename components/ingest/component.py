@@ -15,6 +15,7 @@ def ingest_component(
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
+    task: str = "ingest",
 ):
     """Packs labelled images from any source."""
     from darkroom.runtime.step import perform
@@ -27,4 +28,5 @@ def ingest_component(
         data_version=data_version,
         images=images.path,
         manifest=manifest.path,
+        task=task,
     )

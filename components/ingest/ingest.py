@@ -15,6 +15,10 @@ from darkroom.system.files import whole
 from darkroom.task import Task
 from darkroom.versions.repository import fetched
 
+MEASURES = (
+    "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "megabytes"
+)  # fmt: skip
+
 
 class Packed(NamedTuple):
     """A delivered file with its row in the manifest; without `image_id` if it is above the size limit."""
@@ -24,13 +28,14 @@ class Packed(NamedTuple):
     size: tuple[int, int] | None
 
 
-def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
+def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
     """Packs labelled images from any source.
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
             table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either; or an address of one of
             them in a DVC repository, see `darkroom.versions.repository`.
+            Without one, as where there is no frozen evaluation set, what is written is empty.
         images: Where the packed images are written.
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.
@@ -44,6 +49,8 @@ def ingest(data: Path, images: Path, manifest: Path, *, config: IngestConfig, da
         InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
             table contradicts itself.
     """
+    if data is None:
+        return _write_nothing(images, manifest)
     with fetched(data, data_version) as path:
         return _ingest(path, images, manifest, config, data_version)
 
@@ -58,18 +65,29 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         result = _manifest(data, listing, rows, config, data_version)
         result.write(manifest_draft)
     num_ignored = source.num_junk + listing.num_ignored + len(listing.files) - len(rows)
-    measures = {
-        "num_files": float(len(rows)),
-        "num_images": float(len({row.image_id for row in rows} - {None})),
-        "num_classes": float(len(result.classes)),
-        "num_ignored": float(num_ignored),
-        "num_unlabelled": float(listing.num_unlabelled),
-        "num_missing": float(listing.num_missing),
-        "num_too_large": float(sum(row.image_id is None for row in rows)),
-        "megabytes": num_bytes / 2**20,
-    }
+    counts = (
+        len(rows),
+        len({row.image_id for row in rows} - {None}),
+        len(result.classes),
+        num_ignored,
+        listing.num_unlabelled,
+        listing.num_missing,
+        sum(row.image_id is None for row in rows),
+        num_bytes / 2**20,
+    )
+    measures = dict(zip(MEASURES, map(float, counts), strict=True))
     _print_summary(listing, result, measures)
     return measures
+
+
+def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
+    """Writes no image and a manifest without a row."""
+    with whole(images) as images_draft, whole(manifest) as manifest_draft:
+        with ImageWriter(images_draft):
+            pass
+        columns = ("path", "image_id", "label", "width", "height", "group", "given_split")
+        Manifest(make_table({name: [] for name in columns}), (), "multiclass", "").write(manifest_draft)
+    return dict.fromkeys(MEASURES, 0.0)
 
 
 def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed], int]:

@@ -9,6 +9,7 @@ from darkroom.runtime.step import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def split_component(
     cleaned: Input[Dataset],
+    evaluation_cleaned: Input[Dataset],
     splits: Output[Dataset],
     metrics: Output[Metrics],
     config: dict,
@@ -23,6 +24,7 @@ def split_component(
         config,
         metrics,
         cleaned=cleaned.path,
+        evaluation_cleaned=evaluation_cleaned.path,
         splits=splits.path,
         previous=previous,
     )

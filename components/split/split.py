@@ -29,7 +29,9 @@ EXCLUDED = 3
 NAMES = np.array([*SPLITS, "excluded"])
 
 
-def split(cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | None = None) -> dict[str, float]:
+def split(
+    cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | None = None, evaluation_cleaned: Path | None = None
+) -> dict[str, float]:
     """Assigns every image to train, validation or test.
 
     Images that share a group, a cluster of duplicates or an `image_id` stay together. A validation or test split that the
@@ -43,6 +45,8 @@ def split(cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | 
         splits: Where the manifest with its `split` column is written, rows in the order they came.
         config: Fractions, seed, and what to do with given splits and small classes.
         previous: A previous assignment to keep, or none.
+        evaluation_cleaned: What `clean` kept of a frozen evaluation set, or none: its images, and what is tied to them by a
+            cluster or a group, are `excluded`.
 
     Returns:
         Images in each split, excluded images, dropped classes, and the largest gap between a class's share in a split
@@ -61,7 +65,8 @@ def split(cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | 
     constraints, unit, open_splits = _constrain(current, previous_splits, config)
     labels = _label_matrix(current)
     kept = _classes_with_enough_images(current, labels, unit, config)
-    usable = np.ones(len(current), dtype=bool) if current.task == "multilabel" else kept[labels.indices]
+    frozen = _in_evaluation_set(current, evaluation_cleaned)
+    usable = ~frozen if current.task == "multilabel" else kept[labels.indices] & ~frozen
     codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=current.task != "multilabel")
     _print_excluded(codes, usable)
     kept &= _classes_to_train_on(current, labels, codes, config)
@@ -71,7 +76,19 @@ def split(cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | 
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
     _write(current, codes, kept, inverse, splits)
-    return _measures(labels, codes, kept)
+    return {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum())}
+
+
+def _in_evaluation_set(current: Manifest, evaluation_cleaned: Path | None) -> npt.NDArray[np.bool_]:
+    """Which rows are in the frozen evaluation set, or tied to it, `(N,) bool`."""
+    other = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
+    if other is None or not len(other):
+        return np.zeros(len(current), dtype=bool)
+    unit = units(ties(current, other))
+    frozen = np.isin(unit[: len(current)], unit[len(current) :])
+    if frozen.any():
+        print(f"{frozen.sum():,} images are excluded: they are in the evaluation set (evaluate.data), or tied to it", flush=True)
+    return frozen
 
 
 def _constrain(

@@ -113,6 +113,7 @@ def call(
     known, offered = inspect.signature(function).parameters, arguments_of(step)
     with contextlib.ExitStack() as places:
         given = {name: _here(value, places) if _is_path(offered[name]) else value for name, value in arguments.items() if value != ""}
+        given |= {name: None for name, value in arguments.items() if value == "" and _is_needed(offered[name])}
         if "artifacts" in known:
             given["artifacts"] = Artifacts(**{name: given.pop(name) for name in _ARTIFACTS})
         if "on_epoch" in known:
@@ -198,6 +199,11 @@ def _check_code(step: str) -> None:
 
 def _is_path(parameter: inspect.Parameter) -> bool:
     return parameter.annotation in (Path, Path | None)
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    """Whether a path that may be none has to be given all the same."""
+    return parameter.annotation == Path | None and parameter.default is inspect.Parameter.empty
 
 
 def _content_key(step: str, config: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ class Planned(NamedTuple):
     Attributes:
         action: `train`, `nothing` or `wait`.
         data_version: Hash of the data.
+        evaluation_version: Hash of the frozen evaluation set, or empty.
         previous: File of the earlier assignment to splits that is continued, or empty.
         train: Settings of `train`; a warm start names the weights in them.
         claim: The run that holds the work, or empty.
@@ -37,6 +38,7 @@ class Planned(NamedTuple):
 
     action: str
     data_version: str
+    evaluation_version: str
     previous: str
     train: dict[str, Any]
     claim: str
@@ -62,6 +64,7 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     runs.use_store()
     settings, now = parse(RetrainConfig, RETRAIN, config), datetime.now(UTC)
     params = frozen(complete(params))  # Kubeflow has made floats of the integers
+    own = params["evaluate"]["data_version"]
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
     decision = decide(plan, settings, force=force, now=now)
     claimed = ""
@@ -69,17 +72,17 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
         decision, claimed = _claim(plan, settings, decision, now)
     print(f"plan: {decision.message}", flush=True)
     if decision.action != "train":
-        return Planned(decision.action, plan.version, "", plan.params["train"], "")
+        return Planned(decision.action, plan.version, own, "", plan.params["train"], "")
     place = _shared_place()
     if place is None:
         print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
-        return Planned("train", plan.version, "", plan.params["train"], claimed)
+        return Planned("train", plan.version, own, "", plan.params["train"], claimed)
     previous = fetch.previous_assignment(name, plan.version, place / "previous") if params["split"].get("previous") == "champion" else None
     if settings.start == "champion":
         plan, start = warm_start(plan, place / "models")
         print(f"plan: {start.message}", flush=True)
         set_run_tags(claimed, {RETRAIN_START: start.start})
-    return Planned("train", plan.version, str(previous or ""), plan.params["train"], claimed)
+    return Planned("train", plan.version, own, str(previous or ""), plan.params["train"], claimed)
 
 
 def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:

@@ -15,6 +15,7 @@ from darkroom.tracking.client import client
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER
 from pipelines import history
+from pipelines.params import arguments
 from pipelines.paths import OUTBOX, ROOT
 from pipelines.recover.bundle import send_bundle, write_bundle
 from pipelines.run import disk
@@ -104,10 +105,13 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
 
 
 def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+    from pipelines.training import FLOW
+
+    settings, section_names = arguments(plan.params), {task.title: task.section for task in FLOW}
     finished = {step for step, child in history.steps(history.get(run_id)).items() if child.status == "finished"}
     for step, how in execution.steps.items():
         if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
-            section = plan.params[step.removesuffix("_pruned")]
+            section = settings[section_names[step]]
             step_run.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[f"{step}_metrics"].path)))
     outcome = {
         "run_id": run_id,

@@ -19,7 +19,7 @@ from darkroom.tracking.leases import TakenError
 from darkroom.tracking.log import as_texts
 from darkroom.tracking.tags import ASKS, LEASE, PREVIOUS, WORK_KEY
 from darkroom.versions.data_version import difference
-from pipelines import history
+from pipelines import history, params
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
 from pipelines.recover.recover import check_clock, end_dead, open_store
@@ -117,8 +117,7 @@ def carry_out(
         "data_version": plan.version,
         "name": plan.name,
         "previous": str(previous or ""),
-        **plan.params,
-        "params": plan.params,
+        **params.arguments(plan.params),
     }
     places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:

@@ -57,7 +57,7 @@ def desired_runs(schedules: list[Schedule], params: Path, folder: Path) -> list[
         compile_pipeline(package, platform, {}, retraining)
         name = model_name(settings, source)
         arguments: dict[str, Any] = {
-            **{key: value for key, value in default_arguments(settings).items() if key != "previous"},
+            **{key: value for key, value in default_arguments(settings).items() if key not in ("previous", "evaluation_version")},
             "data": config.data,
             "name": name,
             "retrain": dump(read_retrain(schedule.overrides, params, config.window)),

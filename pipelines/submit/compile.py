@@ -20,6 +20,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VOLUME
 from darkroom.versions.code import code_version
+from pipelines import params
 from pipelines.platform import PlatformConfig, is_digest
 from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
@@ -60,7 +61,7 @@ def _without_heading(text: str) -> str:
 
 def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The arguments that the settings decide, so that a run started on Kubeflow's page asks for the data and a name alone."""
-    return {**settings, "params": settings, "previous": ""}
+    return {**params.arguments(settings), "previous": ""}
 
 
 def cluster_pipeline(
@@ -75,7 +76,7 @@ def cluster_pipeline(
         channels = dict(zip(signature.parameters, values, strict=True))
         ending = ending_component(name=channels["name"], run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, endpoint=platform.endpoint)
         with dsl.ExitHandler(ending.set_display_name("ending").set_caching_options(False), name="training"):
-            pipeline.pipeline_func(**channels)  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
+            pipeline.pipeline_func(*channels.values())  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
         for task in Pipeline.get_default_pipeline().tasks.values():
             _place(task, platform, final=task is ending, continuing=pipeline is not training)
             if not caching:

@@ -20,7 +20,20 @@ pytestmark = pytest.mark.slow
 
 EPOCHS = 12
 SETS = (*QUICK, f"train.epochs={EPOCHS}", "train.batch_size=2")
-STEPS = {"ingest", "clean", "split", "augment", "train", "evaluate", "prune", "evaluate_pruned", "register", "report"}
+STEPS = {
+    "ingest",
+    "clean",
+    "split",
+    "augment",
+    "train",
+    "evaluate",
+    "prune",
+    "evaluate_pruned",
+    "register",
+    "report",
+    "ingest_evaluation",
+    "clean_evaluation",
+}
 TIMED = ("seconds", "latency", "speed")  # measures that no two runs share
 
 

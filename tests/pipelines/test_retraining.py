@@ -73,11 +73,11 @@ def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
 
 def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Path) -> None:
     params = json.loads(json.dumps(cluster.plan.params), parse_int=float)  # as Kubeflow hands them over
-    places = [str(tmp_path / "outputs" / name) for name in ("data_version", "previous", "train", "claim")]
+    places = [str(tmp_path / "outputs" / name) for name in ("data_version", "evaluation_version", "previous", "train", "claim")]
     assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, *places) == "nothing"
     texts = [Path(place).read_text() for place in places]
-    assert [*texts[:2], texts[3]] == [cluster.plan.version, "", ""]
-    assert json.loads(texts[2]) == cluster.plan.params["train"]
+    assert [*texts[:3], texts[4]] == [cluster.plan.version, "", "", ""]
+    assert json.loads(texts[3]) == cluster.plan.params["train"]
 
 
 def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,11 +129,13 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder / 'mlflow.db'}")
     data = shapes(project.folder / "shapes")
+    from pipelines.params import arguments as arguments_of
     from pipelines.params import read_settings
 
     sets = ["train.epochs=1", "prune.enabled=false", "train.side_px=16", "evaluate.num_resamples=100"]
     settings = read_settings(sets, project.folder / "params.yaml")[0]
-    arguments: dict[str, Any] = {**settings, "data": str(data), "name": "shapes", "params": settings, "retrain": CONFIG}
+    known = {name: value for name, value in arguments_of(settings).items() if name != "evaluation_version"}
+    arguments: dict[str, Any] = {**known, "data": str(data), "name": "shapes", "retrain": CONFIG, "force": False}
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(project.folder / "runs" / "local"))
     pipeline: Any = retraining
     assert isinstance(pipeline, dsl.graph_component.GraphComponent)

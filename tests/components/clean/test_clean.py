@@ -263,3 +263,11 @@ def test_real_sets(tmp_path, name):
     assert (packed["num_files"], len(kept), measures["num_dropped"]) == expected
     assert set(kept.column("given_split")) == {None}
     assert {check for _, check, _ in found} <= {"duplicate"}
+
+
+def test_nothing_in_nothing_out(tmp_path):
+    images, manifest, cleaned, issues = (tmp_path / name for name in ("images", "manifest", "cleaned", "issues"))
+    ingest(None, images, manifest, config=IngestConfig())
+    measures = clean(images, manifest, cleaned, issues, config=CleanConfig())
+    assert set(measures.values()) == {0.0}
+    assert len(read(cleaned)) == len(issue_table.read(issues)) == 0

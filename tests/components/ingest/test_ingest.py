@@ -288,3 +288,9 @@ def test_a_real_table_of_several_labels(out):
     assert pq.read_schema(out / "manifest.parquet").names == [
         "path", "image_id", "labels", "width", "height", "group", "given_split",
     ]  # fmt: skip
+
+
+def test_without_data_what_is_written_is_empty(tmp_path: Path) -> None:
+    measures = ingest(None, tmp_path / "images", tmp_path / "manifest", config=IngestConfig())
+    assert set(measures.values()) == {0.0}
+    assert len(Images(tmp_path / "images")) == len(read(tmp_path / "manifest")) == 0

@@ -58,6 +58,7 @@ def test_split_is_exact_on_something_small(tmp_path: Path) -> None:
         "num_test": 9,
         "num_excluded": 0,
         "num_rare_classes": 0,
+        "num_in_evaluation_set": 0,
         "largest_share_gap": pytest.approx(0, abs=1e-12),
     }
     assert (result.classes, result.task, result.data_version) == (("cat", "dog"), "binary", "v1")
@@ -356,3 +357,27 @@ def test_thirty_thousand_images_of_200_classes_take_a_second(tmp_path: Path) -> 
     _, measures = run(tmp_path, made(frame))
     assert measures["num_train"] == pytest.approx(21_000, abs=10)
     assert measures["largest_share_gap"] < 1e-3
+
+
+def test_images_of_the_evaluation_set_and_what_is_tied_to_them_are_excluded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = rows({"a": 20, "b": 20})
+    data["cluster"] = [f"pixels {number}" for number in range(40)]
+    data["group"] = ["patient" if number in (3, 4) else None for number in range(40)]
+    own = pd.DataFrame({"path": ["x", "y"], "image_id": [data["image_id"][0], name("another file")], "label": ["a", "a"]})
+    own["cluster"] = ["pixels 0", "pixels 3"]  # the second shows the same pixels
+    made(data).write(tmp_path / "cleaned")
+    made(own, classes=("a", "b")).write(tmp_path / "own")
+    measures = split(tmp_path / "cleaned", tmp_path / "splits", config=SplitConfig(), evaluation_cleaned=tmp_path / "own")
+    result = manifest.read(tmp_path / "splits")
+    excluded = [path for path, part in zip(result.column("path"), result.column("split"), strict=True) if part == "excluded"]
+    assert excluded == [data["path"][number] for number in (0, 3, 4)]
+    assert (measures["num_in_evaluation_set"], measures["num_excluded"]) == (3, 3)
+    assert "3 images are excluded: they are in the evaluation set (evaluate.data), or tied to it" in capsys.readouterr().out
+
+
+def test_an_empty_evaluation_set_changes_nothing(tmp_path: Path) -> None:
+    made(rows({"a": 20, "b": 20})).write(tmp_path / "cleaned")
+    Manifest(make_table({"path": [], "image_id": [], "label": []}), (), "multiclass", "").write(tmp_path / "own")
+    split(tmp_path / "cleaned", tmp_path / "one", config=SplitConfig())
+    split(tmp_path / "cleaned", tmp_path / "two", config=SplitConfig(), evaluation_cleaned=tmp_path / "own")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()

@@ -44,6 +44,7 @@ EVERYTHING = {
     "checkpoints": "s3://team/darkroom",
     "endpoint": "https://kubeflow.example.org",
 }
+EVALUATION = ("ingest_evaluation", "evaluation_data", "evaluation_version")
 READS_PIXELS = {"ingest", "clean", "augment", "train", "evaluate", "prune"}
 
 
@@ -228,4 +229,4 @@ def test_the_command_bakes_the_settings_in_and_says_what_no_volume_means(tmp_pat
 
 def test_default_arguments_name_every_step() -> None:
     settings, _ = read_settings([], ROOT / "params.yaml")
-    assert set(default_arguments(settings)) == {*STEPS, "params", "previous"}
+    assert set(default_arguments(settings)) == {*STEPS, *EVALUATION, "params", "previous"}

@@ -114,7 +114,17 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
     parameters = run.runtime_config.parameters
     assert (parameters["data"], parameters["data_version"], parameters["name"]) == (ADDRESS, "a" * 32 + ".dir", "toys")
     assert parameters["train"]["epochs"] == 7
-    assert set(parameters) == {"data", "data_version", "name", "previous", "params", *STEPS}
+    assert set(parameters) == {
+        "data",
+        "data_version",
+        "name",
+        "previous",
+        "params",
+        *STEPS,
+        "ingest_evaluation",
+        "evaluation_data",
+        "evaluation_version",
+    }
     assert run.experiment_id == server.experiments["toys"]
     assert server.uploads[-1]["pipelineInfo"]["name"] == "darkroom-training"
     assert view.notes[-1] == f"run {run_id}: {server.url}/#/runs/details/{run_id}"

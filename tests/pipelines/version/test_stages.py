@@ -7,6 +7,8 @@ from components import STEPS
 from darkroom.system.errors import InputError
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version
+from pipelines.training import FLOW
+from pipelines.version.dvc_file import dvc_text
 from pipelines.version.stages import write_versions
 
 ROOT = Path(__file__).parents[3]
@@ -35,9 +37,20 @@ def test_data_that_is_not_the_recorded_version_stops_dvc(data: Path, tmp_path: P
     assert (tmp_path / "data.dvc").read_text() == record
 
 
-def test_every_stage_depends_on_its_codes_version_and_its_settings() -> None:
+def test_dvc_yaml_is_what_make_stages_writes() -> None:
+    assert (ROOT / "dvc.yaml").read_text() == dvc_text(), "run `make stages`"
+
+
+def test_every_stage_depends_on_its_codes_version_its_settings_and_what_stages_before_it_made() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for step in DVC_STEPS:
-        stage = stages[step].get("do", stages[step])
+    assert list(stages) == ["versions", *(task.title for task in FLOW if task.step != "register")]
+    made = {name for entry in stages.pop("versions")["outs"] for name in entry}
+    for title, stage in stages.items():
+        step = title.split("_")[0]
         assert f"build/versions/{step}" in stage["deps"]
-        assert stage["params"] == (list(STEPS) if step == "report" else [step])
+        assert step in stage["params"]
+        assert set(stage["deps"]) <= made
+        made |= {name for kind in ("outs", "plots", "metrics") for entry in stage.get(kind, []) for name in entry}
+    assert stages["report"]["params"] == list(STEPS)
+    assert "build/evaluate_pruned/evaluation" in stages["report"]["deps"]
+    assert "build/versions/evaluation" in stages["ingest_evaluation"]["deps"]

@@ -1,0 +1,119 @@
+"""From a list of tasks to a pipeline: a task gets, by name, what tasks before it made, what the run was given, and its settings."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Metrics
+from kfp.dsl.base_component import BaseComponent
+from kfp.dsl.graph_component import GraphComponent
+
+from darkroom.versions.code import code_version
+
+METRICS = "metrics"  # the output of every step with what it measured
+_OWN = ("config", "code_version", "task")  # inputs that are neither made by a task nor given to the run
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step's place in a pipeline.
+
+    Attributes:
+        component: The step's Kubeflow face.
+        name: What the run calls it; the step's own name where none is given.
+        renames: What the pipeline calls some of the step's inputs and outputs, where a step runs twice.
+        settings: The pipeline's parameter with its settings; the step's section where none is given.
+        cached: Whether the cache may answer.
+    """
+
+    component: BaseComponent
+    name: str = ""
+    renames: Mapping[str, str] = field(default_factory=dict)
+    settings: str = ""
+    cached: bool = True
+
+    @property
+    def step(self) -> str:
+        """The step's name."""
+        return str(self.component.component_spec.name).removesuffix("-component")
+
+    @property
+    def title(self) -> str:
+        """What the run calls it."""
+        return self.name or self.step
+
+    @property
+    def section(self) -> str:
+        """The pipeline's parameter with its settings."""
+        return self.settings or self.step
+
+    def inputs(self) -> dict[str, str]:
+        """What the pipeline calls each input, by the step's own name for it."""
+        return self._named(name for name in self.component.component_spec.inputs or {} if name not in _OWN)
+
+    def outputs(self) -> dict[str, str]:
+        """What the pipeline calls each artifact that the step makes, by the step's own name for it."""
+        made = self.component.component_spec.outputs or {}
+        return self._named(name for name, output in made.items() if name != METRICS and output.type.startswith("system."))
+
+    def _named(self, names: Any) -> dict[str, str]:
+        return {name: self.renames.get(name, name) for name in names}
+
+
+def parameters(tasks: Sequence[Task], given: Mapping[str, type]) -> dict[str, type]:
+    """Names and types of what a pipeline is started with: values of the run, and a section of settings for each step."""
+    return {**given, **{task.section: dict for task in tasks}}
+
+
+def build(name: str, description: str, tasks: Sequence[Task], given: Mapping[str, type]) -> GraphComponent:
+    """Makes the pipeline of some tasks, which hands out `outcome`, `report` and the measures of each task.
+
+    Args:
+        name: The pipeline's name on Kubeflow.
+        description: One sentence for its page.
+        tasks: The tasks, each after those whose artifacts it takes.
+        given: Names and types of the values that a run gives, beside settings.
+    """
+    wanted = parameters(tasks, given)
+    outputs = _outputs(tasks)
+
+    def run_tasks(*values: Any) -> Any:
+        known = dict(zip(wanted, values, strict=True))
+        artifacts: dict[str, Any] = {}
+        started = [_start(task, known, artifacts) for task in tasks]
+        return outputs(artifacts["outcome"], artifacts["report"], *(one.outputs[METRICS] for one in started))
+
+    return pipeline_of(run_tasks, name, description, wanted, outputs)
+
+
+def pipeline_of(
+    function: Callable[..., Any], name: str, description: str, wanted: Mapping[str, type], outputs: Any = inspect.Signature.empty
+) -> GraphComponent:
+    """Makes a pipeline of a function that takes values in the order of these names, which kfp reads from its signature."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    known = [inspect.Parameter(parameter, kind, annotation=annotation) for parameter, annotation in wanted.items()]
+    function.__signature__ = inspect.Signature(known, return_annotation=outputs)  # type: ignore[attr-defined]
+    made: GraphComponent = dsl.pipeline(name=name, description=description)(function)
+    return made
+
+
+def _outputs(tasks: Sequence[Task]) -> Any:
+    """The type of what a pipeline hands out."""
+    fields = [("outcome", Artifact), ("report", HTML), *((f"{task.title}_metrics", Metrics) for task in tasks)]
+    return NamedTuple("Outputs", fields)
+
+
+def _start(task: Task, known: Mapping[str, Any], artifacts: dict[str, Any]) -> Any:
+    """Adds a task to the pipeline that is being made, and its artifacts to those that later tasks may take."""
+    takes = {own: artifacts[name] if name in artifacts else known[name] for own, name in task.inputs().items()}
+    constants = {"code_version": code_version(task.step), "task": task.title, "config": known[task.section]}
+    takes |= {name: value for name, value in constants.items() if name in (task.component.component_spec.inputs or {})}
+    started = task.component(**takes)
+    if task.name:
+        started.set_display_name(task.name)
+    if not task.cached:
+        started.set_caching_options(False)
+    artifacts |= {name: started.outputs[own] for own, name in task.outputs().items()}
+    return started

@@ -1,0 +1,82 @@
+"""Writes `dvc.yaml` from the pipeline's tasks (`make stages`): each is a stage, except `register`, as DVC registers nothing."""
+
+import sys
+from pathlib import Path
+
+from components import STEPS
+from darkroom.runtime.step import arguments_of
+from darkroom.system.files import whole
+from pipelines.flow import Task
+from pipelines.training import FLOW
+
+HEAD = """# The steps as DVC stages, in flow order, from the same params.yaml as `darkroom run`: written by `make stages`.
+# Nothing is registered here; packed images are not stored twice (cache: false).
+vars:
+  - python: .venv/bin/python # the environment that `make install` makes
+
+stages:
+  # Says so, and stops, where data/ is not the version in data.dvc. Were data/ a dependency, DVC would rewrite data.dvc
+  # in silence instead.
+  versions:
+    cmd: ${python} -m pipelines.version.stages data build/versions
+    always_changed: true
+    outs:
+"""
+ENDINGS = {
+    "manifest": ".parquet", "cleaned": ".parquet", "issues": ".parquet", "splits": ".parquet", "examples": ".parquet",
+    "policy": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
+}  # fmt: skip
+PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
+SOURCES = {"ingest": ("data", "data"), "ingest_evaluation": ("'${evaluate.data}'", "evaluation")}  # where from, and its version's file
+
+
+def staged() -> list[Task]:
+    """The tasks that are stages: DVC registers nothing."""
+    return [task for task in FLOW if task.step != "register"]
+
+
+def versions() -> list[str]:
+    """The files in `build/versions` that the stages depend on: of the data, of the evaluation set, and of each step's code."""
+    return ["data", "evaluation", *dict.fromkeys(task.step for task in staged())]
+
+
+def dvc_text() -> str:
+    """The text of the file."""
+    places: dict[str, str] = {}
+    stages = []
+    for task in staged():
+        stages.append(_stage(task, places))
+    outs = "".join(f"      - build/versions/{name}: {{cache: false}}\n" for name in versions())
+    return HEAD + outs + "".join(stages)
+
+
+def _stage(task: Task, places: dict[str, str]) -> str:
+    """A task's stage; where it writes its artifacts is added to where they are."""
+    folder = f"build/{task.title}"
+    known = arguments_of(task.step)
+    inputs = {own: places[name] for own, name in task.inputs().items() if name in places and own in known}
+    made = {own: f"{folder}/{own}{ENDINGS.get(own, '')}" for own in task.outputs() if own in known}
+    places |= {task.outputs()[own]: path for own, path in made.items()}
+    source, version = SOURCES.get(task.title, ("", ""))
+    options = {**({"data": source} if source else {}), **inputs, **made, "metrics": f"{folder}/metrics.json"}
+    words = [f"--task {task.title}"] * (task.title != task.step) + [f"--{name.replace('_', '-')} {path}" for name, path in options.items()]
+    deps = [*([f"build/versions/{version}"] if version else []), f"build/versions/{task.step}", *inputs.values()]
+    params = list(STEPS) if "params" in known else [task.step, *(["evaluate.data", "evaluate.ingest"] if task.settings else [])]
+    outs = [f"{path}: {{cache: false}}" for own, path in made.items() if own not in PLOTS]
+    plots = [f"{path}: {{cache: false{PLOTS[own]}}}" for own, path in made.items() if own in PLOTS]
+    command = "\n      ".join([f"${{python}} -m components {task.step}", *words])
+    return (
+        f"\n  {task.title}:\n    cmd: >-\n      {command}\n    deps:\n{_list(deps)}    params: [{', '.join(params)}]\n"
+        + (f"    outs:\n{_list(outs)}" if outs else "")
+        + (f"    plots:\n{_list(plots)}" if plots else "")
+        + f"    metrics:\n{_list([f'{folder}/metrics.json: {{cache: false}}'])}"
+    )
+
+
+def _list(entries: list[str]) -> str:
+    return "".join(f"      - {entry}\n" for entry in entries)
+
+
+if __name__ == "__main__":
+    with whole(Path(sys.argv[1])) as draft:
+        draft.write_text(dvc_text())
