@@ -75,8 +75,9 @@ def prune(
         problem = read_problem(Images(images, augmented_images), table, policy, card.side_px)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
         before, fitted = _fine_tune(full, network, problem, settings, checkpoints, on_epoch)
-        truth = problem.validation.targets.to(torch.int64).numpy()
-        card = dataclasses.replace(card, thresholds=thresholds.tune(card.task, truth, fitted.probabilities.numpy()))
+        y_true = problem.validation.targets.to(torch.int64).numpy()
+        tuned = thresholds.tune(card.task, y_true, fitted.probabilities.numpy(), settings.threshold_prior_images)
+        card = dataclasses.replace(card, thresholds=tuned)
         save_model(draft, network, card)
         facts = _measure(full, network, model, draft, card.side_px, config)
         verdict = check_limits(
@@ -144,7 +145,7 @@ def _fine_tune(
     )
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
     recalibrate(network, problem.train, normalise)
-    before = validation.validate(full, problem, problem.validation, loss, normalise, None).row
+    before = validation.validate(full, problem, problem.validation, loss, normalise, None, settings.threshold_prior_images).row
     return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
 
 

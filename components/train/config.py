@@ -32,6 +32,38 @@ class TrainConfig(StepConfig):
     mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
     num_threads: Annotated[int, Field(ge=1, le=1024)] | Auto = Field("auto", description="Threads; auto: the cores that the run was given.")
+    auto_base_side_px: int = Field(
+        64,
+        ge=16,
+        le=512,
+        description="Side in pixels that auto always affords; above it, photographs gain more from further epochs than from pixels.",
+    )
+    auto_max_side_px: int = Field(160, ge=16, le=512, description="Largest side in pixels that auto takes, for few and large images.")
+    auto_min_presentations: int = Field(
+        80, ge=1, le=100_000, description="A side above auto_base_side_px is taken only if each image is still shown so often."
+    )
+    auto_max_presentations: int = Field(
+        160_000,
+        ge=1,
+        le=10**12,
+        description="Images that auto shows in all epochs together; above auto_base_side_px fewer, as each takes longer.",
+    )
+    auto_min_epochs: int = Field(8, ge=1, le=100_000, description="Fewest epochs that auto takes, however many images there are.")
+    auto_max_epochs: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Most epochs that auto takes, however few images there are; counts for more than auto_min_epochs.",
+    )
+    auto_pretrained_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Share of its usual learning rate that auto takes from given weights: larger steps undo what they have learnt.",
+    )
+    threshold_prior_images: float = Field(
+        30, ge=0, le=1e9, description="Images of the rarer answer that move a threshold half of the way from 0.5; 0: it is not held back."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
 
     @field_validator("num_threads", mode="before")

@@ -72,7 +72,7 @@ def train(
 
 
 def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
-    """Settles what is `auto`.
+    """Replaces each `auto` by its value.
 
     Args:
         training: The rows of the training split.
@@ -86,12 +86,13 @@ def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
     """
     if len(training) < 2:
         raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
+    budget = _budget(config)
     batch = defaults.batch_size(len(training)) if config.batch_size == "auto" else config.batch_size
-    side = defaults.side_px(training) if config.side_px == "auto" else config.side_px
-    epochs = defaults.epochs(len(training), side) if config.epochs == "auto" else config.epochs
+    side = defaults.side_px(training, budget) if config.side_px == "auto" else config.side_px
+    epochs = defaults.epochs(len(training), side, budget) if config.epochs == "auto" else config.epochs
     rate = config.learning_rate
     if rate == "auto":
-        rate = defaults.learning_rate(config.optimizer, batch, from_weights=bool(config.weights))
+        rate = defaults.learning_rate(config.optimizer, batch, config.auto_pretrained_share if config.weights else 1.0)
     settings = Settings(
         epochs=epochs,
         batch_size=batch,
@@ -105,8 +106,12 @@ def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
 
 _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "monitor",
-    "mixed_precision", "device", "seed",
+    "mixed_precision", "device", "threshold_prior_images", "seed",
 )  # fmt: skip
+
+
+def _budget(config: TrainConfig) -> defaults.Budget:
+    return defaults.Budget(**{field.name: getattr(config, f"auto_{field.name}") for field in dataclasses.fields(defaults.Budget)})
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -128,7 +133,7 @@ def _first_weights(config: TrainConfig, num_classes: int, side_px: int) -> nn.Mo
 
 
 def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, data_version: str) -> ModelCard:
-    truth = problem.validation.targets.to(torch.int64).numpy()
+    y_true = problem.validation.targets.to(torch.int64).numpy()
     provenance = {
         "data_version": data_version,
         "settings": dump(config),
@@ -148,6 +153,6 @@ def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Setti
         side_px=int(problem.train.pixels.shape[1]),
         mean=problem.mean,
         std=problem.std,
-        thresholds=thresholds.tune(problem.task, truth, fitted.probabilities.numpy()),
+        thresholds=thresholds.tune(problem.task, y_true, fitted.probabilities.numpy(), settings.threshold_prior_images),
         provenance=provenance,
     )

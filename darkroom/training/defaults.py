@@ -1,54 +1,65 @@
-"""What `auto` stands for, decided from counts and sizes alone, so that the same data give the same training."""
+"""What `auto` means, computed from counts, sizes and the user's limits, so that the same data give the same training."""
 
+import dataclasses
 import math
 import statistics
 
 from darkroom.manifest import Manifest
 from darkroom.training.hyperparameters import OptimizerName
 
-SIDES_PX = (16, 32, 64, 96, 128, 160)
-USUAL_SIDE_PX = 64  # on two processors, photographs gain more from being seen again than from more pixels
-NUM_PRESENTATIONS = 160_000  # how often images of at most the usual side are shown in all
-EPOCHS = (8, 100)
-ENOUGH_EPOCHS = 80  # a larger side may not cost more than it leaves
-LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05}
-FINE_TUNING = 0.2  # share of the learning rate that weights which know something can bear
+SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
+LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05}  # the optimizers' usual peaks; a user sets train.learning_rate
 
 
-def side_px(manifest: Manifest) -> int:
-    """The smallest side that keeps half of the images whole, as far as it can be afforded.
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How much training `auto` may ask for; the settings of `train` that begin with `auto_`, see `TrainConfig`."""
 
-    Above 64 only where there are so few images that they are still seen 80 times: small things in few pictures want
-    pixels (blood platelets of 15 in 480), many pictures want time.
+    base_side_px: int
+    max_side_px: int
+    min_presentations: int
+    max_presentations: int
+    min_epochs: int
+    max_epochs: int
+
+
+def side_px(manifest: Manifest, budget: Budget) -> int:
+    """The smallest side that at least half of the images don't exceed, as far as the budget allows it.
+
+    Above the base side only where there are so few images that each is still shown `min_presentations` times: small things
+    in few pictures need pixels (blood platelets of 15 in 480), many pictures need time.
 
     Args:
         manifest: The training images.
+        budget: Limits of the side, and how many images are shown.
     """
     shorter = [min(sides) for sides in zip(manifest.column("width"), manifest.column("height"), strict=True)]
     median = statistics.median(shorter)
-    wanted = next((side for side in SIDES_PX if side >= median), SIDES_PX[-1])
-    affordable = [side for side in SIDES_PX if side <= USUAL_SIDE_PX or presentations(side) / len(shorter) >= ENOUGH_EPOCHS]
+    sides = [side for side in SIDES_PX if side <= budget.max_side_px]
+    wanted = next((side for side in sides if side >= median), sides[-1])
+    enough = budget.min_presentations
+    affordable = [side for side in sides if side <= budget.base_side_px or presentations(side, budget) / len(shorter) >= enough]
     return min(wanted, affordable[-1])
 
 
-def presentations(side: int) -> float:
+def presentations(side: int, budget: Budget) -> float:
     """How many images of a side are shown in all: fewer where each takes longer."""
-    return NUM_PRESENTATIONS * min(1.0, (USUAL_SIDE_PX / side) ** 2)
+    return budget.max_presentations * min(1.0, (budget.base_side_px / side) ** 2)
 
 
-def epochs(num_images: int, side: int) -> int:
-    """As many as show 160,000 images of up to 64 px, or fewer larger ones; 8 at least and 100 at most."""
-    return min(max(round(presentations(side) / num_images), EPOCHS[0]), EPOCHS[1])
+def epochs(num_images: int, side: int, budget: Budget) -> int:
+    """As many as the budget's presentations give each image, within its limits; the upper one wins where they cross."""
+    return min(max(round(presentations(side, budget) / num_images), budget.min_epochs), budget.max_epochs)
 
 
 def batch_size(num_images: int) -> int:
-    """32 for few images, so that an epoch has steps enough; larger ones where there are more."""
+    """32 for few images, so that an epoch has enough steps; larger ones where there are more."""
     return 32 if num_images < 10_000 else 64 if num_images < 50_000 else 128
 
 
-def learning_rate(optimizer: OptimizerName, batch: int, *, from_weights: bool) -> float:
-    """The optimizer's usual peak at 32 images a batch, with the root of larger batches, lower for pretrained weights."""
-    return LEARNING_RATES[optimizer] * math.sqrt(batch / 32) * (FINE_TUNING if from_weights else 1.0)
+def learning_rate(optimizer: OptimizerName, batch: int, share: float) -> float:
+    """The optimizer's usual peak at 32 images a batch, times the root of what larger batches have more, times a share of it."""
+    return LEARNING_RATES[optimizer] * math.sqrt(batch / 32) * share
 
 
 def warmup_epochs(num_epochs: int) -> float:

@@ -33,4 +33,5 @@ class Settings:
     patience: int = 10**6
     mixed_precision: Literal["auto", "off"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threshold_prior_images: float = 30.0
     seed: int = 0

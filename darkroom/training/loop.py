@@ -124,7 +124,9 @@ class _Trainer:
             total += self._step(rows, augmenting) * len(rows)
             self.average.update_parameters(self.network)
         row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self._rate()}
-        validated = validation.validate(self.average.module, self.problem, self.validation, self.loss, self.normalise, self.half)
+        validated = validation.validate(
+            self.average.module, self.problem, self.validation, self.loss, self.normalise, self.half, settings.threshold_prior_images
+        )
         row |= validated.row
         if not all(math.isfinite(value) for value in row.values()):
             rate = settings.learning_rate

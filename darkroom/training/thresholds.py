@@ -1,4 +1,4 @@
-"""From which probability on an answer is given, settled on the validation images."""
+"""From which probability on an answer is given, chosen on the validation images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,47 +6,48 @@ import numpy.typing as npt
 from darkroom.task import Task
 
 Floats = npt.NDArray[np.float64]
-PRIOR_IMAGES = 30.0  # how many images of the rarer answer it takes to move a threshold half of the way from 0.5
-CLEARANCE = 1e-4
+CLEARANCE = 1e-4  # thresholds have 4 digits, and stay between the answers
 
 
-def tune(task: Task, truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]) -> tuple[float, ...]:
-    """Settles the thresholds that a model card wants.
+def tune(task: Task, y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.floating], prior_images: float) -> tuple[float, ...]:
+    """Chooses the thresholds that a model card has.
 
     Args:
         task: Multilabel gets one a label, binary one for the second class, multiclass none.
-        truth: `(N,)` class indices, or `(N, K)` of 0 and 1.
-        probabilities: `(N, K)`, 0 to 1.
+        y_true: `(N,)` class indices, or `(N, K)` of 0 and 1.
+        y_score: `(N, K)`, 0 to 1.
+        prior_images: See `tune_one`.
     """
-    values = np.asarray(probabilities, np.float64)
+    values = np.asarray(y_score, np.float64)
     if task == "multilabel":
-        return tuple(tune_one(truth[:, label], values[:, label]) for label in range(values.shape[1]))
-    return (tune_one(truth, values[:, 1]),) if task == "binary" else ()
+        return tuple(tune_one(y_true[:, label], values[:, label], prior_images) for label in range(values.shape[1]))
+    return (tune_one(y_true, values[:, 1], prior_images),) if task == "binary" else ()
 
 
-def tune_one(truth: npt.NDArray[np.int64], probabilities: Floats) -> float:
+def tune_one(y_true: npt.NDArray[np.int64], y_score: Floats, prior_images: float) -> float:
     """The threshold with the best mean of balanced accuracy and macro F1, drawn towards 0.5 where images are few.
 
     Balanced accuracy alone gives away precision on rare labels, F1 alone always answers yes on frequent ones. Of
     equally good thresholds the one in the middle (in log-odds) counts. With n images of the rarer answer it moves
-    n / (n + 30) of the way, in log-odds: a threshold that two images argue for should not be taken at its word.
+    n / (n + prior_images) of the way, in log-odds: the best threshold of two images is mostly chance.
 
     Args:
-        truth: `(N,)` of 0 and 1.
-        probabilities: `(N,)`, 0 to 1.
+        y_true: `(N,)` of 0 and 1.
+        y_score: `(N,)`, 0 to 1.
+        prior_images: How many images of the rarer answer move the threshold half of the way; 0 moves it the whole way.
 
     Returns:
         Above 0 and below 1, rounded to 4 digits; 0.5 where only one answer occurs.
     """
-    rarer = min(int(truth.sum()), int((1 - truth).sum()))
+    rarer = min(int(y_true.sum()), int((1 - y_true).sum()))
     if rarer == 0:
         return 0.5
-    odds = _odds(probabilities)
+    odds = _odds(y_score)
     order = np.unique(odds)
     candidates = np.concatenate([[order[0] - 1], (order[:-1] + order[1:]) / 2, [order[-1] + 1]])
-    worth = _worth(odds[truth == 1], odds[truth == 0], candidates)
+    worth = _worth(odds[y_true == 1], odds[y_true == 0], candidates)
     best = candidates[worth >= worth.max() - 1e-12]
-    drawn = rarer / (rarer + PRIOR_IMAGES) * best[len(best) // 2]
+    drawn = rarer / (rarer + prior_images) * best[len(best) // 2]
     return round(float(np.clip(1 / (1 + np.exp(-drawn)), CLEARANCE, 1 - CLEARANCE)), 4)
 
 
@@ -62,7 +63,7 @@ def _worth(present: Floats, absent: Floats, thresholds: Floats) -> Floats:
     return worth
 
 
-def _odds(probabilities: Floats) -> Floats:
-    clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
+def _odds(y_score: Floats) -> Floats:
+    clipped = np.clip(y_score, 1e-6, 1 - 1e-6)
     odds: Floats = np.log(clipped / (1 - clipped))
     return odds

@@ -65,7 +65,13 @@ class Validated:
 
 
 def validate(
-    network: nn.Module, problem: Problem, examples: Examples, loss: Loss, normalise: Callable[[Tensor], Tensor], half: torch.dtype | None
+    network: nn.Module,
+    problem: Problem,
+    examples: Examples,
+    loss: Loss,
+    normalise: Callable[[Tensor], Tensor],
+    half: torch.dtype | None,
+    prior_images: float,
 ) -> Validated:
     """Measures a network, with the thresholds that the model would be delivered with if this epoch were kept.
 
@@ -76,6 +82,7 @@ def validate(
         loss: What training minimises.
         normalise: Maps images in 0..1 to the network's inputs.
         half: The short type to compute in, or none for float32.
+        prior_images: How much few images hold the thresholds back, see `thresholds.tune_one`.
     """
     if not len(examples):
         return Validated({})
@@ -84,7 +91,7 @@ def validate(
         return Validated({"validation_loss": math.nan})
     y_score = probabilities_of(logits, problem.task).cpu().numpy()
     y_true = examples.targets.to(torch.int64).cpu().numpy()
-    y_pred = decide(problem.task, y_score, thresholds.tune(problem.task, y_true, y_score))
+    y_pred = decide(problem.task, y_score, thresholds.tune(problem.task, y_true, y_score, prior_images))
     unnamed = ("",) * len(y_true)
     found = Predictions(unnamed, unnamed, problem.classes, problem.task, y_true, y_pred, y_score, problem.validation_units)
     row = {"loss": float(loss(logits, examples.targets)), **found.measures()}

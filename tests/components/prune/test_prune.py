@@ -14,6 +14,7 @@ from components.prune.prune import fine_tuning, prune
 from darkroom.model import Predictor, read_card
 from darkroom.networks.export import load_network
 from darkroom.system.errors import InputError
+from darkroom.system.formats import record_from
 from darkroom.training.hyperparameters import Settings
 
 CONFIG = PruneConfig(epochs=2, latency_rounds=1, max_drop=1, max_latency_ratio=100)
@@ -155,6 +156,11 @@ def test_fine_tuning_is_a_share_of_the_training() -> None:
     assert (settings.epochs, settings.learning_rate, settings.seed) == (12, 0.001, 7)
     assert [fine_tuning(Settings(epochs=epochs), PruneConfig()).epochs for epochs in (1, 3, 10, 30)] == [1, 3, 5, 9]
     assert fine_tuning(training, PruneConfig(epochs=5, learning_rate=0.01)).learning_rate == 0.01
+
+
+def test_hyperparameters_of_an_earlier_release_have_the_defaults_of_then() -> None:
+    earlier = {"epochs": 40, "learning_rate": 0.002, "a_setting_of_then": 1}
+    assert record_from(Settings, earlier) == Settings(epochs=40, learning_rate=0.002, threshold_prior_images=30.0)
 
 
 def test_a_network_that_cannot_be_pruned_is_the_users_to_switch_off() -> None:

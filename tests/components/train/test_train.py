@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from components.train.config import TrainConfig
-from components.train.train import train
+from components.train.train import resolve, train
 from darkroom import manifest, model
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
+from darkroom.manifest import Manifest, make_table
 from darkroom.model import Predictor, labels_of
 from darkroom.networks.export import load_network
 from darkroom.pixels import pixels
@@ -122,7 +123,7 @@ import os, signal, sys
 from pathlib import Path
 from darkroom.system.config import parse
 from components.train.config import TrainConfig
-from components.train.train import train
+from components.train.train import resolve, train
 folder, target = Path(sys.argv[1]), Path(sys.argv[2])
 def stop(epoch, measures):
     if epoch == 2:
@@ -213,6 +214,25 @@ def test_settings_survive_the_way_through_a_pipeline():
         parse(TrainConfig, "train", {name: float(value) if isinstance(value, int) else value for name, value in dump(config).items()})
         == config
     )
+
+
+@pytest.mark.parametrize(
+    ("width", "number", "given", "side", "epochs", "rate"),
+    [
+        (28, 1257, {}, 32, 100, 2e-3),
+        (400, 450, {}, 128, 89, 2e-3),
+        (400, 3000, {}, 64, 53, 2e-3),
+        (400, 3000, {"weights": "DEFAULT"}, 64, 53, 4e-4),
+        (400, 3000, {"auto_max_side_px": 32, "auto_max_presentations": 30_000}, 32, 10, 2e-3),
+        (400, 3000, {"weights": "DEFAULT", "auto_max_epochs": 4, "auto_pretrained_share": 0.5}, 64, 4, 1e-3),
+    ],
+)
+def test_auto_follows_the_data_and_the_budget(width, number, given, side, epochs, rate):
+    columns = {"path": [str(row) for row in range(number)], "width": [width] * number, "height": [width] * number}
+    training = Manifest(make_table(columns), ("x",), "multiclass", "")
+    settings, side_px = resolve(training, parse(TrainConfig, "train", given))
+    assert (side_px, settings.epochs, settings.batch_size, settings.threshold_prior_images) == (side, epochs, 32, 30)
+    assert settings.learning_rate == pytest.approx(rate)
 
 
 def test_one_training_image_is_refused(tmp_path):

@@ -1,10 +1,17 @@
 """What `auto` stands for."""
 
+import dataclasses
+
 import pytest
 
 from darkroom import manifest
 from darkroom.manifest import Manifest
 from darkroom.training import defaults
+from darkroom.training.defaults import Budget
+
+BUDGET = Budget(
+    base_side_px=64, max_side_px=160, min_presentations=80, max_presentations=160_000, min_epochs=8, max_epochs=100
+)  # train's defaults, which tests/components/train/test_train.py holds
 
 
 def photos(width, height, number):
@@ -24,21 +31,37 @@ def photos(width, height, number):
     ],
 )  # fmt: skip
 def test_the_side_keeps_the_pixels_of_small_images_and_what_time_allows_of_large_ones(width, height, number, side):
-    assert defaults.side_px(photos(width, height, number)) == side
+    assert defaults.side_px(photos(width, height, number), BUDGET) == side
+
+
+@pytest.mark.parametrize(
+    ("limits", "side"),
+    [
+        ({"max_side_px": 512}, 320),
+        ({"max_side_px": 100}, 96),
+        ({"max_side_px": 16}, 16),
+        ({"min_presentations": 2000}, 64),
+        ({"base_side_px": 128}, 128),
+    ],
+)
+def test_the_side_keeps_the_users_limits(limits, side):
+    number = 3000 if "base_side_px" in limits else 50
+    assert defaults.side_px(photos(400, 300, number), dataclasses.replace(BUDGET, **limits)) == side
 
 
 def test_epochs_show_as_many_images_within_limits_and_fewer_large_ones():
-    low, high = defaults.EPOCHS
-    assert defaults.epochs(10, 16) == high
-    assert defaults.epochs(10**7, 16) == low
-    assert defaults.epochs(2000, 64) == 80
-    assert defaults.epochs(500, 128) == 80
+    assert defaults.epochs(10, 16, BUDGET) == 100
+    assert defaults.epochs(10**7, 16, BUDGET) == 8
+    assert defaults.epochs(2000, 64, BUDGET) == 80
+    assert defaults.epochs(500, 128, BUDGET) == 80
+    assert defaults.epochs(2000, 64, dataclasses.replace(BUDGET, max_presentations=40_000)) == 20
+    assert defaults.epochs(10**7, 16, dataclasses.replace(BUDGET, max_epochs=3)) == 3
 
 
 def test_pretrained_weights_and_small_batches_learn_at_lower_rates():
-    assert defaults.learning_rate("adamw", 32, from_weights=False) == defaults.LEARNING_RATES["adamw"]
-    assert defaults.learning_rate("sgd", 128, from_weights=False) == pytest.approx(2 * defaults.LEARNING_RATES["sgd"])
-    assert defaults.learning_rate("adamw", 32, from_weights=True) == pytest.approx(0.2 * defaults.LEARNING_RATES["adamw"])
+    assert defaults.learning_rate("adamw", 32, 1.0) == defaults.LEARNING_RATES["adamw"]
+    assert defaults.learning_rate("sgd", 128, 1.0) == pytest.approx(2 * defaults.LEARNING_RATES["sgd"])
+    assert defaults.learning_rate("adamw", 32, 0.2) == pytest.approx(0.2 * defaults.LEARNING_RATES["adamw"])
 
 
 def test_warm_up_and_patience_follow_the_epochs():

@@ -6,39 +6,49 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from darkroom.training.thresholds import _worth, tune, tune_one
 
+PRIOR = 30.0
+
 
 def test_what_a_threshold_is_worth_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
-    truth, scores, thresholds = rng.random(50) < 0.3, rng.random(50).round(1), np.array([-1.0, 0.2, 0.5, 0.95, 2.0])
+    y_true, scores, thresholds = rng.random(50) < 0.3, rng.random(50).round(1), np.array([-1.0, 0.2, 0.5, 0.95, 2.0])
     answers = scores >= thresholds[:, None]
-    expected = [(balanced_accuracy_score(truth, row) + f1_score(truth, row, average="macro")) / 2 for row in answers]
-    np.testing.assert_allclose(_worth(scores[truth], scores[~truth], thresholds), expected)
+    expected = [(balanced_accuracy_score(y_true, row) + f1_score(y_true, row, average="macro")) / 2 for row in answers]
+    np.testing.assert_allclose(_worth(scores[y_true], scores[~y_true], thresholds), expected)
 
 
 def test_many_images_move_a_threshold_between_the_answers():
-    truth = np.repeat([0, 1], 500)
-    probabilities = np.where(truth == 1, 0.2, 0.05)
-    assert 0.05 < tune_one(truth, probabilities) < 0.2
+    y_true = np.repeat([0, 1], 500)
+    y_score = np.where(y_true == 1, 0.2, 0.05)
+    assert 0.05 < tune_one(y_true, y_score, PRIOR) < 0.2
 
 
 def test_few_images_hardly_move_it():
-    truth, probabilities = np.array([0] * 20 + [1]), np.array([0.01] * 20 + [0.03])
-    assert 0.2 < tune_one(truth, probabilities) < 0.5
+    y_true, y_score = np.array([0] * 20 + [1]), np.array([0.01] * 20 + [0.03])
+    assert 0.2 < tune_one(y_true, y_score, PRIOR) < 0.5
 
 
-@pytest.mark.parametrize("truth", [np.zeros(5, int), np.ones(5, int), np.zeros(0, int)], ids=["never", "always", "no images"])
-def test_a_label_that_occurs_one_way_only_keeps_a_half(truth):
-    assert tune_one(truth, np.linspace(0.1, 0.2, len(truth))) == 0.5
+def test_the_prior_says_how_many_images_move_it_half_of_the_way():
+    y_true, y_score = np.repeat([0, 1], 30), np.repeat([0.01, 0.03], 30)
+    best, half = (np.log(value / (1 - value)) for value in (tune_one(y_true, y_score, 0), tune_one(y_true, y_score, 30)))
+    assert half == pytest.approx(best / 2, abs=0.01)
+    assert tune_one(y_true, y_score, 30) == 0.1173  # 1 / (1 + exp(2.0178)), half of the mean of both log-odds
+    assert tune_one(y_true, y_score, 1e9) == 0.5
 
 
-def test_equal_and_extreme_probabilities_give_a_threshold_inside():
-    assert 0 < tune_one(np.array([0, 1, 0, 1]), np.full(4, 0.7)) < 1
-    assert 0 < tune_one(np.repeat([0, 1], 200), np.repeat([0.0, 1.0], 200)) < 1
-    assert 0 < tune_one(np.repeat([1, 0], 200), np.repeat([0.0, 1.0], 200)) < 1
+@pytest.mark.parametrize("y_true", [np.zeros(5, int), np.ones(5, int), np.zeros(0, int)], ids=["never", "always", "no images"])
+def test_a_label_that_occurs_one_way_only_keeps_a_half(y_true):
+    assert tune_one(y_true, np.linspace(0.1, 0.2, len(y_true)), PRIOR) == 0.5
+
+
+def test_equal_and_extreme_y_score_give_a_threshold_inside():
+    assert 0 < tune_one(np.array([0, 1, 0, 1]), np.full(4, 0.7), PRIOR) < 1
+    assert 0 < tune_one(np.repeat([0, 1], 200), np.repeat([0.0, 1.0], 200), PRIOR) < 1
+    assert 0 < tune_one(np.repeat([1, 0], 200), np.repeat([0.0, 1.0], 200), PRIOR) < 1
 
 
 def test_each_task_gets_as_many_as_its_card_wants():
-    truth, probabilities = np.array([0, 1, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
-    assert tune("multiclass", truth, probabilities) == ()
-    assert len(tune("binary", truth, probabilities)) == 1
-    assert tune("multilabel", np.eye(2, dtype=int)[truth], probabilities)[1] == tune("binary", truth, probabilities)[0]
+    y_true, y_score = np.array([0, 1, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
+    assert tune("multiclass", y_true, y_score, PRIOR) == ()
+    assert len(tune("binary", y_true, y_score, PRIOR)) == 1
+    assert tune("multilabel", np.eye(2, dtype=int)[y_true], y_score, PRIOR)[1] == tune("binary", y_true, y_score, PRIOR)[0]
