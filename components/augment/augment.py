@@ -8,7 +8,7 @@ from components.augment.balancing import Integers, plan_copies, smallest_share
 from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import CopyPlan, write_copies
-from components.augment.mirroring import AXES, Mirroring, mirrorings
+from components.augment.mirroring import AXES, Limits, Mirroring, mirrorings
 from darkroom import manifest
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images
@@ -19,7 +19,7 @@ from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
 THUMBNAIL_PX = 16
-NUM_JUDGED = 1200  # training images on which mirroring is judged
+NUM_MEASURED = 1200  # training images on which mirroring is measured: kernel ridge regression takes their number cubed
 NUM_ROWS = 6
 FLIP_PROBABILITY = 0.5
 
@@ -58,8 +58,8 @@ def augment(
         chosen_policy = make_policy(config, measured)
         print(f"policy: {', '.join(operation.name for operation in chosen_policy.operations) or 'nothing'}", flush=True)
         chosen_policy.write(policy)
-        truth = _truth(training)
-        copies = _plan(training, truth, chosen_policy, config)
+        y_true = _y_true(training)
+        copies = _plan(training, y_true, chosen_policy, config)
         write_copies(
             CopyPlan(training, copies, chosen_policy, config.max_side_px, config.seed), delivered, assigned, augmented_images, examples
         )
@@ -67,7 +67,7 @@ def augment(
     except UnreadableError as error:
         raise InputError(f"a training image can't be decoded ({error}): run clean on these data first") from error
     print(f"{copies.sum()} copies of {(copies > 0).sum()} training images", flush=True)
-    return _measures(truth, copies, chosen_policy, measured)
+    return _measures(y_true, copies, chosen_policy, measured)
 
 
 def make_policy(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
@@ -93,10 +93,10 @@ def make_policy(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy
     return Policy(operations=tuple(one for one in operations if one.probability > 0 and (one.name in AXES or one.low < one.high)))
 
 
-def _flip(wish: float | str, mirroring: Mirroring | None, *, without_evidence: bool) -> float:
-    if not isinstance(wish, str):
-        return wish
-    harmless = mirroring.keeps_labels if mirroring and mirroring.judged else without_evidence
+def _flip(setting: float | str, mirroring: Mirroring | None, *, without_evidence: bool) -> float:
+    if not isinstance(setting, str):
+        return setting
+    harmless = mirroring.keeps_labels if mirroring and mirroring.is_conclusive else without_evidence
     return FLIP_PROBABILITY if harmless else 0.0
 
 
@@ -104,26 +104,27 @@ def _measure(delivered: Images, training: Manifest, config: AugmentConfig) -> di
     automatic = [name for name in AXES if getattr(config, name) == "auto"]
     if not automatic:
         return {}
-    chosen = np.random.default_rng(config.seed).permutation(len(training))[:NUM_JUDGED]
+    chosen = np.random.default_rng(config.seed).permutation(len(training))[:NUM_MEASURED]
     names = training.column("image_id")
     thumbnails = np.stack(list(ordered(lambda row: pixels(delivered[names[row]], THUMBNAIL_PX), chosen.tolist())))
-    found = mirrorings(thumbnails, _truth(training)[chosen])
+    limits = Limits(config.flip_min_skill, config.flip_min_kept, config.flip_min_kept_by_label)
+    found = mirrorings(thumbnails, _y_true(training)[chosen], limits)
     for name in automatic:
-        if found[name].judged:
+        if found[name].is_conclusive:
             print(f"{name}: mirrored images keep {found[name].kept:.0%} of what a small classifier learnt", flush=True)
     return {name: found[name] for name in automatic}
 
 
-def _truth(training: Manifest) -> Integers:
+def _y_true(training: Manifest) -> Integers:
     targets = training.targets()
     return targets if training.task == "multilabel" else np.eye(len(training.classes), dtype=np.int64)[targets]
 
 
-def _plan(training: Manifest, truth: Integers, chosen_policy: Policy, config: AugmentConfig) -> Integers:
+def _plan(training: Manifest, y_true: Integers, chosen_policy: Policy, config: AugmentConfig) -> Integers:
     if not chosen_policy.operations:  # unchanged copies would add nothing to training
         return np.zeros(len(training), dtype=np.int64)
     return plan_copies(
-        truth,
+        y_true,
         target_share=config.target_share,
         max_per_image=config.max_copies_per_image,
         max_copies=config.max_copies,
@@ -132,18 +133,18 @@ def _plan(training: Manifest, truth: Integers, chosen_policy: Policy, config: Au
     )
 
 
-def _measures(truth: Integers, copies: Integers, chosen_policy: Policy, measured: dict[str, Mirroring]) -> dict[str, float]:
+def _measures(y_true: Integers, copies: Integers, chosen_policy: Policy, measured: dict[str, Mirroring]) -> dict[str, float]:
     return {
         "num_copies": int(copies.sum()),
         "num_operations": len(chosen_policy.operations),
-        "smallest_share_before": smallest_share(truth),
-        "smallest_share_after": smallest_share(np.repeat(truth, 1 + copies, axis=0)),
-        **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.judged},
+        "smallest_share_before": smallest_share(y_true),
+        "smallest_share_after": smallest_share(np.repeat(y_true, 1 + copies, axis=0)),
+        **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.is_conclusive},
     }
 
 
 def _draw(delivered: Images, training: Manifest, chosen_policy: Policy, measured: dict[str, Mirroring], path: Path, seed: int) -> None:
-    rows = _samples(_truth(training), seed)
+    rows = _samples(_y_true(training), seed)
     labels = training.column("labels" if training.task == "multilabel" else "label")
     names = training.column("image_id")
     shown = [(label if isinstance(label := labels[row], str) else ", ".join(label), delivered[names[row]]) for row in rows]
@@ -151,14 +152,14 @@ def _draw(delivered: Images, training: Manifest, chosen_policy: Policy, measured
         f"{name.replace('_', ' ')}: mirrored images keep {mirroring.kept:.0%} of what a small classifier learnt, "
         + ("so it is on" if chosen_policy.get(name) else "so it is left out")
         for name, mirroring in measured.items()
-        if mirroring.judged
+        if mirroring.is_conclusive
     ]
     with whole(path) as draft:
         draw(chosen_policy, shown, notes, seed).save(draft, "PNG")
 
 
-def _samples(truth: Integers, seed: int) -> list[int]:
+def _samples(y_true: Integers, seed: int) -> list[int]:
     """Rows to show: one of each of the first classes, then others up to `NUM_ROWS`."""
-    order = np.random.default_rng(seed).permutation(len(truth))
-    firsts = [int(order[truth[order, label] == 1][0]) for label in np.flatnonzero(truth.any(axis=0))[:NUM_ROWS]]
+    order = np.random.default_rng(seed).permutation(len(y_true))
+    firsts = [int(order[y_true[order, label] == 1][0]) for label in np.flatnonzero(y_true.any(axis=0))[:NUM_ROWS]]
     return list(dict.fromkeys([*firsts, *order.tolist()]))[:NUM_ROWS]

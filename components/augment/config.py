@@ -17,6 +17,18 @@ class AugmentConfig(StepConfig):
     probability: float = Field(0.5, ge=0, le=1, description="Chance of each operation at an image; noise and erasing have half of it.")
     horizontal_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring left to right, or auto to measure it.")
     vertical_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring top to bottom, or auto to measure it.")
+    flip_min_kept: float = Field(
+        0.85,
+        ge=0,
+        le=1,
+        description="Share of a small classifier's skill that auto wants mirroring to keep; photographs keep 0.94 to 0.99, digits 0.53.",
+    )
+    flip_min_kept_by_label: float = Field(
+        0.5, ge=0, le=1, description="The same share at each label alone: mirroring that confuses b with d hardly shows among all letters."
+    )
+    flip_min_skill: float = Field(
+        0.3, gt=0, le=1, description="Skill, from 0 (chance) to 1, below which a label was not learnt and tells auto nothing."
+    )
     rotation_degrees: float = Field(10.0, ge=0, le=180, description="Turned by up to this many degrees either way.")
     scale: float = Field(0.15, ge=0, le=2, description="Enlarged or shrunk by up to this share.")
     aspect: float = Field(0.1, ge=0, le=2, description="Widened or narrowed by up to this share.")

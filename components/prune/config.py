@@ -26,10 +26,17 @@ class PruneConfig(StepConfig):
         "auto", description="Remaining channels are a multiple of this; auto: 8, less for narrow networks."
     )
     epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
-        "auto", description="Epochs of fine-tuning; auto: 0.3 of the training's."
+        "auto", description="Epochs of fine-tuning; auto: auto_epochs_share of the training's."
     )
     learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field(
-        "auto", description="Peak learning rate of fine-tuning; auto: half of the training's."
+        "auto", description="Peak learning rate of fine-tuning; auto: auto_rate_share of the training's."
+    )
+    auto_epochs_share: float = Field(
+        0.3, gt=0, le=10, description="Epochs of auto, as a share of the training's: the network has only to recover."
+    )
+    auto_min_epochs: int = Field(5, ge=1, le=100_000, description="Fewest epochs that auto takes, unless training had even fewer.")
+    auto_rate_share: float = Field(
+        0.5, gt=0, le=10, description="Learning rate of auto, as a share of the training's: the remaining weights are nearly right."
     )
     max_drop: float = Field(0.02, ge=0, le=1, description="Largest loss of train.monitor on the validation images that is accepted.")
     max_latency_ratio: float = Field(0.9, gt=0, description="Largest share of the full model's latency that is accepted.")

@@ -25,10 +25,6 @@ from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
 
-SHARE_OF_EPOCHS = 0.3  # of the training's, for fine-tuning
-MIN_EPOCHS = 5  # unless training had even fewer
-SHARE_OF_RATE = 0.5  # of the training's learning rate
-
 
 def prune(
     images: Path,
@@ -102,9 +98,9 @@ def prune(
 
 def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
     """The training's hyperparameters with fewer epochs and a lower learning rate: the network has only to recover."""
-    automatic = max(round(SHARE_OF_EPOCHS * training.epochs), min(training.epochs, MIN_EPOCHS))
+    automatic = max(round(config.auto_epochs_share * training.epochs), min(training.epochs, config.auto_min_epochs))
     epochs = automatic if config.epochs == "auto" else config.epochs
-    rate = SHARE_OF_RATE * training.learning_rate if config.learning_rate == "auto" else config.learning_rate
+    rate = config.auto_rate_share * training.learning_rate if config.learning_rate == "auto" else config.learning_rate
     return dataclasses.replace(
         training,
         epochs=epochs,

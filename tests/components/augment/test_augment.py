@@ -10,7 +10,7 @@ from PIL import Image
 
 from components.augment.augment import augment, make_policy
 from components.augment.config import AugmentConfig
-from components.augment.mirroring import Mirroring
+from components.augment.mirroring import Limits, Mirroring
 from darkroom import manifest
 from darkroom.augmentation import policy
 from darkroom.augmentation.policy import MEANINGS
@@ -23,7 +23,8 @@ from darkroom.task import Task
 
 OUTPUTS = ("augmented_images", "examples", "policy", "contact_sheet")
 EVERY = {"hue_degrees": 10.0, "horizontal_flip": 0.5, "vertical_flip": 0.5}
-GOOD, BAD, SILENT = Mirroring(np.ones(2), np.ones(2)), Mirroring(np.ones(2), np.zeros(2)), Mirroring(np.zeros(2), np.zeros(2))
+LIMITS = Limits(min_skill=0.3, min_kept=0.85, min_kept_by_label=0.5)
+GOOD, BAD, SILENT = (Mirroring(np.full(2, plain), np.full(2, mirrored), LIMITS) for plain, mirrored in ((1.0, 1.0), (1.0, 0.0), (0.0, 0.0)))
 
 
 def picture(number: int, side: int = 10) -> bytes:
