@@ -1,6 +1,6 @@
-"""Settling: which version a candidate is, and which alias it gets; a crash in between is made good by the next run.
+"""The transaction that registers a candidate: its version, then its alias; the next run completes one that a crash cut off.
 
-The decision's tag is written last, after the alias has moved: a version without it is not settled yet. The alias moves only
+The decision's tag is written last, after the alias has moved: the registration of a version without it is not complete. The alias moves only
 if the champion is still the one that the candidate was compared with; else it is compared again.
 """
 
@@ -112,7 +112,7 @@ def _answers(version: Version) -> Predictions | None:
 
 
 def _measures(candidate: Candidate) -> dict[str, float]:
-    """Headline measures under the names that they have in the run, see `keeping`."""
+    """Headline measures under the names that they have in the run, see `components.register.upload`."""
     prefix = "pruned_" if candidate.variant == "pruned" else ""
     return {as_metric(prefix + name): value for name, value in read_headline(candidate.evaluation).items()}
 

@@ -1,4 +1,4 @@
-"""Keeping: what a run holds in MLflow, for people to look at and for later runs to continue from."""
+"""What a run uploads to MLflow: for people to look at, and for later runs to continue from."""
 
 import shutil
 import tempfile

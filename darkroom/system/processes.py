@@ -1,4 +1,4 @@
-"""Owners: which process, user and code stand behind a run, and whether the process still lives."""
+"""Processes: which process, user and code a run belongs to, and whether the process is dead."""
 
 import getpass
 import json

@@ -1,4 +1,4 @@
-"""What a person would check before a run, each with what was found and the remedy; nothing here waits longer than it was told."""
+"""Runs the checks of `darkroom doctor`, each with a time limit: what was found, and the remedy."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

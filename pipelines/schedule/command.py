@@ -25,7 +25,7 @@ def apply(as_json: Json = False, params: Params = DEFAULT_PARAMS) -> None:
     Example: `darkroom schedule apply`
     """
     from pipelines.params import read_settings
-    from pipelines.schedule.apply import desired_runs, recurring_runs
+    from pipelines.schedule.desired_runs import desired_runs, recurring_runs
     from pipelines.schedule.schedules import read_schedules
 
     schedules = read_schedules(params)
@@ -139,7 +139,7 @@ def _act(name: str, params: Path, verb: str) -> None:
     platform = read_settings([], params)[1]
     done = {"pause": "paused", "resume": "resumed", "remove": "removed"}[verb]
     if platform.endpoint:
-        from pipelines.schedule.apply import recurring_runs
+        from pipelines.schedule.desired_runs import recurring_runs
 
         with recurring_runs(platform) as runs:
             getattr(runs, verb)(name)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.params import read_settings
 from pipelines.schedule import journal
-from pipelines.schedule.kubeflow import KnownRun, RecurringRuns
+from pipelines.schedule.apply import KnownRun, RecurringRuns
 from pipelines.schedule.scheduled_run import JOURNALS
 from pipelines.schedule.schedules import Schedule, read_schedules
 
@@ -24,7 +24,7 @@ def overview(params: Path, now: datetime) -> list[dict[str, Any]]:
     schedules, platform = read_schedules(params), read_settings([], params)[1]
     if not platform.endpoint:
         return [_local_row(schedule, now) for schedule in schedules]
-    from pipelines.schedule.apply import recurring_runs
+    from pipelines.schedule.desired_runs import recurring_runs
 
     with recurring_runs(platform) as runs:
         known = runs.known()

@@ -14,8 +14,8 @@ from darkroom.system.errors import InputError
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.schedule import command as commands
 from pipelines.schedule import cron
-from pipelines.schedule.apply import desired_runs, recurring_runs
-from pipelines.schedule.kubeflow import DesiredRun, RecurringRuns, expressions
+from pipelines.schedule.apply import DesiredRun, RecurringRuns, expressions
+from pipelines.schedule.desired_runs import desired_runs, recurring_runs
 from pipelines.schedule.schedules import Schedule, ScheduleConfig
 from tests.pipelines.conftest import ROOT
 from tests.pipelines.recurring_server import RecurringServer, serving
