@@ -1,6 +1,6 @@
 """The transaction that registers a candidate: its version, then its alias; the next run completes one that a crash cut off.
 
-The decision's tag is written last, after the alias has moved: the registration of a version without it is not complete. The alias moves only
+The decision's tag is written last, after the alias has moved: a version without it is not registered completely. The alias moves only
 if the champion is still the one that the candidate was compared with; else it is compared again.
 """
 

@@ -90,7 +90,7 @@ def test_a_change_of_the_code_rebuilds_in_seconds_and_leaves_the_layers_below(
     engine: DockerClient, base: str, image: str, tmp_path: Path
 ) -> None:
     copy = root_of(tmp_path)
-    changing = copy / "components" / "errors.py"
+    changing = copy / "darkroom" / "system" / "errors.py"
     changing.write_text(f"{changing.read_text()}\nCHANGED = True\n")
     with remembered():
         start = time.monotonic()

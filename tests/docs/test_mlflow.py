@@ -82,7 +82,7 @@ def test_every_command_of_darkroom_on_the_page_exists() -> None:
 
 def test_the_page_and_the_program_say_the_same_when_it_fails() -> None:
     told = re.findall(r"^\| `(?:error: )?(.+?)` \|", TEXT.split("## When it fails")[1], re.MULTILINE)
-    sources = "\n".join(path.read_text() for path in (ROOT / "components" / "store.py", ROOT / "mlflow" / "serve.py"))
+    sources = "\n".join(path.read_text() for path in (*(ROOT / "darkroom" / "tracking").glob("*.py"), ROOT / "mlflow" / "serve.py"))
     for sentence in told:
         pieces = [piece.strip(" :'") for piece in re.split(r"\.\.\.|'?anna'?|refuses the user|: ", sentence)]
         for piece in [piece for piece in pieces if len(piece) > 12]:
