@@ -88,6 +88,19 @@ class PlatformConfig(StepConfig):
     )
     namespace: OptionalName = Field("", description="The user's namespace in a multi-user Kubeflow; empty: single-user.")
     experiment: str = Field("", max_length=128, description="The experiment that runs are filed under; empty: the model's name.")
+    disk_row_bytes: int = Field(
+        250, ge=0, le=10**9, description="Estimate of a run's disk: bytes of an image beside its file, a row in the tables of five steps."
+    )
+    disk_copy_bytes: int = Field(40_000, ge=0, le=10**9, description="The same: bytes of a copy that augment makes, at 256 px, at most.")
+    disk_model_factor: float = Field(
+        12,
+        ge=0,
+        le=1000,
+        description="The same: sizes of the weights; two models, graphs, moments and averages of checkpoints, and MLflow's.",
+    )
+    disk_report_bytes: int = Field(6_000_000, ge=0, le=10**12, description="The same: bytes of reports and figures, here and in MLflow.")
+    disk_archived_bytes: int = Field(30_000, ge=1, le=10**9, description="The same: bytes of one file, of which an archive holds many.")
+    disk_margin: float = Field(1.25, ge=1, le=100, description="A run warns where less than this many times its estimate is free.")
     ca_file: str = Field("", description="Certificate of the authority that signed the endpoint's; empty: the known authorities.")
 
     @field_validator("image")

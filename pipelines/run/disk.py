@@ -1,7 +1,7 @@
-"""Room: how much disk a run needs, told before it starts.
+"""How much disk a run needs, estimated before it starts.
 
 What an earlier run of the same data and settings of a step left is the best estimate of what that step leaves now. For
-the rest there are factors, measured on the sample's 1,797 digits and on 1,125 photographs (see the constants).
+the rest there are factors, settings of `platform`, measured on the sample's 1,797 digits and on 1,125 photographs.
 """
 
 import json
@@ -18,17 +18,11 @@ from darkroom.versions.code import code_version
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT
+from pipelines.platform import PlatformConfig
 from pipelines.sizes import in_units, size_of
 
-BYTES_A_ROW = 250  # tables of five steps, an image a row, and the frame of a packed image
 WEIGHTS_BYTES = {"small_cnn": 5_000_000}  # of 32-bit weights
-MODEL_FACTOR = 12  # weights in all: two models with their graphs, checkpoints (moments, averages), MLflow's copies of both
-REPORT_BYTES = 6_000_000  # reports, figures and pictures, here and in MLflow
-COPY_BYTES = 40_000  # of a copy that `augment` makes, at 256 px
-SCRATCH_BYTES = 2**30  # above this, decoded pixels stand in a scratch file (see `darkroom.training.examples`)
-_USUAL_SIDE_PX = 64
-_FILE_BYTES = 30_000  # of a photograph in an archive
-_CLOSE = 1.25  # a run that leaves less than a quarter of its need free is warned of
+SCRATCH_BYTES = 2**30  # `MEMORY_BYTES` of `darkroom.training.examples`, which takes seconds to import; a test holds them equal
 
 
 @dataclass(frozen=True)
@@ -49,22 +43,23 @@ class Need:
         return sum(self.parts.values())
 
 
-def estimate(source: Path, version: str, params: Params) -> Need:
+def estimate(source: Path, version: str, params: Params, platform: PlatformConfig) -> Need:
     """What a run will take on the disk.
 
     Args:
         source: Where its data is.
         version: Hash of the data; the MLflow store is asked for earlier runs on it.
         params: Its settings, a section a step.
+        platform: Bytes of what earlier runs don't tell.
     """
     earlier = [run for run in history.runs(data_version=version) if DISK in run.tags]
-    number, size = _count(source)
+    number, size = _count(source, platform.disk_archived_bytes)
     weights = _weights_bytes(str(params["train"]["architecture"]))
     parts = {
-        "images": size + BYTES_A_ROW * number,
-        "copies": _copies(params, number, size),
-        "models": MODEL_FACTOR * weights,
-        "reports": REPORT_BYTES,
+        "images": size + platform.disk_row_bytes * number,
+        "copies": _copies(params, number, size, platform.disk_copy_bytes),
+        "models": round(platform.disk_model_factor * weights),
+        "reports": platform.disk_report_bytes,
         "decoded pixels": _pixels(params, number),
     }
     basis = f"estimated from {number} files of {in_units(size)}"
@@ -75,32 +70,33 @@ def estimate(source: Path, version: str, params: Params) -> Need:
     return Need({part: size for part, size in parts.items() if size}, basis)
 
 
-def judge(need: Need, free: int, place: Path) -> str:
-    """Compares a need with what is free.
+def check_free(need: Need, free: int, folder: Path, margin: float) -> str:
+    """Checks that a run finds the disk that it needs.
 
     Args:
         need: Of a run.
         free: Bytes that are free.
-        place: Where, for the message.
+        folder: Where, for the message.
+        margin: A warning is due where less than this many times the need is free.
 
     Returns:
-        A warning where it is close, else nothing.
+        A warning where it is close, else an empty text.
 
     Raises:
         InputError: There is less than the run needs.
     """
     listed = ", ".join(f"{part} {in_units(size)}" for part, size in need.parts.items())
-    sentence = f"the run needs about {in_units(need.total)} of disk ({listed}; {need.basis}), and {in_units(free)} are free under {place}"
+    sentence = f"the run needs about {in_units(need.total)} of disk ({listed}; {need.basis}), and {in_units(free)} are free under {folder}"
     if need.total > free:
         raise InputError(f"{sentence}: make room, for example with `darkroom gc`")
-    return f"note: {sentence}: that is close" if need.total * _CLOSE > free else ""
+    return f"note: {sentence}: that is close" if need.total * margin > free else ""
 
 
-def free_bytes(place: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """What is free where a folder stands or will stand."""
-    while not place.exists():
-        place = place.absolute().parent
-    return shutil.disk_usage(place).free
+    while not folder.exists():
+        folder = folder.absolute().parent
+    return shutil.disk_usage(folder).free
 
 
 def used_bytes(folder: Path) -> str:
@@ -123,23 +119,24 @@ def _left(earlier: list[Record], step: str, section: Mapping[str, Any]) -> int |
     return None
 
 
-def _count(source: Path) -> tuple[int, int]:
+def _count(source: Path, archived_bytes: int) -> tuple[int, int]:
     """Files, and their bytes; of an archive its own bytes: images hardly shrink."""
     if source.is_file():
-        return 1 + source.stat().st_size // _FILE_BYTES, source.stat().st_size
+        return 1 + source.stat().st_size // archived_bytes, source.stat().st_size
     sizes = [path.stat().st_size for path in source.rglob("*") if path.is_file()]
     return len(sizes), sum(sizes)
 
 
-def _copies(params: Params, number: int, size: int) -> int:
+def _copies(params: Params, number: int, size: int, copy_bytes: int) -> int:
     config = params["augment"]
     most = min(int(config["max_copies"]), number * int(config["max_copies_per_image"]))
-    return most * min(COPY_BYTES, 4 * size // max(1, number))
+    return most * min(copy_bytes, 4 * size // max(1, number))
 
 
 def _pixels(params: Params, number: int) -> int:
-    side = params["train"]["side_px"]
-    size = number * 3 * (_USUAL_SIDE_PX if side == "auto" else int(side)) ** 2
+    config = params["train"]
+    side = config["auto_base_side_px"] if config["side_px"] == "auto" else config["side_px"]
+    size = number * 3 * int(side) ** 2
     return size if size > SCRATCH_BYTES else 0
 
 

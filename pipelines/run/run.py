@@ -49,8 +49,8 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     if message := difference(plan.source, plan.version):
         view.note(f"note: {message}")
     make_ready(view)
-    need = disk.estimate(plan.source, plan.version, plan.params)
-    if message := disk.judge(need, disk.free_bytes(ROOT), ROOT):
+    need = disk.estimate(plan.source, plan.version, plan.params, plan.platform)
+    if message := disk.check_free(need, disk.free_bytes(ROOT), ROOT, plan.platform.disk_margin):
         view.note(message)
     with alone(plan, view):
         end_dead(view.note)  # the run that this one waited for may have been killed

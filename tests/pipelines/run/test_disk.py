@@ -11,9 +11,12 @@ from darkroom.system.errors import InputError
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.tags import DISK
-from pipelines.run.disk import MODEL_FACTOR, WEIGHTS_BYTES, Need, estimate, free_bytes, judge
+from darkroom.training import examples
+from pipelines.platform import PlatformConfig
+from pipelines.run.disk import SCRATCH_BYTES, WEIGHTS_BYTES, Need, check_free, estimate, free_bytes
 
 VERSION = "a" * 32
+PLATFORM = PlatformConfig()
 
 
 @pytest.fixture
@@ -31,34 +34,48 @@ def settings(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_a_first_run_is_estimated_from_its_source(mlflow_store: Path, data: Path) -> None:
-    need = estimate(data, VERSION, settings())
-    assert 4_000_000 <= need.parts["images"] < 4_100_000
-    assert need.parts["models"] == MODEL_FACTOR * WEIGHTS_BYTES["small_cnn"]
+    need = estimate(data, VERSION, settings(), PLATFORM)
+    assert need.parts["images"] == 4_000_000 + 4 * 250
+    assert need.parts["models"] == 12 * WEIGHTS_BYTES["small_cnn"]
+    assert (need.parts["copies"], need.parts["reports"]) == (16 * 40_000, 6_000_000)
     assert need.basis == "estimated from 4 files of 4.0 MB"
-    large = estimate(data, VERSION, settings(train={"architecture": "resnet18", "side_px": 16}))
-    assert large.parts["models"] == MODEL_FACTOR * 4 * 11_689_512  # parameters of a ResNet-18 for 1,000 classes
+    large = estimate(data, VERSION, settings(train={"architecture": "resnet18", "side_px": 16}), PLATFORM)
+    assert large.parts["models"] == 12 * 4 * 11_689_512  # parameters of a ResNet-18 for 1,000 classes
+
+
+def test_what_a_run_takes_is_the_users_to_say(mlflow_store: Path, data: Path) -> None:
+    given = {"disk_row_bytes": 0, "disk_copy_bytes": 1, "disk_model_factor": 0.5, "disk_report_bytes": 7}
+    need = estimate(data, VERSION, settings(), PlatformConfig(**given))  # type: ignore[arg-type]
+    assert need.parts == {"images": 4_000_000, "copies": 16, "models": 2_500_000, "reports": 7}
+    (data.parent / "photos.zip").write_bytes(b"x" * 1000)
+    need = estimate(data.parent / "photos.zip", VERSION, settings(), PlatformConfig(disk_archived_bytes=100))
+    assert need.basis.startswith("estimated from 11 files of")
+
+
+def test_decoded_pixels_count_where_training_keeps_them_on_the_disk() -> None:
+    assert SCRATCH_BYTES == examples.MEMORY_BYTES
 
 
 def test_what_an_earlier_run_of_the_same_data_took_counts_for_more(mlflow_store: Path, data: Path) -> None:
     run_id = start_run("photos", "", settings(), {}, str(data), VERSION)
     set_run_tags(run_id, {DISK: json.dumps({"ingest": 123_000, "augment": 45_000})})
-    need = estimate(data, VERSION, settings())
+    need = estimate(data, VERSION, settings(), PLATFORM)
     assert (need.parts["images"], need.parts["copies"], need.basis) == (123_000, 45_000, "as earlier runs of this data took")
-    other = estimate(data, VERSION, settings(augment={"max_copies": 0}))
+    other = estimate(data, VERSION, settings(augment={"max_copies": 0}), PLATFORM)
     assert "copies" not in other.parts
     (Path("runs") / run_id / "artifacts" / "pipeline-1" / "ingest-component").mkdir(parents=True)
-    assert "images" not in estimate(data, VERSION, settings()).parts  # still here: the cache answers
-    assert estimate(data, "b" * 32, settings()).parts["images"] > 4_000_000
+    assert "images" not in estimate(data, VERSION, settings(), PLATFORM).parts  # still here: the cache answers
+    assert estimate(data, "b" * 32, settings(), PLATFORM).parts["images"] > 4_000_000
 
 
 def test_too_little_disk_is_one_sentence_and_little_a_warning(tmp_path: Path) -> None:
     need = Need({"images": 3_000_000_000, "models": 1_000_000_000}, "estimated from 9 files of 3.0 GB")
     with pytest.raises(InputError) as caught:
-        judge(need, 2_500_000_000, Path("runs"))
+        check_free(need, 2_500_000_000, Path("runs"), 1.25)
     assert str(caught.value) == (
         "the run needs about 4.0 GB of disk (images 3.0 GB, models 1.0 GB; estimated from 9 files of 3.0 GB), and 2.5 GB are free "
         "under runs: make room, for example with `darkroom gc`"
     )
-    assert judge(need, 4_500_000_000, Path("runs")).endswith("that is close")
-    assert judge(need, 9_000_000_000, Path("runs")) == ""
+    assert check_free(need, 4_500_000_000, Path("runs"), 1.25).endswith("that is close")
+    assert check_free(need, 9_000_000_000, Path("runs"), 1.25) == ""
     assert free_bytes(tmp_path / "not" / "there") > 0
