@@ -22,7 +22,7 @@ GROUPS = "group groupid patient patientid subject subjectid product productid le
 SPLITS = "split givenset set subset partition".split()  # noqa: SIM905
 SPLIT_NAMES = {**SPLIT_FOLDERS, "training": "train", "dev": "validation", "testing": "test", "": ""}
 INDICATORS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True, "": False}
-SAMPLE_ROWS = 200
+SAMPLE_ROWS = 200  # first cells that are looked up: enough to tell paths from words, whatever a table's length
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> str:
     known = _known(table, PATHS)
     found = {column: _share_found(table.cells(column, SAMPLE_ROWS), names) for column in (known or table.columns)}
     best = max(found, key=lambda column: found[column], default="")
-    return best if best and (known or found[best] >= 0.5) else ""
+    return best if best and (known or found[best] >= config.min_found_share) else ""
 
 
 def find_columns(table: Table, config: TableConfig, path: str) -> Columns:

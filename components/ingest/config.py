@@ -16,6 +16,12 @@ class TableConfig(StepConfig):
     label_columns: tuple[str, ...] = Field((), description="Columns of 0 and 1, one a label; empty: found by themselves.")
     group_column: str = Field("", description="Column of what must stay in one split, such as patient; empty: found by itself.")
     split_column: str = Field("", description="Column that says train, validation or test; empty: found by itself.")
+    min_found_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="A column that is not called path or the like holds paths if this share of its first cells names files.",
+    )
     separator: str = Field("|", min_length=1, max_length=3, description="What joins several labels in one cell.")
     missing_files: Literal["fail", "drop"] = Field(
         "fail", description="fail or drop: what happens where a table names files that do not exist."

@@ -142,6 +142,14 @@ def test_columns_may_be_named(data):
     assert manifest.column("given_split") == ["train", "test", None]
 
 
+def test_how_many_cells_of_an_unnamed_column_must_be_files_is_the_users_to_say(data):
+    lay(data, ABC[:2], labels="whatever,label\na.png,x\nb.png,y\n" + "".join(f"{number}.png,x\n" for number in range(4)))
+    with pytest.raises(InputError):  # 2 of 6: the table is none of labels, and there are no class folders
+        run(data, missing_files="drop")
+    manifest, _ = run(data, missing_files="drop", min_found_share=0.3)
+    assert labels_of(manifest) == {ABC[0]: "x", ABC[1]: "y"}
+
+
 @pytest.mark.parametrize("setting", ["path_column", "label_column", "group_column", "split_column", "label_columns"])
 def test_a_column_that_does_not_exist_is_told(data, setting):
     lay(data, ABC, labels="filename,label\na.png,x\nb.png,y\n")
