@@ -103,8 +103,6 @@ def copy_code(folder: Path) -> tuple[Path, Path]:
         target = package / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(re.sub(r"^(\s*)from darkroom\b", rf"\1from {package.name}", text, flags=re.MULTILINE))
-    for inner in [package, *(path for path in package.rglob("*") if path.is_dir())]:
-        (inner / "__init__.py").touch()
     script = package.joinpath(*_ENTRY.split(".")[1:]).with_suffix(".py")
     return package, script.replace(folder / script.name)
 

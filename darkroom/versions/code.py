@@ -4,6 +4,7 @@ import ast
 import hashlib
 from collections.abc import Iterable
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from darkroom.tracking.tags import CODE
@@ -39,28 +40,38 @@ def code_files(step: str) -> list[Path]:
 
 
 def imported_files(module: str) -> list[Path]:
-    """The files of the product that a module needs: its own, what it imports, what that imports, and templates beside them."""
+    """The files of the product that are loaded with a module: its own, its packages', those of what it imports, late or not, and so on.
+
+    A template counts that stands beside the module that it is named after.
+    """
     found: set[Path] = set()
-    waiting = [_file(module)]
-    while waiting:
-        path = waiting.pop()
-        if path is not None and path not in found:
-            found.add(path)
-            found.update(path.parent.glob(f"{path.stem}.*.jinja"))
-            waiting += [_file(name) for name in _imports(path.read_text())] if path.suffix == ".py" else []
+    seen: set[str] = set()
+    pending = _with_packages(module)
+    while pending:
+        name = pending.pop()
+        if name not in seen and (path := _file(name)):
+            found.update([path, *path.parent.glob(f"{path.stem}.*.jinja")])
+            pending += _imports(path.read_text())
+        seen.add(name)
     return sorted(found)
 
 
 @cache
 def _imports(text: str) -> list[str]:
-    """The modules that a file of this text imports; ten steps share most of their files."""
+    """The modules that a file of this text imports, and their packages; ten steps share most of their files."""
     names = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] in ("components", "darkroom")]
+    own = [name for name in names if name.split(".")[0] in ("components", "darkroom")]
+    return sorted({inner for name in own for inner in _with_packages(name)})
+
+
+def _with_packages(module: str) -> list[str]:
+    """A module's packages, whose `__init__.py` Python runs first, and the module: `a`, `a.b` and `a.b.c` of `a.b.c`."""
+    return list(accumulate(module.split("."), "{}.{}".format))
 
 
 def _file(module: str) -> Path | None:

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 
 from components import STEPS
 from darkroom.versions import code
+from tests.steps import loaded_files
 
 
 def names(step: str) -> set[str]:
@@ -18,6 +20,20 @@ def test_a_steps_code_is_its_module_and_the_nouns_that_it_uses() -> None:
 
 def test_a_template_counts_as_code_of_the_module_beside_it() -> None:
     assert "components/report/report.html.jinja" in names("report")
+
+
+@pytest.fixture(scope="module")
+def loaded(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The files that each step loaded when it ran for real, see `tests/steps.py`."""
+    folder = tmp_path_factory.mktemp("steps")
+    store = shutil.copyfile(migrated_store, folder / "mlflow.db")
+    return loaded_files(folder, {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{store}"})
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_file_that_a_running_step_loads_is_among_those_of_its_version(step: str, loaded: dict[str, set[str]]) -> None:
+    assert {"components/__init__.py", f"components/{step}/__init__.py", f"components/{step}/{step}.py"} <= loaded[step]
+    assert loaded[step] - names(step) == set()
 
 
 @pytest.fixture
@@ -44,6 +60,7 @@ def versions() -> dict[str, str]:
         ("darkroom/images.py", {"ingest", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
         ("components/prune/component.py", set(), set(STEPS)),
         ("requirements.lock", set(STEPS), set()),
+        ("darkroom/augmentation/__init__.py", {"augment", "train", "prune"}, {"ingest", "clean", "split", "evaluate", "register"}),
     ],
 )
 def test_a_change_touches_exactly_the_steps_that_use_it(copy: Path, changed: str, affected: set[str], unaffected: set[str]) -> None:
