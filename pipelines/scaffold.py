@@ -1,40 +1,47 @@
 """Makes the folder of a new step, with its test: `make component NAME=calibrate`."""
 
+import argparse
+import keyword
 import sys
 from pathlib import Path
 
 from darkroom.system.errors import InputError
 
-VERB = '''"""{title}: what it does, in one sentence."""
-
-from pathlib import Path
+CONFIG = '''"""The settings of `{name}`."""
 
 from pydantic import Field
 
-from components import manifest as manifests
 from darkroom.system.config import StepConfig
 
 
 class {title}Config(StepConfig):
-    """Settings of `{name}`."""
+    """What `{name}` does, in one sentence."""
 
     seed: int = Field(0, ge=0, lt=2**31, description="Decides every random choice.")
+'''
+
+STEP = '''"""`{name}`: what it does, in one sentence."""
+
+from pathlib import Path
+
+from components.{name}.config import {title}Config
+from darkroom import manifest
 
 
-def {name}(splits: Path, {name}d: Path, *, config: {title}Config) -> dict[str, float]:
-    """Copies the manifest: the place where the step's work begins.
+def {name}(splits: Path, {name}_table: Path, *, config: {title}Config) -> dict[str, float]:
+    """Copies the manifest: the step's work begins here.
 
     Args:
         splits: Manifest with its `split` column.
-        {name}d: Where the new manifest is written.
+        {name}_table: Where the new manifest is written.
         config: Settings.
 
     Returns:
         The number of images.
     """
-    manifest = manifests.read(splits)
-    manifest.write({name}d)
-    return {{"num_images": float(len(manifest))}}
+    current = manifest.read(splits)
+    current.write({name}_table)
+    return {{"num_images": float(len(current))}}
 '''
 
 COMPONENT = '''"""The Kubeflow face of `{name}`."""
@@ -48,7 +55,7 @@ from darkroom.runtime.step import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def {name}_component(
     splits: Input[Dataset],
-    {name}d: Output[Dataset],
+    {name}_table: Output[Dataset],
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
@@ -56,21 +63,29 @@ def {name}_component(
     """Copies the manifest."""
     from darkroom.runtime.step import perform
 
-    perform("{name}", config, metrics, splits=splits.path, {name}d={name}d.path)
+    perform("{name}", config, metrics, splits=splits.path, {name}_table={name}_table.path)
 '''
 
 TEST = """from pathlib import Path
 
-from components import manifest as manifests
-from components.{name}.{name} import {title}Config, {name}
+{imports}
+from darkroom import manifest
+from darkroom.manifest import Manifest, make_table
 
 
 def test_{name}_keeps_every_image(tmp_path: Path) -> None:
-    table = manifests.make_table({{"path": ["a.png"], "image_id": ["1"], "label": ["cat"], "split": ["test"]}})
-    manifests.Manifest(table, ("cat", "dog"), "binary", "v1").write(tmp_path / "splits")
-    assert {name}(tmp_path / "splits", tmp_path / "{name}d", config={title}Config()) == {{"num_images": 1.0}}
-    assert manifests.read(tmp_path / "{name}d").table == table
+    table = make_table({{"path": ["a.png"], "image_id": ["1"], "label": ["cat"], "split": ["test"]}})
+    Manifest(table, ("cat", "dog"), "binary", "v1").write(tmp_path / "splits")
+    measures = {name}(tmp_path / "splits", tmp_path / "{name}_table", config={title}Config())
+    assert measures == {{"num_images": 1.0}}
+    assert manifest.read(tmp_path / "{name}_table").table == table
 """
+
+NEXT = """next:
+  components/__init__.py: add "{name}" to STEPS, at its place in the flow
+  pipelines/training.py: add Task({name}_component) to FLOW, below the tasks that make what it takes
+  make params stages: writes params.yaml and dvc.yaml with the step
+then write the step, its settings and its test"""
 
 
 def make_component(name: str, root: Path = Path()) -> list[Path]:
@@ -86,28 +101,38 @@ def make_component(name: str, root: Path = Path()) -> list[Path]:
     Raises:
         InputError: The name is no verb in lower case, or there is such a step.
     """
-    if not (name.isascii() and name.isalpha() and name.islower()):
+    if not (name.isascii() and name.isalpha() and name.islower()) or keyword.iskeyword(name):
         raise InputError(f"NAME is {name!r}: give a verb in lower-case letters, such as NAME=calibrate")
     folder, tests = root / "components" / name, root / "tests" / "components" / name
     if folder.exists():
         raise InputError(f"{folder} exists: choose another NAME")
     contents = {
         folder / "__init__.py": "",
-        folder / f"{name}.py": VERB,
+        folder / "config.py": CONFIG,
+        folder / f"{name}.py": STEP,
         folder / "component.py": COMPONENT,
         tests / f"test_{name}.py": TEST,
     }
+    title = name.capitalize()
+    imports = sorted([f"from components.{name}.config import {title}Config", f"from components.{name}.{name} import {name}"])
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.format(name=name, title=name.capitalize()))
+        path.write_text(text.format(name=name, title=title, imports="\n".join(imports)))
     return list(contents)
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Makes the step that the command line names; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.scaffold", description=__doc__)
+    parser.add_argument("name", help="a verb in lower-case letters, such as calibrate")
+    name = parser.parse_args().name
     try:
-        for made in make_component(sys.argv[1] if len(sys.argv) > 1 else ""):
-            print(made)
+        print(*make_component(name), NEXT.format(name=name), sep="\n")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    print("next: write the step and its test, add its name to STEPS and a task to pipelines/training.py, then run `make params`")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
