@@ -75,7 +75,12 @@ def seconds(inputs: list[str], number: int, epochs: int, extra: dict[str, str]) 
         start = time.perf_counter()
         started = [
             subprocess.Popen(
-                [*command, *options_of(model=f"{folder}/model{one}", history=f"{folder}/{one}.csv")],
+                [
+                    *command,
+                    *options_of(
+                        model=f"{folder}/model{one}", history=f"{folder}/{one}.csv", **{"learning-curves": f"{folder}/curves{one}"}
+                    ),
+                ],
                 env=environment,
                 cwd=ROOT,
                 stdout=subprocess.DEVNULL,

@@ -21,7 +21,8 @@ class Artifacts:
         splits: Manifest with its `split` column.
         issues: Findings of `clean`.
         contact_sheet: Picture of the augmentations, PNG.
-        history: The training's curves, CSV.
+        history: The training's measures, a row an epoch, CSV.
+        learning_curves: Pictures of them, a folder of PNG files.
     """
 
     model: Path
@@ -32,6 +33,7 @@ class Artifacts:
     issues: Path
     contact_sheet: Path
     history: Path
+    learning_curves: Path
 
     @property
     def variant(self) -> Variant:

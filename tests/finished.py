@@ -86,7 +86,7 @@ def make(
     else:
         shutil.copytree(folder / "evaluation", folder / "pruned_evaluation")
     _others(folder)
-    kinds = ("model", "pruned_model", "evaluation", "pruned_evaluation", "splits", "issues", "contact_sheet", "history")
+    kinds = ("model", "pruned_model", "evaluation", "pruned_evaluation", "splits", "issues", "contact_sheet", "history", "learning_curves")
     return Finished(folder / "images", Artifacts(*(folder / kind for kind in kinds)))
 
 
@@ -166,6 +166,9 @@ def _others(folder: Path) -> None:
     lines = ["epoch,train_loss,validation_loss,validation_accuracy,validation_f1_macro,learning_rate"]
     lines += [f"{epoch},{1 / epoch:.4f},{1.2 / epoch:.4f},{1 - 0.5 / epoch:.4f},{1 - 0.6 / epoch:.4f},0.001" for epoch in (1, 2, 3, 4)]
     (folder / "history").write_text("\n".join(lines) + "\n")
+    (folder / "learning_curves").mkdir()
+    for name in ("loss", "measures"):
+        Image.fromarray(stripes).save(folder / "learning_curves" / f"{name}.png")
 
 
 def read_splits(path: Path) -> Manifest:

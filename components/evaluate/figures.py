@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import PercentFormatter
 
-from components.evaluate.style import BLUE, BLUES, GRID, INK, MUTED, PALETTE, RED, drawing, show_names
+from darkroom.drawing import BLUE, BLUES, GRID, INK, MUTED, PALETTE, RED, drawing, show_names
 from darkroom.evaluation import Predictions, decisions, precision_recall_points, roc_points
 from darkroom.metrics.calibration import NUM_BINS, Calibration
 from darkroom.metrics.measures import Floats, Ints, count, one_hot

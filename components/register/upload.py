@@ -47,9 +47,9 @@ def keep_results(run_id: str, artifacts: Artifacts, outcome: Outcome, written: P
     """
     log_measures(run_id, _headline(outcome))
     log_curves(run_id, _curves(artifacts.history))
-    figures = artifacts.evaluation_of(outcome.variant) / FIGURES
+    folders = (artifacts.evaluation_of(outcome.variant) / FIGURES, artifacts.learning_curves)
     files = {OUTCOME_KEPT: written, "history.csv": artifacts.history, "images/contact_sheet.png": artifacts.contact_sheet}
-    files |= {f"figures/{path.name}": path for path in sorted(figures.glob("*.png"))}
+    files |= {f"figures/{path.name}": path for folder in folders for path in sorted(folder.glob("*.png"))}
     with _laid_out(files) as tree:
         log_files(run_id, tree)
     log_picture(run_id, artifacts.contact_sheet, "contact_sheet")

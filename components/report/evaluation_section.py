@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from components.report.pictures import embed
+from components.report.pictures import embed, figures
 from darkroom.evaluation import FIGURES, MISTAKES, read_metrics, read_mistakes
 
 
@@ -17,18 +15,11 @@ def evaluation_section(evaluation: Path) -> dict[str, Any]:
         evaluation: Of the model that is registered, see `darkroom.evaluation`.
     """
     each = read_metrics(evaluation).get("classes", {})
-    figures = sorted((evaluation / FIGURES).glob("*.png"), key=lambda path: (path.stem.find("confusion") < 0, path.name))
     return {
-        "figures": [_figure(path) for path in figures],
+        "figures": figures(evaluation / FIGURES),
         "class_measures": sorted(({"name": name, **values} for name, values in each.items()), key=lambda row: row.get("f1", 0.0)),
         "mistakes": [_mistake(evaluation / MISTAKES, mistake) for mistake in read_mistakes(evaluation)],
     }
-
-
-def _figure(path: Path) -> dict[str, Any]:
-    with Image.open(path) as picture:
-        width, height = picture.size
-    return {"name": path.stem.replace("_", " ").capitalize(), "source": embed(path.read_bytes(), "png"), "width": width, "height": height}
 
 
 def _mistake(folder: Path, mistake: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -12,6 +13,17 @@ _MAX_PNG_BYTES = 400_000  # above this, the contact sheet is shown as JPEG
 def embed(data: bytes, kind: str) -> str:
     """A picture's address, from its file's bytes and the ending of its name."""
     return f"data:image/{kind.replace('jpg', 'jpeg')};base64,{base64.b64encode(data).decode()}"
+
+
+def figures(folder: Path) -> list[dict[str, Any]]:
+    """The PNG files of a folder with their sizes in pixels, a confusion matrix first."""
+    return [_figure(path) for path in sorted(folder.glob("*.png"), key=lambda path: ("confusion" not in path.stem, path.name))]
+
+
+def _figure(path: Path) -> dict[str, Any]:
+    with Image.open(path) as picture:
+        width, height = picture.size
+    return {"name": path.stem.replace("_", " ").capitalize(), "source": embed(path.read_bytes(), "png"), "width": width, "height": height}
 
 
 def sheet(path: Path, max_width_px: int) -> str:

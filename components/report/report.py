@@ -1,18 +1,17 @@
 """The report: one HTML file, complete in itself, that shows a run from its data to the decision about its model."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.report.charts import line_chart
 from components.report.config import ReportConfig
 from components.report.data_section import data_section, findings
 from components.report.decision import decision_of
 from components.report.evaluation_section import evaluation_section
 from components.report.pictures import sheet
+from components.report.training_section import training_section
 from darkroom import manifest as manifests
 from darkroom.artifacts import Artifacts
 from darkroom.evaluation import read_headline, read_metrics
@@ -71,7 +70,7 @@ def report(
         **data_section(manifest),
         findings=findings(artifacts.issues, config.num_examples),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
-        **_curves(artifacts.history),
+        **training_section(artifacts, card),
         judged_on=f"the images of {own}" if (own := params.get("evaluate", {}).get("data")) else "test images",
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),
         **evaluation_section(artifacts.evaluation_of(variant)),
@@ -125,21 +124,6 @@ def _costs(artifacts: Artifacts) -> list[dict[str, Any]]:
 
 def _bytes(number: int) -> str:
     return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
-
-
-def _curves(history: Path) -> dict[str, Any]:
-    with history.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    losses = {"train_loss": "training", "validation_loss": "validation"}
-    measures = {f"validation_{name}": NAMES[name] for name in HEADLINE[:3]}
-    charts = [line_chart(_points(rows, names), "epoch") for names in (losses, measures)]
-    return {"num_epochs": len(rows), "loss_chart": charts[0], "measure_chart": charts[1]}
-
-
-def _points(rows: list[dict[str, str]], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
-    """The curves that have a point, by the name that a person reads; an empty cell is no point."""
-    curves = {name: [(float(row["epoch"]), float(row[column])) for row in rows if row.get(column)] for column, name in names.items()}
-    return {name: points for name, points in curves.items() if points}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ def train_component(
     policy: Input[Artifact],
     model: Output[Model],
     history: Output[Artifact],
+    learning_curves: Output[Artifact],
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
@@ -31,4 +32,5 @@ def train_component(
         policy=policy.path,
         model=model.path,
         history=history.path,
+        learning_curves=learning_curves.path,
     )

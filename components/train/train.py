@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from components.train import learning_curves as pictures
 from components.train.config import TrainConfig
 from darkroom import manifest
 from darkroom.images import Images
@@ -30,6 +31,7 @@ def train(
     policy: Path,
     model: Path,
     history: Path,
+    learning_curves: Path,
     *,
     config: TrainConfig,
     checkpoints: Path | None = None,
@@ -44,6 +46,7 @@ def train(
         policy: What is done to training images on the fly.
         model: Where the model's folder is written.
         history: Where a CSV file with a row an epoch is written.
+        learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
         checkpoints: A folder for unfinished work, from which a killed training goes on; the caller removes it.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
@@ -66,6 +69,7 @@ def train(
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
         export.save_model(model, classifier, _card(problem, fitted, config, settings, table.data_version))
     write_history(history, fitted.history)
+    pictures.draw(learning_curves, fitted.history, fitted.best_epoch, config.monitor)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
     return {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}

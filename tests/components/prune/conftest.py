@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Manifest(make_table(columns), CLASSES, "multiclass", "v1").write(folder / "examples")
     Policy(operations=(Operation(name="horizontal_flip", probability=0.5),)).write(folder / "policy")
     config = TrainConfig(side_px=12, epochs=3, batch_size=18, num_threads=1, warmup_epochs=0)
-    train(**inputs(folder), model=folder / "model", history=folder / "history", config=config)
+    train(**inputs(folder), model=folder / "model", history=folder / "history", learning_curves=folder / "curves", config=config)
     return folder
 
 

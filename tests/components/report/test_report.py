@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.report.charts import line_chart
 from components.report.config import ReportConfig
 from components.report.report import report
 from darkroom.comparison import ClassChange, Comparison, Difference, Limit
 from darkroom.evaluation import METRICS, read_headline, read_metrics
+from darkroom.model import CARD, read_card
 from darkroom.outcome import Forgotten, Outcome, Verdict, read_outcome
 from darkroom.system.files import write_json
 from darkroom.task import Task
@@ -37,7 +37,7 @@ COMPARISON = Comparison(
 )  # fmt: skip
 LIMITS = (Limit("min_gain", "f1_macro larger by more than 0", "-0.1000", False), Limit("max_size_mb", "at most 9 MB", "8 MB", True))
 VERDICT = Verdict("challenger", REASON, 2, COMPARISON, LIMITS)
-VOID = {"meta", "img", "line", "circle", "polyline", "br"}
+VOID = {"meta", "img", "br"}
 
 
 class Page(HTMLParser):
@@ -241,20 +241,38 @@ def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
     }
 
 
-def test_a_curve_runs_from_corner_to_corner() -> None:
-    page = Page(str(line_chart({"loss": [(1, 0.0), (2, 1.0)]}, "epoch")))
-    (line,) = [attributes for tag, attributes in page.elements if tag == "polyline"]
-    assert line["points"] == "46.0,216.0 508.0,14.0"
-    assert page.text.startswith("0.0 0.2 0.4 0.6 0.8 1.0 1 2 epoch")
-
-
 @pytest.mark.parametrize(
-    ("points", "drawn"),
-    [([], set()), ([(1.0, 0.5)], {"circle"}), ([(1.0, 0.5), (2.0, 0.5)], {"polyline"}), ([(0.0, -3e-9), (700.0, 4e7)], {"polyline"})],
+    ("monitor", "said"),
+    [
+        (
+            "f1_macro",
+            "4 epochs, of which epoch 3 was kept: the last one whose f1_macro on the validation images lies within one standard error",
+        ),
+        ("loss", "4 epochs, of which epoch 3 was kept: the last one whose loss on the validation images was the lowest."),
+    ],
 )
-def test_any_curve_is_drawn(points: list[tuple[float, float]], drawn: set[str]) -> None:
-    page = Page(str(line_chart({"<b>": points}, "epoch")))
-    assert {tag for tag, _ in page.elements} & {"circle", "polyline", "b"} == drawn
+def test_it_says_which_epoch_was_kept_and_why(work: Finished, tmp_path: Path, monitor: str, said: str) -> None:
+    assert said in Page(write_undecided(with_epoch(work, tmp_path, 3, monitor), tmp_path)).text
+
+
+def test_without_validation_images_it_says_that_the_last_epoch_was_kept(work: Finished, tmp_path: Path) -> None:
+    trained = with_epoch(work, tmp_path, 2, "f1_macro")
+    (tmp_path / "history").write_text("epoch,train_loss\n1,0.5\n2,0.4\n")
+    trained = replace(trained, artifacts=replace(trained.artifacts, history=tmp_path / "history"))
+    assert "2 epochs; without validation images, the last one was kept." in Page(write_undecided(trained, tmp_path)).text
+
+
+def test_a_model_that_names_no_kept_epoch_is_shown(work: Finished, tmp_path: Path) -> None:
+    assert "4 epochs." in Page(write_undecided(work, tmp_path)).text
+
+
+def with_epoch(work: Finished, folder: Path, kept: int, monitor: str) -> Finished:
+    """The same run, whose model tells how its epoch was chosen."""
+    shutil.copytree(work.artifacts.model, folder / "model")
+    card = read_card(folder / "model")
+    provenance = {**card.provenance, "best_epoch": kept, "hyperparameters": {"monitor": monitor}}
+    replace(card, provenance=provenance).write(folder / "model" / CARD)
+    return replace(work, artifacts=replace(work.artifacts, model=folder / "model"))
 
 
 def test_a_huge_contact_sheet_is_made_smaller(work: Finished, tmp_path: Path) -> None:

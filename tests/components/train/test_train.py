@@ -30,12 +30,20 @@ def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None,
     settings = {"epochs": 3, "batch_size": 8, "learning_rate": 0.003, "side_px": 8} | settings
     config = parse(TrainConfig, "train", settings)
     return train(
-        **inputs.paths(), model=folder / "model", history=folder / "history.csv", config=config, checkpoints=checkpoints, on_epoch=on_epoch
+        **inputs.paths(),
+        model=folder / "model",
+        history=folder / "history.csv",
+        learning_curves=folder / "learning_curves",
+        config=config,
+        checkpoints=checkpoints,
+        on_epoch=on_epoch,
     )
 
 
 def bundle(folder):
-    return {name: (folder / "model" / name).read_bytes() for name in FILES} | {"history": (folder / "history.csv").read_bytes()}
+    return {name: (folder / "model" / name).read_bytes() for name in FILES} | {
+        name: (folder / name).read_bytes() for name in ("history.csv", "learning_curves/loss.png", "learning_curves/measures.png")
+    }
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -108,6 +116,7 @@ def test_without_validation_images_the_last_epoch_is_kept(tmp_path):
     measures = run(inputs, tmp_path, patience=1)
     assert measures["best_epoch"] == measures["num_epochs"] == 3
     assert "validation_loss" not in measures
+    assert [path.name for path in (tmp_path / "learning_curves").iterdir()] == ["loss.png"]
     assert model.read_card(tmp_path / "model").thresholds == (0.5, 0.5, 0.5)
 
 
@@ -129,7 +138,8 @@ def stop(epoch, measures):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 train(folder / "images", folder / "augmented_images", folder / "examples.parquet", folder / "policy.json", target / "model",
-      target / "history.csv", config=parse(TrainConfig, "train", {settings}), checkpoints=target / "checkpoints", on_epoch=stop)
+      target / "history.csv", target / "learning_curves", config=parse(TrainConfig, "train", {settings}),
+      checkpoints=target / "checkpoints", on_epoch=stop)
 """
 
 

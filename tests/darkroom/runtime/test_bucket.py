@@ -59,12 +59,14 @@ def die(epoch, measures):
         os.kill(os.getpid(), signal.SIGKILL)
 names = ("images", "augmented_images", "examples.parquet", "policy.json")
 inputs = Inputs(*(folder / name for name in names))
-call("train", {settings}, {{**inputs.paths(), "model": folder / "a" / "model", "history": folder / "a" / "history.csv"}}, die)
+outputs = {{"model": folder / "a" / "model", "history": folder / "a" / "history.csv", "learning_curves": folder / "a" / "learning_curves"}}
+call("train", {settings}, {{**inputs.paths(), **outputs}}, die)
 """
 
 
 def train(inputs: toys.Inputs, folder: Path) -> dict[str, bytes]:
-    call("train", SETTINGS, {**inputs.paths(), "model": folder / "model", "history": folder / "history.csv"}, lambda epoch, row: None)
+    outputs = {"model": folder / "model", "history": folder / "history.csv", "learning_curves": folder / "learning_curves"}
+    call("train", SETTINGS, {**inputs.paths(), **outputs}, lambda epoch, row: None)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

@@ -1,0 +1,24 @@
+"""What the report shows of a training: its length, which epoch was kept and why, and the learning curves."""
+
+from typing import Any
+
+from components.report.pictures import figures
+from darkroom.artifacts import Artifacts
+from darkroom.model import ModelCard
+
+
+def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
+    """The learning curves and what stands above them, as the template reads them.
+
+    Args:
+        artifacts: What the steps before have left.
+        card: Of the full model.
+    """
+    header, *rows = artifacts.history.read_text().splitlines()
+    settings = card.provenance.get("hyperparameters", {})
+    return {
+        "num_epochs": len(rows),
+        "kept_epoch": card.provenance.get("best_epoch"),
+        "monitor": settings.get("monitor", "") if "validation_loss" in header.split(",") else "",
+        "learning_curves": figures(artifacts.learning_curves),
+    }
