@@ -64,7 +64,7 @@ class PlatformConfig(StepConfig):
     retry_factor: float = Field(2.0, ge=1, le=10, description="Each wait is this many times the one before.")
     timeout_s: int = Field(86_400, ge=1, le=31_536_000, description="Seconds after which a step is ended.")
     secrets: References = Field(
-        default_factory=dict, description="Secrets as environment variables: {mlflow: {password: MLFLOW_TRACKING_PASSWORD}}."
+        default_factory=dict, description="Secrets as environment variables: {mlflow: {key: MLFLOW_TRACKING_PASSWORD}}."
     )
     config_maps: References = Field(
         default_factory=dict, description="Config maps as environment variables: {mlflow: {uri: MLFLOW_TRACKING_URI}}."

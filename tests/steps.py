@@ -27,7 +27,7 @@ FILES = {  # a step's inputs and outputs
     "clean": "images manifest cleaned issues",
     "split": "cleaned splits",
     "augment": "images splits augmented_images examples policy contact_sheet",
-    "train": "images augmented_images examples policy model history",
+    "train": "images augmented_images examples policy model history learning_curves",
     "evaluate": "images splits model evaluation",
     "prune": "images augmented_images examples policy model pruned_model",
     "register": "outcome summary",
@@ -88,5 +88,5 @@ def _artifacts(folder: Path) -> Any:
     """What the steps before have left; the pruned model is said to be as good as the full one."""
     from darkroom.artifacts import Artifacts
 
-    names = ("model", "pruned_model", "evaluation", "evaluation", "splits", "issues", "contact_sheet", "history")
+    names = ("model", "pruned_model", "evaluation", "evaluation", "splits", "issues", "contact_sheet", "history", "learning_curves")
     return Artifacts(*(folder / name for name in names))

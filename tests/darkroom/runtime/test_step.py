@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -37,8 +38,11 @@ def cleaned(tmp_path: Path) -> Path:
 
 def perform_split(folder: Path, cleaned: Path, config: dict[str, object]) -> dsl.Metrics:
     metrics = dsl.Metrics(name="metrics", uri=str(folder / "metrics"))
+    table = manifests.read(cleaned)
+    dataclasses.replace(table, table=table.table.slice(0, 0)).write(folder / "evaluation_cleaned")  # there is no such set
     split_component.python_func(
         cleaned=dsl.Dataset(name="cleaned", uri=str(cleaned)),
+        evaluation_cleaned=dsl.Dataset(name="evaluation_cleaned", uri=str(folder / "evaluation_cleaned")),
         splits=dsl.Dataset(name="splits", uri=str(folder / "splits")),
         metrics=metrics,
         config=config,

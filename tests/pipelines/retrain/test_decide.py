@@ -64,7 +64,8 @@ def test_changed_settings_are_told_by_name(toys: Toys) -> None:
 def test_changed_code_is_told_by_step(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
     from darkroom.versions.code import code_version
 
-    monkeypatch.setattr("pipelines.retrain.decide.code_version", lambda step: "new" if step in ("split", "prune") else code_version(step))
+    for module in ("pipelines.plan", "pipelines.retrain.decide"):
+        monkeypatch.setattr(f"{module}.code_version", lambda step: "new" if step in ("split", "prune") else code_version(step))
     assert reasons(decide(toys.plan, QUIET)) == {"changed_code": "split, prune"}
 
 
