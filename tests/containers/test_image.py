@@ -82,7 +82,8 @@ def test_a_step_by_hand_on_a_read_only_system_as_any_user_without_a_network(imag
     by_hand("augment", "--images", "/data/images", "--splits", "/data/splits", *examples, "--contact-sheet", "/data/sheet")
     quick = ["--set", "train.epochs=1", "--set", "train.side_px=16"]
     limits += ["--tmpfs", "/tmp"]  # torch wants a place for temporary files
-    by_hand("train", "--images", "/data/images", *examples, "--model", "/data/model", "--history", "/data/history", *quick)
+    outputs = ["--model", "/data/model", "--history", "/data/history", "--learning-curves", "/data/learning-curves"]
+    by_hand("train", "--images", "/data/images", *examples, *outputs, *quick)
     assert (data.parent / "model" / "model.onnx").is_file()
 
 
