@@ -1,4 +1,4 @@
-"""A process takes the cores that it was given, and its threads sleep while they wait."""
+"""A process takes the cores that it was given, and its threads spin but shortly while they wait."""
 
 import ast
 import os
@@ -52,11 +52,16 @@ def test_the_cores_are_the_least_of_what_limits_them(monkeypatch: pytest.MonkeyP
     assert num_cores() == expected
 
 
-def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+@pytest.mark.parametrize("own", [{"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "9"}])
+def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> None:
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that it is as before after the test
+        monkeypatch.delenv(name)
+    wanted = {"OMP_NUM_THREADS": "7"} | own
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)
     share_cores()
-    assert (os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("7", "active")
+    assert {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_"))} == wanted
 
 
 def test_openmp_is_told_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +70,11 @@ def test_openmp_is_told_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> 
         "import sys, darkroom.runtime.step as step, components.__main__; print(sorted({'torch', 'sklearn'} & set(sys.modules))); "
         "step.share_cores(); import torch; print(torch.get_num_threads())"
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")} | {"OMP_DISPLAY_ENV": "true"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))} | {
+        "OMP_DISPLAY_ENV": "verbose"
+    }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     loaded, threads = done.stdout.splitlines()
     assert ast.literal_eval(loaded) == []
     assert int(threads) == num_cores()
-    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+    assert "GOMP_SPINCOUNT = '3000'" in done.stderr
