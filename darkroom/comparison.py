@@ -1,7 +1,7 @@
 """The comparison of two models by their answers on the same images: which one is better, and how sure that is.
 
 Plain values that travel as JSON: in a version's tags, in the outcome, and in the report. `darkroom.metrics.paired_comparison` makes them.
-The fields' names are keys of that JSON: `rival` is the champion, or where there is none the constant answer.
+Where there is no champion, the constant answer stands in its place.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from darkroom.system.formats import record_from
+
+_STORED = {"champion": "rival", "champion_score": "rival_score", "champion_recall": "rival_recall"}  # keys of the JSON, where they differ
+_READ = {key: name for name, key in _STORED.items()}
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Difference:
     Attributes:
         measure: Its name, see `darkroom.metrics.measures`.
         score: The challenger's value, 0 to 1.
-        rival_score: The champion's.
+        champion_score: The champion's.
         low: Lower limit of the 95 % interval of the gain.
         high: Upper limit.
         p_value: How often so large a difference, either way, comes about by chance alone.
@@ -27,7 +30,7 @@ class Difference:
 
     measure: str
     score: float
-    rival_score: float
+    champion_score: float
     low: float
     high: float
     p_value: float
@@ -36,7 +39,7 @@ class Difference:
     @property
     def gain(self) -> float:
         """By how much the challenger is better; below 0 it is worse."""
-        return self.score - self.rival_score
+        return self.score - self.champion_score
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,20 @@ class ClassChange:
         name: The class.
         num_images: Shared test images of it.
         recall: The challenger's, 0 to 1.
-        rival_recall: The champion's.
+        champion_recall: The champion's.
         p_value: How often so large a fall comes about by chance alone (one-sided).
     """
 
     name: str
     num_images: int
     recall: float
-    rival_recall: float
+    champion_recall: float
     p_value: float
 
     @property
     def change(self) -> float:
         """By how much the recall rose; below 0 it fell."""
-        return self.recall - self.rival_recall
+        return self.recall - self.champion_recall
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Comparison:
     """Two models on the test images that both have answered.
 
     Attributes:
-        rival: What the challenger was compared with, for a person: `version 3`.
+        champion: What the challenger was compared with, for a person: `version 3`.
         differences: The deciding measure first.
         classes: The largest fall of recall first.
         num_shared: Test images that both answered.
@@ -96,7 +99,7 @@ class Comparison:
         new: The challenger's measures on those.
     """
 
-    rival: str
+    champion: str
     differences: tuple[Difference, ...]
     classes: tuple[ClassChange, ...]
     num_shared: int
@@ -113,16 +116,21 @@ class Comparison:
 
     def plain(self) -> dict[str, Any]:
         """Plain values, which `from_plain` reads."""
-        return asdict(self)
+        rows = {name: [_renamed(asdict(row), _STORED) for row in getattr(self, name)] for name in ("differences", "classes")}
+        return _renamed(asdict(self) | rows, _STORED)
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Comparison":
         """Makes a comparison from what `plain` gave."""
         parts = {
-            "differences": tuple(record_from(Difference, row) for row in values["differences"]),
-            "classes": tuple(record_from(ClassChange, row) for row in values["classes"]),
+            "differences": tuple(record_from(Difference, _renamed(row, _READ)) for row in values["differences"]),
+            "classes": tuple(record_from(ClassChange, _renamed(row, _READ)) for row in values["classes"]),
         }
-        return record_from(cls, {**values, **parts})
+        return record_from(cls, {**_renamed(values, _READ), **parts})
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def p_text(value: float) -> str:

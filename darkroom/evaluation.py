@@ -1,4 +1,4 @@
-"""The evaluation: a folder that says how good a model is, with what the claim rests on.
+"""The evaluation: a folder that says how good a model is, with the evidence.
 
 `metrics.json` (headline measures as flat numbers; `classes`, `intervals` and `calibration` nested), `predictions.parquet`
 (a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`) and `plots/*.csv`
@@ -35,17 +35,17 @@ _KEY = b"darkroom"
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model answered, an image each row.
+    """What a model predicted, a row an image.
 
     Attributes:
         image_ids: N names of images.
         paths: N paths as delivered.
-        classes: K names, in the order of the columns of `probabilities`.
+        classes: K names, in the order of the columns of `y_score`.
         task: `binary`, `multiclass` or `multilabel`.
-        truth: `(N,) int64` class indices, or `(N, K)` of 0 and 1 for multi-label.
-        predicted: As `truth`, after the model's thresholds.
-        probabilities: `(N, K) float32`.
-        units: `(N,)` numbers from 0 without a gap: images of one number count as one, such as those of a patient.
+        y_true: `(N,) int64` class indices, or `(N, K)` of 0 and 1 for multi-label.
+        y_pred: As `y_true`, after the model's thresholds.
+        y_score: `(N, K) float32`, probabilities.
+        units: `(N,)` numbers from 0 without a gap: images of one number, such as those of a patient, are one independent observation.
         user_columns: N rows of the user's own columns, see `darkroom.manifest`; none where the data came without.
     """
 
@@ -53,9 +53,9 @@ class Predictions:
     paths: tuple[str, ...]
     classes: tuple[str, ...]
     task: Task
-    truth: Ints
-    predicted: Ints
-    probabilities: npt.NDArray[np.float32]
+    y_true: Ints
+    y_pred: Ints
+    y_score: npt.NDArray[np.float32]
     units: Ints
     user_columns: pa.Table | None = None
 
@@ -64,20 +64,20 @@ class Predictions:
 
     def at(self, image_ids: Sequence[str]) -> "Predictions":
         """The rows of these images, in this order: two models are compared on the images that both have seen."""
-        place = {name: row for row, name in enumerate(self.image_ids)}
-        rows = [place[name] for name in image_ids]
+        index = {name: row for row, name in enumerate(self.image_ids)}
+        rows = [index[name] for name in image_ids]
         return Predictions(
             tuple(image_ids), tuple(self.paths[row] for row in rows), self.classes, self.task,
-            self.truth[rows], self.predicted[rows], self.probabilities[rows], renumbered(self.units[rows]),
+            self.y_true[rows], self.y_pred[rows], self.y_score[rows], renumbered(self.units[rows]),
             None if self.user_columns is None else self.user_columns.take(rows),
         )  # fmt: skip
 
     def measures(self) -> dict[str, float]:
         """The headline measures on these rows, see `darkroom.metrics.measures.measures`."""
-        return measures(self.truth, self.probabilities, self.predicted, self.classes, self.task)
+        return measures(self.y_true, self.y_score, self.y_pred, self.classes, self.task)
 
     def names(self, values: Ints) -> list[Any]:
-        """Truth or answers as class names: a name, or for multi-label a list of names, for each row."""
+        """True or predicted classes by name: a name, or for multi-label a list of names, for each row."""
         if self.task == "multilabel":
             return [[self.classes[index] for index in np.flatnonzero(row)] for row in values]
         return [self.classes[index] for index in values]
@@ -98,11 +98,11 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "path": pa.array(predictions.paths, pa.string()),
         "split": pa.array(["test"] * len(predictions), pa.string()),
         "unit": pa.array(predictions.units, pa.int64()),
-        "truth": pa.array(predictions.names(predictions.truth), kind),
-        "predicted": pa.array(predictions.names(predictions.predicted), kind),
+        "truth": pa.array(predictions.names(predictions.y_true), kind),
+        "predicted": pa.array(predictions.names(predictions.y_pred), kind),
     }
     for index, name in enumerate(predictions.classes):
-        columns[PROBABILITY + name] = pa.array(predictions.probabilities[:, index], pa.float32())
+        columns[PROBABILITY + name] = pa.array(predictions.y_score[:, index], pa.float32())
     if predictions.user_columns is not None:
         columns |= zip(predictions.user_columns.column_names, predictions.user_columns.columns, strict=True)
     meaning = json.dumps(_FORMAT.stamp({"classes": predictions.classes, "task": predictions.task}), ensure_ascii=False)
@@ -124,9 +124,9 @@ def read_predictions(folder: Path) -> Predictions:
         paths=tuple(table["path"].to_pylist()),
         classes=classes,
         task=meaning["task"],
-        truth=_indices(table["truth"].to_pylist(), classes, meaning["task"]),
-        predicted=_indices(table["predicted"].to_pylist(), classes, meaning["task"]),
-        probabilities=np.stack([table[PROBABILITY + name].to_numpy() for name in classes], axis=1),
+        y_true=_indices(table["truth"].to_pylist(), classes, meaning["task"]),
+        y_pred=_indices(table["predicted"].to_pylist(), classes, meaning["task"]),
+        y_score=np.stack([table[PROBABILITY + name].to_numpy() for name in classes], axis=1),
         units=table["unit"].to_numpy() if "unit" in table.column_names else np.arange(len(table)),  # older ones lack it
         user_columns=table.select([name for name in table.column_names if not is_reserved(name)]).replace_schema_metadata(None),
     )
@@ -157,7 +157,7 @@ def read_mistakes(folder: Path) -> list[dict[str, Any]]:
 
 
 def confusion(folder: Path) -> tuple[list[str], list[list[int]]]:
-    """Class names, and how often each (row) was answered with each (column).
+    """Class names, and how often each true class (row) was predicted as each (column).
 
     For multi-label every decision about a label counts, as `absent` or `present`.
     """
@@ -165,10 +165,10 @@ def confusion(folder: Path) -> tuple[list[str], list[list[int]]]:
 
     predictions = read_predictions(folder)
     if predictions.task == "multilabel":
-        matrix = confusion_matrix(predictions.truth.ravel(), predictions.predicted.ravel(), labels=[0, 1])
+        matrix = confusion_matrix(predictions.y_true.ravel(), predictions.y_pred.ravel(), labels=[0, 1])
         return ["absent", "present"], matrix.tolist()
     labels = range(len(predictions.classes))
-    return list(predictions.classes), confusion_matrix(predictions.truth, predictions.predicted, labels=labels).tolist()
+    return list(predictions.classes), confusion_matrix(predictions.y_true, predictions.y_pred, labels=labels).tolist()
 
 
 def roc_curve(folder: Path) -> tuple[list[float], list[float], list[float]]:
@@ -181,45 +181,45 @@ def roc_curve(folder: Path) -> tuple[list[float], list[float], list[float]]:
 
 
 def decisions(predictions: Predictions) -> tuple[Floats, Floats]:
-    """Truth (0 or 1) and probability of each single decision that the task consists of.
+    """True value (0 or 1) and probability of each binary decision of the task.
 
     Returns:
         Two arrays `(N,)` for binary (the positive class), `(N * K,)` otherwise (each class against the rest).
     """
-    meant = one_hot(predictions.truth, len(predictions.classes))
-    likely = predictions.probabilities.astype(np.float64)
+    y_true = one_hot(predictions.y_true, len(predictions.classes))
+    y_score = predictions.y_score.astype(np.float64)
     if predictions.task == "binary":
-        return meant[:, 1], likely[:, 1]
-    return meant.ravel(), likely.ravel()
+        return y_true[:, 1], y_score[:, 1]
+    return y_true.ravel(), y_score.ravel()
 
 
-def roc_points(meant: Floats, likely: Floats) -> tuple[Floats, Floats, Floats]:
+def roc_points(y_true: Floats, y_score: Floats) -> tuple[Floats, Floats, Floats]:
     """A ROC curve of at most `MAX_POINTS` points.
 
     Args:
-        meant: `(N,)` of 0 and 1.
-        likely: `(N,)` probabilities.
+        y_true: `(N,)` of 0 and 1.
+        y_score: `(N,)` probabilities.
 
     Returns:
         False positive rates, true positive rates (both rising from 0 to 1) and thresholds (falling, finite; the first,
-        which no probability reaches, is written as 1); all empty where `meant` holds one value only.
+        which no probability reaches, is written as 1); all empty where `y_true` holds one value only.
     """
-    if not 0 < meant.sum() < len(meant):
+    if not 0 < y_true.sum() < len(y_true):
         return np.zeros(0), np.zeros(0), np.zeros(0)
     from sklearn.metrics import roc_curve
 
-    false, true, thresholds = roc_curve(meant, likely)
+    false, true, thresholds = roc_curve(y_true, y_score)
     keep = _spread(false + true)
     return false[keep], true[keep], np.where(np.isfinite(thresholds), thresholds, 1.0)[keep]
 
 
-def precision_recall_points(meant: Floats, likely: Floats) -> tuple[Floats, Floats]:
+def precision_recall_points(y_true: Floats, y_score: Floats) -> tuple[Floats, Floats]:
     """Recalls (rising from 0 to 1) and precisions of at most `MAX_POINTS` points; arguments as in `roc_points`."""
-    if not 0 < meant.sum() < len(meant):
+    if not 0 < y_true.sum() < len(y_true):
         return np.zeros(0), np.zeros(0)
     from sklearn.metrics import precision_recall_curve
 
-    precision, recall, _ = precision_recall_curve(meant, likely, drop_intermediate=True)
+    precision, recall, _ = precision_recall_curve(y_true, y_score, drop_intermediate=True)
     recall, precision = recall[::-1], precision[::-1]
     keep = _spread(recall)
     return recall[keep], precision[keep]

@@ -1,4 +1,4 @@
-"""Which images must stay together: connected components over everything that ties two of them."""
+"""Which images must stay together: the connected components of images that share a group, a cluster of duplicates or a content."""
 
 from collections.abc import Sequence
 
@@ -20,18 +20,18 @@ def canonical_order(table: pa.Table) -> Integers:
     return order
 
 
-def units(ties: Sequence[pa.Array]) -> Integers:
+def independent_units(columns: Sequence[pa.Array]) -> Integers:
     """Joins rows that share a value in any of the columns, directly or through others.
 
     Args:
-        ties: Columns of `N` values each; null ties to nothing.
+        columns: Of `N` values each; null is equal to nothing.
 
     Returns:
-        `(N,) int64`: a number for each row's unit, counted from 0 in the order of their first rows.
+        `(N,) int64`: the number of each row's unit, counted from 0 in the order of their first rows.
     """
-    num_rows = len(ties[0])
+    num_rows = len(columns[0])
     rows, tokens, num_tokens = [], [], 0
-    for column in ties:
+    for column in columns:
         encoded = column.dictionary_encode()
         known = np.asarray(pc.is_valid(column))
         rows.append(np.flatnonzero(known))
@@ -44,16 +44,19 @@ def units(ties: Sequence[pa.Array]) -> Integers:
     _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    together: Integers = rank[inverse]
-    return together
+    unit: Integers = rank[inverse]
+    return unit
 
 
-def ties(now: Manifest, earlier: Manifest | None) -> list[pa.Array]:
-    """The columns that tie images, the rows of the earlier assignment below those of now.
+def grouping_columns(current: Manifest, further: Manifest | None = None) -> list[pa.Array]:
+    """The columns in which an equal value keeps two images together, for `independent_units`.
 
-    Images that are gone still tie: a patient who was tested on before stays in test with new pictures.
+    Args:
+        current: The images of this run.
+        further: Other images whose rows come below, such as those of a previous assignment: a patient who was tested on
+            before stays in test with new pictures, also where the old pictures are gone.
     """
-    tables = [now.table] if earlier is None else [now.table, earlier.table]
+    tables = [current.table] if further is None else [current.table, further.table]
     columns = []
     for name in ("image_id", "group", "cluster"):
         parts = [table[name] if name in table.column_names else pa.nulls(len(table), pa.string()) for table in tables]

@@ -45,21 +45,21 @@ class Verdict:
     Attributes:
         decision: `champion` or `challenger`.
         reason: One sentence.
-        rival: Number of the version it was compared with, 0 for none.
+        champion_version: Number of the version it was compared with, 0 for none.
         comparison: What both answered on the same images, or nothing where they can't be compared.
         limits: What the gate asks for, each met or not.
     """
 
     decision: str
     reason: str
-    rival: int = 0
+    champion_version: int = 0
     comparison: Comparison | None = None
     limits: tuple[Limit, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Plain values without decision and reason, which `from_plain` reads."""
         return {
-            "rival": self.rival,
+            "rival": self.champion_version,
             "comparison": self.comparison.plain() if self.comparison else None,
             "limits": [asdict(limit) for limit in self.limits],
         }

@@ -12,13 +12,13 @@ from darkroom.metrics.measures import count
 def plots(folder: Path, predictions: Predictions) -> None:
     """Writes `confusion.csv`, `roc.csv`, `precision_recall.csv` and `classes.csv` into a folder."""
     folder.mkdir(parents=True)
-    meant, likely = decisions(predictions)
-    false, true, thresholds = roc_points(meant, likely)
-    recall, precision = precision_recall_points(meant, likely)
+    y_true, y_score = decisions(predictions)
+    false, true, thresholds = roc_points(y_true, y_score)
+    recall, precision = precision_recall_points(y_true, y_score)
     _write(folder / "confusion.csv", ("actual", "predicted"), _pairs(predictions))
     _write(folder / "roc.csv", ("fpr", "tpr", "threshold"), zip(false, true, thresholds, strict=True))
     _write(folder / "precision_recall.csv", ("recall", "precision"), zip(recall, precision, strict=True))
-    counts = count(predictions.truth, predictions.predicted, len(predictions.classes))
+    counts = count(predictions.y_true, predictions.y_pred, len(predictions.classes))
     rows = zip(predictions.classes, counts.f1, counts.precision, counts.recall, counts.support.astype(int), strict=True)
     _write(folder / "classes.csv", ("class", "f1", "precision", "recall", "support"), rows)
 
@@ -26,9 +26,9 @@ def plots(folder: Path, predictions: Predictions) -> None:
 def _pairs(predictions: Predictions) -> Iterable[Sequence[str]]:
     """Truth and answer of each image, or for multi-label of each decision about a label."""
     if predictions.task != "multilabel":
-        return zip(predictions.names(predictions.truth), predictions.names(predictions.predicted), strict=True)
+        return zip(predictions.names(predictions.y_true), predictions.names(predictions.y_pred), strict=True)
     words = ("absent", "present")
-    pairs = zip(predictions.truth.ravel(), predictions.predicted.ravel(), strict=True)
+    pairs = zip(predictions.y_true.ravel(), predictions.y_pred.ravel(), strict=True)
     return [(words[actual], words[predicted]) for actual, predicted in pairs]
 
 

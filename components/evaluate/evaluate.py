@@ -128,5 +128,5 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
 
 
 def _details(predictions: Predictions, config: EvaluateConfig) -> dict[str, Any]:
-    each = class_measures(predictions.truth, predictions.probabilities, predictions.predicted, predictions.classes)
+    each = class_measures(predictions.y_true, predictions.y_score, predictions.y_pred, predictions.classes)
     return {"classes": each, "intervals": intervals(predictions, config.num_resamples, config.seed)}

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from components.evaluate.config import EvaluateConfig
 from darkroom import manifest as manifests
-from darkroom.groups import ties, units
+from darkroom.groups import grouping_columns, independent_units
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 
@@ -64,4 +64,4 @@ def _as_task(rows: Manifest, splits: Manifest, config: EvaluateConfig) -> Manife
 
 def _with_units(rows: Manifest) -> Manifest:
     """Adds which images count as one: those of a user's group or of a cluster of duplicates, directly or through others."""
-    return replace(rows, table=rows.table.append_column("unit", pa.array(units(ties(rows, None)))))
+    return replace(rows, table=rows.table.append_column("unit", pa.array(independent_units(grouping_columns(rows)))))

@@ -35,7 +35,7 @@ def confusion_matrix(path: Path, predictions: Predictions) -> None:
     """Truth against answer; colour is the share of the true class, numbers are images."""
     number, names = len(predictions.classes), show_names(predictions.classes)
     matrix = np.zeros((number, number), np.int64)
-    np.add.at(matrix, (predictions.truth, predictions.predicted), 1)
+    np.add.at(matrix, (predictions.y_true, predictions.y_pred), 1)
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     side = float(np.clip(1.8 + 0.55 * number, 4.2, 17))
     with drawing(path, side + 1.2, side) as (axes,):
@@ -66,7 +66,7 @@ def _write_numbers(axes: Axes, matrix: Ints, shares: Floats) -> None:
 
 def label_confusions(path: Path, predictions: Predictions) -> None:
     """For each label, how often it was there and how often it was given."""
-    counts = count(predictions.truth, predictions.predicted, len(predictions.classes))
+    counts = count(predictions.y_true, predictions.y_pred, len(predictions.classes))
     shown, title = _weakest(counts.f1, counts.support + counts.predicted > 0, MAX_SQUARES, "labels")
     names = show_names(predictions.classes)
     columns = min(len(shown), 6)
@@ -94,7 +94,7 @@ def _square(axes: Axes, name: str, matrix: Ints) -> None:
 
 def class_bars(path: Path, predictions: Predictions) -> None:
     """F1 of each class as a bar, best first, with precision, recall and the number of images."""
-    counts = count(predictions.truth, predictions.predicted, len(predictions.classes))
+    counts = count(predictions.y_true, predictions.y_pred, len(predictions.classes))
     shown, title = _weakest(counts.f1, counts.support + counts.predicted > 0, MAX_BARS, "classes")
     names, places = show_names(predictions.classes), np.arange(len(shown))
     with drawing(path, 7.6, 1.3 + 0.27 * len(shown)) as (axes,):
@@ -119,23 +119,23 @@ def curves(path: Path, predictions: Predictions) -> None:
     """ROC and precision-recall curves: of the positive class, of each class, or the mean of many."""
     with drawing(path, 10.4, 4.6, 1, 2) as (roc, recall):
         roc.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
-        meant = one_hot(predictions.truth, len(predictions.classes))
-        both = np.flatnonzero((meant.sum(0) > 0) & (meant.sum(0) < len(meant)))
+        y_true = one_hot(predictions.y_true, len(predictions.classes))
+        both = np.flatnonzero((y_true.sum(0) > 0) & (y_true.sum(0) < len(y_true)))
         drawn = both[both == 1] if predictions.task == "binary" else both
         if len(drawn) > MAX_CURVES:
             _mean_curves(roc, recall, predictions, drawn)
         else:
             _each_curve(roc, recall, predictions, drawn)
         if predictions.task != "binary" and len(drawn):
-            meant_all, likely_all = decisions(predictions)
+            y_true_all, y_score_all = decisions(predictions)
             roc.plot(
-                *roc_points(meant_all, likely_all)[:2],
+                *roc_points(y_true_all, y_score_all)[:2],
                 color=INK,
                 linewidth=1.4,
                 linestyle=(0, (1, 1)),
                 label="all together",
             )
-            recall.plot(*precision_recall_points(meant_all, likely_all), color=INK, linewidth=1.4, linestyle=(0, (1, 1)))
+            recall.plot(*precision_recall_points(y_true_all, y_score_all), color=INK, linewidth=1.4, linestyle=(0, (1, 1)))
         roc.set(title="ROC curve", xlabel="false positive rate", ylabel="true positive rate")
         recall.set(title="Precision and recall", xlabel="recall", ylabel="precision")
         for axes in (roc, recall):
@@ -148,16 +148,16 @@ def curves(path: Path, predictions: Predictions) -> None:
 
 
 def _each_curve(roc: Axes, recall: Axes, predictions: Predictions, drawn: Ints) -> None:
-    meant, names = one_hot(predictions.truth, len(predictions.classes)), show_names(predictions.classes)
+    y_true, names = one_hot(predictions.y_true, len(predictions.classes)), show_names(predictions.classes)
     for colour, index in zip(PALETTE, drawn, strict=False):
-        pair = meant[:, index], predictions.probabilities[:, index].astype(np.float64)
+        pair = y_true[:, index], predictions.y_score[:, index].astype(np.float64)
         roc.plot(*roc_points(*pair)[:2], color=colour, linewidth=1.6, label=names[index])
         recall.plot(*precision_recall_points(*pair), color=colour, linewidth=1.6)
 
 
 def _mean_curves(roc: Axes, recall: Axes, predictions: Predictions, drawn: Ints) -> None:
-    meant = one_hot(predictions.truth, len(predictions.classes))
-    pairs = [(meant[:, index], predictions.probabilities[:, index].astype(np.float64)) for index in drawn]
+    y_true = one_hot(predictions.y_true, len(predictions.classes))
+    pairs = [(y_true[:, index], predictions.y_score[:, index].astype(np.float64)) for index in drawn]
     risen = np.stack([np.interp(_GRID, *roc_points(*pair)[:2]) for pair in pairs])
     held = np.stack([np.interp(_GRID, *precision_recall_points(*pair)) for pair in pairs])
     for axes, values, label in ((roc, risen, f"mean of {len(drawn)} classes"), (recall, held, "")):

@@ -35,7 +35,7 @@ def mistakes(folder: Path, predictions: Predictions, images: Images, num_mistake
 
 def worst(predictions: Predictions) -> Ints:
     """Rows with a wrong answer, the surest first; equals in the order of the rows."""
-    wrong = predictions.truth != predictions.predicted
+    wrong = predictions.y_true != predictions.y_pred
     wrong = wrong.any(1) if wrong.ndim == 2 else wrong
     rows = np.flatnonzero(wrong)
     return rows[np.argsort(-_sureness(predictions)[rows], kind="stable")]
@@ -43,11 +43,11 @@ def worst(predictions: Predictions) -> Ints:
 
 def _sureness(predictions: Predictions) -> Floats:
     """Probability `(N,)` of the wrong answer; for multi-label that of the surest wrong decision about a label."""
-    likely = predictions.probabilities.astype(np.float64)
+    y_score = predictions.y_score.astype(np.float64)
     if predictions.task != "multilabel":
-        return likely[np.arange(len(predictions)), predictions.predicted]
-    decided = np.where(predictions.predicted == 1, likely, 1 - likely)
-    surest: Floats = np.where(predictions.truth != predictions.predicted, decided, 0).max(1)
+        return y_score[np.arange(len(predictions)), predictions.y_pred]
+    decided = np.where(predictions.y_pred == 1, y_score, 1 - y_score)
+    surest: Floats = np.where(predictions.y_true != predictions.y_pred, decided, 0).max(1)
     return surest
 
 
@@ -62,7 +62,7 @@ def _mistake(folder: Path, predictions: Predictions, images: Images, number: int
         "file": name,
         "image_id": predictions.image_ids[row],
         "path": predictions.paths[row],
-        "truth": predictions.names(predictions.truth[only])[0],
-        "predicted": predictions.names(predictions.predicted[only])[0],
+        "truth": predictions.names(predictions.y_true[only])[0],
+        "predicted": predictions.names(predictions.y_pred[only])[0],
         "probability": float(_sureness(predictions)[row]),
     }

@@ -59,9 +59,9 @@ def forgotten(version: int, before: Predictions, now: Predictions) -> Forgotten:
     known = set(now.image_ids)
     shared = [name for name in before.image_ids if name in known]
     new, old = now.at(shared), before.at(shared)
-    y_true = new.names(new.truth)
+    y_true = new.names(new.y_true)
     right_now, right_then = (
-        np.array([answer == label for answer, label in zip(model.names(model.predicted), y_true, strict=True)], dtype=bool)
+        np.array([answer == label for answer, label in zip(model.names(model.y_pred), y_true, strict=True)], dtype=bool)
         for model in (new, old)
     )
     lost = np.flatnonzero(right_then & ~right_now)

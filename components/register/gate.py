@@ -80,11 +80,11 @@ def _recall(compared: Comparison, config: RegisterConfig) -> list[Requirement]:
     found = (
         "none falls"
         if worst.change >= 0
-        else f"{worst.name!r} {worst.rival_recall:.3f} to {worst.recall:.3f}, {worst.num_images} images, p {p_text(worst.p_value)}"
+        else f"{worst.name!r} {worst.champion_recall:.3f} to {worst.recall:.3f}, {worst.num_images} images, p {p_text(worst.p_value)}"
     )
     more = f" (and of {len(fallen) - 1} more)" if len(fallen) > 1 else ""
     objection = (
-        f"the recall of {worst.name!r}{more} falls from {worst.rival_recall:.4f} to {worst.recall:.4f}, by more than the {most:g} "
+        f"the recall of {worst.name!r}{more} falls from {worst.champion_recall:.4f} to {worst.recall:.4f}, by more than the {most:g} "
         "that register.max_recall_drop allows"
     )
     return [(Limit("max_recall_drop", limit, found, not fallen), objection)]
@@ -92,13 +92,13 @@ def _recall(compared: Comparison, config: RegisterConfig) -> list[Requirement]:
 
 def _baseline(compared: Comparison) -> list[Requirement]:
     main = compared.main
-    return [(Limit("baseline", f"{main.measure} larger than with {compared.rival}", f"{main.gain:+.4f}", main.gain > 0), "")]
+    return [(Limit("baseline", f"{main.measure} larger than with {compared.champion}", f"{main.gain:+.4f}", main.gain > 0), "")]
 
 
 def _sentence(compared: Comparison, champion_version: int) -> str:
     main = compared.main
     relation = "better than" if main.gain > 0 else "worse than" if main.gain < 0 else "as good as"
-    other = f"{compared.rival}'s {main.rival_score:.4f}" if champion_version else f"the {main.rival_score:.4f} of {compared.rival}"
+    other = f"{compared.champion}'s {main.champion_score:.4f}" if champion_version else f"the {main.champion_score:.4f} of {compared.champion}"
     images = "shared test images" if champion_version else "test images"
     first = "" if champion_version else "there was no champion yet; "
     evidence = f" ({main.gain:+.4f}, 95 % interval {main.low:+.4f} to {main.high:+.4f}, p {p_text(main.p_value)})" if main.gain else ""

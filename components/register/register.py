@@ -6,7 +6,7 @@ from typing import Any
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
 from components.register.forgetting import forgotten_since, unfinished_maker
-from components.register.transaction import settle
+from components.register.transaction import register_candidate
 from components.register.upload import keep_results, keep_tables, markdown
 from darkroom.artifacts import Artifacts
 from darkroom.evaluation import read_headline, read_predictions
@@ -51,7 +51,7 @@ def register(
     candidate = Candidate.choose(name, artifacts, previous)
     with open_run(name, params, candidate.data_version) as run_id:
         keep_tables(run_id, candidate)
-        version, verdict, repeated = settle(candidate, run_id, config)
+        version, verdict, repeated = register_candidate(candidate, run_id, config)
         result = _outcome(candidate, artifacts, run_id, version, verdict, repeated=repeated)
         if result.forgotten:
             set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})

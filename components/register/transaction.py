@@ -39,7 +39,7 @@ from darkroom.tracking.log import as_metric
 from darkroom.tracking.tags import COMPARED_WITH, COMPARISON, DECISION, GAIN, GAIN_INTERVAL, P_VALUE, REASON
 
 
-def settle(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[Version, Verdict, bool]:
+def register_candidate(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[Version, Verdict, bool]:
     """Registers a candidate, compares it with the champion and moves an alias; or finds the version that it already is.
 
     Args:
@@ -48,14 +48,14 @@ def settle(candidate: Candidate, run_id: str, config: RegisterConfig) -> tuple[V
         config: What promotion asks for.
 
     Returns:
-        The version, why it got its alias, and whether it had been settled before.
+        The version, why it got its alias, and whether it had been registered before.
     """
     version = find_version(candidate.name, bundle_sha256(candidate.bundle)) or _add(candidate, run_id)
     while DECISION not in version.tags:
         best = champion(candidate.name)
         verdict = _stored(version.tags) if _number(best) == version.number else _verdict(candidate, best, config)
         with alias_lock(candidate.name):
-            version = get_version(version.name, version.number)  # another run may have settled the same model meanwhile
+            version = get_version(version.name, version.number)  # another run may have registered the same model in the meantime
             if DECISION not in version.tags and _number(champion(candidate.name)) == _number(best):
                 _seal(version, best, verdict)
                 return version, verdict, False
@@ -72,7 +72,7 @@ def _add(candidate: Candidate, run_id: str) -> Version:
 
 
 def _seal(version: Version, best: Version | None, verdict: Verdict) -> None:
-    """Writes the decision down around the move of the alias, so that a crash anywhere in between can be made good."""
+    """Writes the decision down around the move of the alias, so that the next run can complete it after a crash anywhere in between."""
     drop_twins(version)
     set_tags(version, _tags(verdict))
     if verdict.decision == CHALLENGER:
@@ -87,14 +87,14 @@ def _seal(version: Version, best: Version | None, verdict: Verdict) -> None:
 def _verdict(candidate: Candidate, best: Version | None, config: RegisterConfig) -> Verdict:
     challenger = read_predictions(candidate.evaluation)
     if best is None:
-        opponent, name = constant_answer(challenger, config.measure)
+        baseline, name = constant_answer(challenger, config.measure)
     else:
         kept_answers, name = _answers(best), f"version {best.number}"
         refused = refusal(challenger, kept_answers, best.number)
         if kept_answers is None or refused:
             return Verdict(CHALLENGER, refused, best.number)
-        opponent = kept_answers
-    compared = compare_models(challenger, opponent, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
+        baseline = kept_answers
+    compared = compare_models(challenger, baseline, config.measure, name, num_resamples=config.num_resamples, seed=config.seed)
     champion_version = _number(best)
     if compared is None:
         return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", champion_version)
@@ -121,7 +121,7 @@ def _tags(verdict: Verdict) -> dict[str, str]:
     tags = {REASON: verdict.reason, COMPARISON: json.dumps(verdict.plain(), ensure_ascii=False)}
     if verdict.comparison:
         main = verdict.comparison.main
-        tags |= {COMPARED_WITH: verdict.comparison.rival, GAIN: f"{main.measure} {main.gain:+.4f}", P_VALUE: f"{main.p_value:.4g}"}
+        tags |= {COMPARED_WITH: verdict.comparison.champion, GAIN: f"{main.measure} {main.gain:+.4f}", P_VALUE: f"{main.p_value:.4g}"}
         tags |= {GAIN_INTERVAL: f"{main.low:+.4f} to {main.high:+.4f}"}
     return tags
 

@@ -20,7 +20,7 @@ def decision_of(outcome: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         **outcome["model"],
         "made": verdict.decision,
         "reason": verdict.reason,
-        "rival": verdict.rival,
+        "champion_version": verdict.champion_version,
         "limits": verdict.limits,
         "compared": _compared(verdict.comparison, names) if verdict.comparison else None,
         "repeated": outcome["repeated"],

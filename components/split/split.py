@@ -21,7 +21,7 @@ from components.split.constraints import (
 )
 from components.split.stratify import stratify
 from darkroom import manifest
-from darkroom.groups import Integers, canonical_order, ties, units
+from darkroom.groups import Integers, canonical_order, grouping_columns, independent_units
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 
@@ -84,7 +84,7 @@ def _in_evaluation_set(current: Manifest, evaluation_cleaned: Path | None) -> np
     other = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
     if other is None or not len(other):
         return np.zeros(len(current), dtype=bool)
-    unit = units(ties(current, other))
+    unit = independent_units(grouping_columns(current, other))
     frozen = np.isin(unit[: len(current)], unit[len(current) :])
     if frozen.any():
         print(f"{frozen.sum():,} images are excluded: they are in the evaluation set (evaluate.data), or tied to it", flush=True)
@@ -103,11 +103,11 @@ def _constrain(
     if open_splits[1:].any():
         given = np.where(given == TRAIN, TRAIN_POOL, given)
     if previous_splits is None:
-        return given, units(ties(current, None)), open_splits
+        return given, independent_units(grouping_columns(current)), open_splits
     before = dict(zip(previous_splits.column("image_id"), previous_constraints(previous_splits).tolist(), strict=True))
     known = np.array([before.get(name, FREE) for name in current.column("image_id")], dtype=np.int64)
     constraints = np.concatenate([np.where(known == FREE, given, known), previous_constraints(previous_splits)])
-    return constraints, units(ties(current, previous_splits)), open_splits
+    return constraints, independent_units(grouping_columns(current, previous_splits)), open_splits
 
 
 def _label_matrix(current: Manifest) -> csr_array:

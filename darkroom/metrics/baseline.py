@@ -1,4 +1,4 @@
-"""The baseline of a first model: the best answer that is the same for every image."""
+"""The baseline of a first model: the best prediction that is the same for every image."""
 
 import dataclasses
 
@@ -9,17 +9,17 @@ from darkroom.metrics.measures import Floats, Ints, one_hot
 
 
 def constant_answer(predictions: Predictions, measure: str) -> tuple[Predictions, str]:
-    """What a model could answer without looking at the image.
+    """What a model could predict without looking at the image.
 
     Args:
-        predictions: Answers on test images; only their truth is used.
+        predictions: Answers on test images; only their `y_true` is used.
         measure: What decides, for multi-label.
 
     Returns:
         The answers, and what they are called: the most frequent class, or for multi-label those labels, from the most frequent
         on, that reach the highest value. Ties go to the class that comes first.
     """
-    frequency = one_hot(predictions.truth, len(predictions.classes)).mean(0)
+    frequency = one_hot(predictions.y_true, len(predictions.classes)).mean(0)
     order = np.argsort(-frequency, kind="stable")
     if predictions.task != "multilabel":
         return _constant(predictions, order[:1], frequency), f"always answering {predictions.classes[order[0]]!r}"
@@ -34,7 +34,7 @@ def _constant(predictions: Predictions, chosen: Ints, frequency: Floats) -> Pred
     single = predictions.task != "multilabel"
     y_pred = np.full(len(predictions), answer.argmax()) if single else np.tile(answer, (len(predictions), 1))
     y_score = np.tile(frequency.astype(np.float32), (len(predictions), 1))
-    return dataclasses.replace(predictions, predicted=y_pred, probabilities=y_score)
+    return dataclasses.replace(predictions, y_pred=y_pred, y_score=y_score)
 
 
 def _listed(names: list[str]) -> str:

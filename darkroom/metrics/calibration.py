@@ -48,8 +48,8 @@ def calibration(predictions: Predictions) -> Calibration:
         Guo et al. 2017, On calibration of modern neural networks, https://arxiv.org/abs/1706.04599
     """
     if predictions.task == "multiclass":
-        y_score = predictions.probabilities.max(1).astype(np.float64)
-        y_true = (predictions.probabilities.argmax(1) == predictions.truth).astype(np.float64)
+        y_score = predictions.y_score.max(1).astype(np.float64)
+        y_true = (predictions.y_score.argmax(1) == predictions.y_true).astype(np.float64)
     else:
         y_true, y_score = decisions(predictions)
     bins = np.minimum((y_score * NUM_BINS).astype(np.int64), NUM_BINS - 1)

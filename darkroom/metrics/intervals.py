@@ -38,7 +38,7 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
         Wilson 1927, Probable inference; Efron and Tibshirani 1993, An introduction to the bootstrap, section 13.3.
     """
     values = _bootstrap(predictions, num_resamples, seed)
-    right = predictions.truth == predictions.predicted
+    right = predictions.y_true == predictions.y_pred
     right = right.all(1) if right.ndim == 2 else right
     num_units, certain = int(predictions.units.max()) + 1, right.all() or not right.any()  # then each resample says the same
     if num_units == 1:
@@ -97,12 +97,12 @@ def resampled(predictions: Predictions, names: Sequence[str], num_resamples: int
 
 def _values(predictions: Predictions, weights: Floats) -> dict[str, Floats]:
     """What follows from counts, on each of many test sets; see `darkroom.metrics.measures.measures`."""
-    counts = count(predictions.truth, predictions.predicted, len(predictions.classes), weights)
+    counts = count(predictions.y_true, predictions.y_pred, len(predictions.classes), weights)
     values = scores(counts, predictions.task)
     if predictions.task == "binary":
         values |= {name: getattr(counts, name)[:, 1] for name in ("precision", "recall", "f1")}
     if predictions.task == "multilabel":
-        right = (predictions.truth == predictions.predicted).all(1)
+        right = (predictions.y_true == predictions.y_pred).all(1)
         values |= {"subset_accuracy": weights @ right / weights.sum(1), "hamming_loss": 1 - values["accuracy"]}
     return values
 

@@ -48,8 +48,8 @@ def shared_answers(challenger: Predictions, champion: Predictions) -> tuple[Pred
         champion: The earlier one's.
     """
     known = set(champion.image_ids)
-    ours = challenger.at([name for name in challenger.image_ids if name in known])
-    return ours, dataclasses.replace(champion.at(ours.image_ids), truth=ours.truth, units=ours.units)
+    shared = challenger.at([name for name in challenger.image_ids if name in known])
+    return shared, dataclasses.replace(champion.at(shared.image_ids), y_true=shared.y_true, units=shared.units)
 
 
 def compare_models(
@@ -69,20 +69,20 @@ def compare_models(
         The comparison, or nothing where the measure is not defined on the shared images.
     """
     names = tuple(dict.fromkeys((measure, *SHOWN)))
-    ours, theirs = shared_answers(challenger, champion)
-    found = differences(ours, theirs, names, num_resamples=num_resamples, seed=seed)
+    shared, champion_shared = shared_answers(challenger, champion)
+    found = differences(shared, champion_shared, names, num_resamples=num_resamples, seed=seed)
     if measure not in found:
         return None
-    num_won, num_lost, _ = _tally(ours, theirs)
+    num_won, num_lost, _ = _tally(shared, champion_shared)
     known = set(champion.image_ids)
     new = challenger.at([name for name in challenger.image_ids if name not in known])
     new_measures = new.measures()
     return Comparison(
-        rival=champion_name,
+        champion=champion_name,
         differences=tuple(found.values()),
-        classes=_class_changes(ours, theirs),
-        num_shared=len(ours),
-        num_units=int(ours.units.max()) + 1,
+        classes=_class_changes(shared, champion_shared),
+        num_shared=len(shared),
+        num_units=int(shared.units.max()) + 1,
         num_won=num_won,
         num_lost=num_lost,
         num_new=len(new),
@@ -105,55 +105,55 @@ def differences(
     Source:
         Efron and Tibshirani 1993, An introduction to the bootstrap, sections 8.3 and 13.3: paired data.
     """
-    ours, theirs = challenger.measures(), champion.measures()
-    defined = [name for name in names if name in ours and name in theirs]
+    scores, champion_scores = challenger.measures(), champion.measures()
+    defined = [name for name in names if name in scores and name in champion_scores]
     exact = challenger.task != "multilabel" and int(challenger.units.max()) + 1 == len(challenger)
     drawn = _gains(challenger, champion, [name for name in defined if not (exact and name in SHARES)], num_resamples, seed)
     found = {}
     for name in defined:
-        if len(challenger) > 1 and challenger.units.max() == 0:  # one group of images can't tell what another would
-            found[name] = Difference(name, ours[name], theirs[name], -1.0, 1.0, 1.0, "bootstrap")
+        if len(challenger) > 1 and challenger.units.max() == 0:  # one group of images says nothing of how another would differ
+            found[name] = Difference(name, scores[name], champion_scores[name], -1.0, 1.0, 1.0, "bootstrap")
         elif len(drawn.get(name, ())):
-            found[name] = Difference(name, ours[name], theirs[name], *bootstrap_test(drawn[name]), "bootstrap")
+            found[name] = Difference(name, scores[name], champion_scores[name], *bootstrap_test(drawn[name]), "bootstrap")
         elif name not in drawn:
             num_won, num_lost, num_both = _tally(challenger, champion)
             limits = share_interval(num_won, num_lost, num_both, len(challenger))
-            found[name] = Difference(name, ours[name], theirs[name], *limits, mcnemar(num_won, num_lost), "mcnemar")
+            found[name] = Difference(name, scores[name], champion_scores[name], *limits, mcnemar(num_won, num_lost), "mcnemar")
     return found
 
 
 def _is_right(predictions: Predictions) -> npt.NDArray[np.bool_]:
     """Which images are answered rightly, all labels of them."""
-    equal: npt.NDArray[np.bool_] = predictions.truth == predictions.predicted
+    equal: npt.NDArray[np.bool_] = predictions.y_true == predictions.y_pred
     return np.all(equal, axis=1) if equal.ndim == 2 else equal
 
 
 def _tally(challenger: Predictions, champion: Predictions) -> tuple[int, int, int]:
     """Images that only the challenger answered rightly, that only the champion did, and that both did."""
-    ours, theirs = _is_right(challenger), _is_right(champion)
-    return int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), int((ours & theirs).sum())
+    right, champion_right = _is_right(challenger), _is_right(champion)
+    return int((right & ~champion_right).sum()), int((champion_right & ~right).sum()), int((right & champion_right).sum())
 
 
 def _gains(challenger: Predictions, champion: Predictions, names: list[str], num_resamples: int, seed: int) -> dict[str, Floats]:
     """What the challenger gains on each resampled test set on which both values are defined, `(S,)` a measure."""
-    ours, theirs = (resampled(model, names, num_resamples, seed) for model in (challenger, champion))
-    gains = {name: ours[name] - theirs[name] for name in names}
+    scores, champion_scores = (resampled(model, names, num_resamples, seed) for model in (challenger, champion))
+    gains = {name: scores[name] - champion_scores[name] for name in names}
     return {name: values[np.isfinite(values)] for name, values in gains.items()}
 
 
 def _class_changes(challenger: Predictions, champion: Predictions) -> tuple[ClassChange, ...]:
     """Each class's recall in both models; a group of images counts for the model that is right on more of them."""
-    y_true = one_hot(challenger.truth, len(challenger.classes))
-    ours, theirs = (y_true * one_hot(model.predicted, len(challenger.classes)) for model in (challenger, champion))
+    y_true = one_hot(challenger.y_true, len(challenger.classes))
+    hits, champion_hits = (y_true * one_hot(model.y_pred, len(challenger.classes)) for model in (challenger, champion))
     net = np.zeros((int(challenger.units.max()) + 1, len(challenger.classes)))
-    np.add.at(net, challenger.units, ours - theirs)
+    np.add.at(net, challenger.units, hits - champion_hits)
     support = y_true.sum(0)
     rows = [
         ClassChange(
             name,
             int(support[index]),
-            float(ours[:, index].sum() / support[index]),
-            float(theirs[:, index].sum() / support[index]),
+            float(hits[:, index].sum() / support[index]),
+            float(champion_hits[:, index].sum() / support[index]),
             mcnemar_loss(int((net[:, index] > 0).sum()), int((net[:, index] < 0).sum())),
         )
         for index, name in enumerate(challenger.classes)

@@ -17,7 +17,7 @@ def ranking(predictions: Predictions, weights: Floats, measure: str) -> Floats:
     Returns:
         `(S,)`; NaN where no class occurs both ways.
     """
-    y_true, y_score = one_hot(predictions.truth, len(predictions.classes)), predictions.probabilities.astype(np.float64)
+    y_true, y_score = one_hot(predictions.y_true, len(predictions.classes)), predictions.y_score.astype(np.float64)
     columns = [1] if predictions.task == "binary" else range(len(predictions.classes))
     area = roc_auc if measure == "roc_auc" else average_precision
     values = np.stack([area(y_true[:, index], y_score[:, index], weights) for index in columns])

@@ -53,6 +53,6 @@ def read_problem(source: Images, table: Manifest, policy_file: Path, side_px: in
     training = examples.load(source, table.where("train"), side_px)
     rows = table.where("validation")
     validating = examples.load(source, rows, side_px)
-    units = groups.units(groups.ties(rows, None)) if len(validating) else np.zeros(0, np.int64)
+    units = groups.independent_units(groups.grouping_columns(rows)) if len(validating) else np.zeros(0, np.int64)
     mean, std = examples.channel_statistics(training)
     return Problem(training, validating, units, policy.read(policy_file), table.classes, table.task, mean, std)

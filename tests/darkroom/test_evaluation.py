@@ -30,8 +30,8 @@ def answers(task: Task, num_images: int = 40, seed: int = 0) -> Predictions:
     high = 2 if task == "multilabel" else len(classes)
     probabilities = rng.dirichlet(np.ones(len(classes)), size=num_images).astype(np.float32)
     names = tuple(f"image {number}" for number in range(num_images))
-    truth, predicted = rng.integers(high, size=shape), rng.integers(high, size=shape)
-    return Predictions(names, names, classes, task, truth, predicted, probabilities, np.arange(num_images) // 4)
+    y_true, y_pred = rng.integers(high, size=shape), rng.integers(high, size=shape)
+    return Predictions(names, names, classes, task, y_true, y_pred, probabilities, np.arange(num_images) // 4)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -45,7 +45,7 @@ def test_predictions_come_back_as_they_were_written(task: Task, tmp_path: Path) 
         written.classes,
         task,
     )
-    for name in ("truth", "predicted", "probabilities", "units"):
+    for name in ("y_true", "y_pred", "y_score", "units"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
         assert getattr(read, name).dtype == getattr(written, name).dtype
     assert read.measures() == written.measures()
@@ -55,8 +55,8 @@ def test_rows_are_found_by_image_in_the_order_asked_for() -> None:
     every = answers("multiclass")
     some = every.at(["image 7", "image 2", "image 4"])
     assert some.paths == ("image 7", "image 2", "image 4")
-    assert some.truth.tolist() == [every.truth[7], every.truth[2], every.truth[4]]
-    np.testing.assert_array_equal(some.probabilities, every.probabilities[[7, 2, 4]])
+    assert some.y_true.tolist() == [every.y_true[7], every.y_true[2], every.y_true[4]]
+    np.testing.assert_array_equal(some.y_score, every.y_score[[7, 2, 4]])
     assert some.units.tolist() == [0, 1, 0]
 
 
@@ -72,7 +72,7 @@ def test_confusion_counts_rows_of_truth_and_columns_of_answers(tmp_path: Path) -
     write_predictions(tmp_path / PREDICTIONS, written)
     classes, matrix = confusion(tmp_path)
     assert classes == list(CLASSES)
-    assert matrix == metrics.confusion_matrix(written.truth, written.predicted).tolist()
+    assert matrix == metrics.confusion_matrix(written.y_true, written.y_pred).tolist()
     assert all(type(number) is int for row in matrix for number in row)
 
 
@@ -80,21 +80,21 @@ def test_the_curve_of_several_classes_is_their_micro_average(tmp_path: Path) -> 
     written = answers("multiclass")
     write_predictions(tmp_path / PREDICTIONS, written)
     false, true, thresholds = roc_curve(tmp_path)
-    meant = np.eye(3)[written.truth].ravel()
-    assert metrics.auc(false, true) == pytest.approx(metrics.roc_auc_score(meant, written.probabilities.ravel()))
+    y_true = np.eye(3)[written.y_true].ravel()
+    assert metrics.auc(false, true) == pytest.approx(metrics.roc_auc_score(y_true, written.y_score.ravel()))
     assert np.isfinite(thresholds).all()
     assert all(np.diff(thresholds) <= 0)
 
 
 def test_long_curves_are_thinned_without_losing_their_ends_or_their_area() -> None:
     rng = np.random.default_rng(0)
-    meant = rng.integers(2, size=20_000).astype(float)
-    likely = np.clip(0.3 * meant + rng.random(20_000) * 0.7, 0, 1)
-    false, true, _ = roc_points(meant, likely)
+    y_true = rng.integers(2, size=20_000).astype(float)
+    y_score = np.clip(0.3 * y_true + rng.random(20_000) * 0.7, 0, 1)
+    false, true, _ = roc_points(y_true, y_score)
     assert 100 < len(false) <= MAX_POINTS
     assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
-    assert metrics.auc(false, true) == pytest.approx(metrics.roc_auc_score(meant, likely), abs=1e-3)
-    recall, precision = precision_recall_points(meant, likely)
+    assert metrics.auc(false, true) == pytest.approx(metrics.roc_auc_score(y_true, y_score), abs=1e-3)
+    recall, precision = precision_recall_points(y_true, y_score)
     assert 100 < len(recall) <= MAX_POINTS
     assert (recall[0], precision[0], recall[-1]) == (0, 1, 1)
     assert all(np.diff(recall) >= 0)

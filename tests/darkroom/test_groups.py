@@ -1,4 +1,4 @@
-"""What ties images together."""
+"""Which images are kept together."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import DisjointSet
 
-from darkroom.groups import canonical_order, units
+from darkroom.groups import canonical_order, independent_units
 
 
 def test_units_join_through_any_column_and_through_others() -> None:
     group = pa.array(["a", "a", None, None, "b", None])
     cluster = pa.array([None, "x", "x", None, "y", "y"])
-    assert units([group, cluster]).tolist() == [0, 0, 0, 1, 2, 2]
+    assert independent_units([group, cluster]).tolist() == [0, 0, 0, 1, 2, 2]
 
 
 def test_equal_values_of_different_columns_tie_nothing() -> None:
-    assert units([pa.array(["a", None]), pa.array([None, "a"])]).tolist() == [0, 1]
+    assert independent_units([pa.array(["a", None]), pa.array([None, "a"])]).tolist() == [0, 1]
 
 
 @settings(max_examples=50, deadline=None)
@@ -28,7 +28,7 @@ def test_units_are_the_components_of_the_graph_of_ties(rows: list[tuple[int | No
         for second, other in enumerate(rows):
             if any(a is not None and a == b for a, b in zip(one, other, strict=True)):
                 together.merge(first, second)
-    found = units(columns)
+    found = independent_units(columns)
     for component in together.subsets():
         assert len({found[number] for number in component}) == 1
     assert len(np.unique(found)) == together.n_subsets

@@ -42,9 +42,9 @@ def test_predictions_keep_the_rows_of_the_manifest(write_data: Write, write_mode
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
     predictions = read_predictions(tmp_path / "evaluation")
     assert predictions.paths == ("0.png", "2.png", "3.png", "4.png", "5.png")
-    assert predictions.truth.tolist() == [0, 1, 1, 0, 2]
-    assert predictions.predicted.tolist() == [0, 1, 0, 2, 2]
-    assert predictions.probabilities[0] == pytest.approx(np.exp([8, 0, 0]) / np.exp([8, 0, 0]).sum(), abs=1e-6)
+    assert predictions.y_true.tolist() == [0, 1, 1, 0, 2]
+    assert predictions.y_pred.tolist() == [0, 1, 0, 2, 2]
+    assert predictions.y_score[0] == pytest.approx(np.exp([8, 0, 0]) / np.exp([8, 0, 0]).sum(), abs=1e-6)
     assert confusion(tmp_path / "evaluation") == (["red", "lime", "blue"], [[1, 0, 1], [1, 1, 0], [0, 0, 1]])
 
 

@@ -55,7 +55,7 @@ def test_it_takes_the_place_of_the_test_split(write_data: Write, write_model: Wr
     answers = read_predictions(tmp_path / "evaluation")
     assert answers.classes == ("red", "lime", "blue")
     assert answers.paths == ("blue/103.png", "red/100.png", "red/101.png", "red/102.png")
-    assert answers.truth.tolist() == [2, 0, 0, 0]
+    assert answers.y_true.tolist() == [2, 0, 0, 0]
     (worst,) = read_mistakes(tmp_path / "evaluation")
     assert (worst["path"], worst["predicted"]) == ("red/102.png", "blue")
 
@@ -100,7 +100,7 @@ def test_several_labels_an_image(write_data: Write, write_model: WriteModel, tmp
     values = evaluate(images, splits, write_model(task="multilabel"), tmp_path / "evaluation", config=config(source), **read(source))
     assert values["num_images"] == 3
     assert values["accuracy"] == 1.0
-    assert read_predictions(tmp_path / "evaluation").truth.tolist() == [[1, 0, 1], [0, 0, 0], [1, 0, 0]]
+    assert read_predictions(tmp_path / "evaluation").y_true.tolist() == [[1, 0, 1], [0, 0, 0], [1, 0, 0]]
 
 
 def test_a_label_that_the_model_does_not_know_is_named(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_labels_one_an_image_are_lists_where_the_task_is_multilabel(write_data: 
     images, splits = write_data([("red", "red", "train"), ("white", "red|blue", "test")], task="multilabel")
     source = write_frozen(tmp_path / "frozen", FROZEN)
     evaluate(images, splits, write_model(task="multilabel"), tmp_path / "evaluation", config=config(source), **read(source))
-    assert read_predictions(tmp_path / "evaluation").truth.tolist() == [[0, 0, 1], [1, 0, 0], [1, 0, 0], [1, 0, 0]]
+    assert read_predictions(tmp_path / "evaluation").y_true.tolist() == [[0, 0, 1], [1, 0, 0], [1, 0, 0], [1, 0, 0]]
 
 
 def test_several_labels_an_image_do_not_fit_a_task_of_one(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:

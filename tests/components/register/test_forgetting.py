@@ -8,12 +8,12 @@ from darkroom.evaluation import Predictions
 from darkroom.outcome import Forgotten
 
 
-def answers(predicted: list[int], truth: list[int], first: int = 0, classes: tuple[str, ...] = ("cat", "dog")) -> Predictions:
-    numbers = range(first, first + len(truth))
-    probabilities = np.eye(len(classes), dtype=np.float32)[predicted]
+def answers(y_pred: list[int], y_true: list[int], first: int = 0, classes: tuple[str, ...] = ("cat", "dog")) -> Predictions:
+    numbers = range(first, first + len(y_true))
+    probabilities = np.eye(len(classes), dtype=np.float32)[y_pred]
     names = tuple(f"image {number}" for number in numbers)
     paths = tuple(f"{number}.png" for number in numbers)
-    return Predictions(names, paths, classes, "multiclass", np.array(truth), np.array(predicted), probabilities, np.arange(len(truth)))
+    return Predictions(names, paths, classes, "multiclass", np.array(y_true), np.array(y_pred), probabilities, np.arange(len(y_true)))
 
 
 def test_what_was_right_and_is_wrong_is_forgotten() -> None:

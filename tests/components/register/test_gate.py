@@ -15,12 +15,12 @@ from darkroom.task import Task
 
 
 def answers(
-    predicted: list[int], truth: list[int], names: str = "", classes: tuple[str, ...] = ("cat", "dog"), task: Task = "multiclass"
+    y_pred: list[int], y_true: list[int], names: str = "", classes: tuple[str, ...] = ("cat", "dog"), task: Task = "multiclass"
 ) -> Predictions:
     """Answers that are sure of themselves."""
-    ids = tuple(names) if names else tuple(f"{number:03d}" for number in range(len(truth)))
-    sure = np.eye(len(classes), dtype=np.float32)[predicted]
-    return Predictions(ids, ids, classes, task, np.array(truth), np.array(predicted), sure, np.arange(len(truth)))
+    ids = tuple(names) if names else tuple(f"{number:03d}" for number in range(len(y_true)))
+    sure = np.eye(len(classes), dtype=np.float32)[y_pred]
+    return Predictions(ids, ids, classes, task, np.array(y_true), np.array(y_pred), sure, np.arange(len(y_true)))
 
 
 def verdict_on(
@@ -100,9 +100,9 @@ def test_not_worse_is_enough_where_that_is_asked_for(num_wrong: int, decision: s
 
 
 def test_a_class_that_loses_its_recall_keeps_a_better_model_back() -> None:
-    truth = [0] * 10 + [1] * 50
-    challenger = answers([1] * 6 + [0] * 4 + [1] * 50, truth)
-    champion = answers([0] * 10 + [0] * 20 + [1] * 30, truth)
+    y_true = [0] * 10 + [1] * 50
+    challenger = answers([1] * 6 + [0] * 4 + [1] * 50, y_true)
+    champion = answers([0] * 10 + [0] * 20 + [1] * 30, y_true)
     verdict = verdict_on(challenger, champion)
     assert verdict.decision == "challenger"
     assert verdict.reason.endswith(
@@ -114,9 +114,9 @@ def test_a_class_that_loses_its_recall_keeps_a_better_model_back() -> None:
 
 
 def test_a_fall_of_recall_on_few_images_may_be_chance() -> None:
-    truth = [0] * 4 + [1] * 50
-    challenger = answers([1, 1, 1, 1] + [1] * 50, truth)
-    champion = answers([0] * 4 + [0] * 20 + [1] * 30, truth)
+    y_true = [0] * 4 + [1] * 50
+    challenger = answers([1, 1, 1, 1] + [1] * 50, y_true)
+    champion = answers([0] * 4 + [0] * 20 + [1] * 30, y_true)
     assert verdict_on(challenger, champion).decision == "champion"  # 4 of 4 lost: a coin does that once in 16 times
 
 

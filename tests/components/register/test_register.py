@@ -438,8 +438,8 @@ def test_what_earlier_versions_had_right_and_a_new_one_has_wrong_is_told(
     assert FORGOTTEN not in versions("toys")[0].tags
     run_id, _, outcome = go(bad, tmp_path, monkeypatch)
     before, now = read_predictions(good.artifacts.evaluation), read_predictions(bad.artifacts.evaluation)
-    right = before.predicted == before.truth
-    lost = right & (now.at(before.image_ids).predicted != before.truth)
+    right = before.y_pred == before.y_true
+    lost = right & (now.at(before.image_ids).y_pred != before.y_true)
     (row,) = outcome["forgotten"]
     assert (row["version"], row["num_images"], row["num_known"], row["num_forgotten"]) == (1, 12, int(right.sum()), int(lost.sum()))
     assert row["num_forgotten"] > 0

@@ -132,7 +132,7 @@ def test_it_says_why_a_model_was_not_promoted(work: Finished, tmp_path: Path) ->
 
 
 def test_it_says_why_a_first_model_was_promoted(work: Finished, tmp_path: Path) -> None:
-    verdict = Verdict("champion", "there was no champion yet", 0, replace(COMPARISON, rival="always answering 'cat'"), LIMITS[1:])
+    verdict = Verdict("champion", "there was no champion yet", 0, replace(COMPARISON, champion="always answering 'cat'"), LIMITS[1:])
     page = Page(write(work, tmp_path, verdict=verdict, alias="champion"))
     assert "Why this model was promoted What promotion asks for Found at most 9 MB" in page.text
     assert "This version and always answering 'cat' on the same" in page.text

@@ -8,10 +8,10 @@ from darkroom.metrics.calibration import calibration
 
 
 def test_error_is_the_mean_gap_between_confidence_and_hit_rate() -> None:
-    likely = np.array([0.95, 0.95, 0.95, 0.65], np.float32)
-    probabilities = np.stack([likely, (1 - likely) / 2, (1 - likely) / 2], 1)
-    truth = np.array([0, 0, 1, 0])
-    some = Predictions(("",) * 4, ("",) * 4, ("a", "b", "c"), "multiclass", truth, np.zeros(4, np.int64), probabilities, np.arange(4))
+    confidence = np.array([0.95, 0.95, 0.95, 0.65], np.float32)
+    probabilities = np.stack([confidence, (1 - confidence) / 2, (1 - confidence) / 2], 1)
+    y_true = np.array([0, 0, 1, 0])
+    some = Predictions(("",) * 4, ("",) * 4, ("a", "b", "c"), "multiclass", y_true, np.zeros(4, np.int64), probabilities, np.arange(4))
     found = calibration(some)
     assert found.number.tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 0, 3]
     assert found.error == pytest.approx((3 * abs(0.95 - 2 / 3) + 0.35) / 4, abs=1e-6)
@@ -19,13 +19,13 @@ def test_error_is_the_mean_gap_between_confidence_and_hit_rate() -> None:
 
 def test_binary_asks_how_often_the_positive_class_was_there() -> None:
     positive = np.array([0.05, 0.05, 0.05, 0.05, 1.0], np.float32)
-    truth = np.array([0, 0, 0, 1, 1])
+    y_true = np.array([0, 0, 0, 1, 1])
     some = Predictions(
         ("",) * 5,
         ("",) * 5,
         ("no", "yes"),
         "binary",
-        truth,
+        y_true,
         np.array([0, 0, 0, 0, 1]),
         np.stack([1 - positive, positive], 1),
         np.arange(5),

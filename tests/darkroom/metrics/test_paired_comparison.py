@@ -29,9 +29,9 @@ def model(skill: float, seed: int, task: Task = "multiclass", num_images: int = 
     probabilities = (scores / (scores.sum(1, keepdims=True) if task != "multilabel" else skill + 1)).astype(np.float32)
     thresholds = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * 3}[task]
     names = tuple(f"{prefix}{number}" for number in range(num_images))
-    truth = y_true if task == "multilabel" else y_true.argmax(1)
+    labels = y_true if task == "multilabel" else y_true.argmax(1)
     return Predictions(
-        names, names, CLASSES[:num_classes], task, truth, decide(task, probabilities, thresholds), probabilities, np.arange(num_images)
+        names, names, CLASSES[:num_classes], task, labels, decide(task, probabilities, thresholds), probabilities, np.arange(num_images)
     )
 
 
@@ -46,7 +46,7 @@ def compared_by(challenger: Predictions, champion: Predictions, measure: str = "
 def test_both_values_are_the_measures_themselves(task: Task, measure: str) -> None:
     challenger, champion = model(1.0, 1, task), model(0.5, 2, task)
     main = compared_by(challenger, champion, measure).main
-    assert (main.score, main.rival_score) == (challenger.measures()[measure], champion.measures()[measure])
+    assert (main.score, main.champion_score) == (challenger.measures()[measure], champion.measures()[measure])
     assert main.low < main.gain < main.high
     exact = task != "multilabel" and measure in ("accuracy", "f1_micro")
     assert main.test == ("mcnemar" if exact else "bootstrap")
@@ -70,13 +70,13 @@ def test_only_shared_images_are_compared_and_new_ones_are_told_apart() -> None:
     compared = compared_by(challenger, champion.at(shared[::-1]))
     assert (compared.num_shared, compared.num_new) == (60, 30)
     assert compared.main.score == challenger.at(shared).measures()["f1_macro"]
-    assert compared.main.rival_score == champion.at(shared).measures()["f1_macro"]
+    assert compared.main.champion_score == champion.at(shared).measures()["f1_macro"]
     assert compared.new == {name: challenger.at(new).measures()[name] for name in ("f1_macro", "accuracy", "balanced_accuracy")}
 
 
 def test_the_new_model_s_labels_are_the_truth() -> None:
     challenger = model(1.0, 1)
-    champion = Predictions(*(vars(challenger) | {"truth": (challenger.truth + 1) % 3}).values())
+    champion = Predictions(*(vars(challenger) | {"y_true": (challenger.y_true + 1) % 3}).values())
     compared = compared_by(challenger, champion)
     assert compared.main.gain == 0
     assert (compared.num_won, compared.num_lost) == (0, 0)
@@ -88,23 +88,23 @@ def test_each_class_s_recall_stands_beside_the_other_model_s(task: Task) -> None
     rows = {row.name: row for row in compared_by(challenger, champion).classes}
     for column, label in enumerate(CLASSES):
         expected = [
-            recall_score(answers.truth[:, column], answers.predicted[:, column])
+            recall_score(answers.y_true[:, column], answers.y_pred[:, column])
             if task == "multilabel"
-            else recall_score(answers.truth == column, answers.predicted == column)
+            else recall_score(answers.y_true == column, answers.y_pred == column)
             for answers in (challenger, champion)
         ]
-        assert [rows[label].recall, rows[label].rival_recall] == pytest.approx(expected)
+        assert [rows[label].recall, rows[label].champion_recall] == pytest.approx(expected)
     changes = [row.change for row in compared_by(challenger, champion).classes]
     assert changes == sorted(changes)
 
 
 def test_images_of_a_group_count_as_one_voice() -> None:
-    truth = np.zeros(12, dtype=int)
+    y_true = np.zeros(12, dtype=int)
     names = tuple("abcdefghijkl")
     sure = np.eye(2, dtype=np.float32)
-    champion = Predictions(names, names, CLASSES[:2], "multiclass", truth, truth, sure[truth], np.arange(12))
+    champion = Predictions(names, names, CLASSES[:2], "multiclass", y_true, y_true, sure[y_true], np.arange(12))
     fallen = np.ones(12, dtype=int)
-    challenger = Predictions(names, names, CLASSES[:2], "multiclass", truth, fallen, sure[fallen], np.arange(12))
+    challenger = Predictions(names, names, CLASSES[:2], "multiclass", y_true, fallen, sure[fallen], np.arange(12))
     one_each = compared_by(challenger, champion, "accuracy")
     in_groups = compared_by(dataclasses.replace(challenger, units=np.arange(12) // 6), champion, "accuracy")
     one_group = compared_by(dataclasses.replace(challenger, units=np.zeros(12, dtype=int)), champion, "accuracy")
@@ -123,11 +123,11 @@ def test_a_measure_that_is_not_defined_there_is_no_comparison() -> None:
 def test_ranking_on_resampled_test_sets_is_scikit_learn_s_with_weights(task: Task) -> None:
     answers = model(0.4, 3, task)
     weights = np.random.default_rng(7).integers(0, 3, (5, len(answers))).astype(float)
-    y_true = answers.truth if task == "multilabel" else np.eye(len(answers.classes))[answers.truth]
-    judged = [1] if task == "binary" else range(3)
+    y_true = answers.y_true if task == "multilabel" else np.eye(len(answers.classes))[answers.y_true]
+    shown = [1] if task == "binary" else range(3)
     for measure, reference in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
         expected = [
-            np.mean([reference(y_true[:, column], answers.probabilities[:, column], sample_weight=row) for column in judged])
+            np.mean([reference(y_true[:, column], answers.y_score[:, column], sample_weight=row) for column in shown])
             for row in weights
         ]
         assert ranking(answers, weights, measure) == pytest.approx(expected)
@@ -144,9 +144,9 @@ def test_ranking_is_not_defined_where_one_class_is_missing(area: object) -> None
 def test_no_constant_class_beats_the_most_frequent_one(measure: str) -> None:
     answers = model(1.0, 1)
     constant, name = constant_answer(answers, measure)
-    often = int(np.bincount(answers.truth).argmax())
+    often = int(np.bincount(answers.y_true).argmax())
     assert name == f"always answering {CLASSES[often]!r}"
-    others = [Predictions(*(vars(constant) | {"predicted": np.full(90, index)}).values()).measures()[measure] for index in range(3)]
+    others = [Predictions(*(vars(constant) | {"y_pred": np.full(90, index)}).values()).measures()[measure] for index in range(3)]
     assert constant.measures()[measure] == pytest.approx(max(others))
 
 
@@ -155,7 +155,7 @@ def test_no_constant_set_of_labels_beats_the_baseline(measure: str) -> None:
     answers = model(1.0, 1, "multilabel")
     constant, _ = constant_answer(answers, measure)
     sets = [np.array([bits >> column & 1 for column in range(3)]) for bits in range(8)]
-    others = [Predictions(*(vars(constant) | {"predicted": np.tile(labels, (90, 1))}).values()).measures()[measure] for labels in sets]
+    others = [Predictions(*(vars(constant) | {"y_pred": np.tile(labels, (90, 1))}).values()).measures()[measure] for labels in sets]
     assert constant.measures()[measure] == pytest.approx(max(others))
     assert constant.measures()["roc_auc"] == 0.5
 

@@ -107,8 +107,8 @@ def test_the_bootstrap_agrees_with_swapping_the_answers_of_whole_units() -> None
         assert low < seen < high
 
 
-def _f1(y_true: Ints, predicted: Ints) -> float:
-    return float(scores(count(y_true, predicted, 4), "multiclass")["f1_macro"])
+def _f1(y_true: Ints, y_pred: Ints) -> float:
+    return float(scores(count(y_true, y_pred, 4), "multiclass")["f1_macro"])
 
 
 def test_a_p_value_is_small_where_the_interval_leaves_out_0() -> None:
