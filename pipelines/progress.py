@@ -1,4 +1,4 @@
-"""What a person sees while a pipeline runs: a line a step, and below it the step's last word."""
+"""What a person sees while a pipeline runs: a line a step, and below it the line that the running step printed last."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,10 +20,10 @@ class Progress:
         self._status.start()
 
     def progressed(self, step: str, line: str) -> None:
-        """Shows a step's last line."""
+        """Shows the line that a step printed last."""
         if self._status is not None:
-            room = max(20, self.console.width - len(step) - 6)
-            self._status.update(f"[bold]{step}[/] [dim]{escape(line[:room])}[/]")
+            width = max(20, self.console.width - len(step) - 6)
+            self._status.update(f"[bold]{step}[/] [dim]{escape(line[:width])}[/]")
 
     def finished(self, step: str, seconds: float, cached: bool) -> None:
         """Leaves a line for a step that is done."""
@@ -40,7 +40,7 @@ class Progress:
         self.console.print(escape(visible(text)), soft_wrap=True)
 
     def stop(self) -> None:
-        """Leaves the line of the running step."""
+        """Ends the line of the running step."""
         if self._status is not None:
             self._status.stop()
             self._status = None

@@ -51,7 +51,7 @@ def retrain(plan: Plan, config: RetrainConfig, view: Listener, *, force: bool = 
     Args:
         plan: What would be run.
         config: When there is reason to.
-        view: Is told what happens.
+        view: Shows what happens.
         force: Whether to train though nothing changed.
 
     Returns:

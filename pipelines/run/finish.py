@@ -46,7 +46,7 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view
         run_id: The run.
         folder: Its folder.
         execution: What its steps left.
-        view: Is told what MLflow refused for good.
+        view: Shows what MLflow refused for good.
 
     Returns:
         The run's outcome, as `darkroom run --json` prints it.

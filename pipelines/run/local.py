@@ -93,7 +93,7 @@ def execute(
         root: Folder for this run's artifacts; no other run may use it.
         cache: Folder of the cache that runs share.
         logs: Folder for `<step>.log`.
-        view: Is told what happens.
+        view: Shows what happens.
         runner: How the steps are run.
 
     Raises:

@@ -37,7 +37,7 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
         name: The run: its id, the beginning of one, `last`, or the model that it ended with.
         overrides: Settings such as `train.epochs=3`, laid over the run's own.
         data: Other data, or none for the run's own.
-        view: Is told whether the code or the environment is another now.
+        view: Shows whether the code or the environment has changed.
 
     Raises:
         InputError: There is no such run, its data can't be had any more, or a setting is wrong.
@@ -77,7 +77,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
 
     Args:
         name: The run: its id, the beginning of one, or `last`.
-        view: Is told what happens.
+        view: Shows what happens.
         runner_of: How a plan's steps are run.
 
     Returns:

@@ -34,7 +34,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
 
     Args:
         plan: What to run.
-        view: Is told what happens.
+        view: Shows what happens.
         pipeline: The pipeline; the training pipeline where none is given.
         runner: How its steps are run.
 
@@ -101,7 +101,7 @@ def carry_out(
         plan: What to run.
         previous: The earlier assignment to splits that is continued, or none.
         run_id: The run.
-        view: Is told what happens.
+        view: Shows what happens.
         pipeline: The pipeline; the training pipeline where none is given.
         runner: How its steps are run.
 

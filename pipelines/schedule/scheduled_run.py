@@ -24,7 +24,7 @@ def run_schedule(schedule: Schedule, params: Path, view: Listener) -> dict[str, 
     Args:
         schedule: The schedule; a paused one does nothing.
         params: The file of settings.
-        view: Is told what happens.
+        view: Shows what happens.
 
     Returns:
         What `darkroom retrain --json` gives, or for a schedule that always trains what `darkroom run --json` gives.

@@ -46,10 +46,10 @@ def compile_pipeline(
     Raises:
         InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false.
     """
-    with tempfile.TemporaryDirectory() as place, whole(output) as draft:
-        written = Path(place) / "pipeline.yaml"
+    with tempfile.TemporaryDirectory() as folder, whole(output) as draft:
+        written = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(cluster_pipeline(platform, arguments, pipeline, caching=caching), str(written))
-        components.load_component_from_file(str(written))  # what Kubeflow's own loader refuses is not kept
+        components.load_component_from_file(str(written))  # raises where Kubeflow would refuse the file
         draft.write_text(_without_heading(written.read_text()))
 
 
@@ -60,7 +60,7 @@ def _without_heading(text: str) -> str:
 
 
 def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The arguments that the settings decide, so that a run started on Kubeflow's page asks for the data and a name alone."""
+    """The arguments that the settings decide, so that a run that is started on Kubeflow's page only needs the data and a name."""
     return {**params.arguments(settings), "previous": ""}
 
 
@@ -69,16 +69,15 @@ def cluster_pipeline(
 ) -> GraphComponent:
     """The pipeline, with every task placed on the platform, and a last task that reports how it ended."""
     check_image(platform)
-
     signature = inspect.signature(pipeline.pipeline_func)
 
-    def on_cluster(*values: Any) -> None:
+    def on_cluster(*values: Any) -> None:  # its docstring, which Kubeflow shows, is the pipeline's: see below
         channels = dict(zip(signature.parameters, values, strict=True))
         ending = ending_component(name=channels["name"], run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, endpoint=platform.endpoint)
         with dsl.ExitHandler(ending.set_display_name("ending").set_caching_options(False), name="training"):
-            pipeline.pipeline_func(*channels.values())  # its outputs stay with its tasks: Kubeflow hands none out of an exit handler
+            pipeline.pipeline_func(*channels.values())  # without its outputs: Kubeflow passes none out of an exit handler
         for task in Pipeline.get_default_pipeline().tasks.values():
-            _place(task, platform, final=task is ending, continuing=pipeline is not training)
+            _configure(task, platform, final=task is ending, continuing=pipeline is not training)
             if not caching:
                 task.set_caching_options(False)
 
@@ -90,19 +89,19 @@ def cluster_pipeline(
 
 
 def notes(platform: PlatformConfig) -> list[str]:
-    """What a person should know of a platform before the first run."""
-    told = []
+    """What a user should know about the platform before the first run, a sentence each."""
+    found = []
     if not platform.volume:
-        told.append("no volume is named (platform.volume): images travel from step to step through the artifact store")
+        found.append("no volume is named (platform.volume): images travel from step to step through the artifact store")
     if not (platform.volume or platform.checkpoints):
-        told.append(
+        found.append(
             "nothing keeps checkpoints (platform.volume, platform.checkpoints): a step that is killed can't resume, it starts again "
             "from its beginning"
         )
     variables = {name for given in (*platform.secrets.values(), *platform.config_maps.values()) for name in given.values()}
     if "MLFLOW_TRACKING_URI" not in variables:
-        told.append("nothing gives the steps MLFLOW_TRACKING_URI (platform.config_maps): without Kubeflow's MLflow plug-in they fail")
-    return told
+        found.append("nothing gives the steps MLFLOW_TRACKING_URI (platform.config_maps): without Kubeflow's MLflow plug-in they fail")
+    return found
 
 
 def check_image(platform: PlatformConfig) -> None:
@@ -111,7 +110,7 @@ def check_image(platform: PlatformConfig) -> None:
         raise InputError("platform.image is empty: name the image in which the steps run, as `make image` prints it (name@sha256:...)")
     if not (platform.allow_tag or is_digest(platform.image)):
         raise InputError(
-            f"platform.image is {platform.image!r}, which names no content: a cache would answer for another image of that name; "
+            f"platform.image is {platform.image!r}, which is no digest: the cache would answer for another image of that tag; "
             "give name@sha256:..., or set platform.allow_tag=true"
         )
 
@@ -121,58 +120,58 @@ def _with_default(parameter: inspect.Parameter, arguments: Mapping[str, Any]) ->
     return parameter.replace(default=default, kind=inspect.Parameter.KEYWORD_ONLY)  # so that any of them may have one
 
 
-def _place(task: PipelineTask, platform: PlatformConfig, *, final: bool, continuing: bool) -> None:
-    """Says of one task where and how it runs."""
+def _configure(task: PipelineTask, platform: PlatformConfig, *, final: bool, continuing: bool) -> None:
+    """Sets where and how one task runs."""
     step = task.component_spec.name.removesuffix("-component")
     task.set_container_image(platform.image)
-    _give_resources(task, platform)
-    _give_references(task, platform)
+    _set_resources(task, platform)
+    _set_references(task, platform)
     kubernetes.use_field_path_as_env(task, KUBEFLOW_RUN, _RUN_LABEL)
     kubernetes.set_timeout(task, platform.timeout_s)
     kubernetes.empty_dir_mount(task, "scratch", "/tmp")  # so that nothing is written into the image
     if final:
         return
     task.set_env_variable(CODE_VERSION, code_version(step))
-    task.set_retry(platform.num_retries, f"{platform.retry_wait_s}s", platform.retry_factor, f"{_trying_s(platform)}s")
+    task.set_retry(platform.num_retries, f"{platform.retry_wait_s}s", platform.retry_factor, f"{_retry_limit_s(platform)}s")
     if PIXELS & {*(task.component_spec.inputs or {}), *(task.component_spec.outputs or {})}:
         kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", "Memory", f"{round(platform.shared_memory_gib * 1024)}Mi")
         _mount_volume(task, platform)
     elif continuing and step in CONTINUING:
         _mount_volume(task, platform)
     if step in TRAINING:
-        _give_what_training_needs(task, platform)
+        _configure_training(task, platform)
 
 
-def _give_what_training_needs(task: PipelineTask, platform: PlatformConfig) -> None:
-    if place := platform.checkpoints or (f"{platform.mount_path}/checkpoints" if platform.volume else ""):
-        task.set_env_variable(CHECKPOINTS, place)
+def _configure_training(task: PipelineTask, platform: PlatformConfig) -> None:
+    if checkpoints := platform.checkpoints or (f"{platform.mount_path}/checkpoints" if platform.volume else ""):
+        task.set_env_variable(CHECKPOINTS, checkpoints)
     if platform.accelerator_count:
         task.set_accelerator_type(platform.accelerator_type).set_accelerator_limit(platform.accelerator_count)
 
 
-def _trying_s(platform: PlatformConfig) -> int:
-    """Argo counts the time that a step ran as time of trying: a limit below this would make retries do nothing."""
+def _retry_limit_s(platform: PlatformConfig) -> int:
+    """Seconds within which Argo may retry a step. It counts the time that the step ran, so a lower limit would prevent every retry."""
     waits = sum(platform.retry_wait_s * platform.retry_factor**number for number in range(platform.num_retries))
     return round((platform.num_retries + 1) * platform.timeout_s + waits)
 
 
-def _give_resources(task: PipelineTask, platform: PlatformConfig) -> None:
-    for value, give in (
+def _set_resources(task: PipelineTask, platform: PlatformConfig) -> None:
+    for value, set_value in (
         (platform.cpu_request, task.set_cpu_request),
         (platform.cpu_limit, task.set_cpu_limit),
         (platform.memory_request, task.set_memory_request),
         (platform.memory_limit, task.set_memory_limit),
     ):
         if value:
-            give(value)
+            set_value(value)
     for label, value in platform.node_selector.items():
         kubernetes.add_node_selector(task, label, value)
     for toleration in platform.tolerations:
         kubernetes.add_toleration(task, **{name: value for name, value in toleration.model_dump().items() if value})
 
 
-def _give_references(task: PipelineTask, platform: PlatformConfig) -> None:
-    """Names secrets and config maps; their content is known to the cluster alone."""
+def _set_references(task: PipelineTask, platform: PlatformConfig) -> None:
+    """Refers to secrets and config maps by name; only the cluster knows their content."""
     for secret, variables in platform.secrets.items():
         kubernetes.use_secret_as_env(task, secret, variables)
     for config_map, variables in platform.config_maps.items():

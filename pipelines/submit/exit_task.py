@@ -1,4 +1,7 @@
-"""The Kubeflow face of a run's last word. It stands apart from what it calls, because a task of Kubeflow can make no component."""
+"""The Kubeflow component of the exit task, which reports how a run ended.
+
+It is not in the module that it calls: that one is imported while a task runs, when kfp can define no component.
+"""
 
 from kfp import dsl
 from kfp.dsl import PipelineTaskFinalStatus

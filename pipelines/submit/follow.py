@@ -1,4 +1,4 @@
-"""A run on Kubeflow, from settings to the outcome: submitted, followed, and attached to again."""
+"""A run on Kubeflow, from settings to the outcome: how it is submitted, and followed, also by a later process."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from pipelines.training import TASKS, training
 from pipelines.view import Listener, View
 
 POLL_S = 5.0
-_ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+_FINAL_STATES = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _NO_MLFLOW = "MLFLOW_TRACKING_URI names no server that is shared with the cluster"
 
 
@@ -44,7 +44,7 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     Args:
         plan: What to run, and where.
         cluster: Kubeflow.
-        view: Is told what happens.
+        view: Shows what happens.
         caching: Whether the steps may be taken from the cluster's cache.
 
     Returns:
@@ -55,11 +55,11 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     """
     for note in notes(plan.platform):
         view.note(f"note: {note}")
-    if own := plan.params["evaluate"]["data"]:
-        check_cluster_source(Path(own))
+    if evaluation_data := plan.params["evaluate"]["data"]:
+        check_cluster_source(Path(evaluation_data))
     experiment = cluster.experiment(plan.platform.experiment or plan.name, create=not plan.platform.experiment)
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "training.yaml"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training.yaml"
         compile_pipeline(path, plan.platform, default_arguments(plan.params), caching=caching)
         version = cluster.upload(path, training.name, f"darkroom-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}")
     arguments = {
@@ -89,8 +89,8 @@ def _previous(plan: Plan, view: Listener) -> str:
 
 
 @dataclass
-class Followed:
-    """What is known of a run that has ended well.
+class FinishedRun:
+    """A run that has succeeded.
 
     Attributes:
         parameters: The arguments that it was started with.
@@ -101,39 +101,39 @@ class Followed:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Followed:
+def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> FinishedRun:
     """Shows a run's progress until it ends.
 
     Args:
         run_id: The run's id on Kubeflow.
         cluster: Kubeflow.
-        view: Is told what happens; of steps that run side by side, the first is shown.
-        poll_s: Seconds between two looks.
+        view: Shows what happens; of steps that run side by side, the first is shown.
+        poll_s: Seconds between two requests.
 
     Raises:
         InputError: The cluster can't be used, or knows no such run.
         StepInputError: A step found a mistake of the user's.
         StepFailedError: The run has failed for another reason than a mistake of the user's, or was cancelled.
     """
-    watch = _Watch(view)
+    states = _StateView(view)
     while True:
         run = cluster.run(run_id)
         tasks = _tasks(run)
-        watch.look(tasks)
-        if run.state in _ENDED:
+        states.update(tasks)
+        if run.state in _FINAL_STATES:
             break
         time.sleep(poll_s)
     if run.state != "SUCCEEDED":
         error = _error_from_mlflow(run_id) or _error_from_kubeflow(run, tasks)
-        watch.fail(error.step, tasks)
+        states.fail(error.step, tasks)
         if error.kind == "input":
             raise StepInputError(error.step, error.message)
         raise StepFailedError(error.step, error.message, cluster.page(run_id))
     parameters = run.runtime_config.parameters if run.runtime_config else {}
-    return Followed(parameters or {}, {step: watch.steps[step] for step in TASKS if step in watch.steps})
+    return FinishedRun(parameters or {}, {step: states.steps[step] for step in TASKS if step in states.steps})
 
 
-def conclude(run_id: str, followed: Followed, cluster: Cluster, view: Listener) -> dict[str, Any]:
+def conclude(run_id: str, finished: FinishedRun, cluster: Cluster, view: Listener) -> dict[str, Any]:
     """The run's outcome, as `darkroom run --json` prints it; its report comes from the MLflow that the cluster's steps use.
 
     Returns:
@@ -142,15 +142,15 @@ def conclude(run_id: str, followed: Followed, cluster: Cluster, view: Listener) 
     """
     outcome = {
         "run_id": "",
-        "experiment": str(followed.parameters.get("name", "")),
-        "data_version": str(followed.parameters.get("data_version", "")),
+        "experiment": str(finished.parameters.get("name", "")),
+        "data_version": str(finished.parameters.get("data_version", "")),
         "model": {},
         "metrics": {},
         "pruned": {"metrics": {}},
         "report": cluster.page(run_id),
         "dropped": 0,
         **_from_mlflow(run_id, view),
-        "steps": followed.steps,
+        "steps": finished.steps,
         "kubeflow_run_id": run_id,
         "page": cluster.page(run_id),
     }
@@ -173,15 +173,15 @@ def _from_mlflow(run_id: str, view: Listener) -> dict[str, Any]:
     return found
 
 
-class _Watch:
-    """Turns the states of tasks into what a person sees: one running step at a time, each ended once."""
+class _StateView:
+    """Shows the states of tasks in a view: one running step at a time, and the end of each once."""
 
     def __init__(self, view: View) -> None:
         self.steps: dict[str, dict[str, Any]] = {}
         self._view, self._shown, self._started = view, "", dict[str, float]()
 
-    def look(self, tasks: Mapping[str, Any]) -> None:
-        """Takes the tasks as they are now."""
+    def update(self, tasks: Mapping[str, Any]) -> None:
+        """Shows what has changed since the last call, in the tasks as they are now."""
         for step, task in tasks.items():
             self._started.setdefault(step, time.monotonic())
             if task.state in ("SUCCEEDED", "SKIPPED") and step not in self.steps:
@@ -205,9 +205,9 @@ class _Watch:
             self._shown = step
 
     def _seconds(self, step: str, task: Any) -> float:
-        began, ended = task.start_time or task.create_time, task.end_time
-        if isinstance(began, datetime) and isinstance(ended, datetime) and ended > began:
-            return (ended - began).total_seconds()
+        started, ended = task.start_time or task.create_time, task.end_time
+        if isinstance(started, datetime) and isinstance(ended, datetime) and ended > started:
+            return (ended - started).total_seconds()
         return time.monotonic() - self._started[step]
 
 
@@ -232,11 +232,11 @@ def _error_from_kubeflow(run: Any, tasks: Mapping[str, Any]) -> fetch.StepError:
 
 
 def _error_from_mlflow(run_id: str) -> fetch.StepError | None:
-    """What the failed step told MLflow, where it could."""
+    """The error that the failed step wrote to MLflow, where it could."""
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         return None
     try:
         use_store()
         return fetch.fetch_error(run_id)
-    except InputError:  # the run's failure is what counts
+    except InputError:  # the run has failed and Kubeflow gives a reason, too; that MLflow can't be reached is not what the user asked
         return None

@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 class _Client(kfp.client.Client):  # type: ignore[misc]
     def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
-        """Asks once: kfp would ask five times, also where the credentials are refused."""
+        """Sends one request: kfp would send five, also where the credentials are refused."""
         return self._healthz_api.healthz_service_get_healthz()
 
 
@@ -58,7 +58,7 @@ class Cluster:
 
     @property
     def kfp(self) -> Any:
-        """The SDK's own client, for what this class has no word for; its errors are the caller's."""
+        """The client of kfp's SDK, for calls that this class has no method for; the caller handles its errors."""
         return self._client
 
     def page(self, run_id: str) -> str:
@@ -73,7 +73,8 @@ class Cluster:
             create: Whether it is made where it is missing; else that is an `InputError`.
         """
 
-        def find() -> str:
+        def find_or_create() -> str:
+            """Looks first, so that a repeated request creates no second experiment."""
             listed = self._client.list_experiments(page_size=100, namespace=self._namespace, filter=_filter("display_name", name))
             if listed.experiments:
                 return str(listed.experiments[0].experiment_id)
@@ -86,7 +87,7 @@ class Cluster:
                 )
             return str(self._client.create_experiment(name, namespace=self._namespace).experiment_id)
 
-        return self._ask(find)
+        return self._ask(find_or_create)
 
     def upload(self, path: Path, pipeline: str, version: str) -> tuple[str, str]:
         """Uploads a pipeline's YAML as a version; one of that name is taken as it is.
@@ -100,7 +101,8 @@ class Cluster:
             The ids of the pipeline and of the version.
         """
 
-        def find() -> tuple[str, str]:
+        def find_or_upload() -> tuple[str, str]:
+            """Looks first, so that a repeated request uploads no second version."""
             pipeline_id = self._client.get_pipeline_id(pipeline)
             if pipeline_id is None:
                 pipeline_id = self._client.upload_pipeline(str(path), pipeline).pipeline_id
@@ -110,7 +112,7 @@ class Cluster:
             made = self._client.upload_pipeline_version(str(path), version, pipeline_id=pipeline_id)
             return str(pipeline_id), str(made.pipeline_version_id)
 
-        return self._ask(find)
+        return self._ask(find_or_upload)
 
     def start(self, experiment_id: str, name: str, version: tuple[str, str], arguments: Mapping[str, Any]) -> str:
         """Starts a run.
@@ -125,7 +127,8 @@ class Cluster:
             The run's id.
         """
 
-        def find() -> str:
+        def find_or_start() -> str:
+            """Looks first, so that a repeated request starts no second run."""
             runs = self._client.list_runs(experiment_id=experiment_id, namespace=self._namespace, filter=_filter("display_name", name)).runs
             if runs:
                 return str(runs[0].run_id)
@@ -133,7 +136,7 @@ class Cluster:
             made = self._client.run_pipeline(experiment_id, name, params=dict(arguments), pipeline_id=pipeline_id, version_id=version_id)
             return str(made.run_id)
 
-        return self._ask(find)
+        return self._ask(find_or_start)
 
     def run(self, run_id: str) -> Any:
         """A run as it is now, a `V2beta1Run`."""
@@ -141,9 +144,9 @@ class Cluster:
 
     def _connect(self, certificate: str) -> _Client:
         token, credentials = os.environ.get(KUBEFLOW_TOKEN), None
-        place = os.environ.get(kfp.client.KF_PIPELINES_SA_TOKEN_ENV) or kfp.client.KF_PIPELINES_SA_TOKEN_PATH
-        if not token and Path(place).is_file():
-            credentials = kfp.client.ServiceAccountTokenVolumeCredentials(place)
+        token_file = os.environ.get(kfp.client.KF_PIPELINES_SA_TOKEN_ENV) or kfp.client.KF_PIPELINES_SA_TOKEN_PATH
+        if not token and Path(token_file).is_file():
+            credentials = kfp.client.ServiceAccountTokenVolumeCredentials(token_file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             return _Client(
@@ -156,7 +159,7 @@ class Cluster:
             )
 
     def _ask(self, call: Callable[[], Answer]) -> Answer:
-        """Calls until there is an answer, four times at most; what kfp prints meanwhile is left out."""
+        """Repeats a call until there is an answer, four times at most; what kfp prints is left out."""
         reason = ""
         for wait_s in _WAITS_S:
             try:

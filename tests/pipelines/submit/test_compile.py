@@ -126,7 +126,7 @@ def test_no_tag_and_no_secret_is_in_it(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("image", ["registry.example.org/darkroom:1.0", "darkroom"])
 def test_a_tag_is_refused_unless_it_is_allowed(tmp_path: Path, image: str) -> None:
-    with pytest.raises(InputError, match=rf"platform\.image is '{image}', which names no content: .* platform\.allow_tag=true"):
+    with pytest.raises(InputError, match=rf"platform\.image is '{image}', which is no digest: .* platform\.allow_tag=true"):
         compiled(tmp_path / "training.yaml", read_platform({"image": image}))
     assert not (tmp_path / "training.yaml").exists()
     assert f"image: {image}\n" in compiled(tmp_path / "training.yaml", read_platform({"image": image, "allow_tag": True}))
