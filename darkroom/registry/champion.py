@@ -1,7 +1,7 @@
-"""The champions of a model: every move of the alias, with who, when and why, the way back, and the lock on it.
+"""The champions of a model: every move of the alias, with who, when and why; the previous champion; the lock on the alias.
 
 A move is a tag of the registered model, written before the alias moves and sealed after; only the process that has the lock on
-the model's aliases (see `alias_lock`) writes one. A move that a crash kept from happening is overwritten by the next.
+the model's aliases (see `alias_lock`) writes one. A move that a crash prevented is overwritten by the next.
 """
 
 import json
@@ -21,7 +21,7 @@ from darkroom.tracking.client import client, tracking_uri
 from darkroom.tracking.election import Rank, elect
 from darkroom.tracking.tags import ALIAS_TICKET, CHAMPION_MOVE
 
-PATIENCE_S = 120.0  # the work under the lock takes a few requests; a ticket that stands still for longer is removed
+PATIENCE_S = 120.0  # the work under the lock takes a few requests; a ticket that has not changed for longer is removed
 _POLL_S = 0.2
 How = Literal["gate", "promote", "rollback", "outside"]
 
@@ -37,7 +37,7 @@ class Move:
         who: User.
         when: UTC, ISO 8601; of a move outside when it was found.
         why: The reason.
-        sealed: Whether the alias has moved; one that is not may have been kept from it by a crash.
+        sealed: Whether the alias is known to have moved; a crash may have prevented it where it is false.
     """
 
     version: int
@@ -50,7 +50,7 @@ class Move:
 
 
 def moves(name: str) -> list[Move]:
-    """All moves, oldest first; one that a crash kept from happening is not among them."""
+    """All moves, oldest first, without one that a crash prevented."""
     tags = client().get_registered_model(name).tags
     found = [Move(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(CHAMPION_MOVE)]
     now = aliases(name).get(CHAMPION, 0)
@@ -73,25 +73,25 @@ def move(version: Version, how: How, why: str) -> None:
 
 
 def seal(name: str) -> None:
-    """Seals the last move, whose alias has moved though a crash kept that from being written down."""
+    """Seals the last move, whose alias has moved, where a crash prevented that it was sealed."""
     known = moves(name)
     if known and not known[-1].sealed:
         _record(name, len(known), replace(known[-1], sealed=True))
 
 
-def before(name: str) -> Version | None:
-    """The champion before the one that there is now; one that a rollback has left, or that is deleted, doesn't count."""
-    way: list[int] = []
+def previous_champion(name: str) -> Version | None:
+    """The champion before the present one; a version that was rolled back from, or that is deleted, doesn't count."""
+    succession: list[int] = []
     for one in moves(name):
-        back = [place for place, number in enumerate(way[:-1]) if number == one.version]
+        back = [index for index, number in enumerate(succession[:-1]) if number == one.version]
         if one.how == "rollback" and back:
-            del way[back[-1] + 1 :]
+            del succession[back[-1] + 1 :]
         else:
-            way.append(one.version)
+            succession.append(one.version)
     now, there = aliases(name).get(CHAMPION, 0), {version.number: version for version in versions(name)}
-    if way and way[-1] != now:  # moved outside of Darkroom
-        way.append(now)
-    return next((there[number] for number in reversed(way[:-1]) if number in there and number != now), None)
+    if succession and succession[-1] != now:  # moved outside of Darkroom
+        succession.append(now)
+    return next((there[number] for number in reversed(succession[:-1]) if number in there and number != now), None)
 
 
 def _record(name: str, number: int, move: Move) -> None:
@@ -104,7 +104,7 @@ def _now() -> str:
 
 @contextmanager
 def alias_lock(name: str) -> Iterator[None]:
-    """Waits until no other process moves the aliases of a registered model, which exists, and keeps them off until the block ends.
+    """Locks the aliases of an existing registered model while the block runs; waits for other processes that move them.
 
     On an SQLite store it is a lock on a file beside the database, on a server it is `ticket_lock`.
     """
@@ -152,7 +152,7 @@ class _TicketsAhead:
         return {rank[1]: rank for rank in ahead if rank not in dead}
 
     def _is_dead(self, key: str, ticket: Mapping[str, Any]) -> bool:
-        """Whether the process that wrote a ticket is known to be gone, or has left it as it is for too long."""
+        """Whether the process that wrote a ticket has ended, or has not changed it for too long."""
         before, since = self._seen.get(key, ({}, 0.0))
         if before != ticket:
             since = time.monotonic()

@@ -1,10 +1,10 @@
-"""Garbage: what stands under `runs/` and neither a champion, the cache nor the last runs need.
+"""Garbage: what is under `runs/` and needed neither by a champion nor by the cache or the last runs.
 
-What stays: all of the runs in progress, of the last runs, of failed runs that could still be resumed, and of the runs
-behind a version with an alias; and of older runs the steps' folders that one of these took from the cache. An entry of
-the cache goes with the folder that it points to. Logs and outcomes of all runs stay: they are small. A run in progress
-writes down at once what it takes from the cache (`used.json`); so entries are hidden first, and what a run took in the
-meantime is put back before anything is removed.
+Kept complete are runs in progress, the last runs, failed runs that could still be resumed, and runs that made a version with
+an alias; of older runs, the steps' folders that one of these took from the cache. An entry of the cache is removed together
+with the folder that it points to. Logs and outcomes of all runs are kept: they are small. A run in progress records at once
+what it takes from the cache (`used.json`); so entries are hidden first, and those that a run took in the meantime are restored
+before anything is removed.
 """
 
 import os
@@ -23,60 +23,60 @@ from pipelines.history import Record
 from pipelines.paths import ROOT, USED
 from pipelines.sizes import size_of
 
-UNFINISHED_DAYS = 14.0  # so long a failed run can be resumed, and an unfinished checkpoint waits
-_STALE_S = 24 * 3600  # a draft that nobody has written to for so long is nobody's
-_GRACE_S = 1.0  # between a hit of the cache and its note in `used.json` lie milliseconds
+UNFINISHED_DAYS = 14.0  # for so long a failed run can be resumed, and its checkpoints are kept
+_STALE_S = 24 * 3600  # no process is still writing a draft that has not changed for so long
+_GRACE_S = 1.0  # a run records a cache hit in `used.json` within milliseconds
 _HIDDEN = ".hidden"
 
 
 @dataclass
 class Garbage:
-    """What can go.
+    """What can be removed.
 
     Attributes:
         paths: Folders and files by kind: `steps`, `reports`, `cache`, `checkpoints`, `models`, `previous`, `data`, `drafts`.
-        kept_runs: Runs that stay whole.
+        kept_runs: Runs that are kept complete.
     """
 
     paths: dict[str, list[Path]] = field(default_factory=dict)
     kept_runs: list[str] = field(default_factory=list)
 
     def bytes(self) -> dict[str, int]:
-        """How much each kind takes."""
+        """Bytes of each kind."""
         return {
             kind: sum(size_of(path) or size_of(path.with_name(path.name + _HIDDEN)) for path in paths) for kind, paths in self.paths.items()
         }
 
 
 def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) -> dict[str, Any]:
-    """Removes what nobody needs.
+    """Removes the garbage.
 
     Args:
-        keep: How many of the last runs stay whole, of each experiment.
-        days: How long unfinished work waits to be resumed.
-        dry_run: Only says what would go.
+        keep: How many of the last runs of each experiment are kept complete.
+        days: For how many days unfinished work is kept to be resumed.
+        dry_run: Only lists what would be removed.
 
     Returns:
         `freed_bytes` in all and `bytes` and `number` by kind, `kept_runs`, and whether it was a `dry_run`.
     """
-    for path in (ROOT / "cache").glob(f"*{_HIDDEN}"):  # an earlier clearing was killed: nothing it points to is gone
+    for path in (ROOT / "cache").glob(f"*{_HIDDEN}"):  # an earlier collection was killed before it removed what it points to
         path.replace(path.with_suffix(""))
     known = history.runs()
     aliased = fetch.aliased_versions()
-    whole = _runs_that_stay(known, {version.run_id for version in aliased}, keep, days)
-    found = Garbage(kept_runs=sorted(whole))
+    kept = _runs_to_keep(known, {version.run_id for version in aliased}, keep, days)
+    found = Garbage(kept_runs=sorted(kept))
     entries = _entries()
     if not dry_run:
-        _hide(entries, whole)
-        whole |= _held()  # a run that has begun meanwhile took what was still in sight
-    needed = _folders_in_use(whole, entries)
+        _hide(entries, kept)
+        kept |= _locked_runs()  # runs that have started since may use the entries that were not hidden yet
+    needed = _folders_in_use(kept, entries)
     found.paths = {
-        **_of_runs(whole, needed),
+        **_results_to_remove(kept, needed),
         "cache": [path for path, folders in entries.items() if not folders or not folders <= needed],
-        "checkpoints": [path for path in _entries_of("checkpoints") if _old(path, days * 86_400) and not is_locked(path)],
-        "models": _unreferenced("models", {version.tags.get(SHA256, "") for version in aliased} | _starts(known, whole)),
-        "previous": _unreferenced("previous", {f"{run.tags.get(PREVIOUS, '')}.parquet" for run in known if run.run_id in whole}),
-        "data": _unreferenced("data", {run.data_version for run in known if run.run_id in whole}),
+        "checkpoints": [path for path in _files_of("checkpoints") if _old(path, days * 86_400) and not is_locked(path)],
+        "models": _unreferenced("models", {version.tags.get(SHA256, "") for version in aliased} | _starting_models(known, kept)),
+        "previous": _unreferenced("previous", {f"{run.tags.get(PREVIOUS, '')}.parquet" for run in known if run.run_id in kept}),
+        "data": _unreferenced("data", {run.data_version for run in known if run.run_id in kept}),
         "drafts": [path for path in _drafts() if _old(path, _STALE_S)],
     }
     sizes = found.bytes()
@@ -91,27 +91,27 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
     }
 
 
-def _runs_that_stay(known: Iterable[Record], aliased: set[str], keep: int, days: float) -> set[str]:
-    """Ids of the runs that stay whole."""
-    stay, last = set(aliased), dict[str, int]()
+def _runs_to_keep(known: Iterable[Record], aliased: set[str], keep: int, days: float) -> set[str]:
+    """Ids of the runs that are kept complete."""
+    kept, last = set(aliased), dict[str, int]()
     for run in known:  # newest first
         last[run.experiment] = last.get(run.experiment, 0) + 1
         folder = ROOT / run.run_id
-        worked = [path for path in (folder / "logs", folder / "artifacts") if path.exists()]
-        resumable = run.status in ("failed", "killed") and not all(_old(path, days * 86_400) for path in worked)
+        written = [path for path in (folder / "logs", folder / "artifacts") if path.exists()]
+        resumable = run.status in ("failed", "killed") and not all(_old(path, days * 86_400) for path in written)
         if last[run.experiment] <= keep or run.status == "running" or resumable:
-            stay.add(run.run_id)
-    here = {folder.name for folder in _run_folders()}
-    unknown = here - {run.run_id for run in known} - set(history.deleted_runs())  # of another store: whose they are can't be told
-    return stay | unknown | _held()
+            kept.add(run.run_id)
+    present = {folder.name for folder in _run_folders()}
+    unknown = present - {run.run_id for run in known} - set(history.deleted_runs())  # of another store, which may still need them
+    return kept | unknown | _locked_runs()
 
 
-def _starts(known: Iterable[Record], whole: set[str]) -> set[str]:
-    """Names of the fetched models whose weights runs that stay started from."""
-    return {Path(run.params.get("train.weights", "")).parent.name for run in known if run.run_id in whole}
+def _starting_models(known: Iterable[Record], kept: set[str]) -> set[str]:
+    """Names of the fetched models from whose weights the kept runs started."""
+    return {Path(run.params.get("train.weights", "")).parent.name for run in known if run.run_id in kept}
 
 
-def _held() -> set[str]:
+def _locked_runs() -> set[str]:
     return {folder.name for folder in _run_folders() if is_locked(folder)}
 
 
@@ -128,35 +128,36 @@ def _folders_of(entry: Path) -> set[Path]:
     return {Path(output["uri"]).parent for output in outputs.values() if isinstance(output, Mapping) and output.get("uri")}
 
 
-def _hide(entries: Mapping[Path, set[Path]], whole: set[str]) -> None:
-    """Takes the entries of runs that do not stay out of sight, so that no run in progress takes one from now on."""
-    used = _keys_in_use(whole)
-    out = [path for path, folders in entries.items() if not (_is_used(path, used) or all(_run_of(folder) in whole for folder in folders))]
-    for path in out:
+def _hide(entries: Mapping[Path, set[Path]], kept: set[str]) -> None:
+    """Hides the cache entries of runs that are not kept, so that no run in progress takes one from now on."""
+    used = _keys_in_use(kept)
+    not_kept = [path for path, folders in entries.items() if not all(_run_of(folder) in kept for folder in folders)]
+    hidden = [path for path in not_kept if not _is_used(path, used)]
+    for path in hidden:
         path.rename(path.with_name(path.name + _HIDDEN))
-    if out:
+    if hidden:
         time.sleep(_GRACE_S)
 
 
-def _folders_in_use(whole: set[str], entries: Mapping[Path, set[Path]]) -> set[Path]:
-    """Steps' folders of the runs that stay, and those that they took from the cache."""
-    used = _keys_in_use(whole)
+def _folders_in_use(kept: set[str], entries: Mapping[Path, set[Path]]) -> set[Path]:
+    """Steps' folders of the kept runs, and those that they took from the cache."""
+    used = _keys_in_use(kept)
     taken = {folder for path, folders in entries.items() if _is_used(path, used) for folder in folders}
-    return taken | {folder for folders in entries.values() for folder in folders if _run_of(folder) in whole}
+    return taken | {folder for folders in entries.values() for folder in folders if _run_of(folder) in kept}
 
 
 def _is_used(entry: Path, keys: set[str]) -> bool:
     return any(entry.name.startswith(key) for key in keys)
 
 
-def _keys_in_use(whole: set[str]) -> set[str]:
-    files = [ROOT / run / "artifacts" / USED for run in whole]
+def _keys_in_use(kept: set[str]) -> set[str]:
+    files = [ROOT / run / "artifacts" / USED for run in kept]
     return {key for path in files if path.exists() for key in read_json(path).values()}
 
 
-def _of_runs(whole: set[str], needed: set[Path]) -> dict[str, list[Path]]:
-    """Steps' folders and reports of the runs that do not stay."""
-    old = [folder for folder in _run_folders() if folder.name not in whole]
+def _results_to_remove(kept: set[str], needed: set[Path]) -> dict[str, list[Path]]:
+    """Steps' folders and reports of the runs that are not kept."""
+    old = [folder for folder in _run_folders() if folder.name not in kept]
     folders = [path for folder in old for path in folder.glob("artifacts/*/*")]
     return {
         "steps": [path for path in folders if path.absolute() not in needed],
@@ -165,19 +166,19 @@ def _of_runs(whole: set[str], needed: set[Path]) -> dict[str, list[Path]]:
 
 
 def _remove(found: Garbage, entries: Mapping[Path, set[Path]]) -> None:
-    gone = set(found.paths["cache"])
+    unused = set(found.paths["cache"])
     for path in entries:
         hidden = path.with_name(path.name + _HIDDEN)
-        if path in gone:
+        if path in unused:
             remove(hidden)
             remove(path)
         elif hidden.exists():
             hidden.replace(path)
     for kind in ("steps", "reports", "checkpoints", "models", "previous", "data", "drafts"):
         for path in found.paths[kind]:
-            away = path.with_name(f".{path.name}.{os.getpid()}.gone")  # nobody finds half of it
-            path.rename(away)
-            remove(away)
+            renamed = path.with_name(f".{path.name}.{os.getpid()}.gone")  # no other process sees it half removed
+            path.rename(renamed)
+            remove(renamed)
 
 
 def _run_folders() -> list[Path]:
@@ -189,12 +190,12 @@ def _run_of(folder: Path) -> str:
     return folder.parents[2].name if len(folder.parents) > 3 and folder.is_relative_to(ROOT.absolute()) else ""
 
 
-def _entries_of(name: str) -> list[Path]:
+def _files_of(name: str) -> list[Path]:
     return [path for path in sorted((ROOT / name).glob("*")) if not path.name.startswith(".")]
 
 
 def _unreferenced(name: str, referenced: set[str]) -> list[Path]:
-    return [path for path in _entries_of(name) if path.name not in referenced and _old(path, 600)]
+    return [path for path in _files_of(name) if path.name not in referenced and _old(path, 600)]
 
 
 def _drafts() -> list[Path]:
@@ -202,6 +203,6 @@ def _drafts() -> list[Path]:
 
 
 def _old(path: Path, seconds: float) -> bool:
-    """Whether neither a file nor anything in a folder was written to for so long."""
+    """Whether a file, or all that is in a folder, was last written to more than so many seconds ago."""
     newest = max((entry.lstat().st_mtime for entry in [path, *path.rglob("*")] if not entry.name.startswith(".nfs")), default=0.0)
     return time.time() - newest > seconds

@@ -1,4 +1,4 @@
-"""Commands about runs that were."""
+"""The commands that list, compare and show runs."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from rich.console import Console
 from darkroom.system.errors import InputError
 from pipelines.options import Json
 from pipelines.table import print_table
-from pipelines.terminal import visible
+from pipelines.terminal import print_note, visible
 
 _Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs: ids, their beginnings, `last`, or NAME@champion.")]
 _Best = Annotated[str, typer.Option(metavar="MEASURE", help="Best first by this measure, instead of newest first.")]
@@ -32,20 +32,15 @@ def runs(
     Example: `darkroom runs --best f1_macro --where "train.epochs>=10"`, or `darkroom runs 3f2a last`
     """
     from pipelines.compare.runs_table import Choice
+    from pipelines.recover.recover import open_store
 
-    _open_store()
+    open_store(print_note)
     if two:
         if len(two) != 2:
             raise InputError(f"darkroom runs takes no run (a list) or two (a comparison), but {len(two)} came: {' '.join(two)}")
         _compare(two[0], two[1], as_json)
         return
     _list(Choice(experiment, status, data, since, tuple(where or ()), best, limit), [name for name in columns.split(",") if name], as_json)
-
-
-def _open_store() -> None:
-    from pipelines.recover.recover import open_store
-
-    open_store(lambda text: print(visible(text), file=sys.stderr))
 
 
 def _list(choice: Any, asked: list[str], as_json: bool) -> None:
@@ -60,7 +55,7 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
         print_table(names, [[runs_table.text(run, name) for name in names] for run in found])
     if choice.best and len(ordered) > 1:
         why = _why_best(ordered[1], ordered[0], choice.best)
-        print(visible(why), file=sys.stderr)
+        print_note(why)
     if as_json:
         print(json.dumps({"runs": [runs_table.as_json(run) for run in found], "best": why}, ensure_ascii=False))
 
@@ -73,8 +68,8 @@ def _why_best(second: Any, best: Any, measure: str) -> str:
 
     try:
         return why_best(compare(second, best, only=measure), measure)
-    except Exception as error:  # such as an artifact store that is away: the list is there all the same
-        return f"what the best has over the next can't be told: {explain(error) or redact(str(error))[:300]}"
+    except Exception as error:  # MLflow, its database and each kind of artifact store raise their own: the list is printed all the same
+        return f"the best run can't be compared with the next: {explain(error) or redact(str(error))[:300]}"
 
 
 def _compare(before: str, after: str, as_json: bool) -> None:

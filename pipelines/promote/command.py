@@ -1,4 +1,4 @@
-"""Commands about models."""
+"""The commands that show models and move the alias `champion`."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ def models(name: Annotated[str, typer.Argument(help="A model; all where none is 
 
 def promote(
     version: Annotated[str, typer.Argument(metavar="NAME/VERSION", help="The version that is to be champion.")],
-    reason: Annotated[str, typer.Option(help="Why; it stays with the model.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the model.")],
     as_json: Json = False,
 ) -> None:
     """Makes a version the champion by hand.
@@ -40,24 +40,24 @@ def promote(
     """
     from pipelines.promote import models
 
-    _tell(models.promote(version, reason), as_json)
+    _report(models.promote(version, reason), as_json)
 
 
 def rollback(
     name: Annotated[str, typer.Argument(help="The model.")],
-    reason: Annotated[str, typer.Option(help="Why; it stays with the model.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the model.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Gives the alias `champion` back to the version that had it before; twice goes two steps back.
+    """Moves the alias `champion` back to the version that had it before; run twice, it goes two versions back.
 
     Example: `darkroom rollback digits --reason "worse in the field"`
     """
     from pipelines.promote import models
 
-    _tell(models.rollback(name, reason), as_json)
+    _report(models.rollback(name, reason), as_json)
 
 
-def _tell(done: dict[str, Any], as_json: bool) -> None:
+def _report(done: dict[str, Any], as_json: bool) -> None:
     from pipelines.messages import promotion_message, send
     from pipelines.progress import Progress
 

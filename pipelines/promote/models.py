@@ -1,11 +1,11 @@
-"""The registry for a person: which versions a model has and why, and moving the alias `champion` by hand."""
+"""The registry at the command line: the versions of a model and why they were promoted, and the alias `champion` moved by hand."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from darkroom.registry import registry
-from darkroom.registry.champion import Move, alias_lock, before, move, moves
+from darkroom.registry.champion import Move, alias_lock, move, moves, previous_champion
 from darkroom.registry.registry import CHAMPION, Version
 from darkroom.system.errors import InputError
 from darkroom.tracking.runs import use_store
@@ -27,7 +27,7 @@ def overview(name: str = "") -> list[dict[str, Any]]:
         InputError: There is no such model.
     """
     use_store()
-    names = [known(name)] if name else registry.model_names()
+    names = [existing_name(name)] if name else registry.model_names()
     return [_model(one) for one in names]
 
 
@@ -52,7 +52,7 @@ def promote(reference: str, reason: str) -> dict[str, Any]:
 
 
 def rollback(name: str, reason: str = "") -> dict[str, Any]:
-    """Gives the alias back to the champion before.
+    """Moves the alias back to the previous champion.
 
     Args:
         name: The model.
@@ -62,15 +62,15 @@ def rollback(name: str, reason: str = "") -> dict[str, Any]:
         As `promote`.
 
     Raises:
-        InputError: There is no such model, or no champion before.
+        InputError: There is no such model, or no previous champion.
     """
     use_store()
-    known(name)
+    existing_name(name)
     with alias_lock(name):
         now = registry.aliases(name).get(CHAMPION)
         if now is None:
-            raise InputError(f"{name} has no champion, so there is none to go back from: make one with `darkroom promote {name}/VERSION`")
-        version = before(name)
+            raise InputError(f"{name} has no champion, so nothing can be rolled back: make one with `darkroom promote {name}/VERSION`")
+        version = previous_champion(name)
         if version is None:
             raise InputError(f"there is no champion of {name} before version {now}: choose one with `darkroom promote {name}/VERSION`")
         move(version, "rollback", reason.strip() or "no reason was given")
@@ -79,10 +79,10 @@ def rollback(name: str, reason: str = "") -> dict[str, Any]:
 
 
 def known(name: str) -> str:
-    """The name of a model that the registry has.
+    """The name, if the registry has a model of it.
 
     Raises:
-        InputError: It has none of that name.
+        InputError: There is no such model.
     """
     names = registry.model_names()
     if name not in names:
@@ -95,7 +95,7 @@ def _find(reference: str) -> Version:
     name, slash, number = reference.removeprefix("models:/").rpartition("/")
     if not slash or not number.isdecimal():
         raise InputError(f"{reference!r} names no version: give it as name/number, such as digits/3")
-    found = {version.number: version for version in registry.versions(known(name))}
+    found = {version.number: version for version in registry.versions(existing_name(name))}
     if int(number) not in found:
         raise InputError(f"{name} has no version {number}: it has {', '.join(map(str, sorted(found))) or 'none'}")
     return found[int(number)]
@@ -111,7 +111,7 @@ def _move(version: Version, how: Any, reason: str) -> dict[str, Any]:
 
 
 def _note(version: Version, last: Move) -> str:
-    """Says on the version's own page what was done by hand; gives the sentence."""
+    """Tags the version with what was done by hand; returns that sentence."""
     done = "promoted" if last.how == "promote" else f"rolled back to, from version {last.previous},"
     text = f"{done} by {last.who} at {last.when}: {last.why}"
     registry.set_tags(version, {BY_HAND: text})
@@ -119,20 +119,20 @@ def _note(version: Version, last: Move) -> str:
 
 
 def _model(name: str) -> dict[str, Any]:
-    bearers = registry.aliases(name)
+    aliases = registry.aliases(name)
     return {
         "name": name,
-        "champion": bearers.get(CHAMPION),
-        "versions": [_version(version, bearers) for version in registry.versions(name)],
+        "champion": aliases.get(CHAMPION),
+        "versions": [_version(version, aliases) for version in registry.versions(name)],
         "moves": [{field: value for field, value in vars(one).items() if field != "sealed"} for one in moves(name)],
     }
 
 
-def _version(version: Version, bearers: Mapping[str, int]) -> dict[str, Any]:
+def _version(version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
     tags = version.tags
     return {
         "version": version.number,
-        "aliases": sorted(alias for alias, number in bearers.items() if number == version.number),
+        "aliases": sorted(alias for alias, number in aliases.items() if number == version.number),
         "run_id": version.run_id,
         "data_version": tags.get(DATA_VERSION, ""),
         "variant": tags.get(VARIANT, ""),

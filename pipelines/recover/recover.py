@@ -38,7 +38,7 @@ def end_dead(note: Notify) -> None:
     with locked(ROOT / "locks" / "dead") if ROOT.is_dir() else nullcontext():  # else two processes notify the webhook
         for record in map(history.get, runs.end_dead_runs()):
             if not record.data_version:  # the last that is logged before the first step
-                note(f"note: run {record.run_id[:8]} was killed; it had not begun, so there is nothing to go on with")
+                note(f"note: run {record.run_id[:8]} was killed before its first step, so there is nothing to resume")
                 continue
             message = _report_killed(record, note)
             problem = problem or notify(message)  # a webhook that does not answer is not asked again
@@ -49,12 +49,12 @@ def end_dead(note: Notify) -> None:
 def _report_killed(record: Record, note: Notify) -> Message:
     """Keeps a killed run's bundle; returns the message for the webhook."""
     short, error = record.run_id[:8], KilledError(step_when_killed(record))
-    way = f"`darkroom resume {short}` goes on with it"
+    way = f"`darkroom resume {short}` continues it"
     note(f"note: run {short} was killed{f' in {error.step}' if error.step else ''}; {way}")
     try:
         keep_bundle(record, error)
     except Exception as second:  # such as a full disk
-        note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
+        note(f"note: the bundle of the failure could not be written: {explain(second) or redact(str(second))[:300]}")
     links = {"run": run_page(record.run_id) or f"darkroom logs {short}"}
     facts = {"run_id": record.run_id, "error": type(error).__name__}
     return Message("failure", f"{record.experiment}: the run failed", f"{error}; {way}", links, facts)

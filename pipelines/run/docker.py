@@ -1,8 +1,8 @@
 """`darkroom run --runner docker`: every step in a container of the image that `make image` built.
 
 kfp's `DockerRunner` drives the DAG; `pipelines.run.containers` runs the containers. A step sees the project's folder and the
-data at the paths that they have outside, works as the user who started the run, reaches the network that this machine
-reaches (the MLflow server may be on it), and gets the memory, shared memory and GPUs of the `platform` section.
+data under the paths that they have outside, runs as the user who started the run, uses this machine's network (the MLflow
+server may be on it), and gets the memory, shared memory and GPUs of the `platform` section.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from darkroom.tracking.tags import CODE_LABEL, LOCK_LABEL, OWNER, PROJECT_LABEL,
 from darkroom.versions.repository import is_address
 from pipelines.platform import PlatformConfig
 from pipelines.run.containers import ENGINE_ERRORS, Limits, one_line, run_container, run_step
-from pipelines.run.image import code_hash, recorded
+from pipelines.run.image import code_hash, recorded_image
 
 _FORWARDED = (
     "MLFLOW_",
@@ -51,7 +51,7 @@ class Containers:
     Attributes:
         client: The engine.
         image: The image's id.
-        environment: Names what lies below the code in the image: the code is in the cache's keys by itself.
+        environment: Name of the image's layers below the code, for the cache: the code is a part of its keys anyway.
         limits: What a container may use.
         options: What `docker.containers.create` takes, the environment apart.
     """
@@ -64,17 +64,17 @@ class Containers:
 
     @contextlib.contextmanager
     def ready(self, pipeline: GraphComponent) -> Iterator[local.DockerRunner]:
-        """Names the image in the pipeline, and puts the handler of containers in the place of kfp's, while the block runs."""
+        """While the block runs, the pipeline names the image, and `_Handler` replaces kfp's handler of containers."""
         containers = [executor["container"] for executor in pipeline.pipeline_spec.deployment_spec["executors"].values()]
         names = [container["image"] for container in containers]
-        theirs = docker_task_handler.DockerTaskHandler
+        original = docker_task_handler.DockerTaskHandler
         docker_task_handler.DockerTaskHandler = self._handler
         for container in containers:
             container["image"] = self.environment
         try:
             yield local.DockerRunner(environment=_environment(), **self.options)
         finally:
-            docker_task_handler.DockerTaskHandler = theirs
+            docker_task_handler.DockerTaskHandler = original
             for container, name in zip(containers, names, strict=True):
                 container["image"] = name
 
@@ -84,16 +84,16 @@ class Containers:
 
 @dataclass(frozen=True)
 class _Handler:
-    """What kfp makes for each task, and runs."""
+    """Runs one task; kfp makes one for each."""
 
     containers: Containers
     command: list[str]
     options: dict[str, Any] = field(repr=False)
 
     def run(self) -> Status:
-        one = self.containers
-        done = run_step(one.client, one.image, self.command, one.limits, **self.options)
-        return Status.SUCCESS if done else Status.FAILURE
+        engine = self.containers
+        succeeded = run_step(engine.client, engine.image, self.command, engine.limits, **self.options)
+        return Status.SUCCESS if succeeded else Status.FAILURE
 
 
 def containers(source: Path, params: Mapping[str, Mapping[str, Any]], platform: PlatformConfig) -> Containers:
@@ -147,7 +147,7 @@ def _engine() -> docker.DockerClient:
 
 def _image(client: docker.DockerClient, platform: PlatformConfig) -> Any:
     """The image, which is there and holds the code of this folder."""
-    name = platform.image or recorded()
+    name = platform.image or recorded_image()
     try:
         image = client.images.get(name)
     except ENGINE_ERRORS as error:
@@ -167,11 +167,11 @@ def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount
     if uri.startswith("sqlite:///"):
         writable.add(Path(uri.removeprefix("sqlite:///")).absolute().parent)
     named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
-    own = params.get("evaluate", {}).get("data", "")
-    sources = [place for place in (source, *([Path(own)] if own else [])) if not is_address(place)]
+    evaluation_data = params.get("evaluate", {}).get("data", "")
+    sources = [path for path in (source, *([Path(evaluation_data)] if evaluation_data else [])) if not is_address(path)]
     readable = {found for path in (*sources, *named) for found in (path.absolute(), path.resolve())} - writable
-    places = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}
-    return [Mount(str(path), str(path.resolve()), type="bind", read_only=read_only) for path, read_only in places.items()]
+    mounts = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}
+    return [Mount(str(path), str(path.resolve()), type="bind", read_only=read_only) for path, read_only in mounts.items()]
 
 
 def _resources(platform: PlatformConfig, limits: Limits) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _security(client: docker.DockerClient) -> dict[str, Any]:
 
 
 def _check_startable(client: docker.DockerClient, image: str, options: Mapping[str, Any]) -> None:
-    """Starts a container as the steps will: what the engine can't give is said before the run begins."""
+    """Starts a container as the steps will: what the engine can't give is reported before the run starts."""
     printed: list[str] = []
     try:
         exit_state = run_container(client, image, ["python", "-c", _WRITE_CHECK], printed.append, **options)

@@ -1,4 +1,4 @@
-"""The end of a run, well or not: what is kept, what MLflow is told, and what waits where MLflow can't be reached."""
+"""The end of a run, well or not: what is kept, what is written to MLflow, and what waits where MLflow can't be reached."""
 
 import json
 import os
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def prepare(run_id: str) -> None:
-    """Tells the steps' processes by variables which run they belong to, which process owns them, and where checkpoints and journals are."""
+    """Sets the environment variables that the steps' processes inherit: their run, the process that owns them, checkpoints and journals."""
     os.environ["MLFLOW_RUN_ID"] = run_id
     os.environ[OWNER] = json.dumps(processes.owner_tags())
     os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
@@ -71,7 +71,7 @@ def finish(run_id: str, view: "Listener") -> None:
 
 
 def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
-    """Ends a run that failed or was stopped, and leaves what tells why; whatever goes wrong in that, the first error is told.
+    """Ends a run that failed or was stopped, and keeps the bundle of its failure; an error while doing so does not replace the first.
 
     Args:
         plan: What was run.
@@ -82,10 +82,10 @@ def fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
     try:
         _fail(plan, run_id, folder, error)
     except Exception as second:  # such as the same full disk
-        error.add_note(f"note: what tells why could not be kept: {explain(second) or redact(str(second))[:300]}")
+        error.add_note(f"note: the bundle of the failure could not be written: {explain(second) or redact(str(second))[:300]}")
     if number := _num_pending():
-        go_on = f"`darkroom resume {run_id[:8]}`"
-        error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, {go_on} delivers them first")
+        command = f"`darkroom resume {run_id[:8]}`"
+        error.add_note(f"MLflow is away: {number} entries wait in {OUTBOX}/; when it answers again, {command} delivers them first")
 
 
 def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None:
@@ -95,7 +95,7 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
     if not isinstance(error, KeyboardInterrupt):
         facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
         bundle = write_bundle(folder, facts, plan.params, error)
-        error.add_note(f"bundle  {bundle}    go on with: darkroom resume {run_id[:8]}")
+        error.add_note(f"bundle  {bundle}    resume with: darkroom resume {run_id[:8]}")
     for note in outbox.deliver_left(OUTBOX).refusals():
         error.add_note(f"note: {note}")
     runs.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)

@@ -19,7 +19,7 @@ from darkroom.system.files import whole
 from darkroom.versions.code import ROOT
 
 RECORD = ROOT / "build" / "image"
-_HELD = ("pipelines", "components", "darkroom")
+_FOLDERS = ("pipelines", "components", "darkroom")
 
 
 def code_hash(lock: str, root: Path = ROOT) -> str:
@@ -29,16 +29,16 @@ def code_hash(lock: str, root: Path = ROOT) -> str:
         lock: Name of the lock file whose packages are installed.
         root: The project's folder.
     """
-    held = [path for folder in _HELD for path in (root / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for folder in _FOLDERS for path in (root / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     digest = hashlib.sha256()
-    for path in [*sorted(held), root / "Dockerfile", root / lock]:
+    for path in [*sorted(files), root / "Dockerfile", root / lock]:
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
         digest.update(path.read_bytes() if path.is_file() else b"")
         digest.update(b"\0")
     return digest.hexdigest()
 
 
-def recorded() -> str:
+def recorded_image() -> str:
     """The id of the image that `make image` built last.
 
     Raises:

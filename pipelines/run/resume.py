@@ -1,4 +1,4 @@
-"""Runs again: the plan of a run that was, with its own data, settings and split; to repeat it, or to go on with it."""
+"""Runs again: the plan of a run that was, with its own data, settings and split; to repeat it, or to resume it."""
 
 import shutil
 import tempfile
@@ -91,7 +91,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     record = history.find(name)
     short = record.run_id[:8]
     if record.status == "finished":
-        raise InputError(f"run {short} is finished: there is nothing to go on with; repeat it with `darkroom run --like {short}`")
+        raise InputError(f"run {short} is finished: there is nothing to resume; repeat it with `darkroom run --like {short}`")
     if record.status == "running":
         raise InputError(f"run {short} is in progress{_where(record)}: follow it with `darkroom logs {short}`")
     settings, platform = frozen(complete(_settings(record, view))), read_platform(read_params(PARAMS).get(SECTION, {}))

@@ -44,7 +44,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     Raises:
         InputError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
-        TakenError: The plan's run asks, and another one does the same.
+        TakenError: The plan asks for a lease that another run has.
     """
     if message := difference(plan.source, plan.version):
         view.note(f"note: {message}")
@@ -75,7 +75,7 @@ def _start(plan: Plan) -> str:
 def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
     """Waits until no other process of this checkout does the same work, whose results then come from the cache.
 
-    A run that asks (see `darkroom.tracking.leases`) does not wait: it gives way.
+    A run that asks for a lease (see `darkroom.tracking.leases`) does not wait: it ends, where another run has the lease.
     """
     if plan.tags.get(LEASE) == ASKS:
         return nullcontext()
@@ -95,7 +95,7 @@ def make_ready(view: Listener) -> None:
 def carry_out(
     plan: Plan, previous: Path | None, run_id: str, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES
 ) -> dict[str, Any]:
-    """Carries out a run that MLflow knows already and the caller holds, and ends it in MLflow.
+    """Carries out a run that MLflow knows and that the caller has locked, and ends it in MLflow.
 
     Args:
         plan: What to run.
@@ -119,10 +119,10 @@ def carry_out(
         "previous": str(previous or ""),
         **params.arguments(plan.params),
     }
-    places = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
+    folders = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
     try:
         finish.prepare(run_id)
-        execution = execute(pipeline or training, arguments, **places, view=DeliveringView(view), runner=runner)
+        execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner)
         outcome = finish.conclude(plan, run_id, folder, execution, view)
     except BaseException as error:
         finish.fail(plan, run_id, folder, error)
@@ -137,18 +137,18 @@ def assignment(plan: Plan) -> Path | None:
     Raises:
         InputError: `split.previous` names a file that is not there.
     """
-    place = ROOT / "previous"
+    folder = ROOT / "previous"
     if plan.previous:
-        return None if plan.previous == "none" else place / f"{plan.previous}.parquet"
+        return None if plan.previous == "none" else folder / f"{plan.previous}.parquet"
     setting = plan.params["split"].get("previous", "champion")
     if setting == "none":
         return None
     if setting == "champion":
-        return fetch.previous_assignment(plan.name, plan.version, place)
+        return fetch.previous_assignment(plan.name, plan.version, folder)
     source = Path(setting)
     if not source.is_file():
         raise InputError(f"split.previous is {setting!r}: there is no such file; give a table of splits, `champion` or `none`")
-    target = place / f"{hashlib.sha256(source.read_bytes()).hexdigest()}.parquet"
+    target = folder / f"{hashlib.sha256(source.read_bytes()).hexdigest()}.parquet"
     if not target.exists():
         with whole(target) as draft:
             shutil.copyfile(source, draft)
@@ -156,9 +156,9 @@ def assignment(plan: Plan) -> Path | None:
 
 
 def _run_name(plan: Plan) -> str:
-    """What a person tells the run by among others: the settings that are not the default.
+    """The run's name: the settings that are not the default.
 
-    Those that are new since the run before come first: a list of runs shows but the beginning of a name.
+    Those that differ from the previous run come first, because a list of runs shows only the beginning of a name.
     """
     defaults = {step: dump(config_of(step, {})) for step in plan.params}
     default = as_texts(defaults)

@@ -10,7 +10,7 @@ import pytest
 from docker import DockerClient
 
 from darkroom.tracking.tags import CODE_LABEL
-from pipelines.run.image import RECORD, build, code_hash, recorded
+from pipelines.run.image import RECORD, build, code_hash, recorded_image
 from tests.containers.conftest import remembered, root_of
 from tests.pipelines.conftest import ROOT, shapes
 
@@ -97,7 +97,7 @@ def test_a_change_of_the_code_rebuilds_in_seconds_and_leaves_the_layers_below(
         start = time.monotonic()
         changed = build(base, "requirements.lock", "darkroom-test-changed", "--network host", copy)
         seconds = time.monotonic() - start
-        assert (RECORD.read_text().strip(), recorded()) == (changed, changed)
+        assert (RECORD.read_text().strip(), recorded_image()) == (changed, changed)
     assert seconds < 30
     layers, changed_layers = (engine.images.get(name).attrs["RootFS"]["Layers"] for name in (image, changed))
     assert layers[:-1] == changed_layers[:-1]

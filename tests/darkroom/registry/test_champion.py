@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from darkroom.registry import champion
-from darkroom.registry.champion import before, move, moves
+from darkroom.registry.champion import move, moves, previous_champion
 from darkroom.registry.registry import Version, aliases, get_version, set_alias
 from darkroom.tracking.client import client
 
@@ -25,8 +25,8 @@ def now() -> int:
 
 
 def back() -> int:
-    """Goes back to the champion before; 0 where there is none."""
-    version = before("toys")
+    """Goes back to the previous champion; 0 where there is none."""
+    version = previous_champion("toys")
     if version is not None:
         move(version, "rollback", "it was better")
     return version.number if version else 0
@@ -89,7 +89,7 @@ def test_a_move_that_a_crash_kept_from_happening_is_none(four: list[Version], mo
 
 def test_a_champion_that_was_made_elsewhere_is_known_from_then_on(four: list[Version]) -> None:
     set_alias(four[0], "champion")
-    assert (moves("toys"), before("toys")) == ([], None)
+    assert (moves("toys"), previous_champion("toys")) == ([], None)
     move(four[1], "gate", "better")
     set_alias(four[3], "champion")
     assert back() == 2

@@ -131,7 +131,7 @@ def test_rolling_back_twice_goes_two_steps_and_then_says_there_is_none(three: Pa
         (lambda: promote("cats/1", "x"), r"there is no model 'cats': the registry has empty, toys"),
         (lambda: promote("toys/1", " "), r"--reason is empty"),
         (lambda: rollback("cats"), r"there is no model 'cats'"),
-        (lambda: rollback("empty"), r"empty has no champion, so there is none to go back from"),
+        (lambda: rollback("empty"), r"empty has no champion, so nothing can be rolled back"),
         (lambda: overview("cats"), r"there is no model 'cats'"),
         (lambda: promote("it's/1", "x"), r"there is no model \"it's\""),
     ],

@@ -42,7 +42,7 @@ def test_a_killed_run_leaves_its_bundle_and_the_webhook_is_told(place: Path, mon
     with webhook(monkeypatch, 200) as hook:
         end_dead(told.append)
         end_dead(told.append)
-    assert told == [f"note: run {run_id[:8]} was killed in train; `darkroom resume {run_id[:8]}` goes on with it"]
+    assert told == [f"note: run {run_id[:8]} was killed in train; `darkroom resume {run_id[:8]}` continues it"]
     (body,) = hook.bodies
     assert (body["event"], body["what"], body["run_id"]) == ("failure", "digits: the run failed", run_id)
     assert body["why"].startswith("the run was killed in train: ")
@@ -62,15 +62,15 @@ def test_a_bundle_that_can_t_be_written_stops_nothing(place: Path) -> None:
     unreadable.mkdir()
     os.utime(unreadable, (0, 0))
     end_dead(told.append)
-    assert told[0] == f"note: run {run_id[:8]} was killed in train; `darkroom resume {run_id[:8]}` goes on with it"
-    assert told[1].startswith("note: what tells why could not be kept: ")
+    assert told[0] == f"note: run {run_id[:8]} was killed in train; `darkroom resume {run_id[:8]}` continues it"
+    assert told[1].startswith("note: the bundle of the failure could not be written: ")
     assert MlflowClient().get_run(run_id).info.status == "KILLED"
 
 
 def test_of_a_run_that_had_not_begun_nothing_is_left(place: Path) -> None:
     run_id, told = killed(""), list[str]()
     end_dead(told.append)
-    assert told == [f"note: run {run_id[:8]} was killed; it had not begun, so there is nothing to go on with"]
+    assert told == [f"note: run {run_id[:8]} was killed before its first step, so there is nothing to resume"]
     assert not (place / "runs" / run_id / "failure.zip").exists()
 
 
@@ -79,5 +79,5 @@ def test_the_run_of_another_checkout_is_ended_without_a_bundle(place: Path, monk
     (place / "elsewhere").mkdir()
     monkeypatch.chdir(place / "elsewhere")
     end_dead(told.append)
-    assert told == [f"note: run {run_id[:8]} was killed; `darkroom resume {run_id[:8]}` goes on with it"]
+    assert told == [f"note: run {run_id[:8]} was killed; `darkroom resume {run_id[:8]}` continues it"]
     assert not (place / "runs" / run_id / "failure.zip").exists()

@@ -34,7 +34,7 @@ def test_what_changes_no_step_is_not(code: Path, name: str) -> None:
 def test_without_an_image_the_sentence_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image, "RECORD", tmp_path / "image")
     with pytest.raises(InputError, match="run `make image`"):
-        image.recorded()
+        image.recorded_image()
 
 
 def test_a_lock_that_is_not_there_is_named(code: Path) -> None:
@@ -71,7 +71,7 @@ echo sha256:abc > "$3"
     monkeypatch.setenv("PATH", str(client.parent), prepend=":")
     monkeypatch.setattr(image, "RECORD", tmp_path / "build" / "image")
     assert image.build("debian", "requirements.lock", "darkroom", "--network host", code) == "sha256:abc"
-    assert image.recorded() == "sha256:abc"
+    assert image.recorded_image() == "sha256:abc"
     words = (tmp_path / "words").read_text().strip()
     for expected in ("--tag darkroom", "BASE=debian", "LOCK=requirements.lock", "VERSION=1.2", "COMMIT=unknown", "--network host"):
         assert expected in words

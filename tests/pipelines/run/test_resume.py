@@ -125,7 +125,7 @@ def test_a_killed_run_is_resumed_under_its_own_id(tmp_path: Path) -> None:
     epochs = re.findall(r"^epoch (\d+)/12", log, re.MULTILINE)
     assert "going on after epoch " in log and len(epochs) == len(set(epochs)) > 2
     again = project.darkroom("resume", run.info.run_id[:6])
-    assert (again.returncode, "is finished: there is nothing to go on with" in again.stderr) == (2, True)
+    assert (again.returncode, "is finished: there is nothing to resume" in again.stderr) == (2, True)
 
 
 @pytest.mark.slow
