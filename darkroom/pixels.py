@@ -118,7 +118,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
         image.info["exif"] = b"Exif\0\0" + data[start + 4 : start + 4 + length]
     try:
         return int(Image.Image.getexif(image).get(0x0112, 1))
-    except Exception:  # cameras write broken EXIF data, and the picture does not need it
+    except Exception:  # Pillow raises nearly anything on broken EXIF data; the image itself is intact, and is used as it is stored
         return 1
 
 

@@ -28,7 +28,7 @@ def plan_component(
     train: OutputPath(dict),  # type: ignore[valid-type]
     claim: OutputPath(str),  # type: ignore[valid-type]
 ) -> str:
-    """Decides whether there is reason to train, and claims the work."""
+    """Decides whether there is reason to train, and takes the lease on the work."""
     from pipelines.retrain.cluster import plan_on_cluster
 
     planned = plan_on_cluster(data, name, config, params, force)
@@ -38,14 +38,14 @@ def plan_component(
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def close_component(claim: str, outcome: Input[Artifact]):
-    """Ends what `plan` has claimed, and tells the webhook what came of it."""
+    """Ends the run that has the lease, and notifies the webhook."""
     from pipelines.retrain.cluster import close
 
     close(claim, outcome.path)
 
 
 def _retrain(*values: Any) -> None:
-    """Trains only where `plan` says so, with what it hands on."""
+    """Trains only where `plan` decides so, with the values that it returns."""
     given = dict(zip(WANTED, values, strict=True))
     planned = plan_component(data=given["data"], name=given["name"], config=given["retrain"], params=given["params"], force=given["force"])
     planned.set_display_name("plan").set_caching_options(False)  # what it decides depends on the registry and on time

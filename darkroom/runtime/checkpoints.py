@@ -1,7 +1,7 @@
 """Checkpoints: a folder of a long step's unfinished work, named by the content of its inputs.
 
-On a file system it is held by one process. In object storage nothing can be held: the step works in a scratch folder, and
-each file that it finishes is copied to the bucket.
+On a file system one process locks it. Object storage knows no locks: there the step works in a scratch folder, and each file
+that it finishes is copied to the bucket.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ Save = Callable[[], None]
 
 
 @contextmanager
-def keep(root: str, name: str) -> Iterator[tuple[Path, Save]]:
-    """Lends a folder for checkpoints, with what an earlier try left in it; all of it goes when the block ends well.
+def checkpoint_folder(root: str, name: str) -> Iterator[tuple[Path, Save]]:
+    """Provides a folder for checkpoints, with what an earlier attempt left in it; removes it when the block ends without an error.
 
     Args:
         root: Where checkpoints are kept: a folder, or `s3://bucket/prefix`.
@@ -39,7 +39,7 @@ def keep(root: str, name: str) -> Iterator[tuple[Path, Save]]:
         InputError: The address has another form, or the bucket can't be read and written.
     """
     if "://" not in root:
-        with hold(Path(root) / name) as folder:
+        with locked_folder(Path(root) / name) as folder:
             yield folder, lambda: None
         return
     match = re.fullmatch(ADDRESS, root)
@@ -56,14 +56,14 @@ def keep(root: str, name: str) -> Iterator[tuple[Path, Save]]:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[Path]:
-    """Makes a folder for checkpoints and holds it alone; removes it when the block ends well.
+def locked_folder(folder: Path) -> Iterator[Path]:
+    """Makes a folder for checkpoints and locks it; removes it when the block ends without an error.
 
-    A process that is killed loses its hold at once and leaves the folder for the next one to go on from. Where
-    another process holds the folder, this one waits.
+    A process that is killed loses the lock at once and leaves the folder, from which the next one resumes. Where another process
+    has locked the folder, this one waits.
 
     Args:
-        folder: Where the checkpoints stand; its name should say which inputs, settings and code they belong to.
+        folder: Where the checkpoints are; its name should say which inputs, settings and code they belong to.
 
     Yields:
         The folder, which now exists.
@@ -77,18 +77,18 @@ def hold(folder: Path) -> Iterator[Path]:
 
 
 def _acquire(folder: Path) -> "FileLock":
-    told = False
+    announced = False
     while True:
         try:
-            if lock := acquire(folder / LOCK) if told else try_acquire(folder / LOCK):
+            if lock := acquire(folder / LOCK) if announced else try_acquire(folder / LOCK):
                 return lock
         except FileNotFoundError:
             continue  # the process that had the lock has finished and removed the folder
         print(f"waiting: another process works on the same inputs and holds {folder}", flush=True)
-        told = True
+        announced = True
 
 
 def _remove(folder: Path) -> None:
-    gone = folder.with_name(f".{folder.name}.{os.getpid()}.gone")  # a waiting process must not find half a folder
-    folder.rename(gone)
-    shutil.rmtree(gone)
+    renamed = folder.with_name(f".{folder.name}.{os.getpid()}.gone")  # a waiting process must not find half a folder
+    folder.rename(renamed)
+    shutil.rmtree(renamed)

@@ -80,7 +80,7 @@ def _send(address: str, data: bytes) -> str:
         with retrying(NUM_RETRIES, BACKOFF_S, PASSING) as session:
             options = {"headers": {"Content-Type": "application/json"}, "timeout": TIMEOUT_S, "allow_redirects": False}
             status = session.post(address, data, **options).status_code
-    except Exception as error:  # whatever it is: a traceback would show the address
+    except Exception as error:  # any: a traceback would show the address, and the caller prints what is returned
         return f"the webhook did not take the message: {_in_words(error)}"
     return "" if status < 300 else f"the webhook did not take the message: HTTP {status}"
 

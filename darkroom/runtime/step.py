@@ -1,7 +1,7 @@
-"""The one way from a runner to a step: Kubeflow's components and the command line call `perform`.
+"""How every runner starts a step: Kubeflow's components call `perform`, the command line calls `call`.
 
-It reads the settings, calls the step's plain function, tracks it in MLflow where a run is open, writes down what was
-measured, leaves a failure's reason beside the outputs, and ends when the run that started it is gone.
+`perform` reads the settings, calls the step's plain function, tracks it in MLflow where a run is open, writes the measures,
+writes the reason of a failure beside the outputs, and ends the process when the run that started it has ended.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from darkroom.versions.code import code_version
 ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
-_OWN = ("config", "checkpoints", "on_epoch")  # arguments of a step's function that `call` makes itself
+_PROVIDED = ("config", "checkpoints", "on_epoch")  # arguments of a step's function that `call` adds
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -55,13 +55,13 @@ def config_of(step: str, values: Mapping[str, Any]) -> StepConfig:
 
 
 def arguments_of(step: str) -> dict[str, inspect.Parameter]:
-    """What a step is given by its runner, by name, in the order of its function: of `artifacts`, each by itself."""
+    """The arguments that a runner passes to a step, by name, in the order of its function; `artifacts` counts as one argument each."""
     parameters = inspect.signature(function_of(step)).parameters
-    one_by_one = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Path) for name in _ARTIFACTS}
+    artifacts = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Path) for name in _ARTIFACTS}
     found: dict[str, inspect.Parameter] = {}
     for name, parameter in parameters.items():
-        if name not in _OWN:
-            found |= one_by_one if name == "artifacts" else {name: parameter}
+        if name not in _PROVIDED:
+            found |= artifacts if name == "artifacts" else {name: parameter}
     return found
 
 
@@ -89,8 +89,8 @@ def perform(
             for name, path in (keep or {}).items():
                 run.keep(name, Path(path))
     except BaseException as error:
-        told = explain(error)
-        reason = {"kind": kind_of(error), "type": "" if told else type(error).__name__, "message": redact(told or str(error))}
+        fault = explain(error)
+        reason = {"kind": kind_of(error), "type": "" if fault else type(error).__name__, "message": redact(fault or str(error))}
         write_json(Path(metrics.path).parent / ERROR_FILE, reason)
         raise
     for name, value in measures.items():
@@ -101,7 +101,7 @@ def perform(
 def call(
     step: str, config: Mapping[str, Any], arguments: Mapping[str, Any], on_epoch: Callable[[int, dict[str, float]], None]
 ) -> dict[str, float]:
-    """Calls a step's function; one that can go on after a kill gets a folder for checkpoints.
+    """Calls a step's function; one that can resume after a kill gets a folder for checkpoints.
 
     Args:
         step: The step's name.
@@ -111,8 +111,8 @@ def call(
     """
     function, settings = function_of(step), config_of(step, config)
     known, offered = inspect.signature(function).parameters, arguments_of(step)
-    with contextlib.ExitStack() as places:
-        given = {name: _here(value, places) if _is_path(offered[name]) else value for name, value in arguments.items() if value != ""}
+    with contextlib.ExitStack() as stack:
+        given = {name: _local_path(value, stack) if _is_path(offered[name]) else value for name, value in arguments.items() if value != ""}
         given |= {name: None for name, value in arguments.items() if value == "" and _is_needed(offered[name])}
         if "artifacts" in known:
             given["artifacts"] = Artifacts(**{name: given.pop(name) for name in _ARTIFACTS})
@@ -121,28 +121,28 @@ def call(
         root = os.environ.get(CHECKPOINTS, "")
         if "checkpoints" not in known or not root:
             return function(**given, config=settings)
-        with checkpoints.keep(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
-            given |= {"checkpoints": folder, "on_epoch": _after(save, on_epoch)}
+        with checkpoints.checkpoint_folder(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
+            given |= {"checkpoints": folder, "on_epoch": _saving_first(save, on_epoch)}
             return function(**given, config=settings)
 
 
-def _after(save: Callable[[], None], on_epoch: Callable[[int, dict[str, float]], None]) -> Callable[[int, dict[str, float]], None]:
-    """A step keeps an epoch in its folder before it tells of it: then that checkpoint is finished."""
+def _saving_first(save: Callable[[], None], on_epoch: Callable[[int, dict[str, float]], None]) -> Callable[[int, dict[str, float]], None]:
+    """The callback for a step that has just written an epoch's checkpoint: saves that, then passes the measures on."""
 
-    def tell(epoch: int, measures: dict[str, float]) -> None:
+    def save_and_report(epoch: int, measures: dict[str, float]) -> None:
         save()
         on_epoch(epoch, measures)
 
-    return tell
+    return save_and_report
 
 
-def _here(value: Any, places: contextlib.ExitStack) -> Path:
-    """A path on this machine; what a run keeps in MLflow (`runs:/...`) is fetched for the step, and only then takes room."""
+def _local_path(value: Any, stack: contextlib.ExitStack) -> Path:
+    """A path on this machine; what a run keeps in MLflow (`runs:/...`) is downloaded until the step has ended."""
     if not str(value).startswith("runs:/"):
         return Path(value)
     from darkroom.registry.fetch import fetch_artifact
 
-    return fetch_artifact(str(value), Path(places.enter_context(tempfile.TemporaryDirectory())))
+    return fetch_artifact(str(value), Path(stack.enter_context(tempfile.TemporaryDirectory())))
 
 
 def report_curves(evaluation: str, classification_metrics: Any) -> None:
@@ -164,9 +164,9 @@ def report_curves(evaluation: str, classification_metrics: Any) -> None:
 
 
 def follow_owner() -> None:
-    """Ends this process within seconds once the process that `DARKROOM_OWNER` names is gone, killed or not.
+    """Ends this process within seconds after the process that `DARKROOM_OWNER` names has ended, killed or not.
 
-    A container sees no other process; there the owner holds the other end of this process's standard input.
+    A container sees no other process; there the owner has the other end of this process's standard input.
     """
     owner = os.environ.get(OWNER, "")
     if owner == STDIN:
@@ -188,12 +188,12 @@ def _watch_stdin() -> None:
 
 
 def _check_code(step: str) -> None:
-    """The version of the code that a cache knows a step by must be that of the code that runs."""
+    """Raises an error where the cache knows the step by another version of its code than the one that runs."""
     compiled, running = os.environ.get(CODE_VERSION, ""), code_version(step)
     if compiled not in ("", running):
         raise InputError(
             f"the pipeline was compiled from other code of {step} ({compiled}) than the image holds ({running}): compile it "
-            "where the image was built, or build the image anew and name it in platform.image"
+            "where the image was built, or build the image again and name it in platform.image"
         )
 
 
@@ -202,7 +202,7 @@ def _is_path(parameter: inspect.Parameter) -> bool:
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:
-    """Whether a path that may be none has to be given all the same."""
+    """Whether a path that may be none is an argument without a default."""
     return parameter.annotation == Path | None and parameter.default is inspect.Parameter.empty
 
 

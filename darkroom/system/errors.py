@@ -1,7 +1,7 @@
-"""The errors that a person is told in one sentence, without a traceback.
+"""The errors that a person reads as one sentence, without a traceback.
 
 Exception
-├── InputError            the user's mistake, theirs to mend: exit status 2
+├── InputError            a mistake that the user can correct: exit status 2
 │   ├── AccessError       a server answers, but does not let this user in
 │   └── StepInputError    a step found the mistake (`pipelines.run.failures`)
 └── RunError              a run failed for another reason: exit status 1
@@ -15,7 +15,7 @@ Kind = Literal["input", "internal"]
 
 
 class InputError(Exception):
-    """A user's mistake, told in one sentence: what was wrong, the value that came, what to do.
+    """A user's mistake, in one sentence: what was wrong, the value that came, what to do.
 
     Args:
         problem: What was wrong, with the value that came; or the whole sentence.
@@ -32,7 +32,7 @@ class AccessError(InputError):
 
 
 class RunError(Exception):
-    """A run failed for a reason that is not the user's mistake, and that its message tells in full."""
+    """A run failed for a reason that is not the user's mistake, which its message explains in full."""
 
 
 def kind_of(error: BaseException) -> Kind:

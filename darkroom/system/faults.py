@@ -1,6 +1,6 @@
-"""Faults of the machine: no room on the disk, a place that can't be written, a locked database; one sentence each, with the remedy.
+"""Faults of the machine: a full disk, a path that can't be written, a locked database; one sentence each, with the remedy.
 
-What a library raises then differs (Arrow, safetensors, SQLAlchemy), so they are told by what the system says in all of them.
+Each library (Arrow, safetensors, SQLAlchemy) raises its own error, so a fault is recognised by the system's words, which all of them quote.
 """
 
 import os
@@ -16,21 +16,21 @@ _AGAIN = "then the same command goes on from where it was"
 _KINDS = (
     (
         r"No space left on device|errno 28\b|os error 28\b|Disk quota exceeded|database or disk is full",
-        f"no room is left on the disk for {{place}}: make room, for example with `darkroom gc`; {_AGAIN}",
+        f"no space is left on the disk for {{path}}: free some, for example with `darkroom gc`; {_AGAIN}",
     ),
     (
         r"Read-only file system|readonly database",
-        f"{{place}} can't be written, because it is read-only: make it writable, or work in another folder; {_AGAIN}",
+        f"{{path}} can't be written, because it is read-only: make it writable, or work in another folder; {_AGAIN}",
     ),
-    (r"File too large", f"{{place}} would be larger than a file may be here (`ulimit -f`): raise that limit; {_AGAIN}"),
-    (r"disk I/O error", f"{{place}} can't be read or written: look whether its disk is full, or broken; {_AGAIN}"),
+    (r"File too large", f"{{path}} would be larger than a file may be here (`ulimit -f`): raise that limit; {_AGAIN}"),
+    (r"disk I/O error", f"{{path}} can't be read or written: look whether its disk is full, or broken; {_AGAIN}"),
     (
         r"database is locked",
-        f"{{place}} is locked by another process (`lsof` on the file names it): wait until it has ended, or end it; {_AGAIN}",
+        f"{{path}} is locked by another process (`lsof` on the file names it): wait until it has ended, or end it; {_AGAIN}",
     ),
     (
         r"\[Errno (1|13)\][^:]*: '",
-        f"the user {{user}} may not read or write {{place}}: give them the right to (chown, chmod), or work in another folder; {_AGAIN}",
+        f"the user {{user}} may not read or write {{path}}: give them the right to (chown, chmod), or work in another folder; {_AGAIN}",
     ),
 )
 _BESIDE = re.compile(r"^\.(?P<name>.+)\.(\d+\.part|lock)$")  # a draft of a file (see `darkroom.system.files.whole`), or the lock on it
@@ -43,7 +43,7 @@ def explain(error: BaseException, database: str = "") -> str:
     """One sentence about a fault of the machine: which file, what is wrong with it, what to do.
 
     Args:
-        error: What was raised; what it came from is asked too.
+        error: What was raised; its causes are examined, too.
         database: File of the SQLite store, where `MLFLOW_TRACKING_URI` does not name it yet.
 
     Returns:
@@ -56,12 +56,12 @@ def explain_text(text: str, database: str = "") -> str:
     """The same for an error of which only the text is left."""
     for pattern, sentence in _KINDS:
         if re.search(pattern, text, re.IGNORECASE):
-            return sentence.format(place=_place(text, database), user=user() if "{user}" in sentence else "")
+            return sentence.format(path=_path_of(text, database), user=user() if "{user}" in sentence else "")
     return ""
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     seen: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in seen:
@@ -70,7 +70,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or following.__context__
 
 
-def _place(text: str, database: str) -> str:
+def _path_of(text: str, database: str) -> str:
     """The file that an error's text names, or the database; else the disk that is full, or the current folder."""
     if match := _FILE.search(text):
         path = Path(match["target"] or match["file"])
@@ -80,5 +80,5 @@ def _place(text: str, database: str) -> str:
     database = database or (uri.removeprefix(_SQLITE) if uri.startswith(_SQLITE) else "")
     if "sqlite" in text.lower() and database:
         return database
-    places = (Path.cwd(), Path(tempfile.gettempdir()))
-    return str(next((place for place in places if shutil.disk_usage(place).free < _FULL_BYTES), places[0]))
+    folders = (Path.cwd(), Path(tempfile.gettempdir()))
+    return str(next((folder for folder in folders if shutil.disk_usage(folder).free < _FULL_BYTES), folders[0]))

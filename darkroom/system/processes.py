@@ -39,8 +39,8 @@ def has_owner() -> bool:
     owner = os.environ.get(OWNER, "")
     if owner in ("", STDIN):
         return owner == STDIN
-    tags, mine = json.loads(owner), {**_machine(), PID: str(os.getpid())}
-    return any(tags.get(name) != value for name, value in mine.items())
+    tags, this_process = json.loads(owner), {**_machine(), PID: str(os.getpid())}
+    return any(tags.get(name) != value for name, value in this_process.items())
 
 
 def is_dead(tags: Mapping[str, str]) -> bool:

@@ -58,7 +58,7 @@ def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint:
     trainer = _Trainer(network, problem, settings)
     if checkpoint and (state := load(checkpoint, trainer.meaning)):
         trainer.restore(state)
-        print(f"going on after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
+        print(f"resuming after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
         for number, row in enumerate(trainer.history, start=1):
             on_epoch(number, row)
     while not trainer.is_done():

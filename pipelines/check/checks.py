@@ -1,4 +1,4 @@
-"""The checks of `darkroom doctor`: the MLflow server, the data's remote, Docker, the GPU, room, and Kubeflow."""
+"""The checks of `darkroom doctor`: the MLflow server, the data's remote, Docker, the GPU, disk space, and Kubeflow."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from pipelines.check.doctor import Check, Finding
 _GIB = 2**30
 _DISK_NEEDED, _DISK_ENOUGH = 1 * _GIB, 10 * _GIB
 _SHM_ENOUGH = 1 * _GIB
-_NOT_CHECKED = Finding("warning", "not checked: the server does not answer or lets nobody in", "mend that first")
+_NOT_CHECKED = Finding("warning", "not checked: the server does not answer, or refuses this user", "mend that first")
 _DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -45,28 +45,28 @@ def all_checks(timeout_s: float, endpoint: str, ca_file: str = "") -> dict[str, 
 
 def tracking(timeout_s: int) -> Finding:
     """Whether the MLflow server answers, in a version that this client understands."""
-    uri, ours = tracking_uri(), version("mlflow")
+    uri, client = tracking_uri(), version("mlflow")
     if not uri.startswith(("http://", "https://")):
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-            return Finding("ok", f"runs will be kept in {shown(uri)}, no server needed (MLflow {ours})")
+            return Finding("ok", f"runs will be kept in {shown(uri)}, no server needed (MLflow {client})")
         try:
             use_store()
         except InputError as error:
             return _failure(error, "mend MLFLOW_TRACKING_URI, or move the file away")
-        return Finding("ok", f"runs are kept in {shown(uri)}, no server needed (MLflow {ours})")
+        return Finding("ok", f"runs are kept in {shown(uri)}, no server needed (MLflow {client})")
     try:
-        theirs = server_version(timeout_s)
+        server = server_version(timeout_s)
     except AccessError:
-        return Finding("ok", f"an MLflow server answers at {shown(uri)}; it tells its version only to users that it lets in")
+        return Finding("ok", f"an MLflow server answers at {shown(uri)}; it shows its version only to users who are logged in")
     except InputError as error:
         return _failure(error, "start the server, or mend MLFLOW_TRACKING_URI")
-    found = f"MLflow {theirs} at {shown(uri)}, this client is {ours}"
-    major, minor = (int(part) for part in theirs.split(".")[:2])
-    our_major, our_minor = (int(part) for part in ours.split(".")[:2])
-    if major != our_major:
-        return Finding("failed", found, f"use a server of version {our_major}, see docs/mlflow.md")
-    if minor < our_minor:
-        return Finding("warning", found, f"upgrade the server to {our_major}.{our_minor}, see docs/mlflow.md")
+    found = f"MLflow {server} at {shown(uri)}, this client is {client}"
+    major, minor = (int(part) for part in server.split(".")[:2])
+    client_major, client_minor = (int(part) for part in client.split(".")[:2])
+    if major != client_major:
+        return Finding("failed", found, f"use a server of version {client_major}, see docs/mlflow.md")
+    if minor < client_minor:
+        return Finding("warning", found, f"upgrade the server to {client_major}.{client_minor}, see docs/mlflow.md")
     return Finding("ok", found)
 
 
@@ -100,7 +100,7 @@ def artifacts(timeout_s: int) -> Finding:
         return _NOT_CHECKED
     try:
         where = probe_artifacts(f"darkroom-doctor-{name}" if name else "darkroom-doctor")
-    except Exception as error:
+    except Exception as error:  # each kind of store (boto3, azure, requests, the file system) raises its own; it becomes the finding
         return Finding("failed", _reason(error), "let this user write, and see the server's log; docs/mlflow.md lists the causes")
     return Finding("ok", f"a file was written, read back and removed ({where})")
 
@@ -119,14 +119,14 @@ def data_remote() -> Finding:
             return Finding("ok", f"the DVC remote {shown(remote.fs.unstrip_protocol(remote.path))} answers")
     except (NotDvcRepoError, NoRemoteError):
         return Finding("not set up", "no DVC remote", "to share data versions: dvc remote add -d NAME ADDRESS")
-    except Exception as error:
+    except Exception as error:  # DVC passes on what its remote's library raises, without a common type; it becomes the finding
         return Finding(
             "failed", f"the DVC remote can't be reached: {_reason(error)}", "mend its address or its credentials: dvc remote list"
         )
 
 
 def _check_remote(remote: Any) -> None:
-    """Raises what is in the way of a remote; one that answers that it has nothing yet is well."""
+    """Raises the error of a remote that can't be reached; one that answers that it is still empty is fine."""
     try:
         remote.fs.info(remote.path)
     except FileNotFoundError as error:
@@ -175,10 +175,10 @@ def gpu() -> Finding:
 
 
 def disk(folder: Path = Path(), needed: int = _DISK_NEEDED, enough: int = _DISK_ENOUGH) -> Finding:
-    """Whether there is room for runs in a folder, in bytes."""
+    """Whether there is space for runs in a folder, in bytes."""
     free = shutil.disk_usage(folder).free
     found = f"{free / _GIB:.1f} GiB free for runs in {folder.absolute()}"
-    remedy = "make room: runs/ and what a container engine keeps grow"
+    remedy = "free disk space: runs/ and what a container engine keeps grow"
     if free < needed:
         return Finding("failed", found, remedy)
     return Finding("warning", found, remedy) if free < enough else Finding("ok", found)
@@ -205,7 +205,7 @@ def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
             status = session.get(address, timeout=timeout_s, verify=ca_file or True).status_code
     except (OSError, ValueError) as error:
         found = f"Kubeflow does not answer at {shown(endpoint)}: {_reason(root_cause(error))}"
-        return Finding("failed", found, "mend the address, or open the way to it")
+        return Finding("failed", found, "mend the address, or make it reachable")
     if status in (401, 403):
         return Finding("ok", f"Kubeflow answers at {shown(endpoint)} and wants credentials")
     if status >= 400:

@@ -25,7 +25,7 @@ def doctor(
     timeout: Annotated[float, typer.Option(help="Seconds that a check may take.", min=1, max=600)] = 20.0,
     params: Params = DEFAULT_PARAMS,
 ) -> None:
-    """Checks what a run needs: MLflow, the data's remote, Docker, GPU, room and Kubeflow; exit status 1 if something is broken.
+    """Checks what a run needs: MLflow, the data's remote, Docker, GPU, disk space and Kubeflow; exit status 1 if something is broken.
 
     Example: `darkroom doctor`
     """

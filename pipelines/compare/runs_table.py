@@ -1,4 +1,4 @@
-"""Runs side by side: which ones, in what order, and which of their values tell them apart."""
+"""Runs side by side: which ones, in what order, and in which of their values they differ."""
 
 import difflib
 import operator
@@ -46,7 +46,7 @@ class Choice:
         since: A date such as 2026-11-01, or an age such as 12h, 7d or 2w; or ever.
         where: Conditions such as `train.epochs>3`, of which all must hold.
         best: A measure by which the runs are ordered, best first; newest first where none is given.
-        limit: So many at most.
+        limit: How many at most.
     """
 
     experiment: str = ""
@@ -68,7 +68,7 @@ def choose(choice: Choice) -> list[Record]:
         raise InputError(f"--status is {choice.status!r}: give one of {', '.join(STATUSES)}")
     known = history.runs(choice.experiment)
     conditions = [_condition(text, known) for text in choice.where]
-    found = [run for run in known if all(holds(run) for holds in conditions)]
+    found = [run for run in known if all(is_met(run) for is_met in conditions)]
     if choice.status:
         found = [run for run in found if run.status == choice.status]
     if choice.data:
@@ -85,7 +85,7 @@ def choose(choice: Choice) -> list[Record]:
 
 
 def columns(runs: Sequence[Record], asked: Sequence[str], best: str = "") -> list[str]:
-    """The columns to show: those that are asked for after the run's id, or else what tells these runs apart.
+    """The columns to show: those that are asked for after the run's id, or else those in which these runs differ.
 
     Raises:
         InputError: No run has such a value.
@@ -146,18 +146,19 @@ def _condition(text: str, known: Sequence[Record]) -> Callable[[Record], bool]:
     _check_column(name, known)
     compare = _OPERATORS[sign]
 
-    def holds(run: Record) -> bool:
+    def is_met(run: Record) -> bool:
+        """Compares as numbers where both are, else as texts without regard to case; a run without the value does not meet it."""
         found = value(run, name)
         if found is None:
             return False
-        mine, other = _number(found), _number(wanted)
-        if mine is not None and other is not None:
-            return compare(mine, other)
+        number, limit = _number(found), _number(wanted)
+        if number is not None and limit is not None:
+            return compare(number, limit)
         if sign in ("=", "!="):
             return compare(str(found).lower(), wanted.lower())
-        return False  # neither larger nor smaller than a number: `auto`, for one
+        return False  # such as `auto`, which is neither larger nor smaller than a number
 
-    return holds
+    return is_met
 
 
 def _check_column(name: str, runs: Sequence[Record]) -> None:

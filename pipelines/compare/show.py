@@ -1,4 +1,4 @@
-"""A comparison of two runs, laid out for a person."""
+"""Prints a comparison of two runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,16 +43,16 @@ def why_best(comparison: Comparison, measure: str) -> str:
         measure: A column of the list of runs, in which both have a number.
     """
     second, best = comparison.before, comparison.after
-    mine, its = value(best, measure), value(second, measure)
+    best_value, second_value = value(best, measure), value(second, measure)
     change = next((row["change"] for row in comparison.measures if row["measure"] == measure and "change" in row), None)
     lead = f"{change['change']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}] on {comparison.shared} test images: " if change else ""
-    verdict = change["verdict"] if change else "as good" if mine == its else f"{mine:.4f} against {its:.4f}"
+    verdict = change["verdict"] if change else "as good" if best_value == second_value else f"{best_value:.4f} against {second_value:.4f}"
     settings = [f"{name}={_text(pair[1])} (there {_text(pair[0])})" for name, pair in comparison.settings.items()]
     others = ("data", "code", "environment")
-    apart = [*settings, *(f"the {name}" for name in others if getattr(comparison, name))]
+    differing = [*settings, *(f"the {name}" for name in others if getattr(comparison, name))]
     return (
-        f"best by {measure}: {best.run_id[:8]} ({best.name}), {mine:.4f}; against the next, {second.run_id[:8]}, {lead}{verdict}; "
-        f"they differ in {', '.join(apart) or 'nothing that is known'}"
+        f"best by {measure}: {best.run_id[:8]} ({best.name}), {best_value:.4f}; against the next, {second.run_id[:8]}, {lead}{verdict}; "
+        f"they differ in {', '.join(differing) or 'nothing that is known'}"
     )
 
 
@@ -62,8 +62,8 @@ def _section(console: Console, title: str, pairs: Mapping[str, tuple[Any, Any]],
         return
     console.print(f"\n[bold]{title}[/]{'  ' + note if note else ''}")
     table = Table(box=None, pad_edge=False, show_header=False)
-    for name, (ours, theirs) in pairs.items():
-        table.add_row(f"  {name}", _text(ours), "→", _text(theirs))
+    for name, (before, after) in pairs.items():
+        table.add_row(f"  {name}", _text(before), "→", _text(after))
     console.print(table, markup=False)
 
 
@@ -75,9 +75,9 @@ def _measures(console: Console, comparison: Comparison) -> None:
     if not comparison.measures:
         console.print("\n[bold]measures[/]  neither run has any")
         return
-    judged = f"on {comparison.shared} test images that both have answered" if comparison.shared else comparison.note
+    compared = f"on {comparison.shared} test images that both have answered" if comparison.shared else comparison.note
     console.print(
-        f"\n[bold]measures[/]  with 95 % intervals; the change {judged}" if comparison.shared else f"\n[bold]measures[/]  {judged}"
+        f"\n[bold]measures[/]  with 95 % intervals; the change {compared}" if comparison.shared else f"\n[bold]measures[/]  {compared}"
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("", "before", "after", "change", ""):

@@ -18,7 +18,7 @@ from darkroom.versions.repository import is_address
 
 @dataclass(frozen=True)
 class DataChanges:
-    """How data differs from what a version was trained and judged on, in images by content.
+    """How data differs from what a version was trained and tested on, in images by content.
 
     Attributes:
         added: New images.
@@ -81,8 +81,8 @@ def changed_code(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]
 
 def _images_of(version: Version) -> tuple[dict[str, frozenset[str]], set[str]] | None:
     """Labels by image, as they were delivered, and images that `clean` dropped."""
-    with tempfile.TemporaryDirectory() as place:
-        splits, findings = (kept(version, artifact, Path(place)) for artifact in (SPLITS_KEPT, ISSUES_KEPT))
+    with tempfile.TemporaryDirectory() as folder:
+        splits, findings = (kept(version, artifact, Path(folder)) for artifact in (SPLITS_KEPT, ISSUES_KEPT))
         if splits is None:
             return None
         table = manifest.read(splits)
@@ -91,6 +91,6 @@ def _images_of(version: Version) -> tuple[dict[str, frozenset[str]], set[str]] |
     labels = {name: frozenset(row) for name, row in zip(table.column("image_id"), column, strict=True)}
     if found is None:
         return labels, set()
-    mended = set(found.loc[found["action"] == "relabelled", "image_id"].dropna())
+    relabelled = set(found.loc[found["action"] == "relabelled", "image_id"].dropna())
     dropped = set(found.loc[found["action"] == "dropped", "image_id"].dropna())
-    return {name: row for name, row in labels.items() if name not in mended}, dropped | mended
+    return {name: row for name, row in labels.items() if name not in relabelled}, dropped | relabelled

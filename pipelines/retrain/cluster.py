@@ -25,7 +25,7 @@ from pipelines.retrain.warm_start import warm_start
 
 
 class Planned(NamedTuple):
-    """What `plan` hands on.
+    """What `plan` passes to the other tasks.
 
     Attributes:
         action: `train`, `nothing` or `wait`.
@@ -33,7 +33,7 @@ class Planned(NamedTuple):
         evaluation_version: Hash of the frozen evaluation set, or empty.
         previous: File of the earlier assignment to splits that is continued, or empty.
         train: Settings of `train`; a warm start names the weights in them.
-        claim: The run that holds the work, or empty.
+        claim: The run that has the lease on the work, or empty.
     """
 
     action: str
@@ -52,7 +52,7 @@ class Planned(NamedTuple):
 
 
 def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[str, dict[str, Any]], force: bool) -> Planned:
-    """Decides whether there is reason to train; where there is, a run in MLflow claims the work until `close` ends it.
+    """Decides whether there is reason to train; where there is, a run in MLflow has the lease on the work until `close` ends it.
 
     Args:
         data: Where the images are.
@@ -64,29 +64,29 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     runs.use_store()
     settings, now = parse(RetrainConfig, RETRAIN, config), datetime.now(UTC)
     params = frozen(complete(params))  # Kubeflow has made floats of the integers
-    own = params["evaluate"]["data_version"]
+    evaluation_version = params["evaluate"]["data_version"]
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
     decision = decide(plan, settings, force=force, now=now)
-    claimed = ""
+    claim = ""
     if decision.action == "train":
-        decision, claimed = _claim(plan, settings, decision, now)
+        decision, claim = _request_lease(plan, settings, decision, now)
     print(f"plan: {decision.message}", flush=True)
     if decision.action != "train":
-        return Planned(decision.action, plan.version, own, "", plan.params["train"], "")
-    place = _shared_place()
-    if place is None:
+        return Planned(decision.action, plan.version, evaluation_version, "", plan.params["train"], "")
+    folder = _shared_folder()
+    if folder is None:
         print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
-        return Planned("train", plan.version, own, "", plan.params["train"], claimed)
-    previous = fetch.previous_assignment(name, plan.version, place / "previous") if params["split"].get("previous") == "champion" else None
+        return Planned("train", plan.version, evaluation_version, "", plan.params["train"], claim)
+    previous = fetch.previous_assignment(name, plan.version, folder / "previous") if params["split"].get("previous") == "champion" else None
     if settings.start == "champion":
-        plan, start = warm_start(plan, place / "models")
+        plan, start = warm_start(plan, folder / "models")
         print(f"plan: {start.message}", flush=True)
-        set_run_tags(claimed, {RETRAIN_START: start.start})
-    return Planned("train", plan.version, own, str(previous or ""), plan.params["train"], claimed)
+        set_run_tags(claim, {RETRAIN_START: start.start})
+    return Planned("train", plan.version, evaluation_version, str(previous or ""), plan.params["train"], claim)
 
 
-def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:
-    """The run that holds the work, whose owner is the run on Kubeflow, not this process; or who has it already."""
+def _request_lease(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:
+    """Starts the run that asks for the lease; its owner is the run on Kubeflow, not this process. Or the decision to wait for another."""
     cluster = kubeflow_tags()
     owner = {HOST: f"kubeflow run {next(iter(cluster.values()), 'unknown')}", PID: ""}
     tags = {**tags_of(decision, config, now), **cluster, **owner, LEASE: ASKS}
@@ -97,25 +97,25 @@ def _claim(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime)
     return decision, run_id
 
 
-def _shared_place() -> Path | None:
+def _shared_folder() -> Path | None:
     """A folder that the other steps see too: the volume, or on one machine the folder of the runs."""
     if root := os.environ.get(VOLUME, ""):
         return Path(root)
     return None if kubeflow_tags() else Path("runs").absolute()
 
 
-def close(claimed: str, outcome: str) -> None:
-    """Ends the run that held the work, and tells the webhook what came of it.
+def close(claim: str, outcome: str) -> None:
+    """Ends the run that had the lease on the work, and notifies the webhook.
 
     Args:
-        claimed: The run.
+        claim: The run.
         outcome: What `register` wrote.
     """
     result = read_outcome(Path(outcome))
     model = result["model"]
     tags = {MODEL_NAME: model["name"], MODEL_VERSION: str(model["version"]), DECISION: result["decision"], REASON: result["reason"]}
-    set_run_tags(claimed, tags)
-    runs.finish_run(claimed, "FINISHED")
-    known = {"run_id": result.get("run_id") or claimed, "report": "report.html of the run in MLflow", "data_version": ""}
+    set_run_tags(claim, tags)
+    runs.finish_run(claim, "FINISHED")
+    known = {"run_id": result.get("run_id") or claim, "report": "report.html of the run in MLflow", "data_version": ""}
     if problem := notify(outcome_message({**result, **known})):
         print(f"note: {problem}", flush=True)

@@ -1,4 +1,4 @@
-"""Commands about retraining."""
+"""The command that retrains."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 """Planning a retraining: the key that names it, the reasons for it, and whether it is to be done.
 
-A retraining whose key stands on a finished run is done; one whose key stands on a run under way is left to that run.
+A retraining whose key is that of a finished run is done; one whose key is that of a run in progress is left to that run.
 Otherwise it is done if there is a reason, each of which has a name.
 """
 
@@ -57,14 +57,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a turn of retraining is to do.
+    """What a retraining is to do.
 
     Attributes:
-        action: `train`; `nothing`; or `wait`, where another run is at it.
+        action: `train`; `nothing`; or `wait`, where another run does the same.
         key: Name of the retraining.
         reasons: Why to train; empty unless `action` is `train`.
         message: One sentence.
-        run: The finished run, the one under way, or the unfinished one that is gone on with: `run_id`, `host`, `pid`, `since`.
+        run: The finished run, the one under way, or the unfinished one that is resumed: `run_id`, `host`, `pid`, `since`.
     """
 
     action: Literal["train", "nothing", "wait"]
@@ -86,7 +86,7 @@ def window_of(window: Window, now: datetime) -> str:
 
 
 def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: datetime | None = None) -> Decision:
-    """Decides what a turn of retraining is to do.
+    """Decides what a retraining is to do.
 
     Args:
         plan: Data, settings and the model's name.
@@ -111,7 +111,7 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
     reasons = list(facts.reasons())
     if best and not (reasons or aged or force) and facts.is_unfinished(window):
         why = Reason("unfinished", f"run {best.run_id[:8]} was ended after its version {best.number} became champion")
-        return Decision("train", key, f"going on, because of {why}", (why,), {"run_id": best.run_id})
+        return Decision("train", key, f"resuming, because of {why}", (why,), {"run_id": best.run_id})
     reasons += [Reason("champion_age", aged)] if aged else []
     reasons += [Reason("new_window", f"the first one in {window}")] if window and not finished else []
     reasons += [Reason("forced", "asked for by hand")] if force else []
@@ -121,8 +121,8 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
 
 
 def waiting(key: str, who: dict[str, str]) -> Decision:
-    """What is decided where another process is at it."""
-    run = f"run {who['run_id'][:8]}" if who.get("run_id") else "a turn"
+    """The decision where another process does the same."""
+    run = f"run {who['run_id'][:8]}" if who.get("run_id") else "another command"
     return Decision("wait", key, f"left alone: {run} does the same, on {who['host']}, process {who['pid']}, since {who['since']}", run=who)
 
 
@@ -148,7 +148,7 @@ class _Facts:
         return f"version {self.best.number} is {days:.1f} days old, allowed are {max_age_days:g}" if days > max_age_days else ""
 
     def is_unfinished(self, window: str) -> bool:
-        """Whether the champion's run was killed or failed after the alias had moved, and can be gone on with from here."""
+        """Whether the champion's run was killed or failed after the alias had moved, and can be resumed from here."""
         if self.run is None or self.run.tags.get(HOST) != owner_tags()[HOST] or self.run.tags.get(RETRAIN_WINDOW, "") != window:
             return False
         return self.run.status in ("FAILED", "KILLED") or (self.run.status == "RUNNING" and is_dead(self.run.tags))

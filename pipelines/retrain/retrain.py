@@ -1,7 +1,7 @@
-"""A turn of retraining: plan, train only if there is reason to, promote only if better; safe to start any number of times at once.
+"""One retraining: plan, train only if there is reason to, promote only if better; safe to start any number of times at once.
 
-Two things keep turns apart: a lock of the operating system on a file under `runs/`, which ends with the process, and a
-lease in MLflow (see `darkroom.tracking.leases`) between machines that share a server.
+Two retrainings of the same work exclude each other by a lock of the operating system on a file under `runs/`, which ends
+with the process, and, on machines that share a server, by a lease in MLflow (see `darkroom.tracking.leases`).
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ def read_retrain(overrides: list[str], params: Path, window: str = "") -> Retrai
 
 
 def retrain(plan: Plan, config: RetrainConfig, view: Listener, *, force: bool = False) -> dict[str, Any]:
-    """Takes a turn.
+    """Trains if there is reason to, and no other process does the same.
 
     Args:
         plan: What would be run.
@@ -62,16 +62,16 @@ def retrain(plan: Plan, config: RetrainConfig, view: Listener, *, force: bool = 
         StepFailedError: A step failed.
     """
     with failure_notified(plan.name, view):
-        result = _take(plan, config, view, force)
+        result = _retrain_alone(plan, config, view, force)
         if outcome := result.get("outcome"):
             send(outcome_message(outcome), view)
         return result
 
 
-def _take(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dict[str, Any]:
+def _retrain_alone(plan: Plan, config: RetrainConfig, view: Listener, force: bool) -> dict[str, Any]:
     now = datetime.now(UTC)
     key = key_of(plan, config.start, window_of(config.window, now))
-    with _alone(ROOT / "turns" / f"{key}.lock") as other:
+    with _alone(ROOT / "turns" / f"{key}.lock") as other:  # the folder's name stays: earlier releases lock there, too
         if other:
             decision = waiting(key, other)
             view.note(f"plan: {decision.message}")

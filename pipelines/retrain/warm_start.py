@@ -36,7 +36,7 @@ def warm_start(plan: Plan, cache: Path) -> tuple[Plan, Start]:
         cache: Folder in which models are kept, named by their content: so the weights enter caches by content.
 
     Returns:
-        The plan, with `train.weights` (and `train.side_px`) set where they fit, and what was settled.
+        The plan, with `train.weights` (and `train.side_px`) set where they fit, and where training starts.
     """
     best = champion(plan.name)
     if best is None:
@@ -61,8 +61,8 @@ def _misfit(card: ModelCard, train: Mapping[str, Any], plan: Plan) -> str:
     if train["side_px"] not in ("auto", card.side_px):
         return f"it is made for {card.side_px} px, train.side_px is {train['side_px']}"
     found: set[str] = set()
-    with fetched(plan.source, plan.version) as place:
-        for labels in read_contents(place, IngestConfig(**plan.params["ingest"])).values():
+    with fetched(plan.source, plan.version) as folder:
+        for labels in read_contents(folder, IngestConfig(**plan.params["ingest"])).values():
             found |= labels
     if found != set(card.classes):
         odd = sorted(found ^ set(card.classes))
@@ -74,8 +74,8 @@ def _full_bundle(version: Version, cache: Path) -> Path | None:
     """A version's model before pruning, or nothing where it was not kept."""
     if version.tags.get(VARIANT) != "pruned":
         return fetch_bundle(f"{version.name}/{version.number}", cache)
-    with tempfile.TemporaryDirectory() as place:
-        found = kept(version, "bundles/full", Path(place))
+    with tempfile.TemporaryDirectory() as folder:
+        found = kept(version, "bundles/full", Path(folder))
         if found is None:
             return None
         target = cache / bundle_sha256(found)

@@ -88,7 +88,7 @@ def check_free(need: Need, free: int, folder: Path, margin: float) -> str:
     listed = ", ".join(f"{part} {in_units(size)}" for part, size in need.parts.items())
     sentence = f"the run needs about {in_units(need.total)} of disk ({listed}; {need.basis}), and {in_units(free)} are free under {folder}"
     if need.total > free:
-        raise InputError(f"{sentence}: make room, for example with `darkroom gc`")
+        raise InputError(f"{sentence}: free some, for example with `darkroom gc`")
     return f"note: {sentence}: that is close" if need.total * margin > free else ""
 
 

@@ -84,13 +84,13 @@ class Disk:
         self.folder, self._ballast = folder, folder / "ballast"
 
     def fill(self) -> None:
-        """Leaves no room at all."""
+        """Leaves no free space."""
         with contextlib.suppress(OSError), self._ballast.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
 
     def empty(self) -> None:
-        """Gives the room back."""
+        """Frees the space again."""
         self._ballast.unlink(missing_ok=True)
 
 
@@ -135,7 +135,7 @@ def test_a_disk_that_fills_up_in_any_step_is_one_sentence_and_the_same_command_g
             line = the_sentence(project.darkroom(*words(data)), 1)
             filling.join()
             disk.empty()
-            assert "no room is left on the disk for " in line, step
+            assert "no space is left on the disk for " in line, step
         assert_as_undisturbed(project, straight, project.run(data))
         with capsys.disabled():
             print(f"disk full and gone on: {len(steps)}/{len(steps)}", flush=True)
@@ -148,7 +148,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_starts(data: Path, tmp
         done = project.darkroom(*words(data))
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
-        assert "of disk (" in done.stderr and "make room, for example with `darkroom gc`" in done.stderr
+        assert "of disk (" in done.stderr and "free some, for example with `darkroom gc`" in done.stderr
         assert not list(project.folder.glob("runs/*/logs"))
 
 

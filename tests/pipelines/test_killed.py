@@ -53,7 +53,7 @@ def test_a_killed_run_leaves_nothing_behind_and_goes_on(tmp_path: Path) -> None:
     resumed = killed.run(data, *SETS)
     log = next(path for path in killed.folder.glob("runs/*/logs/train.log") if resumed["run_id"] in str(path)).read_text()
     assert "epoch 1/12" not in log
-    assert "going on after epoch " in log
+    assert "resuming after epoch " in log
     assert list((killed.folder / "runs" / "checkpoints").glob("train-*")) == []
     straight = undisturbed.run(data, *SETS)
     assert model_bytes(killed) == model_bytes(undisturbed)

@@ -153,7 +153,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     assert "epoch 2/4" in killed.stdout and not (target / "model").exists()
     run(inputs, target, checkpoints=target / "checkpoints", **settings)
     told = capsys.readouterr().out
-    assert "going on after epoch 2/4" in told and "epoch 3/4  train" in told and "epoch 2/4  train" not in told
+    assert "resuming after epoch 2/4" in told and "epoch 3/4  train" in told and "epoch 2/4  train" not in told
     run(inputs, tmp_path / "whole", **settings)
     assert bundle(target) == bundle(tmp_path / "whole")
 

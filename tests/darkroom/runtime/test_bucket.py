@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from darkroom.runtime.bucket import STARTED
-from darkroom.runtime.checkpoints import keep
+from darkroom.runtime.checkpoints import checkpoint_folder
 from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.tracking.tags import CHECKPOINTS
@@ -88,7 +88,7 @@ def test_a_training_that_was_killed_goes_on_from_the_bucket_on_another_machine(
     monkeypatch.setenv(CHECKPOINTS, PLACE)
     resumed = train(inputs, tmp_path / "resumed")
     told = capsys.readouterr().out
-    assert "going on after epoch 2/4" in told and "epoch 3/4  train" in told and "epoch 2/4  train" not in told
+    assert "resuming after epoch 2/4" in told and "epoch 3/4  train" in told and "epoch 2/4  train" not in told
     assert keys(store) == []
     monkeypatch.delenv(CHECKPOINTS)
     assert train(inputs, tmp_path / "undisturbed") == resumed
@@ -97,16 +97,16 @@ def test_a_training_that_was_killed_goes_on_from_the_bucket_on_another_machine(
 
 @pytest.mark.slow
 def test_what_failed_is_found_again_and_drafts_are_not_kept(store: Any) -> None:
-    with pytest.raises(ZeroDivisionError), keep(PLACE, "a") as (folder, save):
+    with pytest.raises(ZeroDivisionError), checkpoint_folder(PLACE, "a") as (folder, save):
         write(folder, "one")
         (folder / ".state.1.part").write_text("half")
         save()
         assert keys(store) == [f"team/checkpoints/a/{STARTED}", "team/checkpoints/a/state"]
         raise ZeroDivisionError
     assert not folder.exists()
-    with keep(PLACE, "ab") as (folder, _):
+    with checkpoint_folder(PLACE, "ab") as (folder, _):
         assert list(folder.iterdir()) == []
-    with keep("s3://artifacts/team/checkpoints/", "a") as (folder, save):
+    with checkpoint_folder("s3://artifacts/team/checkpoints/", "a") as (folder, save):
         assert [path.name for path in folder.iterdir()] == ["state"]
         assert (folder / "state").read_text() == "one"
     assert keys(store) == []
@@ -114,7 +114,7 @@ def test_what_failed_is_found_again_and_drafts_are_not_kept(store: Any) -> None:
 
 @pytest.mark.slow
 def test_only_what_is_new_is_copied(store: Any) -> None:
-    with keep("s3://artifacts", "a") as (folder, save):
+    with checkpoint_folder("s3://artifacts", "a") as (folder, save):
         write(folder, "one")
         save()
         store.put_object(Bucket="artifacts", Key="a/state", Body=b"of another")
@@ -128,7 +128,7 @@ def test_only_what_is_new_is_copied(store: Any) -> None:
 @pytest.mark.slow
 def test_a_copy_that_fails_is_told_and_made_the_next_time(store: Any, capsys: pytest.CaptureFixture[str]) -> None:
     store.create_bucket(Bucket="shaky")
-    with keep("s3://shaky", "a") as (folder, save):
+    with checkpoint_folder("s3://shaky", "a") as (folder, save):
         write(folder, "one")
         store.delete_object(Bucket="shaky", Key=f"a/{STARTED}")
         store.delete_bucket(Bucket="shaky")
@@ -146,8 +146,8 @@ def test_a_copy_that_fails_is_told_and_made_the_next_time(store: Any, capsys: py
 
 @pytest.mark.slow
 def test_two_at_once_leave_each_other_undisturbed(store: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with keep(PLACE, "a") as (second, save_second):
-        with keep(PLACE, "a") as (first, save_first):
+    with checkpoint_folder(PLACE, "a") as (second, save_second):
+        with checkpoint_folder(PLACE, "a") as (first, save_first):
             for folder, save in ((first, save_first), (second, save_second)):
                 write(folder, folder.name)
                 save()
@@ -180,7 +180,7 @@ def test_a_bucket_that_can_not_be_used_is_one_sentence(
 ) -> None:
     become(guarded_bucket[user], monkeypatch, **changes)
     expected = rf"^checkpoints can't be kept in {place}/a: {reason}; mend the address \(platform\.checkpoints\) or what the AWS_"
-    with pytest.raises(InputError, match=expected) as caught, keep(place, "a"):
+    with pytest.raises(InputError, match=expected) as caught, checkpoint_folder(place, "a"):
         raise AssertionError
     assert "\n" not in str(caught.value)
     assert guarded_bucket[user]["AWS_SECRET_ACCESS_KEY"] not in str(caught.value) and "hunter2" not in str(caught.value)
@@ -190,7 +190,7 @@ def test_a_bucket_that_can_not_be_used_is_one_sentence(
     "root", ["gs://bucket/prefix", "s3://", "s3://me:hunter2@bucket", "s3://Bucket", "s3:///prefix", "s3://bucket/a b"]
 )
 def test_another_kind_of_address_is_refused(root: str) -> None:
-    with pytest.raises(InputError, match=r"give a folder, or an address such as s3://bucket/prefix"), keep(root, "a"):
+    with pytest.raises(InputError, match=r"give a folder, or an address such as s3://bucket/prefix"), checkpoint_folder(root, "a"):
         raise AssertionError
 
 
@@ -199,5 +199,5 @@ def test_another_kind_of_address_is_refused(root: str) -> None:
 )
 def test_a_store_that_does_not_answer_is_one_sentence(endpoint: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     become({"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hunter2-of-the-store"}, monkeypatch, AWS_ENDPOINT_URL=endpoint)
-    with pytest.raises(InputError, match=rf"^checkpoints can't be kept in {PLACE}/a: {reason}"), keep(PLACE, "a"):
+    with pytest.raises(InputError, match=rf"^checkpoints can't be kept in {PLACE}/a: {reason}"), checkpoint_folder(PLACE, "a"):
         raise AssertionError

@@ -9,13 +9,13 @@ import threading
 import pytest
 
 from darkroom.runtime import checkpoints
-from darkroom.runtime.checkpoints import hold
+from darkroom.runtime.checkpoints import locked_folder
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from darkroom.runtime.checkpoints import hold
-with hold(Path(sys.argv[1])) as folder:
+from darkroom.runtime.checkpoints import locked_folder
+with locked_folder(Path(sys.argv[1])) as folder:
     (folder / "state").write_text("half")
     print("held", flush=True)
     sys.stdin.readline()
@@ -29,16 +29,16 @@ def start_holder(folder):
 
 
 def test_a_folder_is_made_and_goes_when_the_work_is_done(tmp_path):
-    with hold(tmp_path / "a" / "b") as folder:
+    with locked_folder(tmp_path / "a" / "b") as folder:
         (folder / "state").write_text("half")
     assert list((tmp_path / "a").iterdir()) == []
 
 
 def test_work_that_fails_leaves_its_folder_for_the_next(tmp_path):
-    with pytest.raises(ValueError), hold(tmp_path / "a") as folder:
+    with pytest.raises(ValueError), locked_folder(tmp_path / "a") as folder:
         (folder / "state").write_text("half")
         raise ValueError
-    with hold(tmp_path / "a") as folder:
+    with locked_folder(tmp_path / "a") as folder:
         assert (folder / "state").read_text() == "half"
 
 
@@ -46,7 +46,7 @@ def test_a_killed_process_holds_nothing_any_more(tmp_path):
     process = start_holder(tmp_path / "a")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    with hold(tmp_path / "a") as folder:
+    with locked_folder(tmp_path / "a") as folder:
         assert (folder / "state").read_text() == "half"
 
 
@@ -55,7 +55,7 @@ def test_a_second_process_waits_and_then_starts_with_an_empty_folder(tmp_path, c
     seen = []
 
     def wait():
-        with hold(tmp_path / "a") as folder:
+        with locked_folder(tmp_path / "a") as folder:
             seen.extend(path.name for path in folder.iterdir())
 
     waiter = threading.Thread(target=wait)

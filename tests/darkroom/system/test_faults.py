@@ -21,8 +21,8 @@ AGAIN = "; then the same command goes on from where it was"
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.ENOSPC, "no room is left on the disk for /out/model: make room, for example with `darkroom gc`" + AGAIN),
-        (errno.EDQUOT, "no room is left on the disk for /out/model: make room, for example with `darkroom gc`" + AGAIN),
+        (errno.ENOSPC, "no space is left on the disk for /out/model: free some, for example with `darkroom gc`" + AGAIN),
+        (errno.EDQUOT, "no space is left on the disk for /out/model: free some, for example with `darkroom gc`" + AGAIN),
         (errno.EROFS, "/out/model can't be written, because it is read-only: make it writable, or work in another folder" + AGAIN),
         (errno.EFBIG, "/out/model would be larger than a file may be here (`ulimit -f`): raise that limit" + AGAIN),
     ],

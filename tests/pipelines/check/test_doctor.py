@@ -97,7 +97,7 @@ def test_kubeflow_that_refuses_or_says_nothing_failed(silent: str) -> None:
     assert checks.kubeflow("", timeout_s=1).state == "not set up"
 
 
-def test_room_is_measured(tmp_path: Path) -> None:
+def test_free_disk_space_is_measured(tmp_path: Path) -> None:
     assert checks.disk(tmp_path, needed=0, enough=0).state == "ok"
     assert checks.disk(tmp_path, needed=0, enough=2**60).state == "warning"
     short = checks.disk(tmp_path, needed=2**60, enough=2**60)

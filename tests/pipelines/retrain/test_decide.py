@@ -1,4 +1,4 @@
-"""What a turn of retraining decides, beside a real champion in a real store: every reason by name, and no reason at all."""
+"""What a retraining decides, beside a real champion in a real store: every reason by name, and no reason at all."""
 
 import dataclasses
 import shutil

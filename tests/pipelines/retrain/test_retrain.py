@@ -49,7 +49,7 @@ def test_of_two_turns_on_a_machine_one_says_that_the_other_does_it(toys: Toys, t
     view = Notes()
     result = retrain(toys.plan, QUIET, view, force=True)  # type: ignore[arg-type]
     assert (result["action"], result["run"]["pid"]) == ("wait", str(holder.pid))
-    assert view.told == [f"plan: left alone: a turn does the same, on {result['run']['host']}, process {holder.pid}, since "
+    assert view.told == [f"plan: left alone: another command does the same, on {result['run']['host']}, process {holder.pid}, since "
                          f"{result['run']['since']}"]  # fmt: skip
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()

@@ -74,7 +74,7 @@ def test_too_little_disk_is_one_sentence_and_little_a_warning(tmp_path: Path) ->
         check_free(need, 2_500_000_000, Path("runs"), 1.25)
     assert str(caught.value) == (
         "the run needs about 4.0 GB of disk (images 3.0 GB, models 1.0 GB; estimated from 9 files of 3.0 GB), and 2.5 GB are free "
-        "under runs: make room, for example with `darkroom gc`"
+        "under runs: free some, for example with `darkroom gc`"
     )
     assert check_free(need, 4_500_000_000, Path("runs"), 1.25).endswith("that is close")
     assert check_free(need, 9_000_000_000, Path("runs"), 1.25) == ""

@@ -123,7 +123,7 @@ def test_a_killed_run_is_resumed_under_its_own_id(tmp_path: Path) -> None:
     assert sorted(finished) == sorted(outcome["steps"])
     log = (project.folder / "runs" / run.info.run_id / "logs" / "train.log").read_text()
     epochs = re.findall(r"^epoch (\d+)/12", log, re.MULTILINE)
-    assert "going on after epoch " in log and len(epochs) == len(set(epochs)) > 2
+    assert "resuming after epoch " in log and len(epochs) == len(set(epochs)) > 2
     again = project.darkroom("resume", run.info.run_id[:6])
     assert (again.returncode, "is finished: there is nothing to resume" in again.stderr) == (2, True)
 
