@@ -40,7 +40,7 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
     if wanted not in ("", found):
         raise InputError(
             f"evaluate.data is {source}, which is now version {found}, not the {wanted} of evaluate.data_version: bring that version "
-            "back, or change the setting (then new models and old ones are judged on different images)"
+            "back, or change the setting (then new models and old ones are evaluated on different images)"
         )
     settings["evaluate"]["data_version"] = found
     return settings

@@ -44,7 +44,7 @@ def make(
     met: bool = False,
     data_version: str = "a" * 32 + ".dir",
     seed: int = 0,
-    judge_pruned: bool = True,
+    evaluate_pruned: bool = True,
 ) -> Finished:
     """Makes images of coloured patterns, a linear model fitted to them, and what the steps say of both.
 
@@ -57,7 +57,7 @@ def make(
         met: Whether the pruned model met its limits.
         data_version: Of the data.
         seed: Decides the images.
-        judge_pruned: Whether the pruned model is evaluated too; otherwise it is said to be as good as the full one.
+        evaluate_pruned: Whether the pruned model is evaluated too; otherwise its evaluation is that of the full one.
     """
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 256, (len(classes), 4, 4, 3))
@@ -81,7 +81,7 @@ def make(
     _bundle(folder / "pruned_model", replace(card, pruning=pruning), np.round(weights, 1))
     config = EvaluateConfig(num_resamples=100, num_threads=1)
     evaluate(folder / "images", folder / "splits", folder / "model", folder / "evaluation", config=config)
-    if judge_pruned:
+    if evaluate_pruned:
         evaluate(folder / "images", folder / "splits", folder / "pruned_model", folder / "pruned_evaluation", config=config)
     else:
         shutil.copytree(folder / "evaluation", folder / "pruned_evaluation")

@@ -1,4 +1,4 @@
-"""Judges a model, full or pruned, on the images that it has never seen."""
+"""Evaluates a model, full or pruned, on images that it was not trained on."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from darkroom import manifest as manifests
 from darkroom.evaluation import Predictions, renumbered, write_predictions
 from darkroom.images import Images
 from darkroom.manifest import Manifest
-from darkroom.metrics.calibration import calibration
+from darkroom.metrics.calibration import Calibration, calibration
 from darkroom.metrics.intervals import intervals
 from darkroom.metrics.measures import class_measures
 from darkroom.model import Predictor, labels_of
@@ -35,7 +35,7 @@ def evaluate(
     evaluation_images: Path | None = None,
     evaluation_cleaned: Path | None = None,
 ) -> dict[str, float]:
-    """Scores the test images, or those of the frozen evaluation set that `config.data` names, and writes what "how good?" rests on.
+    """Evaluates a model on the test images, or on those of the frozen evaluation set that `config.data` names.
 
     Args:
         images: Packed images, see `darkroom.images`.
@@ -55,50 +55,51 @@ def evaluate(
             another task.
     """
     manifest, predictor = manifests.read(splits), Predictor(model, config.threads())
-    own = bool(config.data)
-    test = evaluation_rows(evaluation_cleaned, manifest, config) if own else held_out_rows(manifest)
-    packed = Images(evaluation_images if own and evaluation_images else images)
+    frozen = bool(config.data)
+    test = evaluation_rows(evaluation_cleaned, manifest, config) if frozen else held_out_rows(manifest)
+    packed = Images(evaluation_images if frozen and evaluation_images else images)
     _check(test, predictor)
     predictions = predict(test, packed, predictor, config)
     found = calibration(predictions)
-    headline = predictions.measures()
-    headline |= {"expected_calibration_error": found.error, "num_images": float(len(predictions))}
-    if own:
+    headline = {**predictions.measures(), "expected_calibration_error": found.error, "num_images": float(len(predictions))}
+    if frozen:
         headline["num_trained_on"] = float(num_trained_on(test, manifest))
-        _tell(config.data, len(test), int(headline["num_trained_on"]))
+        _print_evaluation_set(config.data, len(test), int(headline["num_trained_on"]))
     with whole(evaluation) as draft:
         draft.mkdir()
-        write_predictions(draft / noun.PREDICTIONS, predictions)
-        noun.write_metrics(draft, {**headline, **_details(predictions, config), "calibration": found.table()})
-        draw(draft / noun.FIGURES, predictions, found)
-        plots(draft / noun.PLOTS, predictions)
+        _write(draft, predictions, headline, found, config)
         mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
-    print(
-        f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}",
-        flush=True,
-    )
+    print(f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}", flush=True)
     return headline
 
 
-def _tell(source: str, num_images: int, num_known: int) -> None:
-    print(f"judged on the {num_images:,} images of {source}, not on the test split", flush=True)
+def _write(folder: Path, predictions: Predictions, headline: dict[str, float], found: Calibration, config: EvaluateConfig) -> None:
+    """Writes all of an evaluation but its mistakes into a folder."""
+    write_predictions(folder / noun.PREDICTIONS, predictions)
+    noun.write_metrics(folder, {**headline, **_details(predictions, config), "calibration": found.table()})
+    draw(folder / noun.FIGURES, predictions, found)
+    plots(folder / noun.PLOTS, predictions)
+
+
+def _print_evaluation_set(source: str, num_images: int, num_known: int) -> None:
+    print(f"evaluated on the {num_images:,} images of {source}, not on the test split", flush=True)
     if num_known:
         print(f"warning: {num_known:,} of them were trained on as well, and make the model look better than it is", flush=True)
 
 
 def _check(test: Manifest, predictor: Predictor) -> None:
     if not len(test):
-        raise InputError("no image is in the test split, so nothing can be judged: give more images, or raise split.test_fraction")
+        raise InputError("no image is in the test split, so nothing can be evaluated: give more images, or raise split.test_fraction")
     card = predictor.card
     if (card.classes, card.task) != (test.classes, test.task):
         raise InputError(
-            f"the model answers {card.task} with {', '.join(card.classes)}, but the images are labelled {test.task} with "
+            f"the model predicts {card.task} with {', '.join(card.classes)}, but the images are labelled {test.task} with "
             f"{', '.join(test.classes)}: train on the same data"
         )
 
 
 def predict(test: Manifest, packed: Images, predictor: Predictor, config: EvaluateConfig) -> Predictions:
-    """Answers for every row of a manifest, in its order.
+    """A model's predictions for every row of a manifest, in its order.
 
     Args:
         test: The rows, with their `unit`.
@@ -113,15 +114,15 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
         batch = np.stack([next(decoded) for _ in names[start : start + config.batch_size]])
         parts.append(predictor.probabilities(batch))
         print(f"scored {start + len(batch)}/{len(names)} images", flush=True)
-    probabilities = np.concatenate(parts)
+    y_score = np.concatenate(parts)
     return Predictions(
         tuple(names),
         tuple(test.column("path")),
         test.classes,
         test.task,
         test.targets(),
-        labels_of(card, probabilities),
-        probabilities,
+        labels_of(card, y_score),
+        y_score,
         renumbered(np.array(test.column("unit"))),
         test.user_columns,
     )

@@ -1,4 +1,4 @@
-"""The images that a model is judged on: the test split, or a frozen evaluation set of the user's own."""
+"""The images that a model is evaluated on: the test split, or a frozen evaluation set of the user's own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from darkroom.system.errors import InputError
 
 
 def held_out_rows(splits: Manifest) -> Manifest:
-    """The rows of the test split, with a column `unit`: images of one number count as one."""
+    """The rows of the test split, with a column `unit`: images of one number are one independent observation."""
     return _with_units(splits).where("test")
 
 
@@ -30,20 +30,20 @@ def evaluation_rows(cleaned: Path | None, splits: Manifest, config: EvaluateConf
     """
     rows = manifests.read(cleaned) if cleaned else None
     if rows is None or not len(rows):
-        raise InputError(f"evaluate.data is {config.data}, but its images did not come: give those that ingest and clean make of it")
+        raise InputError(f"evaluate.data is {config.data}, but its images are missing: pass what ingest and clean made of it, too")
     rows = _as_task(rows, splits, config)
     known = set(splits.classes)
     occurring = rows.column("label") if splits.task != "multilabel" else [name for row in rows.column("labels") for name in row]
     if unknown := sorted(set(occurring) - known):
         raise InputError(
-            f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model knows "
-            f"{', '.join(map(repr, splits.classes[:20]))} only; name the labels alike, or leave those images out"
+            f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model only knows "
+            f"{', '.join(map(repr, splits.classes[:20]))}; use the same names, or leave those images out"
         )
     return _with_units(replace(rows, classes=splits.classes, task=splits.task))
 
 
 def num_trained_on(rows: Manifest, splits: Manifest) -> int:
-    """How many of the rows are files that were also trained on or chosen by; those say nothing about new images."""
+    """How many of the rows are files that training or the choice of the epoch has used, so that they say nothing about new images."""
     known = set(splits.where("train").column("image_id")) | set(splits.where("validation").column("image_id"))
     return len(known & set(rows.column("image_id")))
 
@@ -55,11 +55,11 @@ def _as_task(rows: Manifest, splits: Manifest, config: EvaluateConfig) -> Manife
     if rows.task == "multilabel":
         raise InputError(
             f"evaluate.data is {config.data}, where images have several labels or none, but the training data is {splits.task}: "
-            f"say how the set is read, as in evaluate.ingest={{task: {splits.task}}}"
+            f"set how it is read, as in evaluate.ingest={{task: {splits.task}}}"
         )
     labels = pa.array([[label] for label in rows.column("label")], manifests.COLUMNS["labels"])
-    place = rows.table.column_names.index("label")
-    return replace(rows, table=rows.table.set_column(place, "labels", labels))
+    index = rows.table.column_names.index("label")
+    return replace(rows, table=rows.table.set_column(index, "labels", labels))
 
 
 def _with_units(rows: Manifest) -> Manifest:

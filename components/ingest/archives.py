@@ -125,6 +125,7 @@ class TarSource:
                 yield archive
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
+        """Reads the files at these paths, in the order in which they are packed: a compressed archive is read from its start only once."""
         wanted = sorted(paths, key=lambda path: self._members[path].offset)
         with _damage_as_input_error(self.name), self._open() as archive:
             for path in wanted:

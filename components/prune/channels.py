@@ -1,7 +1,7 @@
-"""Which channels go: the weakest of each layer, until few enough multiply-adds remain."""
+"""Removes channels: the weakest of each layer, until few enough multiply-adds remain."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,7 +16,7 @@ from darkroom.networks.network import last_layer
 from darkroom.system.errors import InputError
 
 NUM_STEPS = 50
-MAX_SHARE = 0.9  # of a layer's channels that may go
+MAX_SHARE = 0.9  # of a layer's channels that may be removed
 _IMPORTANCES = {
     "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
     "l2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
@@ -52,16 +52,16 @@ def shrink(
     round_to: int,
     name: str,
 ) -> None:
-    """Removes channels, in place, until the target is met or nothing more can go; the last layer's outputs stay.
+    """Removes channels, in place, until the target is met or none is left to remove; the last layer's outputs stay.
 
-    What goes is decided by the weights and by counted multiply-adds, never by a clock: equal weights lose equal channels.
+    The weights and the counted multiply-adds decide, never a measured time: equal weights lose equal channels.
 
     Args:
         network: On the CPU, in `eval` mode.
         side_px: Side of the images.
         target_macs_ratio: Share of the multiply-adds that may remain, 0 to 1.
-        importance: What makes a channel weak: the norm of all weights that go with it, or that norm relative to the
-            layer's stronger ones.
+        importance: What makes a channel weak: the norm of all weights that are removed with it, or that norm relative to
+            the layer's stronger channels.
         ranking: Whether channels compete within their layer or with those of all layers.
         round_to: Remaining channels are a multiple of this.
         name: What the network is called in messages.
@@ -79,24 +79,26 @@ def shrink(
     try:
         with _quiet():
             pruner = _pruner(network, example, importance, ranking, round_to)
-            for _ in range(NUM_STEPS):
-                for group in pruner.step(interactive=True):
-                    group.prune()
-                    if fixed + _layer_macs(positions) <= target:
-                        break
-                else:
-                    continue
-                break
+            _remove_groups(pruner, until=lambda: fixed + _layer_macs(positions) <= target)
             network(example)
-    except Exception as error:  # a network that its tracing can't follow fails in any way
+    except Exception as error:  # Torch-Pruning raises nearly anything where it can't trace a network
         raise InputError(
             f"prune can't remove channels from {name} ({type(error).__name__}: {error}): set prune.enabled to false, or "
             "choose another train.architecture"
         ) from error
 
 
+def _remove_groups(pruner: tp.pruner.BasePruner, until: Callable[[], bool]) -> None:
+    """Removes one group of dependent channels after the other, the weakest first, until the condition is met or none is left."""
+    for _ in range(NUM_STEPS):
+        for group in pruner.step(interactive=True):
+            group.prune()
+            if until():
+                return
+
+
 def automatic_round_to(network: nn.Module) -> int:
-    """8 as processors like it, less where the narrowest layer could hardly give up 8 channels."""
+    """8, as vector instructions need it; less where the narrowest layer has few channels."""
     widths = [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
     narrowest = min(widths, default=32)
     return 8 if narrowest >= 32 else 4 if narrowest >= 16 else 1

@@ -1,4 +1,4 @@
-"""`prune`: makes a trained model smaller and faster, fine-tunes it, and measures what that cost and brought."""
+"""`prune`: makes a trained model smaller and faster, fine-tunes it, and measures the loss of accuracy and the gain in speed."""
 
 import copy
 import dataclasses
@@ -20,7 +20,7 @@ from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 from darkroom.system.formats import record_from
-from darkroom.training import batches, devices, losses, thresholds, validation
+from darkroom.training import batches, devices, losses, validation
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
@@ -40,8 +40,8 @@ def prune(
 ) -> dict[str, float]:
     """Removes channels down to a target, fine-tunes with the training's own recipe, and compares both models.
 
-    Which channels go, and the weights, follow from the inputs and the settings alone; only the card's latencies, and the
-    verdict where it hangs on them, depend on the machine.
+    Which channels go, and the weights, follow from the inputs and the settings alone; only the card's latencies, and
+    with them the verdict, depend on the machine.
 
     Args:
         images: Packed images.
@@ -51,7 +51,7 @@ def prune(
         model: The full model's folder.
         pruned_model: Where the pruned model's folder is written; its card says under `pruning` whether the limits are met.
         config: Target, fine-tuning and limits.
-        checkpoints: A folder for unfinished work, from which killed fine-tuning goes on; the caller removes it.
+        checkpoints: A folder for unfinished work, from which fine-tuning resumes after a kill; the caller removes it.
         on_epoch: Called after each epoch of fine-tuning with its number, from 1, and its row of the history.
 
     Returns:
@@ -71,26 +71,12 @@ def prune(
         problem = read_problem(Images(images, augmented_images), table, policy, card.side_px)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
         before, fitted = _fine_tune(full, network, problem, settings, checkpoints, on_epoch)
-        y_true = problem.validation.targets.to(torch.int64).numpy()
-        tuned = thresholds.tune(card.task, y_true, fitted.probabilities.numpy(), settings.threshold_prior_images)
-        card = dataclasses.replace(card, thresholds=tuned)
+        card = dataclasses.replace(card, thresholds=fitted.thresholds)
         save_model(draft, network, card)
-        facts = _measure(full, network, model, draft, card.side_px, config)
-        verdict = check_limits(
-            facts,
-            before,
-            fitted.history[fitted.best_epoch - 1],
-            settings.monitor,
-            config.max_drop,
-            config.max_latency_ratio,
-        )
-        pruning = {
-            "settings": dump(config),
-            "epochs": settings.epochs,
-            **verdict.measures,
-            "met": verdict.met,
-            "reason": verdict.reason,
-        }
+        costs = _measure(full, network, model, draft, card.side_px, config)
+        after = fitted.history[fitted.best_epoch - 1]
+        verdict = check_limits(costs, before, after, settings.monitor, config.max_drop, config.max_latency_ratio)
+        pruning = {"settings": dump(config), "epochs": settings.epochs, **verdict.measures, "met": verdict.met, "reason": verdict.reason}
         dataclasses.replace(card, pruning=pruning).write(draft / CARD)
     print(verdict.reason, flush=True)
     return {**verdict.measures, "met": float(verdict.met)}

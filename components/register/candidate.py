@@ -19,16 +19,16 @@ from darkroom.tracking.tags import DATA_VERSION, INTERVAL_TAG, PREVIOUS, SHA256,
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that asks to be registered.
+    """A model that is to be registered.
 
     Attributes:
         name: The registered model's name.
         variant: Which of the run's two models it is.
         bundle: Its folder.
-        evaluation: What was said of it.
+        evaluation: Its evaluation.
         other_bundle: The other model's folder.
-        other_evaluation: What was said of the other.
-        splits: The assignment that it was trained and judged on.
+        other_evaluation: The other model's evaluation.
+        splits: The assignment that it was trained and tested on.
         issues: What `clean` found.
         previous: The earlier assignment that this one continues, or none.
         contact_sheet: Picture of the augmentations.
@@ -72,7 +72,7 @@ class Candidate:
         return "full" if self.variant == "pruned" else "pruned"
 
     def tags(self) -> dict[str, str]:
-        """What the registry is told of it."""
+        """The version's tags in the registry."""
         card, headline = read_card(self.bundle), read_headline(self.evaluation)
         return {
             SHA256: bundle_sha256(self.bundle),

@@ -98,7 +98,8 @@ def _baseline(compared: Comparison) -> list[Requirement]:
 def _sentence(compared: Comparison, champion_version: int) -> str:
     main = compared.main
     relation = "better than" if main.gain > 0 else "worse than" if main.gain < 0 else "as good as"
-    other = f"{compared.champion}'s {main.champion_score:.4f}" if champion_version else f"the {main.champion_score:.4f} of {compared.champion}"
+    value = f"{main.champion_score:.4f}"
+    other = f"{compared.champion}'s {value}" if champion_version else f"the {value} of {compared.champion}"
     images = "shared test images" if champion_version else "test images"
     first = "" if champion_version else "there was no champion yet; "
     evidence = f" ({main.gain:+.4f}, 95 % interval {main.low:+.4f} to {main.high:+.4f}, p {p_text(main.p_value)})" if main.gain else ""

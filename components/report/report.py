@@ -71,7 +71,7 @@ def report(
         findings=findings(artifacts.issues, config.num_examples),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         **training_section(artifacts, card),
-        judged_on=f"the images of {own}" if (own := params.get("evaluate", {}).get("data")) else "test images",
+        evaluated_on=f"the images of {evaluation_data}" if (evaluation_data := params.get("evaluate", {}).get("data")) else "test images",
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),
         **evaluation_section(artifacts.evaluation_of(variant)),
         pruning=_plain(read_card(artifacts.pruned_model).pruning or {}),

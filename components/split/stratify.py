@@ -121,7 +121,8 @@ def _stratify_units(
     left = np.diff(by_label.indptr).astype(np.int64)
     result = [-1] * len(sizes)
 
-    def put(unit: int, label: int, candidates: list[int]) -> None:
+    def assign(unit: int, label: int, candidates: list[int]) -> None:
+        """Assigns a unit to the candidate that lacks most images of the label, and subtracts the unit from what is lacking."""
         chosen = max(candidates, key=lambda split: (desire[label][split], desire[everything][split]))
         result[unit] = chosen
         desire[everything][chosen] -= sizes[unit]
@@ -136,8 +137,8 @@ def _stratify_units(
         for unit in np.sort(by_label.indices[by_label.indptr[label] : by_label.indptr[label + 1]]).tolist():
             if result[unit] < 0:
                 without = [split for split in open_splits if not has[label][split]]
-                put(unit, label, without if 0 < left[label] + later[label] <= len(without) else open_splits)
+                assign(unit, label, without if 0 < left[label] + later[label] <= len(without) else open_splits)
     for unit in range(len(sizes)):
         if result[unit] < 0:
-            put(unit, everything, open_splits)
+            assign(unit, everything, open_splits)
     return np.array(result, dtype=np.int64)

@@ -18,7 +18,7 @@ from darkroom.networks.network import build
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.training import defaults, devices, thresholds
+from darkroom.training import defaults, devices
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
@@ -37,7 +37,7 @@ def train(
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
-    """Trains a classifier on the training split and keeps the epoch that does best on the validation split, within what chance can tell.
+    """Trains a classifier on the training split and keeps the last epoch within one standard error of the best on the validation split.
 
     Args:
         images: Packed images.
@@ -48,7 +48,7 @@ def train(
         history: Where a CSV file with a row an epoch is written.
         learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
-        checkpoints: A folder for unfinished work, from which a killed training goes on; the caller removes it.
+        checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
 
     Returns:
@@ -137,7 +137,6 @@ def _first_weights(config: TrainConfig, num_classes: int, side_px: int) -> nn.Mo
 
 
 def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, data_version: str) -> ModelCard:
-    y_true = problem.validation.targets.to(torch.int64).numpy()
     provenance = {
         "data_version": data_version,
         "settings": dump(config),
@@ -157,6 +156,6 @@ def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Setti
         side_px=int(problem.train.pixels.shape[1]),
         mean=problem.mean,
         std=problem.std,
-        thresholds=thresholds.tune(problem.task, y_true, fitted.probabilities.numpy(), settings.threshold_prior_images),
+        thresholds=fitted.thresholds,
         provenance=provenance,
     )

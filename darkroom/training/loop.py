@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from darkroom.augmentation.operations import apply
 from darkroom.system.errors import InputError
-from darkroom.training import batches, devices, validation
+from darkroom.training import batches, devices, thresholds, validation
 from darkroom.training.checkpoint import load, save
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
@@ -33,12 +33,12 @@ class Fitted:
         history: A row an epoch: `epoch`, `train_loss`, `learning_rate`, and with validation images `validation_loss`
             and `validation_<measure>`.
         best_epoch: The epoch that was kept, from 1: the last one within one standard error of the best.
-        probabilities: `(N, K) float32` for the validation images, of the epoch that was kept.
+        thresholds: Those of the model card, tuned on the validation images with the weights that were kept, see `thresholds.tune`.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
-    probabilities: Tensor
+    thresholds: tuple[float, ...]
 
 
 def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint: Path | None = None, on_epoch: OnEpoch = nothing) -> Fitted:
@@ -192,14 +192,17 @@ class _Trainer:
         self.history, self.kept, self.error = state["history"], state["kept"], state["error"]
 
     def finish(self) -> Fitted:
-        """Puts the kept epoch's weights into the network and predicts the validation images with it."""
+        """Puts the kept epoch's weights into the network, and tunes the thresholds on its predictions for the validation images."""
         if len(self.history) < self.settings.epochs:
             print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._best_epoch}", flush=True)
         self.network.load_state_dict(self.kept["weights"])
         self.network.eval()
         logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None)
         self.network.to("cpu", memory_format=torch.contiguous_format)
-        return Fitted(self.history, self.kept["epoch"], validation.probabilities_of(logits, self.problem.task).cpu())
+        task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()
+        y_score = validation.probabilities_of(logits, task).cpu().numpy()
+        tuned = thresholds.tune(task, y_true, y_score, self.settings.threshold_prior_images)
+        return Fitted(self.history, self.kept["epoch"], tuned)
 
 
 def _line(row: dict[str, float], settings: Settings) -> str:

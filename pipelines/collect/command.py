@@ -30,7 +30,8 @@ def gc(
         if done["number"][kind]:
             print(f"{kind:<12} {done['number'][kind]:>5}  {in_units(size):>9}", file=sys.stderr)
     print(
-        f"{'would free' if dry_run else 'freed'} {in_units(done['freed_bytes'])}; {len(done['kept_runs'])} runs are kept complete", file=sys.stderr
+        f"{'would free' if dry_run else 'freed'} {in_units(done['freed_bytes'])}; {len(done['kept_runs'])} runs are kept complete",
+        file=sys.stderr,
     )
     if as_json:
         print(json.dumps(done))

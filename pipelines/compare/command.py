@@ -12,7 +12,7 @@ from rich.console import Console
 from darkroom.system.errors import InputError
 from pipelines.options import Json
 from pipelines.table import print_table
-from pipelines.terminal import print_note, visible
+from pipelines.terminal import print_note
 
 _Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs: ids, their beginnings, `last`, or NAME@champion.")]
 _Best = Annotated[str, typer.Option(metavar="MEASURE", help="Best first by this measure, instead of newest first.")]

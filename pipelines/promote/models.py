@@ -78,7 +78,7 @@ def rollback(name: str, reason: str = "") -> dict[str, Any]:
     return {"name": name, "version": version.number, "previous": now, "moved": True, "why": why}
 
 
-def known(name: str) -> str:
+def existing_name(name: str) -> str:
     """The name, if the registry has a model of it.
 
     Raises:

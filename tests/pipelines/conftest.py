@@ -107,7 +107,7 @@ def toys(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A champion whose run has finished; tests leave it as it is."""
     folder = tmp_path_factory.mktemp("toys")
     shutil.copyfile(migrated_store, folder / "mlflow.db")
-    work = make(folder / "made", judge_pruned=False)
+    work = make(folder / "made", evaluate_pruned=False)
     table, source = manifest.read(work.artifacts.splits), folder / "toys"
     images = Images(work.images)
     for path, name in zip(table.column("path"), table.column("image_id"), strict=True):

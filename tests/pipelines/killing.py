@@ -273,7 +273,7 @@ def problems(found: Ending, expected: Ending, again: Ending) -> list[str]:
     """Names of what is not as in an undisturbed run, save what two undisturbed runs differ in.
 
     Args:
-        found: What is judged.
+        found: What is tested.
         expected: An undisturbed run.
         again: Another one.
     """

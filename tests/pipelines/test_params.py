@@ -1,4 +1,4 @@
-"""A run says which version of the evaluation set it was judged on, and refuses another than the settings name."""
+"""A run says which version of the evaluation set it was evaluated on, and refuses another than the settings name."""
 
 from pathlib import Path
 

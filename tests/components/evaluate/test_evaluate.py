@@ -25,7 +25,7 @@ Write = Callable[..., tuple[Path, Path]]
 WriteModel = Callable[..., Path]
 
 
-def test_only_test_images_are_judged_and_by_the_closed_form(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
+def test_only_test_images_are_evaluated_and_by_the_closed_form(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     values = evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
     assert values["num_images"] == 5
@@ -76,7 +76,7 @@ def test_the_same_inputs_make_the_same_bytes(write_data: Write, write_model: Wri
     assert [(tmp_path / "one" / path).read_bytes() for path in files] == [(tmp_path / "two" / path).read_bytes() for path in files]
 
 
-def test_binary_judges_the_second_class_as_the_positive_one(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
+def test_binary_takes_the_second_class_as_the_positive_one(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     rows = [("red", "red", "test"), ("lime", "lime", "test"), ("lime", "red", "test"), ("#ff8000", "lime", "test")]
     images, splits = write_data(rows, ("red", "lime"), "binary")
     values = evaluate(images, splits, write_model(("red", "lime"), "binary"), tmp_path / "evaluation", config=CONFIG)
@@ -88,7 +88,7 @@ def test_binary_judges_the_second_class_as_the_positive_one(write_data: Write, w
     assert np.isfinite(thresholds).all()
 
 
-def test_multilabel_judges_each_label(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
+def test_multilabel_evaluates_each_label(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     rows = [
         ("red", "red", "test"),
         ("yellow", "red|lime", "test"),
@@ -126,7 +126,7 @@ def test_every_task_writes_the_same_tables_for_dvc(task: str, write_data: Write,
     assert len((plots / "confusion.csv").read_text().splitlines()) == number + 1
 
 
-def test_a_test_split_of_one_class_is_judged_without_curves(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
+def test_a_test_split_of_one_class_is_evaluated_without_curves(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data([("red", "red", "test"), ("lime", "lime", "train")], ("red", "lime"), "binary")
     values = evaluate(images, splits, write_model(("red", "lime"), "binary"), tmp_path / "evaluation", config=CONFIG)
     assert values["accuracy"] == 1.0
@@ -143,7 +143,7 @@ def test_an_empty_test_split_is_the_users_to_mend(write_data: Write, write_model
 
 def test_a_model_of_other_classes_is_refused_by_name(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
-    with pytest.raises(InputError, match="the model answers multiclass with lime, red, blue, but the images are labelled"):
+    with pytest.raises(InputError, match="the model predicts multiclass with lime, red, blue, but the images are labelled"):
         evaluate(images, splits, write_model(("lime", "red", "blue")), tmp_path / "evaluation", config=CONFIG)
 
 

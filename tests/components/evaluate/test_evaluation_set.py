@@ -1,4 +1,4 @@
-"""A user's own evaluation set is read as a data source is, and judged with the model's classes."""
+"""A user's own evaluation set is read as a data source is, and evaluated with the model's classes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -106,7 +106,7 @@ def test_several_labels_an_image(write_data: Write, write_model: WriteModel, tmp
 def test_a_label_that_the_model_does_not_know_is_named(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     source = write_frozen(tmp_path / "frozen", {**FROZEN, "scarlet": ["red"]})
-    with pytest.raises(InputError, match=r"evaluate\.data is .*frozen, where images are labelled 'scarlet': the model knows 'red', 'lime'"):
+    with pytest.raises(InputError, match=r"evaluate\.data is .*frozen, where images are labelled 'scarlet': the model only knows 'red', 'lime'"):
         evaluate(images, splits, write_model(), tmp_path / "evaluation", config=config(source), **read(source))
     assert not (tmp_path / "evaluation").exists()
 
@@ -129,7 +129,7 @@ def test_a_set_that_is_named_and_did_not_come_is_told(write_data: Write, write_m
     images, splits = write_data(ROWS)
     ingest(None, tmp_path / "none", tmp_path / "manifest", config=IngestConfig())
     for cleaned in (None, tmp_path / "manifest"):
-        with pytest.raises(InputError, match=r"evaluate\.data is frozen, but its images did not come"):
+        with pytest.raises(InputError, match=r"evaluate\.data is frozen, but its images are missing"):
             evaluate(
                 images,
                 splits,

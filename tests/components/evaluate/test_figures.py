@@ -19,7 +19,9 @@ def answers(classes: tuple[str, ...], task: Task, num_images: int = 150) -> Pred
     if task == "multilabel":
         y_true = (rng.random((num_images, number)) < np.linspace(0, 0.9, number)).astype(np.int64)
         probabilities = np.clip(y_true * 0.4 + rng.random((num_images, number)) * 0.6, 0, 1).astype(np.float32)
-        return Predictions(names, names, classes, task, y_true, (probabilities > 0.5).astype(np.int64), probabilities, np.arange(num_images))
+        return Predictions(
+            names, names, classes, task, y_true, (probabilities > 0.5).astype(np.int64), probabilities, np.arange(num_images)
+        )
     y_true = rng.integers(number, size=num_images)
     probabilities = rng.dirichlet(np.ones(number), size=num_images).astype(np.float32)
     return Predictions(names, names, classes, task, y_true, probabilities.argmax(1), probabilities, np.arange(num_images))

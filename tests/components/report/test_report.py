@@ -194,11 +194,11 @@ def test_names_can_carry_no_markup(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "task"), [(25, "multilabel"), (100, "multiclass")])
 def test_many_classes_are_all_counted(tmp_path: Path, number: int, task: Task) -> None:
     names = tuple(f"kind {index:03d}" for index in range(number))
-    page = Page(write(make(tmp_path / "work", names, task, per_class=4, judge_pruned=False), tmp_path))
+    page = Page(write(make(tmp_path / "work", names, task, per_class=4, evaluate_pruned=False), tmp_path))
     assert [name for name in names if name not in page.text] == []
 
 
-def test_the_pruned_model_is_judged_where_it_was_registered(work: Finished, tmp_path: Path) -> None:
+def test_the_pruned_model_is_evaluated_where_it_was_registered(work: Finished, tmp_path: Path) -> None:
     page = Page(write(with_measures(work, tmp_path, "pruned_evaluation", accuracy=0.1234), tmp_path, variant="pruned"))
     assert "registered pruned model" in page.text
     assert "Accuracy 0.1234" in page.text
@@ -206,8 +206,8 @@ def test_the_pruned_model_is_judged_where_it_was_registered(work: Finished, tmp_
 
 
 def test_a_user_s_own_evaluation_set_is_named_with_what_was_trained_on(work: Finished, tmp_path: Path) -> None:
-    judged = with_measures(work, tmp_path, "evaluation", num_trained_on=12.0)
-    text = Page(write(judged, tmp_path, {"evaluate": {"data": "/sets/<frozen>"}})).text
+    evaluated = with_measures(work, tmp_path, "evaluation", num_trained_on=12.0)
+    text = Page(write(evaluated, tmp_path, {"evaluate": {"data": "/sets/<frozen>"}})).text
     assert "on the images of /sets/<frozen>" in text
     assert "12 of them were trained on as well" in text
 

@@ -282,7 +282,7 @@ def test_rare_class_is_free_once_it_has_grown(tmp_path: Path) -> None:
 
 
 def test_class_that_is_given_for_test_alone_is_dropped(tmp_path: Path) -> None:
-    frame = pd.concat([given_rows(train=10, test=5), rows({"judged": 5}, 400).assign(given_split="test")])
+    frame = pd.concat([given_rows(train=10, test=5), rows({"tested": 5}, 400).assign(given_split="test")])
     result, measures = run(tmp_path, made(frame))
     assert result.classes == ("a", "b")
     assert (measures["num_excluded"], measures["num_test"]) == (5, 10)

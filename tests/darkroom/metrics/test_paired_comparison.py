@@ -127,8 +127,7 @@ def test_ranking_on_resampled_test_sets_is_scikit_learn_s_with_weights(task: Tas
     shown = [1] if task == "binary" else range(3)
     for measure, reference in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
         expected = [
-            np.mean([reference(y_true[:, column], answers.y_score[:, column], sample_weight=row) for column in shown])
-            for row in weights
+            np.mean([reference(y_true[:, column], answers.y_score[:, column], sample_weight=row) for column in shown]) for row in weights
         ]
         assert ranking(answers, weights, measure) == pytest.approx(expected)
 

@@ -16,7 +16,7 @@ from tests.finished import make
 
 def tracked(folder: Path, *, epochs: int, noise: float, version: str, **given: int) -> str:
     """A run that keeps what `register` would have kept."""
-    made = make(folder, noise=noise, data_version=version, judge_pruned=False, **given)
+    made = make(folder, noise=noise, data_version=version, evaluate_pruned=False, **given)
     run_id = start_run("shapes", f"{epochs} epochs", {"train": {"epochs": epochs, "seed": 0}}, {}, "/data", version)
     tree = folder / "kept"
     (tree / "split").mkdir(parents=True)

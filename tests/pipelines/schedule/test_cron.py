@@ -1,4 +1,4 @@
-"""Cron expressions: exact times, the clocks' changes, other zones, and systemd as a judge of what is written for it."""
+"""Cron expressions: exact times, the clocks' changes, other zones, and what is written for systemd, as systemd itself reads it."""
 
 import re
 import shutil
