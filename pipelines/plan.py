@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
+from darkroom.data_files import absolute
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import check_source, data_version
 from darkroom.versions.repository import is_address, parse_address
@@ -42,7 +43,7 @@ class Plan:
     @property
     def shown_source(self) -> str:
         """Where the data is, as MLflow and a person are told: an absolute path, or an address."""
-        return parse_address(self.source).text if is_address(self.source) else str(self.source.absolute())
+        return parse_address(self.source).text if is_address(self.source) else str(absolute(self.source))
 
 
 def make_plan(data: Path | None, overrides: Sequence[str], params: Path = PARAMS) -> Plan:

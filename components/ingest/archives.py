@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from components.ingest.sources import SPLIT_FOLDERS, File, Source, is_junk, printable
+from components.ingest.sources import SPLIT_FOLDERS, File, Source
+from darkroom.data_files import is_table, printable
+from darkroom.junk import is_junk
 from darkroom.system.errors import InputError
 
 OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
@@ -208,5 +210,5 @@ def _wrapping_folder(paths: Iterable[str]) -> str:
     if len(tops) != 1 or (top := tops.pop()).lower() in SPLIT_FOLDERS:
         return ""
     inner = [path[len(top) + 1 :] for path in paths]
-    tables = any("/" not in path and path.lower().endswith((".csv", ".tsv", ".parquet")) for path in inner)
+    tables = any("/" not in path and is_table(path) for path in inner)
     return f"{top}/" if tables or any("/" in path for path in inner) else ""

@@ -9,9 +9,10 @@ from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
 from components.ingest.folders import list_folders
 from components.ingest.listing import Listing, first_few
-from components.ingest.sources import FolderSource, Source, printable
+from components.ingest.sources import FolderSource, Source
 from components.ingest.table_files import list_table
-from components.ingest.tables import SUFFIXES, Table, read_table
+from components.ingest.tables import Table, read_table
+from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
 
 
@@ -48,7 +49,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
 
 
 def _tables(source: Source) -> list[str]:
-    return [path for path in source.sizes if "/" not in path and path.lower().endswith(SUFFIXES)]
+    return [path for path in source.sizes if "/" not in path and is_table(path)]
 
 
 def _usable(source: Source, path: str, config: TableConfig, names: FileNames, wanted: bool) -> list[tuple[Table, Columns]]:
@@ -92,7 +93,7 @@ def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
     if not data.exists():
         raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
     if data.is_dir():
-        return FolderSource(str(data), data, max_bytes), ""
-    if data.suffix.lower() in SUFFIXES:
-        return FolderSource(str(data), data.parent, max_bytes), printable(data.name)
+        return FolderSource(data, max_bytes), ""
+    if is_table(data):
+        return FolderSource(data, max_bytes), printable(data.name)
     return open_archive(data, max_bytes), ""

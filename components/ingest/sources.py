@@ -5,19 +5,17 @@ out of an archive, links and devices in it, and members above the size limit are
 anything is read. Nothing is unpacked to disk.
 """
 
-import os
-import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from darkroom.data_files import list_files
 from darkroom.system.errors import InputError
 from darkroom.system.parallel import ordered
 
 HEAD_BYTES = 65536
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-JUNK = {"__pycache__", "__macosx", "thumbs.db", "desktop.ini", "$recycle.bin"}
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Source(Protocol):
 
     Attributes:
         name: The source, as the user gave it.
-        sizes: Bytes by path, sorted by path, without junk (see `is_junk`).
-        num_junk: Number of junk files.
+        sizes: Bytes by path, sorted by path, without what is no data (see `darkroom.junk`).
+        num_junk: Number of files and folders that are no data.
     """
 
     name: str
@@ -57,71 +55,34 @@ class Source(Protocol):
         ...
 
 
-def is_junk(path: str) -> bool:
-    """Whether a path is a hidden file, a cache, or one of the files that macOS and Windows add to folders."""
-    return any(part.startswith(".") or part.lower() in JUNK for part in path.split("/"))
-
-
-def printable(name: str) -> str:
-    """A file's name as text that can be stored: bytes that are not UTF-8 are written as escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-@dataclass
 class FolderSource:
-    """A folder; links are followed, and a broken link is a file of no bytes."""
+    """A folder, or the folder around a table of labels; links are followed, and a broken link is a file of no bytes.
 
-    name: str
-    root: Path
-    max_bytes: int
-    sizes: dict[str, int] = field(default_factory=dict)
-    num_junk: int = 0
-    _places: dict[str, str] = field(default_factory=dict)
+    Args:
+        data: The folder or the table.
+        max_bytes: Of a larger file only the first bytes are read.
 
-    def __post_init__(self) -> None:
-        try:
-            self._scan(str(self.root), "", (os.path.realpath(self.root),))
-        except PermissionError as error:
-            raise InputError(f"{error.filename} may not be read: give this user the right to read it") from None
-        self.sizes = dict(sorted(self.sizes.items()))
+    Raises:
+        InputError: It may not be read.
+    """
 
-    def _scan(self, folder: str, prefix: str, above: tuple[str, ...]) -> None:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                path = prefix + printable(entry.name)
-                if is_junk(path):
-                    self.num_junk += 1
-                elif entry.is_dir():
-                    real = os.path.realpath(entry.path) if entry.is_symlink() else f"{above[-1]}/{entry.name}"
-                    if real not in above:  # a link to a folder above it would be followed endlessly
-                        self._scan(entry.path, path + "/", (*above, real))
-                else:
-                    self._add(entry, path)
-
-    def _add(self, entry: os.DirEntry[str], path: str) -> None:
-        try:
-            status = entry.stat()
-        except PermissionError:
-            raise
-        except OSError:
-            self.sizes[path] = 0  # a broken link
-            return
-        if stat.S_ISREG(status.st_mode):
-            self.sizes[path], self._places[path] = status.st_size, entry.path
-        else:
-            self.num_junk += 1  # a pipe or a device: opening it could block
+    def __init__(self, data: Path, max_bytes: int) -> None:
+        files = list_files(data)
+        self.name = str(data if data.is_dir() else data.parent)
+        self.sizes, self.num_junk = files.sizes, files.num_skipped
+        self._max_bytes, self._places = max_bytes, files.places
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         return ordered(self._read, paths, ahead=16)
 
     def _read(self, path: str) -> File:
-        if path not in self._places:
+        if not self._places[path]:
             return File(path, b"")
         try:
             with Path(self._places[path]).open("rb") as file:
-                if self.sizes[path] > self.max_bytes:
+                if self.sizes[path] > self._max_bytes:
                     return File(path, file.read(HEAD_BYTES), whole=False)
-                return File(path, file.read(self.max_bytes))
+                return File(path, file.read(self._max_bytes))
         except OSError as error:
             raise InputError(f"{path} in {self.name} can't be read ({error.strerror}): repair it, or take it out") from None
 

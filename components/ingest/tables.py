@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from darkroom.system.errors import InputError
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
 LIST_SEPARATOR = "\x1f"  # joins the items of a Parquet list; a character that no label contains
 MAX_VALUES, MAX_BYTES = 50_000_000, 2 * 2**30  # of an unpacked Parquet file: a kilobyte of one may hold billions
 BATCH_ROWS = 10_000  # of a CSV that are in memory as Python texts at a time

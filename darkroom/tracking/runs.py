@@ -22,7 +22,7 @@ from darkroom.tracking.context import find_context, pipeline_parent
 from darkroom.tracking.delivery import end_run, now_ms
 from darkroom.tracking.log import Params, error_tags, log_params, log_values, set_run_tags
 from darkroom.tracking.search import has_tag, running, tag_is
-from darkroom.tracking.tags import DATA_CONTEXT, DATA_VERSION, ERROR, PARENT, PID, RESUMED, START_KEY, STEP
+from darkroom.tracking.tags import DATA_CONTEXT, DATA_RULE, DATA_VERSION, ERROR, FILES_READ, PARENT, PID, RESUMED, START_KEY, STEP
 from darkroom.versions.code import code_tags
 from darkroom.versions.environment import environment_tags
 
@@ -76,9 +76,8 @@ def describe_run(run_id: str, params: Params, data_source: str, data_version: st
     scheme, found, _ = data_source.partition("://")
     data = Dataset(name[:500] or "data", data_version[:36] or "unknown", scheme if found else "local", json.dumps({"uri": data_source}))
     store.log_inputs(run_id, [DatasetInput(data, [InputTag(DATA_CONTEXT, "training")])])
-    set_run_tags(
-        run_id, {**environment_tags(), **code_tags(params), DATA_VERSION: data_version}
-    )  # last: a run that has it is described whole
+    read = {DATA_RULE: FILES_READ, DATA_VERSION: data_version}
+    set_run_tags(run_id, {**environment_tags(), **code_tags(params), **read})  # last: a run that has them is described whole
 
 
 def reopen_run(run_id: str, steps: Iterable[str]) -> None:

@@ -23,6 +23,9 @@ CODE = "darkroom.code."  # and the step's name: the version of its code
 PYTHON, TORCH, PACKAGES = "darkroom.python", "darkroom.torch", "darkroom.packages"
 DEVICE, SYSTEM = "darkroom.device", "darkroom.system"
 DATA_VERSION = "darkroom.data_version"  # hash of the data; also of a registered version
+DATA_RULE = "darkroom.data_rule"  # which files the hash is over; earlier releases set none, and hashed as `dvc add` does
+FILES_READ = "files read"  # its value
+DVC_MD5 = "darkroom.dvc_md5"  # what DVC keeps the data under, where that is not the hash
 DISK = "darkroom.disk_bytes"  # what the run wrote to the disk
 
 # Of a run: what it is, and how it ended

@@ -1,43 +1,67 @@
-"""The version of the data: the md5 that `dvc add` would write, computed through DVC's state of files that it has hashed before."""
+"""The version of the data: a hash of the files that are read, and beside it the md5 that `dvc add` would write for all that is there.
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+The version of a folder is made as DVC makes the md5 of a folder, over the files of `darkroom.data_files`: where none is
+skipped, both are the same. Files that have not changed since they were last hashed are not read again.
+"""
+
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from darkroom.data_files import absolute, is_table, list_files
+from darkroom.junk import is_junk
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.versions.file_md5s import file_md5s, repository_here, tree_md5
 from darkroom.versions.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
 
 
 def data_version(source: Path) -> str:
-    """Hash of a folder or an archive as it is now; files that DVC's state knows are not read again.
+    """Hash of the files of a source that are read, as they are now.
 
     Args:
-        source: A folder, or a file such as a zip; or an address of one in a DVC repository, which is asked for the md5
-            that it records.
+        source: A folder, a table of labels beside its images, a zip or a tar; or an address of one in a DVC repository, which is
+            asked for the md5 that it records.
 
     Returns:
-        What `dvc add` writes as `md5`: ends in `.dir` for a folder.
+        Of a folder or a table the md5 over the paths and md5s of the files that are read, ending in `.dir`; of an archive the md5
+        of its bytes.
 
     Raises:
-        InputError: There is nothing at `source`, or it can't be read.
+        InputError: There is nothing at `source`, nothing in it is read, or it can't be read.
     """
     if is_address(source):
         return recorded_md5(parse_address(source))
-    from dvc.fs import localfs
-    from dvc_data.hashfile.build import build
-
     check_source(source)
-    with _storage() as (storage, ignore):
-        try:
-            _, _, tree = build(storage, str(source.absolute()), localfs, "md5", dry_run=True, ignore=ignore)
-        except OSError as error:
-            raise InputError(f"{source} can't be read: {error.strerror or error}: {error.filename or source}") from None
-    return str(tree.hash_info.value)
+    if source.is_file() and not is_table(source):
+        _refuse_empty(source)
+        return file_md5s({source.name: str(absolute(source))}, source)[source.name]
+    files = list_files(absolute(source))
+    if not files.places:
+        raise InputError(f"the data source {source} holds no file that is read: put images in it, in a folder a class")
+    return tree_md5(file_md5s(files.places, source))
+
+
+def dvc_md5(source: Path) -> str:
+    """What `dvc add` would write as `md5` for all that is at a source, whether it is read or not.
+
+    Args:
+        source: A folder or a file.
+
+    Raises:
+        InputError: DVC would not add it.
+    """
+    place = absolute(source)
+    if place.is_file():
+        return file_md5s({place.name: str(place)}, source)[place.name]
+    places = _dvc_files(place)
+    ignoring = [path for path in places if path.rpartition("/")[2] == ".dvcignore"]
+    if ignoring:
+        raise InputError(f"{source} holds {ignoring[0]}, and DVC adds no folder with a .dvcignore in it: move its lines to the project's")
+    return tree_md5(file_md5s(places, source))
 
 
 def check_source(source: Path) -> None:
@@ -51,6 +75,15 @@ def check_source(source: Path) -> None:
         raise InputError(f"the data source {source} is an empty folder: put images in it, in a folder a class")
 
 
+def has_version(source: Path, version: str) -> bool:
+    """Whether a source is of a version, as it is computed now or as earlier releases did, by the rules of `dvc add`."""
+    if data_version(source) == version:
+        return True
+    with suppress(InputError):
+        return not is_address(source) and dvc_md5(source) == version
+    return False
+
+
 def recorded_version(source: Path) -> str:
     """The md5 in the `.dvc` file beside a folder or a file, or an empty string where there is none."""
     record = source.with_name(f"{source.name}.dvc")
@@ -62,18 +95,23 @@ def recorded_version(source: Path) -> str:
         raise InputError(f"{record} is no .dvc file that DVC wrote: write it again with `dvc add {source}`") from None
 
 
-def difference(source: Path, version: str) -> str:
+def difference(source: Path) -> str:
     """One sentence that says how `source` differs from its `.dvc` file; empty where they agree or there is no such file.
 
     Args:
         source: The folder, such as `data`.
-        version: Its `data_version` now.
     """
     recorded = recorded_version(source)
-    if recorded in ("", version):
+    if not recorded:
+        return ""
+    try:
+        md5 = dvc_md5(source)
+    except InputError as error:
+        return f"{source} can't be compared with {source.name}.dvc: {error}"
+    if recorded == md5:
         return ""
     return (
-        f"{source} differs from {source.name}.dvc (now {version[:12]}, recorded {recorded[:12]}): run `dvc add {source}` to make it "
+        f"{source} differs from {source.name}.dvc (now {md5[:12]}, recorded {recorded[:12]}): run `dvc add {source}` to make it "
         f"a new data version, or `dvc checkout {source}` to go back"
     )
 
@@ -127,16 +165,21 @@ def _missing(storage: Any, name: Any) -> list[Any]:
     return [part for part in parts if not storage.exists(part.value)]
 
 
-@contextmanager
-def _storage() -> Iterator[tuple[Any, Any]]:
-    """DVC's local storage with its state, and its ignore rules; outside a DVC repository a storage without a state."""
-    from dvc.exceptions import NotDvcRepoError
+def _refuse_empty(archive: Path) -> None:
+    """Refuses a file without a file in it, as far as that can be told without unpacking it."""
+    if zipfile.is_zipfile(archive):
+        with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(archive) as members:  # ingest says what is wrong with it
+            if all(name.endswith("/") or is_junk(name) for name in members.namelist()):
+                raise InputError(f"the data source {archive} holds no file that is read: pack images, in a folder a class")
+    elif not archive.stat().st_size:
+        raise InputError(f"the data source {archive} is an empty file: make or fetch it again")
 
-    try:
-        with own_repository() as repo:
-            yield repo.cache.local, repo.dvcignore
-    except NotDvcRepoError:
-        from dvc.fs import localfs
-        from dvc_data.hashfile.db.local import LocalHashFileDB
 
-        yield LocalHashFileDB(localfs, os.devnull, read_only=True), None  # type: ignore[no-untyped-call]
+def _dvc_files(folder: Path) -> dict[str, str]:
+    """Where each file is that DVC would add with a folder, by its path in it."""
+    from dvc.fs import localfs
+
+    with repository_here() as repository:
+        walk = repository.dvcignore.walk(localfs, str(folder)) if repository else localfs.walk(str(folder))
+        places = [f"{root}/{name}" for root, _, names in walk for name in names]
+    return {place[len(str(folder)) + 1 :]: place for place in places}

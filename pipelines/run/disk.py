@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from darkroom.data_files import is_table, list_files
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
 from darkroom.tracking.tags import CODE, DISK
 from darkroom.versions.code import code_version
+from darkroom.versions.repository import is_address
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT
@@ -121,9 +123,11 @@ def _left(earlier: list[Record], step: str, section: Mapping[str, Any]) -> int |
 
 def _count(source: Path, archived_bytes: int) -> tuple[int, int]:
     """Files, and their bytes; of an archive its own bytes: images hardly shrink."""
-    if source.is_file():
+    if is_address(source):
+        return 0, 0  # told by earlier runs alone
+    if source.is_file() and not is_table(source):
         return 1 + source.stat().st_size // archived_bytes, source.stat().st_size
-    sizes = [path.stat().st_size for path in source.rglob("*") if path.is_file()]
+    sizes = list_files(source).sizes.values()
     return len(sizes), sum(sizes)
 
 

@@ -14,9 +14,9 @@ from darkroom.system.files import whole
 from darkroom.system.locks import lock_run
 from darkroom.system.processes import source_tags
 from darkroom.tracking import runs
-from darkroom.tracking.tags import CODE, COMMIT, DIRTY, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS
+from darkroom.tracking.tags import CODE, COMMIT, DIRTY, DVC_MD5, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS
 from darkroom.versions.code import code_version
-from darkroom.versions.data_version import data_version, fetch_version
+from darkroom.versions.data_version import data_version, fetch_version, has_version
 from darkroom.versions.environment import ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
 from pipelines import history
@@ -128,10 +128,10 @@ def _source(record: Record, view: Listener) -> Path:
         raise InputError(f"run {record.run_id[:8]} did not keep where its data was: give it with `--data SOURCE`")
     original = Path(record.source)
     for candidate in (original, DATA):
-        if (is_address(candidate) or candidate.exists()) and data_version(candidate) == record.data_version:
+        if (is_address(candidate) or candidate.exists()) and has_version(candidate, record.data_version):
             return candidate
     target = ROOT / "data" / record.data_version / (Path(parse_address(original).path) if is_address(original) else original).name
-    if not target.exists() and not fetch_version(record.data_version, target):
+    if not target.exists() and not fetch_version(record.tags.get(DVC_MD5) or record.data_version, target):
         raise InputError(
             f"the data of run {record.run_id[:8]} (version {record.data_version[:12]}, from {original}) has changed since, and DVC holds "
             f"it neither in its cache nor in its remote: bring it back (`git checkout` of its .dvc file and `dvc checkout`), or "

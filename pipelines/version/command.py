@@ -28,6 +28,6 @@ def version(source: Annotated[Path, typer.Argument(help="A folder, a zip or a ta
     from darkroom.versions import data_version as versions
 
     version = versions.data_version(source)
-    if message := versions.difference(source, version):
+    if message := versions.difference(source):
         raise InputError(message)
     print(json.dumps({"data_version": version}) if as_json else version)

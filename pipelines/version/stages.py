@@ -25,7 +25,7 @@ def write_versions(data: Path, folder: Path) -> None:
     """
     own = frozen(read_settings([])[0])["evaluate"]["data_version"]
     version = data_version(data)
-    if message := difference(data, version):
+    if message := difference(data):
         raise InputError(message)
     with whole(folder) as draft:
         draft.mkdir()

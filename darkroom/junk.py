@@ -1,0 +1,39 @@
+"""What lies in folders of images and is no data: hidden files, caches, thumbnails, bins, and documents about the data.
+
+It is known by its name alone, so that nothing of it is opened: some of it may not be read.
+"""
+
+from posixpath import splitext
+
+SYSTEM_NAMES = frozenset(  # of operating systems and storage boxes, in lower case
+    {
+        *("__pycache__", "__macosx", "network trash folder", "temporary items", "icon\r"),
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "zbthumbnail.info", "picasa.ini"),
+        *("$recycle.bin", "system volume information", "found.000", "lost+found"),
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot"),
+    }
+)
+DOCUMENT_SUFFIXES = frozenset({".md", ".rst", ".html", ".htm", ".py", ".ipynb", ".sh", ".log", ".dvc", ".part", ".crdownload"})
+DOCUMENT_NAMES = frozenset({"readme", "license", "licence", "copying", "citation", "changelog", "makefile"})
+_TEXT_SUFFIXES = frozenset({"", ".txt", ".cff", ".bib"})
+
+
+def is_junk(path: str) -> bool:
+    """Whether a file is no data, by its own name or that of a folder that it lies in.
+
+    Args:
+        path: Its path in the data, with `/` between the parts.
+    """
+    parts = path.split("/")
+    return any(map(is_system_name, parts)) or is_document(parts[-1])
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder of this name was made by a system, and not by a person; hidden ones count among these."""
+    return name.startswith((".", "~$")) or name.lower() in SYSTEM_NAMES
+
+
+def is_document(name: str) -> bool:
+    """Whether a file of this name is about the data or the code, or is no whole file yet."""
+    stem, suffix = splitext(name.lower())
+    return suffix in DOCUMENT_SUFFIXES or (stem in DOCUMENT_NAMES and suffix in _TEXT_SUFFIXES)
