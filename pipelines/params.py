@@ -9,7 +9,7 @@ from darkroom.registry import registry
 from darkroom.runtime.step import config_of
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
-from darkroom.versions.data_version import check_source, data_version
+from darkroom.versions.data_version import check_source, data_version, has_version
 from darkroom.versions.repository import is_address, parse_address
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
@@ -37,7 +37,7 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
         return settings
     check_source(Path(source))
     found = data_version(Path(source))
-    if wanted not in ("", found):
+    if wanted and not has_version(Path(source), wanted):
         raise InputError(
             f"evaluate.data is {source}, which is now version {found}, not the {wanted} of evaluate.data_version: bring that version "
             "back, or change the setting (then new models and old ones are evaluated on different images)"

@@ -15,7 +15,9 @@ class EvaluateConfig(StepConfig):
     ingest: dict[str, Any] = Field(
         {}, description="Settings of ingest for `data` alone, such as {label_column: finding}; the others are those of the training data."
     )
-    data_version: str = Field("", description="The version that `data` must have, as `dvc add` writes it; empty: the one it has now.")
+    data_version: str = Field(
+        "", description="The version that `data` must have, as `darkroom data version` shows it; empty: the one it has now."
+    )
     batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
     num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
     num_resamples: int = Field(1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals.")

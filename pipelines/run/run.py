@@ -17,14 +17,14 @@ from darkroom.system.locks import lock_run, locked
 from darkroom.tracking import leases, runs
 from darkroom.tracking.leases import TakenError
 from darkroom.tracking.log import as_texts
-from darkroom.tracking.tags import ASKS, DATA_RULE, DVC_MD5, FILES_READ, LEASE, PREVIOUS, WORK_KEY
-from darkroom.versions.data_version import difference, dvc_md5, recorded_version
-from darkroom.versions.repository import is_address
+from darkroom.tracking.tags import ASKS, LEASE, PREVIOUS, WORK_KEY
+from darkroom.versions.data_version import difference
 from pipelines import history, params
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
 from pipelines.recover.recover import check_clock, end_dead, open_store
 from pipelines.run import disk, finish
+from pipelines.run.data_rule import changed_rule, kept_in_dvc
 from pipelines.run.deliver import DeliveringView
 from pipelines.run.local import PROCESSES, Runner, execute
 from pipelines.view import Listener
@@ -51,7 +51,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     if differs:
         view.note(f"note: {differs}")
     make_ready(view)
-    if message := _changed_rule(plan):
+    if message := changed_rule(plan, history.newest(plan.name)):
         view.note(f"note: {message}")
     need = disk.estimate(plan.source, plan.version, plan.params, plan.platform)
     if message := disk.check_free(need, disk.free_bytes(ROOT), ROOT, plan.platform.disk_margin):
@@ -59,33 +59,12 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     with alone(plan, view):
         end_dead(view.note)  # the run that this one waited for may have been killed
         previous = assignment(plan)
-        kept = {} if differs else _kept_in_dvc(plan)
+        kept = {} if differs else kept_in_dvc(plan)
         run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **kept, **plan.tags}))
         with lock_run(ROOT / run_id):
             outcome = carry_out(plan, previous, run_id, view, pipeline, runner)
         end_dead(view.note)  # also a step that was started just before its run was killed
         return outcome
-
-
-def _changed_rule(plan: Plan) -> str:
-    """One sentence where data that is as it was in the last run has another version now, by a rule of this release."""
-    last = history.newest(plan.name)
-    if last is None or last.tags.get(DATA_RULE) == FILES_READ or last.data_version == plan.version or is_address(plan.source):
-        return ""
-    if os.path.realpath(last.source) != os.path.realpath(plan.source):
-        return ""
-    if ".." not in last.source.split("/") and last.data_version != dvc_md5(plan.source):  # earlier releases hashed `..` wrongly
-        return ""
-    return (
-        f"the version of the data is now that of the files that are read ({plan.version[:12]}), run {last.run_id[:8]} has it by an "
-        f"earlier rule ({last.data_version[:12]}): so nothing comes from the cache this once"
-    )
-
-
-def _kept_in_dvc(plan: Plan) -> dict[str, str]:
-    """A tag with the md5 under which DVC keeps the data, where it does so and that is not the version."""
-    recorded = recorded_version(plan.source)
-    return {DVC_MD5: recorded} if recorded not in ("", plan.version) else {}
 
 
 def _start(plan: Plan) -> str:

@@ -20,7 +20,9 @@ def sample(folder: Annotated[Path, typer.Argument(help="A folder that is missing
     print(f"{write_sample(folder)} images in {folder}/")
 
 
-def version(source: Annotated[Path, typer.Argument(help="A folder, a zip or a tar.")] = Path("data"), as_json: Json = False) -> None:
+def version(
+    source: Annotated[Path, typer.Argument(help="A folder, a table of labels, a zip or a tar.")] = Path("data"), as_json: Json = False
+) -> None:
     """Shows the data's version, and whether it is the one that its .dvc file records; exit status 2 where it is not.
 
     Example: `darkroom data version`

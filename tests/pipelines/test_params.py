@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.system.errors import InputError
-from darkroom.versions.data_version import data_version
+from darkroom.versions.data_version import data_version, dvc_md5
 from pipelines.params import frozen
 from pipelines.plan import key_of, make_plan
 from tests.pipelines.conftest import ROOT, shapes
@@ -30,6 +30,13 @@ def test_another_version_than_the_settings_name_is_refused(tmp_path: Path) -> No
         InputError, match=r"evaluate\.data is .*own, which is now version \w+\.dir, not the older of evaluate\.data_version"
     ):
         make_plan(own, [f"evaluate.data={own}", "evaluate.data_version=older"], PARAMS)
+
+
+def test_a_version_by_the_rule_of_earlier_releases_is_the_same_set(tmp_path: Path) -> None:
+    own = shapes(tmp_path / "own", num_images=1)
+    (own / "README.md").write_text("about")
+    settings = frozen({"evaluate": {"data": str(own), "data_version": dvc_md5(own)}})
+    assert settings["evaluate"]["data_version"] == data_version(own) != dvc_md5(own)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
