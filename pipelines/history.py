@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from darkroom.outcome import Variant
 from darkroom.registry.fetch import EVALUATION_KEPT
 from darkroom.registry.lookup import PIPELINE_RUN, matching_run
@@ -17,6 +15,7 @@ from darkroom.system.config import KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.system.renamed import Sections, with_current_names
+from darkroom.system.yaml_file import Section
 from darkroom.tracking.client import client
 from darkroom.tracking.log import as_measure
 from darkroom.tracking.runs import SETTINGS
@@ -145,11 +144,11 @@ def settings(record: Record) -> Sections:
 
 def _logged_settings(record: Record) -> Sections:
     """The settings from the run's parameters: a run from before they were kept as a file."""
-    sections: Sections = {}
+    sections: dict[str, Section] = {}
     for name, text in record.params.items():
         step, _, setting = name.partition(".")
-        sections.setdefault(step, {})[setting] = yaml.safe_load(text) if text else ""
-    return sections
+        sections.setdefault(step, Section()).lay_over(setting, text)
+    return {**sections}
 
 
 def attempts(record: Record) -> list[Record]:

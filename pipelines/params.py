@@ -70,7 +70,7 @@ def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict
     sections = read_params(params, tuple(overrides))
     platform = read_platform(sections.pop(SECTION, {}))
     sections.pop(RETRAIN, None)  # it decides whether there is a run, not what it does
-    unknown = sorted(set(sections) - set(STEPS))
+    unknown = sorted(set(sections) - set(STEPS), key=str)
     if unknown:
         raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
     return complete(sections), platform

@@ -4,6 +4,7 @@
 or a new step never costs a value that somebody chose; without the file, every setting gets its default.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from darkroom.runtime.step import config_of
 from darkroom.system.config import StepConfig, dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.system.yaml_file import read_yaml
 from pipelines.params import PARAMS, RETRAIN
 from pipelines.platform import SECTION, PlatformConfig
 from pipelines.retrain.decide import RetrainConfig
@@ -55,9 +57,9 @@ def write_params(path: Path) -> None:
         InputError: The file is no YAML of sections, or one of its values is wrong.
     """
     values = read_params(path) if path.exists() else {}
-    if unknown := sorted(set(values) - set(configs())):
+    if unknown := sorted(set(values) - set(configs()), key=str):
         raise InputError(f"{path} has a section {unknown[0]!r}, which no step reads: remove it (known are {', '.join(configs())})")
-    schedules = (yaml.safe_load(path.read_text()) or {}).get(SCHEDULES) if path.exists() else None
+    schedules = (read_yaml(path) or {}).get(SCHEDULES) if path.exists() else None
     with whole(path) as draft:
         draft.write_text(params_text(values, schedules))
 
@@ -74,7 +76,7 @@ def _schedules(entries: list[dict[str, Any]]) -> str:
     """The list of schedules; with an example, commented out, where there is none."""
     head = f"# {_sentences(ScheduleConfig)}\n{SCHEDULES}:"
     if entries:
-        return f"{head}\n{yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)}"
+        return f"{head}\n{yaml.safe_dump(json.loads(json.dumps(entries)), sort_keys=False, allow_unicode=True)}"
     example = {name: _example(field) for name, field in ScheduleConfig.model_fields.items()}
     first, *others = _lines(ScheduleConfig, example, "    ")
     return "\n".join([f"{head} []", f"#  - {first.strip()}", *(f"#{line}" for line in others)]) + "\n"

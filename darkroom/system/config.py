@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from darkroom.system.errors import InputError
 from darkroom.system.formats import Format
 from darkroom.system.renamed import current_name, with_current_names
+from darkroom.system.yaml_file import Section, as_typed, place_of, read_yaml
 
 LISTS = ("schedules",)  # what stands in `params.yaml` beside the sections, and is read by those it concerns
 
@@ -40,7 +40,11 @@ def parse(kind: type[Config], step: str, values: Mapping[str, Any]) -> Config:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise InputError("; ".join(_sentence(kind, step, detail) for detail in _one_a_value(error.errors()))) from None
+        details = error.errors()
+    numbers = [detail["loc"] for detail in details if detail["type"] == "string_type"]  # such as `name: 007`, where a text is asked for
+    if numbers and (typed := as_typed(values, numbers)):
+        return parse(kind, step, typed)
+    raise InputError("; ".join(_sentence(kind, step, detail) + place_of(values, detail["loc"]) for detail in _one_a_value(details)))
 
 
 def _one_a_value(details: Sequence[Any]) -> list[dict[str, Any]]:
@@ -88,16 +92,9 @@ def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[s
     Raises:
         InputError: The file is no YAML of sections, or an override has no `step.name=value` form.
     """
-    try:
-        sections = yaml.safe_load(path.read_text()) or {}
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: run from the project's folder, or name the file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise InputError(f"{path} is not valid YAML of settings: it is nested too deep") from None
+    sections = read_yaml(path) or {}
     if isinstance(sections, dict):
-        sections = {name: section for name, section in sections.items() if name not in LISTS}
+        sections = {name: {} if section is None else section for name, section in sections.items() if name not in LISTS}
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise InputError(f"{path} must hold sections of settings, such as `train:` with `epochs: 3` below it")
     return overlay(with_current_names(sections, path), overrides)
@@ -120,8 +117,7 @@ def overlay(sections: dict[str, dict[str, Any]], overrides: Sequence[str]) -> di
             raise InputError(f"--set {override!r} has not the form step.setting=value, such as train.epochs=3")
         if step not in sections:
             raise InputError(f"--set {override!r} names no step: known are {', '.join(sections)}")
-        try:
-            sections[step][setting] = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError):
-            sections[step][setting] = text
+        section = Section.of(sections[step])
+        section.lay_over(setting, text)
+        sections[step] = section
     return sections

@@ -1,5 +1,6 @@
 """Settings that were renamed: their old names are still read, wherever settings stand."""
 
+import copy
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -30,7 +31,7 @@ def with_current_names(sections: Mapping[str, Mapping[str, Any]], source: Path |
     Raises:
         InputError: A setting stands there under both of its names.
     """
-    found = {step: dict(section) for step, section in sections.items()}
+    found = {step: copy.copy(section) if isinstance(section, dict) else dict(section) for step, section in sections.items()}
     for old, new in RENAMED.items():
         (old_step, _, old_setting), (step, _, setting) = old.partition("."), new.partition(".")
         if old_setting not in found.get(old_step, {}):

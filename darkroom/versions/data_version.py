@@ -9,12 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from darkroom.data_files import absolute, is_table, list_files
 from darkroom.junk import is_junk
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.system.yaml_file import NotYamlError, read_yaml
 from darkroom.versions.file_md5s import file_md5s, repository_here, tree_md5
 from darkroom.versions.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
 
@@ -90,8 +89,8 @@ def recorded_version(source: Path) -> str:
     if is_address(source) or not record.is_file():
         return ""
     try:
-        return str(yaml.safe_load(record.read_text())["outs"][0].get("md5", ""))
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return str(read_yaml(record)["outs"][0].get("md5", ""))
+    except (NotYamlError, LookupError, TypeError, AttributeError):
         raise InputError(f"{record} is no .dvc file that DVC wrote: write it again with `dvc add {source}`") from None
 
 

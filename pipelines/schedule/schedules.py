@@ -1,23 +1,31 @@
 """Schedules as code: what `schedules:` in `params.yaml` says, checked, and written for cron and systemd."""
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
+from darkroom.system.yaml_file import Section, read_yaml, value_of
 from pipelines.retrain.decide import Window
 from pipelines.schedule import cron
 from pipelines.schedule.cron import Cron
 
 SECTION = "schedules"
+
+
+def _typed(values: Any) -> Any:
+    """Settings as they were typed, such as `1.10`, where their value does not say it."""
+    if not isinstance(values, Section):
+        return values
+    return {**values, **{name: text for name, text in values.texts.items() if json.dumps(values[name]) != text}}
 
 
 class ScheduleConfig(StepConfig):
@@ -34,7 +42,9 @@ class ScheduleConfig(StepConfig):
     run: Literal["retrain", "run"] = Field("retrain", description="retrain (only if there is reason to), or run (always).")
     data: str = Field("data", min_length=1, description="The data source.")
     window: Window = Field("", description="day, week or month: train once in each, even if nothing changed.")
-    set: dict[str, Any] = Field(default_factory=dict, examples=[{"train.epochs": 20}], description="Settings over those above.")
+    set: Annotated[dict[str, Any], BeforeValidator(_typed)] = Field(
+        default_factory=dict, examples=[{"train.epochs": 20}], description="Settings over those above."
+    )
 
 
 @dataclass(frozen=True)
@@ -59,9 +69,7 @@ class Schedule:
     @property
     def overrides(self) -> list[str]:
         """Its settings as `--set` takes them."""
-        return [
-            f"{name}={yaml.safe_dump(value, default_flow_style=True).split('...')[0].strip()}" for name, value in self.config.set.items()
-        ]
+        return [f"{name}={_as_word(value)}" for name, value in self.config.set.items()]
 
     def next_time(self, moment: datetime) -> datetime:
         """When it is due next after a moment, in its own time zone."""
@@ -74,12 +82,7 @@ def read_schedules(params: Path) -> list[Schedule]:
     Raises:
         InputError: An entry is wrong, or two have one name.
     """
-    try:
-        sections = yaml.safe_load(params.read_text()) or {}
-    except FileNotFoundError:
-        raise InputError(f"{params} does not exist: run from the project's folder, or name the file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{params} is not valid YAML: {' '.join(str(error).split())}") from None
+    sections = read_yaml(params)
     entries = (sections.get(SECTION) if isinstance(sections, dict) else None) or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InputError(f"{params}: {SECTION} must be a list of entries, each with a name and a cron")
@@ -161,3 +164,8 @@ def _warning(schedule: Schedule, here: ZoneInfo, now: datetime) -> str:
     if cron.keeps_offset(schedule.zone, here, now):
         return ""
     return f", with the offset of {now.astimezone(UTC):%Y-%m-%d}: export again when they change, or use systemd"
+
+
+def _as_word(value: Any) -> str:
+    """A value as `--set` takes it."""
+    return value if isinstance(value, str) and value_of(value) == value else json.dumps(value, ensure_ascii=False)
