@@ -61,7 +61,7 @@ def write_params(path: Path) -> None:
         raise InputError(f"{path} has a section {unknown[0]!r}, which no step reads: remove it (known are {', '.join(configs())})")
     schedules = (read_yaml(path) or {}).get(SCHEDULES) if path.exists() else None
     with whole(path) as draft:
-        draft.write_text(params_text(values, schedules))
+        draft.write_text(params_text(values, schedules), encoding="utf-8")
 
 
 def _section(name: str, kind: type[StepConfig], values: Mapping[str, Any]) -> str:

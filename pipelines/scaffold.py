@@ -117,7 +117,7 @@ def make_component(name: str, root: Path = Path()) -> list[Path]:
     imports = sorted([f"from components.{name}.config import {title}Config", f"from components.{name}.{name} import {name}"])
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.format(name=name, title=title, imports="\n".join(imports)))
+        path.write_text(text.format(name=name, title=title, imports="\n".join(imports)), encoding="utf-8")
     return list(contents)
 
 

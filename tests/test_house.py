@@ -86,3 +86,26 @@ def test_the_pipelines_outputs_become_inputs_of_the_same_name() -> None:
         inputs = {name for name in paths if f"{name}: Output[" not in face}
         assert inputs - {"pruned_evaluation"} <= made, f"{step} takes what nobody makes"
         made |= set(paths)
+
+
+def test_text_files_are_utf_8_whatever_the_locale() -> None:
+    calls = [
+        (path.relative_to(ROOT).as_posix(), node)
+        for floor in ("darkroom", "components", "pipelines")
+        for path in (ROOT / floor).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+    assert [
+        f"{file}:{node.lineno}" for file, node in calls if _is_text(node) and "encoding" not in {word.arg for word in node.keywords}
+    ] == []
+
+
+def _is_text(call: ast.Call) -> bool:
+    """Whether a call reads or writes a file or a pipe as text."""
+    if any(word.arg in ("text", "universal_newlines") for word in call.keywords):
+        return True
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
+    modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant) and isinstance(argument.value, str)]
+    modes = [mode for mode in modes if set(mode) <= set("rwaxt+")]
+    return name in ("read_text", "write_text") or (name == "open" and bool(modes))

@@ -59,7 +59,7 @@ def register(
         for one in (run_id, *unfinished_maker(version, run_id)):
             keep_results(one, artifacts, result, outcome)
         if summary:
-            summary.write_text(markdown(result) + "\n")
+            summary.write_text(markdown(result) + "\n", encoding="utf-8")
     known = "  registered before" if repeated else ""
     print(f"{name} version {result.version}{known}  {result.alias or 'no alias'}  {verdict.reason}", flush=True)
     return {"version": float(version.number), "champion": float(result.alias == CHAMPION), "dropped": float(result.dropped)}

@@ -14,7 +14,7 @@ def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
         artifacts: What the steps before have left.
         card: Of the full model.
     """
-    header, *rows = artifacts.history.read_text().splitlines()
+    header, *rows = artifacts.history.read_text(encoding="utf-8").splitlines()
     settings = card.provenance.get("hyperparameters", {})
     return {
         "num_epochs": len(rows),

@@ -121,7 +121,7 @@ def _budget(config: TrainConfig) -> defaults.Budget:
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Writes a CSV file with a row an epoch; a measure that an epoch lacks is left empty."""
     names = list(dict.fromkeys(name for row in history for name in row))
-    with whole(path) as draft, draft.open("w", newline="") as file:
+    with whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row | {"epoch": int(row["epoch"])} for row in history)

@@ -27,7 +27,7 @@ _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose
 
 def bundle_sha256(bundle: Path) -> str:
     """The name of a model: hash of its weights, its graph and its card, without what was measured by the clock."""
-    digest = hashlib.sha256(json.dumps(_stable(json.loads((bundle / CARD).read_text())), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(_stable(json.loads((bundle / CARD).read_text(encoding="utf-8"))), sort_keys=True).encode())
     for name in (WEIGHTS, GRAPH):
         digest.update(hashlib.sha256((bundle / name).read_bytes()).digest() if (bundle / name).exists() else b"none")
     return digest.hexdigest()
@@ -96,13 +96,13 @@ def copy_code(folder: Path) -> tuple[Path, Path]:
     Returns:
         The package's folder, and the script that MLflow runs.
     """
-    sources = {path.relative_to(ROOT / "darkroom"): path.read_text() for path in imported_files(_ENTRY)}
+    sources = {path.relative_to(ROOT / "darkroom"): path.read_text(encoding="utf-8") for path in imported_files(_ENTRY)}
     digest = hashlib.sha256(json.dumps(sorted((str(path), text) for path, text in sources.items())).encode()).hexdigest()
     package = folder / f"darkroom_model_{CARD_FORMAT.number}_{digest[:8]}"
     for path, text in sources.items():
         target = package / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(re.sub(r"^(\s*)from darkroom\b", rf"\1from {package.name}", text, flags=re.MULTILINE))
+        target.write_text(re.sub(r"^(\s*)from darkroom\b", rf"\1from {package.name}", text, flags=re.MULTILINE), encoding="utf-8")
     script = package.joinpath(*_ENTRY.split(".")[1:]).with_suffix(".py")
     return package, script.replace(folder / script.name)
 

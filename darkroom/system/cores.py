@@ -39,7 +39,7 @@ def cpu_quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")
         membership: The file that says in which ones this process is.
     """
     quotas = [1e6]
-    lines = membership.read_text().splitlines() if membership.exists() else []
+    lines = membership.read_text(encoding="utf-8").splitlines() if membership.exists() else []
     for number, controllers, path in (line.split(":", 2) for line in lines):
         if number == "0":
             quotas += [_quota(folder / "cpu.max") for folder in _ancestors(root, path)]
@@ -69,5 +69,5 @@ def _quota(*files: Path) -> float:
     """CPUs by a quota and its period, in one file or in two; `max` and -1 are no limit."""
     if not all(file.exists() for file in files):
         return math.inf
-    quota, period = " ".join(file.read_text() for file in files).split()
+    quota, period = " ".join(file.read_text(encoding="utf-8") for file in files).split()
     return math.inf if quota in ("max", "-1") else int(quota) / int(period)

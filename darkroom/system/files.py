@@ -42,9 +42,9 @@ def remove(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON with sorted keys, so that equal values make equal bytes."""
     with whole(path) as draft:
-        draft.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+        draft.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
     """Reads a JSON file."""
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))

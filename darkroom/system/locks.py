@@ -53,7 +53,9 @@ def locked(path: Path, holder: str = "", notify: Callable[[str], None] = lambda 
     """
     lock = try_acquire(path, holder)
     if lock is None:
-        notify(f"{path.read_text(errors='replace')[:1000] or 'another process'} does the same: waiting until it has ended")
+        notify(
+            f"{path.read_text(encoding='utf-8', errors='replace')[:1000] or 'another process'} does the same: waiting until it has ended"
+        )
         lock = acquire(path, holder)
     try:
         yield
@@ -96,4 +98,4 @@ def _lock(path: Path) -> "FileLock":
 
 def _sign(path: Path, holder: str) -> None:
     if holder:
-        path.write_text(holder)
+        path.write_text(holder, encoding="utf-8")

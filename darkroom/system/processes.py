@@ -85,7 +85,7 @@ def _machine() -> dict[str, str]:
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     return {
         HOST: socket.gethostname(),
-        BOOT: boot.read_text().strip() if boot.exists() else "unknown",
+        BOOT: boot.read_text(encoding="utf-8").strip() if boot.exists() else "unknown",
         PID_SPACE: str(space.readlink()) if space.is_symlink() else "unknown",
     }
 
@@ -105,7 +105,9 @@ def _git(*command: str) -> str:
     """What git says about the code, or nothing where there is no git or no repository."""
     folder = Path(__file__).resolve().parents[2]
     try:
-        answer = subprocess.run(["git", "-C", str(folder), *command], check=False, capture_output=True, text=True, timeout=30)
+        answer = subprocess.run(
+            ["git", "-C", str(folder), *command], check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=30
+        )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

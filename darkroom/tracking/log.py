@@ -166,7 +166,7 @@ def probe_artifacts(experiment: str) -> str:
     try:
         store.log_text(run.run_id, text, "probe.txt")
         with tempfile.TemporaryDirectory() as place:
-            read = Path(store.download_artifacts(run.run_id, "probe.txt", place)).read_text()
+            read = Path(store.download_artifacts(run.run_id, "probe.txt", place)).read_text(encoding="utf-8")
         if read != text:
             raise InputError(f"the store of artifacts at {shown(run.artifact_uri)} gave back something else than was written")
         get_artifact_repository(run.artifact_uri).delete_artifacts("probe.txt")  # type: ignore[no-untyped-call]

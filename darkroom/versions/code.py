@@ -51,7 +51,7 @@ def imported_files(module: str) -> list[Path]:
         name = pending.pop()
         if name not in seen and (path := _file(name)):
             found.update([path, *path.parent.glob(f"{path.stem}.*.jinja")])
-            pending += _imports(path.read_text())
+            pending += _imports(path.read_text(encoding="utf-8"))
         seen.add(name)
     return sorted(found)
 

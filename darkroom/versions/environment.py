@@ -37,7 +37,7 @@ def _gpus() -> str:
         return ""
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]  # torch would say the same, seconds later
     try:
-        answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+        answer = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     names = sorted(line.strip() for line in answer.stdout.splitlines() if line.strip()) if answer.returncode == 0 else []
@@ -46,7 +46,7 @@ def _gpus() -> str:
 
 def _processor() -> str:
     description = Path("/proc/cpuinfo")
-    lines = description.read_text().splitlines() if description.exists() else []
+    lines = description.read_text(encoding="utf-8").splitlines() if description.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
 

@@ -235,7 +235,7 @@ def _environment(temporary: Path) -> Iterator[None]:
     """Makes DVC keep its state and clones in a temporary folder, and git read a password from the environment, never from a prompt."""
     changes = {"DVC_SITE_CACHE_DIR": str(temporary), "GIT_TERMINAL_PROMPT": "0"}
     if os.environ.get("GIT_PASSWORD"):
-        (temporary / "gitconfig").write_text(_GIT_CONFIG)
+        (temporary / "gitconfig").write_text(_GIT_CONFIG, encoding="utf-8")
         changes |= {"GIT_USERNAME": os.environ.get("GIT_USERNAME") or "git", "GIT_CONFIG_GLOBAL": str(temporary / "gitconfig")}
     before, previous_tempdir = {name: os.environ.get(name) for name in changes}, tempfile.tempdir
     os.environ.update(changes)

@@ -72,7 +72,7 @@ def write_bundle(folder: Path, facts: Mapping[str, Any], params: Mapping[str, An
 
 
 def _end_of(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     left_out = [f"({len(lines) - _END} lines before)"] if len(lines) > _END else []
     return "\n".join(left_out + lines[-_END:])
 

@@ -48,7 +48,7 @@ class Planned(NamedTuple):
         for name, path in paths.items():
             value = getattr(self, name)
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(value if isinstance(value, str) else json.dumps(value))
+            Path(path).write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
 
 
 def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[str, dict[str, Any]], force: bool) -> Planned:

@@ -118,7 +118,7 @@ def _alone(path: Path) -> Iterator[dict[str, str]]:
 def _holder(path: Path) -> dict[str, str]:
     """What the process that has a lock wrote into it; it may not have done so yet."""
     for _ in range(20):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if text.endswith("}"):
             who: dict[str, str] = json.loads(text)
             return who

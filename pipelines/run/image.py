@@ -46,7 +46,7 @@ def recorded_image() -> str:
     """
     if not RECORD.is_file():
         raise InputError(f"there is no image to run the steps in ({RECORD} is missing): run `make image`, or set platform.image")
-    return RECORD.read_text().strip()
+    return RECORD.read_text(encoding="utf-8").strip()
 
 
 def build(base: str, lock: str, name: str, flags: str, root: Path = ROOT) -> str:
@@ -78,9 +78,9 @@ def build(base: str, lock: str, name: str, flags: str, root: Path = ROOT) -> str
         done = subprocess.run(command, check=False, env={**os.environ, "DOCKER_BUILDKIT": "1"}, stdout=sys.stderr)
         if done.returncode != 0:
             raise InputError(f"`docker build` ended with status {done.returncode}: what it printed says why")
-        image = written.read_text().strip()
+        image = written.read_text(encoding="utf-8").strip()
     with whole(RECORD) as draft:
-        draft.write_text(f"{image}\n")
+        draft.write_text(f"{image}\n", encoding="utf-8")
     return image
 
 
@@ -96,7 +96,9 @@ def _client() -> str:
     clients = list(dict.fromkeys(filter(None, (shutil.which("docker", path=folder) for folder in folders))))
     for client in clients:
         buildx = subprocess.run([client, "buildx", "version"], check=False, capture_output=True)
-        version = subprocess.run([client, "version", "--format", "{{.Client.Version}}"], check=False, capture_output=True, text=True)
+        version = subprocess.run(
+            [client, "version", "--format", "{{.Client.Version}}"], check=False, capture_output=True, encoding="utf-8", errors="replace"
+        )
         if buildx.returncode == 0 or 18 <= int(version.stdout.split(".")[0] or 0) < 23:
             return client
     found = f"found {', '.join(clients)}" if clients else "found none"
@@ -106,14 +108,16 @@ def _client() -> str:
 def _commit(root: Path) -> str:
     """The git commit, marked where something is changed since."""
     commit, changes = (
-        subprocess.run(["git", "-C", str(root), *words], check=False, capture_output=True, text=True).stdout.strip()
+        subprocess.run(
+            ["git", "-C", str(root), *words], check=False, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout.strip()
         for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
     )
     return f"{commit}-dirty" if commit and changes else commit or "unknown"
 
 
 def _version(root: Path) -> str:
-    return str(tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"])
+    return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 def main() -> int:

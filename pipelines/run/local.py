@@ -128,9 +128,9 @@ def _failure(watch: "_Watch", written: set[Path], logs: Path) -> Exception:
     log = logs / f"{step}.log"
     reasons = [path for path in written if path.parent.name == watch.failed_task]
     if not reasons:
-        errors = [line for line in log.read_text(errors="replace")[watch.log_starts[step] :].split("\n") if _ERROR.match(line)] or [
-            _WITHOUT_A_WORD
-        ]
+        errors = [
+            line for line in log.read_text(encoding="utf-8", errors="replace")[watch.log_starts[step] :].split("\n") if _ERROR.match(line)
+        ] or [_WITHOUT_A_WORD]
         return StepFailedError(step, explain_text(errors[-1]) or errors[-1], log)
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
@@ -194,8 +194,8 @@ class _Watch:
     def _begin(self, task: str) -> None:
         self._step, self._start = self.names[task], time.monotonic()
         log = self._logs / f"{self._step}.log"
-        self.log_starts[self._step] = len(log.read_text(errors="replace")) if log.exists() else 0
-        self._log = log.open("a")
+        self.log_starts[self._step] = len(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else 0
+        self._log = log.open("a", encoding="utf-8")
         self._view.started(self._step)
 
     def _end(self, *, cached: bool = False, failed_task: str = "") -> None:

@@ -40,7 +40,7 @@ def record(root: Path, name: str, started: datetime, ending: Ending, message: st
 def entries(root: Path, name: str) -> list[Entry]:
     """What a schedule did, oldest first."""
     path = root / f"{name}.json"
-    return [Entry(**values) for values in json.loads(path.read_text())] if path.exists() else []
+    return [Entry(**values) for values in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
 
 
 def is_failing(endings: list[str]) -> bool:
@@ -65,7 +65,7 @@ def resume(root: Path, name: str) -> None:
 def paused_since(root: Path, name: str) -> str:
     """Since when a schedule is paused; empty where it is not."""
     path = _pause_file(root, name)
-    return str(json.loads(path.read_text())["since"]) if path.exists() else ""
+    return str(json.loads(path.read_text(encoding="utf-8"))["since"]) if path.exists() else ""
 
 
 def delete(root: Path, name: str) -> bool:

@@ -50,7 +50,7 @@ def compile_pipeline(
         written = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(cluster_pipeline(platform, arguments, pipeline, caching=caching), str(written))
         components.load_component_from_file(str(written))  # raises where Kubeflow would refuse the file
-        draft.write_text(_without_heading(written.read_text()))
+        draft.write_text(_without_heading(written.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _without_heading(text: str) -> str:

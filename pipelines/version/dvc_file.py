@@ -79,4 +79,4 @@ def _list(entries: list[str]) -> str:
 
 if __name__ == "__main__":
     with whole(Path(sys.argv[1])) as draft:
-        draft.write_text(dvc_text())
+        draft.write_text(dvc_text(), encoding="utf-8")

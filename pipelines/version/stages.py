@@ -29,12 +29,12 @@ def write_versions(data: Path, folder: Path) -> None:
         raise InputError(message)
     with whole(folder) as draft:
         draft.mkdir()
-        (draft / "data").write_text(f"{version}\n")
-        (draft / "evaluation").write_text(f"{own}\n")
+        (draft / "data").write_text(f"{version}\n", encoding="utf-8")
+        (draft / "evaluation").write_text(f"{own}\n", encoding="utf-8")
         for step in STEPS:
             if step == "register":  # DVC's stages register nothing
                 continue
-            (draft / step).write_text(f"{code_version(step)}\n")
+            (draft / step).write_text(f"{code_version(step)}\n", encoding="utf-8")
 
 
 def main() -> int:

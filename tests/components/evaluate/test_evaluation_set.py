@@ -106,7 +106,9 @@ def test_several_labels_an_image(write_data: Write, write_model: WriteModel, tmp
 def test_a_label_that_the_model_does_not_know_is_named(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     source = write_frozen(tmp_path / "frozen", {**FROZEN, "scarlet": ["red"]})
-    with pytest.raises(InputError, match=r"evaluate\.data is .*frozen, where images are labelled 'scarlet': the model only knows 'red', 'lime'"):
+    with pytest.raises(
+        InputError, match=r"evaluate\.data is .*frozen, where images are labelled 'scarlet': the model only knows 'red', 'lime'"
+    ):
         evaluate(images, splits, write_model(), tmp_path / "evaluation", config=config(source), **read(source))
     assert not (tmp_path / "evaluation").exists()
 
