@@ -28,7 +28,7 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app && chmod -R
 
 # Only the last layer holds code: what lies below it names the environment in the cache of `darkroom run --runner docker`.
 FROM ${BASE}
-ENV PATH=/opt/darkroom/bin:$PATH PYTHONPATH=/app PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
+ENV PATH=/opt/darkroom/bin:$PATH PYTHONPATH=/app PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONUTF8=1 HOME=/tmp
 COPY --from=packages /opt/darkroom /opt/darkroom
 WORKDIR /app
 USER 10001:10001

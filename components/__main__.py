@@ -17,6 +17,7 @@ from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
+from darkroom.system.streams import open_streams, use_utf8
 from darkroom.tracking.tags import CHECKPOINTS
 from darkroom.versions.data_version import data_version, difference
 
@@ -82,4 +83,6 @@ def _complete(step: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    use_utf8()
+    open_streams()
     sys.exit(main())

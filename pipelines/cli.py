@@ -18,6 +18,7 @@ from pipelines.collect.command import gc
 from pipelines.compare.command import runs, ui
 from pipelines.options import Output
 from pipelines.predict.command import predict
+from pipelines.project import in_project
 from pipelines.promote.command import models, promote, rollback
 from pipelines.recover.command import sync
 from pipelines.retrain.command import retrain
@@ -37,17 +38,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for command in (run, retrain, resume, sync, runs, gc, logs, ui, predict, models, promote, rollback, compile, submit, doctor):
-    app.command()(command)
+    app.command()(in_project(command))
 
 data_app = typer.Typer(help="Shows the data's version, or lays out the sample.", no_args_is_help=True)
-data_app.command()(sample)
-data_app.command()(version)
+data_app.command()(in_project(sample))
+data_app.command()(in_project(version))
 app.add_typer(data_app, name="data")
 
 schedule_app = typer.Typer(help="Retrains by itself: schedules in params.yaml, on Kubeflow or on this machine.", no_args_is_help=True)
 for action in (schedules.apply, schedules.pause, schedules.resume, schedules.remove, schedules.run, schedules.start, schedules.export):
-    schedule_app.command()(action)
-schedule_app.command("list")(schedules.list_)
+    schedule_app.command()(in_project(action))
+schedule_app.command("list")(in_project(schedules.list_))
 app.add_typer(schedule_app, name="schedule")
 
 

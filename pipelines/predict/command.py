@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.options import Json
+from pipelines.project import bundle_name
 from pipelines.table import print_table
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A bundle's folder, NAME@ALIAS, NAME/VERSION, or a run's id.")],
+    model: Annotated[
+        str, typer.Argument(parser=bundle_name, metavar="MODEL", help="A bundle's folder, NAME@ALIAS, NAME/VERSION, or a run's id.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     as_json: Json = False,
 ) -> None:

@@ -1,0 +1,34 @@
+"""Standard input and output in UTF-8, whatever the locale says; what a terminal can't show is spelled out."""
+
+import locale
+import os
+import sys
+
+_STANDARD = (0, 1, 2)
+
+
+def use_utf8() -> None:
+    """Starts this program again in Python's UTF-8 mode, where the locale's encoding is another: files' names are UTF-8 too.
+
+    The terminal is still written to in its own encoding. Child processes talk to each other in UTF-8.
+    """
+    encoding = locale.getencoding().lower().replace("_", "-")
+    if sys.flags.utf8_mode or "utf8" in sys._xoptions or encoding in ("utf-8", "utf8"):
+        os.environ["PYTHONUTF8"] = "1"
+        os.environ["PYTHONIOENCODING"] = "utf-8:backslashreplace"
+        return
+    os.environ["PYTHONIOENCODING"] = f"{getattr(sys.stdout, 'encoding', None) or encoding}:backslashreplace"
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def open_streams() -> None:
+    """Makes output replace what it can't show, and lets a stream that is closed lead nowhere: else the next file takes its place."""
+    for number in _STANDARD:
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
