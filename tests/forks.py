@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+_RUNNING = ("run", "resume", "retrain")  # commands that run steps
+
 
 def run(work: Callable[[], object], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Does some work in a fork of this process.
@@ -41,13 +43,50 @@ def run(work: Callable[[], object], folder: Path, environment: Mapping[str, str]
 
 
 def darkroom(words: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs the command line with the words that follow `darkroom`; see `run`. What takes long to import is imported before."""
-    import kfp.local  # noqa: F401
+    """Runs the command line with the words that follow `darkroom`; see `run`. What takes long to import is imported before.
+
+    The steps of a run are forks as well; tests/pipelines/test_story.py starts them as processes, as a person's run does.
+    """
+    import kfp.local.subprocess_task_handler
     import mlflow  # noqa: F401
 
+    from components import STEPS
+    from darkroom.runtime.step import function_of
     from pipelines.cli import main
 
-    return run(lambda: main(words), folder, environment)
+    if words[0] in _RUNNING:
+        for step in STEPS:
+            function_of(step)
+
+    def work() -> None:
+        kfp.local.subprocess_task_handler.run_local_subprocess = _run_step
+        main(words)
+
+    return run(work, folder, environment)
+
+
+def _run_step(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
+    """What kfp does with the command of a task, in a fork: prints its output line by line, and gives its exit status."""
+    from kfp.dsl.executor_main import executor_main
+
+    source, arguments = full_command[3], full_command[4:]  # after `sh -c SCRIPT`
+
+    def work() -> None:
+        os.environ.update(env_vars or {})
+        with tempfile.TemporaryDirectory() as place:
+            module = Path(place) / "ephemeral_component.py"
+            module.write_text(source, encoding="utf-8")
+            sys.argv = ["executor_main", "--component_module_path", str(module), *arguments]
+            executor_main()
+
+    reading, writing = os.pipe()
+    pid = _fork(work, writing, writing)
+    os.close(writing)
+    with open(reading, encoding="utf-8", errors="replace") as printed:  # noqa: PTH123
+        for line in printed:
+            print(line, end="")
+    print("\n")
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def dvc(*words: str, folder: Path | None = None) -> None:

@@ -32,12 +32,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def first(place: Project) -> dict[str, Any]:
-    return place.run(place.folder / "shapes")
+    return place.run(place.folder / "shapes", processes=False)
 
 
 @pytest.fixture(scope="module")
 def changed(place: Project, first: dict[str, Any]) -> dict[str, Any]:
-    return place.run(place.folder / "shapes", "prune.max_drop=0.5")
+    return place.run(place.folder / "shapes", "prune.max_drop=0.5", processes=False)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client
 
 
 def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
-    again = place.run(place.folder / "shapes")
+    again = place.run(place.folder / "shapes", processes=False)
     assert cached(again) == TASKS - UNCACHED
     assert again["model"] == first["model"]
     assert again["metrics"] == first["metrics"]
@@ -90,37 +90,37 @@ def test_one_pixel_reruns_everything_and_keeps_the_test_images(place: Project, f
     with Image.open(data / "top" / "top 00.png") as picture:
         picture.putpixel((0, 0), (1, 2, 3))
         picture.save(data / "top" / "top 00.png")
-    changed = place.run(data)
+    changed = place.run(data, processes=False)
     assert cached(changed) == {"ingest_evaluation", "clean_evaluation"}  # there is no set
     assert changed["data_version"] != first["data_version"]
     assert changed["model"]["name"] == "shapes"
-    back = place.run(place.folder / "shapes")
+    back = place.run(place.folder / "shapes", processes=False)
     assert cached(back) == TASKS - UNCACHED
     assert back["model"]["version"] == first["model"]["version"]
 
 
 def test_the_steps_logs_can_be_read_again(place: Project, first: dict[str, Any]) -> None:
-    shown = place.darkroom("logs", first["run_id"][:12], "train")
+    shown = place.fork("logs", first["run_id"][:12], "train")
     assert shown.returncode == 0
     assert "epoch 1/1" in shown.stdout
-    missing = place.darkroom("logs", first["run_id"], "bake")
+    missing = place.fork("logs", first["run_id"], "bake")
     assert (missing.returncode, "has no log of 'bake'" in missing.stderr) == (2, True)
 
 
 def test_the_registered_model_answers(place: Project, first: dict[str, Any], tmp_path: Path) -> None:
     images = sorted((place.folder / "shapes" / "left").glob("left*.png"))[:2]
     for model in ("shapes@champion", f"shapes/{first['model']['version']}", first["run_id"]):
-        done = place.darkroom("predict", model, *map(str, images), "--json")
+        done = place.fork("predict", model, *map(str, images), "--json")
         assert done.returncode == 0, done.stderr
         answers = json.loads(done.stdout.strip().split("\n")[-1])
         assert [answer["image"] for answer in answers] == [str(path) for path in images]
         assert set(answers[0]["probabilities"]) == {"left", "right", "top"}
         assert np.isclose(sum(answers[0]["probabilities"].values()), 1, atol=1e-4)
-    unknown = place.darkroom("predict", "shapes@nobody", str(images[0]))
+    unknown = place.fork("predict", "shapes@nobody", str(images[0]))
     assert (unknown.returncode, unknown.stderr.startswith("error: ")) == (2, True)
     text = tmp_path / "text.png"
     text.write_text("no image")
-    refused = place.darkroom("predict", "shapes@champion", str(text))
+    refused = place.fork("predict", "shapes@champion", str(text))
     assert (refused.returncode, "can't be read as an image" in refused.stderr) == (2, True)
 
 
@@ -128,7 +128,7 @@ def test_a_mistake_in_the_data_fails_the_run_with_one_sentence(place: Project, f
     data = shapes(place.folder / "one")
     shutil.rmtree(data / "left")
     shutil.rmtree(data / "right")
-    done = place.darkroom("run", "--data", str(data), "--json")
+    done = place.fork("run", "--data", str(data), "--json")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr + done.stdout
     assert "'top'" in json.loads(done.stdout.strip().split("\n")[-1])["error"]
@@ -143,7 +143,7 @@ def test_a_mistake_in_the_data_fails_the_run_with_one_sentence(place: Project, f
 
 
 def test_runs_are_compared_in_the_terminal(place: Project, first: dict[str, Any], changed: dict[str, Any]) -> None:
-    listed = place.darkroom("runs", "--experiment", "shapes", "--best", "accuracy", "--columns", "accuracy,prune.max_drop", "--json")
+    listed = place.fork("runs", "--experiment", "shapes", "--best", "accuracy", "--columns", "accuracy,prune.max_drop", "--json")
     assert listed.returncode == 0, listed.stderr
     rows = [line.split() for line in listed.stdout.split("\n")]
     assert rows[0] == ["run", "accuracy", "prune.max_drop"]
@@ -152,7 +152,7 @@ def test_runs_are_compared_in_the_terminal(place: Project, first: dict[str, Any]
     assert answer["best"] in listed.stderr and answer["best"].startswith("best by accuracy: ")
     known = {run["run_id"]: run for run in answer["runs"]}
     assert known[first["run_id"]]["data_version"] == first["data_version"]
-    compared = place.darkroom("runs", first["run_id"], changed["run_id"], "--json")
+    compared = place.fork("runs", first["run_id"], changed["run_id"], "--json")
     assert compared.returncode == 0, compared.stderr
     found = json.loads(compared.stdout.strip().split("\n")[-1])
     assert found["settings"] == {"prune.max_drop": ["0.02", "0.5"]}
