@@ -2,23 +2,18 @@
 
 import importlib
 import sys
-from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 STEPS = ("ingest", "clean", "split", "augment", "train", "evaluate", "prune", "register", "report")
 
 
-def evaluation_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """How `ingest` reads a frozen evaluation set: as it reads the data, unless `evaluate.ingest` says otherwise."""
-    return {**sections.get("ingest", {}), **sections.get("evaluate", {}).get("ingest", {})}
-
-
 class _Moved(ModuleType):
     """Stands for `components.model`, which models registered by Darkroom 0.1.0 import.
 
     They bring a partial package `components` of their own; in a process that has imported this one, they use today's
-    reader of their files.
+    reader of their files. It is defined here, though every step's code version depends on this file, because no other file
+    is run by every import of the package.
     """
 
     def __getattr__(self, name: str) -> Any:

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components import STEPS, evaluation_settings
-from darkroom.runtime.step import arguments_of, call, config_of, function_of
+from components import STEPS
+from darkroom.runtime.step import arguments_of, call, config_of, evaluation_settings, function_of
 from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import STEPS, evaluation_settings
+from components import STEPS
 from darkroom.registry import registry
-from darkroom.runtime.step import config_of
+from darkroom.runtime.step import config_of, evaluation_settings
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import check_source, data_version, has_version
@@ -88,18 +88,18 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 
 
 def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The arguments of the training pipeline that the settings decide: a section each, and what becomes of the evaluation set.
+    """The arguments of the training pipeline that the settings decide: a section each, and how the evaluation set is read.
 
     Args:
         settings: A section a step, complete; see `frozen` for the version of the set.
     """
-    own = settings["evaluate"]
+    evaluate = settings["evaluate"]
     return {
         **settings,
         "params": settings,
         "ingest_evaluation": dump(config_of("ingest", evaluation_settings(settings))),
-        "evaluation_data": own["data"],
-        "evaluation_version": own["data_version"],
+        "evaluation_data": evaluate["data"],
+        "evaluation_version": evaluate["data_version"],
     }
 
 

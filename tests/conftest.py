@@ -1,7 +1,6 @@
 """Fixtures for all tests."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from tests import servers
 from tests.stores import use_copy
@@ -82,8 +82,7 @@ def migrated_store(pytestconfig: pytest.Config) -> Path:
     makers = (ROOT / "darkroom" / "tracking" / name for name in ("client.py", "runs.py"))
     key = hashlib.sha256(b"".join([f"{ROOT} {version('mlflow')}".encode(), *(path.read_bytes() for path in makers)])).hexdigest()
     folder = Path(pytestconfig.cache.mkdir(f"mlflow-store-{key[:16]}"))  # type: ignore[union-attr]
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / "lock"):
         if not (folder / "made.out").exists():
             shutil.rmtree(folder / "store", ignore_errors=True)
             (folder / "store").mkdir()
@@ -114,8 +113,7 @@ def once(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     root = tmp_path_factory.getbasetemp()
     folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / name
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / "lock"):
         yield folder, not (folder / "done").exists()
         (folder / "done").touch()
 

@@ -54,6 +54,15 @@ def config_of(step: str, values: Mapping[str, Any]) -> StepConfig:
     return parse(kind, step, values)
 
 
+def evaluation_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of `ingest` for a frozen evaluation set: those for the data, unless `evaluate.ingest` overrides them.
+
+    Args:
+        sections: Settings, a section a step.
+    """
+    return {**sections.get("ingest", {}), **sections.get("evaluate", {}).get("ingest", {})}
+
+
 def arguments_of(step: str) -> dict[str, inspect.Parameter]:
     """The arguments that a runner passes to a step, by name, in the order of its function; `artifacts` counts as one argument each."""
     parameters = inspect.signature(function_of(step)).parameters

@@ -1,6 +1,5 @@
 """A Docker engine, a base image made by debootstrap, and the image of this code: each made once, and only where it is asked for."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient, from_env
 from docker.errors import ImageNotFound
+from filelock import FileLock
 
 from pipelines.run.containers import ENGINE_ERRORS
 from pipelines.run.image import RECORD, build
@@ -62,8 +62,7 @@ def image(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 @contextmanager
 def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     root = tmp_path_factory.getbasetemp()
-    with ((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "docker.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "docker.lock"):
         yield
 
 

@@ -13,7 +13,7 @@ import pytest
 from darkroom import issues, manifest
 from darkroom.evaluation import read_metrics, read_predictions
 from darkroom.model import CARD_FORMAT, read_card
-from darkroom.outcome import read_outcome
+from darkroom.outcome import Verdict, read_outcome
 from darkroom.system.config import KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
@@ -51,8 +51,12 @@ def change(path: Path, values: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_a_file_of_now_has_besides_is_ignored(files: Path, name: str) -> None:
-    change(files / name, {"format": CARD_FORMAT.number if name == "model.json" else 1, "invented_later": [1]})
-    READERS[name](files / name)
+    change(files / name, {"format": CARD_FORMAT.number if name == "model.json" else 1})
+    before = READERS[name](files / name)
+    change(files / name, {"invented_later": [1]})
+    after = READERS[name](files / name)
+    known = {key: after[key] for key in before} if isinstance(before, dict) else after
+    assert repr(known) == repr(before)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -98,6 +102,13 @@ def test_tables_of_format_1_keep_their_meaning() -> None:
 
 def test_an_outcome_of_format_1_names_its_version() -> None:
     assert read_outcome(RELEASED / "outcome.json")["model"] == {"name": "shapes", "version": 1, "alias": "champion", "variant": "pruned"}
+
+
+def test_a_verdict_of_format_1_is_read_and_written_whole() -> None:
+    outcome = read_outcome(RELEASED / "outcome.json")
+    verdict = Verdict.from_plain(outcome["decision"], outcome["reason"], outcome)
+    assert verdict.comparison and verdict.comparison.champion == "always answering 'right'"
+    assert json.loads(json.dumps(verdict.plain())) == {name: outcome[name] for name in ("rival", "comparison", "limits")}
 
 
 def test_settings_of_format_1_are_those_of_now_but_for_what_is_unknown() -> None:
