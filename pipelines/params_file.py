@@ -19,6 +19,7 @@ from darkroom.system.config import StepConfig, dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.yaml_file import read_yaml
+from pipelines.exit_status import exit_status
 from pipelines.params import PARAMS, RETRAIN
 from pipelines.platform import SECTION, PlatformConfig
 from pipelines.retrain.decide import RetrainConfig
@@ -113,8 +114,4 @@ def _sentences(kind: type[StepConfig]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        write_params(PARAMS)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(exit_status(lambda: write_params(PARAMS)))

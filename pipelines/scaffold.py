@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from darkroom.system.errors import InputError
+from pipelines.exit_status import exit_status
 
 CONFIG = '''"""The settings of `{name}`."""
 
@@ -126,12 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.scaffold", description=__doc__)
     parser.add_argument("name", help="a verb in lower-case letters, such as calibrate")
     name = parser.parse_args().name
-    try:
-        print(*make_component(name), NEXT.format(name=name), sep="\n")
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: print(*make_component(name), NEXT.format(name=name), sep="\n"))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.versions.code import ROOT
+from pipelines.exit_status import exit_status
 
 RECORD = ROOT / "build" / "image"
 _FOLDERS = ("pipelines", "components", "darkroom")
@@ -128,12 +129,7 @@ def main() -> int:
     parser.add_argument("--name", default="darkroom", help="what the image is called")
     parser.add_argument("--flags", default="", help="further words for docker build, in one string")
     options = parser.parse_args()
-    try:
-        print(build(options.base, options.lock, options.name, options.flags))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: print(build(options.base, options.lock, options.name, options.flags)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Writes down the versions that DVC's stages depend on: of the data, and of the code behind each step.
+"""Writes the versions that DVC's stages depend on: of the data, and of the code behind each step.
 
 `python -m pipelines.version.stages data build/versions` stops where the data is not what its `.dvc` file records. Were the data
-itself a dependency of a stage, DVC would rewrite that file in silence instead.
+itself a dependency of a stage, DVC would rewrite that file without a message.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, difference
+from pipelines.exit_status import exit_status
 from pipelines.params import frozen, read_settings
 
 
@@ -23,14 +24,14 @@ def write_versions(data: Path, folder: Path) -> None:
         InputError: The data is missing, or differs from what its `.dvc` file records; or the evaluation set is not the one
             that the settings name.
     """
-    own = frozen(read_settings([])[0])["evaluate"]["data_version"]
+    evaluation_version = frozen(read_settings([])[0])["evaluate"]["data_version"]
     version = data_version(data)
     if message := difference(data):
         raise InputError(message)
     with whole(folder) as draft:
         draft.mkdir()
         (draft / "data").write_text(f"{version}\n", encoding="utf-8")
-        (draft / "evaluation").write_text(f"{own}\n", encoding="utf-8")
+        (draft / "evaluation").write_text(f"{evaluation_version}\n", encoding="utf-8")
         for step in STEPS:
             if step == "register":  # DVC's stages register nothing
                 continue
@@ -43,12 +44,7 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="the data source")
     parser.add_argument("folder", type=Path, help="where a file a version is written")
     options = parser.parse_args()
-    try:
-        write_versions(options.data, options.folder)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: write_versions(options.data, options.folder))
 
 
 if __name__ == "__main__":
