@@ -91,14 +91,14 @@ class Manifest:
         return list(self.table[name].to_pylist())
 
     def targets(self) -> npt.NDArray[np.int64]:
-        """Truth as numbers: `(N,) int64` class indices, or `(N, K) int64` of 0 and 1 for multi-label."""
+        """The labels as numbers: `(N,) int64` class indices, or `(N, K) int64` of 0 and 1 for multi-label."""
         index = {name: number for number, name in enumerate(self.classes)}
         if self.task != "multilabel":
             return np.array([index[label] for label in self.column("label")], dtype=np.int64)
-        truth = np.zeros((len(self), len(self.classes)), dtype=np.int64)
+        y_true = np.zeros((len(self), len(self.classes)), dtype=np.int64)
         for row, labels in enumerate(self.column("labels")):
-            truth[row, [index[label] for label in labels]] = 1
-        return truth
+            y_true[row, [index[label] for label in labels]] = 1
+        return y_true
 
     def write(self, path: Path) -> None:
         """Writes the manifest; equal manifests make equal bytes."""

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from components.augment.copies import to_batch, to_picture
 from darkroom import pixels
 from darkroom.augmentation.operations import apply
-from darkroom.augmentation.policy import MEANINGS, Operation, Policy
+from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
 
 CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 84, 20
 NUM_DRAWN = 3
@@ -25,7 +25,7 @@ def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[s
         notes: Lines at the bottom.
         seed: Decides what is drawn.
     """
-    operations = [found for name in MEANINGS if (found := policy.get(name))]
+    operations = [found for name in OPERATIONS if (found := policy.get(name))]
     columns = ["original", *(operation.name.replace("_", " ") for operation in operations), *["in training"] * NUM_DRAWN]
     strengths = ["", *(_strength(operation) for operation in operations), *(f"draw {number + 1}" for number in range(NUM_DRAWN))]
     step = CELL_PX + GAP_PX

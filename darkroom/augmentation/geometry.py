@@ -1,4 +1,4 @@
-"""Where each pixel comes from: rotation, scale, perspective and their kin, composed into one resampling.
+"""Where each pixel comes from: rotation, scale, perspective and similar operations, composed into one resampling.
 
 Matrices are homographies on homogeneous coordinates with x and y from -1 to 1 over the image (pixel edges, as
 `align_corners=False` has it), and lead from the result back to the source.
@@ -39,13 +39,13 @@ def warp(batch: Tensor, matrices: Tensor) -> Tensor:
     return F.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def matrices(policy: Policy, uniforms: Mapping[str, Tensor], fired: Mapping[str, Tensor], aspect: float) -> Tensor | None:
+def matrices(policy: Policy, uniforms: Mapping[str, Tensor], applied: Mapping[str, Tensor], aspect: float) -> Tensor | None:
     """Composes the geometric operations that an image drew.
 
     Args:
         policy: Says which operations there are and how strong they may be.
         uniforms: For each operation `(N, NUM_UNIFORMS) float32` in 0..1.
-        fired: For each operation `(N,) bool`: which images drew it.
+        applied: For each operation `(N,) bool`: which images get it.
         aspect: Width over height of the images.
 
     Returns:
@@ -54,10 +54,10 @@ def matrices(policy: Policy, uniforms: Mapping[str, Tensor], fired: Mapping[str,
     composed: Tensor | None = None
     for name, build in BUILDERS.items():
         operation = policy.get(name)
-        if operation is None or not bool(fired[name].any()):
+        if operation is None or not bool(applied[name].any()):
             continue
         strength = operation.low + (operation.high - operation.low) * uniforms[name]
-        matrix = torch.where(fired[name][:, None, None], build(strength, uniforms[name], aspect), torch.eye(3))
+        matrix = torch.where(applied[name][:, None, None], build(strength, uniforms[name], aspect), torch.eye(3))
         composed = matrix if composed is None else composed @ matrix
     return composed
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darkroom.augmentation.geometry import BUILDERS, NUM_UNIFORMS, matrices, warp
 from darkroom.augmentation.photometry import add_noise, erase, recolour
-from darkroom.augmentation.policy import MEANINGS, Policy
+from darkroom.augmentation.policy import OPERATIONS, Policy
 
 CACHED_VALUES = 2**18  # a CPU goes through a batch in parts that stay in its cache: 9 images of 96 px
 
@@ -25,7 +25,7 @@ def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
         A new `(N, 3, H, W) float32` tensor in 0..1; images that drew no operation are equal bit by bit.
     """
     result = batch.clone(memory_format=torch.contiguous_format)
-    draws = torch.rand(len(batch), len(MEANINGS), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
+    draws = torch.rand(len(batch), len(OPERATIONS), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
     step = max(1, CACHED_VALUES // batch[:1].numel()) if batch.device.type == "cpu" and len(batch) else max(1, len(batch))
     for part, drawn in zip(torch.split(result, step), torch.split(draws, step), strict=True):
         _augment(policy, part, drawn, generator)
@@ -33,32 +33,32 @@ def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _augment(policy: Policy, batch: Tensor, draws: Tensor, generator: torch.Generator) -> None:
-    uniforms = {name: draws[:, number, 1:] for number, name in enumerate(MEANINGS)}
-    fired = {name: draws[:, number, 0] < _probability(policy, name) for number, name in enumerate(MEANINGS)}
+    uniforms = {name: draws[:, number, 1:] for number, name in enumerate(OPERATIONS)}
+    applied = {name: draws[:, number, 0] < _probability(policy, name) for number, name in enumerate(OPERATIONS)}
     for name, axis in (("horizontal_flip", 3), ("vertical_flip", 2)):
-        rows = _rows(fired[name], batch)
+        rows = _rows(applied[name], batch)
         if len(rows):
             batch[rows] = batch[rows].flip(axis)
-    _move(policy, batch, uniforms, fired)
-    recolour(policy, batch, uniforms, fired)
-    _spoil(policy, batch, uniforms, fired, generator)
+    _warp(policy, batch, uniforms, applied)
+    recolour(policy, batch, uniforms, applied)
+    _corrupt(policy, batch, uniforms, applied, generator)
 
 
-def _move(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], fired: dict[str, Tensor]) -> None:
-    composed = matrices(policy, uniforms, fired, aspect=batch.shape[3] / batch.shape[2])
+def _warp(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied: dict[str, Tensor]) -> None:
+    composed = matrices(policy, uniforms, applied, aspect=batch.shape[3] / batch.shape[2])
     if composed is None:
         return
-    moved = torch.stack([fired[name] for name in BUILDERS]).any(dim=0)
-    rows = _rows(moved, batch)
-    batch[rows] = warp(batch[rows], composed[moved].to(batch.device))
+    warped = torch.stack([applied[name] for name in BUILDERS]).any(dim=0)
+    rows = _rows(warped, batch)
+    batch[rows] = warp(batch[rows], composed[warped].to(batch.device))
 
 
-def _spoil(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], fired: dict[str, Tensor], generator: torch.Generator) -> None:
+def _corrupt(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied: dict[str, Tensor], generator: torch.Generator) -> None:
     for name in ("noise", "erasing"):
-        operation, rows = policy.get(name), _rows(fired[name], batch)
+        operation, rows = policy.get(name), _rows(applied[name], batch)
         if operation is None or not len(rows):
             continue
-        drawn = uniforms[name][fired[name]]
+        drawn = uniforms[name][applied[name]]
         strength = operation.low + (operation.high - operation.low) * drawn[:, 0]
         if name == "noise":
             add_noise(batch, rows, strength, generator)
@@ -71,5 +71,5 @@ def _probability(policy: Policy, name: str) -> float:
     return operation.probability if operation else 0.0
 
 
-def _rows(fired: Tensor, batch: Tensor) -> Tensor:
-    return fired.nonzero()[:, 0].to(batch.device)
+def _rows(applied: Tensor, batch: Tensor) -> Tensor:
+    return applied.nonzero()[:, 0].to(batch.device)

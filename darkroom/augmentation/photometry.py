@@ -12,7 +12,7 @@ GREY = (0.299, 0.587, 0.114)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue")
 
 
-def recolour(policy: Policy, batch: Tensor, uniforms: Mapping[str, Tensor], fired: Mapping[str, Tensor]) -> Tensor:
+def recolour(policy: Policy, batch: Tensor, uniforms: Mapping[str, Tensor], applied: Mapping[str, Tensor]) -> Tensor:
     """Applies brightness, contrast, saturation and hue to the images that drew any, in place.
 
     All four are affine in the three channels, so their product costs one pass over the pixels.
@@ -21,15 +21,15 @@ def recolour(policy: Policy, batch: Tensor, uniforms: Mapping[str, Tensor], fire
         policy: Says how strong each may be.
         batch: `(N, 3, H, W) float32` in 0..1.
         uniforms: For each operation `(N, U) float32` in 0..1.
-        fired: For each operation `(N,) bool`: which images drew it.
+        applied: For each operation `(N,) bool`: which images get it.
 
     Returns:
         The batch, in 0..1.
     """
-    names = [name for name in COLOUR_NAMES if policy.get(name) is not None and bool(fired[name].any())]
+    names = [name for name in COLOUR_NAMES if policy.get(name) is not None and bool(applied[name].any())]
     if not names:
         return batch
-    rows = torch.stack([fired[name] for name in names]).any(dim=0).nonzero()[:, 0]
+    rows = torch.stack([applied[name] for name in names]).any(dim=0).nonzero()[:, 0]
     chosen = batch[rows.to(batch.device)]
     matrix, offset = torch.eye(3).repeat(len(rows), 1, 1), torch.zeros(len(rows), 3, 1)
     mean = chosen.mean(dim=(2, 3)).cpu()[:, :, None]
@@ -37,7 +37,7 @@ def recolour(policy: Policy, batch: Tensor, uniforms: Mapping[str, Tensor], fire
         operation = policy.get(name)
         assert operation is not None
         strength = operation.low + (operation.high - operation.low) * uniforms[name][rows, 0]
-        on = fired[name][rows]
+        on = applied[name][rows]
         neutral = 0.0 if name == "hue" else 1.0
         step, shift = _step(name, torch.where(on, strength, neutral), matrix @ mean + offset)
         matrix, offset = step @ matrix, step @ offset + shift
@@ -59,10 +59,10 @@ def _step(name: str, strength: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         return identity * factor, level * (1 - factor)
     if name == "saturation":
         return identity * factor + (1 - factor) * grey.expand(3, 3), none
-    return _turn(strength * (math.pi / 180)), none
+    return _rotate_hue(strength * (math.pi / 180)), none
 
 
-def _turn(angle: Tensor) -> Tensor:
+def _rotate_hue(angle: Tensor) -> Tensor:
     """Rotation of colours about the grey axis: `(N,)` radians to `(N, 3, 3)`, grey left as it is.
 
     Source: Rodrigues' rotation formula about (1, 1, 1).

@@ -1,7 +1,7 @@
 """The policy: one JSON file that says which operations training applies to its images, how often and how strongly.
 
-Settled by `augment`, applied on the fly by `train` and `prune` (see `darkroom.augmentation.operations`). Operations run
-in the order of `MEANINGS`, whatever their order in the file; an operation that is not listed does not happen.
+Chosen by `augment`, applied on the fly by `train` and `prune` (see `darkroom.augmentation.operations`). Operations run
+in the order of `OPERATIONS`, whatever their order in the file; an operation that is not listed does not happen.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from darkroom.system.files import read_json, write_json
 
-MEANINGS: Mapping[str, str] = {
+OPERATIONS: Mapping[str, str] = {
     "horizontal_flip": "mirrored left to right (no strength)",
     "vertical_flip": "mirrored top to bottom (no strength)",
     "rotation": "turned counter-clockwise by degrees",
@@ -33,7 +33,7 @@ class Operation(BaseModel):
     """One operation: each image draws whether it happens, and how strongly, evenly between `low` and `high`.
 
     Attributes:
-        name: One of `MEANINGS`, which gives the strength's unit.
+        name: One of `OPERATIONS`, which gives the strength's unit.
         probability: Chance that an image gets it, 0 to 1.
         low: Smallest strength.
         high: Largest strength.
@@ -48,8 +48,8 @@ class Operation(BaseModel):
 
     @model_validator(mode="after")
     def _known_and_ordered(self) -> "Operation":
-        if self.name not in MEANINGS:
-            raise ValueError(f"{self.name!r} is no operation: known are {', '.join(MEANINGS)}")
+        if self.name not in OPERATIONS:
+            raise ValueError(f"{self.name!r} is no operation: known are {', '.join(OPERATIONS)}")
         if self.low > self.high:
             raise ValueError(f"{self.name}: low {self.low} is above high {self.high}")
         return self

@@ -23,7 +23,7 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
     """Writes a model's folder, whole or not at all; equal weights and cards make equal bytes.
 
     Args:
-        folder: Where the model is to stand.
+        folder: The model's folder.
         network: Maps normalised images to logits; is not changed.
         card: What the network is.
     """
@@ -64,16 +64,16 @@ def fit_shapes(network: nn.Module, state: dict[str, Tensor]) -> None:
         state: Weights by name, of the same network, perhaps after channels were pruned.
     """
     for prefix, module in network.named_modules():
-        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        for name, value in own:
+        values = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        for name, value in values:
             stored = state.get(f"{prefix}.{name}" if prefix else name)
             if stored is not None and stored.shape != value.shape:
                 empty = torch.empty_like(stored)
                 setattr(module, name, nn.Parameter(empty) if isinstance(value, nn.Parameter) else empty)
-        _note_shape(module)
+        _update_sizes(module)
 
 
-def _note_shape(module: nn.Module) -> None:
+def _update_sizes(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         depthwise = module.groups > 1 and module.groups == module.in_channels
         module.out_channels = module.weight.shape[0]
@@ -87,8 +87,8 @@ def _note_shape(module: nn.Module) -> None:
         module.normalized_shape = tuple(module.weight.shape)
 
 
-class _Served(nn.Module):
-    """From pictures as they come, `(N, S, S, 3) uint8`, to probabilities `(N, K)`."""
+class _ServedNetwork(nn.Module):
+    """The network as it is served: from images `(N, S, S, 3) uint8` to probabilities `(N, K)`."""
 
     def __init__(self, network: nn.Module, card: ModelCard) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Served(nn.Module):
 
 
 def export(path: Path, network: nn.Module, card: ModelCard) -> None:
-    """Writes a network as ONNX, with what comes before and after it, in one file without traces of this machine.
+    """Writes a network as ONNX, with normalisation and probabilities, in one file that contains no path of this machine.
 
     Args:
         path: The file to write.
@@ -117,7 +117,7 @@ def export(path: Path, network: nn.Module, card: ModelCard) -> None:
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|darkroom\.networks\.export")
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # sizes are fixed on purpose
         torch.onnx.export(
-            _Served(network, card).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,
+            _ServedNetwork(network, card).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,
             input_names=["images"], output_names=["probabilities"],
             dynamic_axes={"images": {0: "num_images"}, "probabilities": {0: "num_images"}},
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Weights to start from, other than random ones."""
+"""Weights from which a network starts, other than random ones."""
 
 import pickle
 from pathlib import Path
@@ -28,9 +28,9 @@ def load(network: nn.Module, architecture: str, weights: str) -> None:
     """
     stored = _torchvision(architecture) if weights == "DEFAULT" else _file(Path(weights))
     head = last_layer(network)[0]
-    outer = head.rpartition(".")[0]  # the last layer stands behind a dropout, which torchvision's own has not
+    outer = head.rpartition(".")[0]  # the last layer follows a dropout, which torchvision's network does not have
     own = network.state_dict()
-    state = {_renamed(name, own, outer, head): value for name, value in stored.items() if not name.startswith(_AUXILIARY)}
+    state = {_own_name(name, own, outer, head): value for name, value in stored.items() if not name.startswith(_AUXILIARY)}
     _resize_positions(state, own)
     dropped = [name for name in (f"{head}.weight", f"{head}.bias") if name in state and state[name].shape != own[name].shape]
     state = {name: value for name, value in state.items() if name not in dropped}
@@ -40,13 +40,13 @@ def load(network: nn.Module, architecture: str, weights: str) -> None:
     print(f"started from {weights}: {len(state)} tensors taken, {len(dropped)} of the last layer dropped for other classes", flush=True)
 
 
-def _renamed(name: str, own: dict[str, Tensor], outer: str, head: str) -> str:
+def _own_name(name: str, own: dict[str, Tensor], outer: str, head: str) -> str:
     prefix, _, last = name.rpartition(".")
     return f"{head}.{last}" if prefix == outer and name not in own else name
 
 
 def _resize_positions(state: dict[str, Tensor], own: dict[str, Tensor]) -> None:
-    """Brings a vision transformer's embedding of places to another side of the image."""
+    """Interpolates a vision transformer's position embedding for images of another side."""
     name = "encoder.pos_embedding"
     if name in state and name in own and state[name].shape != own[name].shape:
         first, grid = state[name][:, :1], state[name][:, 1:]
@@ -59,7 +59,7 @@ def _resize_positions(state: dict[str, Tensor], own: dict[str, Tensor]) -> None:
 def _check(architecture: str, weights: str, state: dict[str, Tensor], own: dict[str, Tensor], missing: list[str]) -> None:
     unknown = sorted(set(state) - set(own))
     misshapen = sorted(name for name in set(state) & set(own) if state[name].shape != own[name].shape)
-    for what, names in (("it lacks", missing), ("it has besides", unknown), ("of another shape are", misshapen)):
+    for what, names in (("it lacks", missing), ("it also has", unknown), ("of another shape are", misshapen)):
         if names:
             some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             raise InputError(f"train.weights is {weights!r}, which is not {architecture}'s state dict: {what} {some}")

@@ -25,7 +25,7 @@ def acquire(path: Path, holder: str = "") -> "FileLock":
     """
     lock = _lock(path)
     lock.acquire()
-    _sign(path, holder)
+    _write_holder(path, holder)
     return lock
 
 
@@ -38,7 +38,7 @@ def try_acquire(path: Path, holder: str = "") -> "FileLock | None":
         lock.acquire(blocking=False)
     except Timeout:
         return None
-    _sign(path, holder)
+    _write_holder(path, holder)
     return lock
 
 
@@ -96,6 +96,6 @@ def _lock(path: Path) -> "FileLock":
     return FileLock(path, thread_local=False, fallback_to_soft=False)
 
 
-def _sign(path: Path, holder: str) -> None:
+def _write_holder(path: Path, holder: str) -> None:
     if holder:
         path.write_text(holder, encoding="utf-8")

@@ -49,7 +49,7 @@ def use_store() -> str:
         InputError: The server doesn't answer or refuses the credentials, or the database can't be used.
     """
     uri = tracking_uri()
-    with reaching():
+    with store_errors_as_input_errors():
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
         elif uri.startswith(("http://", "https://")):
@@ -63,7 +63,7 @@ def client() -> "MlflowClient":
     """A client of the store at `tracking_uri`; an SQLite file is made first where there is none."""
     uri = tracking_uri()
     if uri.startswith("sqlite:///"):
-        with reaching():
+        with store_errors_as_input_errors():
             _create_database(Path(uri.removeprefix("sqlite:///")))
     os.environ["MLFLOW_TRACKING_URI"] = uri  # what logs a model inside MLflow looks for it here
     return _connect(uri)
@@ -79,7 +79,7 @@ def server_version(timeout_s: int = 10) -> str:
 
     uri = tracking_uri()
     _require_answer(uri)
-    with reaching():
+    with store_errors_as_input_errors():
         from mlflow.utils.credentials import get_default_host_creds
         from mlflow.utils.rest_utils import http_request
 
@@ -138,7 +138,7 @@ def _connect(uri: str) -> "MlflowClient":
 
 
 def _create_database(path: Path) -> None:
-    """Makes an SQLite store beside its place and renames it, under a lock: MLflow's own creation can be caught half-done."""
+    """Makes an SQLite store beside its final path and renames it, under a lock: another process could see MLflow's own half made."""
     if path.exists():
         with path.open("rb") as file:
             if file.read(len(_SQLITE)) not in (b"", _SQLITE):
@@ -153,7 +153,7 @@ def _create_database(path: Path) -> None:
 
 
 def _require_answer(uri: str) -> None:
-    """Asks a server for its health at once: MLflow's own retries go on for minutes where nobody listens."""
+    """Requests a server's health with few retries: MLflow itself retries for minutes where no server listens."""
     insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
     trusted = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True  # or what REQUESTS_CA_BUNDLE names: as MLflow does it
     try:
@@ -165,8 +165,8 @@ def _require_answer(uri: str) -> None:
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
-    """Turns what comes of a wrong address, wrong credentials or an unusable database into one sentence without a secret."""
+def store_errors_as_input_errors() -> Iterator[None]:
+    """Turns the errors of a wrong address, wrong credentials or an unusable database into an `InputError` without a secret."""
     uri = tracking_uri()
     try:
         yield
@@ -192,10 +192,10 @@ def _refusal(uri: str, status: int) -> AccessError:
         refused = f"the MLflow server at {shown(uri)} does not allow this to {name or 'this user'}"
         return AccessError(refused, "ask its administrator for the permission")
     if os.environ.get("MLFLOW_TRACKING_AUTH"):
-        way = f"what MLFLOW_TRACKING_AUTH={os.environ['MLFLOW_TRACKING_AUTH']} presents"
+        credentials = f"what MLFLOW_TRACKING_AUTH={os.environ['MLFLOW_TRACKING_AUTH']} presents"
     elif name:
-        way = f"the user {name!r} with this password"
+        credentials = f"the user {name!r} with this password"
     else:
-        way = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
-    refused = f"the MLflow server at {shown(uri)} refuses {way} ({status})"
+        credentials = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
+    refused = f"the MLflow server at {shown(uri)} refuses {credentials} ({status})"
     return AccessError(refused, "mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")

@@ -2,7 +2,7 @@
 
 An entry is plain: `kind`, `parent` (the pipeline's run), and what is logged. Metrics carry their own time, and MLflow's SQL
 stores ignore an exact repetition; parameters and tags are the same again; an end carries its own time. A child run is made
-under a `key` of ours, which stands on it as a tag: it is looked for before it is made a second time.
+under a `key` of ours, which stands on it as a tag: so it is found where it has been made already.
 """
 
 import contextlib
@@ -31,25 +31,25 @@ _BRIEF = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT":
 
 
 def deliver(entry: Entry, made: dict[str, str], *, again: bool) -> None:
-    """Does what an entry says, with one try of a few seconds.
+    """Does what an entry says, in a single attempt of a few seconds.
 
     Args:
         entry: The entry.
         made: The ids of child runs by their keys; a run that is made, or found, is added.
         again: Whether it may have been delivered before.
     """
-    with _briefly():
+    with _single_attempt():
         if entry["kind"] == "create":
             made[entry["key"]] = (_find(entry) if again else "") or _create(entry)
-        elif entry["kind"] in _ACTS:
-            _ACTS[entry["kind"]](_run_of(entry, made), entry)
+        elif entry["kind"] in _ACTIONS:
+            _ACTIONS[entry["kind"]](_run_of(entry, made), entry)
         else:
             raise LookupError("the line can't be read")
 
 
 def ping() -> None:
-    """Asks the store for something small, with one try of a few seconds; what goes wrong is raised."""
-    with _briefly():
+    """Sends a small request to the store, in a single attempt of a few seconds; raises its error."""
+    with _single_attempt():
         client().search_experiments(max_results=1)
 
 
@@ -66,7 +66,7 @@ def status_of(error: BaseException) -> int:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error says that the store can't be reached now: later it may go well."""
+    """Whether an error says that the store can't be reached now, and may be later."""
     status = status_of(error)
     return status in _AWAY or status >= 500
 
@@ -75,7 +75,7 @@ def reason_of(error: BaseException) -> str:
     """Why a store could not be reached, in a few words and without a secret."""
     text = " ".join(redact(str(error)).split())
     for sign, meaning in (
-        ("Connection refused", "nobody listens there"),
+        ("Connection refused", "the connection is refused"),
         ("Connection aborted", "the connection broke"),
         ("Connection reset", "the connection broke"),
         ("Remote end closed", "the connection broke"),
@@ -101,7 +101,7 @@ def end_run(run_id: str, status: str, tags: Mapping[str, str], time_ms: int) -> 
     if tags:
         set_run_tags(run_id, tags)
     for child in running(tag_is(PARENT, run_id), [store.get_run(run_id).info.experiment_id]):
-        if _is_double(child):
+        if _is_duplicate(child):
             store.delete_run(child.info.run_id)
         else:
             store.set_terminated(child.info.run_id, status, time_ms)
@@ -114,8 +114,8 @@ def now_ms() -> int:
 
 
 @contextlib.contextmanager
-def _briefly() -> Iterator[None]:
-    """While the block runs MLflow's client tries once and waits for seconds; by itself it retries for minutes."""
+def _single_attempt() -> Iterator[None]:
+    """While the block runs, MLflow's client tries once, for some seconds; otherwise it retries for minutes."""
     before = {name: os.environ.get(name) for name in _BRIEF}
     os.environ.update(_BRIEF)
     try:
@@ -150,7 +150,7 @@ def _create(entry: Entry) -> str:
 
 
 def _find(entry: Entry) -> str:
-    """The child run with an entry's key, or nothing; of two, the one with more metrics and parameters (see `_is_double`)."""
+    """The child run with an entry's key, or nothing; of two, the one with more metrics and parameters (see `_is_duplicate`)."""
     found = _with_key(entry["experiment"], entry["key"])
     return str(found[0].info.run_id) if found else ""
 
@@ -160,8 +160,8 @@ def _with_key(experiment: str, key: str) -> list[Any]:
     return sorted(found, key=lambda run: (-len(run.data.metrics) - len(run.data.params), run.info.status == "RUNNING", run.info.run_id))
 
 
-def _is_double(run: Any) -> bool:
-    """Whether a run is there twice: a server that hung may do what it was asked long after the asker gave up and asked again."""
+def _is_duplicate(run: Any) -> bool:
+    """Whether a run is a duplicate: a server that hung may carry out a request long after the client has given up and repeated it."""
     key = run.data.tags.get(STEP_KEY, "")
     return bool(key) and _with_key(run.info.experiment_id, key)[0].info.run_id != run.info.run_id
 
@@ -196,12 +196,12 @@ def _log_bundle(run_id: str, entry: Entry) -> None:
 
 def _log_file(run_id: str, entry: Entry) -> None:
     """Keeps a file with a run under a name of its own."""
-    with tempfile.TemporaryDirectory() as place:
-        shutil.copyfile(entry["path"], Path(place) / entry["name"])
-        log_files(run_id, Path(place))
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(entry["path"], Path(folder) / entry["name"])
+        log_files(run_id, Path(folder))
 
 
-_ACTS: dict[str, Callable[[str, Entry], None]] = {
+_ACTIONS: dict[str, Callable[[str, Entry], None]] = {
     "params": lambda run_id, entry: log_texts(run_id, entry["values"]),
     "metrics": _log_points,
     "tags": lambda run_id, entry: set_run_tags(run_id, entry["values"]),

@@ -112,7 +112,7 @@ def withdraw(run_id: str) -> None:
 
 
 def end_leases(experiment: str, kubeflow_run: str, status: str) -> None:
-    """Ends the runs whose lease a run on Kubeflow still has, whatever became of it.
+    """Ends the runs whose lease a run on Kubeflow still has.
 
     Args:
         experiment: The experiment.

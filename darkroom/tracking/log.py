@@ -161,12 +161,12 @@ def probe_artifacts(experiment: str) -> str:
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    store, text = client(), f"darkroom was here at {time.time()}"
+    store, text = client(), f"written by darkroom at {time.time()}"
     run = store.create_run(experiment_id(experiment), run_name="probe").info
     try:
         store.log_text(run.run_id, text, "probe.txt")
-        with tempfile.TemporaryDirectory() as place:
-            read = Path(store.download_artifacts(run.run_id, "probe.txt", place)).read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory() as folder:
+            read = Path(store.download_artifacts(run.run_id, "probe.txt", folder)).read_text(encoding="utf-8")
         if read != text:
             raise InputError(f"the store of artifacts at {shown(run.artifact_uri)} gave back something else than was written")
         get_artifact_repository(run.artifact_uri).delete_artifacts("probe.txt")  # type: ignore[no-untyped-call]

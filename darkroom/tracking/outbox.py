@@ -25,7 +25,7 @@ from darkroom.system.errors import RunError
 from darkroom.system.faults import explain
 from darkroom.system.processes import has_owner
 from darkroom.tracking import outbox_journal
-from darkroom.tracking.client import reaching, shown, tracking_uri
+from darkroom.tracking.client import shown, store_errors_as_input_errors, tracking_uri
 from darkroom.tracking.delivery import Entry, deliver, is_away, ping, reason_of, status_of
 from darkroom.tracking.outbox_journal import Journal
 from darkroom.tracking.tags import MLFLOW_PATIENCE_S, OUTBOX_FOLDER
@@ -39,7 +39,7 @@ class AwayError(RunError):
 
 @dataclass
 class Delivered:
-    """What came of delivering.
+    """The result of a delivery.
 
     Attributes:
         sent: How many entries were delivered, by the pipeline's run.
@@ -99,7 +99,7 @@ class Outbox:
                     raise
                 self._pause()
                 reason = f"MLflow at {self._store} can't be reached ({reason_of(error)})"
-            _say(f"{reason}: what is logged waits in {self._open().path}")
+            _print_note(f"{reason}: what is logged waits in {self._open().path}")
         self._open().append(entry)
         if not self.deferred and time.monotonic() >= self._next_try:
             self.flush()
@@ -115,13 +115,13 @@ class Outbox:
         result = Delivered()
         _deliver(self.journal, result)
         for why in result.refused.values():
-            _say(f"MLflow refused {len(why)} entries ({why[-1]}): they are kept beside {self.journal.path}")
+            _print_note(f"MLflow refused {len(why)} entries ({why[-1]}): they are kept beside {self.journal.path}")
         if self.journal.entries:
             self._pause()
             return
         self.journal.close()
         if self._num_failures:
-            _say(f"MLflow at {self._store} answers again: {result.sent.total()} entries that had waited were delivered")
+            _print_note(f"MLflow at {self._store} answers again: {result.sent.total()} entries that had waited were delivered")
         self.journal, self._num_failures = None, 0
 
     def _open(self) -> Journal:
@@ -136,8 +136,8 @@ class Outbox:
         self._num_failures += 1
 
 
-def here(folder: Path | None = None) -> Outbox:
-    """This process's outbox for the store that is in use.
+def current(folder: Path | None = None) -> Outbox:
+    """The outbox of this process for the store that is in use.
 
     Args:
         folder: Where its journal is, whatever the environment says.
@@ -149,20 +149,20 @@ def here(folder: Path | None = None) -> Outbox:
 
 
 def flush() -> None:
-    """The last try of a step; where no process delivers what it leaves, as in a pod that is removed with it, it waits for the store."""
-    box = here()
+    """The last attempt of a step to deliver; waits for the store where no other process would deliver later, as in a pod."""
+    box = current()
     if box.deferred:
         return
     box.flush(unless_just_failed=True)
     if box.journal is None or os.environ.get(OUTBOX_FOLDER):
         return
     try:
-        reach()
+        wait_for_store()
     except Exception as error:
-        _say(f"{error}: {len(box.journal.entries)} entries were not delivered")
+        _print_note(f"{error}: {len(box.journal.entries)} entries were not delivered")
 
 
-def reach() -> None:
+def wait_for_store() -> None:
     """Waits until the store answers, where a process can't continue without it, and delivers what is in the journal.
 
     Raises:
@@ -171,7 +171,7 @@ def reach() -> None:
     """
     patience, start = float(os.environ.get(MLFLOW_PATIENCE_S, "") or 300), time.monotonic()
     for num_tries, wait_s in enumerate(itertools.chain(WAITS_S, itertools.repeat(WAITS_S[-1]))):
-        error = _trouble()
+        error = _store_error()
         if error is None:
             break
         left = start + patience - time.monotonic()
@@ -179,14 +179,14 @@ def reach() -> None:
         if left <= 0:
             raise AwayError(explain(error) or f"the MLflow store at {store} has not answered for {patience:g} s ({reason})") from None
         if num_tries == 0:
-            _say(f"MLflow at {store} can't be reached ({reason}): waiting for it, at most {patience:g} s")
+            _print_note(f"MLflow at {store} can't be reached ({reason}): waiting for it, at most {patience:g} s")
         time.sleep(min(wait_s, left))
-    here().flush()
+    current().flush()
 
 
 @contextlib.contextmanager
-def needing() -> Iterator[None]:
-    """Turns an error that says that the store is away, amid work that can't be done without it, into an `AwayError`."""
+def store_required() -> Iterator[None]:
+    """Turns an error of a store that can't be reached into an `AwayError`, around work that can't be done without the store."""
     try:
         yield
     except Exception as error:
@@ -198,7 +198,7 @@ def needing() -> Iterator[None]:
 
 
 def deliver_left(folder: Path) -> Delivered:
-    """Delivers what processes that are gone left in a folder; a child run that they could not end is ended.
+    """Delivers the journals in a folder whose processes have ended; a child run that they could not end is ended.
 
     Returns:
         What was delivered, and what is still pending.
@@ -206,19 +206,19 @@ def deliver_left(folder: Path) -> Delivered:
     result, store = Delivered(), shown(tracking_uri())
     for journal in outbox_journal.abandoned(folder):
         if journal.store == store:
-            _end_what_was_left(journal)
+            _end_killed_step(journal)
             _deliver(journal, result)
         elif journal.entries:
             result.pending[str(journal.path)] = len(journal.entries)
             result.why[str(journal.path)] = f"they are for the MLflow store at {journal.store}, and this is {store}"
         journal.close()
-    found = {str(path): len(outbox_journal.peek(path)) for path in outbox_journal.paths(folder)}
+    found = {str(path): len(outbox_journal.pending_entries(path)) for path in outbox_journal.paths(folder)}
     result.living = {path: number for path, number in found.items() if number and path not in result.pending}
     return result
 
 
 def _deliver(journal: Journal, result: Delivered) -> None:
-    """Delivers a journal's entries in order, as far as it goes."""
+    """Delivers a journal's entries in order, until the store can't be reached."""
     done = 0
     for entry in journal.entries:
         try:
@@ -236,17 +236,17 @@ def _deliver(journal: Journal, result: Delivered) -> None:
         result.pending[str(journal.path)] = len(journal.entries)
 
 
-def _end_what_was_left(journal: Journal) -> None:
-    """Ends the step of a process that was killed: it ended when it last logged something."""
+def _end_killed_step(journal: Journal) -> None:
+    """Ends the step run of a process that was killed, at the time when it last logged something."""
     ended_ms = int(journal.path.stat().st_mtime * 1000)
     for first in journal.unended:
         address = {name: first[name] for name in ("key", "experiment", "parent")}
         journal.append({**address, "kind": "end", "status": "KILLED", "time": ended_ms})
 
 
-def _trouble() -> Exception | None:
-    """Why the store can't be reached; nothing where it answers. What waiting does not mend is raised."""
-    with reaching():
+def _store_error() -> Exception | None:
+    """The error because of which the store can't be reached; none where it answers. Raises an error that will not pass by itself."""
+    with store_errors_as_input_errors():
         try:
             ping()
         except Exception as error:
@@ -258,9 +258,9 @@ def _trouble() -> Exception | None:
 
 @functools.cache
 def _outbox(folder: str, store: str, deferred: bool, pid: int) -> Outbox:
-    """One a process: what a fork inherits belongs to its parent."""
+    """One outbox a process: a fork does not use the one of its parent."""
     return Outbox(folder, store, deferred=deferred)
 
 
-def _say(text: str) -> None:
+def _print_note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr, flush=True)

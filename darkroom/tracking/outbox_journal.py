@@ -106,7 +106,7 @@ def abandoned(folder: Path) -> Iterator[Journal]:
             yield journal
 
 
-def peek(path: Path) -> list[Entry]:
+def pending_entries(path: Path) -> list[Entry]:
     """What is pending in a journal, whichever process has it."""
     return _pending(_lines(path.read_bytes())) if path.exists() else []
 

@@ -15,7 +15,7 @@ from typing import Literal
 from darkroom.system.config import KEPT
 from darkroom.system.processes import is_dead, owner_tags, source_tags
 from darkroom.tracking import outbox
-from darkroom.tracking.client import client, experiment_id, reaching
+from darkroom.tracking.client import client, experiment_id, store_errors_as_input_errors
 from darkroom.tracking.client import tracking_uri as tracking_uri
 from darkroom.tracking.client import use_store as use_store
 from darkroom.tracking.context import find_context, pipeline_parent
@@ -100,7 +100,7 @@ def finish_run(run_id: str, status: Status, error: str = "") -> None:
         error: The real error, kept as a tag.
     """
     entry = {"kind": "finish", "run": run_id, "parent": run_id, "status": status, "tags": error_tags(error), "time": now_ms()}
-    outbox.here().send(entry)
+    outbox.current().send(entry)
     outbox.flush()
 
 
@@ -138,10 +138,10 @@ def open_run(name: str, params: Params, data_version: str) -> Iterator[str]:
         InputError: The store can't be used, or refuses the credentials.
         AwayError: The store does not answer: without it nothing can be registered.
     """
-    with reaching():
+    with store_errors_as_input_errors():
         context = find_context()
         if context:
-            outbox.reach()
+            outbox.wait_for_store()
         run_id = context.parent if context else start_run(name, "register", params, {}, "", data_version)
         if context and DATA_VERSION not in client().get_run(run_id).data.tags:
             describe_run(run_id, params, "", data_version)

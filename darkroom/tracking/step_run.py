@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from darkroom.system.errors import kind_of
 from darkroom.tracking import outbox
-from darkroom.tracking.client import client, reaching
+from darkroom.tracking.client import client, store_errors_as_input_errors
 from darkroom.tracking.context import Context, find_context, is_first_rank
 from darkroom.tracking.delivery import now_ms
 from darkroom.tracking.log import as_texts, error_tags, set_run_tags
@@ -50,7 +50,7 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
     Raises:
         InputError: The store can't be reached, or refuses the credentials.
     """
-    with reaching():
+    with store_errors_as_input_errors():
         context = find_context() if is_first_rank() else None
         child = _begin(context, step, config) if context else None
     if child is None:
@@ -104,7 +104,7 @@ class _ChildRun:
     """A step's run, all of whose log goes through the outbox."""
 
     def __init__(self, context: Context, step: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        self._context, self._curves, self._outbox = context, set[str](), outbox.here()
+        self._context, self._curves, self._outbox = context, set[str](), outbox.current()
         experiment = context.experiment or str(client().get_run(context.parent).info.experiment_id)
         self._address = {"key": uuid.uuid4().hex, "experiment": experiment, "parent": context.parent}
         if context.own:

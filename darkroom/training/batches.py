@@ -1,4 +1,4 @@
-"""Which images stand in which batch, and what happens to a batch before the network sees it."""
+"""Batches: which images are in which batch, and what is done to a batch before the network gets it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

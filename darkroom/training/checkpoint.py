@@ -18,7 +18,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     """Writes a state, whole or not at all, with its digest before it.
 
     Args:
-        folder: Where checkpoints stand.
+        folder: Where checkpoints are.
         state: Tensors, numbers, strings, and lists and dictionaries of these.
     """
     buffer = io.BytesIO()
@@ -31,7 +31,7 @@ def load(folder: Path, meaning: dict[str, Any]) -> dict[str, Any] | None:
     """Reads a state, if there is one that is whole and of the same training; prints why where it is not used.
 
     Args:
-        folder: Where checkpoints stand.
+        folder: Where checkpoints are.
         meaning: What the state's entry `meaning` must equal.
     """
     path = folder / NAME

@@ -17,12 +17,12 @@ from darkroom.pixels import UnreadableError
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 
-MEMORY_BYTES = 2**30  # above this, the pixels stand in a scratch file that the system pages in and out
+MEMORY_BYTES = 2**30  # above this, the pixels are in a scratch file that the system pages in and out
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their truth.
+    """Images with their labels.
 
     Attributes:
         pixels: `(N, S, S, 3) uint8`, RGB.
@@ -42,7 +42,7 @@ class Examples:
         return Examples(self.pixels.to(device), self.targets.to(device))
 
     def pick(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Some images as a network's input before normalisation, with their truth.
+        """Some images as a network's input before normalisation, with their labels.
 
         Args:
             rows: `(n,) int64` numbers of images, on the CPU.
@@ -60,7 +60,7 @@ def load(source: Images, manifest: Manifest, side_px: int) -> Examples:
 
     Args:
         source: Packed images that hold all of them.
-        manifest: Which images, and their truth.
+        manifest: Which images, and their labels.
         side_px: Side of the square that each is resized to.
 
     Raises:
@@ -88,13 +88,13 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: 
     Raises:
         InputError: An image can't be decoded.
     """
-    result = _room((len(names), side_px, side_px, 3))
+    result = _allocate((len(names), side_px, side_px, 3))
 
     def fill(row: int) -> None:
         try:
             result[row] = pixels.pixels(source[names[row]], side_px)
         except UnreadableError as error:
-            raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or mend the file") from None
+            raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or repair the file") from None
 
     with ThreadPoolExecutor(num_cores()) as threads:
         for _ in threads.map(fill, range(len(names))):
@@ -114,8 +114,10 @@ def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[f
     return tuple(round(value, 6) for value in mean.tolist()), tuple(round(value, 6) for value in std.tolist())
 
 
-def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def _allocate(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if int(np.prod(shape)) <= MEMORY_BYTES:
         return np.empty(shape, np.uint8)
-    with tempfile.TemporaryFile(prefix="darkroom-pixels-") as file:  # has no name: gone with the array, or with a killed process
+    with tempfile.TemporaryFile(
+        prefix="darkroom-pixels-"
+    ) as file:  # has no name, so it is removed with the array, or with a killed process
         return np.memmap(file, np.uint8, "w+", shape=shape)

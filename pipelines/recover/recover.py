@@ -77,7 +77,7 @@ def keep_bundle(record: Record, error: KilledError) -> None:
     folder = ROOT / record.run_id
     if folder.is_dir():
         facts = {"run_id": record.run_id, "experiment": record.experiment, "data_version": record.data_version, "source": record.source}
-        send_bundle(outbox.here(OUTBOX), record.run_id, write_bundle(folder, facts, history.settings(record), error))
+        send_bundle(outbox.current(OUTBOX), record.run_id, write_bundle(folder, facts, history.settings(record), error))
 
 
 def step_when_killed(record: Record) -> str:

@@ -54,7 +54,7 @@ def run(
     with failure_notified(plan.name, view):
         outcome = run.run(plan, view, runner=_runner(runner, plan))
     send(outcome_message(outcome), view)
-    _conclude(outcome, as_json)
+    _print_outcome(outcome, as_json)
 
 
 def resume(
@@ -74,7 +74,7 @@ def resume(
     with failure_notified(f"run {run}", view):
         outcome = go_on(run, view, lambda plan: _runner(runner, plan))
     send(outcome_message(outcome), view)
-    _conclude(outcome, as_json)
+    _print_outcome(outcome, as_json)
 
 
 def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or `last`.")], step: str = typer.Argument("")) -> None:
@@ -96,7 +96,7 @@ def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or 
         print(path.read_text(encoding="utf-8"), end="")
 
 
-def _conclude(outcome: dict[str, Any], as_json: bool) -> None:
+def _print_outcome(outcome: dict[str, Any], as_json: bool) -> None:
     summarise(outcome)
     if as_json:
         print(json.dumps(outcome, ensure_ascii=False))

@@ -33,12 +33,12 @@ def prepare(run_id: str) -> None:
     os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
     os.environ[OUTBOX_FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"
-    outbox.reach()
-    with outbox.needing():
+    outbox.wait_for_store()
+    with outbox.store_required():
         os.environ[KNOWN_PARENT] = f"{client().get_run(run_id).info.experiment_id}/{run_id}"
 
 
-def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> dict[str, Any]:
+def write_outcome(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> dict[str, Any]:
     """Keeps what a person looks for under the run's folder, and tracks what the steps could not.
 
     Args:
@@ -56,11 +56,11 @@ def conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution, view
     """
     with whole(folder / "report.html") as draft:
         shutil.copyfile(execution.outputs["report"].path, draft)
-    outbox.reach()
+    outbox.wait_for_store()
     for note in outbox.deliver_left(OUTBOX).refusals():
         view.note(f"note: {note}")
-    with outbox.needing():
-        return _conclude(plan, run_id, folder, execution)
+    with outbox.store_required():
+        return _outcome_of(plan, run_id, folder, execution)
 
 
 def finish(run_id: str, view: "Listener") -> None:
@@ -100,11 +100,11 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
         error.add_note(f"note: {note}")
     runs.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)
     if bundle:
-        send_bundle(outbox.here(), run_id, bundle)
+        send_bundle(outbox.current(), run_id, bundle)
     outbox.flush()
 
 
-def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+def _outcome_of(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
     from pipelines.training import FLOW
 
     settings, section_names = arguments(plan.params), {task.title: task.section for task in FLOW}
@@ -128,4 +128,4 @@ def _conclude(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> 
 
 def _num_pending() -> int:
     """How many entries of this run's processes, and of others in this project, are not in MLflow yet."""
-    return sum(len(outbox_journal.peek(path)) for path in outbox_journal.paths(OUTBOX))
+    return sum(len(outbox_journal.pending_entries(path)) for path in outbox_journal.paths(OUTBOX))

@@ -104,16 +104,16 @@ def execute(
 
     root.mkdir(parents=True, exist_ok=True)
     earlier = set(root.glob(_ERRORS))  # of a failure that this run was resumed after
-    watch = _Watch(_task_names(pipeline), logs, view, root / USED)
+    reader = _OutputReader(_task_names(pipeline), logs, view, root / USED)
     try:
-        with runner.ready(pipeline) as kind, watch.listening():
+        with runner.ready(pipeline) as kind, reader.capturing_output():
             local.init(kind, pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
             outputs = pipeline(**arguments).outputs
     except RuntimeError:
-        if not watch.failed_task:
+        if not reader.failed_task:
             raise
-        raise _failure(watch, set(root.glob(_ERRORS)) - earlier, logs) from None
-    return Execution(outputs, watch.steps)
+        raise _failure(reader, set(root.glob(_ERRORS)) - earlier, logs) from None
+    return Execution(outputs, reader.steps)
 
 
 def _task_names(pipeline: "GraphComponent") -> dict[str, str]:
@@ -122,14 +122,14 @@ def _task_names(pipeline: "GraphComponent") -> dict[str, str]:
     return {name: task.task_info.name.removesuffix("-component").replace("-", "_") for name, task in tasks.items()}
 
 
-def _failure(watch: "_Watch", written: set[Path], logs: Path) -> Exception:
+def _failure(reader: "_OutputReader", written: set[Path], logs: Path) -> Exception:
     """What ended a run: the reason that the step wrote down, or else the last error in its log."""
-    step = watch.names[watch.failed_task]
+    step = reader.names[reader.failed_task]
     log = logs / f"{step}.log"
-    reasons = [path for path in written if path.parent.name == watch.failed_task]
+    reasons = [path for path in written if path.parent.name == reader.failed_task]
     if not reasons:
         errors = [
-            line for line in log.read_text(encoding="utf-8", errors="replace")[watch.log_starts[step] :].split("\n") if _ERROR.match(line)
+            line for line in log.read_text(encoding="utf-8", errors="replace")[reader.log_starts[step] :].split("\n") if _ERROR.match(line)
         ] or [_WITHOUT_A_WORD]
         return StepFailedError(step, explain_text(errors[-1]) or errors[-1], log)
     reason = read_json(reasons[0])
@@ -138,7 +138,7 @@ def _failure(watch: "_Watch", written: set[Path], logs: Path) -> Exception:
     return StepFailedError(step, ": ".join(filter(None, (reason["type"], reason["message"]))), log)
 
 
-class _Watch:
+class _OutputReader:
     """Turns the lines that kfp prints into events, and what a task prints into its log."""
 
     def __init__(self, names: Mapping[str, str], logs: Path, view: View, used: Path) -> None:
@@ -152,7 +152,7 @@ class _Watch:
     _log: TextIO | None
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def capturing_output(self) -> Iterator[None]:
         """Takes all that is printed to standard output, and what kfp logs, while the block runs."""
         handler, logger = _Handler(self.line), logging.getLogger()
         level = logger.level

@@ -128,7 +128,7 @@ def carry_out(
     try:
         finish.prepare(run_id)
         execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner)
-        outcome = finish.conclude(plan, run_id, folder, execution, view)
+        outcome = finish.write_outcome(plan, run_id, folder, execution, view)
     except BaseException as error:
         finish.fail(plan, run_id, folder, error)
         raise

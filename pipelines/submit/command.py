@@ -86,7 +86,7 @@ def _follow(run_id: str, cluster: "Cluster", view: "Progress", as_json: bool) ->
 
     try:
         finished = follow.follow(run_id, cluster, view, follow.POLL_S)
-        outcome = follow.conclude(run_id, finished, cluster, view)
+        outcome = follow.write_outcome(run_id, finished, cluster, view)
     except KeyboardInterrupt:
         view.stop()
         view.note(f"detached: the run goes on; attach again with `darkroom submit --attach {run_id}`")

@@ -133,7 +133,7 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Finished
     return FinishedRun(parameters or {}, {step: states.steps[step] for step in TASKS if step in states.steps})
 
 
-def conclude(run_id: str, finished: FinishedRun, cluster: Cluster, view: Listener) -> dict[str, Any]:
+def write_outcome(run_id: str, finished: FinishedRun, cluster: Cluster, view: Listener) -> dict[str, Any]:
     """The run's outcome, as `darkroom run --json` prints it; its report comes from the MLflow that the cluster's steps use.
 
     Returns:

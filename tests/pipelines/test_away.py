@@ -155,7 +155,7 @@ def test_a_server_that_is_gone_for_good_ends_the_run_in_one_sentence_and_nothing
         nothing_done = project.darkroom("sync", "--json")
     finally:
         away.server.start()
-    short, number = run_id[:8], sum(len(outbox_journal.peek(path)) for path in away.waiting)
+    short, number = run_id[:8], sum(len(outbox_journal.pending_entries(path)) for path in away.waiting)
     assert "Traceback" not in said
     assert f"error: register failed: AwayError: the MLflow store at {away.uri} has not answered for 3 s" in said
     assert f"{number} entries wait in runs/outbox/; when it answers again, `darkroom resume {short}` delivers them first" in said

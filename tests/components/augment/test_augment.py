@@ -13,7 +13,7 @@ from components.augment.config import AugmentConfig
 from components.augment.mirroring import Limits, Mirroring
 from darkroom import manifest
 from darkroom.augmentation import policy
-from darkroom.augmentation.policy import MEANINGS
+from darkroom.augmentation.policy import OPERATIONS
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
 from darkroom.pixels import decode
@@ -171,7 +171,7 @@ def test_without_operations_there_are_no_copies(tmp_path: Path) -> None:
 
 
 def test_every_operation_can_be_switched_on() -> None:
-    assert [operation.name for operation in make_policy(AugmentConfig(**EVERY), {}).operations] == list(MEANINGS)  # type: ignore[arg-type]
+    assert [operation.name for operation in make_policy(AugmentConfig(**EVERY), {}).operations] == list(OPERATIONS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darkroom.augmentation.operations import apply
-from darkroom.augmentation.policy import MEANINGS, Operation, Policy
+from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
 
 GREY = torch.tensor([0.299, 0.587, 0.114])
 SOME_STRENGTH = {
@@ -40,7 +40,7 @@ def only(name: str, low: float = 0.0, high: float | None = None, probability: fl
 
 
 def every(probability: float) -> Policy:
-    ranges = {name: SOME_STRENGTH.get(name, (0.0, 0.0)) for name in MEANINGS}
+    ranges = {name: SOME_STRENGTH.get(name, (0.0, 0.0)) for name in OPERATIONS}
     return Policy(
         operations=tuple(Operation(name=name, probability=probability, low=low, high=high) for name, (low, high) in ranges.items())
     )
@@ -52,7 +52,7 @@ def test_nothing_happens_at_probability_zero() -> None:
     assert torch.equal(apply(Policy(), batch, seeded()), batch)
 
 
-@pytest.mark.parametrize("name", MEANINGS)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_every_image_changes_at_probability_one(name: str) -> None:
     batch = images(num=40)
     changed = apply(only(name, *SOME_STRENGTH.get(name, (0.0, 0.0))), batch, seeded())
@@ -60,7 +60,7 @@ def test_every_image_changes_at_probability_one(name: str) -> None:
     assert (changed != batch).flatten(1).any(dim=1).all()
 
 
-@pytest.mark.parametrize("name", MEANINGS)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_images_that_draw_nothing_stay_equal_bit_by_bit(name: str) -> None:
     batch = images(num=400)
     changed = apply(only(name, *SOME_STRENGTH.get(name, (0.0, 0.0)), probability=0.3), batch, seeded())

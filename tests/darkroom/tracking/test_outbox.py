@@ -21,7 +21,7 @@ from darkroom.system.processes import STDIN, owner_tags
 from darkroom.tracking import outbox, outbox_journal
 from darkroom.tracking.client import client, tracking_uri
 from darkroom.tracking.delivery import deliver, is_away
-from darkroom.tracking.outbox import AwayError, deliver_left, reach
+from darkroom.tracking.outbox import AwayError, deliver_left, wait_for_store
 from darkroom.tracking.runs import end_dead_runs, finish_run, open_run, start_run
 from darkroom.tracking.step_run import step_run
 from darkroom.tracking.tags import KNOWN_PARENT, MLFLOW_PATIENCE_S, OUTBOX_FOLDER, OWNER, STEP_KEY
@@ -101,12 +101,12 @@ def test_a_step_begins_and_ends_while_the_database_is_locked_and_all_of_it_is_de
     with locked():
         assert train() == ""
     (path,) = outbox_journal.paths(folder)
-    assert len(outbox_journal.peek(path)) == 7
+    assert len(outbox_journal.pending_entries(path)) == 7
     assert path.stat().st_mode & 0o077 == 0
     said = capsys.readouterr().err
     assert said.count("can't be reached (the database is locked by another process): what is logged waits in") == 1
     assert children(parent) == []
-    outbox.here().flush()
+    outbox.current().flush()
     (child,) = children(parent)
     assert is_whole(child)
     assert outbox_journal.paths(folder) == []
@@ -130,7 +130,7 @@ def test_the_pause_between_tries_grows(parent: str, folder: Path, monkeypatch: p
     monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (5.0, 10.0, 20.0, 40.0, 60.0))
     now = [100.0]
     monkeypatch.setattr("darkroom.tracking.outbox.time.monotonic", lambda: now[0])
-    box, tries = outbox.here(), []
+    box, tries = outbox.current(), []
     monkeypatch.setattr("darkroom.tracking.outbox._deliver", lambda file, result: tries.append(now[0]))
     with locked():
         box.send({"kind": "tags", "run": parent, "parent": parent, "values": {"colour": "blue"}})
@@ -143,7 +143,7 @@ def test_the_pause_between_tries_grows(parent: str, folder: Path, monkeypatch: p
 def test_the_error_of_a_step_is_not_masked(parent: str, folder: Path) -> None:
     with locked(), pytest.raises(ZeroDivisionError), step_run("train", {}):
         _ = 1 / 0
-    outbox.here().flush()
+    outbox.current().flush()
     (child,) = children(parent)
     assert (child.info.status, child.data.tags["darkroom.error"]) == ("FAILED", "ZeroDivisionError: division by zero")
 
@@ -155,7 +155,7 @@ def test_a_run_ends_though_mlflow_is_away_and_mlflow_learns_when_and_why(parent:
         finish_run(parent, "FAILED", "out of memory at https://anna:hidden-4711@example.org")
     assert "hidden-4711" not in outbox_journal.paths(folder)[0].read_text()
     before = client().get_run(parent)
-    outbox.here().flush()
+    outbox.current().flush()
     after = client().get_run(parent)
     assert (before.info.status, after.info.status) == ("RUNNING", "FAILED")
     assert after.data.tags["darkroom.error"].startswith("out of memory at https://")
@@ -167,7 +167,7 @@ def test_what_is_delivered_again_changes_nothing(parent: str, folder: Path, tmp_
         train()
     (path,) = outbox_journal.paths(folder)
     shutil.copy(path, tmp_path / "again.jsonl")
-    outbox.here().flush()
+    outbox.current().flush()
     for _ in range(2):
         shutil.copy(tmp_path / "again.jsonl", folder / "again.jsonl")
         assert deliver_left(folder).sent == {parent: 7}
@@ -212,15 +212,15 @@ def test_delivery_that_is_broken_off_goes_on_from_where_it_was(parent: str, fold
     with locked():
         train()
     (path,) = outbox_journal.paths(folder)
-    entries = outbox_journal.peek(path)
-    file = outbox.here().journal
+    entries = outbox_journal.pending_entries(path)
+    file = outbox.current().journal
     assert file is not None
     for entry in entries[:3]:
         deliver(entry, file.made, again=True)
     file.done(3)
     copied = folder / "left.jsonl"
     shutil.copy(path, copied)
-    assert outbox_journal.peek(copied) == entries[3:]
+    assert outbox_journal.pending_entries(copied) == entries[3:]
     assert deliver_left(folder).sent == {parent: 4}
     (child,) = children(parent)
     assert is_whole(child)
@@ -272,8 +272,8 @@ def test_other_errors_are_raised(parent: str, folder: Path) -> None:
 def test_a_run_that_a_hanging_server_made_late_is_taken_away(parent: str, folder: Path) -> None:
     with locked():
         train()
-    first = outbox_journal.peek(outbox_journal.paths(folder)[0])[0]
-    outbox.here().flush()
+    first = outbox_journal.pending_entries(outbox_journal.paths(folder)[0])[0]
+    outbox.current().flush()
     deliver(first, {}, again=False)  # the same request, done once more
     assert len(children(parent)) == 2
     finish_run(parent, "FINISHED")
@@ -288,7 +288,7 @@ def test_runs_of_dead_processes_end_as_they_said(parent: str, folder: Path) -> N
     client().set_tag(parent, "darkroom.pid", "4194304")
     assert end_dead_runs() == [parent]
     assert client().get_run(parent).info.status == "KILLED"
-    outbox.here().flush()
+    outbox.current().flush()
     assert client().get_run(parent).info.status == "FINISHED"
 
 
@@ -305,15 +305,24 @@ def nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_step_begins_and_ends_where_nobody_listens(nobody: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train() == ""
     (path,) = outbox_journal.paths(folder)
-    assert [entry["kind"] for entry in outbox_journal.peek(path)] == ["create", "params", "metrics", "metrics", "metrics", "metrics", "end"]
-    assert f"note: MLflow at {nobody} can't be reached (nobody listens there): what is logged waits in {path}\n" in capsys.readouterr().err
+    assert [entry["kind"] for entry in outbox_journal.pending_entries(path)] == [
+        "create",
+        "params",
+        "metrics",
+        "metrics",
+        "metrics",
+        "metrics",
+        "end",
+    ]
+    sentence = f"note: MLflow at {nobody} can't be reached (the connection is refused): what is logged waits in {path}\n"
+    assert sentence in capsys.readouterr().err
 
 
 def test_what_needs_mlflow_waits_for_it_and_says_so(nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("darkroom.tracking.outbox.WAITS_S", (0.05,))
     monkeypatch.setenv(MLFLOW_PATIENCE_S, "0.2")
-    with pytest.raises(AwayError, match=f"the MLflow store at {nobody} has not answered for 0.2 s \\(nobody listens there\\)"):
-        reach()
+    with pytest.raises(AwayError, match=f"the MLflow store at {nobody} has not answered for 0.2 s \\(the connection is refused\\)"):
+        wait_for_store()
     with pytest.raises(AwayError), open_run("digits", {}, "1"):
         pass
 

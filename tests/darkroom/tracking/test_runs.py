@@ -16,7 +16,7 @@ import pytest
 
 from darkroom.system.errors import InputError
 from darkroom.system.processes import is_dead, owner_tags
-from darkroom.tracking.client import reaching, server_version
+from darkroom.tracking.client import server_version, store_errors_as_input_errors
 from darkroom.tracking.log import log_curves
 from darkroom.tracking.pages import newest_table, version_page
 from darkroom.tracking.runs import client, end_dead_runs, finish_run, open_run, start_run, tracking_uri, use_store
@@ -337,7 +337,7 @@ def test_a_refusal_is_one_sentence_that_says_of_whom(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[status]
-    with pytest.raises(InputError) as caught, reaching():
+    with pytest.raises(InputError) as caught, store_errors_as_input_errors():
         raise MlflowException("t0ken secret", error_code=ErrorCode.Value(code))
     assert str(caught.value).startswith(f"the MLflow server at http://example.org {sentence}")
     assert "secret" not in str(caught.value) and "t0ken" not in str(caught.value)

@@ -29,7 +29,7 @@ from pipelines.run.failures import StepFailedError, StepInputError
 from pipelines.submit import command as commands
 from pipelines.submit import kubeflow_client as clusters
 from pipelines.submit.compile import compile_pipeline
-from pipelines.submit.follow import check_cluster_source, conclude, follow, submit
+from pipelines.submit.follow import check_cluster_source, follow, submit, write_outcome
 from pipelines.submit.kubeflow_client import Cluster
 from pipelines.training import TASKS
 from tests.finished import make
@@ -281,7 +281,7 @@ def test_data_of_this_machine_is_refused(data: Path | None) -> None:
 def test_without_a_shared_mlflow_the_outcome_is_on_kubeflows_page(server: Server) -> None:
     server.frames = [("SUCCEEDED", DONE, "")]
     run_id, cluster, view = start(server)
-    outcome = conclude(run_id, follow(run_id, cluster, view, poll_s=0.01), cluster, view)
+    outcome = write_outcome(run_id, follow(run_id, cluster, view, poll_s=0.01), cluster, view)
     assert (outcome["kubeflow_run_id"], outcome["report"]) == (run_id, cluster.page(run_id))
     assert (outcome["experiment"], outcome["data_version"], outcome["model"]) == ("toys", "a" * 32 + ".dir", {})
     assert any("MLFLOW_TRACKING_URI names no server" in note for note in view.notes)
