@@ -8,7 +8,7 @@ from pathlib import Path
 from darkroom.junk import is_document, is_system_name
 from darkroom.system.errors import InputError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")  # of tables of labels
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")  # of tables of labels
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def open_archive(data: Path, max_bytes: int) -> Source:
             head = file.read(512)
         if any(head.startswith(magic) for magic in OPENERS) or _is_tar_header(head):
             return TarSource(str(data), data, max_bytes)
-    raise InputError(f"{data} is no folder, table (.csv, .tsv, .parquet), zip or tar: name one of these")
+    raise InputError(f"{data} is no folder, table (.csv, .tsv, .parquet, .jsonl), zip or tar: name one of these")
 
 
 def _is_tar_header(head: bytes) -> bool:
@@ -81,6 +81,10 @@ class ZipSource:
             _refuse_escape(self.name, path)
         files = [(path, info, info.file_size) for path, info in members if not path.endswith("/")]
         self._members, self.sizes, self.num_junk = _index_members(self.name, files, self.max_bytes, self.file.stat().st_size)
+
+    @property
+    def root(self) -> Path:
+        return self.file
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         with _damage_as_input_error(self.name), zipfile.ZipFile(self.file) as archive:
@@ -125,6 +129,10 @@ class TarSource:
             stream = _BoundedStream(cast(BinaryIO, opener(raw)) if opener else raw, self.name, self.max_bytes)
             with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:", errorlevel=1) as archive:
                 yield archive
+
+    @property
+    def root(self) -> Path:
+        return self.file
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         """Reads the files at these paths, in the order in which they are packed: a compressed archive is read from its start only once."""

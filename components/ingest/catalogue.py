@@ -1,23 +1,26 @@
 """Opens a data source, and lists its files by its table of labels or by its class folders."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from components.ingest.archives import open_archive
-from components.ingest.columns import Columns, find_columns, path_column
+from components.ingest.columns import NONE, NoLabelsError, find_columns
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
+from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
 from components.ingest.folders import list_folders
-from components.ingest.listing import Listing, first_few
+from components.ingest.listing import Listing, first_few, has_image_suffix
+from components.ingest.naming_tables import NamingTable, belong_together, find_tables, resolve_files
+from components.ingest.reading_notes import reading_notes
 from components.ingest.sources import FolderSource, Source
 from components.ingest.table_files import list_table
-from components.ingest.tables import Table, read_table
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
 
 
 def list_source(source: Source, table: str, config: TableConfig, task: str) -> Listing:
-    """Lists the files of a source by its table of labels if there is one, else by its class folders.
+    """Lists the files of a source by its tables of labels if there are some, else by its class folders.
 
     Args:
         source: The files.
@@ -25,56 +28,75 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
         config: How tables are read.
         task: The task that the user set, or `auto`.
 
+    Returns:
+        The listing; its notes begin with how the source was read.
+
     Raises:
         InputError: See `list_folders` and `list_table`; or several tables could hold the labels.
     """
-    if config.table == "none" and not table:
+    listing = _list(source, table, config, task)
+    return replace(listing, notes=reading_notes(source, listing))
+
+
+def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
+    if config.table == NONE and not table:
         return list_folders(source)
     wanted = table or config.table
     if wanted and wanted not in source.sizes:
         raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
-    names = FileNames(source.sizes)
-    usable: list[tuple[Table, Columns]] = []
-    errors: list[InputError] = []
-    for path in [wanted] if wanted else _tables(source):
-        try:
-            usable += _usable(source, path, config, names, bool(wanted))
-        except InputError as error:
-            errors.append(error)
-    if len(usable) > 1:
-        raise InputError(f"{source.name} has several tables of labels ({first_few([t.name for t, _ in usable])}): name one in ingest.table")
-    if not usable:
-        return _without_table(source, errors, config, bool(wanted))
-    return list_table(source, *usable[0], names, config, task)
+    names = FileNames(source.sizes, source.root)
+    found = find_tables(source, names, config, wanted)
+    folders = None if wanted else class_folders(source)
+    naming = _certain(source, found.naming) or ([] if folders else found.naming)
+    if found.errors and not naming and not folders:
+        raise found.errors[0]
+    if found.errors:
+        raise InputError(f"{found.errors[0]}; or set ingest.table to {'none' if not naming else 'the one that holds the labels'}")
+    if len(naming) > 1 and not belong_together(naming):
+        tables = first_few([one.table.name for one in naming], 6)
+        raise InputError(f"{source.name} has several tables of labels ({tables}): name one in ingest.table")
+    others = [one.table.name for one in found.naming if one not in naming]
+    unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
+    if not naming:
+        return _without_table(source, (*unused, *found.notes), config, wanted)
+    listing = _list_tables(source, naming, names, folders, config, task)
+    return replace(listing, notes=(*listing.notes, *unused, *found.notes))
 
 
-def _tables(source: Source) -> list[str]:
-    return [path for path in source.sizes if "/" not in path and is_table(path)]
+def _certain(source: Source, naming: list[NamingTable]) -> list[NamingTable]:
+    """The tables that name files for certain; without them, those whose numbers may be names, for most of the images."""
+    num_images = sum(map(has_image_suffix, source.sizes))
+    found = [one for one in naming if one.column.num_found]
+    return [one for one in found if one.column.is_certain] or [one for one in found if 2 * len(one.table) >= num_images]
 
 
-def _usable(source: Source, path: str, config: TableConfig, names: FileNames, wanted: bool) -> list[tuple[Table, Columns]]:
-    table = read_table(path, source.read_table(path))
-    column = path_column(table, config, names)
-    if not column and (wanted or config.path_column):
-        known = ", ".join(table.columns) or "none"
-        raise InputError(f"{path} has no column of file names (columns: {known}): name it in ingest.path_column")
-    return [(table, find_columns(table, config, column))] if column else []
-
-
-def _without_table(source: Source, errors: Sequence[InputError], config: TableConfig, wanted: bool) -> Listing:
-    """The class folders; if there are none, the error of the table that could not be used."""
-    demanded = wanted or config.path_column or config.label_column or config.label_columns
-    if not errors:
-        if demanded:
-            raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
-        return list_folders(source)
+def _list_tables(
+    source: Source, naming: list[NamingTable], names: FileNames, folders: Listing | None, config: TableConfig, task: str
+) -> Listing:
+    """Lists the files that tables name; their labels may be the class folders'."""
+    files = resolve_files(naming, names)
+    folders = folders or (class_folders(source) if config.label_column == NONE else None)
     try:
-        listing = list_folders(source)
-    except InputError:
-        raise errors[0] from None
-    if demanded or len({file.labels for file in listing.files}) < 2:
-        raise errors[0]
+        columns = find_columns(files.table, config, files.column, task)
+    except NoLabelsError as error:
+        if folders:
+            return join_folders(source, files, folders, config, error)
+        if not error.only or config.label_column:
+            raise
+        only = config.model_copy(update={"label_column": error.only})
+        columns = find_columns(files.table, only, files.column, task)
+    listing = list_table(source, files, columns, config, task)
+    if not config.label_column and not config.label_columns:
+        refuse_contradiction(listing, folders, files.table.name)
     return listing
+
+
+def _without_table(source: Source, notes: Sequence[str], config: TableConfig, wanted: str) -> Listing:
+    """The class folders, where no table is asked for."""
+    if wanted or config.path_column or config.label_column or config.label_columns:
+        raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
+    listing = list_folders(source)
+    return replace(listing, notes=(*listing.notes, *notes))
 
 
 def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:

@@ -1,28 +1,36 @@
 """Finds what each column of a table means, by its name and its cells, unless the settings say it."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
+from components.ingest.cells import is_missing
+from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, known, plain_name
 from components.ingest.config import TableConfig
-from components.ingest.file_names import FileNames
+from components.ingest.given_splits import split_columns
+from components.ingest.indicators import indicator_words, label_columns
 from components.ingest.listing import first_few
-from components.ingest.sources import SPLIT_FOLDERS
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
 
-PATHS = "filename file filepath path image imagepath imagename imagefile imageid imageindex img imgpath imgname imgid".split()  # noqa: SIM905
-LABELS = (  # noqa: SIM905
-    "label labels class classes classname classlabel category categories target targets tag tags finding findings findinglabels "
-    "diagnosis dx species breed"
-).split()
-GROUPS = "group groupid patient patientid subject subjectid product productid lesion lesionid case caseid".split()  # noqa: SIM905
-SPLITS = "split givenset set subset partition".split()  # noqa: SIM905
-SPLIT_NAMES = {**SPLIT_FOLDERS, "training": "train", "dev": "validation", "testing": "test", "": ""}
-INDICATORS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True, "": False}
-SAMPLE_ROWS = 200  # first cells that are looked up: enough to tell paths from words, whatever a table's length
+NONE = "none"  # a setting's word for: no such column
+
+
+class NoLabelsError(InputError):
+    """A table names files, but no column is known to hold their labels.
+
+    Attributes:
+        roles: What the columns mean that are known.
+        possible: Those of which one may hold labels under a name that is not known.
+        only: The only column beside those that are known; an empty text if there are several, or none.
+    """
+
+    def __init__(self, message: str, roles: "Columns", possible: list[str], only: str) -> None:
+        super().__init__(message)
+        self.roles, self.possible, self.only = roles, possible, only
 
 
 @dataclass(frozen=True)
@@ -34,110 +42,149 @@ class Columns:
         label: One label a cell, or several joined.
         indicators: 0 and 1, one label a column.
         group: What must stay in one split.
-        split: Train, validation or test.
+        splits: The column that says train, validation or test, or the flags that do.
         twins: Other columns that hold the labels in other words, such as numbers beside names.
+        notes: Sentences that say what was decided.
     """
 
     path: str
-    label: str
-    indicators: tuple[str, ...]
-    group: str
-    split: str
+    label: str = ""
+    indicators: tuple[str, ...] = ()
+    group: str = ""
+    splits: tuple[str, ...] = ()
     twins: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def used(self) -> set[str]:
+        """All columns that mean something, except those of 0 and 1."""
+        return {self.path, self.label, self.group, *self.splits, *self.twins} - {""}
 
 
-def path_column(table: Table, config: TableConfig, names: FileNames) -> str:
-    """The column of file names, found by its name or because its cells name files; an empty text if there is none."""
-    if config.path_column:
-        return config.path_column if config.path_column in table.columns else ""
-    known = _known(table, PATHS)
-    found = {column: _share_found(table.cells(column, SAMPLE_ROWS), names) for column in (known or table.columns)}
-    best = max(found, key=lambda column: found[column], default="")
-    return best if best and (known or found[best] >= config.min_found_share) else ""
-
-
-def find_columns(table: Table, config: TableConfig, path: str) -> Columns:
+def find_columns(table: Table, config: TableConfig, path: str, task: str) -> Columns:
     """Finds what each column means.
 
     Args:
         table: A table of labels.
         config: The user's settings; the columns that they name must exist.
         path: The column of file names.
+        task: The task that the user set, or `auto`.
 
     Raises:
-        InputError: A column does not exist, has values that it may not have, or several columns could hold the labels.
+        NoLabelsError: No column is known to hold labels, or the settings say so.
+        InputError: A column does not exist, has values that it may not have, or several columns could hold the same.
     """
     for setting in ("label_column", "group_column", "split_column"):
-        _need(table, setting, getattr(config, setting))
+        if (column := getattr(config, setting)) != NONE:
+            _need(table, setting, column)
     for column in config.label_columns:
         _need(table, "label_columns", column)
-    named = {path, config.label_column, *config.label_columns}
-    split = config.split_column or next((name for name in _known(table, SPLITS) if name not in named and _is_split(table, name)), "")
-    group = config.group_column or next((name for name in _known(table, GROUPS) if name not in {*named, split}), "")
-    rest = [column for column in table.columns if column not in {path, group, split}]
-    label, indicators, twins = _labels(table, config, rest)
-    return Columns(path, label, indicators, group, split, twins)
+    named = {path, config.label_column, *config.label_columns, config.group_column}
+    splits = split_columns(table, config.split_column, named)
+    group, group_notes = _group(table, config, {path, config.label_column, *config.label_columns, *splits})
+    roles = Columns(path, group=group, splits=splits, notes=group_notes)
+    rest = [column for column in table.columns if column not in roles.used and _may_hold_labels(table, column)]
+    return _with_labels(table, config, roles, rest, task)
 
 
-def _labels(table: Table, config: TableConfig, rest: list[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The column of labels, the columns of 0 and 1, and the twins of the first."""
+def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[str], task: str) -> Columns:
+    """Adds the column of labels, the columns of 0 and 1, and the twins of the first."""
     if config.label_columns:
-        wrong = [column for column in config.label_columns if not _is_indicator(table, column)]
-        if wrong:
-            values = sorted(cell for cell in table.distinct(wrong[0]) if cell.lower() not in INDICATORS)
-            raise InputError(f"{table.name} has {first_few(values)} in column {wrong[0]!r}: ingest.label_columns may hold 0 and 1 only")
-        return config.label_column, config.label_columns, ()
+        _refuse_other_words(table, config.label_columns)
+        label = "" if config.label_column == NONE else config.label_column
+        return replace(roles, label=label, indicators=config.label_columns)
+    indicators = [column for column in rest if indicator_words(table, column) is not None]
+    if config.label_column == NONE:
+        raise _no_labels(table, roles, [])
     label, *twins = [config.label_column] if config.label_column else _label_column(table, rest) or [""]
-    indicators = tuple(column for column in rest if column != label and _is_indicator(table, column))
-    if not label and len(indicators) < 2:
-        if len(rest) != 1:
-            raise InputError(
-                f"{table.name} has no column that is known to hold labels (columns: {', '.join(table.columns)}): "
-                "name it in ingest.label_column, or the columns of 0 and 1 in ingest.label_columns"
-            )
-        return rest[0], (), ()
-    return label, indicators, tuple(twins)
+    if label:
+        beside = tuple(column for column in indicators if column != label)
+        return replace(roles, label=label, indicators=beside, twins=tuple(twins))
+    chosen = label_columns(table, indicators, task)
+    if chosen.names:
+        return replace(roles, indicators=chosen.names, notes=(*roles.notes, *chosen.notes))
+    raise _no_labels(table, roles, rest)
+
+
+def _no_labels(table: Table, roles: Columns, rest: list[str]) -> NoLabelsError:
+    rest = [column for column in rest if plain_name(column) not in ROW_NUMBERS]
+    others = [column for column in table.columns if column not in roles.used and plain_name(column) not in ROW_NUMBERS]
+    return NoLabelsError(
+        f"{table.name} has no column that is known to hold labels (columns: {', '.join(table.columns)}): "
+        "name it in ingest.label_column, or the columns of 0 and 1 in ingest.label_columns",
+        roles,
+        [column for column in rest if plain_name(column) not in METADATA and _has_classes(table, column)],
+        rest[0] if len(rest) == len(others) == 1 else "",
+    )
+
+
+def _refuse_other_words(table: Table, columns: tuple[str, ...]) -> None:
+    wrong = [column for column in columns if indicator_words(table, column) is None]
+    if wrong:
+        values = sorted(cell for cell in table.distinct(wrong[0]) if not is_missing(cell))
+        raise InputError(f"{table.name} has {first_few(values)} in column {wrong[0]!r}: ingest.label_columns may hold 0 and 1 only")
+
+
+def _may_hold_labels(table: Table, column: str) -> bool:
+    """Whether a column's cells are texts, numbers or lists of them, not structs, nor bytes under a name of its own."""
+    kind = table.values[column].type
+    value = kind.value_type if pa.types.is_dictionary(kind) or table.is_list(column) else kind
+    is_bytes = pa.types.is_binary(value) or pa.types.is_large_binary(value)  # as some programs write texts
+    return not pa.types.is_nested(value) and (not is_bytes or plain_name(column) in LABELS)
+
+
+def _has_classes(table: Table, column: str) -> bool:
+    """Whether a column's cells could be classes: there are several, some come again, and they are no measured numbers."""
+    names, codes = table.encoded(column)
+    filled = [name for name in names if not is_missing(name)]
+    measured = all(re.fullmatch(r"-?[0-9]*[.][0-9]+(e-?[0-9]+)?|-?[0-9]+", name) for name in filled) and any("." in name for name in filled)
+    return 1 < len(filled) < len(codes) and not measured
 
 
 def _label_column(table: Table, rest: list[str]) -> list[str]:
     """The columns called label or the like, which all say the same (number and name); the first in words goes first."""
-    known = [column for column in _known(table, LABELS) if column in rest]
-    if len(known) > 1:
-        pairs = [set(zip(table.cells(known[0]), table.cells(column), strict=True)) for column in known[1:]]
-        one_to_one = all(len({a for a, _ in pair}) == len({b for _, b in pair}) == len(pair) for pair in pairs)
-        if not one_to_one:
-            raise InputError(f"{table.name} has several columns that may hold the labels ({', '.join(known)}): set ingest.label_column")
-        known.sort(key=lambda column: all(cell.isdigit() for cell in table.distinct(column)))
-    return known
+    called = known(rest, LABELS)
+    if len(called) > 1:
+        if not all(_one_to_one(table, called[0], column) for column in called[1:]):
+            raise InputError(f"{table.name} has several columns that may hold the labels ({', '.join(called)}): set ingest.label_column")
+        called.sort(key=lambda column: all(re.fullmatch(r"[0-9.]*", cell) for cell in table.distinct(column)))
+    return called
 
 
-def _known(table: Table, keys: list[str]) -> list[str]:
-    """Columns called by one of the keys, in the keys' order; case, blanks and underscores don't count."""
-    plain = {re.sub(r"[\W_]", "", column.casefold()): column for column in reversed(table.columns)}
-    return [plain[key] for key in keys if key in plain]
+def _one_to_one(table: Table, column: str, other: str) -> bool:
+    return _determines(table, column, other) and _determines(table, other, column)
+
+
+def _determines(table: Table, column: str, other: str) -> bool:
+    """Whether equal cells of a column always stand beside equal cells of the other."""
+    names, codes = table.encoded(column)
+    _, others = table.encoded(other)
+    filled = codes != (names.index("") if "" in names else -1)
+    pairs = np.unique((codes * (len(others) + 1) + others)[filled])
+    return len(pairs) == len(set(names) - {""})
+
+
+def _group(table: Table, config: TableConfig, taken: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    """The column of groups: of several that are called so, the one whose groups hold those of all others.
+
+    Raises:
+        InputError: Groups of two columns overlap.
+    """
+    if config.group_column:
+        return ("" if config.group_column == NONE else config.group_column), ()
+    called = [column for column in known(table.columns, GROUPS) if column not in taken and not table.is_list(column)]
+    if len(called) < 2:
+        return (called or [""])[0], ()
+    widest = next((column for column in called if all(_determines(table, other, column) for other in called)), "")
+    if not widest:
+        raise InputError(
+            f"{table.name} has several columns that may say what stays in one split ({', '.join(called)}), and their groups overlap: name "
+            "one in ingest.group_column, or set it to none"
+        )
+    others = [column for column in called if column != widest]
+    return widest, (f"groups are those of column {widest!r}, which hold those of {first_few(list(map(repr, others)))}",)
 
 
 def _need(table: Table, setting: str, column: str) -> None:
     if column and column not in table.columns:
         raise InputError(f"ingest.{setting} is {column!r}, but {table.name} has the columns {', '.join(table.columns)}: name one of these")
-
-
-def _is_split(table: Table, column: str) -> bool:
-    return _holds_only(table, column, SPLIT_NAMES)
-
-
-def _is_indicator(table: Table, column: str) -> bool:
-    return _holds_only(table, column, INDICATORS)
-
-
-def _holds_only(table: Table, column: str, words: Mapping[str, object]) -> bool:
-    """Whether every cell is one of the words, in any case, and not all cells are empty."""
-    if pa.types.is_nested(table.values[column].type):
-        return False
-    cells = {cell.lower() for cell in table.distinct(column)}
-    return cells <= set(words) and cells != {""}
-
-
-def _share_found(cells: list[str], names: FileNames) -> float:
-    sample = [cell for cell in cells if cell]
-    return sum(bool(names.find(cell)) for cell in sample) / max(len(sample), 1)

@@ -12,17 +12,38 @@ class TableConfig(StepConfig):
 
     table: str = Field("", description="The table of labels in the data's root; empty: found by itself; none: labels from folders.")
     path_column: str = Field("", description="Column of file names or paths; empty: found by itself.")
-    label_column: str = Field("", description="Column of labels, one or several joined; empty: found by itself.")
+    label_column: str = Field(
+        "", description="Column of labels, one or several joined; empty: found by itself; none: labels are the class folders."
+    )
     label_columns: tuple[str, ...] = Field((), description="Columns of 0 and 1, one a label; empty: found by themselves.")
-    group_column: str = Field("", description="Column of what must stay in one split, such as patient; empty: found by itself.")
-    split_column: str = Field("", description="Column that says train, validation or test; empty: found by itself.")
+    group_column: str = Field(
+        "", description="Column of what must stay in one split, such as patient; empty: found by itself; none: there is no such column."
+    )
+    split_column: str = Field(
+        "", description="Column that says train, validation or test; empty: found by itself; none: there is no such column."
+    )
     min_found_share: float = Field(
         0.5,
         gt=0,
         le=1,
         description="A column that is not called path or the like holds paths if this share of its first cells names files.",
     )
-    separator: str = Field("|", min_length=1, max_length=3, description="What joins several labels in one cell.")
+    separator: str = Field(
+        "|",
+        min_length=1,
+        max_length=5,
+        description="What joins several labels in one cell, where a cell has it; blank: a blank; none: each cell is one label.",
+    )
+    missing_words: Literal["auto", "missing", "label"] = Field(
+        "auto",
+        description="nan, NA, null and None in a column of labels: missing or a label; auto: nan is missing, others are refused.",
+    )
+    uncertain: Literal["fail", "negative", "positive", "drop"] = Field(
+        "fail", description="What -1, ? and the like mean in a column of 0 and 1; drop: the row is left out."
+    )
+    unmarked: Literal["auto", "negative", "drop"] = Field(
+        "auto", description="What an empty cell means in a column of 0 and 1; auto: 0 where the column has no 0, else it is refused."
+    )
     missing_files: Literal["fail", "drop"] = Field(
         "fail", description="fail or drop: what happens where a table names files that do not exist."
     )

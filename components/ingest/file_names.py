@@ -1,10 +1,14 @@
 """Finds the files that a table names: by path, file name, or name without suffix, anywhere below the root."""
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from components.ingest.listing import first_few, has_image_suffix
+from components.ingest.split_names import split_in
 from darkroom.system.errors import InputError
 
 
@@ -12,26 +16,97 @@ class FileNames:
     """Finds files by the names that a table gives them.
 
     Names are compared in one Unicode form, since macOS writes letters with accents in another form than tables do. Case
-    counts only if two files differ in nothing else.
+    counts only if two files differ in nothing else. A name is looked for below the table's own folder first, and may begin
+    with the root's own name or with its absolute address.
 
     Args:
         paths: All paths of the source.
+        root: The folder that they lie in, or the archive.
     """
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str], root: Path) -> None:
+        self._paths = {_exact(path): path for path in paths}
         self._by_end: dict[str, list[str]] = defaultdict(list)
-        for path in paths:
+        for path in self._paths.values():
             plain = _plain(path)
             for key in {_end(form, parts) for form in (plain, _bare(plain)) for parts in (1, 2)}:
                 self._by_end[key].append(path)
+        self._roots = {root.absolute().as_posix(), root.resolve().as_posix()}
+        names = {PurePosixPath(path).name for path in self._roots}
+        self._own_names = names if root.is_dir() else names | {name.partition(".")[0] for name in names}
 
-    def find(self, name: str) -> list[str]:
+    def locate(self, name: str, table: str = "", split: str = "") -> list[str]:
         """The paths that a name may mean: none, one, or several if the name is ambiguous.
 
         Args:
             name: A path, or the end of one, with or without its suffix.
+            table: The path of the table that names it.
+            split: The split that the table or the row is of; of several files, one in a folder of that split is meant.
         """
-        wanted = name.replace("\\", "/").removeprefix("./")
+        wanted = self._below_root(name, table)
+        if not wanted or wanted.startswith("/"):
+            return self._at(wanted[1:]) if wanted else []
+        folder = table.rpartition("/")[0]
+        for path in (f"{folder}/{_exact(wanted)}" if folder else "", _exact(wanted)):
+            if path in self._paths:
+                return [self._paths[path]]
+        found = self._find(wanted) or self._beyond_own_name(wanted.split("/"))
+        for belongs in (lambda path: folder and path.startswith(folder + "/"), lambda path: split and split in _splits_above(path)):
+            if len(found) > 1 and (nearer := [path for path in found if belongs(path)]):
+                found = nearer
+        return found
+
+    def resolve(self, name: str, table: str, split: str = "") -> str | None:
+        """The path that a name means, or none if there is no such file.
+
+        Args:
+            name: What the table calls the file.
+            table: The table's path.
+            split: See `locate`.
+
+        Raises:
+            InputError: The name leads out of the data, or is ambiguous.
+        """
+        found = self.locate(name, table, split)
+        if not found and self._below_root(name, table) is None:
+            raise InputError(f"{table} names {name!r}, which leads out of the data: write paths relative to the data's root")
+        if len(found) > 1:
+            raise InputError(f"{table} names {name!r}, which may be {first_few(found)}: write the path from the data's root")
+        return found[0] if found else None
+
+    def _below_root(self, name: str, table: str) -> str | None:
+        """The name as a path, or the end of one; with a `/` in front if it begins at the root; none if it leads out of the data."""
+        path = name.replace("\\", "/").removeprefix("./")
+        if is_absolute(path):
+            return self._without_root(path)
+        if ".." not in path.split("/"):
+            return path
+        for own_name in self._own_names:  # as ../photos/1.png, written in a folder beside photos
+            whole = normpath(f"{own_name}/{table.rpartition('/')[0]}/{path}")
+            if whole.startswith(f"{own_name}/"):
+                return whole.removeprefix(own_name)
+        return None
+
+    def _without_root(self, path: str) -> str | None:
+        """The part of an absolute path below the root's address, or, from another machine, below a folder of its name."""
+        inner = normpath(path)
+        for root in self._roots:
+            if inner.startswith(root + "/"):
+                return inner.removeprefix(root)
+        parts = path.split("/")
+        starts = [number for number, part in enumerate(parts) if part in self._own_names]
+        return next((f"/{found[0]}" for start in starts if (found := self._beyond_own_name(parts[start:]))), None)
+
+    def _beyond_own_name(self, parts: list[str]) -> list[str]:
+        """The one file at the path that follows the root's own name."""
+        return self._at("/".join(parts[1:])) if parts[0] in self._own_names and len(parts) > 1 else []
+
+    def _at(self, path: str) -> list[str]:
+        """The one file at a path from the root, case and suffix aside."""
+        found = self._find(path)
+        return found if len(found) == 1 and found[0].count("/") == path.count("/") else []
+
+    def _find(self, wanted: str) -> list[str]:
         candidates = self._by_end.get(_end(_plain(wanted), 2), [])
         for form in (_exact, _plain):
             for bare in (False, True):
@@ -46,19 +121,14 @@ class FileNames:
                     return found
         return []
 
-    def resolve(self, name: str, table: str) -> str | None:
-        """The path that a name means, or none if there is no such file.
 
-        Raises:
-            InputError: The name leads out of the data, or is ambiguous.
-        """
-        parts = name.replace("\\", "/").split("/")
-        if ".." in parts or name.startswith(("/", "\\")) or name[1:2] == ":":
-            raise InputError(f"{table} names {name!r}, which leads out of the data: write paths relative to the data's root")
-        found = self.find(name)
-        if len(found) > 1:
-            raise InputError(f"{table} names {name!r}, which may be {first_few(found)}: write the path from the data's root")
-        return found[0] if found else None
+def is_absolute(path: str) -> bool:
+    """Whether a path begins at a root, or at a drive of Windows."""
+    return path.startswith(("/", "\\")) or bool(re.match("[A-Za-z]:", path))
+
+
+def _splits_above(path: str) -> set[str | None]:
+    return {split_in(folder) for folder in path.split("/")[:-1]}
 
 
 def _means(name: str, path: str) -> bool:

@@ -137,8 +137,10 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     else:
         columns["label"] = [row.file.labels[0] for row in rows]
     table = make_table(columns)
-    if listing.user_columns is not None:  # a file that a table names is packed whatever is in it: a row for each
-        for field, values in zip(listing.user_columns.schema, listing.user_columns.columns, strict=True):
+    if listing.user_columns is not None:
+        numbers = {file.path: number for number, file in enumerate(listing.files)}
+        own = listing.user_columns.take([numbers[row.file.path] for row in rows])
+        for field, values in zip(own.schema, own.columns, strict=True):
             table = table.append_column(field, values)
     return Manifest(table.combine_chunks(), _positive_last(classes, task, config), task, data_version)
 

@@ -1,9 +1,16 @@
-"""Reads labels from a table: one in a cell, several joined in a cell, or a column of 0 and 1 for each label."""
+"""Reads labels from a table: one in a cell, several joined or listed in a cell, or a column of 0 and 1 for each label."""
 
-import unicodedata
 from dataclasses import dataclass, replace
 
-from components.ingest.columns import INDICATORS, Columns
+import numpy as np
+
+from components.ingest.cells import missing_labels, plain
+from components.ingest.columns import Columns
+from components.ingest.config import TableConfig
+from components.ingest.indicators import LEFT_OUT, class_name, indicator_words, read_flags
+from components.ingest.label_lists import are_lists, list_items, refuse_vectors, some_list
+from components.ingest.listing import first_few
+from components.ingest.separators import find_separator, split_cell
 from components.ingest.tables import LIST_SEPARATOR, Table
 from darkroom.system.errors import InputError
 
@@ -13,82 +20,108 @@ class Labels:
     """Labels of a table's rows.
 
     Attributes:
-        rows: Labels of each row, in the order of the classes if that is known.
+        rows: Labels of each row, in the order of the classes if that is known; none for a row that is left out.
         classes: The labels in the order of the columns of 0 and 1, also those that never occur; empty without such columns.
         multilabel: Whether a row may have several labels, or none.
         columns: The table's columns that the labels were read from.
+        notes: Sentences that say how cells were read.
     """
 
-    rows: list[tuple[str, ...]]
+    rows: list[tuple[str, ...] | None]
     classes: tuple[str, ...]
     multilabel: bool
     columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def read_labels(table: Table, columns: Columns, separator: str, task: str) -> Labels:
+def read_labels(table: Table, columns: Columns, config: TableConfig, task: str) -> Labels:
     """Reads the labels of every row.
 
     Args:
         table: The table.
         columns: What its columns mean.
-        separator: What joins several labels in one cell.
+        config: What joins labels, and what uncertain, empty and missing cells mean.
         task: The user's task, or `auto`; a task of one label leaves cells whole.
 
     Raises:
-        InputError: The column of labels and the columns of 0 and 1 contradict each other.
+        InputError: A cell has two readings, or the column of labels and the columns of 0 and 1 contradict each other.
     """
     if not columns.label:
-        return _from_indicators(table, columns.indicators, task)
-    cells = [unicodedata.normalize("NFC", cell) for cell in table.cells(columns.label)]
-    joiner = "" if task in ("binary", "multiclass") else _find_separator(cells, separator)
-    rows = [_split(cell, joiner) for cell in cells]
-    occurring = {label for row in rows for label in row}
-    beside = [column for column in columns.indicators if _name(column) in occurring or not any(_flags(table, column))]
-    if not any(_name(column) in occurring for column in beside):
-        return Labels(rows, (), bool(joiner) or task == "multilabel", (columns.label,))
-    flagged_labels = _from_indicators(table, tuple(beside), "multilabel" if joiner else task)
-    _refuse_contradiction(table, columns, rows, flagged_labels)
-    return replace(flagged_labels, columns=(columns.label, *flagged_labels.columns))
+        return _from_indicators(table, columns.indicators, config, task)
+    labels = _from_cells(table, columns.label, config, task)
+    occurring = {label for row in labels.rows for label in row or ()}
+    beside = [column for column in columns.indicators if class_name(column) in occurring or _never_set(table, column)]
+    if not any(class_name(column) in occurring for column in beside):
+        return labels
+    flagged = _from_indicators(table, tuple(beside), config, "multilabel" if labels.multilabel else task)
+    _refuse_contradiction(table, columns, labels.rows, flagged.rows)
+    return replace(flagged, columns=(columns.label, *flagged.columns), notes=(*labels.notes, *flagged.notes))
 
 
-def _from_indicators(table: Table, indicators: tuple[str, ...], task: str) -> Labels:
-    flags = [_flags(table, column) for column in indicators]
-    classes = tuple(_name(column) for column in indicators)
-    rows = [tuple(name for name, flag in zip(classes, row, strict=True) if flag) for row in zip(*flags, strict=True)]
-    one_hot = task != "multilabel" and all(len(row) == 1 for row in rows)
-    return Labels(rows, classes, not one_hot, indicators)
+def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> Labels:
+    cells, codes = table.encoded(column)
+    missing = missing_labels(table.name, column, set(cells), config.missing_words)
+    present = ["" if cell in missing else cell for cell in cells]
+    num_missing = int(np.isin(codes, [number for number, cell in enumerate(cells) if cell in missing]).sum())
+    notes = [f"{num_missing:,} cell(s) of column {column!r} ({first_few(sorted(missing))}) are read as empty"] if missing else []
+    labels, several, note = _parted(table, column, present, config, task)
+    rows = [labels[code] or (None if not several else ()) for code in codes.tolist()]
+    return Labels(rows, (), several, (column,), tuple(filter(None, (*notes, note))))
 
 
-def _refuse_contradiction(table: Table, columns: Columns, rows: list[tuple[str, ...]], flagged_labels: Labels) -> None:
-    for name, joined, flagged in zip(table.cells(columns.path), rows, flagged_labels.rows, strict=True):
-        if set(joined) != set(flagged):
+def _parted(table: Table, column: str, cells: list[str], config: TableConfig, task: str) -> tuple[list[tuple[str, ...]], bool, str]:
+    """The labels of each cell that occurs, whether there may be several, and a sentence about how they are told apart."""
+    if table.is_list(column) or (config.separator != "none" and are_lists(set(cells))):
+        listed = _typed_lists(cells) if table.is_list(column) else [list_items(table.name, column, cell) for cell in cells]
+        refuse_vectors(table.name, column, listed, _lengths(table, column, cells))
+        several = task == "multilabel" or any(len(row) > 1 for row in listed)
+        return listed, several, f"column {column!r} of {table.name} holds lists of labels"
+    if config.separator != "none" and (example := some_list(set(cells))):
+        raise InputError(
+            f"{table.name} has {example[:200]!r} in column {column!r}, a list, beside cells that are none: write all as in cat|dog, or set "
+            "ingest.separator to none to take each cell as one label"
+        )
+    whole = task in ("binary", "multiclass")
+    mark, note = ("", "") if whole else find_separator(table.name, column, set(cells) - {""}, config.separator)
+    labels = [tuple(dict.fromkeys(map(plain, split_cell(cell, mark)))) for cell in cells]
+    return labels, bool(mark) or task == "multilabel", note
+
+
+def _typed_lists(cells: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(dict.fromkeys(plain(item) for item in cell.split(LIST_SEPARATOR) if item)) for cell in cells]
+
+
+def _lengths(table: Table, column: str, cells: list[str]) -> set[int]:
+    """How many items the lists have, repeated ones included."""
+    mark = LIST_SEPARATOR if table.is_list(column) else "," if any("," in cell for cell in cells) else None
+    return {len(cell.strip("[](){} ").split(mark)) for cell in cells if cell}
+
+
+def _never_set(table: Table, column: str) -> bool:
+    return not (indicator_words(table, column) or set()) & {"1", "true", "yes"}
+
+
+def _from_indicators(table: Table, indicators: tuple[str, ...], config: TableConfig, task: str) -> Labels:
+    flags, notes = read_flags(table, indicators, config)
+    classes = tuple(map(class_name, indicators))
+    patterns, codes = np.unique(flags, axis=0, return_inverse=True)
+    labels = [_row(classes, pattern) for pattern in patterns.tolist()]
+    one_hot = task != "multilabel" and all(len(row) == 1 for row in labels if row is not None)
+    return Labels([labels[code] for code in codes.reshape(-1).tolist()], classes, not one_hot, indicators, tuple(notes))
+
+
+def _row(classes: tuple[str, ...], pattern: list[int]) -> tuple[str, ...] | None:
+    return None if LEFT_OUT in pattern else tuple(name for name, flag in zip(classes, pattern, strict=True) if flag)
+
+
+def _refuse_contradiction(
+    table: Table, columns: Columns, rows: list[tuple[str, ...] | None], flagged_rows: list[tuple[str, ...] | None]
+) -> None:
+    for number, (joined, flagged) in enumerate(zip(rows, flagged_rows, strict=True)):
+        if flagged is not None and set(joined or ()) != set(flagged):
+            name = table.cells(columns.path)[number]
             raise InputError(
-                f"{table.name} contradicts itself at {name!r}: column {columns.label!r} says {'|'.join(joined) or 'nothing'}, the columns "
-                f"of 0 and 1 say {'|'.join(flagged) or 'nothing'}: correct the row, or set ingest.label_column or ingest.label_columns"
+                f"{table.name} contradicts itself at {name!r}: column {columns.label!r} says {'|'.join(joined or ()) or 'nothing'}, the "
+                f"columns of 0 and 1 say {'|'.join(flagged) or 'nothing'}: correct the row, or set ingest.label_column or "
+                "ingest.label_columns"
             )
-
-
-def _find_separator(cells: list[str], separator: str) -> str:
-    """What joins labels in these cells; a comma or semicolon only if splitting leaves no more labels than there were cells."""
-    for joiner in (LIST_SEPARATOR, separator):
-        if any(joiner in cell for cell in cells):
-            return joiner
-    distinct = set(cells) - {""}
-    for joiner in (";", ","):
-        labels = {label for cell in distinct for label in _split(cell, joiner)}
-        if any(joiner in cell for cell in distinct) and len(labels) <= len(distinct):
-            return joiner
-    return ""
-
-
-def _split(cell: str, joiner: str) -> tuple[str, ...]:
-    parts = [part.strip() for part in cell.split(joiner)] if joiner else [cell]
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def _flags(table: Table, column: str) -> list[bool]:
-    return [INDICATORS[cell.lower()] for cell in table.cells(column)]
-
-
-def _name(column: str) -> str:
-    return unicodedata.normalize("NFC", column)

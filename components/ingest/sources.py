@@ -42,6 +42,11 @@ class Source(Protocol):
         num_junk: Number of files and folders that are no data.
     """
 
+    @property
+    def root(self) -> Path:
+        """The folder, or the archive."""
+        ...
+
     name: str
     sizes: dict[str, int]
     num_junk: int
@@ -68,7 +73,8 @@ class FolderSource:
 
     def __init__(self, data: Path, max_bytes: int) -> None:
         files = list_files(data)
-        self.name = str(data if data.is_dir() else data.parent)
+        self.root = data if data.is_dir() else data.parent
+        self.name = str(self.root)
         self.sizes, self.num_junk = files.sizes, files.num_skipped
         self._max_bytes, self._places = max_bytes, files.places
 

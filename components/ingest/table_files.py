@@ -1,95 +1,127 @@
 """Lists the files that a table of labels names, with their labels, groups, splits and the user's own columns."""
 
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from components.ingest.columns import SPLIT_NAMES, Columns
+from components.ingest.cells import is_missing, plain
+from components.ingest.columns import Columns
 from components.ingest.config import TableConfig
-from components.ingest.file_names import FileNames
+from components.ingest.file_names import is_absolute
+from components.ingest.given_splits import read_splits
 from components.ingest.labels import Labels, read_labels
-from components.ingest.listing import Listed, Listing, first_few
-from components.ingest.sources import SPLIT_FOLDERS, Source
+from components.ingest.listing import Listed, Listing, first_few, has_image_suffix
+from components.ingest.sources import Source
+from components.ingest.split_names import split_in
 from components.ingest.tables import Table
 from components.ingest.user_columns import read_user_columns
 from darkroom.system.errors import InputError
 
 
-def list_table(source: Source, table: Table, columns: Columns, names: FileNames, config: TableConfig, task: str) -> Listing:
+@dataclass(frozen=True)
+class TableFiles:
+    """A table, or several with the same columns as one, and the files that its rows name.
+
+    Attributes:
+        table: The table.
+        column: The column that names files.
+        paths: The file of each row; none where it does not exist.
+        splits: The split that the place or the name of the row's table says; empty texts where it says none.
+        notes: Sentences that say what was decided.
+        num_tables: How many tables they are.
+    """
+
+    table: Table
+    column: str
+    paths: list[str | None]
+    splits: list[str]
+    notes: tuple[str, ...] = ()
+    num_tables: int = 1
+
+
+def list_table(source: Source, files: TableFiles, columns: Columns, config: TableConfig, task: str) -> Listing:
     """Lists the files that a table names.
 
     Args:
         source: The files.
-        table: The table.
+        files: The table, and the files that it names.
         columns: What its columns mean.
-        names: Finds files by what the table calls them.
         config: How tables are read.
         task: The task that the user set, or `auto`.
 
     Raises:
-        InputError: Files do not exist, a name is not safe or not clear, or a file has two answers.
+        InputError: Files do not exist, or a file has two answers.
     """
-    labels = read_labels(table, columns, config.separator, task)
+    labels = read_labels(files.table, columns, config, task)
+    refuse_missing(source, files, config)
+    table = files.table
+    listed, place_notes = _without_sole_split(_list_rows(files, columns, labels), columns)
     cells = table.cells(columns.path)
-    paths = [names.resolve(cell, table.name) if cell else None for cell in cells]
-    missing = [cell or "(empty cell)" for cell, path in zip(cells, paths, strict=True) if path is None]
-    if not cells or (missing and (config.missing_files == "fail" or len(missing) == len(cells))):
-        _refuse_missing(source, table, missing)
-    listed = _list_rows(table, columns, labels, paths)
-    unlabelled = [cell for cell, path, file in zip(cells, paths, listed, strict=True) if path is not None and file is None]
-    rows, repeated = _first_rows(listed, table.name)
-    user_columns = read_user_columns(table, {columns.path, columns.group, columns.split, *labels.columns, *columns.twins}, rows, repeated)
-    notes = [f"labels from {table.name}, column {columns.path!r} names the files"]
-    if unlabelled:
-        notes.append(f"{len(unlabelled)} file(s) without a label are left out: {first_few(unlabelled)}")
-    if missing:
-        notes.append(f"{len(missing)} file(s) that do not exist are left out: {first_few(missing)}")
+    unlabelled = [cell for cell, path, file in zip(cells, files.paths, listed, strict=True) if path is not None and file is None]
+    rows, repeated = first_rows(listed, table.name)
+    user_columns = read_user_columns(table, {*columns.used, *labels.columns}, rows, repeated)
+    notes = [
+        f"labels from {table.name}: column {columns.path!r} names the files, {_labels_from(labels)}",
+        *files.notes,
+        *columns.notes,
+        *labels.notes,
+        *place_notes,
+        *_left_out(source, files, unlabelled),
+        *user_columns.notes,
+    ]
     return Listing(
         [file for row in rows if (file := listed[row])],
         classes=labels.classes,
         multilabel=labels.multilabel,
         named=True,
-        num_ignored=len(source.sizes) - len(set(paths) - {None}) - 1,
+        num_ignored=len(source.sizes) - len(set(files.paths) - {None}) - files.num_tables,
         num_unlabelled=len(unlabelled),
-        num_missing=len(missing),
-        notes=(*notes, *user_columns.notes),
+        num_missing=files.paths.count(None),
+        notes=tuple(notes),
         user_columns=user_columns.values,
     )
 
 
-def _refuse_missing(source: Source, table: Table, missing: list[str]) -> None:
-    if not len(table):
-        raise InputError(f"{table.name} in {source.name} has no rows: add a row for each image")
-    raise InputError(
-        f"{table.name} names {len(missing)} file(s) that are not in {source.name}: {first_few(missing)}: put them there, take their "
-        "rows out, or set ingest.missing_files to drop"
-    )
+def refuse_missing(source: Source, files: TableFiles, config: TableConfig) -> None:
+    """Refuses a table without rows, and one that names files that do not exist, unless the settings say that they are dropped.
 
-
-def _list_rows(table: Table, columns: Columns, labels: Labels, paths: list[str | None]) -> list[Listed | None]:
-    """The file of each row; none where it does not exist or has no label."""
-    nothing = [""] * len(table)
-    groups, splits = (table.cells(column) if column else nothing for column in (columns.group, columns.split))
-    return [
-        Listed(path, row, group or None, _split(path, split, table.name, columns.split) or None)
-        if path is not None and (labels.multilabel or row)
-        else None
-        for path, row, group, split in zip(paths, labels.rows, groups, splits, strict=True)
-    ]
-
-
-def _split(path: str, cell: str, table: str, column: str) -> str:
-    """The split that a row gives in its own column, or else by the folder that the file lies in."""
-    if not column:
-        return SPLIT_FOLDERS.get(PurePosixPath(path).parts[0].lower(), "") if "/" in path else ""
-    if cell.lower() not in SPLIT_NAMES:
+    Raises:
+        InputError: It is such a table.
+    """
+    if not len(files.table):
+        raise InputError(f"{files.table.name} in {source.name} has no rows: add a row for each image")
+    missing = missing_names(files)
+    if missing and (config.missing_files == "fail" or len(missing) == len(files.paths)):
         raise InputError(
-            f"{table} has {cell!r} in column {column!r}: a split is train, validation or test "
-            "(set ingest.split_column to another column, or correct the value)"
+            f"{files.table.name} names {len(missing)} file(s) that are not in {source.name}: {first_few(missing)}: put them there, take "
+            "their rows out, or set ingest.missing_files to drop"
         )
-    return SPLIT_NAMES[cell.lower()]
 
 
-def _first_rows(listed: list[Listed | None], table: str) -> tuple[list[int], list[tuple[int, int]]]:
+def missing_names(files: TableFiles) -> list[str]:
+    """What the table calls the files that do not exist."""
+    if None not in files.paths:
+        return []
+    cells = files.table.cells(files.column)
+    return [cell or "(empty cell)" for cell, path in zip(cells, files.paths, strict=True) if path is None]
+
+
+def row_facts(files: TableFiles, columns: Columns) -> Iterator[tuple[str | None, str | None]]:
+    """The group and the given split of each row."""
+    names, codes = files.table.encoded(columns.group) if columns.group else ([""], [0] * len(files.table))
+    groups = [None if is_missing(name) else plain(name) for name in names]
+    depth, folder_splits = _folder_splits(path for path in files.paths if path)
+    for code, said, placed, path in zip(codes, read_splits(files.table, columns.splits), files.splits, files.paths, strict=True):
+        folders = (path or "").split("/")[depth:-1]
+        split = said if columns.splits else placed or folder_splits.get(folders[0] if folders else "", "")
+        yield groups[code], split or None
+
+
+def first_rows(listed: list[Listed | None], table: str) -> tuple[list[int], list[tuple[int, int]]]:
     """Numbers of the first rows of all files, sorted by path; and pairs of the first and a later row of one file.
+
+    Args:
+        listed: The file of each row, or none.
+        table: The table's name, for messages.
 
     Raises:
         InputError: A later row says something else than the first.
@@ -103,6 +135,35 @@ def _first_rows(listed: list[Listed | None], table: str) -> tuple[list[int], lis
     return [rows[path] for path in sorted(rows)], repeated
 
 
+def _list_rows(files: TableFiles, columns: Columns, labels: Labels) -> list[Listed | None]:
+    """The file of each row; none where it does not exist or has no label."""
+    facts = zip(files.paths, labels.rows, row_facts(files, columns), strict=True)
+    return [None if path is None or row is None else Listed(path, row, *group_and_split) for path, row, group_and_split in facts]
+
+
+def _without_sole_split(listed: list[Listed | None], columns: Columns) -> tuple[list[Listed | None], list[str]]:
+    """The files without their split, if folders or names of tables put all into the same one; and a sentence that says so."""
+    splits = {file.given_split for file in listed if file}
+    if columns.splits or len(splits) != 1 or splits == {None}:
+        return listed, []
+    note = f"all files with a label are of the split {splits.pop()}, by their place: no split is taken as given"
+    return [replace(file, given_split=None) if file else None for file in listed], [note]
+
+
+def _folder_splits(paths: Iterable[str]) -> tuple[int, dict[str, str]]:
+    """The folders that stand for splits, by name, and how many folders are above them: `train/` and `test/`, `images/train/` ...
+
+    A folder called train beside others that are no splits is not one: it may be a class of vehicles.
+    """
+    folders = {tuple(path.split("/")[:-1]) for path in paths}
+    for depth in (0, 1):
+        names = {folder[depth]: split_in(folder[depth]) or "" for folder in folders if len(folder) > depth}
+        splits = set(names.values()) - {""}
+        if len(splits) > 1 or (splits and "" not in names.values()):
+            return depth, names
+    return 0, {}
+
+
 def _refuse_difference(first: Listed | None, later: Listed, table: str) -> None:
     if first is None or first == later:
         return
@@ -110,3 +171,22 @@ def _refuse_difference(first: Listed | None, later: Listed, table: str) -> None:
         says = " and ".join("|".join(file.labels) or "no label" for file in (first, later))
         raise InputError(f"{table} names {later.path!r} twice, with different labels ({says}): keep one row")
     raise InputError(f"{table} names {later.path!r} twice, with different groups or splits: keep one row")
+
+
+def _labels_from(labels: Labels) -> str:
+    named = first_few(list(map(repr, labels.columns)), 6)
+    return f"column {named} holds their labels" if len(labels.columns) == 1 else f"columns {named} hold their labels"
+
+
+def _left_out(source: Source, files: TableFiles, unlabelled: list[str]) -> Iterator[str]:
+    missing = missing_names(files)
+    named = set(files.paths)
+    beside = [path for path in source.sizes if path not in named and has_image_suffix(path)]
+    if unlabelled:
+        yield f"{len(unlabelled)} file(s) without a label are left out: {first_few(unlabelled)}"
+    if missing:
+        yield f"{len(missing)} file(s) that do not exist are left out: {first_few(missing)}"
+    if beside:
+        yield f"{len(beside)} image(s) that {files.table.name} does not name are left out: {first_few(beside)}"
+    if any(map(is_absolute, files.table.cells(files.column))):
+        yield f"column {files.column!r} of {files.table.name} holds absolute paths: what follows the data's folder in them is taken"

@@ -1,21 +1,21 @@
-"""Tables of labels as they are delivered: CSV, TSV or Parquet, kept as Arrow columns."""
+"""Tables of labels as they are delivered: CSV, TSV, Parquet or JSON Lines, kept as Arrow columns."""
 
-import csv
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from components.ingest.cells import Integers
+from components.ingest.csv_table import read_csv
+from components.ingest.file_names import FileNames
+from components.ingest.headers import with_header
+from components.ingest.parquet_table import read_json_lines, read_parquet
 from darkroom.system.errors import InputError
 
-LIST_SEPARATOR = "\x1f"  # joins the items of a Parquet list; a character that no label contains
-MAX_VALUES, MAX_BYTES = 50_000_000, 2 * 2**30  # of an unpacked Parquet file: a kilobyte of one may hold billions
-BATCH_ROWS = 10_000  # of a CSV that are in memory as Python texts at a time
+LIST_SEPARATOR = "\x1f"  # joins the items of a list; a character that no label contains
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Table:
         name: Its path in the source.
         values: Its columns; a Parquet file's texts are dictionaries, a CSV's cells are texts without surrounding blanks.
         typed: Whether the file says of which type its columns are, as Parquet does.
+        notes: Sentences that say how it was read.
     """
 
     name: str
     values: pa.Table
     typed: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.values.num_rows)
@@ -50,93 +52,67 @@ class Table:
         chunks = self.values[column].slice(0, num_rows).chunks
         return [cell for chunk in chunks for cell in _texts(chunk)]
 
+    def encoded(self, column: str) -> tuple[list[str], Integers]:
+        """The texts that occur in a column, each once, and for every row the number of its own.
+
+        Args:
+            column: Its name.
+        """
+        values = self.values[column]
+        flat = values if not pa.types.is_nested(values.type) else pa.chunked_array([pa.array(self.cells(column), pa.string())])
+        array = (flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()).unify_dictionaries().combine_chunks()
+        texts = [_text(value) for value in array.dictionary.to_pylist()] + [""]
+        numbers = np.asarray(pc.fill_null(array.indices.cast(pa.int64()), len(texts) - 1))
+        distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        codes = np.array([distinct[text] for text in texts], dtype=np.int64)[numbers]
+        used, codes = np.unique(codes, return_inverse=True)
+        names = list(distinct)
+        return [names[number] for number in used], codes
+
     def distinct(self, column: str) -> set[str]:
         """The texts that occur in a column, see `cells`."""
-        values = self.values[column]
-        return set(self.cells(column)) if pa.types.is_nested(values.type) else set(_texts(pc.unique(values)))
+        return set(self.encoded(column)[0])
+
+    def is_list(self, column: str) -> bool:
+        """Whether a column's cells are lists, joined by `LIST_SEPARATOR` in its texts."""
+        kind = self.values[column].type
+        return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def read_table(name: str, data: bytes) -> Table:
-    """Reads a table.
+def read_table(name: str, data: bytes, names: FileNames) -> Table:
+    """Reads a table; rows whose cells are all empty are none.
 
     Args:
-        name: Its file name; the ending says what it is.
+        name: Its path in the source; the ending says what it is.
         data: Its bytes.
+        names: The files of the source: the first row of a CSV may be one of them.
 
     Raises:
-        InputError: It can't be read, rows differ in length, or two columns have one name.
+        InputError: It can't be read, rows differ in length, two columns have one name, or there is no header.
     """
-    typed = name.lower().endswith(".parquet")
-    table = _parquet(name, data) if typed else _csv(name, data)
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in (".parquet", ".jsonl"):
+        values, notes = with_header(name, read_csv(name, data), names)
+        return Table(name, values, False, notes)
+    table = read_parquet(name, data) if suffix == ".parquet" else read_json_lines(name, data)
     header = [column.strip() for column in table.column_names]
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise InputError(f"{name} has the column {twice[0]!r} twice: rename one")
     named = [number for number, column in enumerate(header) if column]
-    return Table(name, table.rename_columns(header).select(named), typed)
+    filled = _without_empty_rows(table.rename_columns(header).select(named))
+    num_empty = table.num_rows - filled.num_rows
+    return Table(name, filled, True, (f"{num_empty} empty row(s) of {name} are no rows",) if num_empty else ())
 
 
-def _csv(name: str, data: bytes) -> pa.Table:
-    try:
-        content = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 (byte {error.start}): save it as CSV in UTF-8") from None
-    first = content.partition("\n")[0]
-    delimiter = "\t" if name.lower().endswith(".tsv") else max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    try:
-        rows = (row for row in reader if row)
-        header = next(rows, [])
-        batches = [_batch(batch) for batch in _batches(_checked(name, header, rows))]
-    except csv.Error as error:
-        raise InputError(f"{name} is no valid CSV: line {reader.line_num}: {error}") from None
-    chunks = [pa.chunked_array([batch[number] for batch in batches], pa.string()) for number in range(len(header))]
-    return pa.Table.from_arrays(chunks, names=header)
-
-
-def _checked(name: str, header: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The rows, each as long as the header; empty cells beyond it are cut off."""
-    for number, row in enumerate(rows, start=2):
-        if len(row) < len(header) or any(row[len(header) :]):
-            raise InputError(f"{name} has {len(row)} cells in row {number} and {len(header)} in its header: correct the row")
-        yield row[: len(header)]
-
-
-def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
-    while batch := list(islice(rows, BATCH_ROWS)):
-        yield batch
-
-
-def _batch(rows: list[list[str]]) -> list[pa.Array]:
-    return [pa.array([cell.strip() for cell in column], pa.string()) for column in zip(*rows, strict=True)]
-
-
-def _parquet(name: str, data: bytes) -> pa.Table:
-    try:
-        return _unpacked(name, data)
-    except (pa.ArrowException, OSError, MemoryError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{name} is no readable Parquet file: {reason}") from None
-
-
-def _unpacked(name: str, data: bytes) -> pa.Table:
-    """Reads a Parquet file whose content fits in memory; repeated texts are kept once, so that a small file stays small.
-
-    Raises:
-        InputError: It unpacks to more values or bytes than any table of labels has.
-    """
-    schema = pq.ParquetFile(io.BytesIO(data)).schema
-    leaves = [schema.column(number) for number in range(len(schema))]
-    file = pq.ParquetFile(io.BytesIO(data), read_dictionary=[leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"])
-    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    num_values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
-    parts, num_bytes = [], 0
-    for number, group in enumerate(groups):
-        if max(num_values, file.metadata.num_rows) > MAX_VALUES or num_bytes + group.total_byte_size > MAX_BYTES:
-            raise InputError(f"{name} unpacks to more than a table of labels holds ({num_values:,} values): take out what is not needed")
-        parts.append(file.read_row_group(number))
-        num_bytes += parts[-1].nbytes
-    return pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
+def _without_empty_rows(table: pa.Table) -> pa.Table:
+    """The rows in which some column has a value."""
+    if not table.num_columns:
+        return table
+    filled = np.zeros(table.num_rows, dtype=bool)
+    for column in table.columns:
+        filled |= ~np.asarray(pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)))
+    return table if filled.all() else table.filter(pa.array(filled))
 
 
 def _texts(chunk: pa.Array) -> list[str]:
@@ -150,7 +126,9 @@ def _text(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, list):
-        value = LIST_SEPARATOR.join(str(item) for item in value)
+        value = LIST_SEPARATOR.join(_text(item) for item in value)
+    elif isinstance(value, dict):
+        value = "(a struct)"  # it may hold a whole image
     elif isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     elif isinstance(value, float) and value.is_integer():

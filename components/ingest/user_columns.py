@@ -1,18 +1,20 @@
 """The user's own columns of a table: what is neither a file name nor a label, group or split, in its own type."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.ingest.cells import MISSING_WORDS
+from components.ingest.column_names import NAMELESS
 from components.ingest.listing import first_few
 from components.ingest.tables import Table
 from darkroom.manifest import is_reserved
 
 PREFIX = "user_"  # of a column whose own name is taken
 MAX_TEXT_BYTES = 2**30  # of one column: a Parquet file of a kilobyte may repeat one long text a million times
-MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none")  # in a CSV column of numbers, booleans or dates
+MISSING = ("", *MISSING_WORDS)  # in a CSV column of numbers, booleans or dates
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = f"{_DATE}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?"
 TYPES: tuple[tuple[str, pa.DataType], ...] = (  # of a CSV column in which every cell is written so
@@ -42,7 +44,7 @@ class UserColumns(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_user_columns(table: Table, used: Collection[str], rows: list[int], repeated: list[tuple[int, int]]) -> UserColumns:
+def read_user_columns(table: Table, used: Collection[str], rows: Sequence[int | None], repeated: list[tuple[int, int]]) -> UserColumns:
     """Reads all columns that are not used for something else.
 
     Numbers, booleans, dates, times and texts are kept: Parquet's in their own types, CSV's in the type that all their cells
@@ -51,12 +53,13 @@ def read_user_columns(table: Table, used: Collection[str], rows: list[int], repe
     Args:
         table: The table.
         used: Columns that hold file names, labels, groups or splits.
-        rows: The rows to take, in this order.
+        rows: The rows to take, in this order; none where there is no value.
         repeated: Pairs of rows of one file: the first, which is among `rows`, and a later one, which is not.
     """
     columns: dict[str, pa.ChunkedArray] = {}
     renamed, left_out, differing = [], [], []
-    for column in [name for name in table.columns if name not in used]:
+    nameless = [name for name in table.columns if name not in used and name.startswith(NAMELESS)]
+    for column in [name for name in table.columns if name not in {*used, *nameless}]:
         delivered = table.values[column]
         values = _plain(delivered) if table.typed else _inferred(delivered)
         if values is None:
@@ -68,7 +71,9 @@ def read_user_columns(table: Table, used: Collection[str], rows: list[int], repe
             renamed.append(f"{column!r} as {name!r}")
         if _differs(values, repeated):
             differing.append(repr(column))
-    return UserColumns(pa.table(columns), tuple(_notes(table.name, columns, renamed, left_out, differing)))
+    return UserColumns(
+        pa.table(columns), (*_notes(table.name, columns, renamed, left_out, differing), *_nameless_notes(table.name, nameless))
+    )
 
 
 def _notes(table: str, columns: dict[str, pa.ChunkedArray], renamed: list[str], left_out: list[str], differing: list[str]) -> Iterator[str]:
@@ -81,6 +86,10 @@ def _notes(table: str, columns: dict[str, pa.ChunkedArray], renamed: list[str], 
         yield f"files that {table} names in several rows have different values there, the first is kept: {first_few(differing)}"
     if left_out:
         yield f"{len(left_out)} column(s) of {table} are left out: {first_few(left_out)}; only numbers, booleans, dates and texts are kept"
+
+
+def _nameless_notes(table: str, nameless: list[str]) -> tuple[str, ...]:
+    return (f"{len(nameless)} column(s) of {table} without a name are left out: {first_few(nameless)}",) if nameless else ()
 
 
 def _differs(values: pa.ChunkedArray, repeated: list[tuple[int, int]]) -> bool:

@@ -44,9 +44,10 @@ def data(tmp_path):
 ABC = ["images/a.png", "images/b.png", "images/c.png"]
 
 
-@pytest.mark.parametrize("label", ["N/A", "null", "NA", "nan", "None", "007", "1.0", "True", "#N/A", "-"])
+@pytest.mark.parametrize("label", ["N/A", "null", "NA", "nan", "None", "007", "1.5", "True", "#N/A", "-"])
 def test_any_text_is_a_label(data, label):
-    manifest, _ = run(lay(data, ABC, labels=f"filename,label\na.png,{label}\nb.png,other\nc.png,{label}\n"))
+    lay(data, ABC, labels=f"filename,label\na.png,{label}\nb.png,other\nc.png,{label}\n")
+    manifest, _ = run(data, missing_words="label")
     assert labels_of(manifest) == {ABC[0]: label, ABC[1]: "other", ABC[2]: label}
 
 
@@ -99,7 +100,7 @@ def test_a_task_of_one_label_keeps_the_cell_whole(data):
 
 
 def test_columns_of_zeros_and_ones_keep_their_order_and_a_label_that_never_occurs(data):
-    manifest, _ = run(lay(data, ABC, labels="filename,z,N/A,never,a\na.png,1,1,0,0\nb.png,0,1,0,1\nc.png,0,0,0,\n"))
+    manifest, _ = run(lay(data, ABC, labels="filename,z,N/A,never,a\na.png,1,1,0,0\nb.png,0,1,0,1\nc.png,0,0,0,\n"), unmarked="negative")
     assert (manifest.task, manifest.classes) == ("multilabel", ("z", "N/A", "never", "a"))
     assert manifest.column("labels") == [["z", "N/A"], ["N/A", "a"], []]
 
@@ -159,13 +160,16 @@ def test_a_column_that_does_not_exist_is_told(data, setting):
 
 def test_a_value_that_is_no_split_is_told(data):
     lay(data, ABC, labels="filename,label,phase\na.png,x,one\nb.png,y,two\n")
-    with pytest.raises(InputError, match="has 'one' in column 'phase': a split is train, validation or test"):
+    with pytest.raises(InputError, match="has 'one', 'two' in column 'phase': a split is train, validation or test"):
         run(data, split_column="phase")
 
 
 def test_a_value_that_is_no_zero_or_one_is_told(data):
     lay(data, ABC, labels="filename,x,y\na.png,1,-1\nb.png,0,1\n")
-    with pytest.raises(InputError, match=r"has -1 in column 'y': ingest\.label_columns may hold 0 and 1 only"):
+    with pytest.raises(InputError, match=r"has -1 in column 'y' beside 0 and 1: set ingest\.uncertain"):
+        run(data, label_columns=("x", "y"))
+    lay(data, ABC, labels="filename,x,y\na.png,1,red\nb.png,0,1\n")
+    with pytest.raises(InputError, match=r"has 1, red in column 'y': ingest\.label_columns may hold 0 and 1 only"):
         run(data, label_columns=("x", "y"))
 
 

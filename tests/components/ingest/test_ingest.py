@@ -191,7 +191,7 @@ def pack(data, path, prefix=""):
 def test_an_archive_gives_what_its_folder_gives(tmp_path, out, kind, name, prefix):
     files = {"train/ü/1.png": 1, "train/b/2.png": 2, "test/b/3.png": 3, "empty.txt": "", "notes.md": "x"}
     if kind == "table":
-        files = {"images/ü.png": 1, "images/2.png": 2, "labels.csv": "file,label\nü,N/A\n2,null\n"}
+        files = {"images/ü.png": 1, "images/2.png": 2, "labels.csv": "file,label\nü,x y\n2,ü\n"}
     lay(tmp_path / "data", files)
     from_folder, folder_measures = run(tmp_path / "data", out / "folder")
     from_archive, archive_measures = run(pack(tmp_path / "data", tmp_path / name, prefix), out / "archive")

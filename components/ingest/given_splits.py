@@ -1,0 +1,123 @@
+"""Finds the columns that say which split an image belongs to, and reads them."""
+
+import re
+from collections.abc import Collection
+
+import numpy as np
+
+from components.ingest.cells import FALSE, TRUE, Integers, is_missing, plain
+from components.ingest.column_names import MAYBE_SPLITS, SPLITS, known
+from components.ingest.listing import first_few
+from components.ingest.split_names import is_unclear, split_in, split_of
+from components.ingest.tables import Table
+from darkroom.system.errors import InputError
+
+NAMES = ("train", "validation", "test")
+
+
+def split_columns(table: Table, setting: str, taken: Collection[str]) -> tuple[str, ...]:
+    """The columns that say the split: one with its name, or flags such as `is_valid`; empty if there are none.
+
+    Args:
+        table: The table.
+        setting: The column that the user named; `none` for no such column; empty to find it.
+        taken: Columns that hold something else.
+
+    Raises:
+        InputError: A column is called split or the like, but holds other words; or two columns say different splits.
+    """
+    if setting == "none":
+        return ()
+    if setting:
+        return (setting,)
+    rest = [column for column in table.columns if column not in taken and not table.is_list(column)]
+    certain = [column for column in known(rest, SPLITS) if any(not is_missing(cell) for cell in table.distinct(column))]
+    named = certain + [column for column in known(rest, MAYBE_SPLITS) if _names_splits(table.distinct(column))]
+    flags = tuple(column for column in rest if flagged_split(column) and _is_flag(table.distinct(column)))
+    ways = [(column,) for column in named] + ([flags] if flags else [])
+    _refuse_differing(table, ways)
+    return ways[0] if ways else ()
+
+
+def read_splits(table: Table, columns: tuple[str, ...]) -> list[str]:
+    """The split of every row, or an empty text where none is given.
+
+    Args:
+        table: The table.
+        columns: Those that say it, see `split_columns`.
+
+    Raises:
+        InputError: A cell is not clearly one of the three splits.
+    """
+    if not columns:
+        return [""] * len(table)
+    flagged = all(flagged_split(column) and _is_flag(table.distinct(column)) for column in columns)
+    numbers = _from_flags(table, columns) if flagged else _from_words(table, columns[0])
+    names = (*NAMES, "")
+    return [names[number] for number in numbers.tolist()]
+
+
+def flagged_split(column: str) -> str:
+    """The split that a flag says: `is_valid` validation, `isTest` test; an empty text for any other column."""
+    match = re.fullmatch(r"is[\W_]*(.+?)[\W_]*(?:set|split|image|img)?", column.strip(), re.IGNORECASE)
+    return (split_of(match[1]) or "") if match else ""
+
+
+def _names_splits(cells: set[str]) -> bool:
+    return any(split_in(cell) or is_unclear(cell) for cell in cells)
+
+
+def _is_flag(cells: set[str]) -> bool:
+    return bool(cells) and {plain(cell).casefold() for cell in cells} <= TRUE | FALSE
+
+
+def _from_words(table: Table, column: str) -> Integers:
+    cells, codes = table.encoded(column)
+    splits = ["" if is_missing(cell) else split_in(cell) for cell in cells]
+    unknown = sorted(cell for cell, split in zip(cells, splits, strict=True) if split is None)
+    if unknown:
+        raise InputError(
+            f"{table.name} has {first_few(list(map(repr, unknown)), 6)} in column {column!r}: a split is train, validation or test: "
+            "correct the words, or set ingest.split_column to another column, or to none"
+        )
+    numbers: Integers = np.array([(*NAMES, "").index(split or "") for split in splits], dtype=np.int64)
+    return numbers[codes]
+
+
+def _from_flags(table: Table, columns: tuple[str, ...]) -> Integers:
+    """The one split that is flagged in each row; train where none is, if there is no flag of its own for it."""
+    split = np.full(len(table), -1)
+    for column in columns:
+        cells, codes = table.encoded(column)
+        flags = np.array([plain(cell).casefold() in TRUE for cell in cells])[codes]
+        number = NAMES.index(flagged_split(column))
+        if (flags & (split != -1) & (split != number)).any():
+            raise InputError(f"{table.name} flags a row in {first_few(list(columns))} as two splits: set ingest.split_column to none")
+        if number > 0 and 2 * flags.sum() > len(flags):
+            raise InputError(
+                f"{table.name} has {column!r} set in most rows, which may stand for the split {NAMES[number]} or for something else: "
+                "set ingest.split_column to none, or write a column with train, validation and test"
+            )
+        split[flags] = number
+    given = {flagged_split(column) for column in columns}
+    if (split == -1).any() and "train" in given:
+        if not given - {"train"}:
+            raise InputError(
+                f"{table.name} has only {columns[0]!r} for the split: images that are not for training may be for validation or for the "
+                "test: write a column with train, validation and test, or set ingest.split_column to none"
+            )
+        left = [name for name in NAMES if name not in given]
+        if len(left) != 1:
+            raise InputError(f"{table.name} has rows that none of {first_few(list(columns))} flags: set ingest.split_column to none")
+        split[split == -1] = NAMES.index(left[0])
+    split[split == -1] = 0
+    return split.astype(np.int64)
+
+
+def _refuse_differing(table: Table, ways: list[tuple[str, ...]]) -> None:
+    for way in ways[1:]:
+        if read_splits(table, way) != read_splits(table, ways[0]):
+            raise InputError(
+                f"{table.name} has {first_few(list(ways[0]))!r} and {first_few(list(way))!r}, which say different splits: name one in "
+                "ingest.split_column, or set it to none"
+            )

@@ -1,0 +1,189 @@
+"""Finds the tables in a source that name its files, and reads several that belong together as one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+
+from components.ingest.config import TableConfig
+from components.ingest.file_names import FileNames
+from components.ingest.listing import first_few, has_image_suffix
+from components.ingest.parquet_table import holds_images
+from components.ingest.path_columns import PathColumn, path_column
+from components.ingest.sources import Source
+from components.ingest.split_names import split_in
+from components.ingest.table_files import TableFiles
+from components.ingest.tables import Table, read_table
+from darkroom.data_files import is_table
+from darkroom.system.errors import InputError
+
+OTHERS = {"verdicts.csv"}  # tables that another step reads
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
+MAX_DEEP_TABLES = 50  # in folders that are no splits: more are one for each image
+
+
+@dataclass(frozen=True)
+class NamingTable:
+    """A table that names files of the source.
+
+    Attributes:
+        table: The table.
+        column: The column that names them.
+        split: The split that its folder or its own name says; an empty text if none.
+    """
+
+    table: Table
+    column: PathColumn
+    split: str
+
+
+@dataclass(frozen=True)
+class FoundTables:
+    """The tables of a source.
+
+    Attributes:
+        naming: Those that name files.
+        errors: Why others, which seem to name files, can't be read.
+        notes: Sentences about those that name no files.
+    """
+
+    naming: list[NamingTable]
+    errors: list[InputError]
+    notes: tuple[str, ...] = ()
+
+
+def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: str) -> FoundTables:
+    """Finds and reads the tables that name files of the source.
+
+    Args:
+        source: The files.
+        names: Finds files by what a table calls them.
+        config: How tables are read.
+        wanted: The table that the user pointed at; empty for all that there are.
+    """
+    naming, errors, others = [], [], []
+    paths, notes = ([wanted], []) if wanted else _candidates(source)
+    for path in paths:
+        try:
+            found = open_table(source, path, names, config, bool(wanted))
+        except InputError as error:
+            if wanted or _mentions_files(source, path, names):
+                errors.append(error)
+                continue
+            found = None
+        naming += [found] if found else []
+        others += [] if found else [path]
+    if others:
+        notes.append(f"{len(others)} table(s) name no file here and are not used: {first_few(others)}")
+    return FoundTables(naming, errors, tuple(notes))
+
+
+def open_table(source: Source, path: str, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
+    """Reads a table, and finds the column that names files; none if there is no such column and nobody asked for it.
+
+    Args:
+        source: The files.
+        path: The table's path.
+        names: Finds files by what the table calls them.
+        config: How tables are read.
+        wanted: Whether the user pointed at it.
+
+    Raises:
+        InputError: It can't be read, holds images themselves, or has no such column although the user pointed at it.
+    """
+    table = read_table(path, source.read_table(path), names)
+    column = path_column(table, config, names)
+    if (not column or not column.num_found) and (pictures := holds_images(table.values)):
+        raise InputError(
+            f"{path} holds the images themselves, in column {pictures!r}, which is not read: write them as files and a table of their names"
+        )
+    if column:
+        return NamingTable(table, column, _split(path))
+    if wanted or config.path_column:
+        known = ", ".join(table.columns) or "none"
+        raise InputError(f"{path} has no column of file names (columns: {known}): name it in ingest.path_column")
+    return None
+
+
+def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles:
+    """Finds the files that tables name; several tables are read as one.
+
+    Args:
+        naming: The tables.
+        names: Finds files by what a table calls them.
+
+    Raises:
+        InputError: A name is not safe or not clear, or the tables' columns differ.
+    """
+    first = naming[0]
+    split_by_place = len(naming) > 1 or "/" in first.table.name
+    paths: list[str | None] = []
+    splits: list[str] = []
+    for one in naming:
+        cells = one.table.cells(one.column.name)
+        split = one.split if split_by_place else ""
+        paths += [names.resolve(cell, one.table.name, split) if cell else None for cell in cells]
+        splits += [split] * len(cells)
+    notes = tuple(note for one in naming for note in (*one.table.notes, *one.column.notes))
+    return TableFiles(_joined(naming), first.column.name, paths, splits, notes, len(naming))
+
+
+def belong_together(naming: Sequence[NamingTable]) -> bool:
+    """Whether each table is that of another split, by its folder or by its own name."""
+    splits = [one.split for one in naming]
+    return "" not in splits and len(set(splits)) == len(splits)
+
+
+def _candidates(source: Source) -> tuple[list[str], list[str]]:
+    """The tables in the root and in folders of splits, and those elsewhere unless they are many; and sentences about the others."""
+    tables = [path for path in source.sizes if is_table(path) and path.lower() not in OTHERS]
+    deep = [path for path in tables if not all(split_in(folder) for folder in path.split("/")[:-1])]
+    notes = []
+    if len(deep) > MAX_DEEP_TABLES:
+        tables = [path for path in tables if path not in set(deep)]
+        notes.append(f"{len(deep)} tables in folders that are no splits are not read: {first_few(deep)}")
+    sheets = [path for path in source.sizes if path.lower().endswith(SPREADSHEETS)]
+    if sheets:
+        notes.append(f"{first_few(sheets)} is not read: save it as CSV")
+    return tables, notes
+
+
+def _mentions_files(source: Source, path: str, names: FileNames) -> bool:
+    """Whether a table that can't be read has a file's name in its first bytes."""
+    if not path.lower().endswith((".csv", ".tsv", ".jsonl")):
+        return True
+    head = next(iter(source.read([path]))).data[:65536]
+    words = re.split(r'[,;|"\s]+', head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"))
+    return any(has_image_suffix(word) and names.locate(word, path) for word in words[:2000])
+
+
+def _split(path: str) -> str:
+    """The split that the nearest folder of one, or else the table's own name says."""
+    folders = [split for folder in reversed(path.split("/")[:-1]) if (split := split_in(folder))]
+    return (folders or [split_in(PurePosixPath(path).name.partition(".")[0]) or ""])[0]
+
+
+def _joined(naming: Sequence[NamingTable]) -> Table:
+    """The tables below each other."""
+    first = naming[0].table
+    if len(naming) == 1:
+        return first
+    name = " and ".join(one.table.name for one in naming)
+    columns = {one.column.name for one in naming}
+    if len(columns) > 1:
+        raise InputError(f"{name} call the column of file names differently ({', '.join(sorted(columns))}): give it one name")
+    typed = [one.table for one in naming if one.table.typed]
+    if len(typed) not in (0, len(naming)):
+        raise InputError(f"{name} are of different formats: write all as CSV or all as Parquet")
+    try:
+        plain = [_without_dictionaries(one.table.values) for one in naming]
+        return Table(name, pa.concat_tables(plain, promote_options="permissive"), first.typed)
+    except pa.ArrowException:
+        raise InputError(f"{name} have a column whose types differ: write it in one type") from None
+
+
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    fields = [field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in table.schema]
+    return table.cast(pa.schema([field.with_nullable(True) for field in fields]))

@@ -1,0 +1,347 @@
+"""Tables as people have them are read as they were meant, which is said, or are refused with the setting that decides."""
+
+import pytest
+
+from darkroom.system.errors import InputError
+from tests.layouts import SIX, by_path, draw, ingested, labelled, lay, table
+
+CAT_DOG = dict(zip(SIX, ["cat", "dog"] * 3, strict=True))
+
+
+def quoted(text):
+    return '"' + text.replace('"', '""') + '"'
+
+
+KINDS = ("cat", "dog")
+ORDER = [3, 0, 5, 1, 4, 2]
+ONE_HOT = [("1", "0", "0"), ("0", "1", "0"), ("0", "0", "1")]
+MANY_HOT = [("1", "0", "0"), ("1", "1", "0"), ("0", "0", "0")]
+LISTS = {SIX[n]: ("cat", "cat|dog", "bird|dog")[n % 3] for n in range(6)}
+JOINED = {SIX[n]: ("cat", "cat|dog", "bird|dog", "bird")[n % 4] for n in range(6)}
+
+READ = {
+    "a column of row numbers of pandas": (
+        {"t.csv": table("Unnamed: 0,fname,label", lambda n, p: (ORDER[n], p, KINDS[n % 2]))},
+        {},
+        CAT_DOG,
+    ),
+    "an index column without a name": ({"t.csv": table(",picture,label", lambda n, p: (ORDER[n], p, KINDS[n % 2]))}, {}, CAT_DOG),
+    "an id beside a column of an unknown name": (
+        {"t.csv": table("id;scan;label", lambda n, p: (ORDER[n], p, KINDS[n % 2]), ";")},
+        {},
+        CAT_DOG,
+    ),
+    "numbers called image_id beside file names": (
+        {"t.csv": table("image_id,file,label", lambda n, p: (ORDER[n], p, KINDS[n % 2]))},
+        {},
+        CAT_DOG,
+    ),
+    "an id alone names files": ({"t.csv": table("id,label", lambda n, p: (n, KINDS[n % 2]))}, {}, CAT_DOG),
+    "path_column decides": ({"t.csv": table("a,b,label", lambda n, p: (p, SIX[ORDER[n]], KINDS[n % 2]))}, {"path_column": "a"}, CAT_DOG),
+    "no header": ({"t.csv": labelled(KINDS).partition("\n")[2]}, {}, CAT_DOG),
+    "no header, names without endings": ({"t.csv": table("", lambda n, p: (n, KINDS[n % 2])).lstrip()}, {}, CAT_DOG),
+    "no header, tabs, label first": ({"t.tsv": table("", lambda n, p: (KINDS[n % 2], p), "\t").lstrip("\n")}, {}, CAT_DOG),
+    "-1 read as told": (
+        {"t.csv": table("filename,x,y,z", lambda n, p: (p, *[("1", "0", "-1"), ("0", "1", "1"), ("0", "1", "0")][n % 3]))},
+        {"uncertain": "positive"},
+        {SIX[n]: ("x|z", "y|z", "y")[n % 3] for n in range(6)},
+    ),
+    "rows with -1 left out as told": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, *[("1.0", "-1.0"), ("1.0", "1.0"), ("0.0", "1.0")][n % 3]))},
+        {"uncertain": "drop"},
+        {SIX[n]: ("", "x|y", "y")[n % 3] for n in range(6) if n % 3},
+    ),
+    "1 and blanks": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, *[("1", ""), ("1", "1"), ("", "")][n % 3]))},
+        {},
+        {SIX[n]: ("x", "x|y", "")[n % 3] for n in range(6)},
+    ),
+    "1 and -1": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, *[("1", "-1"), ("1", "1"), ("-1", "-1")][n % 3]))},
+        {},
+        {SIX[n]: ("x", "x|y", "")[n % 3] for n in range(6)},
+    ),
+    "yes and no": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, *[("Yes", "no"), ("yes", "YES"), ("no", "No")][n % 3]))},
+        {},
+        {SIX[n]: ("x", "x|y", "")[n % 3] for n in range(6)},
+    ),
+    "JSON lists": (
+        {"t.csv": table("filename,labels", lambda n, p: (p, quoted(('["cat"]', '["cat", "dog"]', '["dog", "bird"]')[n % 3])))},
+        {},
+        LISTS,
+    ),
+    "numpy lists": (
+        {"t.csv": table("filename,labels", lambda n, p: (p, ("['cat']", "['cat' 'dog']", "['dog' 'bird']")[n % 3]))},
+        {},
+        LISTS,
+    ),
+    "Python lists": (
+        {"t.tsv": table("filename\tlabel", lambda n, p: (p, ("['cat']", "['cat', 'dog']", "['dog', 'bird']")[n % 3]), "\t")},
+        {},
+        LISTS,
+    ),
+    "lists of a database": (
+        {"t.csv": table("filename;labels", lambda n, p: (p, ("{cat}", "{cat,dog}", "{dog,bird}")[n % 3]), ";")},
+        {},
+        LISTS,
+    ),
+    "lists of one label": ({"t.csv": table("filename,label", lambda n, p: (p, f"['{KINDS[n % 2]}']"))}, {}, CAT_DOG),
+    "joined by blanks": ({"t.csv": labelled(("cat", "cat dog", "dog bird", "bird"), "filename,labels")}, {}, JOINED),
+    "joined by commas": ({"t.csv": labelled(("cat", '"cat, dog"', '"dog, bird"', "bird"))}, {}, JOINED),
+    "joined by semicolons": ({"t.csv": labelled(("cat", "cat; dog", "dog; bird", "bird"))}, {}, JOINED),
+    "joined by a slash": ({"t.csv": labelled(("cat", "cat/dog", "dog/bird", "bird"), "filename,tags")}, {}, JOINED),
+    "names of two words": (
+        {"t.csv": labelled(("tabby cat", "great dane"), "filename,breed")},
+        {},
+        {path: {"cat": "tabby cat", "dog": "great dane"}[kind] for path, kind in CAT_DOG.items()},
+    ),
+    "names that share a word": (
+        {"t.csv": labelled(("American Crow", "Fish Crow", "Mallard"), "filename,species")},
+        {},
+        {SIX[n]: ("American Crow", "Fish Crow", "Mallard")[n % 3] for n in range(6)},
+    ),
+    "unclear parts, told to be one label": (
+        {"t.csv": labelled(('"shirt, red"', '"shirt, blue"', '"hat, red"', '"hat, blue"'), "filename,labels")},
+        {"separator": "none"},
+        {SIX[n]: ("shirt, red", "shirt, blue", "hat, red", "hat, blue")[n % 4] for n in range(6)},
+    ),
+    "unclear parts, told to be several": (
+        {"t.csv": labelled(("red shirt", "blue shirt", "red hat", "blue hat"))},
+        {"separator": "blank"},
+        {SIX[n]: ("red|shirt", "blue|shirt", "hat|red", "blue|hat")[n % 4] for n in range(6)},
+    ),
+    "is_valid beside one-hot columns": (
+        {"t.csv": table("filename,cat,dog,is_valid", lambda n, p: (p, *ONE_HOT[n % 2][:2], int(n > 3)))},
+        {},
+        CAT_DOG,
+    ),
+    "a flag beside one-hot columns": (
+        {"t.csv": table("filename,cat,dog,difficult", lambda n, p: (p, *ONE_HOT[n % 2][:2], int(n > 3)))},
+        {},
+        CAT_DOG,
+    ),
+    "a flag beside labels": (
+        {"t.csv": table("filename,label,verified,truncated", lambda n, p: (p, KINDS[n % 2], n // 3, n % 2))},
+        {},
+        CAT_DOG,
+    ),
+    "label_columns decide": (
+        {"t.csv": table("filename,cat,dog,owl,difficult", lambda n, p: (p, *MANY_HOT[n % 3], n // 3))},
+        {"label_columns": ("cat", "dog")},
+        {SIX[n]: ("cat", "cat|dog", "")[n % 3] for n in range(6)},
+    ),
+    "nan is no label": (
+        {"t.csv": labelled(("cat", "nan", "dog"))},
+        {},
+        {SIX[n]: ("cat", "", "dog")[n % 3] for n in range(6) if n % 3 != 1},
+    ),
+    "nan is told to be one": (
+        {"t.csv": labelled(("cat", "nan", "dog"))},
+        {"missing_words": "label"},
+        {SIX[n]: ("cat", "nan", "dog")[n % 3] for n in range(6)},
+    ),
+    "None is told to be none": (
+        {"t.csv": labelled(("cat", "None", "dog"))},
+        {"missing_words": "missing"},
+        {SIX[n]: ("cat", "", "dog")[n % 3] for n in range(6) if n % 3 != 1},
+    ),
+    "1.0 is 1": ({"t.csv": labelled(("1.0", "2", "1", "2.0"))}, {}, {SIX[n]: ("1", "2")[n % 2] for n in range(6)}),
+    "empty last rows and columns": (
+        {"t.csv": b"\xef\xbb\xbf" + table("filename;label;;", lambda n, p: (p, KINDS[n % 2], "", ""), ";").encode() + b";;;\r\n" * 3},
+        {},
+        CAT_DOG,
+    ),
+    "rows of blanks": ({"t.csv": labelled(KINDS) + " , \n,\n"}, {}, CAT_DOG),
+    "Excel's first line": ({"t.csv": "sep=;\r\n" + table("filename;label", lambda n, p: (p, KINDS[n % 2]), ";")}, {}, CAT_DOG),
+    "pipes": ({"t.csv": table("filename|label", lambda n, p: (p, KINDS[n % 2]), "|")}, {}, CAT_DOG),
+    "semicolons, and commas in labels": (
+        {"t.csv": table("filename;label", lambda n, p: (p, ("cat, small", "dog")[n % 2]), ";")},
+        {"separator": "none"},
+        {path: kind.replace("cat", "cat, small") for path, kind in CAT_DOG.items()},
+    ),
+    "paths from above the data": ({"t.csv": table("path,label", lambda n, p: (f"photos/{p}", KINDS[n % 2]))}, {}, CAT_DOG),
+    "paths of Windows from another machine": (
+        {"t.csv": table("path,label", lambda n, p: (rf"D:\mine\photos\{p}", KINDS[n % 2]))},
+        {},
+        CAT_DOG,
+    ),
+    "paths with dots": ({"t.csv": table("path,label", lambda n, p: (f"./x/../{p}", KINDS[n % 2]))}, {}, CAT_DOG),
+    "other case": ({"t.csv": table("path,label", lambda n, p: (f"{n}.PNG", KINDS[n % 2]))}, {}, CAT_DOG),
+    "JSON Lines": ({"t.jsonl": "".join(f'{{"file_name": "{path}", "label": "{kind}"}}\n' for path, kind in CAT_DOG.items())}, {}, CAT_DOG),
+}
+
+
+@pytest.mark.parametrize(("texts", "settings", "labels"), READ.values(), ids=READ)
+def test_a_table_is_read_as_it_was_meant(tmp_path, texts, settings, labels):
+    assert by_path(ingested(lay(tmp_path / "photos", SIX, texts), **settings)) == labels
+
+
+REFUSED = {
+    "two columns name files": (
+        {"t.csv": table("left,right,label", lambda n, p: (p, SIX[ORDER[n]], KINDS[n % 2]))},
+        {},
+        ("left", "right", "ingest.path_column"),
+    ),
+    "two columns called path": (
+        {"t.csv": table("image,path,label", lambda n, p: (p, SIX[ORDER[n]], KINDS[n % 2]))},
+        {},
+        ("image", "path", "ingest.path_column"),
+    ),
+    "no header and three columns": ({"t.csv": table("", lambda n, p: (p, KINDS[n % 2], n)).lstrip()}, {}, ("t.csv", "header")),
+    "no header and columns of 0 and 1": ({"t.csv": table("", lambda n, p: (p, *ONE_HOT[n % 3])).lstrip()}, {}, ("t.csv", "header")),
+    "no header and a first file that is missing": ({"t.csv": "gone,cat\n" + labelled(KINDS).partition("\n")[2]}, {}, ("t.csv", "header")),
+    "-1 among 0 and 1": ({"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, n % 3 - 1))}, {}, ("'y'", "-1", "ingest.uncertain")),
+    "2 among 0 and 1": (
+        {"t.csv": table("filename,x,y,z", lambda n, p: (p, n % 2, n % 3, n // 3))},
+        {},
+        ("'y'", "2", "ingest.label_columns"),
+    ),
+    "a question mark among 0 and 1": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, "01?"[n % 3]))},
+        {},
+        ("'y'", "?", "ingest.uncertain"),
+    ),
+    "blanks among 0 and 1": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, ("0", "1", "")[n % 3]))},
+        {},
+        ("'y'", "empty", "ingest.unmarked"),
+    ),
+    "NaN among true and false": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2 == 0, ("True", "False", "NaN")[n % 3]))},
+        {},
+        ("'y'", "NaN", "ingest.unmarked"),
+    ),
+    "words that are no splits": (
+        {"t.csv": table("filename,label,split", lambda n, p: (p, KINDS[n % 2], ("train", "eval", "holdout")[n % 3]))},
+        {},
+        ("eval", "holdout", "ingest.split_column"),
+    ),
+    "a fold that is a split for some": (
+        {"t.csv": table("filename,label,Fold", lambda n, p: (p, KINDS[n % 2], ("train", "other")[n % 2]))},
+        {},
+        ("other", "Fold", "ingest.split_column"),
+    ),
+    "numbers of splits": (
+        {"t.csv": table("filename,label,partition", lambda n, p: (p, KINDS[n % 2], n % 3))},
+        {},
+        ("partition", "ingest.split_column"),
+    ),
+    "only a flag for training": (
+        {"t.csv": table("filename,label,is_train", lambda n, p: (p, KINDS[n % 2], n % 2))},
+        {},
+        ("is_train", "ingest.split_column"),
+    ),
+    "a flag valid in most rows": (
+        {"t.csv": table("filename,label,is_valid", lambda n, p: (p, KINDS[n % 2], int(n > 0)))},
+        {},
+        ("is_valid", "ingest.split_column"),
+    ),
+    "two columns of splits": (
+        {"t.csv": table("filename,label,split,subset", lambda n, p: (p, KINDS[n % 2], "train", ("train", "test")[n % 2]))},
+        {},
+        ("split", "subset", "ingest.split_column"),
+    ),
+    "lists beside words": (
+        {"t.csv": table("filename,labels", lambda n, p: (p, ("cat", "['cat' 'dog']")[n % 2]))},
+        {},
+        ("t.csv", "list", "ingest.separator"),
+    ),
+    "a list of words without quotes": (
+        {"t.csv": table("filename,labels", lambda n, p: (p, ("[cat]", "[cat dog]")[n % 2]))},
+        {},
+        ("t.csv", "list"),
+    ),
+    "vectors of 0 and 1": (
+        {"t.csv": table("filename,labels", lambda n, p: (p, quoted(("[0, 1]", "[1, 0]")[n % 2])))},
+        {},
+        ("t.csv", "labels", "lists of 0 and 1"),
+    ),
+    "a dictionary in a cell": ({"t.csv": table("filename,labels", lambda n, p: (p, quoted('{"cat": 1}')))}, {}, ("t.csv", "list")),
+    "parts that come again": (
+        {"t.csv": labelled(('"shirt, red"', '"shirt, blue"', '"hat, red"', '"hat, blue"'))},
+        {},
+        ("hat, blue", "ingest.separator"),
+    ),
+    "words that come again": (
+        {"t.csv": labelled(("red shirt", "blue shirt", "red hat", "blue hat"), "filename,labels")},
+        {},
+        ("blue hat", "blank", "ingest.separator"),
+    ),
+    "a flag beside many-hot columns": (
+        {"t.csv": table("filename,cat,dog,owl,is_clean", lambda n, p: (p, *MANY_HOT[n % 3], n // 3))},
+        {},
+        ("is_clean", "ingest.label_columns"),
+    ),
+    "one column too many for one-hot": (
+        {"t.csv": table("filename,cat,dog,owl,night", lambda n, p: (p, *ONE_HOT[n % 3], n // 3))},
+        {},
+        ("night", "ingest.label_columns"),
+    ),
+    "only flags": (
+        {"t.csv": table("filename,kind,difficult,verified", lambda n, p: (p, KINDS[n % 2], n % 2, n // 3))},
+        {},
+        ("ingest.label_column",),
+    ),
+    "NA may be a label": ({"t.csv": labelled(("cat", "NA", "dog"))}, {}, ("NA", "ingest.missing_words")),
+    "groups that overlap": (
+        {"t.csv": table("filename,label,patient,lesion", lambda n, p: (p, KINDS[n % 2], n // 3, n % 2))},
+        {},
+        ("patient", "lesion", "ingest.group_column"),
+    ),
+    "an absolute path of elsewhere": ({"t.csv": table("image,label", lambda n, p: (f"/other/{p}", KINDS[n % 2]))}, {}, ("/other/0.png",)),
+    "a table in no order": ({"a.csv": labelled(KINDS), "b.csv": labelled(KINDS)}, {}, ("a.csv", "b.csv", "ingest.table")),
+}
+
+
+@pytest.mark.parametrize(("texts", "settings", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_table_of_two_readings_is_refused(tmp_path, texts, settings, words):
+    with pytest.raises(InputError) as error:
+        ingested(lay(tmp_path / "photos", SIX, texts), **settings)
+    assert [word for word in words if word not in str(error.value)] == []
+    assert len(str(error.value)) < 600
+
+
+def test_columns_of_a_table_that_are_one_hot_but_for_a_flag_name_their_task(tmp_path):
+    text = table("filename,cat,dog,night", lambda n, p: (p, *ONE_HOT[n % 2][:2], n // 3))
+    photos = lay(tmp_path / "photos", SIX, {"t.csv": text})
+    assert by_path(ingested(photos, task="binary")) == CAT_DOG
+    assert ingested(photos, task="multilabel").classes == ("cat", "dog", "night")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "splits"),
+    [
+        ("split", ("Train", "VAL", "testing"), ("train", "validation", "test")),
+        ("subset", ("training", "dev", ""), ("train", "validation", None)),
+        ("Data Split", ("train_set", "valid", "nan"), ("train", "validation", None)),
+        ("fold", ("trn", "val", "tst"), ("train", "validation", "test")),
+        ("fold", ("1", "2", "3"), (None, None, None)),
+        ("set", ("Star Wars", "Castle", "City"), (None, None, None)),
+        ("is_valid", ("True", "False", "False"), ("validation", "train", "train")),
+        ("is_valid,is_test", ("1,0", "0,1", "0,0"), ("validation", "test", "train")),
+        ("isTrain,isTest", ("1,0", "0,1", "0,0"), ("train", "test", "validation")),
+        ("is_test", ("no", "no", "yes"), ("train", "train", "test")),
+    ],
+)
+def test_the_split_of_a_row_is_read_from_words_and_flags(tmp_path, header, cells, splits):
+    text = table(f"filename,label,{header}", lambda n, p: (p, KINDS[n % 2], cells[n % 3]))
+    given = by_path(ingested(lay(tmp_path / "photos", SIX, {"t.csv": text})), "given_split")
+    assert given == {path: splits[number % 3] for number, path in enumerate(SIX)}
+
+
+def test_a_column_of_splits_may_be_no_split(tmp_path):
+    text = table("filename,label,split", lambda n, p: (p, KINDS[n % 2], "ABC"[n % 3]))
+    manifest = ingested(lay(tmp_path / "photos", SIX, {"t.csv": text}), split_column="none")
+    assert (manifest.column("given_split"), manifest.column("user_split")) == ([None] * 6, ["A", "B", "C"] * 2)
+
+
+def test_absolute_paths_inside_the_data_are_inside_also_through_a_link(tmp_path):
+    photos = draw(tmp_path / "store/photos", SIX)
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    for root in (photos, tmp_path / "link/photos"):
+        (photos / "t.csv").write_text(table("image,label", lambda n, p, root=root: (root / p, KINDS[n % 2])))
+        assert by_path(ingested(photos)) == CAT_DOG
+    (photos / "t.csv").write_text(table("image,label", lambda n, p: (photos.parent / p, KINDS[n % 2])))
+    with pytest.raises(InputError, match="leads out of the data"):
+        ingested(photos)

@@ -1,0 +1,173 @@
+"""Tables beside folders of classes, splits and patients, and Parquet: read as they were meant, or refused with the setting that decides."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from darkroom.system.errors import InputError
+from tests.layouts import SIX, by_path, draw, ingested, labelled, lay, picture, table
+
+KINDS = ("cat", "dog")
+CAT_DOG = dict(zip(SIX, KINDS * 3, strict=True))
+ORDER = [3, 0, 5, 1, 4, 2]
+ONE_HOT = [(1, 0), (0, 1)]
+LISTS = {path: ("cat", "cat|dog", "bird|dog")[n % 3] for n, path in enumerate(SIX)}
+
+PARQUET = {
+    "numbers with gaps are no texts": (
+        {"image": SIX, "label": [1.0, 2.0, None, 1.0, 2.0, 1.0]},
+        dict(zip(SIX[:2] + SIX[3:], "12121", strict=True)),
+    ),
+    "texts like numbers": (
+        {"image": SIX, "label": ["1.0", "2", "nan", "1", "2.0", "1"]},
+        dict(zip(SIX[:2] + SIX[3:], "12121", strict=True)),
+    ),
+    "real lists": ({"image": SIX, "label": [["cat"], ["cat", "dog"], ["dog", "bird"]] * 2}, LISTS),
+    "true and false with row numbers": (
+        {"Unnamed: 0": ORDER, "file": SIX, "x": [True, False] * 3, "y": [True, True] * 3},
+        {path: ("x|y", "y")[n % 2] for n, path in enumerate(SIX)},
+    ),
+    "empty rows": ({"image": [*SIX, None], "label": [*CAT_DOG.values(), None]}, CAT_DOG),
+    "an index that names the files": ({"label": list(CAT_DOG.values()), "__index_level_0__": list(range(6))}, CAT_DOG),
+}
+
+
+@pytest.mark.parametrize(("columns", "labels"), PARQUET.values(), ids=PARQUET)
+def test_parquet_says_what_csv_says(tmp_path, columns, labels):
+    photos = draw(tmp_path / "photos", SIX)
+    pq.write_table(pa.table(columns), photos / "t.parquet")
+    assert by_path(ingested(photos)) == labels
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["struct", "binary"])
+@pytest.mark.parametrize("path", ["t.parquet", "data/train-00000-of-00001.parquet"])
+def test_parquet_with_images_inside_is_told_in_one_sentence(tmp_path, nested, path):
+    cells = [{"bytes": picture(n), "path": f"{n}.png"} if nested else picture(n) for n in range(6)]
+    (tmp_path / "photos" / path).parent.mkdir(parents=True)
+    pq.write_table(pa.table({"image": cells, "label": [0, 1] * 3}), tmp_path / "photos" / path)
+    with pytest.raises(InputError) as error:
+        ingested(tmp_path / "photos")
+    assert "'image'" in str(error.value)
+    assert "PNG" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+FOLDERS = [f"{kind}/{number}.png" for kind in KINDS for number in range(4)]
+TRAIN_TEST = [f"{split}/{number}.png" for split in ("train", "test") for number in range(4)]
+FOUR = [f"{number}.png" for number in range(4)]
+GIVEN = {path: path.partition("/")[0] for path in TRAIN_TEST}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {f"{split}/metadata.csv": labelled(KINDS, "file_name,label", FOUR) for split in ("train", "test")},
+        {
+            f"{split}/metadata.jsonl": "".join(f'{{"file_name":"{n}.png","label":"{KINDS[n % 2]}"}}\n' for n in range(4))
+            for split in ("train", "test")
+        },
+        {
+            f"{split}/_classes.csv": table("filename, cat, dog", lambda n, p: (p, *ONE_HOT[n % 2]), paths=FOUR)
+            for split in ("train", "test")
+        },
+        {f"{split}.csv": labelled(KINDS, paths=FOUR) for split in ("train", "test")},
+        {f"{split}_labels.csv": labelled(KINDS, paths=[f"{split}/{path}" for path in FOUR]) for split in ("train", "test")},
+        {"labels.csv": labelled(KINDS, paths=TRAIN_TEST)},
+    ],
+    ids=["metadata.csv", "metadata.jsonl", "_classes.csv", "a table a split", "a table of labels a split", "one table"],
+)
+def test_tables_of_splits_give_labels_and_splits(tmp_path, texts):
+    manifest = ingested(lay(tmp_path / "photos", TRAIN_TEST, texts))
+    assert by_path(manifest) == {path: KINDS[number % 2] for number, path in enumerate(TRAIN_TEST)}
+    assert by_path(manifest, "given_split") == GIVEN
+
+
+def test_tables_of_splits_with_pictures_in_one_folder(tmp_path):
+    texts = {"train.csv": labelled(KINDS, paths=SIX[:3]), "val.csv": labelled(KINDS, paths=SIX[3:])}
+    manifest = ingested(lay(tmp_path / "photos", [f"images/{path}" for path in SIX], texts))
+    assert manifest.column("given_split") == ["train"] * 3 + ["validation"] * 3
+
+
+def test_a_table_of_the_training_images_alone_gives_no_split(tmp_path, capsys):
+    manifest = ingested(lay(tmp_path / "photos", TRAIN_TEST, {"train/metadata.csv": labelled(KINDS, "file_name,label", FOUR)}))
+    assert (len(manifest), set(manifest.column("given_split"))) == (4, {None})
+    assert "4 image(s) that train/metadata.csv does not name are left out: test/0.png" in capsys.readouterr().out
+
+
+def test_a_table_of_patients_beside_class_folders_gives_groups(tmp_path, capsys):
+    text = table("filename,patient_id,age", lambda n, p: (p, f"p{n // 2}", 30 + n), paths=FOLDERS)
+    photos = lay(tmp_path / "photos", [*FOLDERS, "cat/more.png"], {"patients.csv": text, "cat/README.txt": "hello"})
+    manifest = ingested(photos)
+    assert by_path(manifest) == {path: path.partition("/")[0] for path in [*FOLDERS, "cat/more.png"]}
+    assert by_path(manifest, "group") == {path: f"p{n // 2}" for n, path in enumerate(FOLDERS)} | {"cat/more.png": None}
+    assert by_path(manifest, "age") == {path: 30 + n for n, path in enumerate(FOLDERS)} | {"cat/more.png": None}
+    assert "labels from the class folders of" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_folders_of_patients_beside_a_table_are_no_classes(tmp_path):
+    paths = [f"p{number}/{kind}.png" for number in range(4) for kind in "ab"]
+    photos = lay(tmp_path / "photos", paths, {"t.csv": table("filename,patient,outcome", lambda n, p: (p, p[:2], n % 3), paths=paths)})
+    with pytest.raises(InputError, match=r"t\.csv .*outcome.*ingest\.label_column"):
+        ingested(photos)
+    assert ingested(photos, label_column="outcome").classes == ("0", "1", "2")
+    assert ingested(photos, label_column="none").classes == ("p0", "p1", "p2", "p3")
+    (photos / "t.csv").write_text(table("filename,patient", lambda n, p: (p, p[:2]), paths=paths))
+    with pytest.raises(InputError, match=r"'patient'.*ingest\.label_column"):
+        ingested(photos)
+    assert ingested(photos, table="none").classes == ("p0", "p1", "p2", "p3")
+
+
+def test_labels_of_a_table_go_before_folders_unless_they_contradict_them(tmp_path):
+    photos = lay(tmp_path / "photos", FOLDERS, {"t.csv": labelled(("x", "y"), paths=FOLDERS)})
+    assert ingested(photos).classes == ("x", "y")
+    (photos / "t.csv").write_text(labelled(("cat", "cat", "cat", "dog"), paths=FOLDERS))
+    with pytest.raises(InputError, match=r"cat/3\.png.*ingest\.table"):
+        ingested(photos)
+    assert by_path(ingested(photos, table="t.csv"))["cat/3.png"] == "dog"
+    assert by_path(ingested(photos, table="none"))["cat/3.png"] == "cat"
+
+
+def test_a_broken_table_that_names_files_beside_class_folders_is_told(tmp_path):
+    photos = lay(tmp_path / "photos", FOLDERS, {"t.csv": "filename,label\ncat/0.png,x,y\n"})
+    with pytest.raises(InputError, match=r"t\.csv has 3 cells.*ingest\.table to none"):
+        ingested(photos)
+    (photos / "t.csv").write_text("some,text\nwithout,a,name\n")
+    assert ingested(photos).classes == KINDS
+
+
+def test_verdicts_and_tables_of_other_things_are_no_tables_of_labels(tmp_path, capsys):
+    texts = {"verdicts.csv": labelled(("x", "y"), paths=FOLDERS), "classes.csv": "id,name\n0,cat\n1,dog\n", "notes.xlsx": b"PK"}
+    assert ingested(lay(tmp_path / "photos", FOLDERS, texts)).classes == KINDS
+    out = capsys.readouterr().out
+    assert "1 table(s) name other things than files here, and are not used: classes.csv" in out
+    assert "notes.xlsx is not read: save it as CSV" in out
+
+
+def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
+    text = table("fname,label,patient,split", lambda n, p: (p, KINDS[n % 3 > 1], n // 3, ("train", "test")[n // 3]))
+    ingested(lay(tmp_path / "photos", SIX, {"labels.csv": text}))
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "labels from labels.csv: column 'fname' names the files, column 'label' holds their labels",
+        "2 classes in 6 files: cat 4, dog 2",
+        "given splits: test 3, train 3",
+        "2 groups stay together",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (labelled(KINDS).partition("\n")[2], "t.csv has no header: its first row, '0.png, cat'"),
+        (labelled(("cat", "cat dog", "dog"), "filename,labels"), "column 'labels' of t.csv are joined by ' ', as in 'cat dog'"),
+        (labelled(("tabby cat", "great dane")), "each cell of column 'label' of t.csv is one label, as 'great dane'"),
+        (labelled(("cat", "nan", "dog")), "2 cell(s) of column 'label' (nan) are read as empty"),
+        (labelled(KINDS) + ",\n,\n", "2 empty row(s) of t.csv are no rows"),
+        (table("id,fname,label", lambda n, p: (ORDER[n], p, KINDS[n % 2])), "'id' of t.csv could name files as well"),
+        (table("filename,cat,dog,difficult", lambda n, p: (p, *ONE_HOT[n % 2], n // 3)), "'difficult' of t.csv is no label"),
+        (table("filename,x,y", lambda n, p: (p, "1", ("1", "")[n % 2])), "t.csv has no 0 in its columns of labels"),
+        (table("filename,kind", lambda n, p: (p, KINDS[n % 2])), "'kind' holds their labels"),
+    ],
+)
+def test_what_was_decided_is_said(tmp_path, capsys, text, said):
+    ingested(lay(tmp_path / "photos", SIX, {"t.csv": text}))
+    assert said in capsys.readouterr().out
