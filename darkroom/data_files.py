@@ -50,6 +50,23 @@ def list_files(source: Path) -> DataFiles:
     return DataFiles({path: found.places[path] for path in order}, {path: found.sizes[path] for path in order}, found.num_skipped)
 
 
+def needed_folders(source: Path) -> set[Path]:
+    """The folders, or the archive, that must be there for a source to be read: also those that links in it lead to.
+
+    Raises:
+        InputError: A folder may not be read.
+    """
+    place = absolute(source)
+    if place.is_file() and not is_table(place):
+        return {place, place.resolve()}
+    around = place if place.is_dir() else place.parent
+    root = around.resolve()
+    files = [Path(file) for file in list_files(place).places.values() if file]
+    links = {file.resolve().parent for file in files if file.is_symlink()}
+    inner = {folder.resolve() for folder in {file.parent for file in files}} | links
+    return {around, root, *(folder for folder in inner if not folder.is_relative_to(root))}
+
+
 def is_table(path: str | Path) -> bool:
     """Whether a file's suffix is that of a table of labels."""
     return str(path).lower().endswith(TABLE_SUFFIXES)

@@ -20,6 +20,7 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.local import docker_task_handler
 from kfp.local.status import Status
 
+from darkroom.data_files import needed_folders
 from darkroom.system.errors import InputError
 from darkroom.system.processes import STDIN
 from darkroom.tracking.runs import tracking_uri
@@ -169,7 +170,8 @@ def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount
     named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
     evaluation_data = params.get("evaluate", {}).get("data", "")
     sources = [path for path in (source, *([Path(evaluation_data)] if evaluation_data else [])) if not is_address(path)]
-    readable = {found for path in (*sources, *named) for found in (path.absolute(), path.resolve())} - writable
+    data = {folder for path in sources for folder in needed_folders(path)}
+    readable = {*data, *(found for path in named for found in (path.absolute(), path.resolve()))} - writable
     mounts = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}
     return [Mount(str(path), str(path.resolve()), type="bind", read_only=read_only) for path, read_only in mounts.items()]
 
