@@ -1,6 +1,7 @@
 """The manifest: one Parquet file, a row a delivered file, that says which images count and for what.
 
-Columns: `path` (unique), `image_id` (null where the file is above ingest's size limit and was not packed), `label`
+Columns: `path` (unique), `image_id` (null where the file was not packed: it is above
+ingest's size limit, or of a format that is not decoded), `label`
 (single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels; null where the file can't be read),
 `group` (the user's: patient, product; null where there is none),
 `given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean), `split`

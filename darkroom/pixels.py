@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from darkroom.file_formats import describe, undecoded_format
+from darkroom.tiff_header import is_tiff
+
 MAX_PIXELS = 100_000_000
 _T = Image.Transpose
 TRANSPOSITIONS = dict(  # by EXIF orientation
@@ -22,6 +25,10 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # abou
 
 class UnreadableError(Exception):
     """The bytes are not a complete image; the message is the reason."""
+
+
+class UndecodedError(UnreadableError):
+    """The bytes are of a format that is not decoded; the message names it and says what to do."""
 
 
 class TooManyPixelsError(UnreadableError):
@@ -42,7 +49,7 @@ def size(data: bytes) -> tuple[int, int]:
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
-        raise UnreadableError(_reason(error)) from error
+        raise UnreadableError(_reason(error, data)) from error
 
 
 def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
@@ -57,6 +64,7 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
 
     Raises:
         TooManyPixelsError: The picture has more than 100 million pixels.
+        UndecodedError: The format is not decoded.
         UnreadableError: The bytes are cut off or are no image.
     """
     try:
@@ -70,7 +78,7 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything on bad bytes
-        raise UnreadableError(_reason(error)) from error
+        raise UnreadableError(_reason(error, data)) from error
 
 
 def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
@@ -90,6 +98,8 @@ def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
 
 def _open(data: bytes) -> Image.Image:
     """Opens a file of a format in which pictures come (reads the header alone)."""
+    if undecoded := undecoded_format("", data):  # Pillow would take a raw file's thumbnail for the picture
+        raise UndecodedError(str(undecoded))
     if data.startswith(b"\0\0\1\0"):  # Pillow decodes an icon on opening
         _refuse_icon_bomb(data)
     Image.init()
@@ -140,7 +150,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.rint((values + offset) * (255.0 / full)), 0, 255).astype(np.uint8))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, data: bytes) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return str(error) or type(error).__name__
+        return describe(data)
+    reason = str(error) or type(error).__name__
+    return f"{describe(data)}; {reason}" if reason.startswith("decoder error") and is_tiff(data) else reason

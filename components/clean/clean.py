@@ -12,12 +12,13 @@ from components.clean.exact_duplicates import Copy, Row, find_copies
 from components.clean.scan import Scan, scan_images
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
+from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
-CHECKS = ("unreadable", "refused", "small", "contradictory", "duplicate")
+CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate")
 
 
 def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig) -> dict[str, float]:
@@ -65,18 +66,23 @@ def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues
     return {"num_kept": float(len(kept)), "num_dropped": float(num_dropped), **found}
 
 
-def _scan_images(images: Path, delivered: Manifest) -> dict[str | None, Scan]:
-    """The scan of every image by `image_id`; files above ingest's limit were not packed and have none."""
+def _scan_images(images: Path, delivered: Manifest) -> dict[str, Scan]:
+    """The scan of every image by `image_id`; files that were not packed have none."""
     names = dict.fromkeys(name for name in delivered.column("image_id") if name is not None)
-    scans: dict[str | None, Scan] = dict(scan_images(Images(images), names))
-    scans[None] = Scan(check="refused", reason="the file is larger than ingest.max_file_mb")
-    return scans
+    return dict(scan_images(Images(images), names))
 
 
-def _unusable(delivered: Manifest, scans: dict[str | None, Scan], config: CleanConfig) -> list[dict[str, Any]]:
+def _not_packed(path: str) -> Scan:
+    """What is wrong with a file of which `ingest` packed nothing."""
+    if undecoded := undecoded_format(path):
+        return Scan(check="undecoded", reason=str(undecoded))
+    return Scan(check="refused", reason="the file is larger than ingest.max_file_mb")
+
+
+def _unusable(delivered: Manifest, scans: dict[str, Scan], config: CleanConfig) -> list[dict[str, Any]]:
     findings = []
     for path, name in zip(delivered.column("path"), delivered.column("image_id"), strict=True):
-        image = scans[name]
+        image = scans[name] if name else _not_packed(path)
         side = min(image.width, image.height)
         if image.check:
             findings.append(_finding(path, name, image.check, float(image.num_bytes), "dropped", f"can't be used: {image.reason}"))
@@ -86,7 +92,7 @@ def _unusable(delivered: Manifest, scans: dict[str | None, Scan], config: CleanC
     return findings
 
 
-def _copies(delivered: Manifest, scans: dict[str | None, Scan], dropped: set[str], config: CleanConfig) -> list[dict[str, Any]]:
+def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], config: CleanConfig) -> list[dict[str, Any]]:
     rows = [
         Row(path, name, scans[name].pixels, labels, given_split)
         for path, name, labels, given_split in zip(
@@ -112,7 +118,7 @@ def _labels(table: Manifest) -> list[frozenset[str]]:
     return [frozenset([label]) for label in table.column("label")]
 
 
-def _kept(delivered: Manifest, scans: dict[str | None, Scan], dropped: set[str]) -> Manifest:
+def _kept(delivered: Manifest, scans: dict[str, Scan], dropped: set[str]) -> Manifest:
     table = delivered.table.filter(pa.array([path not in dropped for path in delivered.column("path")]))
     kept_scans = [scans[name] for name in table["image_id"].to_pylist()]
     measured: dict[str, list[Any]] = {

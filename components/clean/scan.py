@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from darkroom.images import Images
-from darkroom.pixels import TooManyPixelsError, UnreadableError, decode
+from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode
 from darkroom.system.parallel import ordered
 
 
@@ -19,7 +19,7 @@ class Scan:
             there is no picture.
         width: In pixels.
         height: In pixels.
-        check: What is wrong: `unreadable` or `refused`; empty where nothing is.
+        check: What is wrong: `unreadable`, `undecoded` (a format that is not decoded) or `refused`; empty where nothing is.
         num_bytes: Size of the file.
         reason: What is wrong, for a person.
     """
@@ -27,7 +27,7 @@ class Scan:
     pixels: str = ""
     width: int = 0
     height: int = 0
-    check: Literal["", "unreadable", "refused"] = ""
+    check: Literal["", "unreadable", "undecoded", "refused"] = ""
     num_bytes: int = 0
     reason: str = ""
 
@@ -36,6 +36,8 @@ def scan_image(data: bytes) -> Scan:
     """Decodes a file and hashes its pixels."""
     try:
         picture = decode(data)
+    except UndecodedError as error:
+        return Scan(check="undecoded", num_bytes=len(data), reason=str(error))
     except TooManyPixelsError as error:
         return Scan(check="refused", num_bytes=len(data), reason=str(error))
     except UnreadableError as error:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
-from components.ingest.listing import has_image_suffix
-from components.ingest.sources import File
-from darkroom.pixels import UnreadableError, size
+from components.ingest.recognition import recognize
 from darkroom.versions.repository import fetched
 
 
@@ -34,15 +32,7 @@ def _contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:
     labels = {file.path: frozenset(file.labels) for file in listing.files}
     found: dict[str, frozenset[str]] = {}
     for file in source.read(list(labels)):
-        if file.whole and (listing.named or has_image_suffix(file.path) or _is_image(file)):
+        if (seen := recognize(file, named=listing.named)) and seen.packed:
             name = hashlib.sha256(file.data).hexdigest()
             found[name] = found.get(name, frozenset()) | labels[file.path]
     return found
-
-
-def _is_image(file: File) -> bool:
-    try:
-        size(file.data)
-    except UnreadableError:
-        return False
-    return True

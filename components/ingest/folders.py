@@ -3,7 +3,7 @@
 import unicodedata
 from collections import defaultdict
 
-from components.ingest.listing import Listed, Listing, first_few, has_image_suffix
+from components.ingest.listing import Listed, Listing, first_few, is_picture_name
 from components.ingest.sources import SPLIT_FOLDERS, Source
 from darkroom.system.errors import InputError
 
@@ -29,7 +29,7 @@ def list_folders(source: Source) -> Listing:
             files.append(Listed(path, (_label(top),)))
         else:
             unlabelled.append(path)
-    pictures = [path for path in unlabelled if has_image_suffix(path)]
+    pictures = [path for path in unlabelled if is_picture_name(path)]
     _refuse_unlabelled(source, files, pictures)
     notes = (f"{len(pictures)} image(s) beside the class folders are ignored: {first_few(pictures)}",) if pictures else ()
     return Listing(files, num_ignored=len(unlabelled), notes=notes)

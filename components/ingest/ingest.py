@@ -1,31 +1,35 @@
 """Ingest: packs labelled images from any source into `images`, and describes them in a `manifest`."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
-from components.ingest.listing import Listed, Listing, first_few, has_image_suffix, sort_labels
-from components.ingest.sources import File, Source
+from components.ingest.listing import Listed, Listing, first_few, sort_labels
+from components.ingest.recognition import recognize, undecoded_notes
+from components.ingest.sources import Source
+from darkroom.file_formats import FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
-from darkroom.pixels import UnreadableError, size
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
 from darkroom.versions.repository import fetched
 
 MEASURES = (
-    "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "megabytes"
+    "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "num_undecoded", "megabytes"
 )  # fmt: skip
 
 
 class Packed(NamedTuple):
-    """A delivered file with its row in the manifest; without `image_id` if it is above the size limit."""
+    """A delivered file with its row in the manifest; without `image_id` if its bytes are not packed."""
 
     file: Listed
     image_id: str | None
     size: tuple[int, int] | None
+    undecoded: FileFormat | None
 
 
 def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
@@ -43,7 +47,8 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
 
     Returns:
         Numbers of delivered files, distinct images, classes, ignored files, rows of a table without a label, rows without a
-        file, and files above the size limit; and the packed megabytes (2^20 bytes).
+        file, files above the size limit, and files of a format that is not decoded, in all and by format
+        (`num_undecoded_heic`), which `clean` drops; and the packed megabytes (2^20 bytes).
 
     Raises:
         InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
@@ -60,24 +65,41 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
     listing = list_source(source, table, config, config.task)
     with whole(images) as images_draft, whole(manifest) as manifest_draft:
         rows, num_bytes = _pack(source, listing, images_draft)
-        if not rows:
-            raise InputError(f"{data} holds no image that could be used: put each class's images into a folder named after the class")
+        _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
         result.write(manifest_draft)
-    num_ignored = source.num_junk + listing.num_ignored + len(listing.files) - len(rows)
-    counts = (
-        len(rows),
-        len({row.image_id for row in rows} - {None}),
-        len(result.classes),
-        num_ignored,
-        listing.num_unlabelled,
-        listing.num_missing,
-        sum(row.image_id is None for row in rows),
-        num_bytes / 2**20,
-    )
-    measures = dict(zip(MEASURES, map(float, counts), strict=True))
-    _print_summary(listing, result, measures)
+    measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
+    notes = (*listing.notes, *undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result))
+    _print_summary(replace(listing, notes=notes), result, measures)
     return measures
+
+
+def _refuse_nothing(data: Path, rows: list[Packed]) -> None:
+    if not rows:
+        raise InputError(f"{data} holds no image that could be used: put each class's images into a folder named after the class")
+    undecoded = _undecoded(rows)
+    if len(undecoded) == len(rows):
+        raise InputError(f"{data} holds no image that can be decoded: {'; '.join(undecoded_notes(undecoded))}")
+
+
+def _undecoded(rows: list[Packed]) -> list[tuple[str, FileFormat]]:
+    return [(row.file.path, row.undecoded) for row in rows if row.undecoded]
+
+
+def _measures(source: Source, listing: Listing, rows: list[Packed], result: Manifest) -> dict[str, float]:
+    undecoded = _undecoded(rows)
+    counts = {
+        "num_files": len(rows),
+        "num_images": len({row.image_id for row in rows} - {None}),
+        "num_classes": len(result.classes),
+        "num_ignored": source.num_junk + listing.num_ignored + len(listing.files) - len(rows),
+        "num_unlabelled": listing.num_unlabelled,
+        "num_missing": listing.num_missing,
+        "num_too_large": sum(row.image_id is None and row.undecoded is None for row in rows),
+        "num_undecoded": len(undecoded),
+        **Counter(f"num_undecoded_{found.slug}" for _, found in undecoded),
+    }
+    return {name: float(count) for name, count in counts.items()}
 
 
 def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
@@ -97,23 +119,15 @@ def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed],
     seen: dict[str, int] = {}
     with ImageWriter(images) as writer:
         for file in source.read(list(listed)):
-            shape = _size(file)
-            if listing.named or shape or has_image_suffix(file.path):
-                name = writer.add(file.data) if file.whole else None
-                rows.append(Packed(listed[file.path], name, shape))
+            if found := recognize(file, named=listing.named):
+                name = writer.add(file.data) if found.packed else None
+                rows.append(Packed(listed[file.path], name, found.size, found.undecoded))
                 seen[name or ""] = len(file.data) if name else 0
     return sorted(rows, key=lambda row: row.file.path), sum(seen.values())
 
 
-def _size(file: File) -> tuple[int, int] | None:
-    try:
-        return size(file.data)
-    except UnreadableError:
-        return None
-
-
 def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestConfig, data_version: str) -> Manifest:
-    occurring = {label for row in rows for label in row.file.labels}
+    occurring = {label for row in rows if not row.undecoded for label in row.file.labels}
     classes = listing.classes or sort_labels(occurring)
     task = _task(listing, classes, config)
     if len(classes) < 2:
@@ -143,6 +157,13 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
         for field, values in zip(own.schema, own.columns, strict=True):
             table = table.append_column(field, values)
     return Manifest(table.combine_chunks(), _positive_last(classes, task, config), task, data_version)
+
+
+def _lost_classes(listing: Listing, rows: list[Packed], result: Manifest) -> list[str]:
+    lost = sort_labels({label for row in rows for label in row.file.labels} - set(result.classes))
+    return (
+        [f"no file of {', '.join(map(repr, lost))} can be decoded: no class of that name is learnt"] if lost and not listing.classes else []
+    )
 
 
 def _task(listing: Listing, classes: tuple[str, ...], config: IngestConfig) -> Task:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .avif .jp2 .j2k .pgm .ppm .pbm .pnm .tga .ico .pcx .qoi .dds".split()  # noqa: SIM905
-)
+from darkroom.file_formats import undecoded_format
+
+_ENDINGS = "jpg jpeg jpe jfif png apng gif bmp dib tif tiff webp avif jp2 j2k mpo psd pgm ppm pbm pnm tga ico pcx qoi dds"
+IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 _LONGEST = 200  # characters of a name in a message
 
@@ -59,6 +60,11 @@ def has_image_suffix(path: str) -> bool:
     """Whether a file's suffix is that of an image."""
     dot = path.rpartition("/")[2].rpartition(".")
     return f".{dot[2].lower()}" in IMAGE_SUFFIXES and bool(dot[1])
+
+
+def is_picture_name(path: str) -> bool:
+    """Whether a file's suffix is that of an image, or of a format that could show one and is not decoded."""
+    return has_image_suffix(path) or undecoded_format(path) is not None
 
 
 def sort_labels(labels: set[str]) -> tuple[str, ...]:

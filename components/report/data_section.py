@@ -34,17 +34,17 @@ def data_section(manifest: Manifest) -> dict[str, Any]:
 
 
 def findings(path: Path, num_examples: int) -> list[dict[str, Any]]:
-    """A row for each check and what was done about it, the most frequent first, with examples.
+    """A row for each check and what was done about it, and each format that is not decoded, the most frequent first, with examples.
 
     Args:
         path: The issues, see `darkroom.issues`.
         num_examples: Files that are named, at most.
     """
-    kinds: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    kinds: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in issues.rows(path):
-        kinds[row["check"], row["action"]].append(row)
+        kinds[row["check"], row["action"], row["detail"] if row["check"] == "undecoded" else ""].append(row)
     rows = [
         {"check": check, "action": action, "count": len(found), "examples": found[:num_examples]}
-        for (check, action), found in sorted(kinds.items())
+        for (check, action, _), found in sorted(kinds.items())
     ]
-    return sorted(rows, key=lambda row: (-len(kinds[row["check"], row["action"]]), row["check"]))
+    return sorted(rows, key=lambda row: (-row["count"], row["check"]))

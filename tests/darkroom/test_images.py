@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from darkroom.images import Images, ImageWriter, image_id
-from darkroom.pixels import TooManyPixelsError, UnreadableError, decode, pixels, size
+from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, size
 
 RAMP = np.linspace(0, 255, 12 * 10).reshape(10, 12).astype(np.uint8)
 
@@ -168,7 +168,7 @@ def test_a_bomb_inside_an_icon_is_refused():
 
 
 def test_postscript_is_no_picture():
-    with pytest.raises(UnreadableError, match="not an image"):
+    with pytest.raises(UndecodedError, match="PostScript"):
         decode(encode(Image.fromarray(RAMP), "EPS"))
 
 

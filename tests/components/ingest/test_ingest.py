@@ -157,9 +157,9 @@ def test_links_are_followed_and_broken_ones_are_unreadable(data, out, tmp_path):
 def test_a_file_above_the_limit_is_a_row_that_is_not_packed(data, out):
     lay(data, {"a/1.png": 1, "b/2.png": 2, "b/big.png": picture(3) + bytes(20_000), "b/film.mp4": bytes(20_000)})
     manifest, measures = run(data, out, max_file_mb=0.01)
-    assert manifest.column("path") == ["a/1.png", "b/2.png", "b/big.png"]
-    assert manifest.column("image_id")[2] is None
-    assert (measures["num_too_large"], measures["num_ignored"], measures["num_images"]) == (1, 1, 2)
+    assert manifest.column("path") == ["a/1.png", "b/2.png", "b/big.png", "b/film.mp4"]
+    assert manifest.column("image_id")[2:] == [None, None]
+    assert (measures["num_too_large"], measures["num_undecoded"], measures["num_ignored"], measures["num_images"]) == (1, 1, 0, 2)
 
 
 def test_a_bomb_is_a_row_with_the_size_it_claims(data, out):
