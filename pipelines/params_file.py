@@ -49,7 +49,7 @@ def params_text(values: Mapping[str, Mapping[str, Any]], schedules: list[dict[st
 
 
 def write_params(path: Path) -> None:
-    """Writes the file anew, with the values that are in it.
+    """Writes the file again, with the values that are in it.
 
     Args:
         path: The file; it need not exist.

@@ -32,7 +32,7 @@ MLFLOWS_OWN_WARNINGS = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",
     ".*Any type hint is inferred as AnyType:UserWarning",
     "Operation with range is deprecated:DeprecationWarning",
-)  # from inside MLflow: nothing here can mend them
+)  # from inside MLflow: nothing here can prevent them
 
 
 def pytest_configure(config: pytest.Config) -> None:

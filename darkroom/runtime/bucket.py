@@ -94,7 +94,7 @@ class Bucket:
         try:
             yield
         except (*_FAILURES, ValueError) as error:  # ValueError: an endpoint that is no address
-            remedy = "mend the address (platform.checkpoints) or what the AWS_... variables say"
+            remedy = "correct the address (platform.checkpoints) or what the AWS_... variables say"
             raise InputError(f"checkpoints can't be kept in s3://{self._root}: {_reason(error)}; {remedy}") from None
 
     def _warn(self, what: str, error: Exception, then: str) -> None:

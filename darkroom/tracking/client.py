@@ -149,7 +149,7 @@ def _create_database(path: Path) -> None:
         if not path.exists():
             with whole(path) as draft:
                 _connect(f"sqlite:///{draft}").search_experiments(max_results=1)
-        lock.unlink()  # a process that waits for it makes it anew
+        lock.unlink()  # a process that waits for it makes a new one
 
 
 def _require_answer(uri: str) -> None:
@@ -161,7 +161,7 @@ def _require_answer(uri: str) -> None:
             session.get(f"{shown(uri).rstrip('/')}/health", timeout=10, verify=False if insecure else trusted)
     except (OSError, ValueError) as error:
         problem = f"no MLflow server answers at MLFLOW_TRACKING_URI={shown(uri)} ({root_cause(error)})"
-        raise InputError(problem, "start it, or mend the address") from None
+        raise InputError(problem, "start it, or correct the address") from None
 
 
 @contextmanager
@@ -196,6 +196,6 @@ def _refusal(uri: str, status: int) -> AccessError:
     elif name:
         credentials = f"the user {name!r} with this password"
     else:
-        credentials = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a visitor without credentials"
+        credentials = "the token" if os.environ.get("MLFLOW_TRACKING_TOKEN") else "a client without credentials"
     refused = f"the MLflow server at {shown(uri)} refuses {credentials} ({status})"
-    return AccessError(refused, "mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+    return AccessError(refused, "correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")

@@ -1,8 +1,8 @@
 """Leases: of all the runs that could do the same work at the same time, one does it.
 
-Work is named by a key, which stands on a run as a tag. A run that is to do the work only if nobody else does asks first:
-it is made with the lease `asks`, and `request` turns that into `holds`, or says which run has the work. A run whose process is
-dead has no lease, so nothing has to be cleared away after a crash.
+Work is named by a key, which is a tag of the run. A run that is to do the work only if no other does requests a lease: it is
+made with the lease `asks`, and `request` changes that to `holds`, or returns the run that has the lease. A run whose process has
+ended has no lease, so nothing has to be cleaned up after a crash.
 """
 
 import time
@@ -15,8 +15,8 @@ from darkroom.tracking.election import Rank, elect
 from darkroom.tracking.search import has_tag, running, search_runs, tag_is
 from darkroom.tracking.tags import ASKS, HOLDS, HOST, KUBEFLOW_TAG, LEASE, PID, WORK_KEY
 
-ASKING_S = 600.0  # longer than this nobody takes to ask
-ABANDONED_S = 48 * 3600.0  # after this a run on another machine, whose process can't be seen from here, is given up
+ASKING_S = 600.0  # a run that has asked for longer has failed to end its request
+ABANDONED_S = 48 * 3600.0  # after this a run on another machine, whose process can't be seen from here, counts as ended
 POLL_S = 0.3
 
 
@@ -37,7 +37,7 @@ class Lease:
     tags: Mapping[str, str]
 
     @property
-    def alive(self) -> bool:
+    def is_active(self) -> bool:
         """Whether its run is in progress, as far as can be seen from here."""
         if self.status != "RUNNING" or is_dead(self.tags):
             return False
@@ -48,7 +48,7 @@ class Lease:
 
     @property
     def rank(self) -> tuple[bool, float, str]:
-        """Who goes first: what holds, then what has asked first."""
+        """The order in which runs get the lease: the one that holds it, then by the time of their request."""
         return (self.tags.get(LEASE) == ASKS, self.started, self.run_id)
 
     def who(self) -> dict[str, str]:
@@ -58,10 +58,10 @@ class Lease:
 
 
 class TakenError(Exception):
-    """Another run has the work already."""
+    """Another run has the lease."""
 
     def __init__(self, other: Lease) -> None:
-        super().__init__(f"run {other.run_id} has the work already")
+        super().__init__(f"run {other.run_id} has the lease")
         self.other = other
 
 
@@ -78,8 +78,8 @@ def leases(experiment: str, key: str) -> list[Lease]:
 def request(run_id: str, experiment: str, key: str) -> Lease | None:
     """Requests the lease on the work of a key for a run that was made with `asks`.
 
-    Of several that ask at once one gets it, whatever their clocks say: a run gives way to one that holds and to an earlier one,
-    and waits until later ones have given way or hold.
+    Of several that ask at once exactly one gets it, even if their clocks differ: a run withdraws in favour of one that holds the
+    lease and of an earlier one, and waits until later ones have withdrawn or hold it.
 
     Args:
         run_id: The run.
@@ -87,14 +87,14 @@ def request(run_id: str, experiment: str, key: str) -> Lease | None:
         key: The work.
 
     Returns:
-        The run that has the work already; nothing where it is this one's now.
+        The run that has the lease; nothing where this one has it now.
     """
     found: dict[str, Lease] = {}
 
     def others() -> dict[str, Rank]:
         found.clear()
         found.update({lease.run_id: lease for lease in leases(experiment, key)})
-        return {other.run_id: other.rank for other in found.values() if other.alive and other.run_id != run_id}
+        return {other.run_id: other.rank for other in found.values() if other.is_active and other.run_id != run_id}
 
     others()
     first = elect(found[run_id].rank, others, queue=False, poll_s=POLL_S)
@@ -105,7 +105,7 @@ def request(run_id: str, experiment: str, key: str) -> Lease | None:
 
 
 def withdraw(run_id: str) -> None:
-    """Deletes a run that asked in vain: it did nothing, so nobody should see it."""
+    """Deletes a run that did not get the lease: it did nothing, so it should not be listed."""
     store = client()
     store.set_terminated(run_id, "KILLED")
     store.delete_run(run_id)

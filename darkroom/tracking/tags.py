@@ -31,7 +31,7 @@ DISK = "darkroom.disk_bytes"  # what the run wrote to the disk
 # Of a run: what it is, and how it ended
 STEP = "darkroom.step"
 STEP_KEY = "darkroom.step_key"  # of a child run: what the entries of the outbox know it by
-START_KEY = "darkroom.start_key"  # drawn anew for each start of a run
+START_KEY = "darkroom.start_key"  # another one for each start of a run
 CACHED = "darkroom.cached"
 RESUMED = "darkroom.resumed"  # how often a failed run was resumed
 ERROR = "darkroom.error"

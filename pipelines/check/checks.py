@@ -17,7 +17,7 @@ from pipelines.check.doctor import Check, Finding
 _GIB = 2**30
 _DISK_NEEDED, _DISK_ENOUGH = 1 * _GIB, 10 * _GIB
 _SHM_ENOUGH = 1 * _GIB
-_NOT_CHECKED = Finding("warning", "not checked: the server does not answer, or refuses this user", "mend that first")
+_NOT_CHECKED = Finding("warning", "not checked: the server does not answer, or refuses this user", "correct that first")
 _DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -52,14 +52,14 @@ def tracking(timeout_s: int) -> Finding:
         try:
             use_store()
         except InputError as error:
-            return _failure(error, "mend MLFLOW_TRACKING_URI, or move the file away")
+            return _failure(error, "correct MLFLOW_TRACKING_URI, or move the file away")
         return Finding("ok", f"runs are kept in {shown(uri)}, no server needed (MLflow {client})")
     try:
         server = server_version(timeout_s)
     except AccessError:
         return Finding("ok", f"an MLflow server answers at {shown(uri)}; it shows its version only to users who are logged in")
     except InputError as error:
-        return _failure(error, "start the server, or mend MLFLOW_TRACKING_URI")
+        return _failure(error, "start the server, or correct MLFLOW_TRACKING_URI")
     found = f"MLflow {server} at {shown(uri)}, this client is {client}"
     major, minor = (int(part) for part in server.split(".")[:2])
     client_major, client_minor = (int(part) for part in client.split(".")[:2])
@@ -78,7 +78,7 @@ def credentials(timeout_s: int) -> Finding:
     try:
         server_version(timeout_s)
     except AccessError as error:
-        return _failure(error, "mend what the message names")
+        return _failure(error, "correct what the message names")
     except InputError:
         return _NOT_CHECKED
     name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
@@ -91,7 +91,7 @@ def artifacts(timeout_s: int) -> Finding:
     if uri.startswith("sqlite:///"):
         folder = Path(uri.removeprefix("sqlite:///")).parent
         if not os.access(folder, os.W_OK):
-            return Finding("failed", f"{folder} can't be written", "work in a folder of your own, or mend its permissions")
+            return Finding("failed", f"{folder} can't be written", "work in a folder of your own, or correct its permissions")
         return Finding("ok", f"kept in {folder / 'mlartifacts'}")
     name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     try:
@@ -121,7 +121,7 @@ def data_remote() -> Finding:
         return Finding("not set up", "no DVC remote", "to share data versions: dvc remote add -d NAME ADDRESS")
     except Exception as error:  # DVC passes on what its remote's library raises, without a common type; it becomes the finding
         return Finding(
-            "failed", f"the DVC remote can't be reached: {_reason(error)}", "mend its address or its credentials: dvc remote list"
+            "failed", f"the DVC remote can't be reached: {_reason(error)}", "correct its address or its credentials: dvc remote list"
         )
 
 
@@ -205,7 +205,7 @@ def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
             status = session.get(address, timeout=timeout_s, verify=ca_file or True).status_code
     except (OSError, ValueError) as error:
         found = f"Kubeflow does not answer at {shown(endpoint)}: {_reason(root_cause(error))}"
-        return Finding("failed", found, "mend the address, or make it reachable")
+        return Finding("failed", found, "correct the address, or make it reachable")
     if status in (401, 403):
         return Finding("ok", f"Kubeflow answers at {shown(endpoint)} and wants credentials")
     if status >= 400:

@@ -62,4 +62,4 @@ def _run_check(name: str, check: Check, findings: dict[str, Finding]) -> None:
         findings[name] = check()
     except Exception as error:  # what a check did not foresee is a finding too
         reason = " ".join(redact(str(error)).split())[:300]
-        findings[name] = Finding("failed", f"{type(error).__name__}: {reason}", "mend what the message names")
+        findings[name] = Finding("failed", f"{type(error).__name__}: {reason}", "correct what the message names")

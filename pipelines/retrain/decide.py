@@ -103,7 +103,7 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
     aged = facts.too_old(config.max_age_days, now)
     key = key_of(plan, config.start, window, str(best.number) if best and aged else "")
     known = leases(plan.name, key)
-    if busy := [lease for lease in known if lease.alive]:
+    if busy := [lease for lease in known if lease.is_active]:
         return waiting(key, busy[0].who())
     finished = [lease for lease in known if lease.status == "FINISHED"]
     if finished and not force:

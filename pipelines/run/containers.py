@@ -1,4 +1,4 @@
-"""One step in one container of a Docker engine: followed from its first line to its end, and the reason if it ends badly.
+"""One step in one container of a Docker engine: its output from the first line to the last, and the reason if it fails.
 
 kfp's own handler of containers asks an engine how a container ended after the engine has removed it, and takes one that
 is gone for a success. Here the connection is made before the container starts, carries its input and its output, and the
@@ -26,7 +26,7 @@ from darkroom.system.files import read_json, write_json
 
 ENGINE_ERRORS = (DockerException, OSError)  # the second also where the connection broke
 _FIRST_EVENT = 1  # seconds since 1970: all that the engine remembers
-_LATE_EVENT_S = 0.5  # the kernel's word that memory ran out may come after the end
+_LATE_EVENT_S = 0.5  # the event that memory ran out may arrive after that of the end
 _END_S = 60  # how long the engine may take from a container's last line to its end
 _REMOVAL_S = 20
 
@@ -50,7 +50,7 @@ class ContainerExit:
 
     Attributes:
         status: Its exit status, 128 and the signal's number where a signal ended it.
-        out_of_memory: Whether the kernel killed something in it for want of memory.
+        out_of_memory: Whether the kernel killed a process in it because memory ran out.
     """
 
     status: int
@@ -60,7 +60,7 @@ class ContainerExit:
 def run_container(
     client: docker.DockerClient, image: str, command: Sequence[str], on_line: Callable[[str], None], **options: Any
 ) -> ContainerExit:
-    """Runs a command in a container of its own, which is gone when this returns or raises.
+    """Runs a command in a container of its own, which is removed when this returns or raises.
 
     Args:
         client: The engine.
@@ -111,8 +111,8 @@ def run_step(client: docker.DockerClient, image: str, command: Sequence[str], li
     except ENGINE_ERRORS as failure:
         write_json(error, _error(f"the Docker engine gave it up: {one_line(failure)}"))
         return False
-    said = _step_error(error)
-    reason = _reason(exit_state, limits, said, complete=output.is_file())
+    step_message = _step_error(error)
+    reason = _reason(exit_state, limits, step_message, complete=output.is_file())
     if reason:
         write_json(error, _error(reason))
     return exit_state.status == 0 and not reason
@@ -167,15 +167,15 @@ def _step_error(error: Path) -> str:
     return f"{reason['type']}: {reason['message']}"
 
 
-def _reason(exit_state: ContainerExit, limits: Limits, said: str, *, complete: bool) -> str:
+def _reason(exit_state: ContainerExit, limits: Limits, step_message: str, *, complete: bool) -> str:
     """Why a step failed, where it did not say so itself or does not know; empty otherwise."""
     if exit_state.status == 0:
         return "" if complete else "it ended with status 0 but left no executor_output.json: it did not get to its end"
     if exit_state.out_of_memory:
         limit = f"its limit of {_size(limits.memory_bytes)} (platform.memory_limit)" if limits.memory_bytes else "the machine's memory"
         remedy = "raise it, or give the step less to do at once (train.batch_size)"
-        return f"out of memory: the kernel killed it at {limit}: {remedy}" + (f"; the step said {said}" if said else "")
-    if said or exit_state.status <= 128:
+        return f"out of memory: the kernel killed it at {limit}: {remedy}" + (f"; the step said {step_message}" if step_message else "")
+    if step_message or exit_state.status <= 128:
         return ""
     if exit_state.status == 128 + signal.SIGBUS:
         size = _size(limits.shared_memory_bytes)

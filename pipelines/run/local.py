@@ -1,7 +1,7 @@
 """Runs a pipeline on this machine through `kfp.local`, and knows what kfp prints and logs while it does.
 
-kfp tells what happens by printing: a task starts, is taken from the cache, ends; a task's own output comes in between.
-All that depends on its wording stands here: `tests/pipelines/run/test_local.py` pins it.
+kfp reports by printing: a task starts, is taken from the cache, ends; a task's own output comes in between.
+All code that depends on its wording is in this module: `tests/pipelines/run/test_local.py` pins it.
 """
 
 import contextlib
@@ -37,8 +37,8 @@ _STARTED = re.compile(r"Executing task '(?P<task>[^']+)'$")
 _CACHED = re.compile(r"Task (?P<task>\S+) cache hit \(key=(?P<key>[0-9a-f]+)\)")
 _FINISHED = re.compile(r"Task '(?P<task>[^']+)' finished with status (?P<status>SUCCESS|FAILURE)$")
 _ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Exit|Interrupt)\b")  # the last line of a traceback
-_WITHOUT_A_WORD = "its process ended without a word, as when it is killed or out of memory"
-_OWN_WORDS = re.compile(r"\w")  # what a step prints starts with a word; kfp's echo of its input with a bracket or a space
+_NO_MESSAGE = "its process ended without a message, as when it is killed or out of memory"
+_STEP_OUTPUT = re.compile(r"\w")  # what a step prints starts with a word; kfp's echo of its input with a bracket or a space
 
 
 class Runner(Protocol):
@@ -130,7 +130,7 @@ def _failure(reader: "_OutputReader", written: set[Path], logs: Path) -> Excepti
     if not reasons:
         errors = [
             line for line in log.read_text(encoding="utf-8", errors="replace")[reader.log_starts[step] :].split("\n") if _ERROR.match(line)
-        ] or [_WITHOUT_A_WORD]
+        ] or [_NO_MESSAGE]
         return StepFailedError(step, explain_text(errors[-1]) or errors[-1], log)
     reason = read_json(reasons[0])
     if reason["kind"] == "input":
@@ -183,11 +183,11 @@ class _OutputReader:
             text = visible(redact(text.removeprefix("    ")))
             self._log.write(f"{text}\n")
             self._log.flush()
-            if _OWN_WORDS.match(text):
+            if _STEP_OUTPUT.match(text):
                 self._view.progressed(self._step, text)
 
     def _note_use(self, key: str) -> None:
-        """Writes down at once what this run took from the cache, so that nobody clears it away."""
+        """Writes down at once what this run took from the cache, so that `darkroom gc` keeps it."""
         known = read_json(self._used) if self._used.exists() else {}
         write_json(self._used, {**known, self._step: key})
 
@@ -217,7 +217,7 @@ class _OutputReader:
 
 
 class _Lines(io.TextIOBase):
-    """A text stream that hands on whole lines."""
+    """A text stream that passes whole lines on."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         self._take, self._rest = take, ""
@@ -230,7 +230,7 @@ class _Lines(io.TextIOBase):
 
 
 class _Handler(logging.Handler):
-    """Hands on what is logged outside the passages in which kfp prints it itself."""
+    """Passes on what is logged while kfp does not print it itself."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         super().__init__()

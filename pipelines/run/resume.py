@@ -99,7 +99,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     runner = runner_of(plan)
     with alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second is told so
         for difference in differences_now(record):
-            view.note(f"note: run {short} had other {difference}; steps that it concerns run anew")
+            view.note(f"note: run {short} had other {difference}; the steps that depend on it run again")
         runs.reopen_run(record.run_id, STEPS)
         return carry_out(plan, assignment(plan), record.run_id, view, runner=runner)
 

@@ -184,7 +184,9 @@ class Cluster:
             )
         if error.status == 403:
             space = f"platform.namespace is {self._namespace!r}" if self._namespace else "platform.namespace is empty"
-            return InputError(f"Kubeflow at {self.endpoint} does not allow this (403: {message}): {space}; ask for the right, or mend it")
+            return InputError(
+                f"Kubeflow at {self.endpoint} does not allow this (403: {message}): {space}; ask for the right, or correct it"
+            )
         return InputError(f"Kubeflow at {self.endpoint} refuses the request ({error.status}): {message}")
 
 
@@ -203,4 +205,4 @@ def _message(error: ApiException) -> str:
 def _remedy(cause: Exception | None) -> str:
     if isinstance(cause, SSLError):
         return "name the certificate of the authority that signed its own in platform.ca_file"
-    return "mend platform.endpoint, or make it reachable (`kubectl port-forward` for one inside the cluster)"
+    return "correct platform.endpoint, or make it reachable (`kubectl port-forward` for one inside the cluster)"

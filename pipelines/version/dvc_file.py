@@ -1,6 +1,6 @@
 """Writes `dvc.yaml` from the pipeline's tasks (`make stages`): each is a stage, except `register`, as DVC registers nothing."""
 
-import sys
+import argparse
 from pathlib import Path
 
 from components import STEPS
@@ -30,33 +30,33 @@ PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
 SOURCES = {"ingest": ("data", "data"), "ingest_evaluation": ("'${evaluate.data}'", "evaluation")}  # where from, and its version's file
 
 
-def staged() -> list[Task]:
+def staged_tasks() -> list[Task]:
     """The tasks that are stages: DVC registers nothing."""
     return [task for task in FLOW if task.step != "register"]
 
 
-def versions() -> list[str]:
+def version_files() -> list[str]:
     """The files in `build/versions` that the stages depend on: of the data, of the evaluation set, and of each step's code."""
-    return ["data", "evaluation", *dict.fromkeys(task.step for task in staged())]
+    return ["data", "evaluation", *dict.fromkeys(task.step for task in staged_tasks())]
 
 
 def dvc_text() -> str:
     """The text of the file."""
-    places: dict[str, str] = {}
+    paths: dict[str, str] = {}
     stages = []
-    for task in staged():
-        stages.append(_stage(task, places))
-    outs = "".join(f"      - build/versions/{name}: {{cache: false}}\n" for name in versions())
+    for task in staged_tasks():
+        stages.append(_stage(task, paths))
+    outs = "".join(f"      - build/versions/{name}: {{cache: false}}\n" for name in version_files())
     return HEAD + outs + "".join(stages)
 
 
-def _stage(task: Task, places: dict[str, str]) -> str:
-    """A task's stage; where it writes its artifacts is added to where they are."""
+def _stage(task: Task, paths: dict[str, str]) -> str:
+    """A task's stage; adds the paths of its artifacts to `paths`."""
     folder = f"build/{task.title}"
     known = arguments_of(task.step)
-    inputs = {own: places[name] for own, name in task.inputs().items() if name in places and own in known}
+    inputs = {own: paths[name] for own, name in task.inputs().items() if name in paths and own in known}
     made = {own: f"{folder}/{own}{ENDINGS.get(own, '')}" for own in task.outputs() if own in known}
-    places |= {task.outputs()[own]: path for own, path in made.items()}
+    paths |= {task.outputs()[own]: path for own, path in made.items()}
     source, version = SOURCES.get(task.title, ("", ""))
     options = {**({"data": source} if source else {}), **inputs, **made, "metrics": f"{folder}/metrics.json"}
     words = [f"--task {task.title}"] * (task.title != task.step) + [f"--{name.replace('_', '-')} {path}" for name, path in options.items()]
@@ -78,5 +78,7 @@ def _list(entries: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    with whole(Path(sys.argv[1])) as draft:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.version.dvc_file", description=__doc__)
+    parser.add_argument("path", type=Path, help="the file to write")
+    with whole(parser.parse_args().path) as draft:
         draft.write_text(dvc_text(), encoding="utf-8")

@@ -58,8 +58,10 @@ def test_wrong_credentials_are_one_sentence_before_any_step(username: str, track
         wrong |= {"MLFLOW_TRACKING_USERNAME": username, "MLFLOW_TRACKING_PASSWORD": "not-the-password"}
     project = Project(tmp_path / "project", wrong)
     done = project.darkroom("run", "--data", str(shapes(tmp_path / "shapes", num_images=2)), "--json")
-    who = f"the user {username!r} with this password" if username else "a visitor without credentials"
-    sentence = f"the MLflow server at {tracking_server.uri} refuses {who} (401): mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    who = f"the user {username!r} with this password" if username else "a client without credentials"
+    sentence = (
+        f"the MLflow server at {tracking_server.uri} refuses {who} (401): correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    )
     assert (done.returncode, done.stderr) == (2, f"error: {sentence}\n")
     assert json.loads(done.stdout) == {"error": sentence, "status": 2}
     assert not (project.folder / "runs").exists()

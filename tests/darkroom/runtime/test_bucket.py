@@ -179,7 +179,7 @@ def test_a_bucket_that_can_not_be_used_is_one_sentence(
     guarded_bucket: Environments, monkeypatch: pytest.MonkeyPatch, user: str, changes: dict[str, str], place: str, reason: str
 ) -> None:
     become(guarded_bucket[user], monkeypatch, **changes)
-    expected = rf"^checkpoints can't be kept in {place}/a: {reason}; mend the address \(platform\.checkpoints\) or what the AWS_"
+    expected = rf"^checkpoints can't be kept in {place}/a: {reason}; correct the address \(platform\.checkpoints\) or what the AWS_"
     with pytest.raises(InputError, match=expected) as caught, checkpoint_folder(place, "a"):
         raise AssertionError
     assert "\n" not in str(caught.value)

@@ -319,9 +319,9 @@ def test_a_certificate_of_ones_own_is_trusted_where_mlflow_trusts_it(behind_tls:
 @pytest.mark.parametrize(
     ("status", "given", "sentence"),
     [
-        (401, {"MLFLOW_TRACKING_USERNAME": "anna"}, "refuses the user 'anna' with this password (401): mend MLFLOW_TRACKING_USERN"),
-        (401, {"MLFLOW_TRACKING_TOKEN": "t0ken"}, "refuses the token (401): mend"),
-        (401, {}, "refuses a visitor without credentials (401): mend"),
+        (401, {"MLFLOW_TRACKING_USERNAME": "anna"}, "refuses the user 'anna' with this password (401): correct MLFLOW_TRACKING_USERN"),
+        (401, {"MLFLOW_TRACKING_TOKEN": "t0ken"}, "refuses the token (401): correct"),
+        (401, {}, "refuses a client without credentials (401): correct"),
         (403, {"MLFLOW_TRACKING_USERNAME": "anna"}, "does not allow this to anna: ask its administrator for the permission"),
     ],
 )

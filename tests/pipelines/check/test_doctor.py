@@ -65,7 +65,7 @@ def test_checks_run_together_and_a_hanging_one_is_given_up() -> None:
     assert list(found) == ["slow", "good", "odd", "slow too"]
     assert found["good"] == Finding("ok", "there")
     assert found["slow"].state == found["slow too"].state == "failed" and found["slow"].found == "no answer within 1 s"
-    assert found["odd"] == Finding("failed", "ValueError: an odd answer", "mend what the message names")
+    assert found["odd"] == Finding("failed", "ValueError: an odd answer", "correct what the message names")
 
 
 @pytest.mark.parametrize(("states", "well"), [(["ok", "not set up", "warning"], True), (["ok", "failed"], False)])
@@ -151,7 +151,7 @@ def test_a_server_that_is_down_is_told_with_the_remedy(tmp_path: Path) -> None:
     assert done.returncode == 1
     found = json.loads(done.stdout.strip().split("\n")[-1])["checks"]
     assert found["tracking"]["state"] == "failed" and found["tracking"]["found"].startswith("no MLflow server answers at ")
-    assert found["tracking"]["remedy"] == "start it, or mend the address"
+    assert found["tracking"]["remedy"] == "start it, or correct the address"
     assert (found["credentials"]["state"], found["artifacts"]["state"]) == ("warning", "warning")
     assert "secret" not in done.stdout + done.stderr
 
@@ -174,7 +174,7 @@ def test_a_wrong_password_is_found(tracking_server: TrackingServer, tmp_path: Pa
     assert done.returncode == 1
     assert (found["tracking"]["state"], found["credentials"]["state"], found["artifacts"]["state"]) == ("ok", "failed", "warning")
     assert "refuses the user 'admin' with this password" in found["credentials"]["found"]
-    assert found["credentials"]["remedy"] == "mend MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    assert found["credentials"]["remedy"] == "correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     assert "not-the-password" not in done.stdout + done.stderr
 
 

@@ -114,5 +114,5 @@ def test_a_killed_step_fails_the_run(tmp_path: Path) -> None:
     assert signal.SIGKILL and os.name == "posix"
     with pytest.raises(StepFailedError, match="ZeroDivisionError"):
         run_sums(tmp_path, "run", failure="internal")  # what an earlier attempt has written down tells nothing of this one
-    with pytest.raises(StepFailedError, match=r"add_again failed: its process ended without a word, as when it is killed"):
+    with pytest.raises(StepFailedError, match=r"add_again failed: its process ended without a message, as when it is killed"):
         run_sums(tmp_path, "run", failure="kill")

@@ -168,7 +168,7 @@ def test_wrong_credentials_are_one_sentence(server: Server, monkeypatch: pytest.
 
 def test_nobody_at_the_address_is_one_sentence() -> None:
     platform = read_platform({"image": IMAGE, "endpoint": "http://127.0.0.1:1", "namespace": "team"})
-    with pytest.raises(InputError, match=r"Kubeflow at http://127\.0\.0\.1:1 can't be reached \(.*refused\): mend platform\.endpoint"):
+    with pytest.raises(InputError, match=r"Kubeflow at http://127\.0\.0\.1:1 can't be reached \(.*refused\): correct platform\.endpoint"):
         Cluster(platform).run("run-0")
     with pytest.raises(InputError, match=r"platform\.endpoint is empty: give the address"):
         Cluster(read_platform({}))
