@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from components.ingest.sources import SPLIT_FOLDERS, File, Source
+from components.ingest.sources import File, Source
+from components.ingest.split_names import split_in
 from darkroom.data_files import is_table, printable
 from darkroom.junk import is_junk
 from darkroom.system.errors import InputError
@@ -215,7 +216,7 @@ def _index_members(
 def _wrapping_folder(paths: Iterable[str]) -> str:
     """The one folder that holds all members, such as `weather/`, if it is neither a class nor a split; else an empty text."""
     tops = {path.partition("/")[0] for path in paths}
-    if len(tops) != 1 or (top := tops.pop()).lower() in SPLIT_FOLDERS:
+    if len(tops) != 1 or split_in(top := tops.pop()):
         return ""
     inner = [path[len(top) + 1 :] for path in paths]
     tables = any("/" not in path and is_table(path) for path in inner)

@@ -40,13 +40,13 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
     if config.table == NONE and not table:
-        return list_folders(source)
+        return list_folders(source, config.split_folders)
     wanted = table or config.table
     if wanted and wanted not in source.sizes:
         raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
     names = FileNames(source.sizes, source.root)
     found = find_tables(source, names, config, wanted)
-    folders = None if wanted else class_folders(source)
+    folders = None if wanted else class_folders(source, config)
     naming = _certain(source, found.naming) or ([] if folders else found.naming)
     if found.errors and not naming and not folders:
         raise found.errors[0]
@@ -75,7 +75,7 @@ def _list_tables(
 ) -> Listing:
     """Lists the files that tables name; their labels may be the class folders'."""
     files = resolve_files(naming, names)
-    folders = folders or (class_folders(source) if config.label_column == NONE else None)
+    folders = folders or (class_folders(source, config) if config.label_column == NONE else None)
     try:
         columns = find_columns(files.table, config, files.column, task)
     except NoLabelsError as error:
@@ -95,7 +95,7 @@ def _without_table(source: Source, notes: Sequence[str], config: TableConfig, wa
     """The class folders, where no table is asked for."""
     if wanted or config.path_column or config.label_column or config.label_columns:
         raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
-    listing = list_folders(source)
+    listing = list_folders(source, config.split_folders)
     return replace(listing, notes=(*listing.notes, *notes))
 
 

@@ -28,6 +28,11 @@ class TableConfig(StepConfig):
         le=1,
         description="A column that is not called path or the like holds paths if this share of its first cells names files.",
     )
+    split_folders: Literal["auto", "splits", "classes"] = Field(
+        "auto",
+        description="What folders called train, test and the like are: splits (images elsewhere are left out), or classes; auto: splits "
+        "where they hold class folders.",
+    )
     separator: str = Field(
         "|",
         min_length=1,

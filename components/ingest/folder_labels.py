@@ -12,10 +12,10 @@ from components.ingest.user_columns import read_user_columns
 from darkroom.system.errors import InputError
 
 
-def class_folders(source: Source) -> Listing | None:
+def class_folders(source: Source, config: TableConfig) -> Listing | None:
     """The files by their class folders, if there are at least two classes."""
     try:
-        listing = list_folders(source)
+        listing = list_folders(source, config.split_folders)
     except InputError:
         return None
     return listing if len({file.labels for file in listing.files}) > 1 else None

@@ -4,52 +4,63 @@ import unicodedata
 from collections import defaultdict
 
 from components.ingest.listing import Listed, Listing, first_few, is_picture_name
-from components.ingest.sources import SPLIT_FOLDERS, Source
+from components.ingest.sources import Source
+from components.ingest.split_folders import Setting, SplitFolders, find_split_folders
+from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 
 
-def list_folders(source: Source) -> Listing:
+def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
     """Lists the files in class folders; whether a file is an image is found when it is read.
 
-    A folder called `train`, `val`, `valid`, `validation` or `test` is a split if it holds class folders, and a class if it
-    holds files.
+    Args:
+        source: The files.
+        split_folders: What folders called train, test and the like are, see `find_split_folders`.
 
     Raises:
-        InputError: There are no class folders, or files lie beside the class folders of a split.
+        InputError: There are no class folders, folders may be classes or splits, or files lie beside the class folders of a split.
     """
     if not source.sizes:
         raise InputError(f"{source.name} is empty (no image in it): put each class's images into a folder named after the class")
-    splits = _splits(list(source.sizes))
+    others = [path for path in source.sizes if not is_table(path)]
+    pictures = [path for path in others if is_picture_name(path) or "." not in path.rpartition("/")[2]]
+    splits = find_split_folders(source.name, pictures or others, split_folders)
     files, unlabelled = [], []
     for path in source.sizes:
-        top, *inner = path.split("/")
-        if top in splits and len(inner) > 1:
-            files.append(Listed(path, (_label(inner[0]),), given_split=SPLIT_FOLDERS[top.lower()]))
-        elif inner and not (top.lower() in SPLIT_FOLDERS and splits):
-            files.append(Listed(path, (_label(top),)))
+        listed = _listed(path, splits)
+        if listed:
+            files.append(listed)
         else:
             unlabelled.append(path)
-    pictures = [path for path in unlabelled if is_picture_name(path)]
-    _refuse_unlabelled(source, files, pictures)
-    notes = (f"{len(pictures)} image(s) beside the class folders are ignored: {first_few(pictures)}",) if pictures else ()
-    return Listing(files, num_ignored=len(unlabelled), notes=notes)
+    beside = [path for path in unlabelled if is_picture_name(path)]
+    _refuse_unlabelled(source, files, beside, splits)
+    notes = (f"{len(beside)} image(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
+    return Listing(files, num_ignored=len(unlabelled), notes=(*splits.notes, *notes))
 
 
-def _splits(paths: list[str]) -> set[str]:
-    """Top folders named after a split that have folders of images in them."""
-    return {top for path in paths if (top := path.partition("/")[0]).lower() in SPLIT_FOLDERS and path.count("/") > 1}
+def _listed(path: str, splits: SplitFolders) -> Listed | None:
+    """A file with its class and its split; nothing where it lies in no class folder."""
+    for root, split in splits.outer.items():
+        if path.startswith(root):
+            folder, found, _ = path.removeprefix(root).partition("/")
+            return Listed(path, (_label(folder),), given_split=split) if found else None
+    top, found, rest = path.partition("/")
+    if not found or splits.alone or any(root.startswith(f"{top}/") for root in splits.outer):
+        return None
+    return Listed(path, (_label(top),), given_split=splits.inner.get(rest.partition("/")[0]))
 
 
-def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str]) -> None:
-    if not files and pictures:
+def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str], splits: SplitFolders) -> None:
+    if not files and pictures and not splits.outer:
         raise InputError(
             f"{source.name} holds {len(pictures)} image(s) ({first_few(pictures)}) but no class folders: put each class's images into a "
             "folder named after the class, or add a table labels.csv with the columns filename and label"
         )
     inside = defaultdict(list)
     for path in pictures:
-        if "/" in path:
-            inside[path.partition("/")[0]].append(path)
+        top, found, _ = path.partition("/")
+        if found and any(root.startswith(f"{top}/") for root in splits.outer):
+            inside[top].append(path)
     for top, paths in inside.items():
         raise InputError(
             f"{top}/ in {source.name} is a split, but {len(paths)} image(s) lie in it without a class folder ({first_few(paths)}): "

@@ -15,7 +15,6 @@ from darkroom.system.errors import InputError
 from darkroom.system.parallel import ordered
 
 HEAD_BYTES = 65536
-SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,14 @@ def split_in(name: str) -> str | None:
     Returns:
         `train`, `validation` or `test`; none where the name holds no split's, several, or says something else as well.
     """
-    words = {word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word}
+    words = words_of(name)
     named = words & set(SPLIT_NAMES)
     return SPLIT_NAMES[named.pop()] if len(named) == 1 and words - named <= BESIDE else None
+
+
+def words_of(name: str) -> set[str]:
+    """The words that a name is made of, in lower case, without digits."""
+    return {word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word}
 
 
 def is_unclear(word: str) -> bool:

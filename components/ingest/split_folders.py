@@ -1,0 +1,123 @@
+"""Finds the folders that stand for splits: `train/` and `test/`, `Training/`, `seg_train/seg_train/`, or inside each class."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from components.ingest.listing import first_few
+from components.ingest.split_names import BESIDE, is_unclear, split_in, words_of
+from darkroom.system.errors import InputError
+
+Setting = Literal["auto", "splits", "classes"]
+
+
+@dataclass(frozen=True)
+class SplitFolders:
+    """Which folders stand for splits.
+
+    Attributes:
+        outer: Splits by the folder that holds their class folders, with `/` at its end: `seg_train/seg_train/`.
+        inner: Splits by the name of a folder inside of class folders.
+        alone: Whether images outside of these folders are left out.
+        notes: One sentence where there is something to say.
+    """
+
+    outer: Mapping[str, str] = field(default_factory=dict)
+    inner: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def find_split_folders(name: str, paths: Iterable[str], setting: Setting) -> SplitFolders:
+    """Finds the folders that stand for splits.
+
+    Args:
+        name: Of the source, for messages.
+        paths: Of its images.
+        setting: `ingest.split_folders`.
+
+    Raises:
+        InputError: Folders may be splits or classes.
+    """
+    inside: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        top, found, rest = path.partition("/")
+        if found:
+            inside[top].append(rest)
+    named = {top: split for top in inside if (split := split_in(top))}
+    if setting == "classes" or not inside:
+        return SplitFolders()
+    if not named:
+        return _inside_classes(inside)
+    others = sorted(set(inside) - set(named))
+    if setting == "auto":
+        if _is_class(named, inside, others):
+            return SplitFolders(notes=(f"the folder {next(iter(named))}/ is taken for a class, as {first_few(others)} are",))
+        _refuse_unclear(name, named, inside, others)
+    outer = {_class_root(top, split, inside[top]): split for top, split in named.items()}
+    said = ", ".join(f"{folder} is {split}" for folder, split in sorted(outer.items()))
+    left = setting == "splits" and bool(others)
+    beside = f"; what lies in {first_few(others)} is {'left out' if left else 'in no split'}" if others else ""
+    return SplitFolders(outer, alone=left, notes=(f"splits from folders: {said}{beside}",))
+
+
+def _is_class(named: Mapping[str, str], inside: Mapping[str, list[str]], others: list[str]) -> bool:
+    """Whether the one folder called train holds images itself, as other folders do: a class of vehicles, as no images are trained
+    on without a class."""
+    top = next(iter(named))
+    return len(named) == 1 and bool(others) and named[top] == "train" and not any("/" in rest for rest in inside[top])
+
+
+def _refuse_unclear(name: str, named: Mapping[str, str], inside: Mapping[str, list[str]], others: list[str]) -> None:
+    """Refuses folders called by splits unless they hold class folders, which others beside them, if there are any, are called by."""
+    flat = [top for top in named if not any("/" in rest for rest in inside[top])]
+    unclear = [top for top in others if is_unclear(top)]
+    words = first_few([f"{top}/" for top in sorted(named)], 6)
+    if unclear and len(flat) < len(named):
+        raise InputError(
+            f"{unclear[0]}/ in {name} may be for validation or for testing (beside {words}): rename it to validation or test, or set "
+            "ingest.split_folders to splits (what lies in it is left out) or to classes"
+        )
+    if not others and len(flat) == len(named):
+        raise InputError(
+            f"{words} in {name} hold images and no class folders, and may be classes or splits: set ingest.split_folders to classes, or "
+            "put each class's images into a folder named after the class, or add a table of labels"
+        )
+    classes = {_plain(rest.split("/")[0]) for top, split in named.items() for rest in _below(top, split, inside[top]) if "/" in rest}
+    if others and (flat or not classes <= {_plain(top) for top in others}):
+        raise InputError(
+            f"{words} in {name} may be classes or splits, beside {first_few(others)}: set ingest.split_folders to classes, or to splits "
+            f"(then what lies in {first_few(others)} is left out)"
+        )
+
+
+def _class_root(top: str, split: str, inner: list[str]) -> str:
+    """The folder that holds a split's class folders: it may lie in others of the same name, or in one called images."""
+    rests = _below(top, split, inner)
+    return f"{top}/{inner[0][: len(inner[0]) - len(rests[0])]}"
+
+
+def _below(top: str, split: str, inner: list[str]) -> list[str]:
+    """Paths below the folder that holds a split's class folders."""
+    while len(folders := {rest.partition("/")[0] for rest in inner}) == 1 and all(rest.count("/") > 1 for rest in inner):
+        folder = folders.pop()
+        if split_in(folder) != split and not (words_of(folder) and words_of(folder) <= BESIDE):
+            break
+        inner = [rest.partition("/")[2] for rest in inner]
+    return inner
+
+
+def _inside_classes(inside: Mapping[str, list[str]]) -> SplitFolders:
+    """Splits inside of class folders: `cat/train/1.jpg`, in every class and for all of its images."""
+    folders = {rest.partition("/")[0] if "/" in rest else "" for rests in inside.values() for rest in rests}
+    splits = {folder: split_in(folder) for folder in folders}
+    if len(set(splits.values())) < 2 or not all(splits.values()):
+        return SplitFolders()
+    inner = {folder: split for folder, split in splits.items() if split}
+    return SplitFolders(inner=inner, notes=(f"splits from the folders {first_few(sorted(inner), 6)} inside of the class folders",))
+
+
+def _plain(folder: str) -> str:
+    return unicodedata.normalize("NFC", folder).casefold()

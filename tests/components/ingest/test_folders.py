@@ -1,0 +1,135 @@
+"""Layouts of class folders: which folders are classes and which are splits, and where that can't be told, who decides."""
+
+from pathlib import Path
+
+import pytest
+
+from components.ingest.folders import list_folders
+from components.ingest.sources import FolderSource
+from components.ingest.split_folders import Setting
+from darkroom.system.errors import InputError
+
+T, V, E = "train", "validation", "test"
+
+
+def source(root: Path, words: str) -> FolderSource:
+    for name in words.split():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return FolderSource(root, 1000)
+
+
+def read(root: Path, words: str, setting: Setting = "auto") -> tuple[dict[str, tuple[str, str | None]], tuple[str, ...]]:
+    """Class and split by path."""
+    listing = list_folders(source(root, words), setting)
+    return {file.path: (file.labels[0], file.given_split) for file in listing.files}, listing.notes
+
+
+SPLITS = [
+    ("Training Testing", T, E),
+    ("TRAIN TEST", T, E),
+    ("train valid", T, V),
+    ("Train VALID", T, V),
+    ("training validation", T, V),
+    ("train dev", T, V),
+    ("trn tst", T, E),
+    ("train_set test_set", T, E),
+    ("training-set test-set", T, E),
+    ("train_images test_images", T, E),
+    ("images_train images_test", T, E),
+    ("trainImages testImages", T, E),
+    ("train2017 val2017", T, V),
+    ("seg_train seg_test", T, E),
+    ("train_data val_data", T, V),
+]
+
+
+@pytest.mark.parametrize(("names", "first", "second"), SPLITS, ids=[names for names, *_ in SPLITS])
+@pytest.mark.parametrize("form", ["{}/{}", "{0}/{0}/{1}", "{0}/{0}/{0}/{1}", "{}/images/{}"])
+def test_splits_are_known_by_what_people_call_them_also_nested(tmp_path: Path, names: str, first: str, second: str, form: str) -> None:
+    one, other = names.split()
+    places = {f"{form.format(top, kind)}/1.png": (kind, split) for top, split in ((one, first), (other, second)) for kind in ("cat", "dog")}
+    found, notes = read(tmp_path, " ".join(places))
+    assert found == places
+    assert all(f"{top}/" in notes[0] for top in (one, other))
+
+
+LAYOUTS = {
+    "classes alone": ("cat/1.png dog/2.png", {"cat/1.png": ("cat", None), "dog/2.png": ("dog", None)}),
+    "folders below a class": ("cat/a/1.png dog/b/2.png", {"cat/a/1.png": ("cat", None), "dog/b/2.png": ("dog", None)}),
+    "a train among vehicles": ("bus/1.png train/2.png", {"bus/1.png": ("bus", None), "train/2.png": ("train", None)}),
+    "a station among buildings": ("trains/1.png tested/2.png", {"trains/1.png": ("trains", None), "tested/2.png": ("tested", None)}),
+    "a test split beside the classes": (
+        "cat/1.png dog/2.png test/cat/3.png test/Dog/4.png",
+        {"cat/1.png": ("cat", None), "dog/2.png": ("dog", None), "test/cat/3.png": ("cat", E), "test/Dog/4.png": ("Dog", E)},
+    ),
+    "splits inside of classes": (
+        "cat/train/1.png cat/test/2.png dog/Training/3.png dog/test/4.png",
+        {
+            "cat/train/1.png": ("cat", T), "cat/test/2.png": ("cat", E), "dog/Training/3.png": ("dog", T), "dog/test/4.png": ("dog", E),
+        },
+    ),
+    "a folder called train inside of one class": (
+        "cat/train/1.png cat/2.png dog/3.png",
+        {"cat/train/1.png": ("cat", None), "cat/2.png": ("cat", None), "dog/3.png": ("dog", None)},
+    ),
+    "annotations beside the splits": (
+        "train/cat/1.png test/dog/2.png labels/1.xml classes.txt",
+        {"train/cat/1.png": ("cat", T), "test/dog/2.png": ("dog", E), "labels/1.xml": ("labels", None)},
+    ),
+    "a split twice": (
+        "val/cat/1.png validation/dog/2.png train/cat/3.png",
+        {"val/cat/1.png": ("cat", V), "validation/dog/2.png": ("dog", V), "train/cat/3.png": ("cat", T)},
+    ),
+    "classes called by numbers in one split": (
+        "train/1/a/1.png train/1/b/2.png test/1/a/3.png",
+        {"train/1/a/1.png": ("1", T), "train/1/b/2.png": ("1", T), "test/1/a/3.png": ("1", E)},
+    ),
+    "names without a suffix": ("train/cat/1 test/dog/2", {"train/cat/1": ("cat", T), "test/dog/2": ("dog", E)}),
+    "pictures that are not decoded": ("train/cat/1.heic test/dog/2.dcm", {"train/cat/1.heic": ("cat", T), "test/dog/2.dcm": ("dog", E)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "expected"), LAYOUTS.values(), ids=LAYOUTS)
+def test_a_layout_of_one_reading_is_read(tmp_path: Path, words: str, expected: dict[str, tuple[str, str | None]]) -> None:
+    assert read(tmp_path, words)[0] == expected
+
+
+UNCLEAR = {
+    "splits or classes": ("train/1.png test/2.png", "train/ test/"),
+    "splits by other names": ("Training/1.png Testing/2.png", "Training/ Testing/"),
+    "a class called test, or unlabelled images": ("cat/1.png dog/2.png test/3.png", "test/ cat dog"),
+    "a class called validation": ("cat/1.png dog/2.png validation/3.png", "validation/"),
+    "a class called test with folders of its own": ("cat/1.png dog/2.png test/urine/3.png", "test/ cat"),
+    "images to predict beside the splits": (
+        "seg_train/seg_train/cat/1.png seg_test/seg_test/cat/2.png seg_pred/3.png",
+        "seg_train/ seg_pred",
+    ),
+    "more images beside the splits": ("train/cat/1.png test/cat/2.png extra/dog/3.png", "train/ extra"),
+    "a class beside the splits": ("train/cat/1.png test/cat/2.png owl/3.png", "owl"),
+    "train and test among vehicles": ("bus/1.png train/2.png test/3.png", "train/ test/ bus"),
+    "held-out images of either kind": ("train/cat/1.png train/dog/2.png eval/cat/3.png eval/dog/4.png", "eval/ validation test"),
+}
+
+
+@pytest.mark.parametrize(("words", "named"), UNCLEAR.values(), ids=UNCLEAR)
+def test_a_layout_of_two_readings_is_refused_with_the_setting_that_decides(tmp_path: Path, words: str, named: str) -> None:
+    with pytest.raises(InputError, match=r"ingest\.split_folders") as caught:
+        read(tmp_path, words)
+    assert [word for word in named.split() if word not in str(caught.value)] == []
+    found, _ = read(tmp_path, words, "classes")
+    assert {label for label, _ in found.values()} == {path.split("/")[0] for path in words.split()}
+    assert {split for _, split in found.values()} == {None}
+
+
+def test_the_setting_takes_the_splits_alone(tmp_path: Path) -> None:
+    words = "seg_train/seg_train/cat/1.png seg_test/seg_test/cat/2.png seg_pred/seg_pred/3.png"
+    found, notes = read(tmp_path, words, "splits")
+    assert list(found.values()) == [("cat", E), ("cat", T)]
+    assert "seg_pred" in notes[0]
+
+
+@pytest.mark.parametrize("setting", ["auto", "splits"])
+def test_images_in_a_split_without_a_class_are_named(tmp_path: Path, setting: Setting) -> None:
+    with pytest.raises(InputError, match=r"test/3\.png"):
+        read(tmp_path, "train/cat/1.png train/dog/2.png test/3.png", setting)
