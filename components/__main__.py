@@ -1,4 +1,4 @@
-"""Any step by hand: `python -m components split --cleaned cleaned.parquet --splits splits.parquet --set split.seed=1`.
+"""Runs any step: `python -m components split --cleaned cleaned.parquet --splits splits.parquet --set split.seed=1`.
 
 The options are the arguments of the step's function, whose docstring `--help` shows. Settings come from the step's
 section in `params.yaml`. DVC's stages and `docker run` start steps this way.
@@ -73,7 +73,7 @@ def _parser(step: str) -> argparse.ArgumentParser:
 
 
 def _complete(step: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Fills in the data version where `ingest` was not told it, and says so where the data is not the recorded one."""
+    """Fills in the data version where `ingest` was given none; raises an error where the data is not what is recorded."""
     if step == "ingest" and options["data"] and not options["data_version"]:
         source = Path(options["data"])
         options["data_version"] = data_version(source)

@@ -16,8 +16,8 @@ class Artifacts:
     Attributes:
         model: The full model, see `darkroom.model`.
         pruned_model: The pruned one; its card says whether it met its limits.
-        evaluation: What `evaluate` said of the full model, see `darkroom.evaluation`.
-        pruned_evaluation: What it said of the pruned one.
+        evaluation: What `evaluate` wrote about the full model, see `darkroom.evaluation`.
+        pruned_evaluation: What it wrote about the pruned one.
         splits: Manifest with its `split` column.
         issues: Findings of `clean`.
         contact_sheet: Picture of the augmentations, PNG.

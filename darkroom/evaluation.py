@@ -2,7 +2,7 @@
 
 `metrics.json` (headline measures as flat numbers; `classes`, `intervals` and `calibration` nested), `predictions.parquet`
 (a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`) and `plots/*.csv`
-for DVC. Only this module reads and writes the predictions; class order and task stand in their schema metadata.
+for DVC. Only this module reads and writes the predictions; class order and task are in their schema metadata.
 """
 
 import json

@@ -40,7 +40,7 @@ class ModelCard:
         thresholds: From which probability on a label is given: one a class for multilabel, one (for the positive
             class) for binary, none for multiclass.
         provenance: Data version, settings as given, `hyperparameters` as resolved (see `darkroom.training.hyperparameters`),
-            seed and what else tells where the model comes from.
+            seed and other provenance of the model.
         pruning: What `prune` did, or nothing.
     """
 
@@ -177,7 +177,7 @@ def labels_of(card: ModelCard, probabilities: npt.NDArray[Any]) -> npt.NDArray[n
 
 
 def decide(task: Task, probabilities: npt.NDArray[Any], thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
-    """Turns probabilities `(N, K)` into answers: as `labels_of`, for thresholds that stand on no card yet."""
+    """Turns probabilities `(N, K)` into answers: as `labels_of`, for thresholds that are in no card yet."""
     if task == "multilabel":
         return (probabilities >= np.array(thresholds)).astype(np.int64)
     if task == "binary":

@@ -88,7 +88,7 @@ class Outcome:
         size_ratio: The same of the graphs' sizes.
         dropped: Delivered files that were left out.
         repeated: Whether an earlier run had registered the very same model.
-        run_id: The MLflow run that tells the rest.
+        run_id: The MLflow run, which has the details.
         forgotten: What it has wrong that earlier versions had right.
     """
 

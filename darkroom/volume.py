@@ -56,7 +56,7 @@ def publish(draft: Path, folder: Path, name: str) -> None:
 
 
 def discard(draft: Path, folder: Path) -> None:
-    """Removes an unfinished draft from the volume; a draft in the artifact is removed by whoever writes the artifact."""
+    """Removes an unfinished draft from the volume; a draft in the artifact is removed by the writer of the artifact."""
     if draft != folder:
         remove(draft)
 

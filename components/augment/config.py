@@ -27,7 +27,7 @@ class AugmentConfig(StepConfig):
         0.5, ge=0, le=1, description="The same share at each label alone: mirroring that confuses b with d hardly shows among all letters."
     )
     flip_min_skill: float = Field(
-        0.3, gt=0, le=1, description="Skill, from 0 (chance) to 1, below which a label was not learnt and tells auto nothing."
+        0.3, gt=0, le=1, description="Skill, from 0 (chance) to 1, below which a label was not learnt, so that auto ignores it."
     )
     rotation_degrees: float = Field(10.0, ge=0, le=180, description="Turned by up to this many degrees either way.")
     scale: float = Field(0.15, ge=0, le=2, description="Enlarged or shrunk by up to this share.")

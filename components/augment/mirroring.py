@@ -1,4 +1,4 @@
-"""Which mirrorings keep an image's label: measured on the training images, because names don't tell.
+"""Which mirrorings keep an image's label: measured on the training images, because the names of labels do not say it.
 
 A mirrored photograph of rain shows rain; a mirrored 2 shows no digit. A small classifier learns from thumbnails of some
 training images and is evaluated on the others as they are and mirrored. Where mirroring costs much of what it had learnt, for
@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mirroring:
-    """How well labels are told apart, 0 (chance) to 1, for each label with enough images.
+    """How well labels are distinguished, 0 (chance) to 1, for each label with enough images.
 
     Attributes:
         plain: `(L,)` on images as they are.

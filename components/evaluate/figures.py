@@ -16,7 +16,7 @@ MAX_BARS = 40  # classes that a bar chart shows: the weakest
 MAX_SQUARES = 24  # labels that get a little confusion matrix: the weakest
 MAX_CURVES = 10
 MAX_NUMBERS = 25  # classes up to which a confusion matrix shows its numbers
-MAX_NAMES = 100  # names beside a confusion matrix
+MAX_NAMES = 100  # names at the axes of a confusion matrix
 _GRID = np.linspace(0, 1, 101)
 
 

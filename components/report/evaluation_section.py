@@ -25,9 +25,9 @@ def evaluation_section(evaluation: Path) -> dict[str, Any]:
 def _mistake(folder: Path, mistake: Mapping[str, Any]) -> dict[str, Any]:
     """A wrong answer; of several labels only those that are wrong or missing."""
     file, truth, predicted = folder / mistake["file"], mistake["truth"], mistake["predicted"]
-    texts = {"said": predicted, "meant": f"is {truth}"}
+    texts = {"predicted": predicted, "correction": f"is {truth}"}
     if isinstance(truth, list):
         wrong, missing = (", ".join(sorted(set(one) - set(other))) for one, other in ((predicted, truth), (truth, predicted)))
-        texts = {"said": wrong and f"has no {wrong}", "meant": missing and f"missed {missing}"}
+        texts = {"predicted": wrong and f"has no {wrong}", "correction": missing and f"missed {missing}"}
     source = embed(file.read_bytes(), file.suffix[1:])
     return {**texts, "path": mistake["path"], "probability": mistake["probability"], "source": source, "tiny": file.suffix == ".png"}

@@ -8,7 +8,7 @@ from darkroom.model import ModelCard
 
 
 def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
-    """The learning curves and what stands above them, as the template reads them.
+    """The learning curves and the sentence above them, as the template reads them.
 
     Args:
         artifacts: What the steps before have left.

@@ -24,7 +24,7 @@ def intervals(predictions: Predictions, num_resamples: int, seed: int) -> dict[s
 
     Shares of independent images (`accuracy` of single-label tasks, `subset_accuracy`) get Wilson's interval, which
     stays honest where no image was wrong; all others the percentiles of resampled test sets. Images of one unit, such as a
-    patient's, are drawn together; a single unit can't tell how far another would be off.
+    patient's, are drawn together; a single unit says nothing about others.
 
     Args:
         predictions: Answers on the test images.
@@ -123,7 +123,7 @@ def resamples(units: Ints, num_resamples: int, seed: int) -> Iterator[Floats]:
         seed: Decides which.
 
     Yields:
-        `(S, N) float64`: how often each image stands in each of some of the test sets.
+        `(S, N) float64`: how often each image is in each of some of the test sets.
     """
     rng = np.random.default_rng(seed)
     num_units = int(units.max()) + 1

@@ -70,7 +70,7 @@ def count(y_true: Ints, y_pred: Ints, num_classes: int, weights: Floats | None =
         y_true: `(N,)` class indices, or `(N, K)` of 0 and 1 for multi-label.
         y_pred: As `y_true`.
         num_classes: K.
-        weights: `(S, N)` how often each image stands in each of S samples, or none for one sample of every image once.
+        weights: `(S, N)` how often each image is in each of S samples, or none for one sample of every image once.
     """
     hot_true, hot_pred = one_hot(y_true, num_classes), one_hot(y_pred, num_classes)
     if weights is None:

@@ -1,4 +1,4 @@
-"""Paired tests: two models have answered the same images, so only the images on which they differ can tell them apart."""
+"""Paired tests: two models have answered the same images, so only the images on which they differ count."""
 
 import numpy as np
 from scipy.stats import binomtest

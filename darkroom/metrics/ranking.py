@@ -11,7 +11,7 @@ def ranking(predictions: Predictions, weights: Floats, measure: str) -> Floats:
 
     Args:
         predictions: N answers.
-        weights: `(S, N)` how often each image stands in each test set.
+        weights: `(S, N)` how often each image is in each test set.
         measure: Which of the two.
 
     Returns:
@@ -32,7 +32,7 @@ def roc_auc(y_true: Floats, y_score: Floats, weights: Floats) -> Floats:
     Args:
         y_true: `(N,)` of 0 and 1.
         y_score: `(N,)` probabilities.
-        weights: `(S, N)` how often each image stands in each test set.
+        weights: `(S, N)` how often each image is in each test set.
     """
     positives, negatives = _counts_above_thresholds(y_true, y_score, weights)
     steps = np.diff(positives, axis=1, prepend=0)

@@ -54,7 +54,7 @@ def previous_assignment(name: str, data_version: str, into: Path) -> Path | None
     """The earlier assignment to splits that a new run on this data continues.
 
     A data version that a version of the model was trained on keeps the assignment that it had then: the same one is
-    continued (or none), so the run finds its steps in the cache, whoever is champion now. Other data continues the
+    continued (or none), so the run finds its steps in the cache, whichever version is champion now. Other data continues the
     champion's assignment.
 
     Args:
@@ -174,7 +174,7 @@ class StepError:
 
 
 def fetch_error(kubeflow_run: str) -> StepError | None:
-    """How a run on Kubeflow failed, as the step itself told MLflow; nothing where it could not."""
+    """How a run on Kubeflow failed, as the step itself logged it to MLflow; nothing where it could not."""
     for parent in search_runs(tag_is(KUBEFLOW_TAG, kubeflow_run)):
         for child in search_runs(f"{tag_is(PARENT, parent.info.run_id)} AND attributes.status = 'FAILED'"):
             if child.data.tags.get(ERROR):

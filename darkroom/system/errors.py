@@ -37,5 +37,5 @@ class RunError(Exception):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """Whose error it is, as processes tell each other: the user's (`input`) or ours (`internal`)."""
+    """Whose error it is, as processes report it to each other: the user's (`input`) or ours (`internal`)."""
     return "input" if isinstance(error, InputError) else "internal"

@@ -11,10 +11,10 @@ from typing import Any
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; renames it onto `path` when the block ends well.
+    """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error.
 
     Args:
-        path: Where the finished file or folder will stand; what stood there is replaced.
+        path: The finished file or folder; an existing one is replaced.
 
     Yields:
         A path that does not exist yet, in the same folder: make a file or a folder there.

@@ -42,7 +42,7 @@ class Format:
         """Values that were read, as the number of now has them, without the number.
 
         Args:
-            values: A dictionary, as it stands in the file.
+            values: A dictionary, as it is in the file.
             path: The file, for messages.
 
         Raises:

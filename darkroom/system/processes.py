@@ -1,4 +1,4 @@
-"""Processes: which process, user and code a run belongs to, and whether the process is dead."""
+"""Processes: which process, user and code a run belongs to, and whether the process has ended."""
 
 import getpass
 import json
@@ -44,7 +44,7 @@ def has_owner() -> bool:
 
 
 def is_dead(tags: Mapping[str, str]) -> bool:
-    """Whether the process that wrote the tags is known to be gone; False where it can't be seen from here.
+    """Whether the process that wrote the tags is known to have ended; False where that can't be seen from here.
 
     Args:
         tags: A run's tags, with those of `owner_tags` among them, or not.
@@ -81,7 +81,7 @@ def user() -> str:
 
 
 def _machine() -> dict[str, str]:
-    """Host and boot; two containers of one host share both, so the process-id space tells them apart."""
+    """Host and boot; two containers of one host share both, so the process-id space distinguishes them."""
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     return {
         HOST: socket.gethostname(),
@@ -91,7 +91,7 @@ def _machine() -> dict[str, str]:
 
 
 def _started(pid: int) -> str:
-    """Seconds from boot to the process's start, which a clock that is set back does not change; empty where it is gone."""
+    """Seconds from boot to the process's start, which a clock that is set back does not change; empty where it has ended."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:

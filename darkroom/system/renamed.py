@@ -1,4 +1,4 @@
-"""Settings that were renamed: their old names are still read, wherever settings stand."""
+"""Settings that were renamed: their old names are still read, in every file of settings."""
 
 import copy
 import sys
@@ -15,9 +15,9 @@ RENAMED: dict[str, str] = {}  # `step.setting` of an earlier release, and its na
 
 
 def current_name(name: str) -> str:
-    """The name of now of a setting that a person wrote, such as `train.epochs`; an old name is told, once a process."""
+    """The name of now of a setting that a person wrote, such as `train.epochs`; an old name is noted, once a process."""
     if name in RENAMED:
-        _tell(name, RENAMED[name])
+        _note_old_name(name, RENAMED[name])
     return RENAMED.get(name, name)
 
 
@@ -26,10 +26,10 @@ def with_current_names(sections: Mapping[str, Mapping[str, Any]], source: Path |
 
     Args:
         sections: Settings, a section a step.
-        source: The file in which a person wrote them: old names in it are told; none for what a run or a model kept.
+        source: The file in which a person wrote them: old names in it are noted; none for what a run or a model kept.
 
     Raises:
-        InputError: A setting stands there under both of its names.
+        InputError: A setting is there under both of its names.
     """
     found = {step: copy.copy(section) if isinstance(section, dict) else dict(section) for step, section in sections.items()}
     for old, new in RENAMED.items():
@@ -40,10 +40,10 @@ def with_current_names(sections: Mapping[str, Mapping[str, Any]], source: Path |
             raise InputError(f"{source or 'the settings'} gives {new} twice, once as {old}, which is its old name: remove {old}")
         found.setdefault(step, {})[setting] = found[old_step].pop(old_setting)
         if source:
-            _tell(old, new)
+            _note_old_name(old, new)
     return found
 
 
 @cache
-def _tell(old: str, new: str) -> None:
+def _note_old_name(old: str, new: str) -> None:
     print(f"note: {old} is called {new} now; its old name is still read", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Secrets: what must stand in no log, bundle or report, and how it is taken out of a text."""
+"""Secrets: what no log, bundle or report may contain, and how it is removed from a text."""
 
 import json
 import os
@@ -31,8 +31,8 @@ def _values() -> list[str]:
 
 
 def _forms(value: str) -> set[str]:
-    """A secret as it may stand in a text: plain, in an address, in JSON, as Python shows it."""
-    path = urlsplit(value).path if value.startswith(("http://", "https://")) else ""  # what errors tell of an address
+    """The forms in which a text may contain a secret: plain, in an address, in JSON, as Python shows it."""
+    path = urlsplit(value).path if value.startswith(("http://", "https://")) else ""  # the part of an address that errors quote
     return {
         value,
         path if len(path) >= 2 * _MIN_LENGTH else value,

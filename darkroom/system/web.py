@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def retrying(num_retries: int, backoff_s: float, statuses: Collection[int] = ()) -> "requests.Session":
-    """A session that tries each request again where nobody answers; it is to be closed.
+    """A session that repeats requests that are not answered; the caller closes it.
 
     Args:
         num_retries: Further tries after the first.
@@ -40,7 +40,7 @@ def retrying(num_retries: int, backoff_s: float, statuses: Collection[int] = ())
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What the system said first: the libraries' own sentences about it quote the address, which may be a secret."""
+    """The system's own error: the libraries' messages about it quote the address, which may be a secret."""
     while earlier := error.__cause__ or error.__context__:
         error = earlier
     return error

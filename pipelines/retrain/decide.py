@@ -162,7 +162,7 @@ class _Facts:
             changes = data_changes(Path(self.plan.source), self.plan.params["ingest"], self.best)
             yield Reason("new_data", str(changes or "what changed can't be counted from here"))
         if self.run is None:
-            yield Reason("changed_code", f"the run behind version {self.best.number} is gone")
+            yield Reason("changed_code", f"the run that made version {self.best.number} was deleted")
             return
         ignored = WARM_SETTINGS if self.run.tags.get(RETRAIN_START) == "champion" else ()
         changed = changed_settings({name: text for name, text in self.run.params.items() if name not in ignored}, self.plan.params)

@@ -65,8 +65,8 @@ def _misfit(card: ModelCard, train: Mapping[str, Any], plan: Plan) -> str:
         for labels in read_contents(folder, IngestConfig(**plan.params["ingest"])).values():
             found |= labels
     if found != set(card.classes):
-        odd = sorted(found ^ set(card.classes))
-        return f"its classes differ in {', '.join(map(repr, odd[:5]))}" + (" and more" if len(odd) > 5 else "")
+        differing = sorted(found ^ set(card.classes))
+        return f"its classes differ in {', '.join(map(repr, differing[:5]))}" + (" and more" if len(differing) > 5 else "")
     return ""
 
 

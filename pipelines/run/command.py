@@ -62,17 +62,17 @@ def resume(
     runner: _Runner = Where.LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Goes on with a run that failed or was killed, from the step that it did not finish.
+    """Resumes a run that failed or was killed, from the step that it did not finish.
 
     Example: `darkroom resume 3f2a`
     """
     from pipelines.messages import failure_notified, outcome_message, send
     from pipelines.progress import Progress
-    from pipelines.run.resume import resume as go_on
+    from pipelines.run.resume import resume as resume_run
 
     view = Progress()
     with failure_notified(f"run {run}", view):
-        outcome = go_on(run, view, lambda plan: _runner(runner, plan))
+        outcome = resume_run(run, view, lambda plan: _runner(runner, plan))
     send(outcome_message(outcome), view)
     _print_outcome(outcome, as_json)
 

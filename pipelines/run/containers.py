@@ -1,7 +1,7 @@
 """One step in one container of a Docker engine: its output from the first line to the last, and the reason if it fails.
 
 kfp's own handler of containers asks an engine how a container ended after the engine has removed it, and takes one that
-is gone for a success. Here the connection is made before the container starts, carries its input and its output, and the
+is removed for a success. Here the connection is made before the container starts, carries its input and its output, and the
 engine's events say how it ended. The container's standard input ends with this process, however it ends, and the step
 ends with its standard input (see `darkroom.runtime.step.follow_owner`).
 """
@@ -137,7 +137,7 @@ def _forward_lines(connection: Any, on_line: Callable[[str], None]) -> None:
 
 
 def _exit_of(client: docker.DockerClient, container: str) -> ContainerExit:
-    """Reads how a container ended from what the engine remembers: its latest events, also of containers that are gone."""
+    """Reads how a container ended from what the engine remembers: its latest events, also of containers that are removed."""
     deadline = time.monotonic() + _END_S
     while not (ends := [event for event in _events(client, container) if event["Action"] == "die"]):
         if time.monotonic() > deadline:
@@ -174,7 +174,7 @@ def _reason(exit_state: ContainerExit, limits: Limits, step_message: str, *, com
     if exit_state.out_of_memory:
         limit = f"its limit of {_size(limits.memory_bytes)} (platform.memory_limit)" if limits.memory_bytes else "the machine's memory"
         remedy = "raise it, or give the step less to do at once (train.batch_size)"
-        return f"out of memory: the kernel killed it at {limit}: {remedy}" + (f"; the step said {step_message}" if step_message else "")
+        return f"out of memory: the kernel killed it at {limit}: {remedy}" + (f"; the step reported {step_message}" if step_message else "")
     if step_message or exit_state.status <= 128:
         return ""
     if exit_state.status == 128 + signal.SIGBUS:

@@ -52,7 +52,7 @@ def estimate(source: Path, version: str, params: Params, platform: PlatformConfi
         source: Where its data is.
         version: Hash of the data; the MLflow store is asked for earlier runs on it.
         params: Its settings, a section a step.
-        platform: Bytes of what earlier runs don't tell.
+        platform: Bytes of what no earlier run has measured.
     """
     earlier = [run for run in history.runs(data_version=version) if DISK in run.tags]
     number, size = _count(source, platform.disk_archived_bytes)
@@ -95,7 +95,7 @@ def check_free(need: Need, free: int, folder: Path, margin: float) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free where a folder stands or will stand."""
+    """Free bytes of the file system of a folder, which may not exist yet."""
     while not folder.exists():
         folder = folder.absolute().parent
     return shutil.disk_usage(folder).free
@@ -124,7 +124,7 @@ def _left(earlier: list[Record], step: str, section: Mapping[str, Any]) -> int |
 def _count(source: Path, archived_bytes: int) -> tuple[int, int]:
     """Files, and their bytes; of an archive its own bytes: images hardly shrink."""
     if is_address(source):
-        return 0, 0  # told by earlier runs alone
+        return 0, 0  # only earlier runs show it
     if source.is_file() and not is_table(source):
         return 1 + source.stat().st_size // archived_bytes, source.stat().st_size
     sizes = list_files(source).sizes.values()

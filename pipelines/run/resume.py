@@ -61,7 +61,7 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
 
 
 def _settings(record: Record, view: Listener) -> Params:
-    """A run's settings; what another version of Darkroom wrote into them and this one does not know is left out, and said."""
+    """A run's settings; those that only another version of Darkroom knows are left out, with a note."""
     settings, unknown = known_settings(history.settings(record))
     if unknown:
         view.note(f"note: run {record.run_id[:8]} has settings that this version does not know, which are left out: {', '.join(unknown)}")
@@ -97,7 +97,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     settings, platform = frozen(complete(_settings(record, view))), read_platform(read_params(PARAMS).get(SECTION, {}))
     plan = Plan(_source(record, view), record.data_version, record.experiment, settings, platform, previous=_assignment(record))
     runner = runner_of(plan)
-    with alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second is told so
+    with alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second gets an error
         for difference in differences_now(record):
             view.note(f"note: run {short} had other {difference}; the steps that depend on it run again")
         runs.reopen_run(record.run_id, STEPS)
@@ -149,7 +149,7 @@ def _assignment(record: Record) -> str:
         return name
     with tempfile.TemporaryDirectory() as place:
         found = history.kept(record, PREVIOUS_KEPT, Path(place))
-        if found is None:  # the run failed before it kept it, and the file is gone from here
+        if found is None:  # the run failed before it kept it, and the file is not on this machine
             return ""
         with whole(target) as draft:
             shutil.copyfile(found, draft)

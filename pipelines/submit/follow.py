@@ -160,7 +160,7 @@ def write_outcome(run_id: str, finished: FinishedRun, cluster: Cluster, view: Li
 
 def _from_mlflow(run_id: str, view: Listener) -> dict[str, Any]:
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        view.note(f"note: {_NO_MLFLOW}: model, measures and report stand on Kubeflow's page")
+        view.note(f"note: {_NO_MLFLOW}: model, measures and report are on Kubeflow's page")
         return {}
     try:
         use_store()
@@ -193,7 +193,7 @@ class _StateView:
         if running:
             self._show(self._shown if self._shown in running else running[0])
         if len(running) > 1:
-            self._view.progressed(self._shown, f"beside it: {', '.join(step for step in running if step != self._shown)}")
+            self._view.progressed(self._shown, f"at the same time: {', '.join(step for step in running if step != self._shown)}")
 
     def fail(self, step: str, tasks: Mapping[str, Any]) -> None:
         """Ends the view with the step that failed."""

@@ -78,7 +78,7 @@ def test_want_of_memory_in_a_process_of_the_step_is_named_too(engine: DockerClie
     done, reason = step(engine, base, tmp_path, script)
     assert not done
     assert reason.startswith("out of memory: ")
-    assert reason.endswith("the step said RuntimeError: a worker is gone")
+    assert reason.endswith("the step reported RuntimeError: a worker is gone")
 
 
 def test_a_full_shared_memory_is_named_with_its_size(engine: DockerClient, base: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from darkroom.system.renamed import with_current_names
 
 @pytest.fixture(autouse=True)
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
-    renamed._tell.cache_clear()
+    renamed._note_old_name.cache_clear()
     monkeypatch.setattr(renamed, "RENAMED", {"train.rounds": "train.epochs", "register.title": "report.title"})
 
 

@@ -143,5 +143,5 @@ def test_the_key_names_all_that_a_retraining_is_made_from(toys: Toys, monkeypatc
 
 def test_the_champion_s_run_may_be_gone(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.retrain.decide.run_facts", lambda run_id: None)
-    assert reasons(decide(changed(toys, split={"seed": 2}), QUIET)) == {"changed_code": "the run behind version 1 is gone"}
+    assert reasons(decide(changed(toys, split={"seed": 2}), QUIET)) == {"changed_code": "the run that made version 1 was deleted"}
     assert registry.champion("toys") is not None

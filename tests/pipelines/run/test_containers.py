@@ -31,7 +31,7 @@ LIMITS = Limits(512 * 2**20, 2 * 2**30)
          "raise it, or give the step less to do at once (train.batch_size)"),
         (1, True, Limits(0, 2**30), "RuntimeError: a worker is gone", False,
          "out of memory: the kernel killed it at the machine's memory: "
-         "raise it, or give the step less to do at once (train.batch_size); the step said RuntimeError: a worker is gone"),
+         "raise it, or give the step less to do at once (train.batch_size); the step reported RuntimeError: a worker is gone"),
     ],
 )  # fmt: skip
 def test_an_ending_has_a_reason(status: int, out_of_memory: bool, limits: Limits, said: str, complete: bool, expected: str) -> None:

@@ -109,7 +109,7 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
     assert followed.steps["ingest"] == {"seconds": 90.0, "cached": True}
     assert followed.steps["train"] == {"seconds": 90.0, "cached": False}
     assert [event[1:] for event in view.events if event[0] == "finished"][:2] == [("ingest", "cached"), ("clean", "ran")]
-    assert ("progressed", "evaluate", "beside it: prune") in view.events
+    assert ("progressed", "evaluate", "at the same time: prune") in view.events
     run = server.runs[run_id]
     parameters = run.runtime_config.parameters
     assert (parameters["data"], parameters["data_version"], parameters["name"]) == (ADDRESS, "a" * 32 + ".dir", "toys")
