@@ -1,6 +1,7 @@
 """Holds the shape of the house: folder = verb = function = section in params.yaml = test file, and who may import whom."""
 
 import ast
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,12 @@ def _is_text(call: ast.Call) -> bool:
     modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant) and isinstance(argument.value, str)]
     modes = [mode for mode in modes if set(mode) <= set("rwaxt+")]
     return name in ("read_text", "write_text") or (name == "open" and bool(modes))
+
+
+def test_every_layout_in_the_readme_has_its_test() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").split("\n")
+    start = lines.index("| layout | how it is read | test |") + 2
+    rows = [line.strip("| ").split(" | ") for line in takewhile(lambda line: line.startswith("|"), lines[start:])]
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(rows) > 9
+    assert [row for row in rows if len(row) != 3 or f"def {row[2].strip('`')}(" not in tests] == []

@@ -35,12 +35,12 @@ def join_folders(source: Source, files: TableFiles, folders: Listing, config: Ta
         InputError: A column could hold the labels, or the folders are the table's groups; or as `list_table`.
     """
     if config.label_column != NONE:
-        _refuse_unclear(files, folders, error)
+        _refuse_unclear(files, folders, error, config)
     refuse_missing(source, files, config)
     by_path = {file.path: file for file in folders.files}
     rows = [
         Listed(path, by_path[path].labels, group, split or by_path[path].given_split) if path in by_path else None
-        for path, (group, split) in zip(files.paths, row_facts(files, error.roles), strict=True)
+        for path, (group, split) in zip(files.paths, row_facts(files, error.roles, config), strict=True)
     ]
     numbers, repeated = first_rows(rows, files.table.name)
     joined = {file.path: file for number in numbers if (file := rows[number])}
@@ -78,7 +78,7 @@ def refuse_contradiction(listing: Listing, folders: Listing | None, table: str) 
             )
 
 
-def _refuse_unclear(files: TableFiles, folders: Listing, error: NoLabelsError) -> None:
+def _refuse_unclear(files: TableFiles, folders: Listing, error: NoLabelsError, config: TableConfig) -> None:
     name = files.table.name
     classes = sorted({file.labels[0] for file in folders.files})
     if error.possible:
@@ -89,7 +89,7 @@ def _refuse_unclear(files: TableFiles, folders: Listing, error: NoLabelsError) -
     if not error.roles.group:
         return
     by_path = {file.path: file.labels[0] for file in folders.files}
-    facts = zip(files.paths, row_facts(files, error.roles), strict=True)
+    facts = zip(files.paths, row_facts(files, error.roles, config), strict=True)
     pairs = {(by_path[path], group) for path, (group, _) in facts if path in by_path and group}
     if len(pairs) == len({folder for folder, _ in pairs}) == len({group for _, group in pairs}) > 1:
         raise InputError(

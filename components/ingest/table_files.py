@@ -54,7 +54,7 @@ def list_table(source: Source, files: TableFiles, columns: Columns, config: Tabl
     labels = read_labels(files.table, columns, config, task)
     refuse_missing(source, files, config)
     table = files.table
-    listed, place_notes = _without_sole_split(_list_rows(files, columns, labels), columns)
+    listed, place_notes = _without_sole_split(_list_rows(files, columns, labels, config), columns)
     cells = table.cells(columns.path)
     unlabelled = [cell for cell, path, file in zip(cells, files.paths, listed, strict=True) if path is not None and file is None]
     rows, repeated = first_rows(listed, table.name)
@@ -105,11 +105,11 @@ def missing_names(files: TableFiles) -> list[str]:
     return [cell or "(empty cell)" for cell, path in zip(cells, files.paths, strict=True) if path is None]
 
 
-def row_facts(files: TableFiles, columns: Columns) -> Iterator[tuple[str | None, str | None]]:
+def row_facts(files: TableFiles, columns: Columns, config: TableConfig) -> Iterator[tuple[str | None, str | None]]:
     """The group and the given split of each row."""
     names, codes = files.table.encoded(columns.group) if columns.group else ([""], [0] * len(files.table))
     groups = [None if is_missing(name) else plain(name) for name in names]
-    depth, folder_splits = _folder_splits(path for path in files.paths if path)
+    depth, folder_splits = _folder_splits(path for path in files.paths if path and config.split_folders != "classes")
     for code, said, placed, path in zip(codes, read_splits(files.table, columns.splits), files.splits, files.paths, strict=True):
         folders = (path or "").split("/")[depth:-1]
         split = said if columns.splits else placed or folder_splits.get(folders[0] if folders else "", "")
@@ -135,9 +135,9 @@ def first_rows(listed: list[Listed | None], table: str) -> tuple[list[int], list
     return [rows[path] for path in sorted(rows)], repeated
 
 
-def _list_rows(files: TableFiles, columns: Columns, labels: Labels) -> list[Listed | None]:
+def _list_rows(files: TableFiles, columns: Columns, labels: Labels, config: TableConfig) -> list[Listed | None]:
     """The file of each row; none where it does not exist or has no label."""
-    facts = zip(files.paths, labels.rows, row_facts(files, columns), strict=True)
+    facts = zip(files.paths, labels.rows, row_facts(files, columns, config), strict=True)
     return [None if path is None or row is None else Listed(path, row, *group_and_split) for path, row, group_and_split in facts]
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from components.ingest.catalogue import list_source
+from components.ingest.config import IngestConfig
 from components.ingest.folders import list_folders
 from components.ingest.sources import FolderSource
 from components.ingest.split_folders import Setting
@@ -133,3 +135,11 @@ def test_the_setting_takes_the_splits_alone(tmp_path: Path) -> None:
 def test_images_in_a_split_without_a_class_are_named(tmp_path: Path, setting: Setting) -> None:
     with pytest.raises(InputError, match=r"test/3\.png"):
         read(tmp_path, "train/cat/1.png train/dog/2.png test/3.png", setting)
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("classes", None), ("splits", "test")])
+def test_the_setting_holds_beside_a_table_as_well(tmp_path: Path, setting: Setting, expected: str | None) -> None:
+    data = source(tmp_path, "train/1.png test/2.png train/3.png test/4.png")
+    (tmp_path / "labels.csv").write_text("file,label\n1.png,x\n2.png,y\n3.png,y\n4.png,x\n")
+    listing = list_source(FolderSource(data.root, 1000), "", IngestConfig(split_folders=setting), "auto")
+    assert {file.given_split for file in listing.files if file.path.startswith("test/")} == {expected}
