@@ -77,7 +77,7 @@ def _complete(step: str, options: dict[str, Any]) -> dict[str, Any]:
     if step == "ingest" and options["data"] and not options["data_version"]:
         source = Path(options["data"])
         options["data_version"] = data_version(source)
-        if message := difference(source):
+        if message := difference(source, options["data_version"]):
             raise InputError(message)
     return options
 

@@ -68,9 +68,13 @@ def check_source(source: Path) -> None:
     if is_address(source):
         parse_address(source)
         return
-    if not source.exists():
+    try:
+        is_there, is_empty = source.exists(), source.is_dir() and not any(source.iterdir())
+    except OSError as error:
+        raise InputError(f"the data source {source} can't be read ({error.strerror}): give this user the right to read it") from None
+    if not is_there:
         raise InputError(f"the data source {source} does not exist: give a folder of images, or a zip or tar of one")
-    if source.is_dir() and not any(source.iterdir()):
+    if is_empty:
         raise InputError(f"the data source {source} is an empty folder: put images in it, in a folder a class")
 
 
@@ -94,14 +98,15 @@ def recorded_version(source: Path) -> str:
         raise InputError(f"{record} is no .dvc file that DVC wrote: write it again with `dvc add {source}`") from None
 
 
-def difference(source: Path) -> str:
+def difference(source: Path, version: str) -> str:
     """One sentence that says how `source` differs from its `.dvc` file; empty where they agree or there is no such file.
 
     Args:
         source: The folder, such as `data`.
+        version: Its `data_version` now, which is DVC's md5 where nothing is skipped.
     """
     recorded = recorded_version(source)
-    if not recorded:
+    if not recorded or (recorded == version and not _skips(source)):
         return ""
     try:
         md5 = dvc_md5(source)
@@ -162,6 +167,10 @@ def _missing(storage: Any, name: Any) -> list[Any]:
     found: Any = load(storage, name)
     parts = [part for _, _, part in found] if name.isdir else []
     return [part for part in parts if not storage.exists(part.value)]
+
+
+def _skips(source: Path) -> bool:
+    return source.is_dir() and list_files(absolute(source)).num_skipped > 0
 
 
 def _refuse_empty(archive: Path) -> None:

@@ -47,7 +47,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         StepFailedError: A step failed for another reason.
         TakenError: The plan asks for a lease that another run has.
     """
-    differs = difference(plan.source)
+    differs = difference(plan.source, plan.version)
     if differs:
         view.note(f"note: {differs}")
     make_ready(view)

@@ -30,6 +30,6 @@ def version(
     from darkroom.versions import data_version as versions
 
     version = versions.data_version(source)
-    if message := versions.difference(source):
+    if message := versions.difference(source, version):
         raise InputError(message)
     print(json.dumps({"data_version": version}) if as_json else version)

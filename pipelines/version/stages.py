@@ -26,7 +26,7 @@ def write_versions(data: Path, folder: Path) -> None:
     """
     evaluation_version = frozen(read_settings([])[0])["evaluate"]["data_version"]
     version = data_version(data)
-    if message := difference(data):
+    if message := difference(data, version):
         raise InputError(message)
     with whole(folder) as draft:
         draft.mkdir()

@@ -233,7 +233,7 @@ def test_an_archive_is_the_md5_of_its_bytes(apart: Path, name: str) -> None:
 def test_where_nothing_is_skipped_the_version_is_what_dvc_add_writes(data: Path) -> None:
     recorded = add("data")
     assert data_version(Path("data")) == dvc_md5(Path("data")) == recorded == recorded_version(Path("data"))
-    assert difference(Path("data")) == ""
+    assert difference(Path("data"), data_version(Path("data"))) == ""
 
 
 def test_the_record_is_compared_with_all_that_is_there(data: Path) -> None:
@@ -241,17 +241,17 @@ def test_the_record_is_compared_with_all_that_is_there(data: Path) -> None:
     write(data / "README.md")
     recorded = add("data")
     assert data_version(Path("data")) == before != recorded
-    assert difference(Path("data")) == ""
+    assert difference(Path("data"), data_version(Path("data"))) == ""
     assert has_version(Path("data"), recorded)  # as an earlier release named it
     write(data / "README.md", "other")
-    assert difference(Path("data")).startswith("data differs from data.dvc (now ")
+    assert difference(Path("data"), data_version(Path("data"))).startswith("data differs from data.dvc (now ")
     assert not has_version(Path("data"), recorded)
 
 
 def test_a_dvcignore_in_the_data_can_be_read_but_not_compared(data: Path) -> None:
     add("data")
     write(data / "cat/.dvcignore", "one.png\n")
-    assert "cat/.dvcignore" in difference(Path("data"))
+    assert "cat/.dvcignore" in difference(Path("data"), data_version(Path("data")))
 
 
 def test_what_the_project_ignores_is_another_matter_of_dvc(data: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_folder_has_the_same_version_outside_a_repository(data: Path, tmp_path
 
 def test_data_without_a_record_differs_from_nothing(data: Path) -> None:
     assert recorded_version(Path("data")) == ""
-    assert difference(Path("data")) == ""
+    assert difference(Path("data"), data_version(Path("data"))) == ""
 
 
 def test_nothing_at_the_source_is_the_users_mistake(tmp_path: Path) -> None:
