@@ -1,48 +1,96 @@
 """Answers of a model, for the command line."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from components.ingest.listing import has_image_suffix
+from darkroom.data_files import list_files
+from darkroom.file_formats import undecoded_format
 from darkroom.model import Predictor, labels_of
 from darkroom.pixels import UnreadableError, pixels
 from darkroom.registry import fetch
 from darkroom.system.errors import InputError
 
+BATCH_SIZE = 64
 
-def predict_files(model: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Labels and probabilities of image files.
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of files.
+
+    Attributes:
+        answers: A dictionary an image, in their order: `image`, `labels` (one, or any number for multi-label), `probabilities`
+            by class.
+        failures: A sentence for each file that is no image, or can't be read.
+    """
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def predict_files(model: str, paths: Sequence[Path]) -> Answers:
+    """Labels and probabilities of image files; a file that can't be read keeps no other from its answer.
 
     Args:
         model: A bundle's folder, `name@alias`, `name/version`, or a run's id.
-        paths: Image files, in any format that Pillow reads.
-
-    Returns:
-        A dictionary an image, in their order: `image`, `labels` (one, or any number for multi-label), `probabilities`
-        by class.
+        paths: Image files, in any format that Pillow reads, and folders of them.
 
     Raises:
-        InputError: A file is missing or no image, or there is no such model.
+        InputError: There is no such model, or not one of the files can be answered.
     """
-    files = [_read(path) for path in paths]
-    predictor = Predictor(fetch.fetch_bundle(model, Path("runs") / "models"))
-    card = predictor.card
-    answers = []
-    for path, data in zip(paths, files, strict=True):
+    failures: list[str] = []
+    files = [file for path in paths for file in _images(path)]
+    readable = [file for file in files if _is_there(file, failures)]
+    answers: list[dict[str, Any]] = []
+    if readable:
+        predictor = Predictor(fetch.fetch_bundle(model, Path("runs") / "models"))
+        for start in range(0, len(readable), BATCH_SIZE):
+            answers += _answer(readable[start : start + BATCH_SIZE], predictor, failures)
+    if not answers:
+        more = f", and {len(failures) - 3:,} more" if len(failures) > 3 else ""
+        raise InputError("; ".join(failures[:3]) + more or f"there is no image in {', '.join(map(str, paths))}: name image files")
+    return Answers(answers, failures)
+
+
+def _images(path: Path) -> list[Path]:
+    """The images of a folder, also those of a format that is not decoded; a path that is no folder by itself."""
+    if not path.is_dir():
+        return [path]
+    names = [name for name, place in list_files(path).places.items() if place]
+    return [path / name for name in names if has_image_suffix(name) or undecoded_format(name)]
+
+
+def _is_there(path: Path, failures: list[str]) -> bool:
+    if not path.exists():
+        failures.append(f"{path} does not exist")
+    return path.exists()
+
+
+def _answer(paths: Sequence[Path], predictor: Predictor, failures: list[str]) -> list[dict[str, Any]]:
+    """The answers for those of some files that are images."""
+    card, pictures, answered = predictor.card, [], []
+    for path in paths:
         try:
-            picture = pixels(data, card.side_px)
+            pictures.append(pixels(path.read_bytes(), card.side_px))
+            answered.append(path)
         except UnreadableError as error:
-            raise InputError(f"{path} can't be read as an image: {error}") from None
-        probabilities = predictor.probabilities(picture[None])
-        chosen = labels_of(card, probabilities)[0]
-        indices = chosen.nonzero()[0] if card.task == "multilabel" else [int(chosen)]
-        named = {name: round(float(value), 6) for name, value in zip(card.classes, probabilities[0], strict=True)}
-        answers.append({"image": str(path), "labels": [card.classes[index] for index in indices], "probabilities": named})
-    return answers
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from None
+            failures.append(f"{path} can't be read as an image: {error}")
+        except OSError as error:
+            failures.append(f"{path} can't be read: {error.strerror}")
+    if not pictures:
+        return []
+    probabilities = predictor.probabilities(np.stack(pictures))
+    chosen = labels_of(card, probabilities)
+    indices = [row.nonzero()[0] if card.task == "multilabel" else [int(row)] for row in chosen]
+    return [
+        {
+            "image": str(path),
+            "labels": [card.classes[index] for index in labels],
+            "probabilities": {name: round(float(value), 6) for name, value in zip(card.classes, values, strict=True)},
+        }
+        for path, labels, values in zip(answered, indices, probabilities, strict=True)
+    ]

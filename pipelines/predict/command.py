@@ -1,6 +1,7 @@
 """`darkroom predict`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,20 +16,24 @@ def predict(
     model: Annotated[
         str, typer.Argument(parser=bundle_name, metavar="MODEL", help="A bundle's folder, NAME@ALIAS, NAME/VERSION, or a run's id.")
     ],
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Json = False,
 ) -> None:
-    """Says what is on images.
+    """Says what is on images. Files that are no images are named, and end the command with status 1.
 
     Example: `darkroom predict digits@champion photo.jpg`
     """
     from pipelines.predict.answers import predict_files
 
-    answers = predict_files(model, images)
-    rows = [[answer["image"], ", ".join(answer["labels"]) or "none", _most_probable(answer)] for answer in answers]
+    found = predict_files(model, images)
+    rows = [[answer["image"], ", ".join(answer["labels"]) or "none", _most_probable(answer)] for answer in found.answers]
     print_table(("image", "labels", "probabilities"), rows)
+    for failure in found.failures:
+        print(f"error: {failure}", file=sys.stderr)
     if as_json:
-        print(json.dumps(answers, ensure_ascii=False))
+        print(json.dumps(found.answers, ensure_ascii=False))
+    if found.failures:
+        raise typer.Exit(1)
 
 
 def _most_probable(answer: dict[str, Any]) -> str:

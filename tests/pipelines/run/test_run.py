@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from components import STEPS
-from tests.pipelines.conftest import Project, shapes
+from tests.pipelines.conftest import Project, answer_of, shapes
 
 TASKS = {*STEPS, "evaluate_pruned", "ingest_evaluation", "clean_evaluation"}
 UNCACHED = {"register", "report"}
@@ -122,6 +122,24 @@ def test_the_registered_model_answers(place: Project, first: dict[str, Any], tmp
     text.write_text("no image")
     refused = place.fork("predict", "shapes@champion", str(text))
     assert (refused.returncode, "can't be read as an image" in refused.stderr) == (2, True)
+
+
+def test_one_bad_file_keeps_no_other_from_its_answer(place: Project, first: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    shutil.copytree(place.folder / "shapes" / "left", folder / "deeper")
+    num_images = len(list((folder / "deeper").iterdir()))
+    (folder / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+    (folder / "readme.txt").write_text("no image, and not named like one")
+    done = place.fork("predict", "shapes@champion", str(folder), str(tmp_path / "nowhere.png"), "--json")
+    assert done.returncode == 1
+    assert len(answer_of(done)) == num_images
+    failures = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(failures) == 2
+    assert any("a.heic" in line and "HEIC" in line for line in failures)
+    assert any("nowhere.png does not exist" in line for line in failures)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert place.fork("predict", "shapes@champion", str(empty)).returncode == 2
 
 
 def test_a_mistake_in_the_data_fails_the_run_with_one_sentence(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
