@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.ingest.archives import open_archive
-from components.ingest.columns import NONE, NoLabelsError, find_columns
+from components.ingest.columns import NONE, NoLabelsError, find_columns, with_only_column
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
 from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
 from components.ingest.folders import list_folders
 from components.ingest.listing import Listing, first_few, has_image_suffix
-from components.ingest.naming_tables import NamingTable, belong_together, find_tables, resolve_files
+from components.ingest.naming_tables import FoundTables, NamingTable, belong_together, find_tables, resolve_files
 from components.ingest.reading_notes import reading_notes
 from components.ingest.sources import FolderSource, Source
-from components.ingest.table_files import list_table
+from components.ingest.table_files import TableFiles, list_table
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
 
@@ -46,21 +46,33 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
         raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
     names = FileNames(source.sizes, source.root)
     found = find_tables(source, names, config, wanted)
-    folders = None if wanted else class_folders(source, config)
-    naming = _certain(source, found.naming) or ([] if folders else found.naming)
-    if found.errors and not naming and not folders:
-        raise found.errors[0]
-    if found.errors:
-        raise InputError(f"{found.errors[0]}; or set ingest.table to {'none' if not naming else 'the one that holds the labels'}")
-    if len(naming) > 1 and not belong_together(naming):
-        tables = first_few([one.table.name for one in naming], 6)
-        raise InputError(f"{source.name} has several tables of labels ({tables}): name one in ingest.table")
+    folders = class_folders(source, config)
+    naming = found.naming if wanted else _certain(source, found.naming) or ([] if folders else found.naming)
+    _refuse_unclear_tables(source, found, naming, bool(wanted or not (folders or naming)))
     others = [one.table.name for one in found.naming if one not in naming]
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
-        return _without_table(source, (*unused, *found.notes), config, wanted)
-    listing = _list_tables(source, naming, names, folders, config, task)
+        return _without_table(source, (*unused, *found.notes), config)
+    listing = _list_tables(source, resolve_files(naming, names), None if wanted else folders, config, task)
     return replace(listing, notes=(*listing.notes, *unused, *found.notes))
+
+
+def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[NamingTable], alone: bool) -> None:
+    """Refuses tables that can't be read, and several that do not belong together.
+
+    Args:
+        source: The files.
+        found: All tables.
+        naming: Those that name files.
+        alone: Whether there is nothing beside a table that can't be read which could be taken in its place.
+    """
+    if found.errors and alone:
+        raise found.errors[0]
+    if found.errors:
+        raise InputError(f"{found.errors[0]}; or set ingest.table to {'the one that holds the labels' if naming else NONE}")
+    if len(naming) > 1 and not belong_together(naming):
+        tables = first_few([one.table.name for one in naming], 6)
+        raise InputError(f"{source.name} has several tables of labels ({tables}): name one in ingest.table, or set it to none")
 
 
 def _certain(source: Source, naming: list[NamingTable]) -> list[NamingTable]:
@@ -70,30 +82,26 @@ def _certain(source: Source, naming: list[NamingTable]) -> list[NamingTable]:
     return [one for one in found if one.column.is_certain] or [one for one in found if 2 * len(one.table) >= num_images]
 
 
-def _list_tables(
-    source: Source, naming: list[NamingTable], names: FileNames, folders: Listing | None, config: TableConfig, task: str
-) -> Listing:
-    """Lists the files that tables name; their labels may be the class folders'."""
-    files = resolve_files(naming, names)
-    folders = folders or (class_folders(source, config) if config.label_column == NONE else None)
+def _list_tables(source: Source, files: TableFiles, folders: Listing | None, config: TableConfig, task: str) -> Listing:
+    """Lists the files that tables name; their labels may be the class folders', if there are any beside a table found by itself."""
     try:
         columns = find_columns(files.table, config, files.column, task)
     except NoLabelsError as error:
-        if folders:
-            return join_folders(source, files, folders, config, error)
-        if not error.only or config.label_column:
+        if not folders and error.only and not config.label_column:
+            columns = with_only_column(files.table, error)
+        elif beside := folders or class_folders(source, config):
+            return join_folders(source, files, beside, config, error)
+        else:
             raise
-        only = config.model_copy(update={"label_column": error.only})
-        columns = find_columns(files.table, only, files.column, task)
     listing = list_table(source, files, columns, config, task)
     if not config.label_column and not config.label_columns:
         refuse_contradiction(listing, folders, files.table.name)
     return listing
 
 
-def _without_table(source: Source, notes: Sequence[str], config: TableConfig, wanted: str) -> Listing:
+def _without_table(source: Source, notes: Sequence[str], config: TableConfig) -> Listing:
     """The class folders, where no table is asked for."""
-    if wanted or config.path_column or config.label_column or config.label_columns:
+    if config.path_column or config.label_columns or config.label_column not in ("", NONE):
         raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
     listing = list_folders(source, config.split_folders)
     return replace(listing, notes=(*listing.notes, *notes))

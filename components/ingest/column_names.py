@@ -15,7 +15,7 @@ LABELS = (  # noqa: SIM905
 SEVERAL = {"labels", "classes", "categories", "targets", "tags", "findings", "findinglabels", "keywords"}  # of one image
 GROUPS = "group groupid patient patientid subject subjectid product productid lesion lesionid case caseid".split()  # noqa: SIM905
 SPLITS = "split splits givensplit givenset subset partition datasplit".split()  # noqa: SIM905
-MAYBE_SPLITS = "set fold usage phase stage".split()  # noqa: SIM905  # they say a split only if a cell names one
+MAYBE_SPLITS = "set fold dataset part usage phase stage".split()  # noqa: SIM905  # they say a split only if a cell names one
 ROW_NUMBERS = {"unnamed0", "unnamed00", "unnamed01", "index", "idx", "id", "row", "rowid", "rownumber", "number", "nr", "no", "indexlevel0"}
 FLAGS = {
     "difficult", "truncated", "occluded", "verified", "reviewed", "checked", "confirmed", "corrected", "valid", "validated", "flag",

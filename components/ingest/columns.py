@@ -11,7 +11,7 @@ from components.ingest.cells import is_missing
 from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, known, plain_name
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
-from components.ingest.indicators import indicator_words, label_columns
+from components.ingest.indicators import UNCERTAIN, indicator_words, label_columns
 from components.ingest.listing import first_few
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
@@ -85,6 +85,22 @@ def find_columns(table: Table, config: TableConfig, path: str, task: str) -> Col
     roles = Columns(path, group=group, splits=splits, notes=group_notes)
     rest = [column for column in table.columns if column not in roles.used and _may_hold_labels(table, column)]
     return _with_labels(table, config, roles, rest, task)
+
+
+def with_only_column(table: Table, error: NoLabelsError) -> Columns:
+    """Takes the only column that is left for that of the labels, whatever it is called.
+
+    Raises:
+        InputError: It holds 0, 1 and words for an uncertain answer, which may be a third class or none.
+    """
+    unsure = sorted((indicator_words(table, error.only) or set()) & UNCERTAIN)
+    if unsure:
+        raise InputError(
+            f"{table.name} has {first_few(unsure)} beside 0 and 1 in column {error.only!r}, which may be a class or no answer: name the "
+            "column in ingest.label_column to take it for a class, or take those rows out"
+        )
+    note = f"{error.only!r}, the only other column of {table.name}, is taken for the labels"
+    return replace(error.roles, label=error.only, notes=(*error.roles.notes, note))
 
 
 def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[str], task: str) -> Columns:

@@ -82,11 +82,12 @@ def _delimiter(name: str, content: str) -> tuple[str, str]:
 
 
 def _checked(name: str, first: list[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[str]]:
-    """The rows, each as long as the first; empty cells beyond it are cut off."""
+    """The rows, each as long as the first; empty cells beyond it are cut off, and those below empty names may lack."""
+    named = max((number for number, cell in enumerate(first, start=1) if cell.strip()), default=0)
     for number, row in rows:
-        if len(row) < len(first) or any(row[len(first) :]):
+        if len(row) < named or any(row[len(first) :]):
             raise InputError(f"{name} has {len(row)} cells in row {number} and {len(first)} in its header: correct the row")
-        yield row[: len(first)]
+        yield (row + [""] * (len(first) - len(row)))[: len(first)]
 
 
 def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:

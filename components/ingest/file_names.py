@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
+from components.ingest.cells import plain
 from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.split_names import split_in
 from darkroom.system.errors import InputError
@@ -50,7 +51,7 @@ class FileNames:
         for path in (f"{folder}/{_exact(wanted)}" if folder else "", _exact(wanted)):
             if path in self._paths:
                 return [self._paths[path]]
-        found = self._find(wanted) or self._beyond_own_name(wanted.split("/"))
+        found = self._find(wanted) or self._beyond_own_name(wanted.split("/")) or self._find(plain(wanted))
         for belongs in (lambda path: folder and path.startswith(folder + "/"), lambda path: split and split in _splits_above(path)):
             if len(found) > 1 and (nearer := [path for path in found if belongs(path)]):
                 found = nearer
@@ -76,7 +77,7 @@ class FileNames:
 
     def _below_root(self, name: str, table: str) -> str | None:
         """The name as a path, or the end of one; with a `/` in front if it begins at the root; none if it leads out of the data."""
-        path = name.replace("\\", "/").removeprefix("./")
+        path = name.replace("\\", "/").removeprefix("file://").removeprefix("./")
         if is_absolute(path):
             return self._without_root(path)
         if ".." not in path.split("/"):

@@ -7,18 +7,21 @@ from components.ingest.config import TableConfig
 from components.ingest.folders import list_folders
 from components.ingest.listing import Listed, Listing, first_few
 from components.ingest.sources import Source
+from components.ingest.split_names import split_in
 from components.ingest.table_files import TableFiles, first_rows, refuse_missing, row_facts
 from components.ingest.user_columns import read_user_columns
 from darkroom.system.errors import InputError
 
 
 def class_folders(source: Source, config: TableConfig) -> Listing | None:
-    """The files by their class folders, if there are at least two classes."""
+    """The files by their class folders, if there are at least two classes, and not only folders of splits."""
     try:
         listing = list_folders(source, config.split_folders)
     except InputError:
         return None
-    return listing if len({file.labels for file in listing.files}) > 1 else None
+    names = {file.labels[0] for file in listing.files}
+    are_splits = config.split_folders != "classes" and all(map(split_in, names))
+    return listing if len(names) > 1 and not are_splits else None
 
 
 def join_folders(source: Source, files: TableFiles, folders: Listing, config: TableConfig, error: NoLabelsError) -> Listing:

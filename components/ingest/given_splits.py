@@ -6,12 +6,13 @@ from collections.abc import Collection
 import numpy as np
 
 from components.ingest.cells import FALSE, TRUE, Integers, is_missing, plain
-from components.ingest.column_names import MAYBE_SPLITS, SPLITS, known
+from components.ingest.column_names import LABELS, MAYBE_SPLITS, SPLITS, known
 from components.ingest.listing import first_few
 from components.ingest.split_names import is_unclear, split_in, split_of
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
 
+SAMPLE_ROWS = 50
 NAMES = ("train", "validation", "test")
 
 
@@ -33,6 +34,7 @@ def split_columns(table: Table, setting: str, taken: Collection[str]) -> tuple[s
     rest = [column for column in table.columns if column not in taken and not table.is_list(column)]
     certain = [column for column in known(rest, SPLITS) if any(not is_missing(cell) for cell in table.distinct(column))]
     named = certain + [column for column in known(rest, MAYBE_SPLITS) if _names_splits(table.distinct(column))]
+    named += [column for column in rest if column not in named and _holds_only_splits(table, column)]
     flags = tuple(column for column in rest if flagged_split(column) and _is_flag(table.distinct(column)))
     ways = [(column,) for column in named] + ([flags] if flags else [])
     _refuse_differing(table, ways)
@@ -65,6 +67,15 @@ def flagged_split(column: str) -> str:
 
 def _names_splits(cells: set[str]) -> bool:
     return any(split_in(cell) or is_unclear(cell) for cell in cells)
+
+
+def _holds_only_splits(table: Table, column: str) -> bool:
+    """Whether a column that is called by no known name has cells of two splits at least, and no others."""
+    sample = set(table.cells(column, SAMPLE_ROWS)) - {""}
+    if known([column], LABELS) or not sample or not all(split_in(cell) for cell in sample):
+        return False
+    splits = {split_in(cell) for cell in table.distinct(column) if not is_missing(cell)}
+    return len(splits) > 1 and None not in splits
 
 
 def _is_flag(cells: set[str]) -> bool:

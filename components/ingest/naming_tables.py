@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
+from components.ingest.cells import is_missing
+from components.ingest.column_names import GROUPS, known
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
@@ -20,8 +22,13 @@ from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 
 OTHERS = {"verdicts.csv"}  # tables that another step reads
-SPREADSHEETS = (".xlsx", ".xls", ".ods")
+SPREADSHEETS, TEXTS = (".xlsx", ".xls", ".ods"), (".json", ".txt")  # that may hold a table, and are not read
+MAX_TEXTS = 20  # that are looked into
 MAX_DEEP_TABLES = 50  # in folders that are no splits: more are one for each image
+
+
+class AboutFoldersError(InputError):
+    """A table's rows are about folders, not about files."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +75,17 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
     for path in paths:
         try:
             found = open_table(source, path, names, config, bool(wanted))
+            others += [] if found else [path]
         except InputError as error:
-            if wanted or _mentions_files(source, path, names):
+            if wanted or isinstance(error, AboutFoldersError) or _mentions_files(source, path, names):
                 errors.append(error)
                 continue
             found = None
+            others.append(path)
         naming += [found] if found else []
-        others += [] if found else [path]
     if others:
         notes.append(f"{len(others)} table(s) name no file here and are not used: {first_few(others)}")
-    return FoundTables(naming, errors, tuple(notes))
+    return FoundTables(naming, errors, (*notes, *([] if wanted else _unread(source, names))))
 
 
 def open_table(source: Source, path: str, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
@@ -101,9 +109,10 @@ def open_table(source: Source, path: str, names: FileNames, config: TableConfig,
         )
     if column:
         return NamingTable(table, column, _split(path))
+    _refuse_folders(source, table)
     if wanted or config.path_column:
-        known = ", ".join(table.columns) or "none"
-        raise InputError(f"{path} has no column of file names (columns: {known}): name it in ingest.path_column")
+        columns = ", ".join(table.columns) or "none"
+        raise InputError(f"{path} has no column of file names (columns: {columns}): name it in ingest.path_column")
     return None
 
 
@@ -138,21 +147,40 @@ def belong_together(naming: Sequence[NamingTable]) -> bool:
 
 def _candidates(source: Source) -> tuple[list[str], list[str]]:
     """The tables in the root and in folders of splits, and those elsewhere unless they are many; and sentences about the others."""
-    tables = [path for path in source.sizes if is_table(path) and path.lower() not in OTHERS]
+    tables = [path for path in source.sizes if is_table(path) and PurePosixPath(path).name.lower() not in OTHERS]
     deep = [path for path in tables if not all(split_in(folder) for folder in path.split("/")[:-1])]
     notes = []
     if len(deep) > MAX_DEEP_TABLES:
         tables = [path for path in tables if path not in set(deep)]
         notes.append(f"{len(deep)} tables in folders that are no splits are not read: {first_few(deep)}")
-    sheets = [path for path in source.sizes if path.lower().endswith(SPREADSHEETS)]
-    if sheets:
-        notes.append(f"{first_few(sheets)} is not read: save it as CSV")
     return tables, notes
+
+
+def _unread(source: Source, names: FileNames) -> list[str]:
+    """Sentences about files that may hold a table, but not as one that is read."""
+    near = [path for path in source.sizes if all(split_in(folder) for folder in path.split("/")[:-1])]
+    texts = [path for path in near if path.lower().endswith(TEXTS)][:MAX_TEXTS]
+    unread = [path for path in near if path.lower().endswith(SPREADSHEETS)] + [
+        path for path in texts if _mentions_files(source, path, names)
+    ]
+    return [f"{first_few(unread)} may hold a table, but is not read: save it as CSV"] if unread else []
+
+
+def _refuse_folders(source: Source, table: Table) -> None:
+    """Refuses a table whose rows are about folders: nothing else says what those mean."""
+    folders = {folder for path in source.sizes for folder in path.split("/")[:-1]}
+    for column in known(table.columns, GROUPS):
+        cells = {cell for cell in table.distinct(column) if not is_missing(cell)}
+        if len(cells) > 1 and cells <= folders:
+            raise AboutFoldersError(
+                f"{table.name} says something about folders ({first_few(sorted(cells))}, in column {column!r}), not about files: write a "
+                "row for each file, with its path"
+            )
 
 
 def _mentions_files(source: Source, path: str, names: FileNames) -> bool:
     """Whether a table that can't be read has a file's name in its first bytes."""
-    if not path.lower().endswith((".csv", ".tsv", ".jsonl")):
+    if path.lower().endswith(".parquet"):
         return True
     head = next(iter(source.read([path]))).data[:65536]
     words = re.split(r'[,;|"\s]+', head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"))

@@ -65,7 +65,8 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColu
     if not chosen:
         return None
     _refuse_differing(table, chosen, names)
-    others = [column for column in naming if column not in chosen and _differing(table, chosen[0], column, names, SAMPLE_ROWS)]
+    rest = [column for column in naming if column not in chosen and _never_repeats(table, column)]
+    others = [column for column in rest if _differing(table, chosen[0], column, names, SAMPLE_ROWS)]
     certain = chosen[0] in called or chosen[0] in with_endings
     return PathColumn(chosen[0], found[chosen[0]][0], certain, _notes(table, chosen[0], others))
 
@@ -89,6 +90,11 @@ def _num_found(table: Table, column: str, names: FileNames) -> tuple[int, int]:
     """How many of a column's first cells name files, and out of how many that are not empty."""
     sample = [cell for cell in table.cells(column, SAMPLE_ROWS) if cell]
     return sum(bool(names.locate(cell, table.name)) for cell in sample), len(sample)
+
+
+def _never_repeats(table: Table, column: str) -> bool:
+    sample = table.cells(column, SAMPLE_ROWS)
+    return len(set(sample)) == len(sample)
 
 
 def _has_endings(table: Table, column: str) -> bool:

@@ -57,8 +57,9 @@ def _decide(table: str, column: str, mark: str, joined: dict[str, list[str]], al
     all_again = all(part in alone or num > 1 for part, num in counts.items())
     some_again = any(part in alone or num > 1 for part, num in counts.items())
     several = plain_name(column) in SEVERAL
+    numbers = mark == " " and all(part.isdigit() for part in counts)  # no name is a row of numbers
     example = min(joined)
-    if some_alone and (all_again or several):
+    if numbers or (some_alone and (all_again or several)):
         return mark, f"labels in column {column!r} of {table} are joined by {mark!r}, as in {example[:200]!r}"
     if (not some_again and (mark != "," or not several)) or (not several and not some_alone and not all_again):
         return "", f"each cell of column {column!r} of {table} is one label, as {example[:200]!r} (ingest.separator would part it)"

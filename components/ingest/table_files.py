@@ -60,7 +60,7 @@ def list_table(source: Source, files: TableFiles, columns: Columns, config: Tabl
     rows, repeated = first_rows(listed, table.name)
     user_columns = read_user_columns(table, {*columns.used, *labels.columns}, rows, repeated)
     notes = [
-        f"labels from {table.name}: column {columns.path!r} names the files, {_labels_from(labels)}",
+        f"labels from {table.name}: {_meanings(columns, labels)}",
         *files.notes,
         *columns.notes,
         *labels.notes,
@@ -93,7 +93,7 @@ def refuse_missing(source: Source, files: TableFiles, config: TableConfig) -> No
     if missing and (config.missing_files == "fail" or len(missing) == len(files.paths)):
         raise InputError(
             f"{files.table.name} names {len(missing)} file(s) that are not in {source.name}: {first_few(missing)}: put them there, take "
-            "their rows out, or set ingest.missing_files to drop"
+            "their rows out, name another column in ingest.path_column, or set ingest.missing_files to drop"
         )
 
 
@@ -173,9 +173,13 @@ def _refuse_difference(first: Listed | None, later: Listed, table: str) -> None:
     raise InputError(f"{table} names {later.path!r} twice, with different groups or splits: keep one row")
 
 
-def _labels_from(labels: Labels) -> str:
+def _meanings(columns: Columns, labels: Labels) -> str:
+    """Says which columns hold what."""
     named = first_few(list(map(repr, labels.columns)), 6)
-    return f"column {named} holds their labels" if len(labels.columns) == 1 else f"columns {named} hold their labels"
+    said = [f"column {columns.path!r} names the files", f"{named} {'holds' if len(labels.columns) == 1 else 'hold'} their labels"]
+    said += [f"{' and '.join(map(repr, columns.splits))} their split"] if columns.splits else []
+    said += [f"{columns.group!r} their group"] if columns.group else []
+    return ", ".join(said)
 
 
 def _left_out(source: Source, files: TableFiles, unlabelled: list[str]) -> Iterator[str]:

@@ -168,6 +168,22 @@ READ = {
     ),
     "paths with dots": ({"t.csv": table("path,label", lambda n, p: (f"./x/../{p}", KINDS[n % 2]))}, {}, CAT_DOG),
     "other case": ({"t.csv": table("path,label", lambda n, p: (f"{n}.PNG", KINDS[n % 2]))}, {}, CAT_DOG),
+    "a last column without a name in a few rows": (
+        {"t.csv": "filename;label;\n" + "".join(f"{p};{CAT_DOG[p]}\n" for p in SIX)},
+        {},
+        CAT_DOG,
+    ),
+    "names like 1.0": ({"t.csv": table("id,label", lambda n, p: (f"{n}.0", KINDS[n % 2]))}, {}, CAT_DOG),
+    "numbers of classes in a cell": (
+        {"t.csv": labelled(("0", "16 0", "7 1 0"), "Id,Target")},
+        {"path_column": "Id"},
+        {SIX[n]: ("0", "0|16", "0|1|7")[n % 3] for n in range(6)},
+    ),
+    "a column of other words for splits": (
+        {"t.csv": table("filename,label,phase2", lambda n, p: (p, KINDS[n % 2], ("train", "val")[n // 3]))},
+        {},
+        CAT_DOG,
+    ),
     "JSON Lines": ({"t.jsonl": "".join(f'{{"file_name": "{path}", "label": "{kind}"}}\n' for path, kind in CAT_DOG.items())}, {}, CAT_DOG),
 }
 
@@ -211,6 +227,11 @@ REFUSED = {
         {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2 == 0, ("True", "False", "NaN")[n % 3]))},
         {},
         ("'y'", "NaN", "ingest.unmarked"),
+    ),
+    "-1 in the only column": (
+        {"t.csv": table("filename,broken", lambda n, p: (p, n % 3 - 1))},
+        {},
+        ("'broken'", "-1", "ingest.label_column"),
     ),
     "words that are no splits": (
         {"t.csv": table("filename,label,split", lambda n, p: (p, KINDS[n % 2], ("train", "eval", "holdout")[n % 3]))},
@@ -318,6 +339,7 @@ def test_columns_of_a_table_that_are_one_hot_but_for_a_flag_name_their_task(tmp_
         ("fold", ("trn", "val", "tst"), ("train", "validation", "test")),
         ("fold", ("1", "2", "3"), (None, None, None)),
         ("set", ("Star Wars", "Castle", "City"), (None, None, None)),
+        ("stage2", ("train", "val", "test"), ("train", "validation", "test")),
         ("is_valid", ("True", "False", "False"), ("validation", "train", "train")),
         ("is_valid,is_test", ("1,0", "0,1", "0,0"), ("validation", "test", "train")),
         ("isTrain,isTest", ("1,0", "0,1", "0,0"), ("train", "test", "validation")),

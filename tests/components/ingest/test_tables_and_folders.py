@@ -117,6 +117,23 @@ def test_folders_of_patients_beside_a_table_are_no_classes(tmp_path):
     assert ingested(photos, table="none").classes == ("p0", "p1", "p2", "p3")
 
 
+def test_a_table_about_folders_is_told(tmp_path):
+    paths = [f"p{number}/{kind}.png" for number in range(4) for kind in "ab"]
+    photos = lay(tmp_path / "photos", paths, {"t.csv": "patient_id,diagnosis\np0,sick\np1,healthy\np2,sick\n"})
+    with pytest.raises(InputError, match=r"t\.csv says something about folders .*'patient_id'.*ingest\.table"):
+        ingested(photos)
+
+
+def test_a_table_without_labels_in_folders_of_splits_is_no_reason_to_take_these_for_classes(tmp_path):
+    texts = {f"{split}/metadata.csv": table("file_name,text", lambda n, p: (p, f"picture {n}"), paths=FOUR) for split in ("train", "test")}
+    photos = lay(tmp_path / "photos", TRAIN_TEST, texts)
+    assert len(ingested(photos, label_column="text").classes) == 4
+    for split in ("train", "test"):
+        (photos / split / "metadata.csv").write_text(table("file_name,text,by", lambda n, p: (p, f"picture {n}", "me"), paths=FOUR))
+    with pytest.raises(InputError, match="no column that is known to hold labels"):
+        ingested(photos)
+
+
 def test_labels_of_a_table_go_before_folders_unless_they_contradict_them(tmp_path):
     photos = lay(tmp_path / "photos", FOLDERS, {"t.csv": labelled(("x", "y"), paths=FOLDERS)})
     assert ingested(photos).classes == ("x", "y")
@@ -140,14 +157,14 @@ def test_verdicts_and_tables_of_other_things_are_no_tables_of_labels(tmp_path, c
     assert ingested(lay(tmp_path / "photos", FOLDERS, texts)).classes == KINDS
     out = capsys.readouterr().out
     assert "1 table(s) name other things than files here, and are not used: classes.csv" in out
-    assert "notes.xlsx is not read: save it as CSV" in out
+    assert "notes.xlsx may hold a table, but is not read: save it as CSV" in out
 
 
 def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
     text = table("fname,label,patient,split", lambda n, p: (p, KINDS[n % 3 > 1], n // 3, ("train", "test")[n // 3]))
     ingested(lay(tmp_path / "photos", SIX, {"labels.csv": text}))
     assert capsys.readouterr().out.splitlines()[:4] == [
-        "labels from labels.csv: column 'fname' names the files, column 'label' holds their labels",
+        "labels from labels.csv: column 'fname' names the files, 'label' holds their labels, 'split' their split, 'patient' their group",
         "2 classes in 6 files: cat 4, dog 2",
         "given splits: test 3, train 3",
         "2 groups stay together",
@@ -165,7 +182,7 @@ def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
         (table("id,fname,label", lambda n, p: (ORDER[n], p, KINDS[n % 2])), "'id' of t.csv could name files as well"),
         (table("filename,cat,dog,difficult", lambda n, p: (p, *ONE_HOT[n % 2], n // 3)), "'difficult' of t.csv is no label"),
         (table("filename,x,y", lambda n, p: (p, "1", ("1", "")[n % 2])), "t.csv has no 0 in its columns of labels"),
-        (table("filename,kind", lambda n, p: (p, KINDS[n % 2])), "'kind' holds their labels"),
+        (table("filename,kind", lambda n, p: (p, KINDS[n % 2])), "'kind', the only other column of t.csv, is taken for the labels"),
     ],
 )
 def test_what_was_decided_is_said(tmp_path, capsys, text, said):
