@@ -91,8 +91,13 @@ def with_only_column(table: Table, error: NoLabelsError) -> Columns:
     """Takes the only column that is left for that of the labels, whatever it is called.
 
     Raises:
-        InputError: It holds 0, 1 and words for an uncertain answer, which may be a third class or none.
+        InputError: It holds 0, 1 and words for an uncertain answer, which may be a third class or none; or no cell comes again.
     """
+    names, codes = table.encoded(error.only)
+    if len(names) == len(codes) > 2:
+        raise InputError(
+            f"{table.name} has another value in each row of {error.only!r}, its only other column: that is no column of labels"
+        )
     unsure = sorted((indicator_words(table, error.only) or set()) & UNCERTAIN)
     if unsure:
         raise InputError(

@@ -47,7 +47,7 @@ def read_csv(name: str, data: bytes) -> CsvFile:
     def filled() -> Iterator[tuple[int, list[str]]]:
         nonlocal num_empty
         for number, row in enumerate((row for row in reader if row), start=1):
-            if any(cell and not cell.isspace() for cell in row):
+            if any(map(str.strip, row)):
                 yield number, row
             else:
                 num_empty += 1
@@ -85,6 +85,9 @@ def _checked(name: str, first: list[str], rows: Iterator[tuple[int, list[str]]])
     """The rows, each as long as the first; empty cells beyond it are cut off, and those below empty names may lack."""
     named = max((number for number, cell in enumerate(first, start=1) if cell.strip()), default=0)
     for number, row in rows:
+        if len(row) == len(first):
+            yield row
+            continue
         if len(row) < named or any(row[len(first) :]):
             raise InputError(f"{name} has {len(row)} cells in row {number} and {len(first)} in its header: correct the row")
         yield (row + [""] * (len(first) - len(row)))[: len(first)]

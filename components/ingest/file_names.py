@@ -1,9 +1,9 @@
 """Finds the files that a table names: by path, file name, or name without suffix, anywhere below the root."""
 
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
@@ -27,11 +27,6 @@ class FileNames:
 
     def __init__(self, paths: Iterable[str], root: Path) -> None:
         self._paths = {_exact(path): path for path in paths}
-        self._by_end: dict[str, list[str]] = defaultdict(list)
-        for path in self._paths.values():
-            plain = _plain(path)
-            for key in {_end(form, parts) for form in (plain, _bare(plain)) for parts in (1, 2)}:
-                self._by_end[key].append(path)
         self._roots = {root.absolute().as_posix(), root.resolve().as_posix()}
         names = {PurePosixPath(path).name for path in self._roots}
         self._own_names = names if root.is_dir() else names | {name.partition(".")[0] for name in names}
@@ -44,10 +39,12 @@ class FileNames:
             table: The path of the table that names it.
             split: The split that the table or the row is of; of several files, one in a folder of that split is meant.
         """
+        folder = table.rpartition("/")[0]
+        if not folder and name in self._paths:
+            return [self._paths[name]]
         wanted = self._below_root(name, table)
         if not wanted or wanted.startswith("/"):
             return self._at(wanted[1:]) if wanted else []
-        folder = table.rpartition("/")[0]
         for path in (f"{folder}/{_exact(wanted)}" if folder else "", _exact(wanted)):
             if path in self._paths:
                 return [self._paths[path]]
@@ -74,6 +71,17 @@ class FileNames:
         if len(found) > 1:
             raise InputError(f"{table} names {name!r}, which may be {first_few(found)}: write the path from the data's root")
         return found[0] if found else None
+
+    @cached_property
+    def _by_end(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """The paths by their last part, and by their last two, without suffix: many folders may hold a file of the same name."""
+        by_name: dict[str, list[str]] = defaultdict(list)
+        by_two: dict[str, list[str]] = defaultdict(list)
+        for path in self._paths.values():
+            end = _bare(_end(_plain(path), 2))
+            by_two[end].append(path)
+            by_name[end.rpartition("/")[2]].append(path)
+        return by_name, by_two
 
     def _below_root(self, name: str, table: str) -> str | None:
         """The name as a path, or the end of one; with a `/` in front if it begins at the root; none if it leads out of the data."""
@@ -108,7 +116,9 @@ class FileNames:
         return found if len(found) == 1 and found[0].count("/") == path.count("/") else []
 
     def _find(self, wanted: str) -> list[str]:
-        candidates = self._by_end.get(_end(_plain(wanted), 2), [])
+        by_end = self._by_end[wanted.count("/") > 0]
+        ends = dict.fromkeys((end := _end(_plain(wanted), 2), _bare(end)))
+        candidates = [path for key in ends for path in by_end.get(key, ())]
         for form in (_exact, _plain):
             for bare in (False, True):
                 named = form(wanted)
@@ -125,7 +135,7 @@ class FileNames:
 
 def is_absolute(path: str) -> bool:
     """Whether a path begins at a root, or at a drive of Windows."""
-    return path.startswith(("/", "\\")) or bool(re.match("[A-Za-z]:", path))
+    return path[:1] in ("/", "\\") or (path[1:2] == ":" and path[:1].isalpha())
 
 
 def _splits_above(path: str) -> set[str | None]:
@@ -145,8 +155,8 @@ def _plain(path: str) -> str:
 
 
 def _end(path: str, parts: int) -> str:
-    """The last parts of a path; two are indexed, since many folders may hold a file of the same name."""
-    return "/".join(path.split("/")[-parts:])
+    """The last parts of a path."""
+    return "/".join(path.rsplit("/", parts)[-parts:])
 
 
 def _bare(path: str) -> str:

@@ -15,6 +15,7 @@ from components.ingest.tables import Table
 from darkroom.system.errors import InputError
 
 UNCERTAIN = {"-1", "?", "u", "unsure", "uncertain", "unknown", "maybe"}
+MAX_WORDS = 100  # ways to write 0, 1 and what is neither
 LEFT_OUT = -1  # of a flag: the row is left out
 
 
@@ -41,7 +42,7 @@ def indicator_words(table: Table, column: str) -> set[str] | None:
         table: The table.
         column: Its name.
     """
-    if table.is_list(column):
+    if table.is_list(column) or len(table.distinct(column)) > MAX_WORDS:
         return None
     words = {"" if is_missing(cell) else plain(cell).casefold() for cell in table.distinct(column)}
     others = words - TRUE - FALSE - {""}

@@ -158,7 +158,8 @@ def _candidates(source: Source) -> tuple[list[str], list[str]]:
 
 def _unread(source: Source, names: FileNames) -> list[str]:
     """Sentences about files that may hold a table, but not as one that is read."""
-    near = [path for path in source.sizes if all(split_in(folder) for folder in path.split("/")[:-1])]
+    files = [path for path in source.sizes if path.lower().endswith((*SPREADSHEETS, *TEXTS))]
+    near = [path for path in files if all(split_in(folder) for folder in path.split("/")[:-1])]
     texts = [path for path in near if path.lower().endswith(TEXTS)][:MAX_TEXTS]
     unread = [path for path in near if path.lower().endswith(SPREADSHEETS)] + [
         path for path in texts if _mentions_files(source, path, names)

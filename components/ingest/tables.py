@@ -1,6 +1,6 @@
 """Tables of labels as they are delivered: CSV, TSV, Parquet or JSON Lines, kept as Arrow columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -33,6 +33,7 @@ class Table:
     values: pa.Table
     typed: bool = False
     notes: tuple[str, ...] = ()
+    _encoded: dict[str, tuple[list[str], Integers]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return int(self.values.num_rows)
@@ -58,10 +59,15 @@ class Table:
         Args:
             column: Its name.
         """
+        if column not in self._encoded:
+            self._encoded[column] = self._encode(column)
+        return self._encoded[column]
+
+    def _encode(self, column: str) -> tuple[list[str], Integers]:
         values = self.values[column]
         flat = values if not pa.types.is_nested(values.type) else pa.chunked_array([pa.array(self.cells(column), pa.string())])
         array = (flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()).unify_dictionaries().combine_chunks()
-        texts = [_text(value) for value in array.dictionary.to_pylist()] + [""]
+        texts = [*_texts(array.dictionary), ""]
         numbers = np.asarray(pc.fill_null(array.indices.cast(pa.int64()), len(texts) - 1))
         distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         codes = np.array([distinct[text] for text in texts], dtype=np.int64)[numbers]
@@ -116,9 +122,11 @@ def _without_empty_rows(table: pa.Table) -> pa.Table:
 
 
 def _texts(chunk: pa.Array) -> list[str]:
+    if pa.types.is_string(chunk.type):
+        return [value.strip() if value else "" for value in chunk.to_pylist()]
     if not isinstance(chunk, pa.DictionaryArray):
         return [_text(value) for value in chunk.to_pylist()]
-    texts = [_text(value) for value in chunk.dictionary.to_pylist()]
+    texts = _texts(chunk.dictionary)
     return ["" if number is None else texts[number] for number in chunk.indices.to_pylist()]
 
 

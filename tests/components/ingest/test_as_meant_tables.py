@@ -233,6 +233,11 @@ REFUSED = {
         {},
         ("'broken'", "-1", "ingest.label_column"),
     ),
+    "texts that never repeat": (
+        {"t.jsonl": "".join(f'{{"file_name": "{path}", "text": "caption {path}"}}\n' for path in SIX)},
+        {},
+        ("t.jsonl", "'text'"),
+    ),
     "words that are no splits": (
         {"t.csv": table("filename,label,split", lambda n, p: (p, KINDS[n % 2], ("train", "eval", "holdout")[n % 3]))},
         {},
