@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from darkroom.evaluation import read_notes
 from darkroom.model import GRAPH, read_card
+from darkroom.notes import KEY as NOTES
+from darkroom.notes import Note, from_plain
 from darkroom.outcome import Variant
 
 
@@ -50,6 +53,11 @@ class Artifacts:
         """The size of the pruned model's graph over that of the full one's."""
         return (self.pruned_model / GRAPH).stat().st_size / (self.model / GRAPH).stat().st_size
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the steps decided or left out, in their order."""
+        return (*model_notes(self.pruned_model), *read_notes(self.evaluation))
+
     def model_of(self, variant: Variant) -> Path:
         """The folder of one of the two models."""
         return self.pruned_model if variant == "pruned" else self.model
@@ -57,3 +65,10 @@ class Artifacts:
     def evaluation_of(self, variant: Variant) -> Path:
         """The evaluation of one of the two models."""
         return self.pruned_evaluation if variant == "pruned" else self.evaluation
+
+
+def model_notes(folder: Path) -> tuple[Note, ...]:
+    """The notes of the steps that made a model; of `prune` what it reached."""
+    card = read_card(folder)
+    reason = str((card.pruning or {}).get("reason", ""))
+    return (*from_plain(card.provenance.get(NOTES)), *((Note("prune", reason),) if reason else ()))

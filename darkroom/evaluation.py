@@ -1,8 +1,8 @@
 """The evaluation: a folder that says how good a model is, with the evidence.
 
 `metrics.json` (headline measures as flat numbers; `classes`, `intervals` and `calibration` nested), `predictions.parquet`
-(a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`) and `plots/*.csv`
-for DVC. Only this module reads and writes the predictions; class order and task are in their schema metadata.
+(a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`), `notes.json` and
+`plots/*.csv` for DVC. Only this module reads and writes the predictions; class order and task are in their schema metadata.
 """
 
 import json
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from darkroom.manifest import PROBABILITY, is_reserved
 from darkroom.metrics.measures import Floats, Ints, measures, one_hot
+from darkroom.notes import Note, from_plain, plain
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.system.formats import Format
 from darkroom.task import Task
@@ -27,6 +28,7 @@ PREDICTIONS = "predictions.parquet"
 FIGURES = "figures"
 PLOTS = "plots"
 MISTAKES = "mistakes"
+NOTES = "notes.json"
 MAX_POINTS = 200  # of a curve: a page that shows it needs no more
 
 _FORMAT = Format("evaluation")  # in `metrics.json` and in the metadata of the predictions
@@ -144,6 +146,16 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         InputError: A later version of Darkroom wrote them.
     """
     return _FORMAT.upgrade(read_json(folder / METRICS), folder / METRICS)
+
+
+def write_notes(folder: Path, notes: Sequence[Note]) -> None:
+    """Writes what the step has to say."""
+    write_json(folder / NOTES, plain(notes))
+
+
+def read_notes(folder: Path) -> tuple[Note, ...]:
+    """What the step had to say; nothing where an earlier version of Darkroom wrote the folder."""
+    return from_plain(read_json(folder / NOTES)) if (folder / NOTES).exists() else ()
 
 
 def read_headline(folder: Path) -> dict[str, float]:

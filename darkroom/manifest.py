@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from darkroom import notes as noun
+from darkroom.notes import Note
 from darkroom.system.files import whole
 from darkroom.system.formats import Format
 from darkroom.task import TASKS, Task
@@ -57,12 +59,14 @@ class Manifest:
         classes: Class names in the order of every model's outputs.
         task: `binary` (the second class is the positive one), `multiclass` or `multilabel`.
         data_version: Hash of the data that was read.
+        notes: What the steps before decided, in their order.
     """
 
     table: pa.Table
     classes: tuple[str, ...]
     task: Task
     data_version: str
+    notes: tuple[Note, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -103,7 +107,7 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Writes the manifest; equal manifests make equal bytes."""
-        meaning = {"classes": self.classes, "task": self.task, "data_version": self.data_version}
+        meaning = {"classes": self.classes, "task": self.task, "data_version": self.data_version, noun.KEY: noun.plain(self.notes)}
         metadata = {_KEY: json.dumps(_FORMAT.stamp(meaning), ensure_ascii=False).encode()}
         with whole(path) as draft:
             pq.write_table(self.table.replace_schema_metadata(metadata), draft, compression="zstd")
@@ -147,11 +151,21 @@ def read(path: Path) -> Manifest:
     metadata = table.schema.metadata or {}
     if _KEY not in metadata:
         raise ValueError(f"{path} has lost its class order, task and data version: only darkroom.manifest may write manifests")
-    classes, task, data_version = _meaning(_FORMAT.upgrade(json.loads(metadata[_KEY]), path))
+    values = _FORMAT.upgrade(json.loads(metadata[_KEY]), path)
+    classes, task, data_version = _meaning(values)
     odd = [field for field in table.schema if field.type != COLUMNS.get(field.name, field.type)]
     if odd:
         raise ValueError(f"{path} has a column {odd[0].name!r} of type {odd[0].type}: only darkroom.manifest may write manifests")
-    return Manifest(table.replace_schema_metadata(None), classes, task, data_version)
+    return Manifest(table.replace_schema_metadata(None), classes, task, data_version, noun.from_plain(values.get(noun.KEY)))
+
+
+def read_notes(path: Path) -> tuple[Note, ...]:
+    """The notes in a manifest, without its rows; none where the file is no manifest."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return noun.from_plain(json.loads(metadata.get(_KEY, b"{}")).get(noun.KEY))
+    except (pa.ArrowException, OSError):
+        return ()
 
 
 def _meaning(values: Mapping[str, Any]) -> tuple[tuple[str, ...], Task, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from darkroom.comparison import Comparison, Limit
+from darkroom.notes import KEY as NOTES
+from darkroom.notes import Note, plain
 from darkroom.system.files import read_json, write_json
 from darkroom.system.formats import Format, record_from
 
@@ -90,6 +92,7 @@ class Outcome:
         repeated: Whether an earlier run had registered the very same model.
         run_id: The MLflow run, which has the details.
         forgotten: What it has wrong that earlier versions had right.
+        notes: What the steps decided or left out, in their order.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Outcome:
     repeated: bool = False
     run_id: str = ""
     forgotten: tuple[Forgotten, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def write(self, path: Path) -> None:
         """Writes the file that a run's last line is made of."""
@@ -122,6 +126,7 @@ class Outcome:
             "reason": self.verdict.reason,
             "repeated": self.repeated,
             "forgotten": [asdict(row) for row in self.forgotten],
+            NOTES: plain(self.notes),
             **self.verdict.plain(),
         }
         write_json(path, _FORMAT.stamp(values))

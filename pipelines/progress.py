@@ -1,10 +1,15 @@
 """What a person sees while a pipeline runs: a line a step, and below it the line that the running step printed last."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from darkroom.notes import Note, ordered
 from pipelines.terminal import visible
+
+MAX_NOTES = 6  # of a step
 
 
 class Progress:
@@ -29,6 +34,13 @@ class Progress:
         """Leaves a line for a step that is done."""
         self.stop()
         self.console.print(f"[green]✓[/] {step:<16} {'[dim]from the cache[/]' if cached else f'{seconds:6.1f} s'}")
+
+    def told(self, step: str, notes: Sequence[Note]) -> None:
+        """Leaves a few lines of what a step decided, warnings first."""
+        for note in ordered(notes)[:MAX_NOTES]:
+            self.console.print(f"  [{'yellow' if note.is_warning else 'dim'}]{escape(visible(str(note)))}[/]", soft_wrap=True)
+        if len(notes) > MAX_NOTES:
+            self.console.print(f"  [dim]and {len(notes) - MAX_NOTES} notes more, in the report and in `--json`[/]")
 
     def failed(self, step: str, seconds: float) -> None:
         """Leaves a line for a step that failed."""

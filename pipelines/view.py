@@ -1,6 +1,9 @@
 """Who sees a run's progress."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from darkroom.notes import Note
 
 
 class View(Protocol):
@@ -14,6 +17,9 @@ class View(Protocol):
 
     def finished(self, step: str, seconds: float, cached: bool) -> None:
         """A step ended well."""
+
+    def told(self, step: str, notes: Sequence[Note]) -> None:
+        """What a step that ended well had to say, in this run or in the one from which the cache has it."""
 
     def failed(self, step: str, seconds: float) -> None:
         """A step failed."""

@@ -1,5 +1,6 @@
 """Balances the training split with augmented copies, and decides the policy that training applies to images on the fly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from darkroom import manifest
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
+from darkroom.notes import tell
 from darkroom.pixels import UnreadableError, pixels
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -56,18 +58,27 @@ def augment(
     try:
         measured = _measure(delivered, training, config)
         chosen_policy = make_policy(config, measured)
-        print(f"policy: {', '.join(operation.name for operation in chosen_policy.operations) or 'nothing'}", flush=True)
         chosen_policy.write(policy)
         y_true = _y_true(training)
         copies = _plan(training, y_true, chosen_policy, config)
+        assigned = replace(assigned, notes=(*assigned.notes, *tell("augment", _describe(measured, chosen_policy, copies))))
         write_copies(
             CopyPlan(training, copies, chosen_policy, config.max_side_px, config.seed), delivered, assigned, augmented_images, examples
         )
         _draw(delivered, training, chosen_policy, measured, contact_sheet, config.seed)
     except UnreadableError as error:
         raise InputError(f"a training image can't be decoded ({error}): run clean on these data first") from error
-    print(f"{copies.sum()} copies of {(copies > 0).sum()} training images", flush=True)
     return _measures(y_true, copies, chosen_policy, measured)
+
+
+def _describe(measured: dict[str, Mirroring], policy: Policy, copies: Integers) -> list[str]:
+    said = [
+        f"{name}: mirrored images keep {mirroring.kept:.0%} of what a small classifier learnt"
+        for name, mirroring in measured.items()
+        if mirroring.is_conclusive
+    ]
+    said.append(f"policy: {', '.join(operation.name for operation in policy.operations) or 'nothing'}")
+    return [*said, f"{copies.sum():,} copies of {(copies > 0).sum():,} training images"]
 
 
 def make_policy(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
@@ -109,9 +120,6 @@ def _measure(delivered: Images, training: Manifest, config: AugmentConfig) -> di
     thumbnails = np.stack(list(ordered(lambda row: pixels(delivered[names[row]], THUMBNAIL_PX), chosen.tolist())))
     limits = Limits(config.flip_min_skill, config.flip_min_kept, config.flip_min_kept_by_label)
     found = mirrorings(thumbnails, _y_true(training)[chosen], limits)
-    for name in automatic:
-        if found[name].is_conclusive:
-            print(f"{name}: mirrored images keep {found[name].kept:.0%} of what a small classifier learnt", flush=True)
     return {name: found[name] for name in automatic}
 
 

@@ -15,10 +15,12 @@ from darkroom import manifest as manifests
 from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
 from darkroom.manifest import Manifest
+from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
 CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate")
+HARMLESS = ("duplicate",)  # to drop them loses nothing
 
 
 def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig) -> dict[str, float]:
@@ -52,9 +54,8 @@ def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: 
     dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
-    measures = _write(kept, findings, cleaned, issues, num_dropped=len(dropped))
-    _print_findings(kept, findings)
-    return measures
+    kept = replace(kept, notes=(*delivered.notes, *tell("clean", *_describe(kept, findings))))
+    return _write(kept, findings, cleaned, issues, num_dropped=len(dropped))
 
 
 def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues: Path, *, num_dropped: int) -> dict[str, float]:
@@ -144,11 +145,15 @@ def _require_two_classes(delivered: Manifest, kept: Manifest, findings: list[dic
         )
 
 
-def _print_findings(kept: Manifest, findings: list[dict[str, Any]]) -> None:
+def _describe(kept: Manifest, findings: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """What is said of the findings, a sentence a check: of copies, which are common, and of what is wrong with the data."""
+    said: dict[str, str] = {}
     for check in CHECKS:
         found = [finding for finding in findings if finding["check"] == check]
         if found:
             num_dropped = sum(finding["action"] == "dropped" for finding in found)
             first = f"{found[0]['path']} {found[0]['detail']}"
-            print(f"{check}: {len(found):,} found, {num_dropped:,} dropped, such as {first}", flush=True)
-    print(f"{len(kept):,} files kept", flush=True)
+            said[check] = f"{check}: {len(found):,} found, {num_dropped:,} dropped, such as {first}"
+    return [f"{len(kept):,} files kept", *(said[check] for check in said if check in HARMLESS)], [
+        said[check] for check in said if check not in HARMLESS
+    ]

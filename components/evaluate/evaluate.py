@@ -19,6 +19,7 @@ from darkroom.metrics.calibration import Calibration, calibration
 from darkroom.metrics.intervals import intervals
 from darkroom.metrics.measures import class_measures
 from darkroom.model import Predictor, labels_of
+from darkroom.notes import Note, tell
 from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -64,10 +65,10 @@ def evaluate(
     headline = {**predictions.measures(), "expected_calibration_error": found.error, "num_images": float(len(predictions))}
     if frozen:
         headline["num_trained_on"] = float(num_trained_on(test, manifest))
-        _print_evaluation_set(config.data, len(test), int(headline["num_trained_on"]))
     with whole(evaluation) as draft:
         draft.mkdir()
         _write(draft, predictions, headline, found, config)
+        noun.write_notes(draft, _tell(headline))
         mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
     print(f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}", flush=True)
     return headline
@@ -81,10 +82,13 @@ def _write(folder: Path, predictions: Predictions, headline: dict[str, float], f
     plots(folder / noun.PLOTS, predictions)
 
 
-def _print_evaluation_set(source: str, num_images: int, num_known: int) -> None:
-    print(f"evaluated on the {num_images:,} images of {source}, not on the test split", flush=True)
-    if num_known:
-        print(f"warning: {num_known:,} of them were trained on as well, and make the model look better than it is", flush=True)
+def _tell(headline: dict[str, float]) -> tuple[Note, ...]:
+    """What is said of a frozen evaluation set, where there is one."""
+    if "num_trained_on" not in headline:
+        return ()
+    known = f"{headline['num_trained_on']:,.0f} images of evaluate.data were trained on as well, and make the model look better than it is"
+    source = f"evaluated on the {headline['num_images']:,.0f} images of evaluate.data, not on the test split"
+    return tell("evaluate", [source], [known] if headline["num_trained_on"] else [])
 
 
 def _check(test: Manifest, predictor: Predictor) -> None:

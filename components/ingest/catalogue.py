@@ -35,7 +35,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
         InputError: See `list_folders` and `list_table`; or several tables could hold the labels.
     """
     listing = _list(source, table, config, task)
-    return replace(listing, notes=reading_notes(source, listing))
+    return replace(listing, notes=reading_notes(listing))
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:

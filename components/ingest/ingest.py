@@ -13,6 +13,7 @@ from components.ingest.sources import Source
 from darkroom.file_formats import FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
+from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
@@ -67,10 +68,9 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         rows, num_bytes = _pack(source, listing, images_draft)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
+        measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
+        result = replace(result, notes=tell("ingest", *_describe(listing, rows, result, measures)))
         result.write(manifest_draft)
-    measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
-    notes = (*listing.notes, *undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result))
-    _print_summary(replace(listing, notes=notes), result, measures)
     return measures
 
 
@@ -189,14 +189,13 @@ def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -
     return (*(name for name in classes if name != positive), positive)
 
 
-def _print_summary(listing: Listing, result: Manifest, measures: dict[str, float]) -> None:
-    for note in listing.notes:
-        print(note, flush=True)
+def _describe(listing: Listing, rows: list[Packed], result: Manifest, measures: dict[str, float]) -> tuple[list[str], list[str]]:
+    """What is said of how the source was read, and what may be wrong with it."""
     alike = {name.strip().casefold() for name in result.classes}
-    if len(alike) < len(result.classes):
-        print(f"some classes differ in case or blanks only: {', '.join(map(repr, result.classes))}", flush=True)
-    print(
+    doubtful = [f"some classes differ in case or blanks only: {first_few(list(map(repr, result.classes)), 12)}"]
+    lost = [*undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result)]
+    counts = (
         f"{len(result):,} files, {measures['num_images']:,.0f} images, {len(result.classes)} classes, {result.task}, "
-        f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB",
-        flush=True,
+        f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB"
     )
+    return [*listing.notes, counts], [*lost, *(doubtful if len(alike) < len(result.classes) else [])]

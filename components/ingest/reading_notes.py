@@ -3,16 +3,14 @@
 from collections import Counter
 
 from components.ingest.listing import Listing, first_few, has_image_suffix, sort_labels
-from components.ingest.sources import Source
 
 MAX_CLASSES = 12  # that are named
 
 
-def reading_notes(source: Source, listing: Listing) -> tuple[str, ...]:
+def reading_notes(listing: Listing) -> tuple[str, ...]:
     """The notes of a listing, those first that say how it was read.
 
     Args:
-        source: The files.
         listing: The listing; the first of its notes says where labels are from, if a table names the files.
 
     Returns:
@@ -20,7 +18,7 @@ def reading_notes(source: Source, listing: Listing) -> tuple[str, ...]:
     """
     files = [file for file in listing.files if listing.named or has_image_suffix(file.path)]
     by_table = listing.named or listing.user_columns is not None
-    said = listing.notes[:1] if by_table else (f"labels from the class folders of {source.name}",)
+    said = listing.notes[:1] if by_table else ("labels from the class folders",)
     counts = Counter(label for file in files for label in file.labels)
     classes = [f"{name} {counts[name]:,}" for name in listing.classes or sort_labels(set(counts))]
     splits = Counter(file.given_split or "not given" for file in files)

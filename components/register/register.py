@@ -81,4 +81,5 @@ def _outcome(candidate: Candidate, artifacts: Artifacts, run_id: str, version: V
         repeated=repeated,
         run_id=run_id,
         forgotten=tuple(forgotten_since(candidate.name, version.number, read_predictions(candidate.evaluation))),
+        notes=artifacts.notes,
     )

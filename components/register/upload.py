@@ -1,5 +1,6 @@
 """What a run uploads to MLflow: for people to look at, and for later runs to continue from."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,14 @@ import pandas as pd
 from components.register.candidate import Candidate
 from darkroom.artifacts import Artifacts
 from darkroom.evaluation import FIGURES, METRICS, PREDICTIONS
+from darkroom.notes import ordered
 from darkroom.outcome import HEADLINE, Outcome
 from darkroom.registry.fetch import EVALUATION_KEPT, ISSUES_KEPT, OUTCOME_KEPT, PREVIOUS_KEPT, SPLITS_KEPT
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking.log import log_curves, log_files, log_measures, log_picture, set_run_tags
 from darkroom.tracking.tags import DECISION, FORGOTTEN, MODEL_NAME, MODEL_VERSION, NOTE, REASON, VARIANT
+
+MAX_NOTES, MAX_CHARACTERS = 20, 200  # on MLflow's page of a run, and of each
 
 
 def keep_tables(run_id: str, candidate: Candidate) -> None:
@@ -80,8 +84,21 @@ def markdown(outcome: Outcome) -> str:
             f"| size | 1 | {outcome.size_ratio:.2f} |",
             "",
             f"{outcome.dropped} delivered files were left out. `report.html` among the artifacts of run {outcome.run_id[:8]} shows it all.",
+            *_notes(outcome),
         ]
     )
+
+
+def _notes(outcome: Outcome) -> list[str]:
+    """The first notes, warnings first: MLflow takes a few thousand characters."""
+    shown = ordered(outcome.notes)[:MAX_NOTES]
+    left = [f"- and {len(outcome.notes) - MAX_NOTES} more"] if len(outcome.notes) > MAX_NOTES else []
+    return ["", *(f"- {note.step}: {_escape(str(note)[:MAX_CHARACTERS])}" for note in shown), *left] if shown else []
+
+
+def _escape(text: str) -> str:
+    """Text, such as a name of a class, of which Markdown makes nothing."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
 
 
 def _number(values: Mapping[str, float], name: str) -> str:

@@ -17,6 +17,7 @@ from darkroom.artifacts import Artifacts
 from darkroom.evaluation import read_headline, read_metrics
 from darkroom.issues import num_dropped
 from darkroom.model import GRAPH, read_card
+from darkroom.notes import ordered
 from darkroom.outcome import HEADLINE, Variant, read_outcome
 from darkroom.system.files import whole
 
@@ -68,6 +69,7 @@ def report(
         headline=_headline(artifacts.evaluation_of(variant), measures, variant),
         dropped=num_dropped(artifacts.issues),
         **data_section(manifest),
+        notes=ordered(artifacts.notes),
         findings=findings(artifacts.issues, config.num_examples),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         **training_section(artifacts, card),

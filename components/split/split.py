@@ -23,6 +23,7 @@ from components.split.stratify import stratify
 from darkroom import manifest
 from darkroom.groups import Integers, canonical_order, grouping_columns, independent_units
 from darkroom.manifest import Manifest
+from darkroom.notes import tell
 from darkroom.system.errors import InputError
 
 EXCLUDED = 3
@@ -64,31 +65,32 @@ def split(
     previous_splits = read_previous(previous, current) if previous else None
     constraints, unit, open_splits = _constrain(current, previous_splits, config)
     labels = _label_matrix(current)
-    kept = _classes_with_enough_images(current, labels, unit, config)
-    frozen = _in_evaluation_set(current, evaluation_cleaned)
+    kept, warnings = _classes_with_enough_images(current, labels, unit, config)
+    evaluation = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
+    frozen = _in_evaluation_set(current, evaluation)
     usable = ~frozen if current.task == "multilabel" else kept[labels.indices] & ~frozen
     codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=current.task != "multilabel")
-    _print_excluded(codes, usable)
-    kept &= _classes_to_train_on(current, labels, codes, config)
+    tied = int(((codes == EXCLUDED) & usable).sum())
+    trained, untrained = _classes_to_train_on(current, labels, codes, config)
+    kept &= trained
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
-    _write(current, codes, kept, inverse, splits)
-    return {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum())}
+    measures = {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum())}
+    notes = tell("split", _describe(measures), [*warnings, *untrained, *_describe_tied(tied)])
+    of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
+    _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, inverse, splits)
+    return measures
 
 
-def _in_evaluation_set(current: Manifest, evaluation_cleaned: Path | None) -> npt.NDArray[np.bool_]:
+def _in_evaluation_set(current: Manifest, evaluation: Manifest | None) -> npt.NDArray[np.bool_]:
     """Which rows are in the frozen evaluation set, or tied to it, `(N,) bool`."""
-    other = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
-    if other is None or not len(other):
+    if evaluation is None or not len(evaluation):
         return np.zeros(len(current), dtype=bool)
-    unit = independent_units(grouping_columns(current, other))
-    frozen = np.isin(unit[: len(current)], unit[len(current) :])
-    if frozen.any():
-        print(f"{frozen.sum():,} images are excluded: they are in the evaluation set (evaluate.data), or tied to it", flush=True)
-    return frozen
+    unit = independent_units(grouping_columns(current, evaluation))
+    return np.isin(unit[: len(current)], unit[len(current) :])
 
 
 def _constrain(
@@ -120,39 +122,43 @@ def _label_matrix(current: Manifest) -> csr_array:
     )
 
 
-def _classes_with_enough_images(current: Manifest, labels: csr_array, unit: Integers, config: SplitConfig) -> npt.NDArray[np.bool_]:
-    """Which classes have as many independent images as there are splits, `(K,) bool`; for multi-label all."""
-    kept = np.ones(len(current.classes), dtype=bool)
+def _classes_with_enough_images(
+    current: Manifest, labels: csr_array, unit: Integers, config: SplitConfig
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which classes have as many independent images as there are splits, `(K,) bool`, and a sentence for each other; of multi-label all."""
+    kept, warnings = np.ones(len(current.classes), dtype=bool), list[str]()
     if current.task == "multilabel":
-        return kept
+        return kept, warnings
     pairs = np.unique(np.stack([labels.indices.astype(np.int64), unit[: len(current)]]), axis=1)
     independent = np.bincount(pairs[0], minlength=len(kept))
     for number in np.flatnonzero(independent < len(SPLITS)).tolist():
         count = f"class {current.classes[number]!r} has {independent[number]} independent images (copies and groups count once)"
-        _drop_or_fail(f"{count}, fewer than the {len(SPLITS)} splits", config)
+        warnings.append(_drop_or_fail(f"{count}, fewer than the {len(SPLITS)} splits", config))
         kept[number] = False
-    return kept
+    return kept, warnings
 
 
-def _classes_to_train_on(current: Manifest, labels: csr_array, codes: Integers, config: SplitConfig) -> npt.NDArray[np.bool_]:
-    """Which classes have an image to train on, `(K,) bool`; for multi-label all."""
-    kept = np.ones(len(current.classes), dtype=bool)
+def _classes_to_train_on(
+    current: Manifest, labels: csr_array, codes: Integers, config: SplitConfig
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which classes have an image to train on, `(K,) bool`, and a sentence for each other; of multi-label all."""
+    kept, warnings = np.ones(len(current.classes), dtype=bool), list[str]()
     if current.task == "multilabel":
-        return kept
+        return kept, warnings
     existing = np.bincount(labels.indices[codes < EXCLUDED], minlength=len(kept))
     trained = np.bincount(labels.indices[codes == TRAIN], minlength=len(kept))
     for number in np.flatnonzero((existing > 0) & (trained == 0)).tolist():
-        _drop_or_fail(
-            f"class {current.classes[number]!r} has {existing[number]} images for validation or testing and none to train on", config
-        )
+        finding = f"class {current.classes[number]!r} has {existing[number]} images for validation or testing and none to train on"
+        warnings.append(_drop_or_fail(finding, config))
         kept[number] = False
-    return kept
+    return kept, warnings
 
 
-def _drop_or_fail(finding: str, config: SplitConfig) -> None:
+def _drop_or_fail(finding: str, config: SplitConfig) -> str:
+    """What is said of a class that is dropped."""
     if config.rare_classes == "fail":
         raise InputError(f"{finding}: add images of it, or set split.rare_classes to drop (it is fail)")
-    print(f"warning: {finding}: the class is dropped and its images are excluded", flush=True)
+    return f"{finding}: the class is dropped and its images are excluded"
 
 
 def _assign(
@@ -196,10 +202,15 @@ def _count(labels: csr_array, chosen: npt.NDArray[np.bool_]) -> Integers:
     return np.append(labels[np.flatnonzero(chosen)].sum(axis=0), chosen.sum()).astype(np.int64)
 
 
-def _print_excluded(codes: Integers, usable: npt.NDArray[np.bool_]) -> None:
-    tied = int(((codes == EXCLUDED) & usable).sum())
-    if tied:
-        print(f"warning: {tied} images are excluded: a group or a duplicate ties them to a test or validation image", flush=True)
+def _describe(measures: dict[str, float]) -> list[str]:
+    said = [", ".join(f"{measures[f'num_{name}']:,.0f} {name}" for name in NAMES.tolist())]
+    if frozen := measures["num_in_evaluation_set"]:
+        said.append(f"{frozen:,.0f} images are excluded: they are in the evaluation set (evaluate.data), or tied to it")
+    return said
+
+
+def _describe_tied(num_tied: int) -> list[str]:
+    return [f"{num_tied:,} images are excluded: a group or a duplicate ties them to a test or validation image"] if num_tied else []
 
 
 def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
@@ -228,5 +239,4 @@ def _measures(labels: csr_array, codes: Integers, kept: npt.NDArray[np.bool_]) -
     measures: dict[str, float] = {f"num_{name}": int((codes == code).sum()) for code, name in enumerate(NAMES.tolist())}
     measures["num_rare_classes"] = int((~kept).sum())
     measures["largest_share_gap"] = float(np.abs(shares - overall[:, None]).max(initial=0.0))
-    print(", ".join(f"{measures[f'num_{name}']:.0f} {name}" for name in NAMES.tolist()), flush=True)
     return measures

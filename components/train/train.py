@@ -15,6 +15,8 @@ from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
 from darkroom.networks import export, weights
 from darkroom.networks.network import build
+from darkroom.notes import KEY as NOTES
+from darkroom.notes import plain, tell
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -64,10 +66,13 @@ def train(
     with devices.threads(config.num_threads):
         classifier = _first_weights(config, len(table.classes), side)
         num_parameters = sum(value.numel() for value in classifier.parameters())
-        print(f"{len(problem.train)} images for training, {len(problem.validation)} for validation, {side} px, {settings.epochs} epochs, "
-              f"{config.architecture} with {num_parameters:,} parameters", flush=True)  # fmt: skip
+        told = (
+            f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
+        )
+        told_now = tell("train", [f"{told}, {config.architecture} with {num_parameters:,} parameters"])
+        table = dataclasses.replace(table, notes=(*table.notes, *told_now))
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
-        export.save_model(model, classifier, _card(problem, fitted, config, settings, table.data_version))
+        export.save_model(model, classifier, _card(problem, fitted, config, settings, table))
     write_history(history, fitted.history)
     pictures.draw(learning_curves, fitted.history, fitted.best_epoch, config.monitor)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
@@ -136,9 +141,9 @@ def _first_weights(config: TrainConfig, num_classes: int, side_px: int) -> nn.Mo
     return classifier
 
 
-def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, data_version: str) -> ModelCard:
+def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, table: Manifest) -> ModelCard:
     provenance = {
-        "data_version": data_version,
+        "data_version": table.data_version,
         "settings": dump(config),
         "hyperparameters": dataclasses.asdict(settings),
         "seed": config.seed,
@@ -148,6 +153,7 @@ def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Setti
         "best_epoch": fitted.best_epoch,
         "learning_rate": settings.learning_rate,
         "batch_size": settings.batch_size,
+        NOTES: plain(table.notes),
     }
     return ModelCard(
         architecture=config.architecture,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.model import CARD, CARD_FORMAT, GRAPH, WEIGHTS, ModelCard, read_card
+from darkroom.notes import KEY as NOTES
 from darkroom.tracking.client import client
 from darkroom.versions.code import ROOT, imported_files
 
@@ -26,7 +27,7 @@ _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose
 
 
 def bundle_sha256(bundle: Path) -> str:
-    """The name of a model: hash of its weights, its graph and its card, without what was measured by the clock."""
+    """The name of a model: hash of its weights, its graph and its card, without what was measured by the clock and without the notes."""
     digest = hashlib.sha256(json.dumps(_stable(json.loads((bundle / CARD).read_text(encoding="utf-8"))), sort_keys=True).encode())
     for name in (WEIGHTS, GRAPH):
         digest.update(hashlib.sha256((bundle / name).read_bytes()).digest() if (bundle / name).exists() else b"none")
@@ -122,5 +123,5 @@ def _importable(package: Path) -> Iterator[None]:
 
 def _stable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _stable(part) for name, part in value.items() if not any(word in name for word in _MEASURED)}
+        return {name: _stable(part) for name, part in value.items() if name != NOTES and not any(word in name for word in _MEASURED)}
     return [_stable(part) for part in value] if isinstance(value, list) else value

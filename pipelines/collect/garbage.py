@@ -21,6 +21,7 @@ from darkroom.tracking.tags import PREVIOUS, SHA256
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT, USED
+from pipelines.run.step_notes import entry_folders
 from pipelines.sizes import size_of
 
 UNFINISHED_DAYS = 14.0  # for so long a failed run can be resumed, and its checkpoints are kept
@@ -117,15 +118,7 @@ def _locked_runs() -> set[str]:
 
 def _entries() -> dict[Path, set[Path]]:
     """The cache's entries, and the steps' folders that each points to."""
-    return {path: _folders_of(path) for path in sorted((ROOT / "cache").glob("*.json"))}
-
-
-def _folders_of(entry: Path) -> set[Path]:
-    try:
-        outputs = read_json(entry)
-    except (OSError, ValueError):
-        return set()
-    return {Path(output["uri"]).parent for output in outputs.values() if isinstance(output, Mapping) and output.get("uri")}
+    return {path: entry_folders(path) for path in sorted((ROOT / "cache").glob("*.json"))}
 
 
 def _hide(entries: Mapping[Path, set[Path]], kept: set[str]) -> None:

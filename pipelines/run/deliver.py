@@ -9,7 +9,7 @@ class DeliveringView:
     """A view of a run that delivers each time that a step has ended well."""
 
     def __init__(self, view: View) -> None:
-        self.started, self.progressed, self.failed = view.started, view.progressed, view.failed
+        self.started, self.progressed, self.told, self.failed = view.started, view.progressed, view.told, view.failed
         self._finished = view.finished
 
     def finished(self, step: str, seconds: float, cached: bool) -> None:

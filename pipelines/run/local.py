@@ -22,6 +22,7 @@ from darkroom.system.files import read_json, write_json
 from darkroom.system.secrets import redact
 from pipelines.paths import USED
 from pipelines.run.failures import StepFailedError, StepInputError
+from pipelines.run.step_notes import entry_folders, step_notes
 from pipelines.terminal import visible
 from pipelines.view import View
 
@@ -104,7 +105,7 @@ def execute(
 
     root.mkdir(parents=True, exist_ok=True)
     earlier = set(root.glob(_ERRORS))  # of a failure that this run was resumed after
-    reader = _OutputReader(_task_names(pipeline), logs, view, root / USED)
+    reader = _OutputReader(_task_names(pipeline), logs, view, root, cache)
     try:
         with runner.ready(pipeline) as kind, reader.capturing_output():
             local.init(kind, pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
@@ -141,8 +142,8 @@ def _failure(reader: "_OutputReader", written: set[Path], logs: Path) -> Excepti
 class _OutputReader:
     """Turns the lines that kfp prints into events, and what a task prints into its log."""
 
-    def __init__(self, names: Mapping[str, str], logs: Path, view: View, used: Path) -> None:
-        self.names, self.failed_task, self._used = names, "", used
+    def __init__(self, names: Mapping[str, str], logs: Path, view: View, root: Path, cache: Path) -> None:
+        self.names, self.failed_task, self._root, self._cache = names, "", root, cache
         self.steps: dict[str, dict[str, Any]] = {}
         self.log_starts: dict[str, int] = {}  # characters in a log that are an earlier attempt's, before this one's
         self._logs, self._view = logs, view
@@ -176,9 +177,9 @@ class _OutputReader:
         elif match := _CACHED.search(text):
             self._begin(match["task"])
             self._note_use(match["key"])
-            self._end(cached=True)
+            self._end(match["task"], key=match["key"])
         elif match := _FINISHED.search(text):
-            self._end(failed_task=match["task"] if match["status"] == "FAILURE" else "")
+            self._end(match["task"], failed=match["status"] == "FAILURE")
         elif self._log is not None:
             text = visible(redact(text.removeprefix("    ")))
             self._log.write(f"{text}\n")
@@ -188,8 +189,9 @@ class _OutputReader:
 
     def _note_use(self, key: str) -> None:
         """Writes down at once what this run took from the cache, so that `darkroom gc` keeps it."""
-        known = read_json(self._used) if self._used.exists() else {}
-        write_json(self._used, {**known, self._step: key})
+        used = self._root / USED
+        known = read_json(used) if used.exists() else {}
+        write_json(used, {**known, self._step: key})
 
     def _begin(self, task: str) -> None:
         self._step, self._start = self.names[task], time.monotonic()
@@ -198,17 +200,22 @@ class _OutputReader:
         self._log = log.open("a", encoding="utf-8")
         self._view.started(self._step)
 
-    def _end(self, *, cached: bool = False, failed_task: str = "") -> None:
+    def _end(self, task: str, *, key: str = "", failed: bool = False) -> None:
+        """Ends a task; the key is that of the cache's entry, where it answered."""
         seconds = time.monotonic() - self._start
-        if cached and self._log is not None:
+        if key and self._log is not None:
             self._log.write("taken from the cache\n")
         self._close()
-        if failed_task:
-            self.failed_task = failed_task
+        if failed:
+            self.failed_task = task
             self._view.failed(self._step, seconds)
-        else:
-            self.steps[self._step] = {"seconds": round(seconds, 2), "cached": cached}
-            self._view.finished(self._step, seconds, cached)
+            return
+        self.steps[self._step] = {"seconds": round(seconds, 2), "cached": bool(key)}
+        self._view.finished(self._step, seconds, bool(key))
+        entries = [entry_folders(entry) for entry in self._cache.glob(f"{key}*.json")] if key else []
+        folders = set().union(*entries) if key else set(self._root.glob(f"*/{task}"))
+        if notes := step_notes(task.partition("-component")[0].replace("-", "_"), folders):
+            self._view.told(self._step, notes)
 
     def _close(self) -> None:
         if self._log is not None:

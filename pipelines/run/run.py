@@ -47,6 +47,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         StepFailedError: A step failed for another reason.
         TakenError: The plan asks for a lease that another run has.
     """
+    view.note(f"data {plan.shown_source}, version {plan.version[:12]}")
     differs = difference(plan.source, plan.version)
     if differs:
         view.note(f"note: {differs}")

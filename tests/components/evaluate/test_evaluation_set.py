@@ -87,7 +87,7 @@ def test_images_that_were_trained_on_are_counted_and_told(
     (source / "red" / "seen.png").write_bytes(encode("lime", 1))  # the row of ROWS that is in train
     values = evaluate(images, splits, write_model(), tmp_path / "evaluation", config=config(source), **read(source))
     assert values["num_trained_on"] == 1
-    assert "warning: 1 of them were trained on" in capsys.readouterr().out
+    assert "warning: 1 images of evaluate.data were trained on" in capsys.readouterr().out
 
 
 def test_several_labels_an_image(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:

@@ -237,6 +237,7 @@ def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
         "reason": VERDICT.reason,
         "repeated": False,
         "forgotten": [],
+        "notes": [],
         **json.loads(json.dumps(VERDICT.plain())),
     }
 

@@ -2,12 +2,14 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
 
+from darkroom.notes import Note
 from darkroom.system.errors import InputError
 from pipelines.run.failures import StepFailedError
 from pipelines.run.local import Execution, execute
@@ -57,6 +59,9 @@ class Recorder:
 
     def finished(self, step: str, seconds: float, cached: bool) -> None:
         self.events.append(("finished", step, "cached" if cached else "ran"))
+
+    def told(self, step: str, notes: Sequence[Note]) -> None:
+        self.events.append(("told", step, *map(str, notes)))
 
     def failed(self, step: str, seconds: float) -> None:
         self.events.append(("failed", step))

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from components import STEPS
-from tests.pipelines.conftest import Project, answer_of, shapes
+from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 
 TASKS = {*STEPS, "evaluate_pruned", "ingest_evaluation", "clean_evaluation"}
 UNCACHED = {"register", "report"}
@@ -57,6 +57,15 @@ def test_a_run_ends_with_all_that_a_person_asks_for(place: Project, first: dict[
     assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted(TASKS)
 
 
+def test_what_the_steps_decided_reaches_the_person(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
+    told = {(note["step"], note["is_warning"]) for note in first["notes"]}
+    assert {("ingest", False), ("clean", True), ("clean", False), ("split", False), ("augment", False), ("train", False)} <= told
+    (unreadable,) = [note["text"] for note in first["notes"] if note["is_warning"]]
+    assert "broken.png" in unreadable
+    assert unreadable in (place.folder / first["report"]).read_text()
+    assert "broken.png" in client.get_run(first["run_id"]).data.tags["mlflow.note.content"]
+
+
 def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client: MlflowClient) -> None:
     parent = client.get_run(first["run_id"])
     assert parent.info.status == "FINISHED"
@@ -71,9 +80,14 @@ def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client
 
 
 def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
-    again = place.run(place.folder / "shapes", processes=False)
+    done = place.fork("run", "--data", str(place.folder / "shapes"), *(word for one in QUICK for word in ("--set", one)), "--json")
+    again = answer_of(done)
     assert cached(again) == TASKS - UNCACHED
     assert again["model"] == first["model"]
+    assert again["notes"] == first["notes"]
+    lines = done.stderr.splitlines()
+    ingested = next(number for number, line in enumerate(lines) if "ingest" in line)
+    assert "3 classes" in "".join(lines[ingested : ingested + 5])  # a step that the cache answers for tells its notes, too
     assert again["metrics"] == first["metrics"]
     children = client.search_runs([client.get_run(again["run_id"]).info.experiment_id], f"tags.`mlflow.parentRunId` = '{again['run_id']}'")
     assert {child.info.run_name for child in children if child.data.tags.get("darkroom.cached") == "true"} == cached(again)
