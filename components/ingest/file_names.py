@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
 from components.ingest.cells import plain
-from components.ingest.listing import first_few, has_image_suffix
+from components.ingest.listing import first_few, is_picture_name
 from components.ingest.split_names import split_in
 from darkroom.system.errors import InputError
 
@@ -124,7 +124,7 @@ class FileNames:
                 named = form(wanted)
                 found = [path for path in candidates if _means(named, _bare(form(path)) if bare else form(path))]
                 whole = [path for path in found if (_bare(form(path)) if bare else form(path)) == named]
-                pictures = [path for path in found if has_image_suffix(path)]
+                pictures = [path for path in found if is_picture_name(path)]
                 for choice in (whole, found, pictures):
                     if len(choice) == 1:
                         return choice

@@ -9,7 +9,7 @@ from components.ingest.config import TableConfig
 from components.ingest.file_names import is_absolute
 from components.ingest.given_splits import read_splits
 from components.ingest.labels import Labels, read_labels
-from components.ingest.listing import Listed, Listing, first_few, has_image_suffix
+from components.ingest.listing import Listed, Listing, first_few, is_picture_name
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
 from components.ingest.tables import Table
@@ -185,7 +185,7 @@ def _meanings(columns: Columns, labels: Labels) -> str:
 def _left_out(source: Source, files: TableFiles, unlabelled: list[str]) -> Iterator[str]:
     missing = missing_names(files)
     named = set(files.paths)
-    beside = [path for path in source.sizes if path not in named and has_image_suffix(path)]
+    beside = [path for path in source.sizes if path not in named and is_picture_name(path)]
     if unlabelled:
         yield f"{len(unlabelled)} file(s) without a label are left out: {first_few(unlabelled)}"
     if missing:

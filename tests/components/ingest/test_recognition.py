@@ -102,3 +102,13 @@ def test_pictures_beside_the_class_folders_are_named_in_any_format(tmp_path: Pat
     assert "cover.heic" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"1\.heic"):
         run(lay(tmp_path / "flat", {"1.heic": HEIC, "2.heic": HEIC}))
+
+
+def test_a_table_means_the_picture_in_any_format_and_is_told_of_those_it_does_not_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = b"filename,label\n1,x\n2,y\n3,x\n5,y\n"
+    data = lay(tmp_path / "data", {**GOOD, "5.heic": HEIC, "5.xml": b"<a/>", "6.dng": b"x", "labels.csv": table})
+    manifest, _ = run(data, label_column="label")
+    assert "5.heic" in manifest.column("path")
+    assert "6.dng" in capsys.readouterr().out
