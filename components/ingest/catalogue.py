@@ -103,7 +103,10 @@ def _without_table(source: Source, notes: Sequence[str], config: TableConfig) ->
     """The class folders, where no table is asked for."""
     if config.path_column or config.label_columns or config.label_column not in ("", NONE):
         raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
-    listing = list_folders(source, config.split_folders)
+    try:
+        listing = list_folders(source, config.split_folders)
+    except InputError as error:
+        raise InputError("; ".join((str(error), *notes))) from None
     return replace(listing, notes=(*listing.notes, *notes))
 
 

@@ -13,11 +13,11 @@ Integers = npt.NDArray[np.int64]
 NAN_WORDS = frozenset(("nan", "-nan", "<na>", "#n/a", "#na", "nat"))  # what programs write for a missing value, and nobody else
 MISSING_WORDS = NAN_WORDS | {"na", "n/a", "null", "none"}  # the others may be labels, too
 TRUE, FALSE = frozenset(("1", "true", "yes")), frozenset(("0", "false", "no"))
-_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))[.]0+")
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))[.,]0+")
 
 
 def plain(cell: str) -> str:
-    """A label or a group in one form: Unicode's NFC, and whole numbers without decimals (`1.0` is `1`)."""
+    """A label or a group in one form: Unicode's NFC, and whole numbers without decimals (`1.0` and `1,0` are `1`)."""
     text = unicodedata.normalize("NFC", cell)
     match = _WHOLE.fullmatch(text)
     return str(int(match[1])) if match else text

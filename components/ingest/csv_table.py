@@ -76,6 +76,8 @@ def _delimiter(name: str, content: str) -> tuple[str, str]:
     lines = [re.sub(r'"[^"]*"', "", line) for line in islice(io.StringIO(content), SAMPLE_LINES) if line.strip()] or [""]
     if name.lower().endswith(".tsv") and "\t" in lines[0]:
         return content, "\t"
+    if not any(mark in lines[0] for mark in DELIMITERS) and lines[0].count(" ") and len({line.count(" ") for line in lines}) == 1:
+        return content, " "
     counts = {mark: lines[0].count(mark) for mark in DELIMITERS}
     fits = {mark: sum(line.count(mark) == counts[mark] for line in lines) if counts[mark] else 0 for mark in DELIMITERS}
     return content, max(DELIMITERS, key=lambda mark: (fits[mark] * 2 > len(lines), counts[mark]))

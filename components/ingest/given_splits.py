@@ -35,7 +35,9 @@ def split_columns(table: Table, setting: str, taken: Collection[str]) -> tuple[s
     certain = [column for column in known(rest, SPLITS) if any(not is_missing(cell) for cell in table.distinct(column))]
     named = certain + [column for column in known(rest, MAYBE_SPLITS) if _names_splits(table.distinct(column))]
     named += [column for column in rest if column not in named and _holds_only_splits(table, column)]
-    flags = tuple(column for column in rest if flagged_split(column) and _is_flag(table.distinct(column)))
+    flags = tuple(column for column in rest if flagged_split(column) and _may_be_flag(table, column))
+    if all(map(split_of, flags)) and len({flagged_split(column) for column in flags}) < 2:
+        flags = ()  # a sole column called valid or test may say something else
     ways = [(column,) for column in named] + ([flags] if flags else [])
     _refuse_differing(table, ways)
     return ways[0] if ways else ()
@@ -60,8 +62,8 @@ def read_splits(table: Table, columns: tuple[str, ...]) -> list[str]:
 
 
 def flagged_split(column: str) -> str:
-    """The split that a flag says: `is_valid` validation, `isTest` test; an empty text for any other column."""
-    match = re.fullmatch(r"is[\W_]*(.+?)[\W_]*(?:set|split|image|img)?", column.strip(), re.IGNORECASE)
+    """The split that a flag says: `is_valid` validation, `isTest` test, `train` train; an empty text for any other column."""
+    match = re.fullmatch(r"(?:is[\W_]*)?(.+?)[\W_]*(?:set|split|image|img)?", column.strip(), re.IGNORECASE)
     return (split_of(match[1]) or "") if match else ""
 
 
@@ -78,8 +80,26 @@ def _holds_only_splits(table: Table, column: str) -> bool:
     return len(splits) > 1 and None not in splits
 
 
+def _may_be_flag(table: Table, column: str) -> bool:
+    """Whether a column that is called as a flag for a split is one.
+
+    Raises:
+        InputError: It is called `is_valid` or the like, but a cell is neither yes nor no.
+    """
+    cells = table.distinct(column)
+    if not _is_flag(cells) and not split_of(column) and any(not is_missing(cell) for cell in cells):
+        others = sorted(cell or "(empty cell)" for cell in cells if plain(cell).casefold() not in TRUE | FALSE)
+        raise InputError(
+            f"{table.name} has {first_few(list(map(repr, others)), 6)} in column {column!r}, which is called as one that says the split: "
+            "write 0 and 1, or set ingest.split_column to another column, or to none"
+        )
+    return _is_flag(cells)
+
+
 def _is_flag(cells: set[str]) -> bool:
-    return bool(cells) and {plain(cell).casefold() for cell in cells} <= TRUE | FALSE
+    """Whether all cells say yes or no; where none says no, an empty cell does."""
+    words = {"" if is_missing(cell) else plain(cell).casefold() for cell in cells}
+    return bool(words & (TRUE | FALSE)) and words <= (TRUE | FALSE if words & FALSE else TRUE | {""})
 
 
 def _from_words(table: Table, column: str) -> Integers:

@@ -27,10 +27,6 @@ MAX_TEXTS = 20  # that are looked into
 MAX_DEEP_TABLES = 50  # in folders that are no splits: more are one for each image
 
 
-class AboutFoldersError(InputError):
-    """A table's rows are about folders, not about files."""
-
-
 @dataclass(frozen=True)
 class NamingTable:
     """A table that names files of the source.
@@ -74,46 +70,22 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
     paths, notes = ([wanted], []) if wanted else _candidates(source)
     for path in paths:
         try:
-            found = open_table(source, path, names, config, bool(wanted))
-            others += [] if found else [path]
+            table = read_table(path, source.read_table(path), names)
         except InputError as error:
-            if wanted or isinstance(error, AboutFoldersError) or _mentions_files(source, path, names):
-                errors.append(error)
-                continue
-            found = None
-            others.append(path)
+            is_meant = wanted or _mentions_files(source, path, names)
+            errors += [error] if is_meant else []
+            others += [] if is_meant else [path]
+            continue
+        try:
+            found = _naming_table(source, table, names, config, bool(wanted))
+        except InputError as error:
+            errors.append(error)
+            continue
         naming += [found] if found else []
+        others += [] if found else [path]
     if others:
         notes.append(f"{len(others)} table(s) name no file here and are not used: {first_few(others)}")
     return FoundTables(naming, errors, (*notes, *([] if wanted else _unread(source, names))))
-
-
-def open_table(source: Source, path: str, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
-    """Reads a table, and finds the column that names files; none if there is no such column and nobody asked for it.
-
-    Args:
-        source: The files.
-        path: The table's path.
-        names: Finds files by what the table calls them.
-        config: How tables are read.
-        wanted: Whether the user pointed at it.
-
-    Raises:
-        InputError: It can't be read, holds images themselves, or has no such column although the user pointed at it.
-    """
-    table = read_table(path, source.read_table(path), names)
-    column = path_column(table, config, names)
-    if (not column or not column.num_found) and (pictures := holds_images(table.values)):
-        raise InputError(
-            f"{path} holds the images themselves, in column {pictures!r}, which is not read: write them as files and a table of their names"
-        )
-    if column:
-        return NamingTable(table, column, _split(path))
-    _refuse_folders(source, table)
-    if wanted or config.path_column:
-        columns = ", ".join(table.columns) or "none"
-        raise InputError(f"{path} has no column of file names (columns: {columns}): name it in ingest.path_column")
-    return None
 
 
 def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles:
@@ -156,6 +128,23 @@ def _candidates(source: Source) -> tuple[list[str], list[str]]:
     return tables, notes
 
 
+def _naming_table(source: Source, table: Table, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
+    """Finds the column that names files; none if there is no such column and nobody asked for it."""
+    column = path_column(table, config, names)
+    if (not column or not column.num_found) and (pictures := holds_images(table.values)):
+        raise InputError(
+            f"{table.name} holds the images themselves, in column {pictures!r}, which is not read: write them as files, and a table of "
+            "their names"
+        )
+    if column:
+        return NamingTable(table, column, _split(table.name))
+    _refuse_folders(source, table)
+    if wanted or config.path_column:
+        columns = ", ".join(table.columns) or "none"
+        raise InputError(f"{table.name} has no column of file names (columns: {columns}): name it in ingest.path_column")
+    return None
+
+
 def _unread(source: Source, names: FileNames) -> list[str]:
     """Sentences about files that may hold a table, but not as one that is read."""
     files = [path for path in source.sizes if path.lower().endswith((*SPREADSHEETS, *TEXTS))]
@@ -173,7 +162,7 @@ def _refuse_folders(source: Source, table: Table) -> None:
     for column in known(table.columns, GROUPS):
         cells = {cell for cell in table.distinct(column) if not is_missing(cell)}
         if len(cells) > 1 and cells <= folders:
-            raise AboutFoldersError(
+            raise InputError(
                 f"{table.name} says something about folders ({first_few(sorted(cells))}, in column {column!r}), not about files: write a "
                 "row for each file, with its path"
             )

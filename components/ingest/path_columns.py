@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ingest.column_names import PATHS, known
+from components.ingest.column_names import GROUPS, LABELS, PATHS, SPLITS, known
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
@@ -50,7 +50,10 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColu
     """
     if config.path_column:
         return _named(table, config.path_column, names) if config.path_column in table.columns else None
-    found = {column: _num_found(table, column, names) for column in table.columns if _may_name_files(table, column)}
+    others = {config.label_column, config.group_column, config.split_column, *config.label_columns}
+    others |= set(known(table.columns, (*LABELS, *GROUPS, *SPLITS)))
+    possible = [column for column in table.columns if column not in others and _may_name_files(table, column)]
+    found = {column: _num_found(table, column, names) for column in possible}
     called = [column for column in known(table.columns, PATHS) if column in found]
     naming = [
         column
@@ -61,14 +64,15 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColu
     chosen = [column for column in called if column in naming] or [column for column in naming if column in with_endings]
     if not chosen and called:
         return _named(table, called[0], names)
-    chosen = [column for column in chosen if column in with_endings] or chosen or naming
+    chosen = [column for column in chosen if column in with_endings] or chosen
+    chosen = chosen or [column for column in naming if _never_repeats(table, column)] or naming
     if not chosen:
         return None
     _refuse_differing(table, chosen, names)
     rest = [column for column in naming if column not in chosen and _never_repeats(table, column)]
-    others = [column for column in rest if _differing(table, chosen[0], column, names, SAMPLE_ROWS)]
+    also = [column for column in rest if _differing(table, chosen[0], column, names, SAMPLE_ROWS)]
     certain = chosen[0] in called or chosen[0] in with_endings
-    return PathColumn(chosen[0], found[chosen[0]][0], certain, _notes(table, chosen[0], others))
+    return PathColumn(chosen[0], found[chosen[0]][0], certain, _notes(table, chosen[0], also))
 
 
 def _named(table: Table, column: str, names: FileNames) -> PathColumn:

@@ -14,7 +14,8 @@ WORDS = {"blank": " ", "none": ""}  # a setting's words for what is hard to writ
 def find_separator(table: str, column: str, cells: set[str], setting: str) -> tuple[str, str]:
     """Finds what joins the labels of a column.
 
-    Parts that also stand alone in other cells are labels of their own; parts that never come again belong to one name.
+    Parts that also stand alone in other cells are labels of their own; parts that never come again belong to one name, unless
+    there is a comma between them.
     A column whose name says that it holds several labels needs less evidence for the former.
 
     Args:
@@ -61,7 +62,8 @@ def _decide(table: str, column: str, mark: str, joined: dict[str, list[str]], al
     example = min(joined)
     if numbers or (some_alone and (all_again or several)):
         return mark, f"labels in column {column!r} of {table} are joined by {mark!r}, as in {example[:200]!r}"
-    if (not some_again and (mark != "," or not several)) or (not several and not some_alone and not all_again):
+    is_name = not some_again or (not several and not some_alone and not all_again)
+    if is_name and mark != ",":  # which is in few names, and joins in many tables
         return "", f"each cell of column {column!r} of {table} is one label, as {example[:200]!r} (ingest.separator would part it)"
     raise InputError(
         f"{table} has {first_few([repr(example)])} in column {column!r}, which may be one label or {len(joined[example])} "

@@ -57,6 +57,8 @@ def list_table(source: Source, files: TableFiles, columns: Columns, config: Tabl
     listed, place_notes = _without_sole_split(_list_rows(files, columns, labels, config), columns)
     cells = table.cells(columns.path)
     unlabelled = [cell for cell, path, file in zip(cells, files.paths, listed, strict=True) if path is not None and file is None]
+    if not any(listed):
+        raise InputError(f"{table.name} has no label for any file that exists ({first_few(list(labels.columns))}): add some")
     rows, repeated = first_rows(listed, table.name)
     user_columns = read_user_columns(table, {*columns.used, *labels.columns}, rows, repeated)
     notes = [

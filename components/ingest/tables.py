@@ -65,8 +65,10 @@ class Table:
 
     def _encode(self, column: str) -> tuple[list[str], Integers]:
         values = self.values[column]
-        flat = values if not pa.types.is_nested(values.type) else pa.chunked_array([pa.array(self.cells(column), pa.string())])
-        array = (flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()).unify_dictionaries().combine_chunks()
+        if not pa.types.is_dictionary(values.type):
+            has_texts_only = pa.types.is_nested(values.type) or values.type == pa.float16()  # which Arrow can't encode
+            values = (pa.chunked_array([pa.array(self.cells(column), pa.string())]) if has_texts_only else values).dictionary_encode()
+        array = values.unify_dictionaries().combine_chunks()
         texts = [*_texts(array.dictionary), ""]
         numbers = np.asarray(pc.fill_null(array.indices.cast(pa.int64()), len(texts) - 1))
         distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}

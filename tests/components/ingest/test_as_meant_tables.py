@@ -184,6 +184,17 @@ READ = {
         {},
         CAT_DOG,
     ),
+    "words apart by blanks": ({"t.csv": table("filename label", lambda n, p: (p, KINDS[n % 2]), " ")}, {}, CAT_DOG),
+    "decimal commas": (
+        {"t.csv": table("filename;label", lambda n, p: (p, ("1,0", "2,0")[n % 2]), ";")},
+        {"separator": "none"},
+        {SIX[n]: ("1", "2")[n % 2] for n in range(6)},
+    ),
+    "labels that are names of files, too": (
+        {"t.csv": table("key,label", lambda n, p: (n, n % 2))},
+        {},
+        {SIX[n]: "01"[n % 2] for n in range(6)},
+    ),
     "JSON Lines": ({"t.jsonl": "".join(f'{{"file_name": "{path}", "label": "{kind}"}}\n' for path, kind in CAT_DOG.items())}, {}, CAT_DOG),
 }
 
@@ -289,6 +300,13 @@ REFUSED = {
         {},
         ("hat, blue", "ingest.separator"),
     ),
+    "parts that do not come again": ({"t.csv": labelled(('"shirt, red"', '"hat, blue"'))}, {}, ("hat, blue", "ingest.separator")),
+    "a flag for the split with blanks beside 0": (
+        {"t.csv": table("filename,label,is_test", lambda n, p: (p, KINDS[n % 2], ("1", "", "0")[n % 3]))},
+        {},
+        ("is_test", "ingest.split_column"),
+    ),
+    "no label at all": ({"t.csv": labelled(("nan", ""))}, {}, ("t.csv", "label")),
     "words that come again": (
         {"t.csv": labelled(("red shirt", "blue shirt", "red hat", "blue hat"), "filename,labels")},
         {},
@@ -349,6 +367,9 @@ def test_columns_of_a_table_that_are_one_hot_but_for_a_flag_name_their_task(tmp_
         ("is_valid,is_test", ("1,0", "0,1", "0,0"), ("validation", "test", "train")),
         ("isTrain,isTest", ("1,0", "0,1", "0,0"), ("train", "test", "validation")),
         ("is_test", ("no", "no", "yes"), ("train", "train", "test")),
+        ("is_test", ("1", "", ""), ("test", "train", "train")),
+        ("train,test", ("1,0", "1,0", "0,1"), ("train", "train", "test")),
+        ("test", ("1", "0", "0"), (None, None, None)),
     ],
 )
 def test_the_split_of_a_row_is_read_from_words_and_flags(tmp_path, header, cells, splits):

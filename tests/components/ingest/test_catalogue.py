@@ -90,7 +90,10 @@ def test_labels_joined_in_a_cell_are_taken_apart(data, joined, separator):
 
 
 def test_a_comma_inside_a_label_stays(data):
-    manifest, _ = run(lay(data, ABC, labels='filename,label\na.png,"pneumonia, viral"\nb.png,"pneumonia, bacterial"\nc.png,normal\n'))
+    lay(data, ABC, labels='filename,label\na.png,"pneumonia, viral"\nb.png,"pneumonia, bacterial"\nc.png,normal\n')
+    with pytest.raises(InputError, match=r"may be one label or 2 .*set ingest\.separator"):
+        run(data)
+    manifest, _ = run(data, separator="none")
     assert (manifest.task, len(manifest.classes)) == ("multiclass", 3)
 
 
@@ -287,7 +290,7 @@ def test_spreadsheets_of_other_habits_are_read(data):
     assert run(data)[0].classes == ("y", "ü")
     (data / "labels.csv").rename(data / "labels.tsv")
     (data / "labels.tsv").write_text("filename\tlabel\na.png\tx, y\nb.png\tz\n")
-    assert run(data)[0].classes == ("x, y", "z")
+    assert run(data, separator="none")[0].classes == ("x, y", "z")
 
 
 @pytest.mark.parametrize(

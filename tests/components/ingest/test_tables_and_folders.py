@@ -1,5 +1,6 @@
 """Tables beside folders of classes, splits and patients, and Parquet: read as they were meant, or refused with the setting that decides."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +28,7 @@ PARQUET = {
         {"Unnamed: 0": ORDER, "file": SIX, "x": [True, False] * 3, "y": [True, True] * 3},
         {path: ("x|y", "y")[n % 2] for n, path in enumerate(SIX)},
     ),
+    "half floats": ({"image": SIX, "label": pa.array(np.array([1, 2, 1, 2, 1, 2], np.float16))}, dict(zip(SIX, "121212", strict=True))),
     "empty rows": ({"image": [*SIX, None], "label": [*CAT_DOG.values(), None]}, CAT_DOG),
     "an index that names the files": ({"label": list(CAT_DOG.values()), "__index_level_0__": list(range(6))}, CAT_DOG),
 }
