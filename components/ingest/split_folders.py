@@ -3,7 +3,7 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from components.ingest.listing import first_few
@@ -50,13 +50,14 @@ def find_split_folders(name: str, paths: Iterable[str], setting: Setting) -> Spl
     if setting == "classes" or not inside:
         return SplitFolders()
     if not named:
-        return _inside_classes(inside)
+        return _inside_wrapper(name, inside, setting) or _inside_classes(inside)
     others = sorted(set(inside) - set(named))
     if setting == "auto":
         if _is_class(named, inside, others):
             return SplitFolders(notes=(f"the folder {next(iter(named))}/ is taken for a class, as {first_few(others)} are",))
         _refuse_unclear(name, named, inside, others)
-    outer = {_class_root(top, split, inside[top]): split for top, split in named.items()}
+    classes = {folder for top in named for folder in _several_folders(inside[top])}
+    outer = {_class_root(top, split, inside[top], classes): split for top, split in named.items()}
     said = ", ".join(f"{folder} is {split}" for folder, split in sorted(outer.items()))
     left = setting == "splits" and bool(others)
     beside = f"; what lies in {first_few(others)} is {'left out' if left else 'in no split'}" if others else ""
@@ -85,7 +86,7 @@ def _refuse_unclear(name: str, named: Mapping[str, str], inside: Mapping[str, li
             f"{words} in {name} hold images and no class folders, and may be classes or splits: set ingest.split_folders to classes, or "
             "put each class's images into a folder named after the class, or add a table of labels"
         )
-    classes = {_plain(rest.split("/")[0]) for top, split in named.items() for rest in _below(top, split, inside[top]) if "/" in rest}
+    classes = {_plain(rest.split("/")[0]) for top, split in named.items() for rest in _below(split, inside[top], set()) if "/" in rest}
     if others and (flat or not classes <= {_plain(top) for top in others}):
         raise InputError(
             f"{words} in {name} may be classes or splits, beside {first_few(others)}: set ingest.split_folders to classes, or to splits "
@@ -93,20 +94,44 @@ def _refuse_unclear(name: str, named: Mapping[str, str], inside: Mapping[str, li
         )
 
 
-def _class_root(top: str, split: str, inner: list[str]) -> str:
+def _class_root(top: str, split: str, inner: list[str], classes: set[str]) -> str:
     """The folder that holds a split's class folders: it may lie in others of the same name, or in one called images."""
-    rests = _below(top, split, inner)
+    rests = _below(split, inner, classes)
     return f"{top}/{inner[0][: len(inner[0]) - len(rests[0])]}"
 
 
-def _below(top: str, split: str, inner: list[str]) -> list[str]:
-    """Paths below the folder that holds a split's class folders."""
-    while len(folders := {rest.partition("/")[0] for rest in inner}) == 1 and all(rest.count("/") > 1 for rest in inner):
-        folder = folders.pop()
-        if split_in(folder) != split and not (words_of(folder) and words_of(folder) <= BESIDE):
+def _below(split: str, inner: list[str], classes: set[str]) -> list[str]:
+    """Paths below the folder that holds a split's class folders; it may hold images alone, which then have no class.
+
+    Args:
+        split: The split.
+        inner: Paths below its outermost folder.
+        classes: Names of folders that are classes beside others in some split.
+    """
+    while len(folders := {rest.rpartition("/")[0].partition("/")[0] for rest in inner}) == 1 and (folder := folders.pop()):
+        if split_in(folder) != split and (folder in classes or not words_of(folder) or not words_of(folder) <= BESIDE):
             break
         inner = [rest.partition("/")[2] for rest in inner]
     return inner
+
+
+def _several_folders(inner: list[str]) -> set[str]:
+    """The folders that paths begin with, if there are several."""
+    folders = {rest.partition("/")[0] for rest in inner if "/" in rest}
+    return folders if len(folders) > 1 else set()
+
+
+def _inside_wrapper(name: str, inside: Mapping[str, list[str]], setting: Setting) -> SplitFolders | None:
+    """Splits inside of one folder that holds all images: `dataset/Training/cat/1.jpg`."""
+    if len(inside) != 1:
+        return None
+    ((top, rests),) = inside.items()
+    if not any(split_in(rest.partition("/")[0]) for rest in rests if rest.count("/") > 1):
+        return None
+    found = find_split_folders(f"{name}/{top}", rests, setting)
+    if not all(rest.startswith(tuple(found.outer)) for rest in rests):
+        return None
+    return replace(found, outer={f"{top}/{root}": split for root, split in found.outer.items()})
 
 
 def _inside_classes(inside: Mapping[str, list[str]]) -> SplitFolders:

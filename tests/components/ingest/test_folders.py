@@ -71,6 +71,14 @@ LAYOUTS = {
             "cat/train/1.png": ("cat", T), "cat/test/2.png": ("cat", E), "dog/Training/3.png": ("dog", T), "dog/test/4.png": ("dog", E),
         },
     ),
+    "splits in a folder around them": (
+        "Data/Training/cat/1.png Data/Training/dog/2.png Data/test_set/test_set/cat/3.png",
+        {"Data/Training/cat/1.png": ("cat", T), "Data/Training/dog/2.png": ("dog", T), "Data/test_set/test_set/cat/3.png": ("cat", E)},
+    ),
+    "a class that is called as pictures are": (
+        "train/photos/1.png train/drawings/2.png test/photos/3.png",
+        {"train/photos/1.png": ("photos", T), "train/drawings/2.png": ("drawings", T), "test/photos/3.png": ("photos", E)},
+    ),
     "a folder called train inside of one class": (
         "cat/train/1.png cat/2.png dog/3.png",
         {"cat/train/1.png": ("cat", None), "cat/2.png": ("cat", None), "dog/3.png": ("dog", None)},
@@ -132,9 +140,15 @@ def test_the_setting_takes_the_splits_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["auto", "splits"])
-def test_images_in_a_split_without_a_class_are_named(tmp_path: Path, setting: Setting) -> None:
-    with pytest.raises(InputError, match=r"test/3\.png"):
-        read(tmp_path, "train/cat/1.png train/dog/2.png test/3.png", setting)
+@pytest.mark.parametrize("unlabelled", ["test/3.png", "test/test/3.png", "test/images/3.png", "test_images/test/3.png"])
+def test_images_in_a_split_without_a_class_are_named(tmp_path: Path, unlabelled: str, setting: Setting) -> None:
+    with pytest.raises(InputError, match=unlabelled):
+        read(tmp_path, f"train/cat/1.png train/dog/2.png {unlabelled}", setting)
+
+
+def test_images_of_splits_alone_are_in_no_class(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"test/images/2\.png"):
+        read(tmp_path, "train/images/1.png train/labels/1.txt test/images/2.png test/labels/2.txt")
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("classes", None), ("splits", "test")])
