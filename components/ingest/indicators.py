@@ -35,8 +35,8 @@ class LabelColumns:
 def indicator_words(table: Table, column: str) -> set[str] | None:
     """The distinct words of a column of 0 and 1 (in lower case, an empty text for a missing value); none for another column.
 
-    Beside 0 and 1 (or yes and no, true and false), such a column may have cells that are empty, uncertain (`-1`, `?`), or
-    hold one more number.
+    Beside 0 and 1 (or yes and no, true and false), such a column may have cells that are empty, uncertain (`-1`, `?`), hold
+    numbers between (0.5), or one more number.
 
     Args:
         table: The table.
@@ -46,8 +46,9 @@ def indicator_words(table: Table, column: str) -> set[str] | None:
         return None
     words = {"" if is_missing(cell) else plain(cell).casefold() for cell in table.distinct(column)}
     others = words - TRUE - FALSE - {""}
-    one_more = len(others) == 1 and all(re.fullmatch(r"-?[0-9.]+", word) for word in others) and words & TRUE and words & FALSE
-    return words if words & (TRUE | FALSE | {"-1"}) and (others <= UNCERTAIN or one_more) else None
+    are_numbers = all(re.fullmatch(r"-?[0-9]*[.]?[0-9]+", word) for word in others) and words & TRUE and words & FALSE
+    are_near = are_numbers and (len(others) == 1 or all(abs(float(word)) <= 1 for word in others))
+    return words if words & (TRUE | FALSE | {"-1"}) and (others <= UNCERTAIN or are_near) else None
 
 
 def label_columns(table: Table, columns: list[str], task: str) -> LabelColumns:

@@ -37,8 +37,8 @@ class PathColumn:
 def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColumn | None:
     """Finds the column of file names; none if there is none.
 
-    A column called path or the like goes before others, unless it names no file; one whose cells are paths or have an
-    image's ending goes before one of plain words or numbers.
+    A column called path or the like, whose cells are paths or have an image's ending, goes before all others that name files;
+    then come those of which one of the two is true, and then those of plain words or numbers.
 
     Args:
         table: The table.
@@ -61,10 +61,10 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColu
         if num and (column in called or num >= config.min_found_share * out_of)
     ]  # fmt: skip
     with_endings = {column for column in naming if _has_endings(table, column)}
-    chosen = [column for column in called if column in naming] or [column for column in naming if column in with_endings]
+    chosen = [column for column in called if column in with_endings]
+    chosen = chosen or [column for column in naming if column in called or column in with_endings]
     if not chosen and called:
         return _named(table, called[0], names)
-    chosen = [column for column in chosen if column in with_endings] or chosen
     chosen = chosen or [column for column in naming if _never_repeats(table, column)] or naming
     if not chosen:
         return None

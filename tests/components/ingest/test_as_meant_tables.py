@@ -224,6 +224,16 @@ REFUSED = {
         {},
         ("'y'", "2", "ingest.label_columns"),
     ),
+    "shares among 0 and 1": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, (0, 1, 0.25, 0.75)[n % 4]))},
+        {},
+        ("'y'", "0.25", "ingest.uncertain"),
+    ),
+    "numbers called image_id beside names with endings": (
+        {"t.csv": table("image_id,pic,label", lambda n, p: (ORDER[n], p, KINDS[n % 2]))},
+        {},
+        ("image_id", "pic", "ingest.path_column"),
+    ),
     "a question mark among 0 and 1": (
         {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, "01?"[n % 3]))},
         {},
