@@ -2,11 +2,13 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import os
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,16 @@ class Project:
         done = (self.darkroom if processes else self.fork)("run", "--data", str(data), *options, "--json")
         assert done.returncode == 0, done.stderr
         return answer_of(done)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shallow_stacks() -> Iterator[None]:
+    """kfp asks for the whole stack, with the source of each frame, when it wants its caller's name: below pytest that takes seconds."""
+    from kfp.dsl import pipeline_task
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline_task, "inspect", types.SimpleNamespace(stack=lambda: inspect.stack(0)[1:]))
+        yield
 
 
 @pytest.fixture
