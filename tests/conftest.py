@@ -79,14 +79,14 @@ def migrated_store(pytestconfig: pytest.Config) -> Path:
 
     The process that made it wrote its output beside it, in `made.out` and `made.err`.
     """
-    makers = (ROOT / "darkroom" / "tracking" / name for name in ("client.py", "runs.py"))
+    makers = (ROOT / "darkroom" / "tracking" / name for name in ("client.py", "sqlite_store.py"))
     key = hashlib.sha256(b"".join([f"{ROOT} {version('mlflow')}".encode(), *(path.read_bytes() for path in makers)])).hexdigest()
     folder = Path(pytestconfig.cache.mkdir(f"mlflow-store-{key[:16]}"))  # type: ignore[union-attr]
     with FileLock(folder / "lock"):
         if not (folder / "made.out").exists():
             shutil.rmtree(folder / "store", ignore_errors=True)
             (folder / "store").mkdir()
-            code = "from darkroom.tracking.runs import use_store; print(use_store())"
+            code = "from darkroom.tracking.runs import use_store; print(use_store(create=True))"
             clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
             environment = {**clean, "PYTHONPATH": str(ROOT)}
             made = subprocess.run(

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from darkroom.registry.registry import CHAMPION, Version, aliases, set_alias, versions
 from darkroom.system.locks import locked
 from darkroom.system.processes import is_dead, owner_tags, user
-from darkroom.tracking.client import client, tracking_uri
+from darkroom.tracking.client import client, database
 from darkroom.tracking.election import Rank, elect
 from darkroom.tracking.tags import ALIAS_TICKET, CHAMPION_MOVE
 
@@ -108,9 +107,8 @@ def alias_lock(name: str) -> Iterator[None]:
 
     On an SQLite store it is a lock on a file beside the database, on a server it is `ticket_lock`.
     """
-    uri = tracking_uri()
-    database = Path(uri.removeprefix("sqlite:///"))
-    with locked(database.with_name(f"{database.name}.aliases.lock")) if uri.startswith("sqlite:///") else ticket_lock(name):
+    path = database()
+    with locked(path.with_name(f"{path.name}.aliases.lock")) if path else ticket_lock(name):
         yield
 
 

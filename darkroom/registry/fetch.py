@@ -19,7 +19,7 @@ from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.tracking.client import client, use_store
-from darkroom.tracking.search import all_pages, experiment_names, search_runs, tag_is
+from darkroom.tracking.search import experiment_names, search_runs, tag_is
 from darkroom.tracking.tags import DATA_VERSION, ERROR, ERROR_KIND, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
@@ -121,11 +121,8 @@ def fetch_outcome(kubeflow_run: str, root: Path) -> dict[str, Any]:
 
 def aliased_versions() -> list[Version]:
     """The versions of all models that have an alias."""
-    found = []
-    for model in all_pages(client().search_registered_models):
-        numbers = {int(number) for number in model.aliases.values()}
-        found += [version for version in versions(model.name) if version.number in numbers]
-    return found
+    bearers = {name: set(aliases(name).values()) for name in model_names()}
+    return [version for name, numbers in bearers.items() for version in versions(name) if version.number in numbers]
 
 
 def fetch_bundle(reference: str, cache: Path) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.system.errors import InputError
-from darkroom.tracking.client import client
+from darkroom.tracking.client import client, is_tracked
 from darkroom.tracking.search import all_pages
 from darkroom.tracking.tags import DECISION, REASON, SHA256
 
@@ -56,8 +56,8 @@ def check_name(name: str) -> None:
 
 
 def model_names() -> list[str]:
-    """The names of all registered models, in their order."""
-    return sorted(model.name for model in all_pages(client().search_registered_models, max_results=1000))
+    """The names of all registered models, in their order; none where there is no store."""
+    return sorted(model.name for model in all_pages(client().search_registered_models, max_results=1000)) if is_tracked() else []
 
 
 def versions(name: str) -> list[Version]:

@@ -6,6 +6,7 @@ MLflow takes seconds to import, so it is imported where it is needed, and only i
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from darkroom.system.errors import AccessError, InputError
 from darkroom.system.faults import explain
-from darkroom.system.files import whole
-from darkroom.system.locks import locked
 from darkroom.system.secrets import redact
 from darkroom.system.web import retrying, root_cause
+from darkroom.tracking import sqlite_store
 from darkroom.tracking.tags import DECISION, EXPERIMENT_KIND, MODEL_VERSION, TABLE_VIEW
 
 if TYPE_CHECKING:
@@ -30,17 +30,37 @@ _COLUMNS = (  # of an experiment's table of runs: MLflow itself shows no measure
     f"tags.`{DECISION}`",
     f"tags.`{MODEL_VERSION}`",
 )
+_QUIET = {
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines a run
+}
 _NUM_RETRIES, _BACKOFF_S = 2, 1.0  # of a server that does not answer
-_SQLITE = b"SQLite format 3\0"  # how such a file begins
+_DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient", "pymysql": "PyMySQL", "psycopg": "psycopg[binary]"}
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def tracking_uri() -> str:
-    """The store's address: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    """The store's address, whatever the current folder: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder."""
+    return sqlite_store.from_root(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
 
 
-def use_store() -> str:
-    """Makes the store ready and names it in the environment, so that the steps' processes use the same one.
+def database() -> Path | None:
+    """The file that is the store; nothing where a server is, or another kind of database."""
+    return sqlite_store.file_of(tracking_uri())
+
+
+def is_tracked() -> bool:
+    """Whether there is a store, so that something may stand in it; a server is taken to be there."""
+    path = database()
+    return path is None or path.exists()
+
+
+def use_store(*, create: bool = False) -> str:
+    """Makes sure of the store and names it in the environment, so that the steps' processes use the same one.
+
+    Args:
+        create: Whether an SQLite file is made where there is none.
 
     Returns:
         The store's address.
@@ -48,23 +68,30 @@ def use_store() -> str:
     Raises:
         InputError: The server doesn't answer or refuses the credentials, or the database can't be used.
     """
-    uri = tracking_uri()
+    uri, path = tracking_uri(), database()
     with store_errors_as_input_errors():
-        if uri.startswith("sqlite:///"):
-            _create_database(Path(uri.removeprefix("sqlite:///")))
+        if path and create:
+            sqlite_store.create(path, _ask)
+        if path and path.exists():
+            sqlite_store.check(path)
+            sqlite_store.re_root(path)
         elif uri.startswith(("http://", "https://")):
             _require_answer(uri)
-        _connect(uri).search_experiments(max_results=1)
+        if is_tracked():
+            _ask(uri)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     return uri
 
 
 def client() -> "MlflowClient":
-    """A client of the store at `tracking_uri`; an SQLite file is made first where there is none."""
-    uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
-        with store_errors_as_input_errors():
-            _create_database(Path(uri.removeprefix("sqlite:///")))
+    """A client of the store at `tracking_uri`.
+
+    Raises:
+        InputError: It is an SQLite file that does not exist: only a run makes one.
+    """
+    uri, path = tracking_uri(), database()
+    if path and not path.exists():
+        raise InputError(f"nothing is tracked yet: there is no {path}", "start a run, or name another store in MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = uri  # what logs a model inside MLflow looks for it here
     return _connect(uri)
 
@@ -94,18 +121,20 @@ def server_version(timeout_s: int = 10) -> str:
 
 def artifact_location() -> str | None:
     """Beside the database; a server decides itself."""
-    uri = tracking_uri()
-    return (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").as_uri() if uri.startswith("sqlite:///") else None
+    path = database()
+    return (path.parent / sqlite_store.ARTIFACTS).as_uri() if path else None
 
 
 def experiment_id(name: str) -> str:
-    """The id of an experiment, which is made where it is missing, also when others make it at the same time.
+    """The id of an experiment, which is made where it is missing, also when others make it at the same time; so is the store.
 
     Raises:
         InputError: The experiment was deleted.
     """
     from mlflow.exceptions import MlflowException
 
+    if not is_tracked():
+        use_store(create=True)
     store = client()
     experiment = store.get_experiment_by_name(name)
     if experiment is None:
@@ -117,7 +146,8 @@ def experiment_id(name: str) -> str:
                 raise
         return experiment_id(name)  # another process made it just now
     if experiment.lifecycle_stage == "deleted":
-        raise InputError(f"the MLflow experiment {name!r} was deleted: restore it, or choose another name")
+        command = f"MLFLOW_TRACKING_URI={shown(tracking_uri())} mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        raise InputError(f"the MLflow experiment {name!r} was deleted", f"restore it with `{command}`, or name another in register.name")
     return str(experiment.experiment_id)
 
 
@@ -128,7 +158,7 @@ def shown(uri: str) -> str:
 
 
 def _connect(uri: str) -> "MlflowClient":
-    for name, value in (("MLFLOW_LOGGING_LEVEL", "WARNING"), ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")):
+    for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
@@ -137,19 +167,9 @@ def _connect(uri: str) -> "MlflowClient":
     return MlflowClient(uri)
 
 
-def _create_database(path: Path) -> None:
-    """Makes an SQLite store beside its final path and renames it, under a lock: another process could see MLflow's own half made."""
-    if path.exists():
-        with path.open("rb") as file:
-            if file.read(len(_SQLITE)) not in (b"", _SQLITE):
-                raise ValueError("the file is not a database")  # MLflow asks again for 100 s before it says so
-        return
-    lock = path.with_name(f".{path.name}.lock")
-    with locked(lock):
-        if not path.exists():
-            with whole(path) as draft:
-                _connect(f"sqlite:///{draft}").search_experiments(max_results=1)
-        lock.unlink()  # a process that waits for it makes a new one
+def _ask(uri: str) -> None:
+    """Asks a store for something small; MLflow makes an SQLite file that is missing."""
+    _connect(uri).search_experiments(max_results=1)
 
 
 def _require_answer(uri: str) -> None:
@@ -174,15 +194,16 @@ def store_errors_as_input_errors() -> Iterator[None]:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        if not isinstance(error, (MlflowException, SQLAlchemyError, OSError, ValueError)):
+        if isinstance(error, ModuleNotFoundError) and uri.startswith(_DATABASES):
+            missing = _DRIVERS.get(str(error.name), str(error.name))
+            problem = f"the MLflow store at {shown(uri)} needs the package {missing}, which is not installed"
+            raise InputError(problem, f"`pip install '{missing}'`, or name another store in MLFLOW_TRACKING_URI") from None
+        if isinstance(error, InputError) or not isinstance(error, (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError)):
             raise
         status = error.get_http_status_code() if isinstance(error, MlflowException) else 0  # type: ignore[no-untyped-call]
         if uri.startswith(("http://", "https://")) and status in (401, 403):
             raise _refusal(uri, status) from None
-        reason = (
-            explain(error, uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else "")
-            or " ".join(redact(str(error)).split())[:300]
-        )
+        reason = explain(error, str(database() or "")) or " ".join(redact(str(error)).split())[:300]
         raise InputError(f"the MLflow store at {shown(uri)} can't be used: {reason}") from None
 
 

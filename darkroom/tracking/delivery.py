@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.secrets import redact
-from darkroom.tracking.client import client, tracking_uri
+from darkroom.tracking.client import client, database
 from darkroom.tracking.log import log_curves, log_files, log_texts, set_run_tags
 from darkroom.tracking.search import running, search_runs, tag_is
 from darkroom.tracking.tags import PARENT, STEP_KEY
@@ -131,13 +131,13 @@ def _single_attempt() -> Iterator[None]:
 
 def _check_database() -> None:
     """Raises where another process holds an SQLite database: MLflow would wait for it 20 s and more."""
-    path = Path(tracking_uri().removeprefix("sqlite:///"))
-    if not tracking_uri().startswith("sqlite:///") or not path.is_file():
+    path = database()
+    if path is None or not path.is_file():
         return
-    with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as database:
+    with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as store:
         try:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("ROLLBACK")
+            store.execute("BEGIN IMMEDIATE")
+            store.execute("ROLLBACK")
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:  # no database at all: MLflow's own error is clearer

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from darkroom.tracking.client import client
+from darkroom.tracking.client import client, is_tracked
 
 ACTIVE, DELETED = 1, 2  # as MLflow numbers its views
 _NEWEST_FIRST = ["attributes.start_time DESC"]
@@ -37,8 +37,8 @@ def tag_is(tag: str, value: str) -> str:
 
 
 def experiment_names() -> dict[str, str]:
-    """The names of all experiments by their ids."""
-    return {str(found.experiment_id): str(found.name) for found in all_pages(client().search_experiments)}
+    """The names of all experiments by their ids; none where there is no store."""
+    return {str(found.experiment_id): str(found.name) for found in all_pages(client().search_experiments)} if is_tracked() else {}
 
 
 def search_runs(condition: str, experiments: Iterable[str] | None = None, view: int = ACTIVE) -> list[Any]:

@@ -20,13 +20,17 @@ from pipelines.recover.bundle import KilledError, send_bundle, write_bundle
 Notify = Callable[[str], None]  # takes a message for a person
 
 
-def open_store(note: Notify) -> None:
+def open_store(note: Notify, *, create: bool = False) -> None:
     """Opens the store, delivers what waited for it, and ends what a killed process left there as running.
+
+    Args:
+        note: Takes messages for a person.
+        create: Whether an SQLite file is made where there is none.
 
     Raises:
         InputError: The store can't be used.
     """
-    runs.use_store()
+    runs.use_store(create=create)
     for text in outbox.deliver_left(OUTBOX).notes():
         note(f"note: {text}")
     end_dead(note)

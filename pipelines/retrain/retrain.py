@@ -76,7 +76,7 @@ def _retrain_alone(plan: Plan, config: RetrainConfig, view: Listener, force: boo
             decision = waiting(key, other)
             view.note(f"plan: {decision.message}")
             return decision.plain()
-        run.make_ready(view)
+        run.make_ready(view, create=True)
         decision = decide(plan, config, force=force, now=now)
         view.note(f"plan: {decision.message}")
         if decision.action != "train":

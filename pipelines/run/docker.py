@@ -23,7 +23,7 @@ from kfp.local.status import Status
 from darkroom.data_files import needed_folders
 from darkroom.system.errors import InputError
 from darkroom.system.processes import STDIN
-from darkroom.tracking.runs import tracking_uri
+from darkroom.tracking.client import database
 from darkroom.tracking.tags import CODE_LABEL, LOCK_LABEL, OWNER, PROJECT_LABEL, VARIABLE_PREFIX
 from darkroom.versions.repository import is_address
 from pipelines.platform import PlatformConfig
@@ -163,10 +163,8 @@ def _image(client: docker.DockerClient, platform: PlatformConfig) -> Any:
 
 def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount]:
     """The project's folder and the tracking database to work in; the data and files that settings name to read from."""
-    uri = tracking_uri()
-    writable = {Path.cwd()}
-    if uri.startswith("sqlite:///"):
-        writable.add(Path(uri.removeprefix("sqlite:///")).absolute().parent)
+    store = database()
+    writable = {Path.cwd(), *([store.parent] if store else [])}
     named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
     evaluation_data = params.get("evaluate", {}).get("data", "")
     sources = [path for path in (source, *([Path(evaluation_data)] if evaluation_data else [])) if not is_address(path)]

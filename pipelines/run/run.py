@@ -51,7 +51,7 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
     differs = difference(plan.source, plan.version)
     if differs:
         view.note(f"note: {differs}")
-    make_ready(view)
+    make_ready(view, create=True)
     if message := changed_rule(plan, history.newest(plan.name)):
         view.note(f"note: {message}")
     need = disk.estimate(plan.source, plan.version, plan.params, plan.platform)
@@ -88,13 +88,17 @@ def alone(plan: Plan, view: Listener) -> AbstractContextManager[None]:
     return locked(ROOT / "locks" / key_of(plan), f"process {os.getpid()}", view.note)
 
 
-def make_ready(view: Listener) -> None:
+def make_ready(view: Listener, *, create: bool = False) -> None:
     """Opens the store, delivers what waited for it, and ends what a killed process left there as running.
+
+    Args:
+        view: Is told what happens.
+        create: Whether an SQLite file is made where there is none.
 
     Raises:
         InputError: The store can't be used.
     """
-    open_store(view.note)
+    open_store(view.note, create=create)
     check_clock(view.note)
 
 
