@@ -22,6 +22,10 @@ _KINDS = (
         r"Read-only file system|readonly database",
         f"{{path}} can't be written, because it is read-only: make it writable, or work in another folder; {_AGAIN}",
     ),
+    (
+        r"No usable temporary directory",
+        "no folder for temporary files can be written to (TMPDIR, /tmp, /var/tmp and the current folder were tried): name one in TMPDIR",
+    ),
     (r"File too large", f"{{path}} would be larger than a file may be here (`ulimit -f`): raise that limit; {_AGAIN}"),
     (r"disk I/O error", f"{{path}} can't be read or written: look whether its disk is full, or broken; {_AGAIN}"),
     (

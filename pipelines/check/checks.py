@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 from darkroom.system.errors import AccessError, InputError
 from darkroom.system.secrets import redact
 from darkroom.system.web import retrying, root_cause
-from darkroom.tracking.client import server_version, shown, tracking_uri, use_store
+from darkroom.tracking.client import database, server_version, shown, tracking_uri, use_store
 from darkroom.tracking.log import probe_artifacts
+from darkroom.tracking.sqlite_store import moved_from
 from darkroom.versions.repository import own_repository
 from pipelines.check.doctor import Check, Finding
+from pipelines.check.own_code import check_code
 
 _GIB = 2**30
 _DISK_NEEDED, _DISK_ENOUGH = 1 * _GIB, 10 * _GIB
 _SHM_ENOUGH = 1 * _GIB
-_NOT_CHECKED = Finding("warning", "not checked: the server does not answer, or refuses this user", "correct that first")
+_NOT_CHECKED = Finding("warning", "not checked: the store can't be used, or refuses this user", "correct that first")
 _DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -31,6 +34,7 @@ def all_checks(timeout_s: float, endpoint: str, ca_file: str = "") -> dict[str, 
     """
     wait_s = max(1, int(timeout_s / 2))
     return {
+        "code": check_code,
         "tracking": lambda: tracking(wait_s),
         "credentials": lambda: credentials(wait_s),
         "artifacts": lambda: artifacts(wait_s),
@@ -43,17 +47,17 @@ def all_checks(timeout_s: float, endpoint: str, ca_file: str = "") -> dict[str, 
     }
 
 
+def import_libraries() -> None:
+    """Imports what the checks need: it takes seconds, which no check's time should contain, and threads must not do it at once."""
+    for name in ("mlflow", "mlflow.tracking", "dvc.repo", "docker", "torch"):
+        import_module(name)
+
+
 def tracking(timeout_s: int) -> Finding:
     """Whether the MLflow server answers, in a version that this client understands."""
     uri, client = tracking_uri(), version("mlflow")
-    if not uri.startswith(("http://", "https://")):
-        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-            return Finding("ok", f"runs will be kept in {shown(uri)}, no server needed (MLflow {client})")
-        try:
-            use_store()
-        except InputError as error:
-            return _failure(error, "correct MLFLOW_TRACKING_URI, or move the file away")
-        return Finding("ok", f"runs are kept in {shown(uri)}, no server needed (MLflow {client})")
+    if not _is_server(uri):
+        return _database(f"kept in {shown(uri)}, no server needed (MLflow {client})")
     try:
         server = server_version(timeout_s)
     except AccessError:
@@ -70,10 +74,27 @@ def tracking(timeout_s: int) -> Finding:
     return Finding("ok", found)
 
 
+def _database(how: str) -> Finding:
+    """Whether the store can be used that this machine reaches without a server, and whether it was moved."""
+    path = database()
+    if path and not path.exists():
+        return Finding("ok", f"runs will be {how}")
+    try:
+        before = moved_from(path) if path else []
+        use_store()
+    except InputError as error:
+        return _failure(error, "correct MLFLOW_TRACKING_URI, or move the file away")
+    if before:
+        return Finding(
+            "warning", f"runs are {how}, which was moved or copied from {', '.join(before)}", "nothing: it was told its new place"
+        )
+    return Finding("ok", f"runs are {how}")
+
+
 def credentials(timeout_s: int) -> Finding:
     """Whether the server lets this user in."""
     uri = tracking_uri()
-    if not uri.startswith(("http://", "https://")):
+    if not _is_server(uri):
         return Finding("not set up", "no server, so no credentials")
     try:
         server_version(timeout_s)
@@ -87,15 +108,15 @@ def credentials(timeout_s: int) -> Finding:
 
 def artifacts(timeout_s: int) -> Finding:
     """Whether a file can be written to the store of artifacts, read back and removed."""
-    uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
-        folder = Path(uri.removeprefix("sqlite:///")).parent
+    path, server = database(), _is_server(tracking_uri())
+    if path:
+        folder = path.parent
         if not os.access(folder, os.W_OK):
             return Finding("failed", f"{folder} can't be written", "work in a folder of your own, or correct its permissions")
         return Finding("ok", f"kept in {folder / 'mlartifacts'}")
     name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     try:
-        server_version(timeout_s)
+        server_version(timeout_s) if server else use_store()
     except InputError:
         return _NOT_CHECKED
     try:
@@ -211,6 +232,10 @@ def kubeflow(endpoint: str, timeout_s: int, ca_file: str = "") -> Finding:
     if status >= 400:
         return Finding("failed", f"{shown(endpoint)} answers with status {status}", "see whether this is Kubeflow Pipelines' address")
     return Finding("ok", f"Kubeflow Pipelines at {shown(endpoint)}")
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
 
 
 def _failure(error: InputError, remedy: str) -> Finding:

@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,14 +29,11 @@ def doctor(
     Example: `darkroom doctor`
     """
     from darkroom.system.config import read_params
-    from darkroom.tracking.client import client, tracking_uri
-    from pipelines.check.checks import all_checks
+    from pipelines.check.checks import all_checks, import_libraries
     from pipelines.check.doctor import none_failed, run_checks
     from pipelines.platform import SECTION, read_platform
 
-    uri = tracking_uri()
-    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
-        client()  # MLflow takes seconds to import, which no check's time should contain
+    import_libraries()
     platform = read_platform(read_params(params).get(SECTION, {}) if params.exists() else {})
     endpoint = platform.endpoint or os.environ.get("KF_PIPELINES_ENDPOINT", "")
     findings = run_checks(all_checks(timeout, endpoint, platform.ca_file), timeout)

@@ -18,10 +18,9 @@ from darkroom.registry import fetch
 from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_locked
 from darkroom.tracking.tags import PREVIOUS, SHA256
-from pipelines import history
+from pipelines import history, step_cache
 from pipelines.history import Record
 from pipelines.paths import ROOT, USED
-from pipelines.run.step_notes import entry_folders
 from pipelines.sizes import size_of
 
 UNFINISHED_DAYS = 14.0  # for so long a failed run can be resumed, and its checkpoints are kept
@@ -60,13 +59,13 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
     Returns:
         `freed_bytes` in all and `bytes` and `number` by kind, `kept_runs`, and whether it was a `dry_run`.
     """
-    for path in (ROOT / "cache").glob(f"*{_HIDDEN}"):  # an earlier collection was killed before it removed what it points to
+    for path in step_cache.CACHE.glob(f"*{_HIDDEN}"):  # an earlier collection was killed before it removed what it points to
         path.replace(path.with_suffix(""))
     known = history.runs()
     aliased = fetch.aliased_versions()
     kept = _runs_to_keep(known, {version.run_id for version in aliased}, keep, days)
     found = Garbage(kept_runs=sorted(kept))
-    entries = _entries()
+    entries = step_cache.entries()
     if not dry_run:
         _hide(entries, kept)
         kept |= _locked_runs()  # runs that have started since may use the entries that were not hidden yet
@@ -114,11 +113,6 @@ def _starting_models(known: Iterable[Record], kept: set[str]) -> set[str]:
 
 def _locked_runs() -> set[str]:
     return {folder.name for folder in _run_folders() if is_locked(folder)}
-
-
-def _entries() -> dict[Path, set[Path]]:
-    """The cache's entries, and the steps' folders that each points to."""
-    return {path: entry_folders(path) for path in sorted((ROOT / "cache").glob("*.json"))}
 
 
 def _hide(entries: Mapping[Path, set[Path]], kept: set[str]) -> None:

@@ -16,6 +16,7 @@ from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import OUTBOX, ROOT
 from pipelines.recover.bundle import KilledError, send_bundle, write_bundle
+from pipelines.run.temporary import remove_temporary
 
 Notify = Callable[[str], None]  # takes a message for a person
 
@@ -41,6 +42,7 @@ def end_dead(note: Notify) -> None:
     problem = ""
     with locked(ROOT / "locks" / "dead") if ROOT.is_dir() else nullcontext():  # else two processes notify the webhook
         for record in map(history.get, runs.end_dead_runs()):
+            remove_temporary(record.run_id)
             if not record.data_version:  # the last that is logged before the first step
                 note(f"note: run {record.run_id[:8]} was killed before its first step, so there is nothing to resume")
                 continue

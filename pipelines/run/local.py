@@ -22,7 +22,8 @@ from darkroom.system.files import read_json, write_json
 from darkroom.system.secrets import redact
 from pipelines.paths import USED
 from pipelines.run.failures import StepFailedError, StepInputError
-from pipelines.run.step_notes import entry_folders, step_notes
+from pipelines.run.step_notes import step_notes
+from pipelines.step_cache import entry_folders
 from pipelines.terminal import visible
 from pipelines.view import View
 

@@ -19,7 +19,7 @@ from darkroom.tracking.leases import TakenError
 from darkroom.tracking.log import as_texts
 from darkroom.tracking.tags import ASKS, LEASE, PREVIOUS, WORK_KEY
 from darkroom.versions.data_version import difference
-from pipelines import history, params
+from pipelines import history, params, step_cache
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
 from pipelines.recover.recover import check_clock, end_dead, open_store
@@ -27,6 +27,7 @@ from pipelines.run import disk, finish
 from pipelines.run.data_rule import changed_rule, kept_in_dvc
 from pipelines.run.deliver import DeliveringView
 from pipelines.run.local import PROCESSES, Runner, execute
+from pipelines.run.temporary import check_temporary, temporary_folder
 from pipelines.view import Listener
 
 
@@ -96,10 +97,13 @@ def make_ready(view: Listener, *, create: bool = False) -> None:
         create: Whether an SQLite file is made where there is none.
 
     Raises:
-        InputError: The store can't be used.
+        InputError: The store, or the temporary folder, can't be used.
     """
+    check_temporary()
     open_store(view.note, create=create)
     check_clock(view.note)
+    if number := step_cache.forget_elsewhere():
+        view.note(f"note: this project was moved or copied: {number} entries of the cache were of another folder, these steps run anew")
 
 
 def carry_out(
@@ -129,10 +133,11 @@ def carry_out(
         "previous": str(previous or ""),
         **params.arguments(plan.params),
     }
-    folders = {"root": folder / "artifacts", "cache": ROOT / "cache", "logs": folder / "logs"}
+    folders = {"root": folder / "artifacts", "cache": step_cache.CACHE, "logs": folder / "logs"}
     try:
         finish.prepare(run_id)
-        execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner)
+        with temporary_folder(run_id):
+            execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner)
         outcome = finish.write_outcome(plan, run_id, folder, execution, view)
     except BaseException as error:
         finish.fail(plan, run_id, folder, error)

@@ -1,13 +1,12 @@
 """The notes of a step that has ended: they stand in what it made, also where the cache answered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from darkroom import evaluation, manifest
 from darkroom.artifacts import model_notes
 from darkroom.model import CARD
 from darkroom.notes import Note
-from darkroom.system.files import read_json
 
 
 def step_notes(step: str, folders: Iterable[Path]) -> list[Note]:
@@ -19,15 +18,6 @@ def step_notes(step: str, folders: Iterable[Path]) -> list[Note]:
     """
     found = [note for folder in folders for path in sorted(folder.iterdir()) for note in _read(path)]
     return [note for note in dict.fromkeys(found) if note.step == step]
-
-
-def entry_folders(entry: Path) -> set[Path]:
-    """The folders of the outputs that an entry of kfp's cache points to; none where it can't be read."""
-    try:
-        outputs = read_json(entry)
-    except (OSError, ValueError):
-        return set()
-    return {Path(output["uri"]).parent for output in outputs.values() if isinstance(output, Mapping) and output.get("uri")}
 
 
 def _read(output: Path) -> tuple[Note, ...]:

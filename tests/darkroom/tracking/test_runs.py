@@ -233,13 +233,6 @@ def test_a_run_that_kubeflow_started_gets_its_settings_and_goes_on(mlflow_store:
     assert run.data.tags["darkroom.data_version"] == VERSION
 
 
-def test_a_deleted_experiment_is_named(mlflow_store: Path) -> None:
-    store = client()
-    store.delete_experiment(store.create_experiment("digits"))
-    with pytest.raises(InputError, match="the MLflow experiment 'digits' was deleted: restore it, or choose another name"):
-        start()
-
-
 def test_a_server_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
