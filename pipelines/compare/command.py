@@ -90,12 +90,15 @@ def ui(port: Annotated[int, typer.Option(help="Port on this machine.", min=1, ma
     """
     from darkroom.tracking.client import shown, use_store
     from darkroom.tracking.pages import newest_table
+    from pipelines.compare.page_server import check_port, serve
 
     uri = use_store()
     if uri.startswith(("http://", "https://")):
         print(f"the runs are tracked on a server: open {newest_table(shown(uri))}")
         return
+    page = newest_table(f"http://127.0.0.1:{port}")
+    check_port(port)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # a dozen processes for pages that Darkroom has no use for
-    print(f"MLflow on {uri}: {newest_table(f'http://127.0.0.1:{port}')} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    command = ["mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", *command])
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # which may hold a password, as a command line must not
+    print(f"MLflow on {shown(uri)}: {page} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    raise typer.Exit(serve([sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]))
