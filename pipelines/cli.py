@@ -13,6 +13,7 @@ import typer
 from darkroom.system.errors import InputError, RunError
 from darkroom.system.faults import explain
 from darkroom.system.secrets import redact
+from darkroom.system.streams import output_fault
 from pipelines.check.command import doctor
 from pipelines.collect.command import gc
 from pipelines.compare.command import runs, ui
@@ -25,10 +26,11 @@ from pipelines.retrain.command import retrain
 from pipelines.run.command import logs, resume, run
 from pipelines.schedule import command as schedules
 from pipelines.submit.command import compile, submit
-from pipelines.terminal import visible
+from pipelines.terminal import print_note
 from pipelines.version.command import sample, version
 
 _INTERRUPTED = 130  # how typer ends a command that Ctrl-C stopped
+_STOPPED = "stopped; the same command goes on from where it was"
 
 app = typer.Typer(
     help="Turns labelled images into a registered, explained, compressed classifier, again and again.",
@@ -63,16 +65,19 @@ def main(words: Sequence[str] | None = None) -> None:
         app(words, obj=output)
         return
     except SystemExit as ended:
-        if ended.code != _INTERRUPTED:
+        fault = output_fault()
+        if fault is None and ended.code != _INTERRUPTED:
             raise
-        status, message, notes = 1, "stopped; the same command goes on from where it was", list[str]()
+        status, message, notes = 1, _STOPPED if fault is None else fault, list[str]()
     except Exception as error:
-        message = str(error) if isinstance(error, InputError | RunError) else explain(error)
-        if not message:
+        fault = None if isinstance(error, InputError | RunError) else output_fault(error)
+        message = str(error) if isinstance(error, InputError | RunError) else fault or explain(error)
+        if not message and fault is None:
             raise
         status, notes = 2 if isinstance(error, InputError) else 1, getattr(error, "__notes__", [])
     message = redact(message)
-    print(visible("\n".join([f"error: {message}", *notes])), file=sys.stderr)
+    if message:
+        print_note("\n".join([f"error: {message}", *notes]))
     if output.as_json:
         print(json.dumps({"error": message, "status": status}, ensure_ascii=False))
     sys.exit(status)

@@ -1,5 +1,6 @@
 """Standard input and output in UTF-8, whatever the locale says; what a terminal can't show is spelled out."""
 
+import errno
 import locale
 import os
 import sys
@@ -32,3 +33,23 @@ def open_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def output_fault(raised: BaseException | None = None) -> str | None:
+    """What keeps standard output from being written, which leads nowhere from then on.
+
+    Args:
+        raised: An error that may be about it: one that names no file.
+
+    Returns:
+        A sentence; an empty one where its reader has gone, as `head` does; nothing where all was written.
+    """
+    try:
+        if isinstance(raised, OSError) and raised.errno and not raised.filename:
+            print()  # what could not be written may be lost, so that there is nothing to flush
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        gone = error.errno == errno.EPIPE
+        return "" if gone else f"standard output can't be written ({error.strerror}): look at where it is redirected to"
+    return None
