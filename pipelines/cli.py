@@ -48,9 +48,10 @@ data_app.command()(in_project(version))
 app.add_typer(data_app, name="data")
 
 schedule_app = typer.Typer(help="Retrains by itself: schedules in params.yaml, on Kubeflow or on this machine.", no_args_is_help=True)
-for action in (schedules.apply, schedules.pause, schedules.resume, schedules.remove, schedules.run, schedules.start, schedules.export):
+for action in (schedules.apply, schedules.pause, schedules.resume, schedules.remove, schedules.run, schedules.start):
     schedule_app.command()(in_project(action))
 schedule_app.command("list")(in_project(schedules.list_))
+schedule_app.command("export")(in_project(schedules.export_))
 app.add_typer(schedule_app, name="schedule")
 
 

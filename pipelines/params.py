@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
+from darkroom.networks.architectures import check_architecture
 from darkroom.registry import registry
 from darkroom.runtime.step import config_of, evaluation_settings
 from darkroom.system.config import dump, parse, read_params
@@ -84,6 +85,7 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     """
     settings = {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
     parse(type(config_of("ingest", {})), "evaluate.ingest", settings["evaluate"]["ingest"])
+    check_architecture(str(settings["train"]["architecture"]))
     return settings
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from darkroom.networks import small_cnn
+from darkroom.networks.architectures import check_architecture
 from darkroom.system.errors import InputError
 
 
@@ -47,9 +48,7 @@ def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
 def _torchvision(architecture: str, side_px: int) -> nn.Module:
     from torchvision import models  # takes seconds to import, and the small network does without
 
-    known = models.list_models(module=models)
-    if architecture not in known:
-        raise InputError(f"train.architecture is {architecture!r}: known are small_cnn and torchvision's {', '.join(known)}")
+    check_architecture(architecture)
     options: dict[str, Any] = {}
     if architecture.startswith("vit_"):
         options = {"image_size": side_px}

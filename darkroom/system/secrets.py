@@ -22,6 +22,11 @@ def redact(text: str) -> str:
     return _GIVEN.sub(rf"\1{HIDDEN}", text)
 
 
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable of the environment is named like a secret, or is an address with credentials in it."""
+    return bool(_SECRET_NAME.search(name) or _IN_ADDRESS.search(value))
+
+
 def _values() -> list[str]:
     """Values of this process's variables that are named like secrets, and the passwords in addresses, longest first."""
     named = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}

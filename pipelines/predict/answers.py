@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from components.ingest.listing import has_image_suffix
 from darkroom.data_files import list_files
 from darkroom.file_formats import undecoded_format
-from darkroom.model import Predictor, labels_of
+from darkroom.model import ModelCard, Predictor, labels_of
 from darkroom.pixels import UnreadableError, pixels
 from darkroom.registry import fetch
 from darkroom.system.errors import InputError
@@ -24,7 +25,7 @@ class Answers:
 
     Attributes:
         answers: A dictionary an image, in their order: `image`, `labels` (one, or any number for multi-label), `probabilities`
-            by class.
+            by class, and `note`: which threshold decided, where the most probable label is not the answer, else empty.
         failures: A sentence for each file that is no image, or can't be read.
     """
 
@@ -86,11 +87,31 @@ def _answer(paths: Sequence[Path], predictor: Predictor, failures: list[str]) ->
     probabilities = predictor.probabilities(np.stack(pictures))
     chosen = labels_of(card, probabilities)
     indices = [row.nonzero()[0] if card.task == "multilabel" else [int(row)] for row in chosen]
+    labels = [[card.classes[index] for index in row] for row in indices]
     return [
         {
             "image": str(path),
-            "labels": [card.classes[index] for index in labels],
+            "labels": given,
             "probabilities": {name: round(float(value), 6) for name, value in zip(card.classes, values, strict=True)},
+            "note": threshold_note(card, values, given),
         }
-        for path, labels, values in zip(answered, indices, probabilities, strict=True)
+        for path, given, values in zip(answered, labels, probabilities, strict=True)
     ]
+
+
+def threshold_note(card: ModelCard, probabilities: npt.NDArray[np.float32], labels: Sequence[str]) -> str:
+    """Which threshold decided, where the most probable label is not the answer; else empty.
+
+    Args:
+        card: Task, classes and thresholds.
+        probabilities: `(K,)`, 0 to 1, of one image.
+        labels: The answer.
+    """
+    top = int(probabilities.argmax())
+    if not card.thresholds or card.classes[top] in labels:
+        return ""
+    decisive = top if card.task == "multilabel" else 1  # of two classes, the second one has the threshold
+    name, value, threshold = card.classes[decisive], probabilities[decisive], card.thresholds[decisive if card.task == "multilabel" else 0]
+    how = "reaches" if name in labels else "is below"
+    answer = f"the answer is {labels[0]}" if card.task == "binary" else "it is not among the answers"
+    return f"{card.classes[top]} is the most probable, but {answer}: {name} {value:.3f} {how} its threshold {threshold:.3f}"

@@ -1,7 +1,6 @@
 """`darkroom predict`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from pipelines.options import Json
 from pipelines.project import bundle_name
 from pipelines.table import print_table
+from pipelines.terminal import print_note
 
 
 def predict(
@@ -28,8 +28,11 @@ def predict(
     found = predict_files(model, images)
     rows = [[answer["image"], ", ".join(answer["labels"]) or "none", _most_probable(answer)] for answer in found.answers]
     print_table(("image", "labels", "probabilities"), rows)
+    for answer in found.answers:
+        if answer["note"]:
+            print_note(f"note: {answer['image']}: {answer['note']}")
     for failure in found.failures:
-        print(f"error: {failure}", file=sys.stderr)
+        print_note(f"error: {failure}")
     if as_json:
         print(json.dumps(found.answers, ensure_ascii=False))
     if found.failures:

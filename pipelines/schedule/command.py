@@ -1,6 +1,7 @@
 """Commands about schedules."""
 
 import json
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -112,20 +113,23 @@ def start(params: Params = DEFAULT_PARAMS) -> None:
     run_forever(schedules, params)
 
 
-def export(form: Format = "cron", params: Params = DEFAULT_PARAMS) -> None:
+def export_(form: Format = "cron", params: Params = DEFAULT_PARAMS) -> None:
     """Prints ready lines for crontab, or units for systemd.
 
     Example: `darkroom schedule export --format systemd`
     """
-    from pipelines.schedule import cron, schedules
+    from pipelines.project import find_project
+    from pipelines.schedule import cron, exported
+    from pipelines.schedule.schedules import read_schedules
 
-    known, project = schedules.read_schedules(params), params.absolute().parent
+    known = read_schedules(params)
+    start = exported.start_from(find_project(params.absolute().parent, code=None), params, os.environ)
     if form == "cron":
         from tzlocal import get_localzone_name
 
-        print("\n".join(schedules.cron_lines(known, project, cron.read_zone(get_localzone_name()), datetime.now(UTC))))
+        print("\n".join(exported.cron_lines(known, start, cron.read_zone(get_localzone_name()), datetime.now(UTC))))
     elif form == "systemd":
-        for name, text in schedules.systemd_units(known, project).items():
+        for name, text in exported.systemd_units(known, start).items():
             print(f"# ~/.config/systemd/user/{name}\n{text}")
     else:
         raise InputError(f"--format is {form!r}: give cron or systemd")

@@ -1,10 +1,8 @@
-"""Schedules as code: what `schedules:` in `params.yaml` says, checked, and written for cron and systemd."""
+"""Schedules as code: what `schedules:` in `params.yaml` says, and checked."""
 
 import json
-import shlex
-import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -107,63 +105,12 @@ def find_schedule(params: Path, name: str) -> Schedule:
     raise InputError(f"there is no schedule {name!r} in {params}: known are {listed}")
 
 
-def cron_lines(schedules: list[Schedule], project: Path, here: ZoneInfo, now: datetime) -> list[str]:
-    """Lines for a crontab, in the time zone of this machine: Debian's cron knows no other.
-
-    Args:
-        schedules: What is to be started.
-        project: The folder that it runs in.
-        here: This machine's time zone.
-        now: Decides how far apart the clocks are.
-
-    Raises:
-        InputError: Times can't be written in this machine's zone.
-    """
-    lines = [f"# Darkroom in {project}; times are {here.key}, the time zone of this machine."]
-    for schedule in schedules:
-        local = cron.in_zone(schedule.times, schedule.zone, here, now)
-        lines.append(f"# {schedule.name}: {schedule.config.cron} in {schedule.zone.key}" + _warning(schedule, here, now))
-        log = f"runs/schedules/{schedule.name}.log"
-        command = f"cd {shlex.quote(str(project))} && mkdir -p runs/schedules && {_command(schedule)} >> {log} 2>&1"
-        lines.append(f"{local.fields()} {command}".replace("%", r"\%"))
-    return lines
-
-
-def systemd_units(schedules: list[Schedule], project: Path) -> dict[str, str]:
-    """Units for `~/.config/systemd/user/` by file name: a service and a timer a schedule; systemd takes the time zone into account."""
-    units = {}
-    for schedule in schedules:
-        name = f"darkroom-{schedule.name}"
-        calendar = "\n".join(f"OnCalendar={line}" for line in schedule.times.systemd(schedule.zone))
-        folder, command = str(project).replace("%", "%%"), _command(schedule).replace("%", "%%")
-        units[f"{name}.service"] = (
-            f"[Unit]\nDescription=Darkroom: {schedule.name}\n\n[Service]\nType=oneshot\nWorkingDirectory={folder}\nExecStart={command}\n"
-        )
-        units[f"{name}.timer"] = (
-            f"[Unit]\nDescription=When Darkroom starts {schedule.name}\n\n[Timer]\n{calendar}\nPersistent=false\n\n"
-            "[Install]\nWantedBy=timers.target\n"
-        )
-    return units
-
-
 def _schedule(entry: dict[str, Any]) -> Schedule:
     config = parse(ScheduleConfig, SECTION, entry)
     try:
         return Schedule(config, cron.parse(config.cron), cron.read_zone(config.time_zone))
     except InputError as error:
         raise InputError(f"schedule {config.name!r}: {error}") from None
-
-
-def _command(schedule: Schedule) -> str:
-    script = Path(sys.executable).with_name("darkroom")
-    words = [str(script)] if script.is_file() else [sys.executable, "-m", "pipelines"]
-    return shlex.join([*words, "schedule", "run", schedule.name])
-
-
-def _warning(schedule: Schedule, here: ZoneInfo, now: datetime) -> str:
-    if cron.keeps_offset(schedule.zone, here, now):
-        return ""
-    return f", with the offset of {now.astimezone(UTC):%Y-%m-%d}: export again when they change, or use systemd"
 
 
 def _as_word(value: Any) -> str:

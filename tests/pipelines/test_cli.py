@@ -18,6 +18,8 @@ from tests.pipelines.conftest import Project, answer_of, shapes
         ("train.epochs=0", ["train.epochs", "0"]),
         ("train.epoch=3", ["train.epoch is no setting", "did you mean train.epochs?"]),
         ("train.epochs=abc", ["train.epochs", "'abc'"]),
+        ("train.architecture=resnet81", ["train.architecture is 'resnet81'", "did you mean", "resnet18"]),
+        ("train.architecture=xyzzy", ["train.architecture is 'xyzzy'", "known are small_cnn"]),
         ("trian.epochs=3", ["'trian.epochs=3' names no step"]),
         ("train.epochs", ["has not the form step.setting=value"]),
         ("split.previous=missing.parquet", ["split.previous is 'missing.parquet'", "no such file"]),

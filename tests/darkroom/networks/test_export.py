@@ -137,7 +137,7 @@ def test_the_last_layer_makes_the_logits():
 
 
 def test_an_architecture_that_is_not_known_is_told():
-    with pytest.raises(InputError, match=r"train\.architecture is 'resnet19': known are small_cnn and torchvision's .*resnet18"):
+    with pytest.raises(InputError, match=r"train\.architecture is 'resnet19', .*did you mean resnet18 or"):
         network.build("resnet19", 3, side_px=32)
 
 

@@ -24,10 +24,15 @@ for _ in range(2):
 open(os.path.join(sys.argv[1], str(os.getpid())), "w").close()
 time.sleep(120)
 """
-COMMAND = "import sys; from pipelines.compare.page_server import serve; sys.exit(serve([sys.executable, '-c', *sys.argv[1:]]))"
+COMMAND = """
+import signal, sys
+from pipelines.compare.page_server import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background ignores
+sys.exit(serve([sys.executable, '-c', *sys.argv[1:]]))
+"""
 
 
-def wait_until(holds: object, seconds: float = 20.0) -> None:
+def wait_until(holds: object, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < deadline

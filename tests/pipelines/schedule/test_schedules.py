@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from darkroom.system.errors import InputError
-from pipelines.schedule.schedules import cron_lines, find_schedule, read_schedules, systemd_units
+from pipelines.schedule.exported import Start, cron_lines, start_from, systemd_units
+from pipelines.schedule.schedules import find_schedule, read_schedules
 
 WINTER = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NIGHTLY = "{name: nightly, cron: '0 2 * * 0', time_zone: Europe/Berlin, data: photos, set: {train.epochs: 20, split.given: ignore}}"
@@ -61,7 +62,7 @@ def test_names_are_unique_and_known(tmp_path: Path) -> None:
 
 def test_cron_lines_are_in_this_machine_s_time(tmp_path: Path) -> None:
     schedules = read_schedules(write(tmp_path, NIGHTLY, "{name: noon, cron: '0 12 * * *'}"))
-    project = Path("/srv/100% digits")
+    project = Start(Path("/srv/100% digits"))
     lines = cron_lines(schedules, project, ZoneInfo("UTC"), WINTER)
     assert lines[1] == (
         "# nightly: 0 2 * * 0 in Europe/Berlin, with the offset of 2026-11-24: export again when they change, or use systemd"
@@ -73,15 +74,50 @@ def test_cron_lines_are_in_this_machine_s_time(tmp_path: Path) -> None:
 
 
 def test_systemd_units_name_the_time_zone_and_catch_nothing_up(tmp_path: Path) -> None:
-    units = systemd_units(read_schedules(write(tmp_path, NIGHTLY)), tmp_path)
+    units = systemd_units(read_schedules(write(tmp_path, NIGHTLY)), Start(tmp_path))
     assert set(units) == {"darkroom-nightly.service", "darkroom-nightly.timer"}
     assert "OnCalendar=Sun *-*-* 02:00:00 Europe/Berlin\nPersistent=false\n" in units["darkroom-nightly.timer"]
     assert f"WorkingDirectory={tmp_path}\n" in units["darkroom-nightly.service"]
 
 
+SURROUNDINGS = {
+    "MLFLOW_TRACKING_URI": "https://mlflow.example.org",
+    "MLFLOW_TRACKING_USERNAME": "anna",
+    "MLFLOW_TRACKING_PASSWORD": "secret123",
+    "DARKROOM_WEBHOOK_URL": "https://hooks.example.org/secret123",
+    "AWS_DEFAULT_REGION": "50% east",
+    "HOME": "/home/anna",
+}
+SECRET = ("DARKROOM_WEBHOOK_URL", "MLFLOW_TRACKING_PASSWORD")
+
+
+@pytest.mark.parametrize("form", ["cron", "systemd"])
+def test_what_is_exported_carries_its_surroundings_but_names_the_secrets(tmp_path: Path, form: str) -> None:
+    schedules = read_schedules(write(tmp_path, NIGHTLY))
+    start = start_from(tmp_path, tmp_path / "team.yaml", SURROUNDINGS)
+    if form == "cron":
+        text = "\n".join(cron_lines(schedules, start, ZoneInfo("UTC"), WINTER))
+        assert r"env 'AWS_DEFAULT_REGION=50\% east' MLFLOW_TRACKING_URI=https://mlflow.example.org MLFLOW_TRACKING_USERNAME=anna " in text
+    else:
+        text = systemd_units(schedules, start)["darkroom-nightly.service"]
+        assert 'Environment="AWS_DEFAULT_REGION=50%% east"\nEnvironment="MLFLOW_TRACKING_URI=https://mlflow.example.org"\n' in text
+    assert "schedule run nightly --params team.yaml" in text
+    (comment,) = [line for line in text.split("\n") if line.startswith("# The environment must bring ")]
+    assert all(name in comment for name in SECRET)
+    assert "secret123" not in text and "HOME" not in text
+
+
+def test_an_address_with_a_password_is_a_secret_and_a_file_is_named_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = start_from(tmp_path, tmp_path / "params.yaml", {"MLFLOW_TRACKING_URI": "postgresql://anna:secret123@host/mlflow"})
+    assert (secret.variables, secret.secrets, secret.params) == ({}, ("MLFLOW_TRACKING_URI",), Path("params.yaml"))
+    own = start_from(tmp_path / "inner", tmp_path / "params.yaml", {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
+    assert (own.variables["MLFLOW_TRACKING_URI"], own.params) == (f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "params.yaml")
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on this machine")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
-    units = systemd_units(read_schedules(write(tmp_path, NIGHTLY)), tmp_path)
+    units = systemd_units(read_schedules(write(tmp_path, NIGHTLY)), Start(tmp_path))
     for name, text in units.items():
         (tmp_path / name).write_text(text)
     command = ["systemd-analyze", "verify", "--user", str(tmp_path / "darkroom-nightly.timer")]
