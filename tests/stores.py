@@ -5,12 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.tracking.sqlite_store import ARTIFACTS
+
+
+def copy_database(database: Path, folder: Path) -> Path:
+    """Copies a store's database into a folder, where a link leads to the artifacts that it names."""
+    artifacts = database.parent / ARTIFACTS
+    if artifacts.exists():
+        (folder / ARTIFACTS).symlink_to(artifacts.resolve())
+    return shutil.copyfile(database, folder / "mlflow.db")
+
 
 def use_copy(database: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Makes a copy of a store's database the store of this process and of those that it starts.
 
     Args:
-        database: The database to copy. The artifacts that it names are shared by all of its copies: leave them as they are.
+        database: The database to copy. The artifacts beside it are shared by all of its copies: leave them as they are.
         folder: Where the copy is placed; made where it is missing.
         monkeypatch: For how long.
 
@@ -18,7 +28,7 @@ def use_copy(database: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> P
         The copy.
     """
     folder.mkdir(exist_ok=True)
-    copy = shutil.copyfile(database, folder / "mlflow.db")
+    copy = copy_database(database, folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     return copy

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,8 +48,10 @@ def all_checks(timeout_s: float, endpoint: str, ca_file: str = "") -> dict[str, 
 
 def import_libraries() -> None:
     """Imports what the checks need: it takes seconds, which no check's time should contain, and threads must not do it at once."""
-    for name in ("mlflow", "mlflow.tracking", "dvc.repo", "docker", "torch"):
-        import_module(name)
+    import docker  # noqa: F401
+    import dvc.repo  # noqa: F401
+    import mlflow.tracking  # noqa: F401
+    import torch  # noqa: F401
 
 
 def tracking(timeout_s: int) -> Finding:

@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from pipelines.training import TASKS
 from tests.pipelines.conftest import QUICK, Project, shapes
 from tests.pipelines.killing import Stage
+from tests.stores import copy_database
 
 AGAIN = "then the same command goes on from where it was"
 
@@ -161,7 +162,7 @@ def test_a_folder_that_can_t_be_written_is_one_sentence(data: Path, straight: Pr
         line = the_sentence(at(project, place).darkroom(*words(data)), 2)
         assert f"{place}/mlflow.db can't be written, because it is read-only: make it writable" in line
     shutil.copytree(straight.folder / "runs", project.folder / "runs", ignore=shutil.ignore_patterns("artifacts", "cache"))
-    shutil.copyfile(straight.folder / "mlflow.db", project.folder / "mlflow.db")
+    copy_database(straight.folder / "mlflow.db", project.folder)
     with mounted(place, "--bind", str(project.folder)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(place)], check=True)
         for command in ("run", "retrain"):
@@ -172,7 +173,7 @@ def test_a_folder_that_can_t_be_written_is_one_sentence(data: Path, straight: Pr
 @pytest.mark.slow
 def test_a_database_that_somebody_locks_is_waited_for_a_while_and_then_named(data: Path, straight: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    shutil.copyfile(straight.folder / "mlflow.db", project.folder / "mlflow.db")
+    copy_database(straight.folder / "mlflow.db", project.folder)
     with contextlib.closing(sqlite3.connect(project.folder / "mlflow.db", isolation_level=None, check_same_thread=False)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         line = the_sentence(project.darkroom(*words(data)), 2)

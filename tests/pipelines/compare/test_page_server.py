@@ -27,7 +27,8 @@ time.sleep(120)
 COMMAND = """
 import signal, sys
 from pipelines.compare.page_server import serve
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background ignores
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a process in the background may ignore both
 sys.exit(serve([sys.executable, '-c', *sys.argv[1:]]))
 """
 
