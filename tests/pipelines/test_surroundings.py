@@ -57,7 +57,7 @@ class Surroundings:
     """Where a command is started, and how.
 
     Attributes:
-        project: The project's folder, with `params.yaml` and `data/`, in which nothing is an image.
+        project: The project's folder, with `params.yaml`, a folder in a folder, and no data.
         store: A store with a run in it, which can be copied.
         here: The current folder.
         environment: Variables over those of now.
@@ -203,8 +203,6 @@ def store(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def place(store: Path, tmp_path: Path) -> Surroundings:
     project = tmp_path / "project"
     (project / "photos" / "day one").mkdir(parents=True)
-    (project / "data").mkdir()
-    (project / "data" / "notes.txt").write_text("no image", encoding="utf-8")
     shutil.copy(ROOT / "params.yaml", project)
     return Surroundings(project, store, project)
 
@@ -219,7 +217,8 @@ def port() -> Iterator[int]:
 def check(place: Surroundings, change: Change, name: str, port: int) -> None:
     change(place)
     before = place.files()
-    done = place.start([*COMMANDS[name], *(["--port", str(port)] if name == "ui" else [])])
+    further = {"ui": ["--port", str(port)], "data sample": [str(place.project / "photos")]}  # else they would go well
+    done = place.start([*COMMANDS[name], *further.get(name, [])])
     errors = [line for line in done.stderr.split("\n") if line.startswith("error: ")]
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     assert "secret123" not in done.stderr + done.stdout
