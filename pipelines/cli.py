@@ -7,6 +7,7 @@ error, results to standard output; with `--json` its last line is one JSON objec
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
@@ -80,7 +81,9 @@ def main(words: Sequence[str] | None = None) -> None:
     if message:
         print_note("\n".join([f"error: {message}", *notes]))
     if output.as_json:
-        print(json.dumps({"error": message, "status": status}, ensure_ascii=False))
+        with suppress(OSError):
+            print(json.dumps({"error": message, "status": status}, ensure_ascii=False), flush=True)
+        output_fault()
     sys.exit(status)
 
 
