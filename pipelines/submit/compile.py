@@ -46,6 +46,7 @@ def compile_pipeline(
     Raises:
         InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false.
     """
+    check_image(platform)  # before a folder is made
     with tempfile.TemporaryDirectory() as folder, whole(output) as draft:
         written = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(cluster_pipeline(platform, arguments, pipeline, caching=caching), str(written))
