@@ -1,9 +1,8 @@
 """Training as a whole: what it writes, that it can be repeated, and that a kill leaves no trace."""
 
 import csv
+import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from darkroom.training import checkpoint
+from tests import forks
 from tests.components.train import toys
 
 FILES = (model.CARD, model.WEIGHTS, model.GRAPH)
@@ -127,28 +127,16 @@ def test_training_stops_when_nothing_gets_better(tmp_path, capsys):
     assert "stopped early: accuracy has not improved since epoch" in capsys.readouterr().out
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from darkroom.system.config import parse
-from components.train.config import TrainConfig
-from components.train.train import resolve, train
-folder, target = Path(sys.argv[1]), Path(sys.argv[2])
-def stop(epoch, measures):
-    if epoch == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-train(folder / "images", folder / "augmented_images", folder / "examples.parquet", folder / "policy.json", target / "model",
-      target / "history.csv", target / "learning_curves", config=parse(TrainConfig, "train", {settings}),
-      checkpoints=target / "checkpoints", on_epoch=stop)
-"""
-
-
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     inputs, target = toys.make(tmp_path), tmp_path / "killed"
     settings = {"side_px": 8, "epochs": 4, "batch_size": 8, "learning_rate": 0.003, "dropout": 0.2, "mixing": 0.5}
     (target / "checkpoints").mkdir(parents=True)
-    command = [sys.executable, "-c", KILLED.format(settings=settings), str(tmp_path), str(target)]
-    killed = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    def kill(epoch, measures):
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    killed = forks.run(lambda: run(inputs, target, kill, target / "checkpoints", **settings), tmp_path, dict(os.environ))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert "epoch 2/4" in killed.stdout and not (target / "model").exists()
     run(inputs, target, checkpoints=target / "checkpoints", **settings)
