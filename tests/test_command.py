@@ -39,7 +39,7 @@ def test_names_are_utf_8_whatever_the_locale_and_output_spells_out_what_it_canno
     (tmp_path / "params.yaml").write_text("register: {name: Größe}\n", encoding="utf-8")
     (tmp_path / "Maße").mkdir()
     done = start(tmp_path, "data", "version", "Maße", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
-    assert (done.returncode, done.stderr.startswith("error: the data source Ma\\xdfe is an empty folder")) == (2, True), done.stderr
+    assert (done.returncode, done.stderr.startswith("error: the data source Ma\\u00dfe is an empty folder")) == (2, True), done.stderr
 
 
 def test_child_processes_find_the_same_packages_and_speak_utf_8(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from darkroom.registry.registry import Version, aliases, champion, get_version, 
 from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.system.secrets import redact
 from darkroom.tracking.client import client, use_store
 from darkroom.tracking.search import experiment_names, search_runs, tag_is
 from darkroom.tracking.tags import DATA_VERSION, ERROR, ERROR_KIND, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
@@ -190,11 +191,21 @@ def _continued(name: str, data_version: str) -> tuple[Version, str] | None:
 
 
 def download_bundle(version: Version, into: Path) -> Path:
-    """Fetches a version's model folder into another folder, and says where it is."""
+    """Fetches a version's model folder into another folder, and says where it is.
+
+    Raises:
+        InputError: What MLflow kept of the model is not there any more, or can't be reached.
+    """
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     uri = f"models:/{version.name}/{version.number}/{_BUNDLE}"
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=client().tracking_uri))
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=client().tracking_uri))
+    except (MlflowException, OSError) as error:
+        reason = " ".join(redact(str(error)).split())[:300]
+        problem = f"the files of {version.name}/{version.number} can't be fetched from MLflow ({reason})"
+        raise InputError(problem, "bring back its artifacts, or name another version") from None
 
 
 def _resolve(reference: str) -> Version | None:

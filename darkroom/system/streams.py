@@ -1,11 +1,23 @@
 """Standard input and output in UTF-8, whatever the locale says; what a terminal can't show is spelled out."""
 
+import codecs
 import errno
+import json
 import locale
 import os
 import sys
 
 _STANDARD = (0, 1, 2)
+_SPELLED = "spelled"
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """Characters as JSON spells them: what is printed as JSON stays JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_SPELLED, _spell)
 
 
 def use_utf8() -> None:
@@ -32,7 +44,7 @@ def open_streams() -> None:
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        stream.reconfigure(errors=_SPELLED)  # type: ignore[union-attr]
 
 
 def output_fault(raised: BaseException | None = None) -> str | None:

@@ -60,12 +60,13 @@ def check(path: Path) -> None:
             raise ValueError("the file is not a database")
 
 
-def moved_from(path: Path) -> list[str]:
-    """Where what the runs keep stood when the store was elsewhere, as MLflow has it; empty where it stands beside the store.
+def moved_from(path: Path) -> list[Path]:
+    """The folders in which a store was when its runs were made; empty where it is there."""
+    return [_path(root).parent for root in _roots_elsewhere(path)]
 
-    Args:
-        path: The store.
-    """
+
+def _roots_elsewhere(path: Path) -> list[str]:
+    """Where what the runs keep stands, as MLflow has it, where that is not beside the store."""
     own = path.parent / ARTIFACTS
     with _open(path) as (store, columns):
         if _PLACES[0] not in columns:
@@ -86,7 +87,7 @@ def re_root(path: Path) -> None:
     Raises:
         InputError: What its runs keep is not beside it, but where it was.
     """
-    for root in moved_from(path):
+    for root in _roots_elsewhere(path):
         own = path.parent / ARTIFACTS
         with _open(path) as (store, columns):
             inside = f"substr({{0}}, 1, {len(root) + 1}) = ?"  # not LIKE, to which an underscore is any character

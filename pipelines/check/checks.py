@@ -87,7 +87,7 @@ def _database(how: str) -> Finding:
         return _failure(error, "correct MLFLOW_TRACKING_URI, or move the file away")
     if before:
         return Finding(
-            "warning", f"runs are {how}, which was moved or copied from {', '.join(before)}", "nothing: it was told its new place"
+            "warning", f"runs are {how}, which was moved or copied from {', '.join(map(str, before))}", "nothing: it was told its new place"
         )
     return Finding("ok", f"runs are {how}")
 
