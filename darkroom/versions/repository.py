@@ -170,11 +170,17 @@ def own_repository() -> Iterator[Any]:
 
     DVC unpickles its state, and by default keeps it in a folder that every user of the machine can write.
     """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     root = Repo.find_root()  # raises before a folder for the state is made
-    with _state_folder() as state, Repo(root, config={"core": {"site_cache_dir": str(state)}}) as repository:
-        yield repository
+    with _state_folder() as state:
+        try:
+            repository = Repo(root, config={"core": {"site_cache_dir": str(state)}})
+        except DvcException as error:
+            raise InputError(f"DVC can't open its repository in {root} ({_reason(error)})", "correct .dvc/config") from None
+        with repository:
+            yield repository
 
 
 @contextmanager

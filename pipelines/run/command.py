@@ -93,7 +93,7 @@ def logs(run: Annotated[str, typer.Argument(help="A run's id, its beginning, or 
         paths = chosen
     for path in paths:
         print(f"==> {path.stem} ({path})")
-        print(path.read_text(encoding="utf-8"), end="")
+        print(path.read_text(encoding="utf-8", errors="replace"), end="")
 
 
 def _print_outcome(outcome: dict[str, Any], as_json: bool) -> None:

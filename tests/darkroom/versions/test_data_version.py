@@ -315,3 +315,13 @@ def test_nothing_at_the_source_is_the_users_mistake(tmp_path: Path) -> None:
         check_source(Path("nowhere"))
     with pytest.raises(InputError, match=r"is an empty folder"):
         check_source(tmp_path)
+
+
+def test_a_dvc_repository_that_cannot_be_opened_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("<<<<<<< HEAD\n[core]\n=======\n>>>>>>> theirs\n", encoding="utf-8")
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    (tmp_path / "data" / "cat" / "1.png").write_bytes(b"1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"\.dvc/config"):
+        data_version(Path("data"))
