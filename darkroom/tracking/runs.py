@@ -15,7 +15,7 @@ from typing import Literal
 from darkroom.system.config import KEPT
 from darkroom.system.processes import is_dead, owner_tags, source_tags
 from darkroom.tracking import outbox
-from darkroom.tracking.client import client, experiment_id, store_errors_as_input_errors
+from darkroom.tracking.client import client, experiment_id, is_tracked, store_errors_as_input_errors
 from darkroom.tracking.client import tracking_uri as tracking_uri
 from darkroom.tracking.client import use_store as use_store
 from darkroom.tracking.context import find_context, pipeline_parent
@@ -110,6 +110,8 @@ def end_dead_runs() -> list[str]:
     Returns:
         The ids of the parent runs that were set to killed.
     """
+    if not is_tracked():
+        return []
     store = client()
     dead = [run.info.run_id for run in running(has_tag(PID)) if is_dead(run.data.tags)]
     for run_id in dead:
