@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from darkroom.system.errors import InputError
 from darkroom.versions.code import ROOT as CODE
 from darkroom.versions.repository import is_address
 from pipelines.options import DEFAULT_PARAMS
@@ -36,7 +37,7 @@ def in_project(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def work(**options: Any) -> None:
-        here = Path.cwd()
+        here = _current_folder()
         typed = {name: value for name, value in options.items() if value != defaults[name]}
         project = find_project(here, None if "params" in typed else CODE)
         if project != here:
@@ -51,6 +52,13 @@ def in_project(command: Callable[..., None]) -> Callable[..., None]:
 def bundle_name(text: str) -> str:
     """A model as a person named it; a folder is named from the root, because a command works in the project."""
     return str(Path(text).absolute()) if text and Path(text).is_dir() else text
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the current folder was removed: change to another one") from None
 
 
 def _absolute(value: Any) -> Any:

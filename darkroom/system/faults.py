@@ -82,7 +82,7 @@ def _path_of(text: str, database: str) -> str:
         return str(path.with_name(beside["name"]) if beside else path)
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     database = database or (uri.removeprefix(_SQLITE) if uri.startswith(_SQLITE) else "")
-    if "sqlite" in text.lower() and database:
+    if re.search("sqlite|database", text, re.IGNORECASE) and database:
         return database
     folders = (Path.cwd(), Path(tempfile.gettempdir()))
     return str(next((folder for folder in folders if shutil.disk_usage(folder).free < _FULL_BYTES), folders[0]))

@@ -186,11 +186,11 @@ def own_repository() -> Iterator[Any]:
 @contextmanager
 def _state_folder() -> Iterator[Path]:
     """A permanent folder for DVC's state, or a temporary one if this user has no home."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "darkroom" / "dvc"
     try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "darkroom" / "dvc"
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-    except OSError:
+    except (OSError, RuntimeError):  # the second where a user without a name has no HOME either
         with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as temporary:
             yield Path(temporary)
         return

@@ -62,6 +62,7 @@ class Surroundings:
         here: The current folder.
         environment: Variables over those of now.
         output: Where standard output leads: to a `file`, a `full` device, nowhere because it is `closed`, or an `ascii` terminal.
+        removed: Whether the current folder is removed before the command starts.
     """
 
     project: Path
@@ -69,6 +70,7 @@ class Surroundings:
     here: Path
     environment: dict[str, str] = field(default_factory=dict)
     output: str = "file"
+    removed: bool = False
 
     def start(self, words: list[str]) -> "subprocess.CompletedProcess[str]":
         """Does what a command does, from the point where its process has started."""
@@ -76,6 +78,8 @@ class Surroundings:
         return forks.run(lambda: self._work(words), self.here, clean | self.environment)
 
     def _work(self, words: list[str]) -> None:
+        if self.removed:
+            self.here.rmdir()
         if self.output == "closed":
             os.close(1)
             sys.stdout = None  # type: ignore[assignment]
@@ -94,6 +98,12 @@ class Surroundings:
 
 def subfolder(place: Surroundings) -> None:
     place.here = place.project / "photos" / "day one"
+
+
+def removed_folder(place: Surroundings) -> None:
+    place.here = place.project / "photos" / "removed"
+    place.here.mkdir()
+    place.removed = True
 
 
 def moved(place: Surroundings) -> None:
@@ -162,7 +172,7 @@ def latin_settings(place: Surroundings) -> None:
 
 Change = Callable[[Surroundings], None]
 ALL: tuple[Change, ...] = (
-    subfolder, moved, no_temporary_folder, no_home, narrow, ascii_terminal, closed_output, full_output, relative_address,
+    subfolder, removed_folder, moved, no_temporary_folder, no_home, narrow, ascii_terminal, closed_output, full_output, relative_address,
     driverless_address, unknown_address, no_database, no_settings, duplicate_settings, conflicting_settings, latin_settings,
 )  # fmt: skip
 ONE_OF_EACH: dict[str, Change] = {
@@ -182,6 +192,7 @@ ONE_OF_EACH: dict[str, Change] = {
     "rollback": unknown_address,
     "submit": no_settings,
     "sync": narrow,
+    "schedule pause": removed_folder,
 }
 
 
@@ -216,7 +227,7 @@ def port() -> Iterator[int]:
 
 def check(place: Surroundings, change: Change, name: str, port: int) -> None:
     change(place)
-    before = place.files()
+    before = place.files() - ({place.here} if place.removed else set())
     further = {"ui": ["--port", str(port)], "data sample": [str(place.project / "photos")]}  # else they would go well
     done = place.start([*COMMANDS[name], *further.get(name, [])])
     errors = [line for line in done.stderr.split("\n") if line.startswith("error: ")]
