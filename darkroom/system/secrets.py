@@ -36,7 +36,7 @@ def _values() -> list[str]:
 
 
 def _forms(value: str) -> set[str]:
-    """The forms in which a text may contain a secret: plain, in an address, in JSON, as Python shows it."""
+    """The forms in which a secret may stand in a text: plain, in an address, in JSON, as Python shows it."""
     path = urlsplit(value).path if value.startswith(("http://", "https://")) else ""  # the part of an address that errors quote
     return {
         value,
