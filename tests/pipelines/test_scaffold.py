@@ -68,12 +68,14 @@ def add(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.slow
 def test_the_new_step_is_formatted_and_passes_the_linter(project: Path) -> None:
     new = [f"components/{NAME}", f"tests/components/{NAME}"]
     python(project, "-m", "ruff", "check", "--no-cache", *new)
     python(project, "-m", "ruff", "format", "--no-cache", "--check", *new)
 
 
+@pytest.mark.slow
 def test_the_command_says_which_files_it_made_and_what_comes_next(project: Path) -> None:
     files = ["__init__.py", "config.py", f"{NAME}.py", "component.py"]
     made = [*(f"components/{NAME}/{name}" for name in files), f"tests/components/{NAME}/test_{NAME}.py"]
@@ -83,11 +85,13 @@ def test_the_command_says_which_files_it_made_and_what_comes_next(project: Path)
     assert f"Task({NAME}_component)" in said
 
 
+@pytest.mark.slow
 def test_a_runner_performs_the_new_step(project: Path) -> None:
     assert json.loads((project / "measures.json").read_text()) == {"num_images": 1.0}
     assert manifest.read(project / "performed") == manifest.read(project / "splits")
 
 
+@pytest.mark.slow
 def test_the_new_step_runs_by_hand(project: Path) -> None:
     words = ["--splits", "splits", f"--{NAME}-table", "by_hand", "--metrics", "by_hand.json", "--set", f"{NAME}.seed=3"]
     python(project, "-m", "components", NAME, *words)
@@ -95,6 +99,7 @@ def test_the_new_step_runs_by_hand(project: Path) -> None:
     assert manifest.read(project / "by_hand") == manifest.read(project / "splits")
 
 
+@pytest.mark.slow
 def test_the_settings_and_the_stages_have_the_new_step(project: Path) -> None:
     sections = yaml.safe_load((project / "params.yaml").read_text())
     assert sections[NAME] == {"seed": 0}

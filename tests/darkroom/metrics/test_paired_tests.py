@@ -37,6 +37,7 @@ def test_the_interval_the_other_way_round_has_the_other_sign(won: int, lost: int
     assert -1 <= low <= (won - lost) / num_images <= high <= 1
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_about_95_times_in_100() -> None:
     rng = np.random.default_rng(0)
     for num_images, cells in ((40, (0.8, 0.12, 0.03, 0.05)), (200, (0.9, 0.02, 0.02, 0.06))):

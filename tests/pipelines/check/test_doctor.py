@@ -145,9 +145,10 @@ def test_a_laptop_without_a_server_is_well(project: Project) -> None:
     assert not list(project.folder.glob("mlflow*")), "looking changes nothing"
 
 
-def test_a_server_that_is_down_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_a_server_that_is_down_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("darkroom.tracking.client._BACKOFF_S", 0)
     uri = f"http://anna:secret@127.0.0.1:{free_port()}"
-    done = Project(tmp_path / "project", {"MLFLOW_TRACKING_URI": uri}).darkroom("doctor", "--timeout", "15", "--json")
+    done = Project(tmp_path / "project", {"MLFLOW_TRACKING_URI": uri}).fork("doctor", "--timeout", "15", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout.strip().split("\n")[-1])["checks"]
     assert found["tracking"]["state"] == "failed" and found["tracking"]["found"].startswith("no MLflow server answers at ")

@@ -94,6 +94,7 @@ def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Proj
     assert {child.info.run_name for child in children if child.data.tags.get("darkroom.cached") == "true"} == cached(again)
 
 
+@pytest.mark.slow
 def test_a_late_setting_reruns_what_depends_on_it_and_nothing_else(changed: dict[str, Any]) -> None:
     assert TASKS - cached(changed) == {"prune", "evaluate_pruned", *UNCACHED}
 
@@ -175,6 +176,7 @@ def test_a_mistake_in_the_data_fails_the_run_with_one_sentence(place: Project, f
     assert kept == {f"failure/{name}" for name in ("environment.json", "error.json", "logs", "settings.json", "traceback.txt")}
 
 
+@pytest.mark.slow
 def test_runs_are_compared_in_the_terminal(place: Project, first: dict[str, Any], changed: dict[str, Any]) -> None:
     listed = place.fork("runs", "--experiment", "shapes", "--best", "accuracy", "--columns", "accuracy,prune.max_drop", "--json")
     assert listed.returncode == 0, listed.stderr
