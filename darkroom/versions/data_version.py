@@ -177,7 +177,8 @@ def _refuse_empty(archive: Path) -> None:
     """Refuses a file without a file in it, as far as that can be told without unpacking it."""
     if zipfile.is_zipfile(archive):
         with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(archive) as members:  # ingest says what is wrong with it
-            if all(name.endswith("/") or is_junk(name) for name in members.namelist()):
+            names = [name for name in members.namelist() if not name.endswith("/")]
+            if all(is_junk(name) and ".." not in name.split("/") for name in names):
                 raise InputError(f"the data source {archive} holds no file that is read: pack images, in a folder a class")
     elif not archive.stat().st_size:
         raise InputError(f"the data source {archive} is an empty file: make or fetch it again")

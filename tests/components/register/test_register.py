@@ -162,6 +162,7 @@ def test_the_same_model_again_is_the_version_that_it_is(
     assert run.data.tags["darkroom.model_version"] == "1"
 
 
+@pytest.mark.slow
 def test_a_measured_latency_makes_no_new_model(
     mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_measured_latency_makes_no_new_model(
     assert outcome["pruned"]["latency_ratio"] == 0.55
 
 
+@pytest.mark.slow
 def test_the_run_s_accuracy_is_the_full_model_s_whichever_is_registered(
     mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,6 +332,7 @@ def test_a_version_that_another_run_settled_meanwhile_is_not_settled_again(
     assert [one.version for one in moves("toys")] == [1]
 
 
+@pytest.mark.slow
 def test_a_model_promoted_by_hand_stays_when_an_old_run_comes_again(
     after: After, tmp_path: Path, good: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,6 +414,7 @@ def test_mlflow_loads_the_model_and_answers_as_the_bundle_does(
     assert SHA256 in versions("toys")[0].tags
 
 
+@pytest.mark.slow
 def test_the_registered_model_runs_where_darkroom_is_not_installed(after: After, databases: dict[str, Path], tmp_path: Path) -> None:
     after("good")
     code = """

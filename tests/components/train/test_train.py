@@ -177,6 +177,7 @@ def test_a_damaged_checkpoint_is_ignored_and_told(tmp_path, capsys, damage):
     assert bundle(tmp_path / "a") == bundle(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_ignored_and_told(tmp_path, capsys):
     inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
     checkpoints.mkdir()

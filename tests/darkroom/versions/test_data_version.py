@@ -325,3 +325,14 @@ def test_a_dvc_repository_that_cannot_be_opened_is_one_sentence(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"\.dvc/config"):
         data_version(Path("data"))
+
+
+def test_paths_that_lead_out_of_an_archive_are_left_to_ingest_to_refuse(tmp_path: Path) -> None:
+    archive = tmp_path / "evil.zip"
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("../../evil.jpg", "x")
+    assert data_version(archive)
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("photos/.DS_Store", "x")
+    with pytest.raises(InputError, match=r"evil\.zip"):
+        data_version(archive)

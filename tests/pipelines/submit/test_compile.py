@@ -174,8 +174,13 @@ def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tup
     ("values", "place", "told"),
     [
         ({}, None, ["no volume is named (platform.volume): images", "nothing keeps checkpoints (platform.volume, platform.checkpoints)"]),
-        ({"volume": "darkroom"}, "/mnt/darkroom/checkpoints", []),
-        ({"checkpoints": "s3://team/darkroom"}, "s3://team/darkroom", ["no volume is named (platform.volume): images"]),
+        pytest.param({"volume": "darkroom"}, "/mnt/darkroom/checkpoints", [], marks=pytest.mark.slow),
+        pytest.param(
+            {"checkpoints": "s3://team/darkroom"},
+            "s3://team/darkroom",
+            ["no volume is named (platform.volume): images"],
+            marks=pytest.mark.slow,
+        ),
         ({"volume": "darkroom", "checkpoints": "s3://team/darkroom"}, "s3://team/darkroom", []),
     ],
 )

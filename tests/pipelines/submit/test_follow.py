@@ -130,6 +130,7 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
     assert view.notes[-1] == f"run {run_id}: {server.url}/#/runs/details/{run_id}"
 
 
+@pytest.mark.slow
 def test_an_unchanged_pipeline_is_uploaded_once(server: Server) -> None:
     first, second = start(server)[0], start(server)[0]
     assert (len(server.versions), first == second) == (1, False)
@@ -205,6 +206,7 @@ def test_a_run_whose_answer_got_lost_is_found_and_not_started_twice(server: Serv
     assert list(server.runs) == [run_id]
 
 
+@pytest.mark.slow
 def test_an_experiment_that_is_named_must_exist(server: Server) -> None:
     with pytest.raises(InputError, match=r"no experiment 'tyops' \(platform\.experiment\), known are: Default; make it there"):
         start(server, experiment="tyops")
