@@ -20,7 +20,7 @@ def reading_notes(listing: Listing) -> tuple[str, ...]:
     by_table = listing.named or listing.user_columns is not None
     said = listing.notes[:1] if by_table else ("labels from the class folders",)
     counts = Counter(label for file in files for label in file.labels)
-    classes = [f"{name} {counts[name]:,}" for name in listing.classes or sort_labels(set(counts))]
+    classes = [f"{name}: {counts[name]:,}" for name in listing.classes or sort_labels(set(counts))]
     splits = Counter(file.given_split or "not given" for file in files)
     groups = {file.group for file in files} - {None}
     lines = [f"{len(classes)} classes in {len(files):,} files: {first_few(classes, MAX_CLASSES)}"]

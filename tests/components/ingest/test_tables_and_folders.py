@@ -167,7 +167,7 @@ def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
     ingested(lay(tmp_path / "photos", SIX, {"labels.csv": text}))
     assert capsys.readouterr().out.splitlines()[:4] == [
         "labels from labels.csv: column 'fname' names the files, 'label' holds their labels, 'split' their split, 'patient' their group",
-        "2 classes in 6 files: cat 4, dog 2",
+        "2 classes in 6 files: cat: 4, dog: 2",
         "given splits: test 3, train 3",
         "2 groups stay together",
     ]
