@@ -110,7 +110,8 @@ import components.split.config
 """
 
 
-@pytest.mark.parametrize("order", [(0, 1), pytest.param((1, 0), marks=pytest.mark.slow)], ids=["old first", "new first"])
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["old first", "new first"])
 def test_models_of_then_and_now_are_loaded_by_one_process_that_has_imported_the_product(
     project: Path, tmp_path: Path, order: tuple[int, int]
 ) -> None:

@@ -32,8 +32,8 @@ def answers(classes: tuple[str, ...], task: Task, num_images: int = 150) -> Pred
     [
         (("no", "yes"), "binary"),
         (ODD, "multiclass"),
-        (tuple(f"class {number}" for number in range(60)), "multiclass"),
-        (tuple(f"label {number}" for number in range(26)), "multilabel"),
+        pytest.param(tuple(f"class {number}" for number in range(60)), "multiclass", marks=pytest.mark.slow),
+        pytest.param(tuple(f"label {number}" for number in range(26)), "multilabel", marks=pytest.mark.slow),
         (ODD, "multilabel"),
     ],
 )

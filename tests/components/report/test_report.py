@@ -191,7 +191,7 @@ def test_names_can_carry_no_markup(tmp_path: Path) -> None:
     assert [attributes for _, attributes in page.elements if "onerror" in attributes] == []
 
 
-@pytest.mark.parametrize(("number", "task"), [(25, "multilabel"), (40, "multiclass")])
+@pytest.mark.parametrize(("number", "task"), [pytest.param(25, "multilabel", marks=pytest.mark.slow), (40, "multiclass")])
 def test_many_classes_are_all_counted(tmp_path: Path, number: int, task: Task) -> None:
     names = tuple(f"kind {index:03d}" for index in range(number))
     page = Page(write(make(tmp_path / "work", names, task, per_class=4, evaluate_pruned=False), tmp_path))

@@ -94,6 +94,7 @@ def test_two_equal_models_are_told_apart_no_more_often_than_said(size: int) -> N
         assert np.mean(np.array(careless) < 0.05) > 0.2  # images of one patient are not independent
 
 
+@pytest.mark.slow
 def test_the_bootstrap_agrees_with_swapping_the_answers_of_whole_units() -> None:
     rng = np.random.default_rng(5)
     y_true, challenger, champion, unit = two_equal_models(rng, 80, 3)

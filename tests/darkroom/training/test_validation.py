@@ -38,6 +38,7 @@ def test_the_error_of_accuracy_is_that_of_a_share() -> None:
     assert error_of(validated(*some(300)), "accuracy") == pytest.approx(np.sqrt(0.2 * 0.8 / 300), rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_error_of_macro_f1_is_how_far_it_moves_from_one_set_of_images_to_another() -> None:
     rng = np.random.default_rng(0)
 

@@ -136,6 +136,7 @@ def test_what_is_not_there_is_one_sentence(repository: Repository, revision: str
         data_version(repository.address(revision, path))
 
 
+@pytest.mark.slow
 def test_no_repository_at_the_address_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(InputError, match=r"can't be fetched: No git repository was found at"):

@@ -132,7 +132,7 @@ def test_the_remote_of_the_data_is_reached(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_laptop_without_a_server_is_well(project: Project) -> None:
-    done = project.darkroom("doctor", "--json")
+    done = project.fork("doctor", "--json")
     assert done.returncode == 0, done.stdout
     answer = json.loads(done.stdout.strip().split("\n")[-1])
     assert answer["well"] is True

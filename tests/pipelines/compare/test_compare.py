@@ -62,6 +62,7 @@ def test_two_runs_show_what_differed_and_what_it_did(mlflow_store: Path, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_images_that_came_and_went_are_counted(mlflow_store: Path, tmp_path: Path) -> None:
     ids = [
         tracked(tmp_path / "a", epochs=1, noise=0, version="a" * 32, per_class=12),
