@@ -44,6 +44,11 @@ def known(columns: Iterable[str], keys: Iterable[str]) -> list[str]:
     return [column for key in keys for column in by_name.get(key, [])]
 
 
+def is_metadata(column: str) -> bool:
+    """Whether a column is called as one that says something about an image, such as its site, its fold or a count."""
+    return plain_name(column) in METADATA.union(MAYBE_SPLITS) or bool(re.match(r"(?i:n|num|number|count)[_ ]", column))
+
+
 def is_flag(column: str) -> bool:
     """Whether a column of 0 and 1 is called as one that says something about an image, not what is in it."""
     return bool(re.match(r"(?i:is|has)[_\W]|(?:is|has)[A-Z]", column)) or plain_name(column) in FLAGS

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from components.ingest.cells import is_missing
-from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, known, plain_name
+from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, is_flag, is_metadata, known, plain_name
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
-from components.ingest.indicators import UNCERTAIN, indicator_words, label_columns
+from components.ingest.indicators import UNCERTAIN, indicator_words, label_columns, refuse_odd_cells
 from components.ingest.listing import first_few
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
@@ -121,6 +121,8 @@ def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[s
     if label:
         beside = tuple(column for column in indicators if column != label)
         return replace(roles, label=label, indicators=beside, twins=tuple(twins))
+    if any(not is_flag(column) and not is_metadata(column) for column in indicators):
+        refuse_odd_cells(table, [column for column in rest if column not in indicators and not table.is_list(column)])
     chosen = label_columns(table, indicators, task)
     if chosen.names:
         return replace(roles, indicators=chosen.names, notes=(*roles.notes, *chosen.notes))

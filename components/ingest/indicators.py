@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from components.ingest.cells import FALSE, TRUE, Integers, is_missing, plain
-from components.ingest.column_names import is_flag
+from components.ingest.column_names import is_flag, is_metadata
 from components.ingest.config import TableConfig
 from components.ingest.listing import first_few
 from components.ingest.tables import Table
@@ -17,6 +18,7 @@ from darkroom.system.errors import InputError
 UNCERTAIN = {"-1", "?", "u", "unsure", "uncertain", "unknown", "maybe"}
 MAX_WORDS = 100  # ways to write 0, 1 and what is neither
 LEFT_OUT = -1  # of a flag: the row is left out
+_NUMBER = re.compile(r"-?[0-9]*[.]?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def indicator_words(table: Table, column: str) -> set[str] | None:
         return None
     words = {"" if is_missing(cell) else plain(cell).casefold() for cell in table.distinct(column)}
     others = words - TRUE - FALSE - {""}
-    are_numbers = all(re.fullmatch(r"-?[0-9]*[.]?[0-9]+", word) for word in others) and words & TRUE and words & FALSE
+    are_numbers = all(_NUMBER.fullmatch(word) for word in others) and words & TRUE and words & FALSE
     are_near = are_numbers and (len(others) == 1 or all(abs(float(word)) <= 1 for word in others))
     return words if words & (TRUE | FALSE | {"-1"}) and (others <= UNCERTAIN or are_near) else None
 
@@ -62,8 +64,9 @@ def label_columns(table: Table, columns: list[str], task: str) -> LabelColumns:
     Raises:
         InputError: A column may be a label or a flag.
     """
-    flags = [column for column in columns if is_flag(column)]
-    labels = [column for column in columns if column not in flags]
+    metadata = [column for column in columns if is_metadata(column)]
+    flags = [column for column in columns if is_flag(column) and column not in metadata]
+    labels = [column for column in columns if column not in (*metadata, *flags)]
     if not labels and all(re.match("(?i)(is|has)", column) for column in flags):
         labels, flags = flags, []
     if len(labels) < 2:
@@ -79,8 +82,32 @@ def label_columns(table: Table, columns: list[str], task: str) -> LabelColumns:
             f"{table.name} has {first_few(list(map(repr, flags)))} beside the columns {first_few(list(map(repr, labels)), 6)}: it may be "
             "one more label, or say something else about the images: name all columns of labels in ingest.label_columns"
         )
-    noted = f"{first_few(list(map(repr, flags)))} of {table.name} is no label: each image has exactly one of the others"
-    return LabelColumns(tuple(labels), (noted,) if flags else ())
+    notes = [f"{first_few(list(map(repr, flags)))} of {table.name} is no label: each image has exactly one of the others"] if flags else []
+    if metadata:
+        notes.append(f"{first_few(list(map(repr, metadata)))} of {table.name}: no label by its name, though 0 and 1 (ingest.label_columns)")
+    return LabelColumns(tuple(labels), tuple(notes))
+
+
+def refuse_odd_cells(table: Table, columns: list[str]) -> None:
+    """Refuses a column of 0 and 1 in which a few cells are words that mean neither: it would be no label without a word.
+
+    Args:
+        table: The table.
+        columns: Those that mean nothing else, at least one of them a column of 0 and 1.
+
+    Raises:
+        InputError: Most cells of a column are 0 and 1, but some are words.
+    """
+    for column in columns:
+        cells, codes = table.encoded(column)
+        kinds = [_kind(cell, FALSE) for cell in cells]
+        counts = Counter(kinds[code] for code in codes.tolist())
+        odd = sorted(cell for cell, kind in zip(cells, kinds, strict=True) if kind == "uncertain" and not _NUMBER.fullmatch(cell))
+        if odd and counts["sure"] > counts["uncertain"] and not is_flag(column) and not is_metadata(column):
+            raise InputError(
+                f"{table.name} has {first_few(list(map(repr, odd)))} in column {column!r}, else 0 and 1: correct the cells, or name the "
+                "columns of labels in ingest.label_columns, if this is none"
+            )
 
 
 def read_flags(table: Table, columns: tuple[str, ...], config: TableConfig) -> tuple["np.ndarray[Any, np.dtype[np.int8]]", list[str]]:

@@ -126,6 +126,11 @@ READ = {
         {},
         CAT_DOG,
     ),
+    "columns about images in 0 and 1": (
+        {"t.csv": table("filename,cat,dog,sex,fold,n_boxes", lambda n, p: (p, *MANY_HOT[n % 3][:2], n // 3, n % 2, n % 2))},
+        {},
+        {SIX[n]: ("cat", "cat|dog", "")[n % 3] for n in range(6)},
+    ),
     "label_columns decide": (
         {"t.csv": table("filename,cat,dog,owl,difficult", lambda n, p: (p, *MANY_HOT[n % 3], n // 3))},
         {"label_columns": ("cat", "dog")},
@@ -219,6 +224,16 @@ REFUSED = {
     "no header and columns of 0 and 1": ({"t.csv": table("", lambda n, p: (p, *ONE_HOT[n % 3])).lstrip()}, {}, ("t.csv", "header")),
     "no header and a first file that is missing": ({"t.csv": "gone,cat\n" + labelled(KINDS).partition("\n")[2]}, {}, ("t.csv", "header")),
     "-1 among 0 and 1": ({"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, n % 3 - 1))}, {}, ("'y'", "-1", "ingest.uncertain")),
+    "a word among 0 and 1": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, ("0", "1", "0", "1", "n/k", "1")[n]))},
+        {},
+        ("'y'", "'n/k'", "ingest.label_columns"),
+    ),
+    "a decimal comma among 0 and 1": (
+        {"t.csv": table("filename;x;y", lambda n, p: (p, n % 2, ("0", "1", "0", "1", "2,5", "1")[n]), ";")},
+        {},
+        ("'y'", "'2,5'", "ingest.label_columns"),
+    ),
     "2 among 0 and 1": (
         {"t.csv": table("filename,x,y,z", lambda n, p: (p, n % 2, n % 3, n // 3))},
         {},
