@@ -10,7 +10,7 @@ from components.ingest.config import TableConfig
 from components.ingest.indicators import LEFT_OUT, class_name, indicator_words, read_flags
 from components.ingest.label_lists import are_lists, list_items, refuse_vectors, some_list
 from components.ingest.listing import first_few
-from components.ingest.separators import find_separator, split_cell
+from components.ingest.separators import find_separator, split_cell, without_empty_parts
 from components.ingest.tables import LIST_SEPARATOR, Table
 from darkroom.system.errors import InputError
 
@@ -82,8 +82,10 @@ def _parted(table: Table, column: str, cells: list[str], config: TableConfig, ta
             "ingest.separator to none to take each cell as one label"
         )
     whole = task in ("binary", "multiclass")
-    mark, note = ("", "") if whole else find_separator(table.name, column, set(cells) - {""}, config.separator)
-    labels = [tuple(dict.fromkeys(map(plain, split_cell(cell, mark)))) for cell in cells]
+    parted = cells if config.separator == "none" else [without_empty_parts(cell) for cell in cells]
+    mark, note = ("", "") if whole else find_separator(table.name, column, set(parted) - {""}, config.separator)
+    labels = [tuple(dict.fromkeys(map(plain, filter(None, split_cell(cell, mark))))) for cell in parted]
+    refuse_vectors(table.name, column, labels, {len(cell.split(mark)) for cell in parted if cell} if mark else set())
     return labels, bool(mark) or task == "multilabel", note
 
 

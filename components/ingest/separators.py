@@ -1,13 +1,14 @@
 """What joins several labels in one cell, if the cells say so clearly."""
 
+import re
 from collections import Counter
 
 from components.ingest.column_names import SEVERAL, plain_name
 from components.ingest.listing import first_few
 from darkroom.system.errors import InputError
 
-CERTAIN = (";", "\n", "\t")  # in no label's name
-POSSIBLE = (",", "/", "+", " ")
+CERTAIN = ("\n", "\t")  # in no label's name
+POSSIBLE = (";", ",", "/", "+", " ")
 WORDS = {"blank": " ", "none": ""}  # a setting's words for what is hard to write
 
 
@@ -31,6 +32,8 @@ def find_separator(table: str, column: str, cells: set[str], setting: str) -> tu
         InputError: A cell may be one label or several.
     """
     told = WORDS.get(setting, setting)
+    if all(re.fullmatch(r"-?[0-9]+,0+", cell) for cell in cells):
+        return "", ""  # numbers with a decimal comma
     for mark in (told, *CERTAIN) if told else ():
         if example := min((cell for cell in cells if mark in cell), default=""):
             return mark, f"labels in column {column!r} of {table} are joined by {mark!r}, as in {example[:200]!r}"
@@ -40,6 +43,11 @@ def find_separator(table: str, column: str, cells: set[str], setting: str) -> tu
         if joined:
             return _decide(table, column, mark, joined, cells - set(joined))
     return "", ""
+
+
+def without_empty_parts(cell: str) -> str:
+    """A cell without separators at its ends: `cat;` is `cat`."""
+    return cell.strip("|;, ")
 
 
 def split_cell(cell: str, separator: str) -> tuple[str, ...]:
@@ -60,10 +68,12 @@ def _decide(table: str, column: str, mark: str, joined: dict[str, list[str]], al
     several = plain_name(column) in SEVERAL
     numbers = mark == " " and all(part.isdigit() for part in counts)  # no name is a row of numbers
     example = min(joined)
-    if numbers or (some_alone and (all_again or several)):
+    clear = several or mark != " "  # a blank is in many names: `cat` and `wild cat`
+    listed = mark == ";" and (all_again or (several and some_again))  # which is in few names
+    if numbers or listed or (clear and some_alone and (all_again or several)):
         return mark, f"labels in column {column!r} of {table} are joined by {mark!r}, as in {example[:200]!r}"
     is_name = not some_again or (not several and not some_alone and not all_again)
-    if is_name and mark != ",":  # which is in few names, and joins in many tables
+    if is_name and mark not in (",", ";"):  # which are in few names, and join in many tables
         return "", f"each cell of column {column!r} of {table} is one label, as {example[:200]!r} (ingest.separator would part it)"
     raise InputError(
         f"{table} has {first_few([repr(example)])} in column {column!r}, which may be one label or {len(joined[example])} "

@@ -91,6 +91,17 @@ READ = {
     "joined by commas": ({"t.csv": labelled(("cat", '"cat, dog"', '"dog, bird"', "bird"))}, {}, JOINED),
     "joined by semicolons": ({"t.csv": labelled(("cat", "cat; dog", "dog; bird", "bird"))}, {}, JOINED),
     "joined by a slash": ({"t.csv": labelled(("cat", "cat/dog", "dog/bird", "bird"), "filename,tags")}, {}, JOINED),
+    "semicolons at the end": ({"t.csv": labelled(("cat", "dog;", "cat;", "dog"))}, {}, CAT_DOG),
+    "parts that come again between semicolons": (
+        {"t.csv": labelled(("cat;dog", "dog;owl", "cat;owl"))},
+        {},
+        {SIX[n]: ("cat|dog", "dog|owl", "cat|owl")[n % 3] for n in range(6)},
+    ),
+    "decimal commas in every cell": (
+        {"t.csv": table("filename;label", lambda n, p: (p, ("0,0", "1,0")[n % 2]), ";")},
+        {},
+        {SIX[n]: ("0", "1")[n % 2] for n in range(6)},
+    ),
     "names of two words": (
         {"t.csv": labelled(("tabby cat", "great dane"), "filename,breed")},
         {},
@@ -319,6 +330,15 @@ REFUSED = {
         {},
         ("t.csv", "labels", "lists of 0 and 1"),
     ),
+    "vectors of 0 and 1 with blanks": ({"t.csv": labelled(("1 0", "0 1"))}, {}, ("t.csv", "label", "lists of 0 and 1")),
+    "vectors of 0 and 1 with bars": ({"t.csv": labelled(("1|0|0", "0|1|0", "0|0|1"))}, {}, ("t.csv", "label", "lists of 0 and 1")),
+    "names beside names of two words": (
+        {"t.csv": labelled(("cat", "wild cat", "dog", "wild dog"))},
+        {},
+        ("wild cat", "blank", "ingest.separator"),
+    ),
+    "a semicolon in a name": ({"t.csv": labelled(("Hats", "Shoes &amp; Bags"))}, {}, ("&amp; Bags", "ingest.separator")),
+    "a remark after a semicolon": ({"t.csv": labelled(("cat", "cat; old", "dog", "cow"))}, {}, ("cat; old", "ingest.separator")),
     "a dictionary in a cell": ({"t.csv": table("filename,labels", lambda n, p: (p, quoted('{"cat": 1}')))}, {}, ("t.csv", "list")),
     "parts that come again": (
         {"t.csv": labelled(('"shirt, red"', '"shirt, blue"', '"hat, red"', '"hat, blue"'))},
