@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from components.ingest.cells import is_missing
+from components.ingest.cells import FALSE, TRUE, is_missing
 from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, is_flag, is_metadata, known, plain_name
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
@@ -98,14 +98,19 @@ def with_only_column(table: Table, error: NoLabelsError) -> Columns:
         raise InputError(
             f"{table.name} has another value in each row of {error.only!r}, its only other column: that is no column of labels"
         )
-    unsure = sorted((indicator_words(table, error.only) or set()) & UNCERTAIN)
-    if unsure:
-        raise InputError(
-            f"{table.name} has {first_few(unsure)} beside 0 and 1 in column {error.only!r}, which may be a class or no answer: name the "
-            "column in ingest.label_column to take it for a class, or take those rows out"
-        )
+    _refuse_unsure(table, error.only)
     note = f"{error.only!r}, the only other column of {table.name}, is taken for the labels"
     return replace(error.roles, label=error.only, notes=(*error.roles.notes, note))
+
+
+def _refuse_unsure(table: Table, column: str) -> None:
+    words = indicator_words(table, column) or set()
+    unsure = sorted(words & UNCERTAIN)
+    if unsure and words & TRUE and words & FALSE:
+        raise InputError(
+            f"{table.name} has {first_few(unsure)} beside 0 and 1 in column {column!r}, which may be a class or no answer: name the "
+            "column in ingest.label_column to take it for a class, or take those rows out"
+        )
 
 
 def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[str], task: str) -> Columns:
@@ -119,6 +124,8 @@ def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[s
         raise _no_labels(table, roles, [])
     label, *twins = [config.label_column] if config.label_column else _label_column(table, rest) or [""]
     if label:
+        if not config.label_column:
+            _refuse_unsure(table, label)
         beside = tuple(column for column in indicators if column != label)
         return replace(roles, label=label, indicators=beside, twins=tuple(twins))
     if any(not is_flag(column) and not is_metadata(column) for column in indicators):

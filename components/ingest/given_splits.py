@@ -8,11 +8,12 @@ import numpy as np
 from components.ingest.cells import FALSE, TRUE, Integers, is_missing, plain
 from components.ingest.column_names import LABELS, MAYBE_SPLITS, SPLITS, known
 from components.ingest.listing import first_few
-from components.ingest.split_names import is_unclear, split_in, split_of
+from components.ingest.split_names import SPLIT_NAMES, is_unclear, split_in, split_of, words_of
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
 
 SAMPLE_ROWS = 50
+MAX_WORDS = 20  # of a column that says the split beside other things
 NAMES = ("train", "validation", "test")
 
 
@@ -34,10 +35,9 @@ def split_columns(table: Table, setting: str, taken: Collection[str]) -> tuple[s
     rest = [column for column in table.columns if column not in taken and not table.is_list(column)]
     certain = [column for column in known(rest, SPLITS) if any(not is_missing(cell) for cell in table.distinct(column))]
     named = certain + [column for column in known(rest, MAYBE_SPLITS) if _names_splits(table.distinct(column))]
-    named += [column for column in rest if column not in named and _holds_only_splits(table, column)]
+    named += [column for column in rest if column not in named and (_holds_only_splits(table, column) or _holds_splits(table, column))]
     flags = tuple(column for column in rest if flagged_split(column) and _may_be_flag(table, column))
-    if all(map(split_of, flags)) and len({flagged_split(column) for column in flags}) < 2:
-        flags = ()  # a sole column called valid or test may say something else
+    _refuse_unclear_flags(table, rest, flags)
     ways = [(column,) for column in named] + ([flags] if flags else [])
     _refuse_differing(table, ways)
     return ways[0] if ways else ()
@@ -63,12 +63,33 @@ def read_splits(table: Table, columns: tuple[str, ...]) -> list[str]:
 
 def flagged_split(column: str) -> str:
     """The split that a flag says: `is_valid` validation, `isTest` test, `train` train; an empty text for any other column."""
-    match = re.fullmatch(r"(?:is[\W_]*)?(.+?)[\W_]*(?:set|split|image|img)?", column.strip(), re.IGNORECASE)
-    return (split_of(match[1]) or "") if match else ""
+    return split_of(_flagged(column)) or ""
+
+
+def _flagged(column: str) -> str:
+    match = re.fullmatch(r"(?:is[\W_]*|in[\W_]+)?(.+?)[\W_]*(?:set|split|image|img)?", column.strip(), re.IGNORECASE)
+    return match[1] if match else ""
 
 
 def _names_splits(cells: set[str]) -> bool:
-    return any(split_in(cell) or is_unclear(cell) for cell in cells)
+    return any(words_of(cell) & set(SPLIT_NAMES) or is_unclear(cell) for cell in cells)
+
+
+def _holds_splits(table: Table, column: str) -> bool:
+    """Whether a column of few words, called by no known name, has those of two splits among others."""
+    words = table.distinct(column)
+    return not known([column], LABELS) and len(words) <= MAX_WORDS and len({split_of(word) for word in words} - {None}) > 1
+
+
+def _refuse_unclear_flags(table: Table, rest: list[str], flags: tuple[str, ...]) -> None:
+    """Refuses a sole flag called `valid` or `test`, which may say something else, and one for images that are held out."""
+    sole = flags if all(map(split_of, flags)) and len({flagged_split(column) for column in flags}) < 2 else ()
+    held_out = [column for column in rest if is_unclear(_flagged(column)) and _is_flag(table.distinct(column))]
+    if unclear := [*sole, *held_out]:
+        raise InputError(
+            f"{table.name} has {unclear[0]!r}, which may say the split or something else: write a column with train, validation and test "
+            "and name it in ingest.split_column, or set that to none"
+        )
 
 
 def _holds_only_splits(table: Table, column: str) -> bool:

@@ -102,6 +102,11 @@ READ = {
         {},
         {SIX[n]: ("0", "1")[n % 2] for n in range(6)},
     ),
+    "-1 is told to be a class": (
+        {"t.csv": labelled(("0", "1", "-1"))},
+        {"label_column": "label"},
+        {SIX[n]: ("0", "1", "-1")[n % 3] for n in range(6)},
+    ),
     "names of two words": (
         {"t.csv": labelled(("tabby cat", "great dane"), "filename,breed")},
         {},
@@ -280,6 +285,8 @@ REFUSED = {
         {},
         ("'broken'", "-1", "ingest.label_column"),
     ),
+    "-1 beside 0 and 1 in a column called label": ({"t.csv": labelled(("0", "1", "-1"))}, {}, ("'label'", "-1", "ingest.label_column")),
+    "unknown beside yes and no": ({"t.csv": labelled(("yes", "no", "unknown"))}, {}, ("'label'", "unknown", "ingest.label_column")),
     "texts that never repeat": (
         {"t.jsonl": "".join(f'{{"file_name": "{path}", "text": "caption {path}"}}\n' for path in SIX)},
         {},
@@ -294,6 +301,24 @@ REFUSED = {
         {"t.csv": table("filename,label,Fold", lambda n, p: (p, KINDS[n % 2], ("train", "other")[n % 2]))},
         {},
         ("other", "Fold", "ingest.split_column"),
+    ),
+    **{
+        f"a flag called {name}": (
+            {"t.csv": table(f"filename,label,{name}", lambda n, p: (p, KINDS[n % 2], int(n > 3)))},
+            {},
+            (name, "ingest.split_column"),
+        )
+        for name in ("val", "test", "train", "is_holdout")
+    },
+    "splits among other words": (
+        {"t.csv": table("filename,label,mode", lambda n, p: (p, KINDS[n % 2], ("train", "test", "extra")[n % 3]))},
+        {},
+        ("extra", "mode", "ingest.split_column"),
+    ),
+    "splits of two sets": (
+        {"t.csv": table("filename,label,set", lambda n, p: (p, KINDS[n % 2], ("A-train", "A-test")[n % 2]))},
+        {},
+        ("A-train", "set", "ingest.split_column"),
     ),
     "numbers of splits": (
         {"t.csv": table("filename,label,partition", lambda n, p: (p, KINDS[n % 2], n % 3))},
@@ -414,7 +439,7 @@ def test_columns_of_a_table_that_are_one_hot_but_for_a_flag_name_their_task(tmp_
         ("is_test", ("no", "no", "yes"), ("train", "train", "test")),
         ("is_test", ("1", "", ""), ("test", "train", "train")),
         ("train,test", ("1,0", "1,0", "0,1"), ("train", "train", "test")),
-        ("test", ("1", "0", "0"), (None, None, None)),
+        ("in_test_set", ("1", "0", "0"), ("test", "train", "train")),
     ],
 )
 def test_the_split_of_a_row_is_read_from_words_and_flags(tmp_path, header, cells, splits):
