@@ -23,6 +23,30 @@ def plain(cell: str) -> str:
     return str(int(match[1])) if match else text
 
 
+def in_one_form(column: str, rows: list[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Labels in one form each: Unicode's NFC; and where all are numbers, whole ones without decimals.
+
+    Args:
+        column: The column's name, for the sentences.
+        rows: The labels of each cell.
+
+    Returns:
+        The labels of each cell in one form, each once; and sentences about labels that are one now, or differ by zeros only.
+    """
+    written = sorted({label for row in rows for label in row})
+    are_numbers = all(re.fullmatch(r"-?[0-9]+([.,][0-9]+)?", label) for label in written)
+    forms = {label: plain(label) if are_numbers else unicodedata.normalize("NFC", label) for label in written}
+    same: dict[str, list[str]] = {}
+    for label in written:
+        same.setdefault(forms[label], []).append(repr(label))
+    folded = [f"{', '.join(labels)} (now {form!r})" for form, labels in same.items() if len(labels) > 1]
+    notes = [f"written in several ways in column {column!r}, each one label: {first_few(folded)}"] if folded else []
+    padded = [form for form in forms.values() if are_numbers and form.lstrip("0") and form.lstrip("0") != form]
+    if both := sorted(form for form in padded if form.lstrip("0") in same):
+        notes.append(f"{both[0]!r} and {both[0].lstrip('0')!r} in column {column!r} are two labels: correct the table if they are one")
+    return [tuple(dict.fromkeys(forms[label] for label in row)) for row in rows], notes
+
+
 def is_missing(cell: str) -> bool:
     """Whether a cell is empty or a word for a missing value, in any case."""
     return not cell or cell.casefold() in MISSING_WORDS

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.ingest.cells import missing_labels, plain
+from components.ingest.cells import in_one_form, missing_labels, plain
 from components.ingest.columns import Columns
 from components.ingest.config import TableConfig
 from components.ingest.indicators import LEFT_OUT, class_name, indicator_words, read_flags
@@ -13,6 +13,8 @@ from components.ingest.listing import first_few
 from components.ingest.separators import find_separator, split_cell, without_empty_parts
 from components.ingest.tables import LIST_SEPARATOR, Table
 from darkroom.system.errors import InputError
+
+MIN_ROWS_FOR_REPEATS = 20  # of a table in which some label must come twice
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,23 @@ def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> La
     present = ["" if cell in missing else cell for cell in cells]
     num_missing = int(np.isin(codes, [number for number, cell in enumerate(cells) if cell in missing]).sum())
     notes = [f"{num_missing:,} cell(s) of column {column!r} ({first_few(sorted(missing))}) are read as empty"] if missing else []
-    labels, several, note = _parted(table, column, present, config, task)
+    labels, several, told = _parted(table, column, present, config, task)
     rows = [labels[code] or (None if not several else ()) for code in codes.tolist()]
-    return Labels(rows, (), several, (column,), tuple(filter(None, (*notes, note))))
+    if not config.label_column and not several and len(set(rows) - {None}) == len(rows) >= MIN_ROWS_FOR_REPEATS:
+        raise InputError(
+            f"{table.name} has another value in each row of {column!r}, which is no column of labels then: name the one that is in "
+            "ingest.label_column"
+        )
+    return Labels(rows, (), several, (column,), tuple(filter(None, (*notes, *told))))
 
 
-def _parted(table: Table, column: str, cells: list[str], config: TableConfig, task: str) -> tuple[list[tuple[str, ...]], bool, str]:
-    """The labels of each cell that occurs, whether there may be several, and a sentence about how they are told apart."""
+def _parted(table: Table, column: str, cells: list[str], config: TableConfig, task: str) -> tuple[list[tuple[str, ...]], bool, list[str]]:
+    """The labels of each cell that occurs, whether there may be several, and sentences about how they are told apart."""
     if table.is_list(column) or (config.separator != "none" and are_lists(set(cells))):
         listed = _typed_lists(cells) if table.is_list(column) else [list_items(table.name, column, cell) for cell in cells]
         refuse_vectors(table.name, column, listed, _lengths(table, column, cells))
         several = task == "multilabel" or any(len(row) > 1 for row in listed)
-        return listed, several, f"column {column!r} of {table.name} holds lists of labels"
+        return listed, several, [f"column {column!r} of {table.name} holds lists of labels"]
     if config.separator != "none" and (example := some_list(set(cells))):
         raise InputError(
             f"{table.name} has {example[:200]!r} in column {column!r}, a list, beside cells that are none: write all as in cat|dog, or set "
@@ -84,9 +91,11 @@ def _parted(table: Table, column: str, cells: list[str], config: TableConfig, ta
     whole = task in ("binary", "multiclass")
     parted = cells if config.separator == "none" else [without_empty_parts(cell) for cell in cells]
     mark, note = ("", "") if whole else find_separator(table.name, column, set(parted) - {""}, config.separator)
-    labels = [tuple(dict.fromkeys(map(plain, filter(None, split_cell(cell, mark))))) for cell in parted]
+    labels, folded = in_one_form(column, [tuple(filter(None, split_cell(cell, mark))) for cell in parted])
     refuse_vectors(table.name, column, labels, {len(cell.split(mark)) for cell in parted if cell} if mark else set())
-    return labels, bool(mark) or task == "multilabel", note
+    ends = [cell for cell, kept in zip(cells, parted, strict=True) if cell != kept]
+    ignored = [f"nothing stands beside a separator in {len(ends)} value(s) of column {column!r}, as in {ends[0][:200]!r}"] if ends else []
+    return labels, bool(mark) or task == "multilabel", [note, *ignored, *folded]
 
 
 def _typed_lists(cells: list[str]) -> list[tuple[str, ...]]:

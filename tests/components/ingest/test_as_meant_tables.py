@@ -107,6 +107,11 @@ READ = {
         {"label_column": "label"},
         {SIX[n]: ("0", "1", "-1")[n % 3] for n in range(6)},
     ),
+    "1.0 beside words is a word": (
+        {"t.csv": labelled(("1.0", "1", "two"))},
+        {},
+        {SIX[n]: ("1.0", "1", "two")[n % 3] for n in range(6)},
+    ),
     "names of two words": (
         {"t.csv": labelled(("tabby cat", "great dane"), "filename,breed")},
         {},
@@ -463,3 +468,26 @@ def test_absolute_paths_inside_the_data_are_inside_also_through_a_link(tmp_path)
     (photos / "t.csv").write_text(table("image,label", lambda n, p: (photos.parent / p, KINDS[n % 2])))
     with pytest.raises(InputError, match="leads out of the data"):
         ingested(photos)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (("1.0", "1.00", "1.10"), ("'1.0'", "'1.00'", "now '1'")),
+        (("01", "1", "2"), ("'01'", "'1'", "two labels")),
+        (("cat", "cat;", "dog"), ("'cat;'",)),
+    ],
+)
+def test_labels_that_are_folded_or_nearly_the_same_are_told(tmp_path, labels, words, capsys):
+    ingested(lay(tmp_path / "photos", SIX, {"t.csv": labelled(labels)}))
+    told = capsys.readouterr().out
+    assert [word for word in words if word not in told] == []
+
+
+def test_a_column_called_label_with_another_value_in_each_row_holds_no_labels(tmp_path):
+    paths = [f"{number}.png" for number in range(20)]
+    text = table("filename,label,kind", lambda n, p: (p, f"masks/{n}.gif", KINDS[n % 2]), paths=paths)
+    photos = lay(tmp_path / "photos", paths, {"t.csv": text})
+    with pytest.raises(InputError, match=r"'label'.*ingest\.label_column"):
+        ingested(photos)
+    assert by_path(ingested(photos, label_column="kind"))["1.png"] == "dog"
