@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.ingest.archives import open_archive
-from components.ingest.columns import NONE, NoLabelsError, find_columns, with_only_column
+from components.ingest.columns import NONE, NoLabelsError, find_columns, holds_labels, with_only_column
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
 from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
@@ -17,6 +17,8 @@ from components.ingest.sources import FolderSource, Source
 from components.ingest.table_files import TableFiles, list_table
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
+
+COLUMNS = ("path_column", "label_column", "label_columns", "group_column", "split_column")  # settings that name columns of a table
 
 
 def list_source(source: Source, table: str, config: TableConfig, task: str) -> Listing:
@@ -40,7 +42,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
     if config.table == NONE and not table:
-        return list_folders(source, config.split_folders)
+        return _without_table(source, (), config)
     wanted = table or config.table
     if wanted and wanted not in source.sizes:
         raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
@@ -76,10 +78,17 @@ def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[Nami
 
 
 def _certain(source: Source, naming: list[NamingTable]) -> list[NamingTable]:
-    """The tables that name files for certain; without them, those whose numbers may be names, for most of the images."""
+    """The tables that name files for certain; and those whose numbers may be names, for most images, if they alone hold labels."""
     num_images = sum(map(has_image_suffix, source.sizes))
     found = [one for one in naming if one.column.num_found]
-    return [one for one in found if one.column.is_certain] or [one for one in found if 2 * len(one.table) >= num_images]
+    certain = [one for one in found if one.column.is_certain]
+    numbered = [one for one in found if not one.column.is_certain]
+    if not any(2 * len(one.table) >= num_images for one in numbered):
+        return certain
+    labelled = [one for one in numbered if holds_labels(one.table)]
+    if certain:
+        return certain if any(holds_labels(one.table) for one in certain) else [*certain, *labelled]
+    return [one for one in numbered if one in labelled or 2 * len(one.table) >= num_images]
 
 
 def _list_tables(source: Source, files: TableFiles, folders: Listing | None, config: TableConfig, task: str) -> Listing:
@@ -101,8 +110,11 @@ def _list_tables(source: Source, files: TableFiles, folders: Listing | None, con
 
 def _without_table(source: Source, notes: Sequence[str], config: TableConfig) -> Listing:
     """The class folders, where no table is asked for."""
-    if config.path_column or config.label_columns or config.label_column not in ("", NONE):
-        raise InputError(f"{source.name} has no table of labels, but the settings name one or its columns: leave them empty")
+    columns = {f"ingest.{name}": getattr(config, name) for name in COLUMNS}
+    if named := [f"{name} ({value})" for name, value in columns.items() if value and value != NONE]:
+        raise InputError(
+            f"no table of {source.name} is read, but {first_few(named)} names a column of one: leave it empty, or set ingest.table"
+        )
     try:
         listing = list_folders(source, config.split_folders)
     except InputError as error:

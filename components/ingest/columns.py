@@ -87,6 +87,12 @@ def find_columns(table: Table, config: TableConfig, path: str, task: str) -> Col
     return _with_labels(table, config, roles, rest, task)
 
 
+def holds_labels(table: Table) -> bool:
+    """Whether a column is called as one of labels, and its cells come again, which they do not in a list of classes."""
+    encoded = map(table.encoded, known(table.columns, LABELS))
+    return any(len(names) < len(codes) for names, codes in encoded)
+
+
 def with_only_column(table: Table, error: NoLabelsError) -> Columns:
     """Takes the only column that is left for that of the labels, whatever it is called.
 

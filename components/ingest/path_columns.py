@@ -22,7 +22,7 @@ class PathColumn:
 
     Attributes:
         name: Its name.
-        num_found: How many of its first cells name files, or, where none does, how many end like the name of one.
+        num_found: How many of its first cells name files, or, where none does, how many end like the name of one or of an image.
         is_certain: Whether it is called path or the like, or holds paths or names with endings: a column of numbers may number
             something else.
         notes: Sentences that say which other column was not taken, and why.
@@ -78,7 +78,7 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColu
 def _named(table: Table, column: str, names: FileNames) -> PathColumn:
     """The column that is called path or the like, whether it names files or not."""
     ends = (cell.replace("\\", "/").rpartition("/")[2] for cell in table.cells(column, SAMPLE_ROWS))
-    return PathColumn(column, _num_found(table, column, names)[0] or sum(bool(names.locate(end)) for end in ends))
+    return PathColumn(column, _num_found(table, column, names)[0] or sum(has_image_suffix(end) or bool(names.locate(end)) for end in ends))
 
 
 def _may_name_files(table: Table, column: str) -> bool:

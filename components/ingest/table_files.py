@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from components.ingest.cells import is_missing, plain
 from components.ingest.columns import Columns
@@ -94,9 +95,20 @@ def refuse_missing(source: Source, files: TableFiles, config: TableConfig) -> No
     missing = missing_names(files)
     if missing and (config.missing_files == "fail" or len(missing) == len(files.paths)):
         raise InputError(
-            f"{files.table.name} names {len(missing)} file(s) that are not in {source.name}: {first_few(missing)}: put them there, take "
-            "their rows out, name another column in ingest.path_column, or set ingest.missing_files to drop"
+            f"{files.table.name} names {len(missing)} file(s) that are not in {source.name}: {first_few(missing)}"
+            f"{_alike(source, missing)}: put them there, take their rows out, name another column in ingest.path_column, set "
+            "ingest.missing_files to drop, or set ingest.table to none to leave the table out"
         )
+
+
+def _alike(source: Source, missing: list[str]) -> str:
+    """Says in what the names of files that do not exist differ from those that do, if it is only the ending or leading zeros."""
+    stems = {PurePosixPath(path).stem.casefold() for path in source.sizes if is_picture_name(path)}
+    wanted = [PurePosixPath(name.replace("\\", "/")).stem.casefold() for name in missing]
+    if any(stem in stems for stem in wanted):
+        return " (files of these names have another ending)"
+    bare = {stem.lstrip("0") for stem in stems}
+    return " (files of these names differ in leading zeros)" if any(stem.lstrip("0") in bare for stem in wanted) else ""
 
 
 def missing_names(files: TableFiles) -> list[str]:

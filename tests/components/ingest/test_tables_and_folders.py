@@ -190,3 +190,53 @@ def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
 def test_what_was_decided_is_said(tmp_path, capsys, text, said):
     ingested(lay(tmp_path / "photos", SIX, {"t.csv": text}))
     assert said in capsys.readouterr().out
+
+
+CLASSES = [f"{kind}/{kind}{number}.png" for kind in KINDS for number in range(4)]
+FLAT = [f"p{number}.png" for number in range(8)]
+PLACES = {"flat": FLAT, "folders": CLASSES}
+
+
+def ids(paths, labels=KINDS):
+    """A table of names without folders and endings, and labels in turn."""
+    return table("id,label", lambda n, p: (p.rpartition("/")[2][:-4], labels[n % len(labels)]), paths=paths)
+
+
+@pytest.mark.parametrize("paths", PLACES.values(), ids=PLACES)
+def test_a_table_of_labels_does_not_lose_to_one_without(tmp_path, paths):
+    texts = {"labels.csv": ids(paths), "exif.csv": table("SourceFile,Make", lambda n, p: (p, "AB"[n % 3 > 0]), paths=paths)}
+    photos = lay(tmp_path / "photos", paths, texts)
+    with pytest.raises(InputError, match=r"exif\.csv.*labels\.csv.*ingest\.table"):
+        ingested(photos)
+    assert ingested(photos, table="labels.csv").classes == KINDS
+
+
+@pytest.mark.parametrize(("num_train", "num_test"), [(8, 3), (3, 8)])
+def test_a_sample_of_a_submission_is_no_table_of_labels(tmp_path, num_train, num_test):
+    train, test = [f"train/a{n}.png" for n in range(num_train)], [f"test/b{n}.png" for n in range(num_test)]
+    photos = lay(tmp_path / "photos", [*train, *test], {"train.csv": ids(train), "sample_submission.csv": ids(test, ("cat",))})
+    with pytest.raises(InputError, match=r"sample_submission\.csv.*train\.csv.*ingest\.table"):
+        ingested(photos)
+    assert len(ingested(photos, table="train.csv")) == num_train
+
+
+@pytest.mark.parametrize("header", ["filename,label", "filename,patient_id"])
+def test_a_table_whose_names_have_another_ending_is_told(tmp_path, header):
+    text = table(header, lambda n, p: (p.replace("png", "jpg").rpartition("/")[2], KINDS[n // 4]), paths=CLASSES)
+    photos = lay(tmp_path / "photos", CLASSES, {"t.csv": text})
+    with pytest.raises(InputError, match=r"t\.csv names 8 file.*another ending.*ingest\.table"):
+        ingested(photos)
+    assert ingested(photos, table="none").classes == KINDS
+
+
+def test_leading_zeros_are_told(tmp_path):
+    photos = lay(tmp_path / "photos", [f"000{n}.png" for n in range(4)], {"t.csv": table("image_id,label", lambda n, p: (n, n % 2))})
+    with pytest.raises(InputError, match=r"t\.csv .*leading zeros"):
+        ingested(photos)
+
+
+@pytest.mark.parametrize("setting", ["path_column", "label_column", "group_column", "split_column"])
+@pytest.mark.parametrize("tables", ["", "none"])
+def test_a_column_that_no_table_can_hold_is_told(tmp_path, setting, tables):
+    with pytest.raises(InputError, match=rf"ingest\.{setting} \(owner\)"):
+        ingested(draw(tmp_path / "photos", CLASSES), table=tables, **{setting: "owner"})
