@@ -51,8 +51,14 @@ def join_folders(source: Source, files: TableFiles, folders: Listing, config: Ta
     listed = [joined.get(file.path, file) for file in folders.files]
     user_columns = read_user_columns(files.table, error.roles.used, [order.get(file.path) for file in listed], repeated)
     beside = [file.path for file in listed if file.path not in joined]
+    taken = _taken(error.roles, user_columns.values.column_names) or ("splits" if any(files.splits) else "")
+    if not taken:
+        raise InputError(
+            f"{files.table.name} names files in class folders, but says nothing of them that is used: add a column such as split, or set "
+            "ingest.table to none to leave the table out"
+        )
     notes = [
-        f"labels from the class folders of {source.name}, {_taken(error.roles, user_columns.values.column_names)} from {files.table.name}",
+        f"labels from the class folders of {source.name}, {taken} from {files.table.name}",
         *files.notes,
         *error.roles.notes,
         *([f"{len(beside)} file(s) are not named by {files.table.name}: {first_few(beside)}"] if beside else []),
@@ -105,4 +111,4 @@ def _taken(roles: Columns, others: list[str]) -> str:
     taken = [f"groups ({roles.group!r})"] if roles.group else []
     taken += [f"splits ({', '.join(map(repr, roles.splits))})"] if roles.splits else []
     taken += [f"further columns ({first_few(list(map(repr, others)))})"] if others else []
-    return " and ".join(taken) or "nothing"
+    return " and ".join(taken)

@@ -169,12 +169,16 @@ def _refuse_folders(source: Source, table: Table) -> None:
 
 
 def _mentions_files(source: Source, path: str, names: FileNames) -> bool:
-    """Whether a table that can't be read has a file's name in its first bytes."""
+    """Whether a table that can't be read has a file's whole name in its first bytes, or a name without its ending in most rows."""
     if path.lower().endswith(".parquet"):
         return True
     head = next(iter(source.read([path]))).data[:65536]
-    words = re.split(r'[,;|"\s]+', head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"))
-    return any(has_image_suffix(word) and names.locate(word, path) for word in words[:2000])
+    text = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
+    rows = [[word for word in re.split(r'[,;|"\s]+', line) if word] for line in text.splitlines()[:500]]
+    if any(has_image_suffix(word) and names.locate(word, path) for row in rows for word in row):
+        return True
+    naming = sum(any(not word.isdigit() and names.locate(word, path) for word in row) for row in rows[1:])
+    return is_table(path) and 2 * naming > len(rows[1:])
 
 
 def _split(path: str) -> str:

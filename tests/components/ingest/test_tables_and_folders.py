@@ -240,3 +240,26 @@ def test_leading_zeros_are_told(tmp_path):
 def test_a_column_that_no_table_can_hold_is_told(tmp_path, setting, tables):
     with pytest.raises(InputError, match=rf"ingest\.{setting} \(owner\)"):
         ingested(draw(tmp_path / "photos", CLASSES), table=tables, **{setting: "owner"})
+
+
+def test_a_list_of_files_that_says_nothing_else_is_told(tmp_path):
+    photos = lay(tmp_path / "photos", CLASSES, {"test.csv": table("filename", lambda n, p: (p,), paths=CLASSES[:3])})
+    with pytest.raises(InputError, match=r"test\.csv .*ingest\.table"):
+        ingested(photos)
+    assert ingested(photos, table="none").classes == KINDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ids(CLASSES).replace("id,label", "id,owner").replace("cat\n", "k\xe4t\n").encode("latin-1"),
+        ids(CLASSES).replace("cat\n", "cat,x\n", 1).encode(),
+        ids(CLASSES).replace("id,label", "id,id").encode(),
+    ],
+    ids=["Latin-1", "a cell too many", "a column twice"],
+)
+def test_a_broken_table_of_names_without_endings_is_told(tmp_path, text):
+    photos = lay(tmp_path / "photos", CLASSES, {"t.csv": text})
+    with pytest.raises(InputError, match=r"t\.csv .*ingest\.table to none"):
+        ingested(photos)
+    assert ingested(photos, table="none").classes == KINDS
