@@ -28,6 +28,10 @@ METADATA = {  # never labels
     "format", "source", "url", "author", "license", "licence", "location", "lat", "lon", "latitude", "longitude", "comment", "comments",
     "note", "notes", "md5", "sha1", "sha256", "hash", "followup", "followupnumber",
 }  # fmt: skip
+_MAYBE_GROUP = re.compile(
+    "(patient|subject|participant|person|animal|donor|owner|client|study|series|slide|specimen|biopsy|plot|video|sequence|session|"
+    "recording)s?(instance)?(name|no|nr|num|number|id|uid|key|code)?|mrn|accession(no|number)|medicalrecordnumber"
+)
 ROLES = {*PATHS, *LABELS, *GROUPS, *SPLITS, *MAYBE_SPLITS}
 
 
@@ -42,6 +46,11 @@ def known(columns: Iterable[str], keys: Iterable[str]) -> list[str]:
     for column in columns:
         by_name.setdefault(plain_name(column), []).append(column)
     return [column for key in keys for column in by_name.get(key, [])]
+
+
+def may_be_group(column: str) -> bool:
+    """Whether a column may say what stays in one split, as `Patient Name`, `slide_id` or `MRN` do, but is not certain to."""
+    return bool(_MAYBE_GROUP.fullmatch(plain_name(column)))
 
 
 def is_metadata(column: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.ingest.cells import FALSE, TRUE, is_missing
-from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, is_flag, is_metadata, known, plain_name
+from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, is_flag, is_metadata, known, may_be_group, plain_name
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
 from components.ingest.indicators import UNCERTAIN, indicator_words, label_columns, refuse_odd_cells
@@ -158,7 +158,10 @@ def _refuse_other_words(table: Table, columns: tuple[str, ...]) -> None:
     wrong = [column for column in columns if indicator_words(table, column) is None]
     if wrong:
         values = sorted(cell for cell in table.distinct(wrong[0]) if not is_missing(cell))
-        raise InputError(f"{table.name} has {first_few(values)} in column {wrong[0]!r}: ingest.label_columns may hold 0 and 1 only")
+        raise InputError(
+            f"{table.name} has {first_few(values)} in column {wrong[0]!r}, which ingest.label_columns names: write 0 and 1 there (or yes "
+            "and no, true and false)"
+        )
 
 
 def _may_hold_labels(table: Table, column: str) -> bool:
@@ -209,8 +212,10 @@ def _group(table: Table, config: TableConfig, taken: Collection[str]) -> tuple[s
     if config.group_column:
         return ("" if config.group_column == NONE else config.group_column), ()
     called = [column for column in known(table.columns, GROUPS) if column not in taken and not table.is_list(column)]
-    if len(called) < 2:
-        return (called or [""])[0], ()
+    if not called:
+        return "", _near_groups(table, taken)
+    if len(called) == 1:
+        return called[0], ()
     widest = next((column for column in called if all(_determines(table, other, column) for other in called)), "")
     if not widest:
         raise InputError(
@@ -219,6 +224,17 @@ def _group(table: Table, config: TableConfig, taken: Collection[str]) -> tuple[s
         )
     others = [column for column in called if column != widest]
     return widest, (f"groups are those of column {widest!r}, which hold those of {first_few(list(map(repr, others)))}",)
+
+
+def _near_groups(table: Table, taken: Collection[str]) -> tuple[str, ...]:
+    """Sentences about columns that may hold groups, but are used for nothing."""
+    near = [column for column in table.columns if column not in taken and may_be_group(column) and not table.is_list(column)]
+    near = [column for column in near if indicator_words(table, column) is None and _has_classes(table, column)]
+    return tuple(
+        f"{column!r} of {table.name} has values in several rows: name it in ingest.group_column if images of one value belong "
+        "together, since they may get into different splits otherwise"
+        for column in near
+    )
 
 
 def _need(table: Table, setting: str, column: str) -> None:

@@ -3,6 +3,7 @@
 import io
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
@@ -56,6 +57,15 @@ def holds_images(table: pa.Table) -> str:
             if field.name.casefold() in IMAGE_COLUMNS or first.startswith(IMAGE_STARTS):
                 return str(field.name)
     return ""
+
+
+def with_paths(table: pa.Table) -> pa.Table:
+    """A table with texts in place of Hugging Face's structs of bytes and a path, where no bytes are given."""
+    for number, field in enumerate(table.schema):
+        parts = {field.type.field(part).name for part in range(field.type.num_fields)} if pa.types.is_struct(field.type) else set()
+        if parts == {"bytes", "path"} and pc.struct_field(table[number], "bytes").null_count == len(table):
+            table = table.set_column(number, field.name, pc.struct_field(table[number], "path"))
+    return table
 
 
 def _unpacked(name: str, data: bytes) -> pa.Table:

@@ -12,7 +12,7 @@ from components.ingest.cells import Integers
 from components.ingest.csv_table import read_csv
 from components.ingest.file_names import FileNames
 from components.ingest.headers import with_header
-from components.ingest.parquet_table import read_json_lines, read_parquet
+from components.ingest.parquet_table import read_json_lines, read_parquet, with_paths
 from darkroom.system.errors import InputError
 
 LIST_SEPARATOR = "\x1f"  # joins the items of a list; a character that no label contains
@@ -102,7 +102,7 @@ def read_table(name: str, data: bytes, names: FileNames) -> Table:
     if suffix not in (".parquet", ".jsonl"):
         values, notes = with_header(name, read_csv(name, data), names)
         return Table(name, values, False, notes)
-    table = read_parquet(name, data) if suffix == ".parquet" else read_json_lines(name, data)
+    table = with_paths(read_parquet(name, data) if suffix == ".parquet" else read_json_lines(name, data))
     header = [column.strip() for column in table.column_names]
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:

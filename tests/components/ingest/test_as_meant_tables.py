@@ -1,5 +1,7 @@
 """Tables as people have them are read as they were meant, which is said, or are refused with the setting that decides."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from darkroom.system.errors import InputError
@@ -292,6 +294,11 @@ REFUSED = {
     ),
     "-1 beside 0 and 1 in a column called label": ({"t.csv": labelled(("0", "1", "-1"))}, {}, ("'label'", "-1", "ingest.label_column")),
     "unknown beside yes and no": ({"t.csv": labelled(("yes", "no", "unknown"))}, {}, ("'label'", "unknown", "ingest.label_column")),
+    "crosses in columns that label_columns names": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, *[("x", ""), ("", "x")][n % 2]))},
+        {"label_columns": ("x", "y")},
+        ("'x'", "write 0 and 1", "ingest.label_columns"),
+    ),
     "texts that never repeat": (
         {"t.jsonl": "".join(f'{{"file_name": "{path}", "text": "caption {path}"}}\n' for path in SIX)},
         {},
@@ -491,3 +498,18 @@ def test_a_column_called_label_with_another_value_in_each_row_holds_no_labels(tm
     with pytest.raises(InputError, match=r"'label'.*ingest\.label_column"):
         ingested(photos)
     assert by_path(ingested(photos, label_column="kind"))["1.png"] == "dog"
+
+
+@pytest.mark.parametrize("name", ["Patient Name", "subject_no", "animal_id", "StudyInstanceUID", "slide_id", "MRN"])
+def test_a_column_that_may_hold_groups_is_told(tmp_path, name, capsys):
+    text = table(f"filename,label,{name}", lambda n, p: (p, KINDS[n % 2], f"A{n // 2}"))
+    ingested(lay(tmp_path / "photos", SIX, {"t.csv": text}))
+    told = capsys.readouterr().out
+    assert repr(name) in told and "ingest.group_column" in told
+
+
+def test_a_struct_of_a_path_without_bytes_names_files(tmp_path):
+    photos = draw(tmp_path / "photos", SIX)
+    images = pa.array([{"bytes": None, "path": path} for path in SIX], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"image": images, "label": list(CAT_DOG.values())}), photos / "t.parquet")
+    assert by_path(ingested(photos)) == CAT_DOG

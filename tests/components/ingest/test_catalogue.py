@@ -172,7 +172,7 @@ def test_a_value_that_is_no_zero_or_one_is_told(data):
     with pytest.raises(InputError, match=r"has -1 in column 'y' beside 0 and 1: set ingest\.uncertain"):
         run(data, label_columns=("x", "y"))
     lay(data, ABC, labels="filename,x,y\na.png,1,red\nb.png,0,1\n")
-    with pytest.raises(InputError, match=r"has 1, red in column 'y': ingest\.label_columns may hold 0 and 1 only"):
+    with pytest.raises(InputError, match=r"has 1, red in column 'y', which ingest\.label_columns names"):
         run(data, label_columns=("x", "y"))
 
 
