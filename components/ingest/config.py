@@ -26,7 +26,7 @@ class TableConfig(StepConfig):
         0.5,
         gt=0,
         le=1,
-        description="A column that is not called path or the like holds paths if this share of its first cells names files.",
+        description="A column that is not called path or the like holds paths if this share of its cells names files.",
     )
     split_folders: Literal["auto", "splits", "classes"] = Field(
         "auto",

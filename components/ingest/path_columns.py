@@ -1,7 +1,9 @@
 """Finds the column that names the files: by its name, and by what its cells name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,7 +15,6 @@ from components.ingest.tables import Table
 from darkroom.system.errors import InputError
 
 MAX_BYTES = 4096  # of a path, on most systems
-SAMPLE_ROWS = 200  # first cells that are looked up: enough to tell paths from words, whatever a table's length
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class PathColumn:
 
     Attributes:
         name: Its name.
-        num_found: How many of its first cells name files, or, where none does, how many end like the name of one or of an image.
+        num_found: How many of its cells name files, or, where none does, how many end like the name of one or of an image.
         is_certain: Whether it is called path or the like, or holds paths or names with endings: a column of numbers may number
             something else.
         notes: Sentences that say which other column was not taken, and why.
@@ -70,14 +71,14 @@ def path_column(table: Table, config: TableConfig, names: FileNames) -> PathColu
         return None
     _refuse_differing(table, chosen, names)
     rest = [column for column in naming if column not in chosen and _never_repeats(table, column)]
-    also = [column for column in rest if _differing(table, chosen[0], column, names, SAMPLE_ROWS)]
+    also = [column for column in rest if _differing(table, chosen[0], column, names)]
     certain = chosen[0] in called or chosen[0] in with_endings
     return PathColumn(chosen[0], found[chosen[0]][0], certain, _notes(table, chosen[0], also))
 
 
 def _named(table: Table, column: str, names: FileNames) -> PathColumn:
     """The column that is called path or the like, whether it names files or not."""
-    ends = (cell.replace("\\", "/").rpartition("/")[2] for cell in table.cells(column, SAMPLE_ROWS))
+    ends = (cell.replace("\\", "/").rpartition("/")[2] for cell in table.cells(column))
     return PathColumn(column, _num_found(table, column, names)[0] or sum(has_image_suffix(end) or bool(names.locate(end)) for end in ends))
 
 
@@ -86,25 +87,32 @@ def _may_name_files(table: Table, column: str) -> bool:
     kind = table.values[column].type
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_bytes = pa.types.is_binary(value) or pa.types.is_large_binary(value)
-    sample = table.values[column].slice(0, SAMPLE_ROWS).cast(value) if is_bytes else None
-    return not pa.types.is_nested(value) and (sample is None or (pc.max(pc.binary_length(sample)).as_py() or 0) <= MAX_BYTES)
+    cells = table.values[column].cast(value) if is_bytes else None
+    return not pa.types.is_nested(value) and (cells is None or (pc.max(pc.binary_length(cells)).as_py() or 0) <= MAX_BYTES)
 
 
 def _num_found(table: Table, column: str, names: FileNames) -> tuple[int, int]:
-    """How many of a column's first cells name files, and out of how many that are not empty."""
-    sample = [cell for cell in table.cells(column, SAMPLE_ROWS) if cell]
-    return sum(bool(names.locate(cell, table.name)) for cell in sample), len(sample)
+    """How many of a column's cells name files, and out of how many that are not empty."""
+    return _count(table, column, lambda cell: bool(names.locate(cell, table.name)))
+
+
+def _count(table: Table, column: str, holds: Callable[[str], bool]) -> tuple[int, int]:
+    """For how many of a column's cells something holds, and out of how many that are not empty; each text is tried once."""
+    texts, codes = table.encoded(column)
+    counts = np.bincount(codes, minlength=len(texts)).tolist()
+    filled = [(text, count) for text, count in zip(texts, counts, strict=True) if text]
+    return sum(count for text, count in filled if holds(text)), sum(count for _, count in filled)
 
 
 def _never_repeats(table: Table, column: str) -> bool:
-    sample = table.cells(column, SAMPLE_ROWS)
-    return len(set(sample)) == len(sample)
+    texts, codes = table.encoded(column)
+    return len(texts) == len(codes)
 
 
 def _has_endings(table: Table, column: str) -> bool:
-    """Whether most of a column's first cells are paths, or names with an image's ending."""
-    sample = [cell.replace("\\", "/") for cell in table.cells(column, SAMPLE_ROWS) if cell]
-    return 2 * sum("/" in cell or has_image_suffix(cell) for cell in sample) > len(sample)
+    """Whether most of a column's cells are paths, or names with an image's ending."""
+    num, out_of = _count(table, column, lambda cell: "/" in cell or "\\" in cell or has_image_suffix(cell))
+    return 2 * num > out_of
 
 
 def _refuse_differing(table: Table, columns: list[str], names: FileNames) -> None:
@@ -118,9 +126,9 @@ def _refuse_differing(table: Table, columns: list[str], names: FileNames) -> Non
             )
 
 
-def _differing(table: Table, first: str, other: str, names: FileNames, num_rows: int | None = None) -> tuple[str, str] | None:
+def _differing(table: Table, first: str, other: str, names: FileNames) -> tuple[str, str] | None:
     """The first cells of a row that name different files."""
-    for one, two in zip(table.cells(first, num_rows), table.cells(other, num_rows), strict=True):
+    for one, two in zip(table.cells(first), table.cells(other), strict=True):
         if one != two and one and two and names.locate(one, table.name) != names.locate(two, table.name):
             return one, two
     return None

@@ -263,3 +263,12 @@ def test_a_broken_table_of_names_without_endings_is_told(tmp_path, text):
     with pytest.raises(InputError, match=r"t\.csv .*ingest\.table to none"):
         ingested(photos)
     assert ingested(photos, table="none").classes == KINDS
+
+
+def test_the_first_rows_do_not_decide_whether_a_table_names_files(tmp_path):
+    rows = [*(f"gone{n}" for n in range(250)), *(f"p{n}" for n in range(300))]
+    photos = draw(tmp_path / "photos", [f"p{n}.png" for n in range(300)])
+    (photos / "t.csv").write_text(table("key,label", lambda n, p: (p, KINDS[n % 2]), paths=rows))
+    assert len(ingested(photos, missing_files="drop")) == 300
+    with pytest.raises(InputError, match=r"t\.csv names 250 file"):
+        ingested(photos)
