@@ -43,7 +43,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
     if config.table == NONE and not table:
         return _without_table(source, (), config)
-    wanted = table or config.table
+    wanted = table or config.table.removeprefix("./")
     if wanted and wanted not in source.sizes:
         raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
     names = FileNames(source.sizes, source.root)

@@ -69,7 +69,10 @@ class FileNames:
         if not found and self._below_root(name, table) is None:
             raise InputError(f"{table} names {name!r}, which leads out of the data: write paths relative to the data's root")
         if len(found) > 1:
-            raise InputError(f"{table} names {name!r}, which may be {first_few(found)}: write the path from the data's root")
+            raise InputError(
+                f"{table} names {name!r}, which may be {first_few(found)}: write the path from the data's root, or, if it names no "
+                "files, set ingest.table to none"
+            )
         return found[0] if found else None
 
     @cached_property

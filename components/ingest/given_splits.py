@@ -12,7 +12,6 @@ from components.ingest.split_names import SPLIT_NAMES, is_unclear, split_in, spl
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
 
-SAMPLE_ROWS = 50
 MAX_WORDS = 20  # of a column that says the split beside other things
 NAMES = ("train", "validation", "test")
 
@@ -94,8 +93,7 @@ def _refuse_unclear_flags(table: Table, rest: list[str], flags: tuple[str, ...])
 
 def _holds_only_splits(table: Table, column: str) -> bool:
     """Whether a column that is called by no known name has cells of two splits at least, and no others."""
-    sample = set(table.cells(column, SAMPLE_ROWS)) - {""}
-    if known([column], LABELS) or not sample or not all(split_in(cell) for cell in sample):
+    if known([column], LABELS):
         return False
     splits = {split_in(cell) for cell in table.distinct(column) if not is_missing(cell)}
     return len(splits) > 1 and None not in splits

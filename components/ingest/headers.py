@@ -8,8 +8,6 @@ from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
 from darkroom.system.errors import InputError
 
-SAMPLE_ROWS = 200
-
 
 def with_header(name: str, file: CsvFile, names: FileNames) -> tuple[pa.Table, tuple[str, ...]]:
     """The table under the names that its first row gives, or under names of its own where that row is a picture's.
@@ -59,7 +57,7 @@ def _lacks_header(name: str, file: CsvFile, names: FileNames) -> bool:
     counted = file.first == [str(number) for number in range(len(file.first))]  # as pandas names columns that have no name
     like_others = []
     for cell, column in zip(file.first, file.columns, strict=True):
-        below = [text for text in column.slice(0, SAMPLE_ROWS).to_pylist() if text]
+        below = [text for text in column.to_pylist() if text]
         if counted and not all(text.isdigit() for text in below):
             return False
         if cell and names.locate(cell, name) and sum(bool(names.locate(text, name)) for text in below) * 2 >= max(len(below), 1):

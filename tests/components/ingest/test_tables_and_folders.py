@@ -272,3 +272,22 @@ def test_the_first_rows_do_not_decide_whether_a_table_names_files(tmp_path):
     assert len(ingested(photos, missing_files="drop")) == 300
     with pytest.raises(InputError, match=r"t\.csv names 250 file"):
         ingested(photos)
+
+
+def test_a_table_of_a_training_beside_class_folders_can_be_left_out(tmp_path):
+    text = table("epoch,loss,acc", lambda n, p: (n, n / 7, n / 9), paths=SIX[:2])
+    photos = lay(tmp_path / "photos", ["a/0.png", "b/0.png"], {"train.csv": text})
+    with pytest.raises(InputError, match=r"train\.csv .*ingest\.table to none"):
+        ingested(photos)
+    assert ingested(photos, table="none").classes == ("a", "b")
+
+
+def test_a_table_may_be_named_from_the_current_folder(tmp_path):
+    photos = lay(tmp_path / "photos", SIX, {"t.csv": labelled(KINDS)})
+    assert by_path(ingested(photos, table="./t.csv")) == CAT_DOG
+
+
+def test_empty_first_cells_do_not_hide_a_column_of_splits(tmp_path):
+    said = ["nan", "", "train", "test", "train", "test"]
+    photos = lay(tmp_path / "photos", SIX, {"t.csv": table("filename,label,use", lambda n, p: (p, KINDS[n % 2], said[n]))})
+    assert ingested(photos).column("given_split") == [None, None, *said[2:]]
