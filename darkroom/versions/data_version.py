@@ -76,6 +76,8 @@ def check_source(source: Path) -> None:
         raise InputError(f"the data source {source} does not exist: give a folder of images, or a zip or tar of one")
     if is_empty:
         raise InputError(f"the data source {source} is an empty folder: put images in it, in a folder a class")
+    if not (source.is_dir() or source.is_file()):
+        raise InputError(f"the data source {source} is a device or a pipe: give a folder of images, or a zip or tar of one")
 
 
 def has_version(source: Path, version: str) -> bool:

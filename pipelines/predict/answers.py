@@ -1,5 +1,8 @@
 """Answers of a model, for the command line."""
 
+import errno
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +13,9 @@ import numpy.typing as npt
 
 from components.ingest.listing import has_image_suffix
 from darkroom.data_files import list_files
-from darkroom.file_formats import undecoded_format
+from darkroom.file_formats import HEAD_BYTES, undecoded_format
 from darkroom.model import ModelCard, Predictor, labels_of
-from darkroom.pixels import UnreadableError, pixels
+from darkroom.pixels import UnreadableError, pixels, size
 from darkroom.registry import fetch
 from darkroom.system.errors import InputError
 
@@ -59,16 +62,35 @@ def predict_files(model: str, paths: Sequence[Path]) -> Answers:
 
 def _images(path: Path) -> list[Path]:
     """The images of a folder, also those of a format that is not decoded; a path that is no folder by itself."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112  `Path.is_dir` raises where a name is too long, or a folder may not be searched
         return [path]
     names = [name for name, place in list_files(path).places.items() if place]
-    return [path / name for name in names if has_image_suffix(name) or undecoded_format(name)]
+    return [path / name for name in names if has_image_suffix(name) or undecoded_format(name) or _is_image(path / name)]
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file whose name has no suffix is an image by its content."""
+    if path.suffix:
+        return False
+    with path.open("rb") as file:
+        head = file.read(16 * HEAD_BYTES)
+    try:
+        return bool(undecoded_format(path.name, head) or size(head))
+    except UnreadableError:
+        return False
 
 
 def _is_there(path: Path, failures: list[str]) -> bool:
-    if not path.exists():
-        failures.append(f"{path} does not exist")
-    return path.exists()
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        failures.append(
+            f"{path} can't be read: {error.strerror}" if path.name and error.errno != errno.ENOENT else f"{path} does not exist"
+        )
+        return False
+    if not stat.S_ISREG(kind):
+        failures.append(f"{path} is a device or a pipe, not an image file")
+    return stat.S_ISREG(kind)
 
 
 def _answer(paths: Sequence[Path], predictor: Predictor, failures: list[str]) -> list[dict[str, Any]]:

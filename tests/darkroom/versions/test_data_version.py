@@ -336,3 +336,8 @@ def test_paths_that_lead_out_of_an_archive_are_left_to_ingest_to_refuse(tmp_path
         members.writestr("photos/.DS_Store", "x")
     with pytest.raises(InputError, match=r"evil\.zip"):
         data_version(archive)
+
+
+def test_what_is_neither_a_folder_nor_a_file_has_no_version() -> None:
+    with pytest.raises(InputError, match="/dev/null is a device"):
+        data_version(Path("/dev/null"))

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -146,11 +147,15 @@ def test_one_bad_file_keeps_no_other_from_its_answer(place: Project, first: dict
     num_images = len(list((folder / "deeper").iterdir()))
     (folder / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
     (folder / "readme.txt").write_text("no image, and not named like one")
-    done = place.fork("predict", "shapes@champion", str(folder), str(tmp_path / "nowhere.png"), "--json")
+    (folder / "deeper" / "left 00.png").rename(folder / "deeper" / "left 00")  # an image without a suffix
+    (folder / "notes").write_text("no image")
+    os.mkfifo(tmp_path / "pipe.png")
+    odd = ("nowhere.png", "pipe.png", "a" * 300 + ".png")
+    done = place.fork("predict", "shapes@champion", str(folder), *(str(tmp_path / name) for name in odd), "--json")
     assert done.returncode == 1
     assert len(answer_of(done)) == num_images
     failures = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(failures) == 2
+    assert len(failures) == 4
     assert any("a.heic" in line and "HEIC" in line for line in failures)
     assert any("nowhere.png does not exist" in line for line in failures)
     empty = tmp_path / "empty"
