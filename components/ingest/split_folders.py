@@ -50,7 +50,10 @@ def find_split_folders(name: str, paths: Iterable[str], setting: Setting) -> Spl
     if setting == "classes" or not inside:
         return SplitFolders()
     if not named:
-        return _inside_wrapper(name, inside, setting) or _inside_classes(inside)
+        found = _inside_wrapper(name, inside, setting) or _inside_classes(name, inside, setting)
+        if setting == "auto" and not (found.outer or found.inner):
+            _refuse_equal_folders(name, inside)
+        return found
     others = sorted(set(inside) - set(named))
     if setting == "auto":
         if _is_class(named, inside, others):
@@ -94,6 +97,19 @@ def _refuse_unclear(name: str, named: Mapping[str, str], inside: Mapping[str, li
         )
 
 
+def _refuse_equal_folders(name: str, inside: Mapping[str, list[str]]) -> None:
+    """Refuses folders that all hold the same folders, such as `site_a/cat`, `site_a/dog`, `site_b/cat`: either may be the classes."""
+    inner = [frozenset(folder for rest in rests for folder, found, _ in [rest.partition("/")] if found) for rests in inside.values()]
+    if len(inner) < 2 or len(set(inner)) > 1 or sum(any(map(str.isalpha, folder)) for folder in inner[0]) < 2:
+        return
+    outer = sorted(inside)
+    raise InputError(
+        f"{first_few([f'{top}/' for top in outer])} in {name} hold the same folders ({first_few(sorted(inner[0]))}), and either may be the "
+        f"classes: set ingest.split_folders to classes if the outer ones are, name one of them as the data, such as {name}/{outer[0]}, "
+        "or rename them to train/ and test/ if they are splits"
+    )
+
+
 def _class_root(top: str, split: str, inner: list[str], classes: set[str]) -> str:
     """The folder that holds a split's class folders: it may lie in others of the same name, or in one called images."""
     rests = _below(split, inner, classes)
@@ -134,12 +150,21 @@ def _inside_wrapper(name: str, inside: Mapping[str, list[str]], setting: Setting
     return replace(found, outer={f"{top}/{root}": split for root, split in found.outer.items()})
 
 
-def _inside_classes(inside: Mapping[str, list[str]]) -> SplitFolders:
+def _inside_classes(name: str, inside: Mapping[str, list[str]], setting: Setting) -> SplitFolders:
     """Splits inside of class folders: `cat/train/1.jpg`, in every class and for all of its images."""
     folders = {rest.partition("/")[0] if "/" in rest else "" for rests in inside.values() for rest in rests}
     splits = {folder: split_in(folder) for folder in folders}
-    if len(set(splits.values())) < 2 or not all(splits.values()):
+    named = sorted(folder for folder, split in splits.items() if split)
+    if len({splits[folder] for folder in named}) < 2:
         return SplitFolders()
+    if others := sorted(folders - set(named)):
+        if setting == "classes":
+            return SplitFolders()
+        where = first_few([f"{folder}/" if folder else "the class folder itself" for folder in others])
+        raise InputError(
+            f"class folders in {name} hold {first_few(named)}, which may be splits, and images beside these ({where}): move each into "
+            "one of them, or set ingest.split_folders to classes, which draws the splits anew"
+        )
     inner = {folder: split for folder, split in splits.items() if split}
     return SplitFolders(inner=inner, notes=(f"splits from the folders {first_few(sorted(inner), 6)} inside of the class folders",))
 

@@ -34,7 +34,7 @@ def answers(classes: tuple[str, ...], task: Task, num_images: int = 150) -> Pred
         (ODD, "multiclass"),
         pytest.param(tuple(f"class {number}" for number in range(60)), "multiclass", marks=pytest.mark.slow),
         pytest.param(tuple(f"label {number}" for number in range(26)), "multilabel", marks=pytest.mark.slow),
-        (ODD, "multilabel"),
+        pytest.param(ODD, "multilabel", marks=pytest.mark.slow),
     ],
 )
 def test_figures_of_every_task_are_drawn(classes: tuple[str, ...], task: Task, tmp_path: Path) -> None:

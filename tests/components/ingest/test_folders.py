@@ -157,3 +157,24 @@ def test_the_setting_holds_beside_a_table_as_well(tmp_path: Path, setting: Setti
     (tmp_path / "labels.csv").write_text("file,label\n1.png,x\n2.png,y\n3.png,y\n4.png,x\n")
     listing = list_source(FolderSource(data.root, 1000), "", IngestConfig(split_folders=setting), "auto")
     assert {file.given_split for file in listing.files if file.path.startswith("test/")} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("asl_train/cat/1 asl_train/dog/2 asl_test/cat/3 asl_test/dog/4", "asl_test/"),
+        ("site_a/cat/1 site_a/dog/2 site_b/cat/3 site_b/dog/4", "site_a/"),
+        ("cat/train/1 cat/test/2 dog/train/3 dog/test/4 cat/extra", "the class folder itself"),
+        ("cat/train/1 cat/test/2 cat/other/3 dog/train/4 dog/test/5", "other/"),
+    ],
+)
+def test_folders_that_all_hold_the_same_are_refused_unless_they_are_said_to_be_classes(tmp_path: Path, words: str, named: str) -> None:
+    with pytest.raises(InputError, match=r"ingest\.split_folders") as caught:
+        read(tmp_path, words)
+    assert named in str(caught.value)
+    assert {split for _, split in read(tmp_path, words, "classes")[0].values()} == {None}
+
+
+def test_folders_of_years_below_classes_are_no_classes(tmp_path: Path) -> None:
+    found, _ = read(tmp_path, "cat/2023/1 cat/2024/2 dog/2023/3 dog/2024/4")
+    assert {label for label, _ in found.values()} == {"cat", "dog"}

@@ -213,6 +213,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     assert outcome["limits"] == compared["limits"]
 
 
+@pytest.mark.slow
 def test_a_then_b_then_a_leaves_the_champion_with_b(
     mlflow_store: Path, tmp_path: Path, good: Finished, bad: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:

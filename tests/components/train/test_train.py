@@ -46,7 +46,7 @@ def bundle(folder):
     }
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("task", [pytest.param("binary", marks=pytest.mark.slow), "multiclass", "multilabel"])
 def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
     inputs = toys.make(tmp_path, task, num_train=48, num_validation=24)
     measures = run(inputs, tmp_path, epochs=12)
@@ -146,7 +146,10 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     assert bundle(target) == bundle(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"}])
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow), {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"}],
+)
 def test_an_interrupted_training_goes_on_to_the_same_bytes_and_tells_every_epoch(tmp_path, settings):
     inputs, told, checkpoints = toys.make(tmp_path), [], tmp_path / "checkpoints"
     checkpoints.mkdir()

@@ -167,6 +167,7 @@ def test_nobody_at_the_endpoint_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
             there.known()
 
 
+@pytest.mark.slow
 def test_the_commands_from_params_yaml_to_the_server(
     server: RecurringServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

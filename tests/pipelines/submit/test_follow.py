@@ -175,6 +175,7 @@ def test_nobody_at_the_address_is_one_sentence() -> None:
         Cluster(read_platform({}))
 
 
+@pytest.mark.slow
 def test_an_error_of_the_server_is_asked_again_and_starts_no_second_run(server: Server) -> None:
     server.faults = {"GET /apis/v2beta1/experiments": [500, 503], "POST /apis/v2beta1/runs": [500], "GET /apis/v2beta1/runs/": [502]}
     server.frames = [("SUCCEEDED", DONE, "")]
@@ -290,6 +291,7 @@ def test_without_a_shared_mlflow_the_outcome_is_on_kubeflows_page(server: Server
     assert json.loads(Path("runs", run_id, "outcome.json").read_text()) == outcome
 
 
+@pytest.mark.slow
 def test_the_command_ends_as_a_run_on_this_machine_does(
     server: Server, tmp_path: Path, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
