@@ -72,12 +72,14 @@ def _is_image(path: Path) -> bool:
     """Whether a file whose name has no suffix is an image by its content."""
     if path.suffix:
         return False
-    with path.open("rb") as file:
-        head = file.read(16 * HEAD_BYTES)
     try:
+        with path.open("rb") as file:
+            head = file.read(16 * HEAD_BYTES)
         return bool(undecoded_format(path.name, head) or size(head))
     except UnreadableError:
         return False
+    except OSError:
+        return True  # it is named when it is read
 
 
 def _is_there(path: Path, failures: list[str]) -> bool:

@@ -328,13 +328,13 @@ def test_a_dvc_repository_that_cannot_be_opened_is_one_sentence(tmp_path: Path, 
 
 
 def test_paths_that_lead_out_of_an_archive_are_left_to_ingest_to_refuse(tmp_path: Path) -> None:
-    archive = tmp_path / "evil.zip"
+    archive = tmp_path / "hostile.zip"
     with zipfile.ZipFile(archive, "w") as members:
         members.writestr("../../evil.jpg", "x")
     assert data_version(archive)
     with zipfile.ZipFile(archive, "w") as members:
         members.writestr("photos/.DS_Store", "x")
-    with pytest.raises(InputError, match=r"evil\.zip"):
+    with pytest.raises(InputError, match=r"hostile\.zip"):
         data_version(archive)
 
 
