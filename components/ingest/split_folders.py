@@ -50,10 +50,10 @@ def find_split_folders(name: str, paths: Iterable[str], setting: Setting) -> Spl
     if setting == "classes" or not inside:
         return SplitFolders()
     if not named:
-        found = _inside_wrapper(name, inside, setting) or _inside_classes(name, inside, setting)
-        if setting == "auto" and not (found.outer or found.inner):
+        below = _inside_wrapper(name, inside, setting) or _inside_classes(name, inside, setting)
+        if setting == "auto" and not (below.outer or below.inner):
             _refuse_equal_folders(name, inside)
-        return found
+        return below
     others = sorted(set(inside) - set(named))
     if setting == "auto":
         if _is_class(named, inside, others):
