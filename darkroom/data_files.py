@@ -92,6 +92,13 @@ class _Scan:
     num_skipped: int = 0
 
     def add_folder(self, folder: str, prefix: str, above: tuple[str, ...]) -> None:
+        """Adds the files in a folder and below it.
+
+        Args:
+            folder: Where it is.
+            prefix: Its path in the data, with `/` at its end; empty for the data itself.
+            above: The real places of the folders that lead to it, and its own.
+        """
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = prefix + printable(entry.name)

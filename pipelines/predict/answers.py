@@ -1,6 +1,5 @@
 """Answers of a model, for the command line."""
 
-import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.ingest.listing import has_image_suffix
+from components.ingest.recognition import recognize
+from components.ingest.sources import HEAD_BYTES, File
 from darkroom.data_files import list_files
-from darkroom.file_formats import HEAD_BYTES, undecoded_format
 from darkroom.model import ModelCard, Predictor, labels_of
-from darkroom.pixels import UnreadableError, pixels, size
+from darkroom.pixels import UnreadableError, pixels
 from darkroom.registry import fetch
 from darkroom.system.errors import InputError
 
@@ -46,9 +45,9 @@ def predict_files(model: str, paths: Sequence[Path]) -> Answers:
     Raises:
         InputError: There is no such model, or not one of the files can be answered.
     """
-    failures: list[str] = []
-    files = [file for path in paths for file in _images(path)]
-    readable = [file for file in files if _is_there(file, failures)]
+    files = [(file, _why_unusable(file)) for path in paths for file in _images(path)]
+    readable = [file for file, reason in files if not reason]
+    failures = [reason for _, reason in files if reason]
     answers: list[dict[str, Any]] = []
     if readable:
         predictor = Predictor(fetch.fetch_bundle(model, Path("runs") / "models"))
@@ -61,38 +60,30 @@ def predict_files(model: str, paths: Sequence[Path]) -> Answers:
 
 
 def _images(path: Path) -> list[Path]:
-    """The images of a folder, also those of a format that is not decoded; a path that is no folder by itself."""
+    """What `ingest` would take for the images of a folder; a path that is no folder by itself."""
     if not os.path.isdir(path):  # noqa: PTH112  `Path.is_dir` raises where a name is too long, or a folder may not be searched
         return [path]
-    names = [name for name, place in list_files(path).places.items() if place]
-    return [path / name for name in names if has_image_suffix(name) or undecoded_format(name) or _is_image(path / name)]
+    return [path / name for name, place in list_files(path).places.items() if place and _may_be_image(path / name)]
 
 
-def _is_image(path: Path) -> bool:
-    """Whether a file whose name has no suffix is an image by its content."""
-    if path.suffix:
-        return False
+def _may_be_image(path: Path) -> bool:
+    """Whether `ingest` would take a file for an image; also one that can't be read, which is told when it is read whole."""
     try:
         with path.open("rb") as file:
-            head = file.read(16 * HEAD_BYTES)
-        return bool(undecoded_format(path.name, head) or size(head))
-    except UnreadableError:
-        return False
+            return recognize(File(path.name, file.read(HEAD_BYTES)), named=False) is not None
     except OSError:
-        return True  # it is named when it is read
+        return True
 
 
-def _is_there(path: Path, failures: list[str]) -> bool:
+def _why_unusable(path: Path) -> str:
+    """Why there is no image file at a path, in a sentence; empty where there may be one."""
     try:
         kind = path.stat().st_mode
+    except FileNotFoundError:
+        return f"{path} does not exist"
     except OSError as error:
-        failures.append(
-            f"{path} can't be read: {error.strerror}" if path.name and error.errno != errno.ENOENT else f"{path} does not exist"
-        )
-        return False
-    if not stat.S_ISREG(kind):
-        failures.append(f"{path} is a device or a pipe, not an image file")
-    return stat.S_ISREG(kind)
+        return f"{path} can't be read: {error.strerror}"
+    return "" if stat.S_ISREG(kind) else f"{path} is a device or a pipe, not an image file"
 
 
 def _answer(paths: Sequence[Path], predictor: Predictor, failures: list[str]) -> list[dict[str, Any]]:

@@ -213,8 +213,8 @@ class _OutputReader:
             return
         self.steps[self._step] = {"seconds": round(seconds, 2), "cached": bool(key)}
         self._view.finished(self._step, seconds, bool(key))
-        entries = [entry_folders(entry) for entry in self._cache.glob(f"{key}*.json")] if key else []
-        folders = set().union(*entries) if key else set(self._root.glob(f"*/{task}"))
+        taken = {folder for entry in self._cache.glob(f"{key}*.json") for folder in entry_folders(entry)} if key else set()
+        folders = taken or set(self._root.glob(f"*/{task}"))
         if notes := step_notes(task.partition("-component")[0].replace("-", "_"), folders):
             self._view.told(self._step, notes)
 

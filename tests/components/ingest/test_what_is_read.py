@@ -15,6 +15,7 @@ from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from darkroom.images import Images
 from darkroom.manifest import read
+from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version
 from pipelines.params import frozen
 
@@ -80,7 +81,7 @@ def made_of(source: Path, out: Path) -> object:
     shutil.rmtree(out, ignore_errors=True)
     try:
         ingest(source, out / "images", out / "manifest", config=IngestConfig(missing_files="drop", label_column="none"))
-    except Exception as error:
+    except InputError as error:
         return str(error)
     manifest = read(out / "manifest")
     return manifest.table.to_pydict(), manifest.classes, manifest.task, sorted(Images(out / "images"))
