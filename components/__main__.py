@@ -41,7 +41,7 @@ def main(words: list[str] | None = None) -> int:
     os.environ.setdefault(CHECKPOINTS, "build/checkpoints" if os.access(".", os.W_OK) else "")
     params, sets, metrics, task = (options.pop(name) for name in ("params", "sets", "metrics", "task"))
     try:
-        sections = read_params(params, tuple(sets))
+        sections = read_params(params, tuple(sets), STEPS)
         if "params" in arguments_of(step):
             options["params"] = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
         config = evaluation_settings(sections) if task == "ingest_evaluation" else sections.get(step, {})

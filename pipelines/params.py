@@ -16,6 +16,7 @@ from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 PARAMS = Path("params.yaml")
 RETRAIN = "retrain"  # the section that decides whether there is a run
+SECTIONS = (*STEPS, RETRAIN, SECTION)
 Params = dict[str, dict[str, Any]]
 
 
@@ -68,7 +69,7 @@ def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict
     Raises:
         InputError: A setting is wrong.
     """
-    sections = read_params(params, tuple(overrides))
+    sections = read_params(params, tuple(overrides), SECTIONS)
     platform = read_platform(sections.pop(SECTION, {}))
     sections.pop(RETRAIN, None)  # it decides whether there is a run, not what it does
     unknown = sorted(set(sections) - set(STEPS), key=str)

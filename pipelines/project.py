@@ -50,8 +50,9 @@ def in_project(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def bundle_name(text: str) -> str:
-    """A model as a person named it; a folder is named from the root, because a command works in the project."""
-    return str(Path(text).absolute()) if text and Path(text).is_dir() else text
+    """A model as a person named it; what can only be a folder is named from the root, because a command works in the project."""
+    is_folder = text.startswith((".", "/")) or (text and Path(text).is_dir())
+    return str(Path(text).absolute()) if is_folder else text
 
 
 def _current_folder() -> Path:

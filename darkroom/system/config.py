@@ -1,7 +1,7 @@
 """Settings: one frozen model a step, values from `params.yaml`, and errors that name the setting."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,12 +79,13 @@ def dump(config: StepConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude_none=True)
 
 
-def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+def read_params(path: Path, overrides: tuple[str, ...] = (), known: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """Reads `params.yaml` and lays `--set step.name=value` over it; old names of settings are read as those of now.
 
     Args:
         path: The file, a section a step.
         overrides: Settings such as `train.epochs=3`; values are read as YAML.
+        known: Sections that an override may name though the file lacks them.
 
     Returns:
         A dictionary of settings for each section.
@@ -97,7 +98,7 @@ def read_params(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, dict[s
         sections = {name: {} if section is None else section for name, section in sections.items() if name not in LISTS}
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise InputError(f"{path} must hold sections of settings, such as `train:` with `epochs: 3` below it")
-    return overlay(with_current_names(sections, path), overrides)
+    return overlay({**{name: {} for name in known}, **with_current_names(sections, path)}, overrides)
 
 
 def overlay(sections: dict[str, dict[str, Any]], overrides: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from darkroom.system.locks import try_acquire
 from darkroom.tracking.leases import TakenError
 from darkroom.tracking.tags import ASKS, LEASE, RETRAIN_START
 from pipelines.messages import failure_notified, outcome_message, send
-from pipelines.params import RETRAIN
+from pipelines.params import RETRAIN, SECTIONS
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
 from pipelines.retrain.decide import Decision, RetrainConfig, decide, tags_of, waiting, window_of
@@ -41,7 +41,7 @@ def read_retrain(overrides: list[str], params: Path, window: str = "") -> Retrai
     Raises:
         InputError: A setting is wrong.
     """
-    values = read_params(params, tuple(overrides)).get(RETRAIN, {})
+    values = read_params(params, tuple(overrides), SECTIONS)[RETRAIN]
     return parse(RetrainConfig, RETRAIN, values | ({"window": window} if window else {}))
 
 

@@ -63,4 +63,9 @@ def test_what_was_typed_is_meant_from_where_it_was_typed(
 
 def test_a_models_folder_is_named_from_the_root(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(places)
-    assert [bundle_name(text) for text in ("store", "digits@champion", "")] == [str(places / "store"), "digits@champion", ""]
+    assert [bundle_name(text) for text in ("store", "digits@champion", "../gone", "")] == [
+        str(places / "store"),
+        "digits@champion",
+        str(places / "../gone"),
+        "",
+    ]

@@ -52,6 +52,12 @@ def test_overrides_lie_over_the_file(tmp_path):
     assert sections == {"toy": {"epochs": 5, "name": "x: ["}, "empty": {"list": [1, 2]}}
 
 
+def test_an_override_may_name_a_known_section_that_the_file_lacks(tmp_path):
+    (tmp_path / "params.yaml").write_text("toy: {}\n")
+    sections = read_params(tmp_path / "params.yaml", ("train.epochs=3",), ("train", "prune"))
+    assert sections == {"train": {"epochs": 3}, "prune": {}, "toy": {}}
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [("toy.epochs", "has not the form"), ("epochs=3", "has not the form"), ("train.epochs=3", "names no step: known are toy")],
