@@ -16,6 +16,7 @@ from darkroom.runtime.step import arguments_of, call, config_of, evaluation_sett
 from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError
+from darkroom.system.faults import explain
 from darkroom.system.files import write_json
 from darkroom.system.streams import open_streams, use_utf8
 from darkroom.tracking.tags import CHECKPOINTS
@@ -48,6 +49,9 @@ def main(words: list[str] | None = None) -> int:
         measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {explain(error) or error}: correct the paths that {step} was given", file=sys.stderr)
         return 2
     if metrics:
         write_json(metrics, measures)

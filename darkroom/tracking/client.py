@@ -51,8 +51,14 @@ def database() -> Path | None:
 
 
 def is_tracked() -> bool:
-    """Whether there is a store, so that something may stand in it; a server is taken to be there."""
+    """Whether there is a store, so that something may stand in it; a server is taken to be there.
+
+    Raises:
+        InputError: The address names a file in a folder that is not there.
+    """
     path = database()
+    if path and not path.parent.is_dir():
+        raise InputError(f"MLFLOW_TRACKING_URI is {shown(tracking_uri())}, but there is no folder {path.parent}", "correct it")
     return path is None or path.exists()
 
 

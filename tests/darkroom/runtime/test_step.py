@@ -81,6 +81,12 @@ def test_the_same_step_by_hand(tmp_path: Path, cleaned: Path, capsys: pytest.Cap
     assert "split.test_fraction is 2" in capsys.readouterr().err
 
 
+def test_by_hand_a_place_that_can_not_be_written_is_one_sentence(cleaned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["split", "--cleaned", str(cleaned), "--splits", "/proc/splits", "--params", str(ROOT / "params.yaml")]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("error: ") and "/proc/" in sentence
+
+
 @pytest.mark.parametrize(("words", "status"), [([], 0), (["--help"], 0), (["bake"], 2)])
 def test_by_hand_the_steps_are_listed(words: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == status

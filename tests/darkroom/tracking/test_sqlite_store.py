@@ -70,6 +70,13 @@ def test_a_relative_address_takes_a_new_experiment(store: Path, monkeypatch: pyt
     assert (store / "mlartifacts" / run_id / "artifacts" / "settings.json").is_file()
 
 
+def test_an_address_in_a_folder_that_is_not_there_is_no_empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/gone/mlflow.db")
+    for ask in (is_tracked, use_store, experiment_names):
+        with pytest.raises(InputError, match=r"MLFLOW_TRACKING_URI .* no folder .*gone"):
+            ask()
+
+
 def test_who_only_reads_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(tmp_path, monkeypatch)
     use_store()
