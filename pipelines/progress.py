@@ -33,7 +33,7 @@ class Progress:
     def finished(self, step: str, seconds: float, cached: bool) -> None:
         """Leaves a line for a step that is done."""
         self.stop()
-        self.console.print(f"[green]✓[/] {step:<16} {'[dim]from the cache[/]' if cached else f'{seconds:6.1f} s'}")
+        self.console.print(f"[green]✓[/] {step:<17} {'[dim]from the cache[/]' if cached else f'{seconds:6.1f} s'}")
 
     def told(self, step: str, notes: Sequence[Note]) -> None:
         """Leaves a few lines of what a step decided, warnings first."""
@@ -45,7 +45,7 @@ class Progress:
     def failed(self, step: str, seconds: float) -> None:
         """Leaves a line for a step that failed."""
         self.stop()
-        self.console.print(f"[red]✗[/] {step:<16} {seconds:6.1f} s")
+        self.console.print(f"[red]✗[/] {step:<17} {seconds:6.1f} s")
 
     def note(self, text: str) -> None:
         """Prints a message above the progress."""
