@@ -49,7 +49,8 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
     ordered = runs_table.choose(replace(choice, limit=max(choice.limit, 2)))
     found, why = ordered[: choice.limit], ""
     if not found:
-        print("no run: start one with `darkroom run`, or ask for less", file=sys.stderr)
+        unmet = f" meets {' and '.join(choice.where)}; a setting that is `auto` is no number" if choice.where else ""
+        print(f"no run{unmet}: start one with `darkroom run`, or ask for less", file=sys.stderr)
     else:
         names = runs_table.columns(found, asked, choice.best)
         print_table(names, [[runs_table.text(run, name) for name in names] for run in found])

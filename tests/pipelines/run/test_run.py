@@ -124,6 +124,11 @@ def test_the_steps_logs_can_be_read_again(place: Project, first: dict[str, Any])
     assert (missing.returncode, "has no log of 'bake'" in missing.stderr) == (2, True)
 
 
+def test_a_condition_that_no_run_meets_is_named(place: Project, first: dict[str, Any]) -> None:
+    done = place.fork("runs", "--experiment", "shapes", "--where", "train.epochs>3")
+    assert (done.returncode, "no run meets train.epochs>3" in done.stderr) == (0, True)
+
+
 def test_the_registered_model_answers(place: Project, first: dict[str, Any], tmp_path: Path) -> None:
     images = sorted((place.folder / "shapes" / "left").glob("left*.png"))[:2]
     for model in ("shapes@champion", f"shapes/{first['model']['version']}", first["run_id"]):
