@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom import pixels
+from darkroom.preprocessing.recipe import Recipe, Resampling
 from darkroom.system import files
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
@@ -42,6 +43,8 @@ class ModelCard:
         provenance: Data version, settings as given, `hyperparameters` as resolved (see `darkroom.training.hyperparameters`),
             seed and other provenance of the model.
         pruning: What `prune` did, or nothing.
+        resampling: The filter that images are resized with.
+        center_crop: See `darkroom.preprocessing.recipe.Recipe`.
     """
 
     architecture: str
@@ -53,6 +56,8 @@ class ModelCard:
     thresholds: tuple[float, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     pruning: Mapping[str, Any] | None = None
+    resampling: Resampling = "bilinear"
+    center_crop: float = 0.0
 
     def __post_init__(self) -> None:
         """Checks that the thresholds fit the task, and that the side is one that memory is asked for."""
@@ -61,6 +66,11 @@ class ModelCard:
         wanted = {"binary": 1, "multiclass": 0, "multilabel": len(self.classes)}[self.task]
         if len(self.thresholds) != wanted:
             raise ValueError(f"a {self.task} model of {len(self.classes)} classes has {wanted} thresholds, not {len(self.thresholds)}")
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a picture becomes an input."""
+        return Recipe(self.side_px, self.resampling, self.center_crop)
 
     def write(self, path: Path) -> None:
         """Writes the card as JSON; equal cards make equal bytes."""
@@ -96,7 +106,12 @@ def _with_hyperparameters(card: Values) -> Values:
     return {**card, "provenance": {**provenance, "hyperparameters": {**given, **resolved}}}
 
 
-CARD_FORMAT = Format("model card", (_with_hyperparameters,))
+def _with_recipe(card: Values) -> Values:
+    """Format 3 says how images are resized; before, there was one way."""
+    return {**card, "resampling": "bilinear", "center_crop": 0.0}
+
+
+CARD_FORMAT = Format("model card", (_with_hyperparameters, _with_recipe))
 
 
 class Predictor:
@@ -158,8 +173,8 @@ class Predictor:
         Raises:
             UnreadableError: A file is no whole image.
         """
-        side = self.card.side_px
-        parts = [self.probabilities(np.stack([pixels.pixels(file, side) for file in some])) for some in _chunks(data, batch_size)]
+        recipe, side = self.card.recipe, self.card.side_px
+        parts = [self.probabilities(np.stack([pixels.pixels(file, recipe) for file in some])) for some in _chunks(data, batch_size)]
         return np.concatenate(parts) if parts else self.probabilities(np.zeros((0, side, side, 3), np.uint8))
 
 

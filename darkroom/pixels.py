@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from darkroom.file_formats import describe, undecoded_format
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.tiff_header import is_tiff
 
 MAX_PIXELS = 100_000_000
@@ -16,6 +17,7 @@ _T = Image.Transpose
 TRANSPOSITIONS = dict(  # by EXIF orientation
     enumerate((_T.FLIP_LEFT_RIGHT, _T.ROTATE_180, _T.FLIP_TOP_BOTTOM, _T.TRANSPOSE, _T.ROTATE_270, _T.TRANSVERSE, _T.ROTATE_90), 2)
 )
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 REFUSED_FORMATS = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC", "ICNS"}  # need another program to be drawn, or hold no picture
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` applies its own limit before it decodes
@@ -81,8 +83,12 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
         raise UnreadableError(_reason(error, data)) from error
 
 
-def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
-    """Decodes a file and resizes the whole picture to a square, the input of every model.
+def pixels(data: bytes, recipe: Recipe) -> npt.NDArray[np.uint8]:
+    """Decodes a file and resizes it to a square, the input of every network.
+
+    Args:
+        data: The file's bytes.
+        recipe: Side, filter, and how much of the picture is kept.
 
     Returns:
         `(side_px, side_px, 3) uint8`, RGB.
@@ -90,9 +96,9 @@ def pixels(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
     Raises:
         UnreadableError: See `decode`.
     """
-    picture = decode(data, at_least_px=2 * side_px)
-    if picture.size != (side_px, side_px):
-        picture = picture.resize((side_px, side_px), Image.Resampling.BILINEAR)
+    picture, side = decode(data, at_least_px=recipe.draft_px()), recipe.side_px
+    if picture.size != (side, side) or recipe.center_crop:
+        picture = picture.resize((side, side), _FILTERS[recipe.resampling], box=recipe.box(*picture.size))
     return np.asarray(picture)
 
 

@@ -16,6 +16,7 @@ from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.pixels import UnreadableError, pixels
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
@@ -117,7 +118,7 @@ def _measure(delivered: Images, training: Manifest, config: AugmentConfig) -> di
         return {}
     chosen = np.random.default_rng(config.seed).permutation(len(training))[:NUM_MEASURED]
     names = training.column("image_id")
-    thumbnails = np.stack(list(ordered(lambda row: pixels(delivered[names[row]], THUMBNAIL_PX), chosen.tolist())))
+    thumbnails = np.stack(list(ordered(lambda row: pixels(delivered[names[row]], Recipe(THUMBNAIL_PX)), chosen.tolist())))
     limits = Limits(config.flip_min_skill, config.flip_min_kept, config.flip_min_kept_by_label)
     found = mirrorings(thumbnails, _y_true(training)[chosen], limits)
     return {name: found[name] for name in automatic}

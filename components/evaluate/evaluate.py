@@ -112,7 +112,7 @@ def predict(test: Manifest, packed: Images, predictor: Predictor, config: Evalua
         config: Batch size and threads.
     """
     names, card = test.column("image_id"), predictor.card
-    decoded = ordered(lambda name: pixels(packed[name], card.side_px), names, config.threads(), config.batch_size)
+    decoded = ordered(lambda name: pixels(packed[name], card.recipe), names, config.threads(), config.batch_size)
     parts = []
     for start in range(0, len(names), config.batch_size):
         batch = np.stack([next(decoded) for _ in names[start : start + config.batch_size]])

@@ -68,7 +68,7 @@ def prune(
     settings = fine_tuning(record_from(Settings, card.provenance["hyperparameters"]), config)
     network = _shrink(full, card, config)
     with devices.threads(card.provenance["settings"].get("num_threads", "auto")), whole(pruned_model) as draft:
-        problem = read_problem(Images(images, augmented_images), table, policy, card.side_px)
+        problem = read_problem(Images(images, augmented_images), table, policy, card.recipe)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
         before, fitted = _fine_tune(full, network, problem, settings, checkpoints, on_epoch)
         card = dataclasses.replace(card, thresholds=fitted.thresholds)

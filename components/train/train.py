@@ -17,6 +17,7 @@ from darkroom.networks import export, weights
 from darkroom.networks.network import build
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import plain, tell
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -62,7 +63,7 @@ def train(
     """
     table = manifest.read(examples)
     settings, side = resolve(table.where("train"), config)
-    problem = read_problem(Images(images, augmented_images), table, policy, side)
+    problem = read_problem(Images(images, augmented_images), table, policy, Recipe(side))
     with devices.threads(config.num_threads):
         classifier = _first_weights(config, len(table.classes), side)
         num_parameters = sum(value.numel() for value in classifier.parameters())

@@ -14,6 +14,7 @@ from darkroom import pixels
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.pixels import UnreadableError
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 
@@ -55,13 +56,13 @@ class Examples:
         return chosen.permute(0, 3, 1, 2).to(torch.float32).div_(255), self.targets[rows.to(device)]
 
 
-def load(source: Images, manifest: Manifest, side_px: int) -> Examples:
+def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:
     """Decodes the images of a manifest.
 
     Args:
         source: Packed images that hold all of them.
         manifest: Which images, and their labels.
-        side_px: Side of the square that each is resized to.
+        recipe: How each is resized.
 
     Raises:
         InputError: An image can't be decoded.
@@ -69,18 +70,18 @@ def load(source: Images, manifest: Manifest, side_px: int) -> Examples:
     targets = torch.from_numpy(manifest.targets())
     if manifest.task == "multilabel":
         targets = targets.to(torch.float32)
-    pixels = decode(source, manifest.column("image_id"), manifest.column("path"), side_px)
+    pixels = decode(source, manifest.column("image_id"), manifest.column("path"), recipe)
     return Examples(torch.from_numpy(pixels), targets)
 
 
-def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: int) -> npt.NDArray[np.uint8]:
+def decode(source: Images, names: Sequence[str], paths: Sequence[str], recipe: Recipe) -> npt.NDArray[np.uint8]:
     """Decodes images on all cores that the process was given.
 
     Args:
         source: Packed images.
         names: `image_id` of each.
         paths: What each is called in messages.
-        side_px: Side of the square that each is resized to.
+        recipe: How each is resized.
 
     Returns:
         `(N, side_px, side_px, 3) uint8`, in the order of `names`; in a scratch file if larger than 1 GiB.
@@ -88,11 +89,11 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], side_px: 
     Raises:
         InputError: An image can't be decoded.
     """
-    result = _allocate((len(names), side_px, side_px, 3))
+    result = _allocate((len(names), recipe.side_px, recipe.side_px, 3))
 
     def fill(row: int) -> None:
         try:
-            result[row] = pixels.pixels(source[names[row]], side_px)
+            result[row] = pixels.pixels(source[names[row]], recipe)
         except UnreadableError as error:
             raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or repair the file") from None
 

@@ -11,6 +11,7 @@ from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.metrics.measures import Ints
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.task import Task
 from darkroom.training import examples
 from darkroom.training.examples import Examples
@@ -41,18 +42,18 @@ class Problem:
     std: tuple[float, ...]
 
 
-def read_problem(source: Images, table: Manifest, policy_file: Path, side_px: int) -> Problem:
+def read_problem(source: Images, table: Manifest, policy_file: Path, recipe: Recipe) -> Problem:
     """Decodes what there is to learn from.
 
     Args:
         source: Packed images, copies included.
         table: All rows, with their `split`.
         policy_file: What is done to training images on the fly.
-        side_px: Side of the square that each image is resized to.
+        recipe: How each image is resized.
     """
-    training = examples.load(source, table.where("train"), side_px)
+    training = examples.load(source, table.where("train"), recipe)
     rows = table.where("validation")
-    validating = examples.load(source, rows, side_px)
+    validating = examples.load(source, rows, recipe)
     units = groups.independent_units(groups.grouping_columns(rows)) if len(validating) else np.zeros(0, np.int64)
     mean, std = examples.channel_statistics(training)
     return Problem(training, validating, units, policy.read(policy_file), table.classes, table.task, mean, std)

@@ -91,7 +91,7 @@ def _answer(paths: Sequence[Path], predictor: Predictor, failures: list[str]) ->
     card, pictures, answered = predictor.card, [], []
     for path in paths:
         try:
-            pictures.append(pixels(path.read_bytes(), card.side_px))
+            pictures.append(pixels(path.read_bytes(), card.recipe))
             answered.append(path)
         except UnreadableError as error:
             failures.append(f"{path} can't be read as an image: {error}")

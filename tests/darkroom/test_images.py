@@ -10,6 +10,7 @@ from PIL import Image
 
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, size
+from darkroom.preprocessing.recipe import Recipe
 
 RAMP = np.linspace(0, 255, 12 * 10).reshape(10, 12).astype(np.uint8)
 
@@ -173,14 +174,14 @@ def test_postscript_is_no_picture():
 
 
 def test_pixels_are_the_whole_picture_as_a_square():
-    picture = pixels(encode(Image.new("RGB", (40, 20), (1, 2, 3)), "PNG"), 8)
+    picture = pixels(encode(Image.new("RGB", (40, 20), (1, 2, 3)), "PNG"), Recipe(8))
     assert picture.shape == (8, 8, 3)
     assert picture.dtype == np.uint8
     assert (picture == [1, 2, 3]).all()
 
 
 def test_pixels_of_the_right_size_are_untouched():
-    assert np.array_equal(pixels(encode(Image.fromarray(RAMP[:10, :10]), "PNG"), 10)[..., 0], RAMP[:10, :10])
+    assert np.array_equal(pixels(encode(Image.fromarray(RAMP[:10, :10]), "PNG"), Recipe(10))[..., 0], RAMP[:10, :10])
 
 
 def test_packed_files_come_back_byte_for_byte(tmp_path):

@@ -11,6 +11,7 @@ import torch
 from darkroom.model import GRAPH, ModelCard, Predictor, labels_of, read_card
 from darkroom.networks import export
 from darkroom.pixels import UnreadableError, pixels
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 from tests.components.train import toys
 
@@ -44,7 +45,7 @@ def test_files_are_answered_as_their_pixels_are_in_batches_of_any_size(folder):
     rng = np.random.default_rng(0)
     data = [toys.picture([number % 3], rng, 11) for number in range(5)]
     predictor = Predictor(folder, num_threads=1)
-    expected = predictor.probabilities(np.stack([pixels(file, 8) for file in data]))
+    expected = predictor.probabilities(np.stack([pixels(file, Recipe(8)) for file in data]))
     assert expected.shape == (5, 3) and expected.dtype == np.float32
     np.testing.assert_allclose(expected.sum(1), 1, atol=1e-6)
     np.testing.assert_allclose(predictor.predict(iter(data), batch_size=2), expected, atol=1e-6)

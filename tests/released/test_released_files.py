@@ -14,6 +14,7 @@ from darkroom import issues, manifest
 from darkroom.evaluation import read_metrics, read_predictions
 from darkroom.model import CARD_FORMAT, read_card
 from darkroom.outcome import Verdict, read_outcome
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.config import KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
@@ -82,10 +83,16 @@ def test_what_a_card_of_format_1_left_to_auto_is_what_auto_meant_then(files: Pat
     assert (found["epochs"], found["warmup_epochs"], found["patience"]) == (40, 4.0, 20)
 
 
+def test_a_card_of_format_2_squeezes_the_whole_picture_as_it_did() -> None:
+    card = read_card(RELEASED.with_name("format_2"))
+    assert card.recipe == Recipe(16, "bilinear", 0.0)
+    assert card == read_card(RELEASED)
+
+
 def test_a_card_is_written_in_the_format_of_now(tmp_path: Path) -> None:
     card = read_card(RELEASED)
     card.write(tmp_path / "model.json")
-    assert read_json(tmp_path / "model.json")["format"] == CARD_FORMAT.number == 2
+    assert read_json(tmp_path / "model.json")["format"] == CARD_FORMAT.number == 3
     assert read_card(tmp_path) == card
     assert dataclasses.asdict(card)["provenance"]["settings"]["patience"] == "auto"
 

@@ -67,7 +67,7 @@ def test_the_graph_and_the_torch_network_answer_alike(tmp_path):
     run(inputs, tmp_path)
     network, card = load_network(tmp_path / "model")
     source = Images(inputs.images)
-    batch = np.stack([pixels(source[name], card.side_px) for name in source])
+    batch = np.stack([pixels(source[name], card.recipe) for name in source])
     normal = (torch.from_numpy(batch).permute(0, 3, 1, 2) / 255 - torch.tensor(card.mean).view(3, 1, 1)) / torch.tensor(card.std).view(
         3, 1, 1
     )

@@ -6,6 +6,7 @@ import torch
 
 from darkroom.images import Images, ImageWriter
 from darkroom.pixels import pixels
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 from darkroom.training import examples as cache
 from darkroom.training.examples import Examples, channel_statistics, decode, load
@@ -15,26 +16,26 @@ from tests.components.train import toys
 def test_examples_are_the_decoded_images_in_the_tables_order(tmp_path):
     table = toys.table_of(tmp_path / "images", [[2], [0], [1]], ["train"] * 3, "multiclass")
     source = Images(tmp_path / "images")
-    examples = load(source, table, 16)
-    expected = np.stack([pixels(source[name], 16) for name in table.column("image_id")])
+    examples = load(source, table, Recipe(16))
+    expected = np.stack([pixels(source[name], Recipe(16)) for name in table.column("image_id")])
     np.testing.assert_array_equal(examples.pixels.numpy(), expected)
     assert examples.targets.tolist() == [2, 0, 1] and examples.targets.dtype == torch.int64
 
 
 def test_labels_of_several_are_zeros_and_ones(tmp_path):
     table = toys.table_of(tmp_path / "images", [[0, 2], []], ["train"] * 2, "multilabel")
-    assert load(Images(tmp_path / "images"), table, 8).targets.tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    assert load(Images(tmp_path / "images"), table, Recipe(8)).targets.tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
 
 
 def test_many_pixels_stand_in_a_scratch_file_that_has_no_name(tmp_path, monkeypatch):
     table = toys.table_of(tmp_path / "images", [[0], [1]], ["train"] * 2, "multiclass")
     source, names = Images(tmp_path / "images"), table.column("image_id")
-    expected = decode(source, names, names, 8)
+    expected = decode(source, names, names, Recipe(8))
     monkeypatch.setattr(cache, "MEMORY_BYTES", 10)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
-    mapped = decode(source, names, names, 8)
+    mapped = decode(source, names, names, Recipe(8))
     assert isinstance(mapped, np.memmap) and not list((tmp_path / "scratch").iterdir())
     np.testing.assert_array_equal(mapped, expected)
 
@@ -43,12 +44,12 @@ def test_an_image_that_cant_be_decoded_is_named(tmp_path):
     with ImageWriter(tmp_path / "images") as writer:
         name = writer.add(b"no image")
     with pytest.raises(InputError, match=r"cats/7\.png can't be decoded \(not an image\)"):
-        decode(Images(tmp_path / "images"), [name], ["cats/7.png"], 8)
+        decode(Images(tmp_path / "images"), [name], ["cats/7.png"], Recipe(8))
 
 
 def test_no_image_is_no_error(tmp_path):
     table = toys.table_of(tmp_path / "images", [[0]], ["train"], "multiclass")
-    assert load(Images(tmp_path / "images"), table.where("validation"), 8).pixels.shape == (0, 8, 8, 3)
+    assert load(Images(tmp_path / "images"), table.where("validation"), Recipe(8)).pixels.shape == (0, 8, 8, 3)
 
 
 def test_statistics_agree_with_numpy_and_flat_images_have_a_deviation():
