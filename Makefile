@@ -47,12 +47,12 @@ check: install
 
 # runs the tests that need no server, container or browser
 test: install
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SPREAD)
+	@$(BIN)/python -m pytest $(SPREAD)
 
 # the same tests, with the coverage floor: they take half as long again
 coverage: install
 	@rm -f .coverage .coverage.*
-	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(SPREAD)
+	@$(BIN)/coverage run -m pytest $(SPREAD)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 # runs every test, also those that take minutes; starts a Docker engine for them where none answers

@@ -21,6 +21,8 @@ from filelock import FileLock
 from tests import servers
 from tests.stores import use_copy
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork of a process whose OpenMP threads have computed waits for them for ever
+
 ROOT = Path(__file__).parent.parent
 STARTED = time.monotonic()
 LONGEST = (  # see `pytest --durations=0`
