@@ -6,6 +6,8 @@ WORKERS ?= 2
 LOCK ?= requirements.lock
 # A file's tests share a worker. The files start in the order that tests/conftest.py gives them, the long ones first.
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests start many processes, each of which would compile the product anew where the environment forbids to keep bytecode.
+test coverage test-all: export PYTHONDONTWRITEBYTECODE =
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header
 
 .PHONY: help install data run ui test coverage test-all check format params stages component lock audit image clean
