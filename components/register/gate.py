@@ -27,13 +27,14 @@ def decide(compared: Comparison, costs: Sequence[Limit], champion_version: int, 
     """Decides whether a challenger becomes the champion.
 
     Args:
-        compared: The challenger with the champion; without a champion with the best constant answer, which it only has to beat.
+        compared: The challenger with the champion; without a champion with the best constant answer, which it only has to beat, but
+            by more than chance.
         costs: Limits on latency and size, see `components.register.cost_limits`.
         champion_version: 0 for none.
         config: What is required.
     """
     main = compared.main
-    required = [*_gain(compared, config), *_recall(compared, config)] if champion_version else _baseline(compared)
+    required = [*_gain(compared, config), *_recall(compared, config)] if champion_version else _baseline(compared, config)
     limits = (*(limit for limit, _ in required), *costs)
     objections = [objection for limit, objection in required if not limit.met and objection]
     objections += [f"its {limit.found} is more than register.{limit.name} allows ({limit.asked})" for limit in costs if not limit.met]
@@ -90,9 +91,13 @@ def _recall(compared: Comparison, config: RegisterConfig) -> list[Requirement]:
     return [(Limit("max_recall_drop", limit, found, not fallen), objection)]
 
 
-def _baseline(compared: Comparison) -> list[Requirement]:
-    main = compared.main
-    return [(Limit("baseline", f"{main.measure} larger than with {compared.champion}", f"{main.gain:+.4f}", main.gain > 0), "")]
+def _baseline(compared: Comparison, config: RegisterConfig) -> list[Requirement]:
+    """A first champion must beat the best constant answer by more than chance."""
+    main, most = compared.main, config.significance
+    asked = f"{main.measure} larger than with {compared.champion}, p < {most:g}"
+    met = main.gain > 0 and main.p_value < most
+    objection = f"not significantly: a first champion needs p below {most:g} (register.significance)" if main.gain > 0 else ""
+    return [(Limit("baseline", asked, f"{main.gain:+.4f}, p {p_text(main.p_value)}", met), objection)]
 
 
 def _sentence(compared: Comparison, champion_version: int) -> str:

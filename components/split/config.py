@@ -15,7 +15,11 @@ class SplitConfig(StepConfig):
     validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for choosing the epoch.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides which images go where.")
     given: Literal["keep", "ignore"] = Field("keep", description="Whether train, validation and test of the source are kept.")
-    previous: str = Field("champion", min_length=1, description="The earlier assignment that is kept: champion, none, or a file.")
+    previous: str = Field(
+        "champion",
+        min_length=1,
+        description="The earlier assignment that is kept: champion (without one the newest version's), none, or a file.",
+    )
     rare_classes: Literal["drop", "fail"] = Field(
         "drop", description="What happens to a class with fewer independent images than there are splits."
     )

@@ -14,7 +14,7 @@ from typing import Any
 from darkroom.model import CARD
 from darkroom.outcome import read_outcome
 from darkroom.registry.lookup import matching_runs
-from darkroom.registry.registry import Version, aliases, champion, get_version, model_names, named_version, versions
+from darkroom.registry.registry import Version, aliases, champion_or_newest, get_version, model_names, named_version, versions
 from darkroom.registry.registry import safe_name as safe_name
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -56,7 +56,7 @@ def previous_assignment(name: str, data_version: str, into: Path) -> Path | None
 
     A data version that a version of the model was trained on keeps the assignment that it had then: the same one is
     continued (or none), so the run finds its steps in the cache, whichever version is champion now. Other data continues the
-    champion's assignment.
+    assignment of the champion, or without one of the newest version.
 
     Args:
         name: The model's name.
@@ -130,8 +130,8 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
     """Finds a model by any of its names.
 
     Args:
-        reference: A bundle's folder, `name@alias`, `name/version` (both also after `models:/`), `name` for its champion,
-            or a run that ended with a version: its id, the beginning of one, or `last`.
+        reference: A bundle's folder, `name@alias`, `name/version` (both also after `models:/`), `name` for its champion
+            or, without one, its newest version, or a run that ended with a version: its id, the beginning of one, or `last`.
         cache: Folder in which fetched bundles are kept, named by their content.
 
     Returns:
@@ -145,15 +145,29 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
         return folder
     if reference and folder.is_dir():
         raise InputError(f"{reference} is no model: the folder has no {CARD}; name the folder that train or prune wrote")
-    use_store()
-    version = _resolve(reference.removeprefix("models:/"))
-    if version is None:
-        raise InputError(f"there is no model {reference!r}: {_known()}")
+    return fetch_version(find_model(reference), cache)
+
+
+def fetch_version(version: Version, cache: Path) -> Path:
+    """A version's bundle, as `fetch_bundle` fetches it."""
     target = cache / (version.tags.get(SHA256) or f"{version.name}-{version.number}")
     if not target.exists():
         with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
             download_bundle(version, Path(place)).rename(draft)
     return target
+
+
+def find_model(reference: str) -> Version:
+    """The version that a name means, as `fetch_bundle` takes it.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    use_store()
+    version = _resolve(reference.removeprefix("models:/"))
+    if version is None:
+        raise InputError(f"there is no model {reference!r}: {_known()}")
+    return version
 
 
 @dataclass(frozen=True)
@@ -186,7 +200,7 @@ def _continued(name: str, data_version: str) -> tuple[Version, str] | None:
     if earlier:
         first = earlier[-1]
         return None if first.tags.get(PREVIOUS, "none") == "none" else (first, PREVIOUS_KEPT)
-    best = champion(name)
+    best = champion_or_newest(name)
     return (best, SPLITS_KEPT) if best else None
 
 
@@ -213,7 +227,7 @@ def _resolve(reference: str) -> Version | None:
         return None
     if "@" in reference or "/" in reference:
         return named_version(reference)
-    if best := champion(reference):
+    if best := champion_or_newest(reference):
         return best
     runs = matching_runs(reference)
     return _version_of_run(runs[0] if len(runs) == 1 else reference)

@@ -13,7 +13,8 @@ from darkroom.tracking.tags import DECISION, REASON, SHA256
 CHAMPION, CHALLENGER = "champion", "challenger"
 _ABOUT = """An image classifier that Darkroom trains.
 
-- `champion` is the version in use: `darkroom predict {name}@champion IMAGE`. It moves only to a version that the gate finds better.
+- `champion` is the version in use: `darkroom predict {name}@champion IMAGE`. It moves only to a version that the gate finds better, and
+  to a first one only if it beats the best constant answer by more than chance.
 - `challenger` is the newest version that the gate did not let pass; its tag `{reason}` says why.
 - `darkroom models {name}` shows all versions with their measures; `darkroom promote` and `darkroom rollback` move `champion` by hand.
 """
@@ -112,6 +113,11 @@ def champion(name: str) -> Version | None:
     """The version with the alias `champion`."""
     number = aliases(name).get(CHAMPION)
     return None if number is None else get_version(name, number)
+
+
+def champion_or_newest(name: str) -> Version | None:
+    """The champion; of a model without one the newest version that was registered completely, a challenger."""
+    return champion(name) or next((version for version in versions(name) if DECISION in version.tags), None)
 
 
 def get_version(name: str, number: int) -> Version:

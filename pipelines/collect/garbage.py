@@ -1,4 +1,4 @@
-"""Garbage: what is under `runs/` and needed neither by a champion nor by the cache or the last runs.
+"""Garbage: what is under `runs/` and needed neither by a version with an alias nor by the cache or the last runs.
 
 Kept complete are runs in progress, the last runs, failed runs that could still be resumed, and runs that made a version with
 an alias; of older runs, the steps' folders that one of these took from the cache. An entry of the cache is removed together

@@ -16,6 +16,7 @@ from darkroom.data_files import list_files
 from darkroom.model import ModelCard, Predictor, labels_of
 from darkroom.pixels import UnreadableError, pixels
 from darkroom.registry import fetch
+from darkroom.registry.registry import CHAMPION, alias_of, aliases
 from darkroom.system.errors import InputError
 
 BATCH_SIZE = 64
@@ -29,17 +30,19 @@ class Answers:
         answers: A dictionary an image, in their order: `image`, `labels` (one, or any number for multi-label), `probabilities`
             by class, and `note`: which threshold decided, where the most probable label is not the answer, else empty.
         failures: A sentence for each file that is no image, or can't be read.
+        version: Which version answered, in a sentence, where the model's name left that open; else empty.
     """
 
     answers: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    version: str = ""
 
 
 def predict_files(model: str, paths: Sequence[Path]) -> Answers:
     """Labels and probabilities of image files; a file that can't be read keeps no other from its answer.
 
     Args:
-        model: A bundle's folder, `name@alias`, `name/version`, or a run's id.
+        model: A bundle's folder, `name@alias`, `name/version`, `name` for its champion or else its newest challenger, or a run's id.
         paths: Image files, in any format that Pillow reads, and folders of them.
 
     Raises:
@@ -49,14 +52,26 @@ def predict_files(model: str, paths: Sequence[Path]) -> Answers:
     readable = [file for file, reason in files if not reason]
     failures = [reason for _, reason in files if reason]
     answers: list[dict[str, Any]] = []
+    version = ""
     if readable:
-        predictor = Predictor(fetch.fetch_bundle(model, Path("runs") / "models"))
+        bundle, version = _find(model, Path("runs") / "models")
+        predictor = Predictor(bundle)
         for start in range(0, len(readable), BATCH_SIZE):
             answers += _answer(readable[start : start + BATCH_SIZE], predictor, failures)
     if not answers:
         more = f", and {len(failures) - 3:,} more" if len(failures) > 3 else ""
         raise InputError("; ".join(failures[:3]) + more or f"there is no image in {', '.join(map(str, paths))}: name image files")
-    return Answers(answers, failures)
+    return Answers(answers, failures, version)
+
+
+def _find(model: str, cache: Path) -> tuple[Path, str]:
+    """A model's bundle, and a sentence that says which version it is, where the name alone does not."""
+    if "@" in model or "/" in model or Path(model).is_dir():
+        return fetch.fetch_bundle(model, cache), ""
+    version = fetch.find_model(model)
+    alias = alias_of(version)
+    missing = "" if alias == CHAMPION or CHAMPION in aliases(version.name) else f"; {version.name} has no champion"
+    return fetch.fetch_version(version, cache), f"{version.name} version {version.number} answers ({alias or 'no alias'}{missing})"
 
 
 def _images(path: Path) -> list[Path]:

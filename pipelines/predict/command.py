@@ -14,7 +14,12 @@ from pipelines.terminal import print_note
 
 def predict(
     model: Annotated[
-        str, typer.Argument(parser=bundle_name, metavar="MODEL", help="A bundle's folder, NAME@ALIAS, NAME/VERSION, or a run's id.")
+        str,
+        typer.Argument(
+            parser=bundle_name,
+            metavar="MODEL",
+            help="NAME (champion, else newest challenger), NAME@ALIAS, NAME/VERSION, a bundle's folder, or a run's id.",
+        ),
     ],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Json = False,
@@ -26,6 +31,8 @@ def predict(
     from pipelines.predict.answers import predict_files
 
     found = predict_files(model, images)
+    if found.version:
+        print_note(f"note: {found.version}")
     rows = [[answer["image"], ", ".join(answer["labels"]) or "none", _most_probable(answer)] for answer in found.answers]
     print_table(("image", "labels", "probabilities"), rows)
     for answer in found.answers:

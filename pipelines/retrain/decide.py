@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from components import STEPS
-from darkroom.registry.registry import Version, champion
+from darkroom.registry.registry import CHAMPION, Version, alias_of, champion_or_newest
 from darkroom.system.config import StepConfig
 from darkroom.system.processes import is_dead, owner_tags
 from darkroom.tracking.leases import Lease, leases
@@ -98,7 +98,7 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
         InputError: The data can't be read.
     """
     now = now or datetime.now(UTC)
-    best, window = champion(plan.name), window_of(config.window, now)
+    best, window = champion_or_newest(plan.name), window_of(config.window, now)
     facts = _Facts(plan, best)
     aged = facts.too_old(config.max_age_days, now)
     key = key_of(plan, config.start, window, str(best.number) if best and aged else "")
@@ -110,13 +110,13 @@ def decide(plan: "Plan", config: RetrainConfig, *, force: bool = False, now: dat
         return _nothing(key, finished[-1])
     reasons = list(facts.reasons())
     if best and not (reasons or aged or force) and facts.is_unfinished(window):
-        why = Reason("unfinished", f"run {best.run_id[:8]} was ended after its version {best.number} became champion")
+        why = Reason("unfinished", f"run {best.run_id[:8]} was ended after its version {best.number} became {alias_of(best)}")
         return Decision("train", key, f"resuming, because of {why}", (why,), {"run_id": best.run_id})
     reasons += [Reason("champion_age", aged)] if aged else []
     reasons += [Reason("new_window", f"the first one in {window}")] if window and not finished else []
     reasons += [Reason("forced", "asked for by hand")] if force else []
     if not reasons:
-        return Decision("nothing", key, f"nothing to do: data, settings and code are those of the champion, version {best and best.number}")
+        return Decision("nothing", key, f"nothing to do: data, settings and code are those of {_called(best)}")
     return Decision("train", key, f"training, because of {', '.join(map(str, reasons))}", tuple(reasons))
 
 
@@ -133,22 +133,29 @@ def _nothing(key: str, finished: Lease) -> Decision:
     return Decision("nothing", key, f"nothing to do: {same}", run=finished.who())
 
 
+def _called(best: Version | None) -> str:
+    """What a version is for a person, such as `the champion, version 3`."""
+    if best is None:
+        return "no version"
+    return f"the {'champion' if alias_of(best) == CHAMPION else 'newest version (there is no champion)'}, version {best.number}"
+
+
 class _Facts:
-    """What the champion was made from, beside what a new model would be made from."""
+    """What the champion, or without one the newest version, was made from, beside what a new model would be made from."""
 
     def __init__(self, plan: "Plan", best: Version | None) -> None:
         self.plan, self.best = plan, best
         self.run = run_facts(best.run_id) if best else None
 
     def too_old(self, max_age_days: float, now: datetime) -> str:
-        """How old the champion is, where that is too old; else empty."""
+        """How old that version is, where that is too old; else empty."""
         if self.best is None or self.run is None or not max_age_days:
             return ""
         days = (now.timestamp() - self.run.started) / 86_400
         return f"version {self.best.number} is {days:.1f} days old, allowed are {max_age_days:g}" if days > max_age_days else ""
 
     def is_unfinished(self, window: str) -> bool:
-        """Whether the champion's run was killed or failed after the alias had moved, and can be resumed from here."""
+        """Whether that version's run was killed or failed after the alias had moved, and can be resumed from here."""
         if self.run is None or self.run.tags.get(HOST) != owner_tags()[HOST] or self.run.tags.get(RETRAIN_WINDOW, "") != window:
             return False
         return self.run.status in ("FAILED", "KILLED") or (self.run.status == "RUNNING" and is_dead(self.run.tags))
@@ -156,7 +163,7 @@ class _Facts:
     def reasons(self) -> Iterator[Reason]:
         """Reasons in the data, the settings and the code."""
         if self.best is None:
-            yield Reason("no_champion", f"{self.plan.name!r} has no champion yet")
+            yield Reason("no_champion", f"{self.plan.name!r} has no version yet")
             return
         if self.best.tags.get(DATA_VERSION) != self.plan.version:
             changes = data_changes(Path(self.plan.source), self.plan.params["ingest"], self.best)

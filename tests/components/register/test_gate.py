@@ -139,6 +139,27 @@ def test_a_first_model_only_has_to_beat_the_constant_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("num_right", "settings", "decision"),
+    [  # of the ten images that always answering 0 has wrong; McNemar's p is 2 ** (1 - num_right)
+        (1, {}, "challenger"),
+        (5, {}, "challenger"),
+        (6, {}, "champion"),
+        (5, {"significance": 0.1}, "champion"),
+        (6, {"significance": 0.01}, "challenger"),
+        (5, {"promote_if": "not_worse"}, "challenger"),
+    ],
+)
+def test_a_first_champion_beats_the_constant_answer_by_more_than_chance(num_right: int, settings: dict[str, Any], decision: str) -> None:
+    constant = [0] * 20
+    model = [label if row < 2 * num_right else 0 for row, label in enumerate(TRUTH)]
+    verdict = verdict_on(answers(model, TRUTH), answers(constant, TRUTH), champion_version=0, **settings)
+    assert verdict.decision == decision
+    (limit,) = verdict.limits
+    assert (limit.name, limit.met) == ("baseline", decision == "champion")
+    assert ("register.significance" in verdict.reason) == (decision == "challenger")
+
+
+@pytest.mark.parametrize(
     ("other", "reason"),
     [
         ({"classes": ("cat", "owl")}, "it can't be compared: its classes differ from those of version 3 in 'dog', 'owl'"),

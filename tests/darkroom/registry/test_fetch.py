@@ -8,12 +8,24 @@ import pytest
 
 from darkroom.registry.fetch import fetch_bundle, kept, previous_assignment
 from darkroom.registry.package import bundle_sha256, log_bundle
-from darkroom.registry.registry import Version, alias_of, aliases, champion, find_version, register_version, safe_name, set_alias, versions
+from darkroom.registry.registry import (
+    Version,
+    alias_of,
+    aliases,
+    champion,
+    champion_or_newest,
+    find_version,
+    register_version,
+    safe_name,
+    set_alias,
+    set_tags,
+    versions,
+)
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import log_files, set_run_tags
 from darkroom.tracking.runs import client, start_run
 from darkroom.tracking.step_run import step_run
-from darkroom.tracking.tags import DATA_VERSION, PREVIOUS, SHA256
+from darkroom.tracking.tags import DATA_VERSION, DECISION, PREVIOUS, SHA256
 from tests.finished import Finished, make
 from tests.stores import use_copy
 
@@ -77,7 +89,7 @@ def test_new_data_continues_the_champion_and_known_data_what_it_had(two: tuple[V
     assert previous_assignment("toys", "A", into) is None
     named = {data: hashlib.sha256(data).hexdigest() + ".parquet" for data in (b"first", b"second")}
     assert previous_assignment("toys", "B", into) == into / named[b"first"]
-    assert previous_assignment("toys", "C", into) is None  # there is no champion
+    assert previous_assignment("toys", "C", into) is None  # there is no version that was registered completely
     set_alias(two[1], "champion")
     found = previous_assignment("toys", "C", into)
     assert found == into / named[b"second"]
@@ -86,6 +98,22 @@ def test_new_data_continues_the_champion_and_known_data_what_it_had(two: tuple[V
     assert previous_assignment("toys", "B", into) == into / named[b"first"]
     assert previous_assignment("strangers", "A", into) is None
     assert sorted(path.name for path in into.iterdir()) == sorted(named.values())
+
+
+def test_without_a_champion_the_newest_complete_version_stands_for_it(two: tuple[Version, Version], tmp_path: Path) -> None:
+    assert champion_or_newest("toys") is None  # a crash kept both from being decided upon
+    for version in two:
+        set_tags(version, {DECISION: "challenger"})
+        set_alias(version, "challenger")
+        found = champion_or_newest("toys")
+        assert found is not None
+        assert found.number == version.number
+    assert fetch_bundle("toys", tmp_path / "cache").name == "sha-B"
+    continued = previous_assignment("toys", "C", tmp_path / "previous")
+    assert continued is not None
+    assert continued.read_bytes() == b"second"
+    set_alias(two[0], "champion")
+    assert fetch_bundle("toys", tmp_path / "cache").name == "sha-A"
 
 
 def test_what_a_run_does_not_keep_is_nothing(two: tuple[Version, Version], tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """What a model answers, and which threshold decided where that is not the most probable label."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from darkroom.model import ModelCard, labels_of
 from darkroom.task import Task
-from pipelines.predict.answers import threshold_note
+from darkroom.tracking.runs import client
+from pipelines.predict.answers import predict_files, threshold_note
+from tests.pipelines.conftest import Toys
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,21 @@ def test_the_threshold_that_decided_is_told(task: Task, thresholds: tuple[float,
     chosen = labels_of(card, row[None])[0]
     labels = [card.classes[index] for index in (chosen.nonzero()[0] if task == "multilabel" else [chosen])]
     assert threshold_note(card, row, labels) == note
+
+
+def test_a_model_s_name_alone_is_its_champion_or_else_its_newest_challenger_and_that_is_told(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images, store = [toys.source / "cat"], client()
+    assert predict_files("toys", images).version == "toys version 1 answers (champion)"
+    assert predict_files("toys@champion", images).version == ""
+    store.delete_registered_model_alias("toys", "champion")
+    store.set_registered_model_alias("toys", "challenger", "1")
+    try:
+        found = predict_files("toys", images)
+        assert found.version == "toys version 1 answers (challenger; toys has no champion)"
+        assert {answer["labels"][0] for answer in found.answers} == {"cat"}
+    finally:
+        store.set_registered_model_alias("toys", "champion", "1")
+        store.delete_registered_model_alias("toys", "challenger")

@@ -12,10 +12,11 @@ import pytest
 from darkroom.registry import registry
 from darkroom.system.processes import owner_tags
 from darkroom.tracking.log import set_run_tags
-from darkroom.tracking.runs import finish_run
+from darkroom.tracking.runs import client, finish_run
 from darkroom.tracking.tags import HOST, PID
 from pipelines.plan import Plan, key_of, make_plan
 from pipelines.retrain.decide import Decision, RetrainConfig, decide, window_of
+from pipelines.retrain.warm_start import warm_start
 from tests.pipelines.conftest import ROOT, Toys
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -38,9 +39,23 @@ def test_nothing_changed_is_nothing_to_do(toys: Toys) -> None:
     )
 
 
-def test_without_a_champion_there_is_a_reason(toys: Toys) -> None:
+def test_a_missing_champion_is_no_reason_where_there_is_a_version(toys: Toys) -> None:
+    store = client()
+    store.delete_registered_model_alias("toys", "champion")
+    try:
+        assert decide(toys.plan, QUIET).action == "nothing"
+        assert reasons(decide(changed(toys, train={"epochs": 6}), QUIET)).keys() == {"changed_parameters"}
+        assert reasons(decide(toys.plan, RetrainConfig(window="day"), now=NOW)).keys() == {"new_window"}
+        later = datetime.now(UTC) + timedelta(days=9)
+        assert reasons(decide(toys.plan, RetrainConfig(max_age_days=8), now=later)).keys() == {"champion_age"}
+        assert warm_start(toys.plan, Path("nowhere"))[1].start == "scratch"
+    finally:
+        store.set_registered_model_alias("toys", "champion", "1")
+
+
+def test_without_any_version_there_is_a_reason(toys: Toys) -> None:
     decision = decide(dataclasses.replace(toys.plan, name="others"), QUIET)
-    assert (decision.action, reasons(decision)) == ("train", {"no_champion": "'others' has no champion yet"})
+    assert (decision.action, reasons(decision)) == ("train", {"no_champion": "'others' has no version yet"})
 
 
 def test_new_data_is_told_by_what_changed(toys: Toys, tmp_path: Path) -> None:
