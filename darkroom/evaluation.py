@@ -22,6 +22,7 @@ from darkroom.notes import Note, from_plain, plain
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.system.formats import Format
 from darkroom.task import Task
+from darkroom.units import renumbered
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
@@ -83,13 +84,6 @@ class Predictions:
         if self.task == "multilabel":
             return [[self.classes[index] for index in np.flatnonzero(row)] for row in values]
         return [self.classes[index] for index in values]
-
-
-def renumbered(units: Ints) -> Ints:
-    """The same units, numbered from 0 without a gap in the order of their first rows."""
-    _, first, inverse = np.unique(units, return_index=True, return_inverse=True)
-    rank: Ints = np.argsort(np.argsort(first))[inverse]
-    return rank
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

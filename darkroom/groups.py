@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from darkroom.manifest import Manifest
-
-Integers = npt.NDArray[np.int64]
+from darkroom.units import Integers, renumbered
 
 
 def canonical_order(table: pa.Table) -> Integers:
@@ -40,12 +38,7 @@ def independent_units(columns: Sequence[pa.Array]) -> Integers:
     row, token = np.concatenate(rows), np.concatenate(tokens)
     size = num_rows + num_tokens
     graph = coo_array((np.ones(len(row), dtype=np.int8), (row, num_rows + token)), shape=(size, size))
-    component = connected_components(graph, directed=False)[1][:num_rows]
-    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    unit: Integers = rank[inverse]
-    return unit
+    return renumbered(connected_components(graph, directed=False)[1][:num_rows])
 
 
 def grouping_columns(current: Manifest, further: Manifest | None = None) -> list[pa.Array]:

@@ -12,7 +12,7 @@ from components.evaluate.figures import draw
 from components.evaluate.mistakes import mistakes
 from darkroom import evaluation as noun
 from darkroom import manifest as manifests
-from darkroom.evaluation import Predictions, renumbered, write_predictions
+from darkroom.evaluation import Predictions, write_predictions
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.metrics.calibration import Calibration, calibration
@@ -24,6 +24,7 @@ from darkroom.pixels import pixels
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
+from darkroom.units import renumbered
 
 
 def evaluate(

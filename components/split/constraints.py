@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from darkroom import manifest
-from darkroom.groups import Integers
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
+from darkroom.units import Integers
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)

@@ -21,10 +21,11 @@ from components.split.constraints import (
 )
 from components.split.stratify import stratify
 from darkroom import manifest
-from darkroom.groups import Integers, canonical_order, grouping_columns, independent_units
+from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.system.errors import InputError
+from darkroom.units import Integers
 
 EXCLUDED = 3
 NAMES = np.array([*SPLITS, "excluded"])

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from darkroom.groups import Integers
+from darkroom.units import Integers
 
 Floats = npt.NDArray[np.float64]
 SMALL_CLASS_ORDER = (0, 2, 1)  # of the splits for the last images of a class: it must be in train before it can be tested
