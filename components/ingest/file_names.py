@@ -42,13 +42,15 @@ class FileNames:
         folder = table.rpartition("/")[0]
         if not folder and name in self._paths:
             return [self._paths[name]]
+        if self._is_none(name):
+            return []
         wanted = self._below_root(name, table)
         if not wanted or wanted.startswith("/"):
             return self._at(wanted[1:]) if wanted else []
         for path in (f"{folder}/{_exact(wanted)}" if folder else "", _exact(wanted)):
             if path in self._paths:
                 return [self._paths[path]]
-        found = self._find(wanted) or self._beyond_own_name(wanted.split("/")) or self._find(plain(wanted))
+        found = self._find(wanted) or self._beyond_own_name(wanted.split("/")) or self._find_number(wanted)
         for belongs in (lambda path: folder and path.startswith(folder + "/"), lambda path: split and split in _splits_above(path)):
             if len(found) > 1 and (nearer := [path for path in found if belongs(path)]):
                 found = nearer
@@ -86,6 +88,13 @@ class FileNames:
             by_name[end.rpartition("/")[2]].append(path)
         return by_name, by_two
 
+    def _is_none(self, name: str) -> bool:
+        """Whether a name without folders is that of no file, as most cells of most columns are."""
+        if "/" in name or "\\" in name:
+            return False
+        by_name, whole = self._by_end[0], _plain(name)
+        return whole not in by_name and _bare(whole) not in by_name and plain(name) == name
+
     def _below_root(self, name: str, table: str) -> str | None:
         """The name as a path, or the end of one; with a `/` in front if it begins at the root; none if it leads out of the data."""
         path = name.replace("\\", "/").removeprefix("file://").removeprefix("./")
@@ -118,10 +127,16 @@ class FileNames:
         found = self._find(path)
         return found if len(found) == 1 and found[0].count("/") == path.count("/") else []
 
+    def _find_number(self, wanted: str) -> list[str]:
+        """The files that a number written with decimals means: `7.0` for `7.jpg`."""
+        return self._find(number) if (number := plain(wanted)) != wanted else []
+
     def _find(self, wanted: str) -> list[str]:
         by_end = self._by_end[wanted.count("/") > 0]
         ends = dict.fromkeys((end := _end(_plain(wanted), 2), _bare(end)))
         candidates = [path for key in ends for path in by_end.get(key, ())]
+        if len(candidates) < 2:
+            return [path for path in candidates if _means(_plain(wanted), _plain(path)) or _means(_plain(wanted), _bare(_plain(path)))]
         for form in (_exact, _plain):
             for bare in (False, True):
                 named = form(wanted)

@@ -95,8 +95,14 @@ def _holds_only_splits(table: Table, column: str) -> bool:
     """Whether a column that is called by no known name has cells of two splits at least, and no others."""
     if known([column], LABELS):
         return False
-    splits = {split_in(cell) for cell in table.distinct(column) if not is_missing(cell)}
-    return len(splits) > 1 and None not in splits
+    splits = set()
+    for cell in table.distinct(column):
+        if is_missing(cell):
+            continue
+        if not (split := split_in(cell)):
+            return False
+        splits.add(split)
+    return len(splits) > 1
 
 
 def _may_be_flag(table: Table, column: str) -> bool:
