@@ -8,7 +8,9 @@ from pathlib import Path
 from darkroom.junk import is_document, is_system_name
 from darkroom.system.errors import InputError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")  # of tables of labels
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")  # of one file
+_PLAIN_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".json", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = tuple(plain + packed for plain in _PLAIN_SUFFIXES for packed in ("", *PACKED_SUFFIXES))  # of tables of labels
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def needed_folders(source: Path) -> set[Path]:
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a file's suffix is that of a table of labels."""
+    """Whether a file's suffix is one that tables of labels have, also packed; a text or JSON may be something else."""
     return str(path).lower().endswith(TABLE_SUFFIXES)
 
 

@@ -13,8 +13,9 @@ from components.ingest.folders import list_folders
 from components.ingest.listing import Listing, first_few, has_image_suffix
 from components.ingest.naming_tables import FoundTables, NamingTable, belong_together, find_tables, resolve_files
 from components.ingest.reading_notes import reading_notes
-from components.ingest.sources import FolderSource, Source
+from components.ingest.sources import FolderSource, Source, without_ignored
 from components.ingest.table_files import TableFiles, list_table
+from components.ingest.tables import SPREADSHEETS
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
 
@@ -36,8 +37,10 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     Raises:
         InputError: See `list_folders` and `list_table`; or several tables could hold the labels.
     """
-    listing = _list(source, table, config, task)
-    return replace(listing, notes=reading_notes(listing))
+    remaining, notes = without_ignored(source, config.ignore)
+    listing = _list(remaining, table, config, task)
+    num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
+    return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *notes))
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
@@ -74,7 +77,10 @@ def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[Nami
         raise InputError(f"{found.errors[0]}; or set ingest.table to {'the one that holds the labels' if naming else NONE}")
     if len(naming) > 1 and not belong_together(naming):
         tables = first_few([one.table.name for one in naming], 6)
-        raise InputError(f"{source.name} has several tables of labels ({tables}): name one in ingest.table, or set it to none")
+        raise InputError(
+            f"{source.name} has several tables of labels ({tables}): name one in ingest.table, set it to none, or "
+            "name the others in ingest.ignore"
+        )
 
 
 def _certain(source: Source, naming: list[NamingTable]) -> list[NamingTable]:
@@ -139,6 +145,8 @@ def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
         raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
     if data.is_dir():
         return FolderSource(data, max_bytes), ""
+    if data.name.lower().endswith(SPREADSHEETS):
+        raise InputError(f"{data} is a spreadsheet, which is not read: save it as CSV")
     if is_table(data):
         return FolderSource(data, max_bytes), printable(data.name)
     return open_archive(data, max_bytes), ""

@@ -11,6 +11,9 @@ class TableConfig(StepConfig):
     """How a table of labels is read; an empty name is found by itself."""
 
     table: str = Field("", description="The table of labels in the data's root; empty: found by itself; none: labels from folders.")
+    ignore: tuple[str, ...] = Field(
+        (), description="Files and folders of the data to leave out, as names or paths: test, Meta.csv, *.txt, a/b."
+    )
     path_column: str = Field("", description="Column of file names or paths; empty: found by itself.")
     label_column: str = Field(
         "", description="Column of labels, one or several joined; empty: found by itself; none: labels are the class folders."

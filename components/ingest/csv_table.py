@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -34,14 +35,14 @@ def read_csv(name: str, data: bytes) -> CsvFile:
     """Reads a CSV.
 
     Args:
-        name: Its file name; `.tsv` means tabs.
+        name: Its file name; `.tsv` and `.tab` mean tabs.
         data: Its bytes.
 
     Raises:
         InputError: It is not UTF-8 or UTF-16, not valid, or its rows differ in length.
     """
     content, delimiter = _delimiter(name, _decoded(name, data))
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, skipinitialspace=delimiter == " ", strict=True)
     num_empty = 0
 
     def filled() -> Iterator[tuple[int, list[str]]]:
@@ -74,9 +75,9 @@ def _delimiter(name: str, content: str) -> tuple[str, str]:
     if told := re.match(r"\"?sep=([,;\t|])\"?\r?\n", content):
         return content[told.end() :], told[1]
     lines = [re.sub(r'"[^"]*"', "", line) for line in islice(io.StringIO(content), SAMPLE_LINES) if line.strip()] or [""]
-    if name.lower().endswith(".tsv") and "\t" in lines[0]:
+    if {".tsv", ".tab"} & set(PurePosixPath(name.lower()).suffixes) and "\t" in lines[0]:
         return content, "\t"
-    if not any(mark in lines[0] for mark in DELIMITERS) and lines[0].count(" ") and len({line.count(" ") for line in lines}) == 1:
+    if not any(mark in lines[0] for mark in DELIMITERS) and len(lines[0].split()) > 1 and len({len(line.split()) for line in lines}) == 1:
         return content, " "
     counts = {mark: lines[0].count(mark) for mark in DELIMITERS}
     fits = {mark: sum(line.count(mark) == counts[mark] for line in lines) if counts[mark] else 0 for mark in DELIMITERS}

@@ -26,7 +26,8 @@ def with_header(name: str, file: CsvFile, names: FileNames) -> tuple[pa.Table, t
     notes = [f"{file.num_empty} empty row(s) of {name} are no rows"] if file.num_empty else []
     if _lacks_header(name, file, names):
         table = _named_by_itself(name, file)
-        notes.append(f"{name} has no header: its first row, {', '.join(file.first)!r}, is read as an image and its label")
+        columns = " and ".join("an image" if column == "filename" else f"its {column}" for column in table.column_names)
+        notes.append(f"{name} has no header: its first row, {', '.join(file.first)!r}, is read as {columns}")
         return table, tuple(notes)
     header = [cell or _own_name(number, column) for number, (cell, column) in enumerate(zip(file.first, file.columns, strict=True))]
     twice = sorted({column for column in header if column and header.count(column) > 1})
@@ -76,10 +77,18 @@ def _named_by_itself(name: str, file: CsvFile) -> pa.Table:
         (cell, column) for cell, column in zip(file.first, file.columns, strict=True) if cell or any(column.to_pylist())
     ]  # a line may end in a delimiter
     paths = [number for number, (cell, _) in enumerate(filled) if has_image_suffix(cell.replace("\\", "/"))] or [0]
+    if len(filled) == 1:
+        return pa.table([pa.chunked_array([pa.array([cell]), *column.chunks], pa.string()) for cell, column in filled], names=["filename"])
     if len(filled) != 2 or len(paths) != 1:
         raise InputError(
             f"{name} has no header: its first row ({first_few(file.first)}) names an image: add a first row that names the columns, "
             "such as filename,label"
         )
     columns = [pa.chunked_array([pa.array([cell]), *column.chunks], pa.string()) for cell, column in filled]
-    return pa.table(columns, names=["filename", "label"] if paths == [0] else ["label", "filename"])
+    other = "number" if _counts(columns[1 - paths[0]].to_pylist()) else "label"
+    return pa.table(columns, names=["filename", other] if paths == [0] else [other, "filename"])
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether cells are the numbers of their rows."""
+    return len(cells) > 2 and any(cells == [str(number) for number in range(start, start + len(cells))] for start in (0, 1))

@@ -1,6 +1,5 @@
 """Finds the tables in a source that name its files, and reads several that belong together as one."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,20 +10,15 @@ from components.ingest.cells import is_missing
 from components.ingest.column_names import GROUPS, known
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
-from components.ingest.listing import first_few, has_image_suffix
+from components.ingest.listing import first_few
 from components.ingest.parquet_table import holds_images
 from components.ingest.path_columns import PathColumn, path_column
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
+from components.ingest.table_candidates import Candidates, check_spreadsheets, find_candidates, is_text, names_files
 from components.ingest.table_files import TableFiles
 from components.ingest.tables import Table, read_table
-from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
-
-OTHERS = {"verdicts.csv"}  # tables that another step reads
-SPREADSHEETS, TEXTS = (".xlsx", ".xls", ".ods"), (".json", ".txt")  # that may hold a table, and are not read
-MAX_TEXTS = 20  # that are looked into
-MAX_DEEP_TABLES = 50  # in folders that are no splits: more are one for each image
 
 
 @dataclass(frozen=True)
@@ -67,12 +61,12 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
         wanted: The table that the user pointed at; empty for all that there are.
     """
     naming, errors, others = [], [], []
-    paths, notes = ([wanted], []) if wanted else _candidates(source)
-    for path in paths:
+    candidates = Candidates([wanted], [], []) if wanted else find_candidates(source)
+    for path in candidates.paths:
         try:
             table = read_table(path, source.read_table(path), names)
         except InputError as error:
-            is_meant = wanted or _mentions_files(source, path, names)
+            is_meant = wanted or names_files(source, path, names)
             errors += [error] if is_meant else []
             others += [] if is_meant else [path]
             continue
@@ -83,9 +77,12 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
             continue
         naming += [found] if found else []
         others += [] if found else [path]
-    if others:
-        notes.append(f"{len(others)} table(s) name no file here and are not used: {first_few(others)}")
-    return FoundTables(naming, errors, (*notes, *([] if wanted else _unread(source, names))))
+    not_read, notes = check_spreadsheets(source, candidates.spreadsheets, names)
+    if tables := [path for path in others if not is_text(path)]:
+        notes.append(f"{len(tables)} table(s) name no file here and are not used: {first_few(tables)}")
+    if texts := [path for path in others if is_text(path)]:
+        notes.append(f"{len(texts)} text(s) are no tables of files here: {first_few(texts)}")
+    return FoundTables(naming, [*errors, *not_read], (*candidates.notes, *notes))
 
 
 def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles:
@@ -117,17 +114,6 @@ def belong_together(naming: Sequence[NamingTable]) -> bool:
     return "" not in splits and len(set(splits)) == len(splits)
 
 
-def _candidates(source: Source) -> tuple[list[str], list[str]]:
-    """The tables in the root and in folders of splits, and those elsewhere unless they are many; and sentences about the others."""
-    tables = [path for path in source.sizes if is_table(path) and PurePosixPath(path).name.lower() not in OTHERS]
-    deep = [path for path in tables if not all(split_in(folder) for folder in path.split("/")[:-1])]
-    notes = []
-    if len(deep) > MAX_DEEP_TABLES:
-        tables = [path for path in tables if path not in set(deep)]
-        notes.append(f"{len(deep)} tables in folders that are no splits are not read: {first_few(deep)}")
-    return tables, notes
-
-
 def _naming_table(source: Source, table: Table, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
     """Finds the column that names files; none if there is no such column and nobody asked for it."""
     column = path_column(table, config, names)
@@ -139,21 +125,10 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
     if column:
         return NamingTable(table, column, _split(table.name))
     _refuse_folders(source, table)
-    if wanted or config.path_column:
+    if wanted or (config.path_column and not is_text(table.name)):
         columns = ", ".join(table.columns) or "none"
         raise InputError(f"{table.name} has no column of file names (columns: {columns}): name it in ingest.path_column")
     return None
-
-
-def _unread(source: Source, names: FileNames) -> list[str]:
-    """Sentences about files that may hold a table, but not as one that is read."""
-    files = [path for path in source.sizes if path.lower().endswith((*SPREADSHEETS, *TEXTS))]
-    near = [path for path in files if all(split_in(folder) for folder in path.split("/")[:-1])]
-    texts = [path for path in near if path.lower().endswith(TEXTS)][:MAX_TEXTS]
-    unread = [path for path in near if path.lower().endswith(SPREADSHEETS)] + [
-        path for path in texts if _mentions_files(source, path, names)
-    ]
-    return [f"{first_few(unread)} may hold a table, but is not read: save it as CSV"] if unread else []
 
 
 def _refuse_folders(source: Source, table: Table) -> None:
@@ -166,19 +141,6 @@ def _refuse_folders(source: Source, table: Table) -> None:
                 f"{table.name} says something about folders ({first_few(sorted(cells))}, in column {column!r}), not about files: write a "
                 "row for each file, with its path"
             )
-
-
-def _mentions_files(source: Source, path: str, names: FileNames) -> bool:
-    """Whether a table that can't be read has a file's whole name in its first bytes, or a name without its ending in most rows."""
-    if path.lower().endswith(".parquet"):
-        return True
-    head = next(iter(source.read([path]))).data[:65536]
-    text = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
-    rows = [[word for word in re.split(r'[,;|"\s]+', line) if word] for line in text.splitlines()[:500]]
-    if any(has_image_suffix(word) and names.locate(word, path) for row in rows for word in row):
-        return True
-    naming = sum(any(not word.isdigit() and names.locate(word, path) for word in row) for row in rows[1:])
-    return is_table(path) and 2 * naming > len(rows[1:])
 
 
 def _split(path: str) -> str:

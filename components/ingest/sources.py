@@ -6,7 +6,9 @@ anything is read. Nothing is unpacked to disk.
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +59,30 @@ class Source(Protocol):
     def read_table(self, path: str) -> bytes:
         """Reads one file whole."""
         ...
+
+
+def without_ignored(source: Source, patterns: Sequence[str]) -> tuple[Source, tuple[str, ...]]:
+    """A source without files that the user leaves out, and sentences about them.
+
+    Args:
+        source: The files.
+        patterns: Names of files and of folders, or paths of them, with `*` and `?` as in a shell.
+    """
+    notes, sizes = [], source.sizes
+    for pattern in patterns:
+        kept = {path: size for path, size in sizes.items() if not _matches(path, pattern.removeprefix("./").strip("/"))}
+        found = f"leaves out {len(sizes) - len(kept):,} file(s)" if len(kept) < len(sizes) else "names nothing that is here"
+        notes.append(f"{pattern!r} in ingest.ignore {found}")
+        sizes = kept
+    remaining = copy(source)
+    remaining.sizes = sizes
+    return remaining, tuple(notes)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    parts = path.split("/")
+    places = ["/".join(parts[: number + 1]) for number in range(len(parts))] if "/" in pattern else parts
+    return any(fnmatchcase(place, pattern) for place in places)
 
 
 class FolderSource:

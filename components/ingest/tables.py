@@ -1,4 +1,4 @@
-"""Tables of labels as they are delivered: CSV, TSV, Parquet or JSON Lines, kept as Arrow columns."""
+"""Tables of labels as they are delivered: CSV and the like, Parquet or JSON, also packed, kept as Arrow columns."""
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -12,9 +12,12 @@ from components.ingest.cells import Integers
 from components.ingest.csv_table import read_csv
 from components.ingest.file_names import FileNames
 from components.ingest.headers import with_header
+from components.ingest.json_table import read_json
+from components.ingest.packed_tables import unpacked
 from components.ingest.parquet_table import read_json_lines, read_parquet, with_paths
 from darkroom.system.errors import InputError
 
+SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")  # are not read
 LIST_SEPARATOR = "\x1f"  # joins the items of a list; a character that no label contains
 
 
@@ -98,11 +101,17 @@ def read_table(name: str, data: bytes, names: FileNames) -> Table:
     Raises:
         InputError: It can't be read, rows differ in length, two columns have one name, or there is no header.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in (".parquet", ".jsonl"):
-        values, notes = with_header(name, read_csv(name, data), names)
+    plain_name, content = unpacked(name, data)
+    suffix = PurePosixPath(plain_name).suffix.lower()
+    if suffix in SPREADSHEETS:
+        raise InputError(f"{name} is a spreadsheet, which is not read: save it as CSV")
+    if suffix not in (".parquet", ".json", ".jsonl", ".ndjson"):
+        values, notes = with_header(name, read_csv(name, content), names)
         return Table(name, values, False, notes)
-    table = with_paths(read_parquet(name, data) if suffix == ".parquet" else read_json_lines(name, data))
+    if suffix == ".parquet":
+        table = with_paths(read_parquet(name, content))
+    else:
+        table = with_paths(read_json(name, content, names) if suffix == ".json" else read_json_lines(name, content))
     header = [column.strip() for column in table.column_names]
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:

@@ -1,0 +1,222 @@
+"""Tables in other files than CSV, and files that look like tables: used, refused with the setting, or no table and said so."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+
+import pytest
+
+from components.ingest.packed_tables import unpacked
+from darkroom.system.errors import InputError
+from tests.layouts import SIX, by_path, ingested, labelled, lay, table
+
+KINDS = ("cat", "dog")
+CAT_DOG = dict(zip(SIX, KINDS * 3, strict=True))
+CSV = labelled(KINDS)
+RECORDS = [{"file_name": path, "label": kind} for path, kind in CAT_DOG.items()]
+CLASSES = {kind: [path for path in SIX if CAT_DOG[path] == kind] for kind in KINDS}
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, content)
+        archive.writestr("__MACOSX/._x", b"x")
+    return file.getvalue()
+
+
+def sheet(*cells: str) -> bytes:
+    return zipped("xl/sharedStrings.xml", "".join(f"<si><t>{cell}</t></si>" for cell in cells).encode())
+
+
+def lines(records: list[dict[str, str]]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+READ = {
+    "t.txt": CSV,
+    "blanks.txt": CSV.replace(",", " "),
+    "aligned.txt": CSV.replace(",", "    "),
+    "no header.txt": CSV.partition("\n")[2].replace(",", " "),
+    "tabs.txt": CSV.replace(",", "\t"),
+    "t.tab": CSV.replace(",", "\t"),
+    "T.TXT": CSV.replace(",", ";"),
+    "stems.txt": table("", lambda n, p: (f"{n}", KINDS[n % 2])).strip(),
+    "t.csv.gz": gzip.compress(CSV.encode()),
+    "t.tsv.bz2": bz2.compress(CSV.replace(",", "\t").encode()),
+    "t.csv.xz": lzma.compress(CSV.encode()),
+    "t.csv.zip": zipped("t.csv", CSV.encode()),
+    "t.jsonl.gz": gzip.compress(lines(RECORDS).encode()),
+    "t.ndjson": lines(RECORDS),
+    "lines.json": lines(RECORDS),
+    "records.json": json.dumps(RECORDS),
+    "indented.json": "\ufeff" + json.dumps(RECORDS, indent=2),
+    "pairs.json": json.dumps({"labels": [[path, kind] for path, kind in CAT_DOG.items()]}),
+    "inner.json": json.dumps({"version": 1, "data": RECORDS}),
+    "columns.json": json.dumps({"file_name": SIX, "label": list(CAT_DOG.values())}),
+    "pandas.json": json.dumps({key: {str(n): row[key] for n, row in enumerate(RECORDS)} for key in RECORDS[0]}),
+    "files.json": json.dumps(CAT_DOG),
+    "facts.json": json.dumps({path: {"label": kind, "by": "me"} for path, kind in CAT_DOG.items()}),
+    "classes.json": json.dumps(CLASSES),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_table_of_another_format_is_read(tmp_path, name):
+    photos = lay(tmp_path / "photos", SIX, {name: READ[name]})
+    assert by_path(ingested(photos)) == CAT_DOG
+    assert by_path(ingested(photos / name)) == CAT_DOG
+
+
+def test_several_classes_of_a_file_in_json(tmp_path):
+    several = {"0.png": "bird|cat"} | {path: kind for path, kind in CAT_DOG.items() if path != "0.png"}
+    for name, value in (("a.json", CLASSES | {"bird": ["0.png"]}), ("b.json", {path: kinds.split("|") for path, kinds in several.items()})):
+        assert by_path(ingested(lay(tmp_path / name / "photos", SIX, {name: json.dumps(value)}))) == several
+
+
+FOLDERS = [f"{kind}/{kind}_{number}.png" for kind in KINDS for number in range(4)]
+LISTED = "\n".join(FOLDERS) + "\n"
+COCO = {
+    "categories": [{"id": 1, "name": "cat"}],
+    "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4]}],
+    "images": [{"id": number, "file_name": path} for number, path in enumerate(FOLDERS)],
+}
+REFUSED = {
+    "exclude.txt": LISTED,
+    "exclude.csv": "filename\n" + LISTED,
+    "exclude.ndjson": lines([{"filename": path} for path in FOLDERS]),
+    "exclude.csv.gz": gzip.compress(LISTED.encode()),
+    "other.txt": labelled(("x", "y", "z"), "filename,kind", FOLDERS).replace("x\n", "x,1\n"),
+    "patients.xlsx": sheet("file", *FOLDERS),
+    "patients.ods": zipped("content.xml", "".join(f"<text:p>{path}</text:p>" for path in FOLDERS).encode()),
+    "patients.xls": b"\xd0\xcf\x11\xe0" + "\n".join(FOLDERS).encode("utf-16-le"),
+    "old.xls": b"\xd0\xcf\x11\xe0" + "\0".join(FOLDERS).encode(),
+    "instances.json": json.dumps(COCO),
+    "broken.json": json.dumps(RECORDS)[:-3].replace('"', '"cat/cat_', 1).replace("0.png", FOLDERS[0]).replace("1.png", FOLDERS[4]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_table_that_names_files_and_is_not_used_stops_with_the_setting(tmp_path, name):
+    photos = lay(tmp_path / "photos", FOLDERS, {name: REFUSED[name]})
+    with pytest.raises(InputError) as error:
+        ingested(photos)
+    assert name in str(error.value)
+    assert "ingest.table" in str(error.value)
+    assert ingested(photos, table="none").classes == KINDS
+    assert ingested(photos, ignore=(name,)).classes == KINDS
+
+
+NO_TABLES = {
+    "README.txt": "See cat/cat_0.png for a cat.",
+    "LICENSE": LISTED,
+    "notes.txt": "These pictures were taken in May, in the garden.\nThe best one is cat/cat_0.png, I think.\nThanks to all, and to dogs.\n",
+    "one line.txt": "cat/cat_0.png is blurred",
+    "k\u00e4se.txt": "Die K\u00e4tzchen, alle\nvon 2019, und die Hunde\n".encode("latin-1"),
+    "classes.txt": "cat\ndog\n",
+    "labels.txt": "0 cat\n1 dog\n",
+    "words.txt": "cat,dog,cat\ndog,cat\n",
+    "empty.txt": "",
+    "empty.json": "",
+    "list.json": "[]",
+    "requirements.txt": "numpy==1.0\npandas\n",
+    "classes.json": json.dumps({"0": "cat", "1": "dog"}),
+    "names.json": json.dumps(["cat", "dog"]),
+    "settings.json": json.dumps({"title": "pets", "cover": FOLDERS[0], "sizes": [1, 2], "by": {"name": "me"}}),
+    "other coco.json": json.dumps(COCO).replace("cat_", "other_").replace("dog_", "other_"),
+    "deep.json": "[" * 100_000,
+    "prices.xlsx": sheet("month", "price", "May"),
+    "locked.xls": b"\xd0\xcf\x11\xe0" + bytes(range(256)),
+    "no zip.xlsx": b"PK\3\4",
+    "cat/cat_0.txt": "0 0.5 0.5 0.2 0.3\n",
+    "cat/cat_0.png.json": json.dumps(RECORDS),
+    "labels/cat_0.txt": "0 0.5 0.5 0.2 0.3\n1 0.5 0.5 0.2 0.3\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_TABLES)
+def test_texts_that_are_no_tables_stop_nothing(tmp_path, name):
+    text = NO_TABLES[name]
+    assert by_path(ingested(lay(tmp_path / "photos", FOLDERS, {name: text}))) == {path: path[:3] for path in FOLDERS}
+
+
+def test_texts_that_are_called_as_images_are_not_opened(tmp_path, capsys):
+    texts = {f"labels/cat/cat_{number}.txt": "0 1 1 1 1" for number in range(4)} | {"cat/cat_1.json": "{}"}
+    photos = lay(tmp_path / "photos", FOLDERS, texts)
+    (photos / "cat/cat_2.txt").symlink_to("nowhere")
+    assert len(ingested(photos)) == 8
+    assert "6 text(s) called as images are not read: cat/cat_1.json" in capsys.readouterr().out
+
+
+def test_many_texts_are_told_and_not_read(tmp_path, capsys):
+    photos = lay(tmp_path / "photos", FOLDERS, {f"{number}.txt": LISTED for number in range(60)})
+    assert len(ingested(photos)) == 8
+    assert "60 texts are not read: 0.txt" in capsys.readouterr().out
+
+
+def test_lists_of_the_splits_beside_class_folders(tmp_path):
+    train, test = FOLDERS[:3] + FOLDERS[4:7], [FOLDERS[3], FOLDERS[7]]
+    for name, texts in {
+        "voc": {"train.txt": "\n".join(train), "test.txt": "\n".join(test)},
+        "food": {f"meta/{split}.txt": "\n".join(path[:-4] for path in paths) for split, paths in (("train", train), ("test", test))},
+        "json": {"splits.json": json.dumps({"train": train, "test": test})},
+    }.items():
+        manifest = ingested(lay(tmp_path / name / "photos", FOLDERS, texts))
+        assert by_path(manifest) == {path: path[:3] for path in FOLDERS}
+        assert by_path(manifest, "given_split") == {path: "test" if path in test else "train" for path in FOLDERS}
+
+
+def test_a_list_with_numbers_of_rows_holds_no_labels(tmp_path):
+    text = "".join(f"{number} {path}\n" for number, path in enumerate(SIX))
+    with pytest.raises(InputError, match=r"images\.txt .*no column.*'number'|images\.txt .*no column"):
+        ingested(lay(tmp_path / "photos", SIX, {"images.txt": text}))
+
+
+def test_a_spreadsheet_is_told_where_it_is_asked_for(tmp_path):
+    photos = lay(tmp_path / "photos", SIX, {"t.xlsx": sheet(*SIX)})
+    for source, settings in ((photos / "t.xlsx", {}), (photos, {"table": "t.xlsx"}), (photos, {})):
+        with pytest.raises(InputError, match=r"t\.xlsx .*spreadsheet.*CSV"):
+            ingested(source, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("t.csv.gz", b"no gzip"),
+        ("t.csv.gz", gzip.compress(CSV.encode())[:-9]),
+        ("t.csv.xz", b"\xfd7zXZ\0broken"),
+        ("t.csv.bz2", b"BZh9broken"),
+        ("t.csv.zip", b"PK\3\4broken"),
+        ("t.csv.zip", zipped("a.csv", b"x")[:-30]),
+    ],
+)
+def test_a_packed_table_that_is_damaged_is_told(tmp_path, name, data):
+    with pytest.raises(InputError, match=rf"{name} can't be unpacked"):
+        ingested(lay(tmp_path / "photos", SIX, {name: data}), table=name)
+
+
+def test_a_packed_table_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("components.ingest.packed_tables.MAX_BYTES", 1000)
+    with pytest.raises(InputError, match=r"t\.csv\.gz unpacks to more"):
+        unpacked("t.csv.gz", gzip.compress(b"x" * 1001))
+    assert unpacked("t.csv.gz", gzip.compress(b"x" * 1000)) == ("t.csv", b"x" * 1000)
+
+
+def test_files_and_folders_can_be_left_out(tmp_path, capsys):
+    texts = {
+        "a.csv": labelled(("x", "z"), paths=FOLDERS),
+        "b.csv": labelled(("x", "y"), paths=FOLDERS),
+        "meta/c.csv": labelled(("z",), paths=FOLDERS),
+    }
+    photos = lay(tmp_path / "photos", [*FOLDERS, "masks/0.png"], texts)
+    with pytest.raises(InputError, match=r"a\.csv, b\.csv.*ingest\.ignore"):
+        ingested(photos)
+    manifest = ingested(photos, ignore=("b.csv", "meta/", "./masks", "*.bmp"))
+    assert by_path(manifest) == {path: "xz"[number % 2] for number, path in enumerate(FOLDERS)}
+    told = capsys.readouterr().out
+    assert "'meta/' in ingest.ignore leaves out 1 file(s)" in told
+    assert "'*.bmp' in ingest.ignore names nothing that is here" in told
+    assert len(ingested(photos, table="none", ignore=("cat/cat_[0-2]*", "masks"))) == 5
