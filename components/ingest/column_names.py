@@ -9,7 +9,8 @@ PATHS = (  # noqa: SIM905
     "imagefilename img imgpath imgname imgfile photo picture imageid imageindex imgid"
 ).split()
 LABELS = (  # noqa: SIM905
-    "label labels class classes classname classlabel labelname category categories target targets tag tags finding findings findinglabels "
+    "label labels class classes classname classlabel classid labelname labelid category categoryid categories "
+    "target targets tag tags finding findings findinglabels "
     "diagnosis dx species breed"
 ).split()
 SEVERAL = {"labels", "classes", "categories", "targets", "tags", "findings", "findinglabels", "keywords"}  # of one image

@@ -5,7 +5,7 @@ from dataclasses import replace
 from components.ingest.columns import NONE, Columns, NoLabelsError
 from components.ingest.config import TableConfig
 from components.ingest.folders import list_folders
-from components.ingest.listing import Listed, Listing, first_few
+from components.ingest.listing import Listed, Listing, first_few, is_picture_name
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
 from components.ingest.table_files import TableFiles, first_rows, refuse_missing, row_facts
@@ -70,12 +70,17 @@ def join_folders(source: Source, files: TableFiles, folders: Listing, config: Ta
 
 
 def refuse_contradiction(listing: Listing, folders: Listing | None, table: str) -> None:
-    """Refuses a table whose labels are the names of the class folders, but for some file another than its own folder.
+    """Refuses a table of other files than those in class folders, and one that calls a file by another class than its own folder.
 
     Raises:
         InputError: It is such a table.
     """
-    by_path = {file.path: file.labels[0] for file in folders.files} if folders else {}
+    by_path = {file.path: file.labels[0] for file in folders.files if is_picture_name(file.path)} if folders else {}
+    if by_path and not any(file.path in by_path for file in listing.files):
+        raise InputError(
+            f"{table} holds labels of {len(listing.files)} file(s), and class folders hold {len(by_path)} others "
+            f"({first_few(list(by_path))}): set ingest.table to {table} or, to take the folders, to none"
+        )
     said = {label for file in listing.files for label in file.labels}
     if listing.multilabel or not said & set(by_path.values()):
         return

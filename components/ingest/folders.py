@@ -34,6 +34,7 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
             unlabelled.append(path)
     beside = [path for path in unlabelled if is_picture_name(path)]
     _refuse_unlabelled(source, files, beside, splits)
+    _refuse_other_classes(source, files, splits)
     notes = (f"{len(beside)} image(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
     return Listing(files, num_ignored=len(unlabelled), notes=(*splits.notes, *notes))
 
@@ -56,16 +57,33 @@ def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str],
             f"{source.name} holds {len(pictures)} image(s) ({first_few(pictures)}) but no class folders: put each class's images into a "
             "folder named after the class, or add a table labels.csv with the columns filename and label"
         )
+    labelled = {file.path.partition("/")[0] for file in files}
     inside = defaultdict(list)
     for path in pictures:
         top, found, _ = path.partition("/")
-        if found and any(root.startswith(f"{top}/") for root in splits.outer):
+        roots = [split for root, split in splits.outer.items() if root.startswith(f"{top}/")]
+        is_to_predict = roots == ["test"] and labelled and top not in labelled
+        if found and roots and not is_to_predict:
             inside[top].append(path)
     for top, paths in inside.items():
         raise InputError(
             f"{top}/ in {source.name} is a split, but {len(paths)} image(s) lie in it without a class folder ({first_few(paths)}): "
-            "put them into class folders, or take them out"
+            f"put them into class folders, or name them, or {top}, in ingest.ignore to leave them out"
         )
+
+
+def _refuse_other_classes(source: Source, files: list[Listed], splits: SplitFolders) -> None:
+    """Refuses a split whose folders are all none of the training's classes, as in `test/unknown/1.jpg`."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    for root in splits.outer:
+        classes[root] = {file.labels[0] for file in files if file.path.startswith(root)}
+    train = {label.casefold() for root, split in splits.outer.items() if split == "train" for label in classes[root]}
+    for root, split in splits.outer.items():
+        if split != "train" and len(train) > 1 and classes[root] and not {label.casefold() for label in classes[root]} & train:
+            raise InputError(
+                f"{root} in {source.name} holds {first_few(sorted(classes[root]))}, which are no classes of the training: name {root} in "
+                "ingest.ignore to leave it out, or call the folders as the classes"
+            )
 
 
 def _label(folder: str) -> str:

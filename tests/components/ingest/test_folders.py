@@ -140,10 +140,32 @@ def test_the_setting_takes_the_splits_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["auto", "splits"])
-@pytest.mark.parametrize("unlabelled", ["test/3.png", "test/test/3.png", "test/images/3.png", "test_images/test/3.png"])
-def test_images_in_a_split_without_a_class_are_named(tmp_path: Path, unlabelled: str, setting: Setting) -> None:
-    with pytest.raises(InputError, match=unlabelled):
-        read(tmp_path, f"train/cat/1.png train/dog/2.png {unlabelled}", setting)
+@pytest.mark.parametrize("unlabelled", ["test/3.png", "test/test/3.png", "test/images/3.png", "test_images/test/3.png", "Test/3.heic"])
+def test_images_of_a_test_without_classes_are_left_out_and_told(tmp_path: Path, unlabelled: str, setting: Setting) -> None:
+    found, notes = read(tmp_path, f"train/cat/1.png train/dog/2.png {unlabelled}", setting)
+    assert found == {"train/cat/1.png": ("cat", T), "train/dog/2.png": ("dog", T)}
+    assert unlabelled in notes[-1]
+
+
+@pytest.mark.parametrize("unlabelled", ["val/3.png", "train/3.png", "test/dog/3.png test/4.png", "val/images/3.png"])
+def test_other_images_in_a_split_without_a_class_are_named(tmp_path: Path, unlabelled: str) -> None:
+    words = f"train/cat/1.png train/dog/2.png {unlabelled}"
+    with pytest.raises(InputError, match=rf"{unlabelled.split()[-1]}.*ingest\.ignore"):
+        read(tmp_path, words)
+    listing = list_source(source(tmp_path, words), "", IngestConfig(ignore=(unlabelled.split()[-1],)), "auto")
+    assert len(listing.files) == len(words.split()) - 1
+
+
+@pytest.mark.parametrize(
+    "words", ["test/unknown/3.png", "test/unknown/3.png test/more/4.png", "val/none/3.png", "test/test/all/3.png test/test/4.png"]
+)
+def test_a_split_of_other_classes_than_the_training_is_refused(tmp_path: Path, words: str) -> None:
+    with pytest.raises(InputError, match=r"ingest\.ignore") as error:
+        read(tmp_path, f"train/cat/1.png train/dog/2.png {words}")
+    top = words.partition("/")[0]
+    assert f"{top}/" in str(error.value)
+    remaining = list_source(FolderSource(tmp_path, 1000), "", IngestConfig(ignore=(f"{top}/",)), "auto")
+    assert [file.labels for file in remaining.files] == [("cat",), ("dog",)]
 
 
 def test_images_of_splits_alone_are_in_no_class(tmp_path: Path) -> None:

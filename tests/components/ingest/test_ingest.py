@@ -245,8 +245,8 @@ def test_images_without_class_folders_are_told(data, out):
 
 
 def test_a_split_without_class_folders_is_told(data, out):
-    lay(data, names("train/a/1.png", "train/b/2.png", "test/3.png"))
-    fails(data, out, r"test/ in .*data is a split, but 1 image\(s\) lie in it without a class folder \(test/3\.png\)")
+    lay(data, names("train/a/1.png", "train/b/2.png", "val/3.png"))
+    fails(data, out, r"val/ in .*data is a split, but 1 image\(s\) lie in it without a class folder \(val/3\.png\)")
 
 
 def test_images_beside_class_folders_are_counted_and_named(data, out, capsys):

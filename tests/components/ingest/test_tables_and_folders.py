@@ -1,5 +1,7 @@
 """Tables beside folders of classes, splits and patients, and Parquet: read as they were meant, or refused with the setting that decides."""
 
+import gzip
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -293,3 +295,51 @@ def test_empty_first_cells_do_not_hide_a_column_of_splits(tmp_path):
     said = ["nan", "", "train", "test", "train", "test"]
     photos = lay(tmp_path / "photos", SIX, {"t.csv": table("filename,label,use", lambda n, p: (p, KINDS[n % 2], said[n]))})
     assert ingested(photos).column("given_split") == [None, None, *said[2:]]
+
+
+SIGNS = [f"Train/{sign}/{number}.png" for sign in (20, 7) for number in range(3)] + [f"Test/{number:05d}.png" for number in range(3)]
+
+
+def signs(paths):
+    return table("Width,ClassId,Path", lambda n, p: (30 + n, p.split("/")[1] if "Train" in p else (20, 7)[n % 2], p), paths=paths)
+
+
+def test_two_tables_of_splits_with_paths_beside_folders(tmp_path):
+    photos = lay(tmp_path / "photos", SIGNS, {"Train.csv": signs(SIGNS[:6]), "Test.csv": signs(SIGNS[6:])})
+    manifest = ingested(photos)
+    assert by_path(manifest) == dict(zip(SIGNS, ["20", "20", "20", "7", "7", "7", "20", "7", "20"], strict=True))
+    assert by_path(manifest, "given_split") == {path: path.split("/")[0].lower() for path in SIGNS}
+    lay(photos, ["Meta/0.png", "Meta/1.png"], {"Meta.csv": "Path,ClassId\nMeta/0.png,7\nMeta/1.png,20\n"})
+    with pytest.raises(InputError, match=r"Meta\.csv.*ingest\.ignore"):
+        ingested(photos)
+    assert by_path(ingested(photos, ignore=("Meta", "Meta.csv"))) == by_path(manifest)
+
+
+def test_a_table_of_the_test_alone_beside_class_folders_of_the_training(tmp_path):
+    photos = lay(tmp_path / "photos", SIGNS, {"Test.csv": signs(SIGNS[6:])})
+    with pytest.raises(InputError, match=r"Test\.csv .*3 file.*6 others.*ingest\.table"):
+        ingested(photos)
+    assert len(ingested(photos, table="Test.csv")) == 3
+    assert len(ingested(photos, table="none")) == 6
+
+
+def test_a_table_of_names_to_predict_gives_no_labels(tmp_path, capsys):
+    train, test = [f"train/{n}.png" for n in range(4)], [f"test/t{n}.png" for n in range(3)]
+    texts = {
+        "train.csv": ids(train),
+        "test.csv": table("id", lambda n, p: (f"t{n}",), paths=test),
+        "sample_submission.csv": ids([f"test/t{n}.png" for n in range(3)], ("cat",)),
+    }
+    manifest = ingested(lay(tmp_path / "photos", [*train, *test], texts))
+    assert by_path(manifest) == {path: KINDS[n % 2] for n, path in enumerate(train)}
+    assert "3 image(s) that train.csv does not name are left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["sample_submission.csv", "submission.csv.gz"])
+def test_a_submission_beside_class_folders(tmp_path, name):
+    train = [f"train/{kind}/{kind}{n}.png" for kind in KINDS for n in range(3)]
+    test = [f"test/t{n}.png" for n in range(4)]
+    text = ids(test, ("cat", "dog")).encode()
+    photos = lay(tmp_path / "photos", [*train, *test], {name: gzip.compress(text) if name.endswith("gz") else text})
+    assert by_path(ingested(photos)) == {path: path.split("/")[1] for path in train}
+    assert len(ingested(photos, table=name)) == 4
