@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from posixpath import normpath
+from posixpath import commonprefix, normpath
 
 from components.ingest.cells import plain
 from components.ingest.listing import first_few, is_picture_name
@@ -30,6 +30,25 @@ class FileNames:
         self._roots = {root.absolute().as_posix(), root.resolve().as_posix()}
         names = {PurePosixPath(path).name for path in self._roots}
         self._own_names = names if root.is_dir() else names | {name.partition(".")[0] for name in names}
+        self._elsewhere: set[str] = set()
+
+    def learn_folder(self, cells: Iterable[str], table: str) -> str:
+        """Learns the folder of another machine, or the bucket, that all paths of a column begin with; what follows it is looked for here.
+
+        Args:
+            cells: The column's cells, each once.
+            table: The table that holds them.
+
+        Returns:
+            The folder; an empty text if there is none, or if paths begin with the data's own.
+        """
+        paths = [_slashed(cell) for cell in cells if cell]
+        if not paths or not all(map(_is_elsewhere, paths)) or any(self._below_root(path, table) for path in paths):
+            return ""
+        folder = commonprefix([normpath(path) for path in paths]).rpartition("/")[0]
+        if folder.strip("./"):
+            self._elsewhere.add(folder)
+        return folder
 
     def locate(self, name: str, table: str = "", split: str = "") -> list[str]:
         """The paths that a name may mean: none, one, or several if the name is ambiguous.
@@ -93,19 +112,27 @@ class FileNames:
         if "/" in name or "\\" in name:
             return False
         by_name, whole = self._by_end[0], _plain(name)
-        return whole not in by_name and _bare(whole) not in by_name and plain(name) == name
+        return whole not in by_name and _bare(whole) not in by_name and plain(name) == name and not self._numbered(name)
 
     def _below_root(self, name: str, table: str) -> str | None:
         """The name as a path, or the end of one; with a `/` in front if it begins at the root; none if it leads out of the data."""
-        path = name.replace("\\", "/").removeprefix("file://").removeprefix("./")
-        if is_absolute(path):
-            return self._without_root(path)
-        if ".." not in path.split("/"):
+        path = _slashed(name)
+        if not _is_elsewhere(path) and ".." not in path.split("/"):
             return path
-        for own_name in self._own_names:  # as ../photos/1.png, written in a folder beside photos
+        inside = self._without_root(path) if is_absolute(path) else None
+        for own_name in self._own_names if ".." in path.split("/") else ():  # as ../photos/1.png, written in a folder beside photos
             whole = normpath(f"{own_name}/{table.rpartition('/')[0]}/{path}")
             if whole.startswith(f"{own_name}/"):
                 return whole.removeprefix(own_name)
+        return inside or self._beyond_elsewhere(normpath(path))
+
+    def _beyond_elsewhere(self, path: str) -> str | None:
+        """What follows a folder that was learnt, or more of the path, if that is a file's."""
+        for folder in self._elsewhere:
+            if path.startswith(folder + "/"):
+                parts, num_above = path.split("/"), folder.count("/") + 1
+                places = ["/".join(parts[start:]) for start in range(1, num_above)]
+                return next((f"/{place}" for place in places if place in self._paths), "/".join(parts[num_above:]))
         return None
 
     def _without_root(self, path: str) -> str | None:
@@ -128,8 +155,21 @@ class FileNames:
         return found if len(found) == 1 and found[0].count("/") == path.count("/") else []
 
     def _find_number(self, wanted: str) -> list[str]:
-        """The files that a number written with decimals means: `7.0` for `7.jpg`."""
-        return self._find(number) if (number := plain(wanted)) != wanted else []
+        """The files that a number written in another way means: `7.0` for `7.jpg`, `7` for `0007.jpg`."""
+        return (self._find(number) if (number := plain(wanted)) != wanted else []) or self._numbered(number)
+
+    def _numbered(self, name: str) -> list[str]:
+        return self._by_number.get(name.lstrip("0"), []) if name.isdecimal() else []
+
+    @cached_property
+    def _by_number(self) -> dict[str, list[str]]:
+        """The images that are called by numbers, without leading zeros."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in self._paths.values():
+            stem = _bare(_end(path, 1))
+            if stem.isdecimal() and is_picture_name(path):
+                found[stem.lstrip("0")].append(path)
+        return found
 
     def _find(self, wanted: str) -> list[str]:
         by_end = self._by_end[wanted.count("/") > 0]
@@ -154,6 +194,15 @@ class FileNames:
 def is_absolute(path: str) -> bool:
     """Whether a path begins at a root, or at a drive of Windows."""
     return path[:1] in ("/", "\\") or (path[1:2] == ":" and path[:1].isalpha())
+
+
+def _slashed(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("file://").removeprefix("./")
+
+
+def _is_elsewhere(path: str) -> bool:
+    """Whether a path does not begin at the data's root: it is absolute, an address, or leads upward."""
+    return is_absolute(path) or path.startswith(("../", "~/")) or "://" in path
 
 
 def _splits_above(path: str) -> set[str | None]:

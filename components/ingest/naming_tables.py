@@ -1,7 +1,7 @@
 """Finds the tables in a source that name its files, and reads several that belong together as one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -116,7 +116,12 @@ def belong_together(naming: Sequence[NamingTable]) -> bool:
 
 def _naming_table(source: Source, table: Table, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
     """Finds the column that names files; none if there is no such column and nobody asked for it."""
+    texts = [column for column in table.columns if not table.is_list(column)]
+    elsewhere = {column: names.learn_folder(table.distinct(column), table.name) for column in texts}
     column = path_column(table, config, names)
+    if column and (folder := elsewhere.get(column.name)):
+        note = f"paths in {column.name!r} of {table.name} begin with {folder}: what follows it is looked for in the data"
+        column = replace(column, notes=(*column.notes, note))
     if (not column or not column.num_found) and (pictures := holds_images(table.values)):
         raise InputError(
             f"{table.name} holds the images themselves, in column {pictures!r}, which is not read: write them as files, and a table of "

@@ -187,6 +187,12 @@ def _refuse_difference(first: Listed | None, later: Listed, table: str) -> None:
     raise InputError(f"{table} names {later.path!r} twice, with different groups or splits: keep one row")
 
 
+def _is_padded(cell: str, path: str) -> bool:
+    """Whether a number names a file that has another number of zeros in front."""
+    stem = PurePosixPath(path).stem if cell.isdecimal() else cell
+    return cell != stem and cell.lstrip("0") == stem.lstrip("0")
+
+
 def _meanings(columns: Columns, labels: Labels) -> str:
     """Says which columns hold what."""
     named = first_few(list(map(repr, labels.columns)), 6)
@@ -206,5 +212,10 @@ def _left_out(source: Source, files: TableFiles, unlabelled: list[str]) -> Itera
         yield f"{len(missing)} file(s) that do not exist are left out: {first_few(missing)}"
     if beside:
         yield f"{len(beside)} image(s) that {files.table.name} does not name are left out: {first_few(beside)}"
+    padded = [
+        (cell, path) for cell, path in zip(files.table.cells(files.column), files.paths, strict=True) if path and _is_padded(cell, path)
+    ]
+    if padded:
+        yield f"{len(padded)} number(s) name files with other leading zeros, as {padded[0][0]} names {padded[0][1]}"
     if any(map(is_absolute, files.table.cells(files.column))):
         yield f"column {files.column!r} of {files.table.name} holds absolute paths: what follows the data's folder in them is taken"

@@ -40,6 +40,18 @@ READ = {
     ),
     "an id alone names files": ({"t.csv": table("id,label", lambda n, p: (n, KINDS[n % 2]))}, {}, CAT_DOG),
     "path_column decides": ({"t.csv": table("a,b,label", lambda n, p: (p, SIX[ORDER[n]], KINDS[n % 2]))}, {"path_column": "a"}, CAT_DOG),
+    **{
+        f"paths that begin with {folder}": ({"t.csv": table("path,label", lambda n, p, f=folder: (f + p, KINDS[n % 2]))}, {}, CAT_DOG)
+        for folder in (
+            "/home/ann/pets/",
+            "C:\\data\\pets\\",
+            "s3://bucket/pets/",
+            "https://host/pets/",
+            "../input/pets/",
+            "~/pets/",
+            "file:///pets/",
+        )
+    },
     "no header": ({"t.csv": labelled(KINDS).partition("\n")[2]}, {}, CAT_DOG),
     "no header, names without endings": ({"t.csv": table("", lambda n, p: (n, KINDS[n % 2])).lstrip()}, {}, CAT_DOG),
     "no header, tabs, label first": ({"t.tsv": table("", lambda n, p: (KINDS[n % 2], p), "\t").lstrip("\n")}, {}, CAT_DOG),
@@ -415,7 +427,21 @@ REFUSED = {
         {},
         ("patient", "lesion", "ingest.group_column"),
     ),
-    "an absolute path of elsewhere": ({"t.csv": table("image,label", lambda n, p: (f"/other/{p}", KINDS[n % 2]))}, {}, ("/other/0.png",)),
+    "absolute paths of elsewhere without one beginning": (
+        {"t.csv": table("image,label", lambda n, p: (f"/{'ab'[n % 2]}/{p}", KINDS[n % 2]))},
+        {},
+        ("/a/0.png", "relative"),
+    ),
+    "an absolute path among others": (
+        {"t.csv": table("image,label", lambda n, p: (p if n else f"/other/{p}", KINDS[n % 2]))},
+        {},
+        ("/other/0.png", "relative"),
+    ),
+    "absolute paths that name other files": (
+        {"t.csv": table("image,label", lambda n, p: (f"/other/x{p}", KINDS[n % 2]))},
+        {},
+        ("x0.png", "not in"),
+    ),
     "a table in no order": ({"a.csv": labelled(KINDS), "b.csv": labelled(KINDS)}, {}, ("a.csv", "b.csv", "ingest.table")),
 }
 
@@ -472,7 +498,7 @@ def test_absolute_paths_inside_the_data_are_inside_also_through_a_link(tmp_path)
     for root in (photos, tmp_path / "link/photos"):
         (photos / "t.csv").write_text(table("image,label", lambda n, p, root=root: (root / p, KINDS[n % 2])))
         assert by_path(ingested(photos)) == CAT_DOG
-    (photos / "t.csv").write_text(table("image,label", lambda n, p: (photos.parent / p, KINDS[n % 2])))
+    (photos / "t.csv").write_text(table("image,label", lambda n, p: (photos.parent / p if n else photos / p, KINDS[n % 2])))
     with pytest.raises(InputError, match="leads out of the data"):
         ingested(photos)
 
@@ -513,3 +539,38 @@ def test_a_struct_of_a_path_without_bytes_names_files(tmp_path):
     images = pa.array([{"bytes": None, "path": path} for path in SIX], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     pq.write_table(pa.table({"image": images, "label": list(CAT_DOG.values())}), photos / "t.parquet")
     assert by_path(ingested(photos)) == CAT_DOG
+
+
+IN_FOLDERS = [f"{kind}/{number}.png" for kind in KINDS for number in range(3)]
+
+
+@pytest.mark.parametrize("folder", ["/home/ann/photos", "C:\\data", "/x/cat/dog", "gs://bucket/2024/"])
+@pytest.mark.parametrize("inner", ["", "images/"])
+def test_what_follows_the_folder_of_another_machine_names_files(tmp_path, folder, inner, capsys):
+    text = table("path,label", lambda n, p: (f"{folder}/{p}", p[:3]), paths=IN_FOLDERS)
+    photos = lay(tmp_path / "pets", [inner + path for path in IN_FOLDERS], {"t.csv": text})
+    assert by_path(ingested(photos)) == {inner + path: path[:3] for path in IN_FOLDERS}
+    assert f"begin with {folder[:2]}" in capsys.readouterr().out
+
+
+def test_the_paths_of_another_machine_may_be_of_one_class(tmp_path):
+    text = table("path,label", lambda n, p: (f"/x/dog/{n}.png", ["yes", "no", "yes"][n]), paths=SIX[:3])
+    assert set(by_path(ingested(lay(tmp_path / "pets", IN_FOLDERS, {"t.csv": text})))) == set(IN_FOLDERS[3:])
+
+
+@pytest.mark.parametrize("column", ["id", "image_id", "key", "number"])
+@pytest.mark.parametrize(
+    ("form", "cell"), [("{:04d}", "{}"), ("{}", "{:04d}"), ("{:05d}", "{:03d}"), ("a/{:04d}", "{}"), ("{:04d}", "{}.0")]
+)
+def test_ids_with_other_leading_zeros_name_files_and_are_told(tmp_path, column, form, cell, capsys):
+    paths = [f"{form.format(number)}.png" for number in range(6, 12)]
+    text = table(f"{column},label", lambda n, p: (cell.format(n + 6), KINDS[n % 2]), paths=paths)
+    assert by_path(ingested(lay(tmp_path / "photos", paths, {"t.csv": text}))) == {path: KINDS[n % 2] for n, path in enumerate(paths)}
+    assert "leading zeros" in capsys.readouterr().out or cell.endswith(".0")
+
+
+def test_ids_that_may_be_several_files_are_refused(tmp_path):
+    paths = ["007.png", "0007.png", "08.png", "9.png"]
+    text = table("image_id,label", lambda n, p: (n + 7, KINDS[n % 2]), paths=paths[:3])
+    with pytest.raises(InputError, match=r"'7', which may be 0007\.png, 007\.png"):
+        ingested(lay(tmp_path / "photos", paths, {"t.csv": text}))

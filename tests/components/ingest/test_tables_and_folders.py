@@ -234,7 +234,9 @@ def test_a_table_whose_names_have_another_ending_is_told(tmp_path, header):
 
 
 def test_leading_zeros_are_told(tmp_path):
-    photos = lay(tmp_path / "photos", [f"000{n}.png" for n in range(4)], {"t.csv": table("image_id,label", lambda n, p: (n, n % 2))})
+    photos = lay(
+        tmp_path / "photos", [f"000{n}.png" for n in range(4)], {"t.csv": table("image_id,label", lambda n, p: (f"{n}.jpg", n % 2))}
+    )
     with pytest.raises(InputError, match=r"t\.csv .*leading zeros"):
         ingested(photos)
 
