@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,13 @@ from darkroom.system.errors import InputError
 Integers = npt.NDArray[np.int64]
 NAN_WORDS = frozenset(("nan", "-nan", "<na>", "#n/a", "#na", "nat"))  # what programs write for a missing value, and nobody else
 MISSING_WORDS = NAN_WORDS | {"na", "n/a", "null", "none"}  # the others may be labels, too
-TRUE, FALSE = frozenset(("1", "true", "yes")), frozenset(("0", "false", "no"))
+LETTERS = {
+    "y": frozenset(("y", "n", "yes", "no")),
+    "t": frozenset(("t", "f", "true", "false")),
+    "x": frozenset(("x",)),
+}  # with what they stand
+TRUE, FALSE = frozenset(("1", "true", "yes", *LETTERS)), frozenset(("0", "false", "no", "n", "f"))
+WHOLE = frozenset(("1", "true", "yes", "0", "false", "no"))  # words that mean yes and no alone
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))[.,]0+")
 
 
@@ -45,6 +52,18 @@ def in_one_form(column: str, rows: list[tuple[str, ...]]) -> tuple[list[tuple[st
     if both := sorted(form for form in padded if form.lstrip("0") in same):
         notes.append(f"{both[0]!r} and {both[0].lstrip('0')!r} in column {column!r} are two labels: correct the table if they are one")
     return [tuple(dict.fromkeys(forms[label] for label in row)) for row in rows], notes
+
+
+def mean_yes_and_no(words: Collection[str]) -> bool:
+    """Whether words, in lower case, may mean yes and no together.
+
+    `y` stands with `n`, `yes` and `no`, `t` with `f`, and `x` alone; `f` without `t` may be a sex.
+
+    Args:
+        words: Those of `TRUE` and `FALSE` that a column holds.
+    """
+    letters = set(words) - WHOLE
+    return letters <= {"n"} or any(letter in words and set(words) <= together for letter, together in LETTERS.items())
 
 
 def is_missing(cell: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from components.ingest.cells import FALSE, TRUE, is_missing
+from components.ingest.cells import FALSE, TRUE, is_missing, mean_yes_and_no
 from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, is_flag, is_metadata, known, may_be_group, plain_name
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
@@ -155,12 +155,14 @@ def _no_labels(table: Table, roles: Columns, rest: list[str]) -> NoLabelsError:
 
 
 def _refuse_other_words(table: Table, columns: tuple[str, ...]) -> None:
-    wrong = [column for column in columns if indicator_words(table, column) is None]
+    words = {column: {cell.casefold() for cell in table.distinct(column) if not is_missing(cell)} for column in columns}
+    are_plain = mean_yes_and_no({word for said in words.values() for word in said if word in TRUE | FALSE})
+    wrong = [column for column in columns if indicator_words(table, column) is None and not (are_plain and words[column] <= TRUE | FALSE)]
     if wrong:
         values = sorted(cell for cell in table.distinct(wrong[0]) if not is_missing(cell))
         raise InputError(
             f"{table.name} has {first_few(values)} in column {wrong[0]!r}, which ingest.label_columns names: write 0 and 1 there (or yes "
-            "and no, true and false)"
+            "and no, true and false, or x and nothing)"
         )
 
 

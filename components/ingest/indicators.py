@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.ingest.cells import FALSE, TRUE, Integers, is_missing, plain
+from components.ingest.cells import FALSE, TRUE, WHOLE, Integers, is_missing, mean_yes_and_no, plain
 from components.ingest.column_names import is_flag, is_metadata
 from components.ingest.config import TableConfig
 from components.ingest.listing import first_few
@@ -47,10 +47,13 @@ def indicator_words(table: Table, column: str) -> set[str] | None:
     if table.is_list(column) or len(table.distinct(column)) > MAX_WORDS:
         return None
     words = {"" if is_missing(cell) else plain(cell).casefold() for cell in table.distinct(column)}
-    others = words - TRUE - FALSE - {""}
+    said = words & (TRUE | FALSE)
+    others = words - said - {""}
+    if not mean_yes_and_no(said) or said == {"t"}:
+        return None
     are_numbers = all(_NUMBER.fullmatch(word) for word in others) and words & TRUE and words & FALSE
     are_near = are_numbers and (len(others) == 1 or all(abs(float(word)) <= 1 for word in others))
-    return words if words & (TRUE | FALSE | {"-1"}) and (others <= UNCERTAIN or are_near) else None
+    return words if (said or "-1" in words) and (others <= UNCERTAIN or are_near) else None
 
 
 def label_columns(table: Table, columns: list[str], task: str) -> LabelColumns:
@@ -100,7 +103,7 @@ def refuse_odd_cells(table: Table, columns: list[str]) -> None:
     """
     for column in columns:
         cells, codes = table.encoded(column)
-        kinds = [_kind(cell, FALSE) for cell in cells]
+        kinds = ["empty" if is_missing(cell) else "sure" if plain(cell).casefold() in WHOLE else "uncertain" for cell in cells]
         counts = Counter(kinds[code] for code in codes.tolist())
         odd = sorted(cell for cell, kind in zip(cells, kinds, strict=True) if kind == "uncertain" and not _NUMBER.fullmatch(cell))
         if odd and counts["sure"] > counts["uncertain"] and not is_flag(column) and not is_metadata(column):

@@ -3,7 +3,7 @@
 import json
 import re
 
-from components.ingest.cells import is_missing, plain
+from components.ingest.cells import is_missing
 from darkroom.system.errors import InputError
 
 BRACKETS = {"[": "]", "{": "}", "(": ")"}
@@ -49,7 +49,7 @@ def list_items(table: str, column: str, cell: str) -> tuple[str, ...]:
                 f"{table} has {cell[:200]!r} in column {column!r}, a list whose items are not clear: write labels as in cat|dog, or set "
                 "ingest.separator to none to take the whole cell as one label"
             )
-    return tuple(dict.fromkeys(plain(item.strip()) for item in items if not is_missing(item.strip())))
+    return tuple(dict.fromkeys(item.strip() for item in items if not is_missing(item.strip())))
 
 
 def refuse_vectors(table: str, column: str, rows: list[tuple[str, ...]], lengths: set[int]) -> None:
@@ -64,7 +64,7 @@ def refuse_vectors(table: str, column: str, rows: list[tuple[str, ...]], lengths
     Raises:
         InputError: They are such lists.
     """
-    if len(lengths) == 1 and lengths != {1} and {item for row in rows for item in row} <= {"0", "1"}:
+    if len(lengths) == 1 and lengths != {1} and {item for row in rows for item in row} <= {"0", "1", "0.0", "1.0"}:
         raise InputError(
             f"{table} has lists of 0 and 1 in column {column!r}, which do not say for which class each place stands: write the classes' "
             "names, or one column a class"

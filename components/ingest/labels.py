@@ -1,10 +1,11 @@
 """Reads labels from a table: one in a cell, several joined or listed in a cell, or a column of 0 and 1 for each label."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.ingest.cells import in_one_form, missing_labels, plain
+from components.ingest.cells import TRUE, in_one_form, missing_labels
 from components.ingest.columns import Columns
 from components.ingest.config import TableConfig
 from components.ingest.indicators import LEFT_OUT, class_name, indicator_words, read_flags
@@ -14,6 +15,7 @@ from components.ingest.separators import find_separator, split_cell, without_emp
 from components.ingest.tables import LIST_SEPARATOR, Table
 from darkroom.system.errors import InputError
 
+MAX_NUMBERS = 10  # with decimals, that may be classes
 MIN_ROWS_FOR_REPEATS = 20  # of a table in which some label must come twice
 
 
@@ -66,6 +68,8 @@ def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> La
     present = ["" if cell in missing else cell for cell in cells]
     num_missing = int(np.isin(codes, [number for number, cell in enumerate(cells) if cell in missing]).sum())
     notes = [f"{num_missing:,} cell(s) of column {column!r} ({first_few(sorted(missing))}) are read as empty"] if missing else []
+    if not config.label_column:
+        _refuse_measured(table, column, set(present) - {""})
     labels, several, told = _parted(table, column, present, config, task)
     rows = [labels[code] or (None if not several else ()) for code in codes.tolist()]
     if not config.label_column and not several and len(set(rows) - {None}) == len(rows) >= MIN_ROWS_FOR_REPEATS:
@@ -76,13 +80,25 @@ def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> La
     return Labels(rows, (), several, (column,), tuple(filter(None, (*notes, *told))))
 
 
+def _refuse_measured(table: Table, column: str, cells: set[str]) -> None:
+    """Refuses many numbers with decimals: what is measured is no class."""
+    measured = sorted(cell for cell in cells if re.fullmatch(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?", cell))
+    with_decimals = [cell for cell in measured if not re.fullmatch(r"[-+]?[0-9]+([.,]0+)?", cell)]
+    if len(measured) == len(cells) > MAX_NUMBERS and with_decimals:
+        raise InputError(
+            f"{table.name} has {len(cells)} numbers in column {column!r} ({first_few(with_decimals)}), which seem to be measured: write "
+            "classes, such as ranges of them, or name the column in ingest.label_column to take each number for a class"
+        )
+
+
 def _parted(table: Table, column: str, cells: list[str], config: TableConfig, task: str) -> tuple[list[tuple[str, ...]], bool, list[str]]:
     """The labels of each cell that occurs, whether there may be several, and sentences about how they are told apart."""
     if table.is_list(column) or (config.separator != "none" and are_lists(set(cells))):
         listed = _typed_lists(cells) if table.is_list(column) else [list_items(table.name, column, cell) for cell in cells]
         refuse_vectors(table.name, column, listed, _lengths(table, column, cells))
+        listed, folded = in_one_form(column, listed)
         several = task == "multilabel" or any(len(row) > 1 for row in listed)
-        return listed, several, [f"column {column!r} of {table.name} holds lists of labels"]
+        return listed, several, [f"column {column!r} of {table.name} holds lists of labels", *folded]
     if config.separator != "none" and (example := some_list(set(cells))):
         raise InputError(
             f"{table.name} has {example[:200]!r} in column {column!r}, a list, beside cells that are none: write all as in cat|dog, or set "
@@ -99,7 +115,7 @@ def _parted(table: Table, column: str, cells: list[str], config: TableConfig, ta
 
 
 def _typed_lists(cells: list[str]) -> list[tuple[str, ...]]:
-    return [tuple(dict.fromkeys(plain(item) for item in cell.split(LIST_SEPARATOR) if item)) for cell in cells]
+    return [tuple(dict.fromkeys(item for item in cell.split(LIST_SEPARATOR) if item)) for cell in cells]
 
 
 def _lengths(table: Table, column: str, cells: list[str]) -> set[int]:
@@ -109,7 +125,7 @@ def _lengths(table: Table, column: str, cells: list[str]) -> set[int]:
 
 
 def _never_set(table: Table, column: str) -> bool:
-    return not (indicator_words(table, column) or set()) & {"1", "true", "yes"}
+    return not (indicator_words(table, column) or set()) & TRUE
 
 
 def _from_indicators(table: Table, indicators: tuple[str, ...], config: TableConfig, task: str) -> Labels:

@@ -80,6 +80,36 @@ READ = {
         {},
         {SIX[n]: ("x", "x|y", "")[n % 3] for n in range(6)},
     ),
+    **{
+        f"{yes} and {no or 'blank'}{' as told' if told else ''}": (
+            {"t.csv": table("filename,x,y", lambda n, p, y=yes, m=no: (p, *[(y, m), (y, y), (m, m)][n % 3]))},
+            {"label_columns": ("x", "y")} if told else {},
+            {SIX[n]: ("x", "x|y", "")[n % 3] for n in range(6)},
+        )
+        for yes, no in (("x", ""), ("X", ""), ("Y", "N"), ("y", "n"), ("y", ""), ("T", "F"), ("TRUE", "FALSE"), ("yes", "no"))
+        for told in (False, True)
+    },
+    "a label that is never set, in letters": (
+        {"t.csv": table("filename,x,y,z", lambda n, p: (p, *[("T", "F", "F"), ("F", "T", "F")][n % 2]))},
+        {"label_columns": ("x", "y", "z")},
+        {SIX[n]: "xy"[n % 2] for n in range(6)},
+    ),
+    "crosses beside a label": (
+        {"t.csv": table("filename,label,blurred,dark", lambda n, p: (p, KINDS[n % 2], "x" * (n % 3 == 0), "x" * (n > 3)))},
+        {},
+        CAT_DOG,
+    ),
+    "letters of another meaning": (
+        {"t.csv": table("filename,x,y,geschlecht,tissue", lambda n, p: (p, *ONE_HOT[n % 2][:2], "FM"[n % 2], "TN"[n // 3]))},
+        {},
+        {SIX[n]: "xy"[n % 2] for n in range(6)},
+    ),
+    "counts beside a label": ({"t.csv": table("filename,label,boxes,dogs", lambda n, p: (p, KINDS[n % 2], n, n % 3))}, {}, CAT_DOG),
+    "a few numbers with decimals": (
+        {"t.csv": labelled(("1.0", "1.5", "2.0"))},
+        {},
+        {SIX[n]: ("1", "1.5", "2")[n % 3] for n in range(6)},
+    ),
     "JSON lists": (
         {"t.csv": table("filename,labels", lambda n, p: (p, quoted(('["cat"]', '["cat", "dog"]', '["dog", "bird"]')[n % 3])))},
         {},
@@ -306,11 +336,38 @@ REFUSED = {
     ),
     "-1 beside 0 and 1 in a column called label": ({"t.csv": labelled(("0", "1", "-1"))}, {}, ("'label'", "-1", "ingest.label_column")),
     "unknown beside yes and no": ({"t.csv": labelled(("yes", "no", "unknown"))}, {}, ("'label'", "unknown", "ingest.label_column")),
-    "crosses in columns that label_columns names": (
-        {"t.csv": table("filename,x,y", lambda n, p: (p, *[("x", ""), ("", "x")][n % 2]))},
-        {"label_columns": ("x", "y")},
-        ("'x'", "write 0 and 1", "ingest.label_columns"),
+    **{
+        f"{words} in columns that label_columns names": (
+            {"t.csv": table("filename,x,y", lambda n, p, w=words: (p, w.split()[n % 3], w.split()[(n + 1) % 3]))},
+            {"label_columns": ("x", "y")},
+            ("'x'", "write 0 and 1", "ingest.label_columns"),
+        )
+        for words in ("cat dog owl", "T N T", "x y x", "Y F Y")
+    },
+    "letters among 0 and 1": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, n % 2, "0101x1"[n]))},
+        {},
+        ("'y'", "'x'", "ingest.label_columns"),
     ),
+    "unsure among Y and N": (
+        {"t.csv": table("filename,x,y", lambda n, p: (p, "YN"[n % 2], "YNU"[n % 3]))},
+        {},
+        ("'y'", "U", "ingest.uncertain"),
+    ),
+    **{
+        f"measured numbers such as {cell}": (
+            {
+                "t.csv": table(
+                    f"filename;{name}", lambda n, p, c=cell: (p, c.format(n % 11)), ";", [*SIX, *(f"{n}.png" for n in range(6, 24))]
+                )
+            },
+            {},
+            (name, "measured", "ingest.label_column"),
+        )
+        for cell in ("0.{}5", "0,{}5", "1e-{}", "-{}.25")
+        for name in ("label", "score")
+        if "e" not in cell
+    },
     "texts that never repeat": (
         {"t.jsonl": "".join(f'{{"file_name": "{path}", "text": "caption {path}"}}\n' for path in SIX)},
         {},
@@ -509,6 +566,9 @@ def test_absolute_paths_inside_the_data_are_inside_also_through_a_link(tmp_path)
         (("1.0", "1.00", "1.10"), ("'1.0'", "'1.00'", "now '1'")),
         (("01", "1", "2"), ("'01'", "'1'", "two labels")),
         (("cat", "cat;", "dog"), ("'cat;'",)),
+        (("[1.0]", "[1]", "[2]"), ("'1'", "'1.0'", "now '1'")),
+        (("['k\u00e4se']", "['ka\u0308se']", "['cat']"), ("written in several ways",)),
+        (("['cat' 'Cat']", "['dog']", "['cat']"), ("differ in case",)),
     ],
 )
 def test_labels_that_are_folded_or_nearly_the_same_are_told(tmp_path, labels, words, capsys):
@@ -574,3 +634,15 @@ def test_ids_that_may_be_several_files_are_refused(tmp_path):
     text = table("image_id,label", lambda n, p: (n + 7, KINDS[n % 2]), paths=paths[:3])
     with pytest.raises(InputError, match=r"'7', which may be 0007\.png, 007\.png"):
         ingested(lay(tmp_path / "photos", paths, {"t.csv": text}))
+
+
+def test_counts_beside_a_label_are_kept_and_told(tmp_path, capsys):
+    text = table("filename,label,boxes", lambda n, p: (p, KINDS[n % 2], n))
+    assert ingested(lay(tmp_path / "photos", SIX, {"t.csv": text})).column("boxes") == list(range(6))
+    assert "1 further column(s) of t.csv are kept: 'boxes' (int64)" in capsys.readouterr().out
+
+
+def test_many_numbers_are_classes_where_the_user_says_so(tmp_path):
+    paths = [f"{number}.png" for number in range(24)]
+    text = table("filename,label", lambda n, p: (p, f"0.{n % 12}5"), paths=paths)
+    assert len(ingested(lay(tmp_path / "photos", paths, {"t.csv": text}), label_column="label").classes) == 12
