@@ -19,7 +19,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
 from darkroom.system.streams import open_streams, use_utf8
-from darkroom.tracking.tags import CHECKPOINTS
+from darkroom.tracking.tags import CHECKPOINTS, VECTORS
 from darkroom.versions.data_version import data_version, difference
 
 
@@ -39,7 +39,8 @@ def main(words: list[str] | None = None) -> int:
     share_cores()
     step = words[0]
     options = vars(_parser(step).parse_args(words[1:]))
-    os.environ.setdefault(CHECKPOINTS, "build/checkpoints" if os.access(".", os.W_OK) else "")
+    for name, folder in ((CHECKPOINTS, "build/checkpoints"), (VECTORS, "build/vectors")):
+        os.environ.setdefault(name, folder if os.access(".", os.W_OK) else "")
     params, sets, metrics, task = (options.pop(name) for name in ("params", "sets", "metrics", "task"))
     try:
         sections = read_params(params, tuple(sets), STEPS)

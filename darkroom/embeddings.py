@@ -160,7 +160,8 @@ def schema(num_features: int) -> pa.Schema:
 
 def make_batch(
     names: Sequence[str],
-    vectors: npt.NDArray[np.float32],
+    vectors: npt.NDArray[np.floating[Any]],
+    norms: npt.NDArray[np.floating[Any]],
     grey: npt.NDArray[np.uint8],
     colours: npt.NDArray[np.uint8],
     signatures: Sequence[int],
@@ -169,17 +170,17 @@ def make_batch(
 
     Args:
         names: N ids of images.
-        vectors: `(N, D) float32`, of any length; they are scaled to unit length.
+        vectors: `(N, D)`, of unit length; stored as float16.
+        norms: `(N,)`: their lengths before.
         grey: `(N, 32, 32) uint8`.
         colours: `(N, 8, 8, 3) uint8`.
         signatures: N whole numbers below 2^64.
     """
-    norms = np.linalg.norm(vectors, axis=1)
-    unit = (vectors / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]).astype(np.float16)
-    columns = schema(vectors.shape[1])
-    lists = [pa.FixedSizeListArray.from_arrays(pa.array(part.reshape(-1)), part[0].size) for part in (unit, grey, colours)]
+    lists = [
+        pa.FixedSizeListArray.from_arrays(pa.array(part.reshape(-1)), part[0].size) for part in (vectors.astype(np.float16), grey, colours)
+    ]
     arrays = [pa.array(names, pa.string()), lists[0], pa.array(norms, pa.float32()), *lists[1:], pa.array(signatures, pa.uint64())]
-    return pa.record_batch(arrays, schema=columns)
+    return pa.record_batch(arrays, schema=schema(vectors.shape[1]))
 
 
 def write(folder: Path, origin: Origin, rows: Iterable[pa.RecordBatch], notes: Iterable[Note] = ()) -> int:

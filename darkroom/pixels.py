@@ -96,7 +96,17 @@ def pixels(data: bytes, recipe: Recipe) -> npt.NDArray[np.uint8]:
     Raises:
         UnreadableError: See `decode`.
     """
-    picture, side = decode(data, at_least_px=recipe.draft_px()), recipe.side_px
+    return resized(decode(data, at_least_px=recipe.draft_px()), recipe)
+
+
+def resized(picture: Image.Image, recipe: Recipe) -> npt.NDArray[np.uint8]:
+    """A picture as `pixels` gives it, `(side_px, side_px, 3) uint8`, for those who decode it for more than that.
+
+    Args:
+        picture: What `decode(data, at_least_px=recipe.draft_px())` gave.
+        recipe: Side, filter, and how much of the picture is kept.
+    """
+    side = recipe.side_px
     if picture.size != (side, side) or recipe.center_crop:
         picture = picture.resize((side, side), _FILTERS[recipe.resampling], box=recipe.box(*picture.size))
     return np.asarray(picture)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from darkroom.registry.lookup import matching_run
 
-ROOT = Path("runs")  # a folder a run, and what runs share: `cache/`, `checkpoints/`, `data/`, `locks/`, `models/`, `previous/`
+ROOT = Path("runs")  # a folder a run, and what runs share: `cache/`, `checkpoints/`, `data/`, `locks/`, `models/`, `previous/`, `vectors/`
 OUTBOX = ROOT / "outbox"  # what waits for MLflow
 USED = "used.json"  # in a run's artifacts: the beginnings of the cache's keys that answered, by step
 

@@ -53,7 +53,7 @@ class PlatformConfig(StepConfig):
     accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_./]*$", max_length=253)] = Field(
         "nvidia.com/gpu", description="The kind of accelerator, as the cluster calls it."
     )
-    accelerator_count: int = Field(0, ge=0, le=64, description="Accelerators that each step that trains gets, and no more; 0: none.")
+    accelerator_count: int = Field(0, ge=0, le=64, description="Accelerators that embed and the steps that train get, no more; 0: none.")
     node_selector: dict[Label, str] = Field(default_factory=dict, description="Labels that a node must have, by name: {pool: training}.")
     tolerations: list[Toleration] = Field(
         default_factory=list, description="Taints that are tolerated: [{key: gpu, operator: Exists, value: '', effect: NoSchedule}]."
@@ -75,7 +75,7 @@ class PlatformConfig(StepConfig):
     image_pull_secrets: list[ResourceName] = Field(
         default_factory=list, description="Secrets with the credentials of the image's registry."
     )
-    volume: OptionalName = Field("", description="The persistent volume claim for images and checkpoints; empty: none.")
+    volume: OptionalName = Field("", description="The persistent volume claim for images, vectors and checkpoints; empty: none.")
     mount_path: MountPath = Field("/mnt/darkroom", description="Where the volume stands in the steps.")
     checkpoints: str = Field(
         "",

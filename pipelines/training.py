@@ -1,7 +1,7 @@
 """The training pipeline, from top to bottom.
 
-ingest -> clean -> split -> augment -> train -> evaluate -----------------> register -> report
-                                         \\--> prune -> evaluate_pruned --/
+ingest -> embed -> clean -> split -> augment -> train -> evaluate -----------------> register -> report
+                                                  \\--> prune -> evaluate_pruned --/
 
 A task takes what tasks above it made: an output's name is the name of the input that takes it. A frozen evaluation set
 (`evaluate.data`) goes through `ingest_evaluation` and `clean_evaluation`; without one, they make empty artifacts.
@@ -9,6 +9,7 @@ A task takes what tasks above it made: an output's name is the name of the input
 
 from components.augment.component import augment_component
 from components.clean.component import clean_component
+from components.embed.component import embed_component
 from components.evaluate.component import evaluate_component
 from components.ingest.component import ingest_component
 from components.prune.component import prune_component
@@ -20,6 +21,7 @@ from pipelines.flow import Task, build
 
 FLOW = (
     Task(ingest_component),
+    Task(embed_component),
     Task(clean_component),
     Task(
         ingest_component,

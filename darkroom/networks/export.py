@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -112,14 +113,26 @@ def export(path: Path, network: nn.Module, card: ModelCard) -> None:
         card: Normalisation, task and side.
     """
     example = torch.zeros((2, card.side_px, card.side_px, 3), dtype=torch.uint8)
+    write_graph(path, _ServedNetwork(network, card), example, ["probabilities"])
+
+
+def write_graph(path: Path, network: nn.Module, images: Tensor, outputs: Sequence[str]) -> None:
+    """Writes a network as ONNX, in one file that contains no path of this machine; the number of images may vary.
+
+    Args:
+        path: The file to write.
+        network: On the CPU, in `eval` mode.
+        images: An example of its input, `images` in the graph.
+        outputs: What the graph calls its outputs.
+    """
     with warnings.catch_warnings():
         # torch's newer exporter takes ten times as long (4 to 10 s a model) and writes stack traces with paths
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|darkroom\.networks\.export")
+        warnings.filterwarnings("ignore", category=UserWarning, message="Constant folding")  # of what is constant anyway
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # sizes are fixed on purpose
         torch.onnx.export(
-            _ServedNetwork(network, card).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,
-            input_names=["images"], output_names=["probabilities"],
-            dynamic_axes={"images": {0: "num_images"}, "probabilities": {0: "num_images"}},
+            network.eval(), (images,), str(path), dynamo=False, opset_version=OPSET, input_names=["images"], output_names=[*outputs],
+            dynamic_axes={name: {0: "num_images"} for name in ("images", *outputs)},
         )  # fmt: skip
     graph = onnx.load(path)
     graph.doc_string = graph.graph.doc_string = ""

@@ -1,8 +1,7 @@
 """Hand-made features as a network without learnt weights, for images that are too small or too odd for a pretrained one.
 
 All that is decided by a comparison (local binary patterns, edges, corners) is computed from whole numbers, which float32 holds
-exactly: so torch, onnxruntime and every kind of device decide alike. Filters are sums of shifted pictures, not convolutions,
-which some devices round.
+exactly, TensorFloat-32 among them: so torch, onnxruntime and every kind of device decide alike.
 """
 
 import hashlib
@@ -41,8 +40,7 @@ class Handcrafted(nn.Module):
         """Maps images `(N, 3, S, S) float32`, 0 to 1, S a multiple of 8, to features `(N, D) float32`."""
         rgb = torch.floor(images.to(torch.float32) * 255.0 + 0.5)
         grey = torch.floor((rgb[:, 0:1] * 77 + rgb[:, 1:2] * 150 + rgb[:, 2:3] * 29) / 256)
-        blurred = _smooth(grey)
-        gx, gy = sobel(blurred)
+        gx, gy = gradients(grey)
         parts = (
             hog(grey), patterns(grey), colours(rgb), _cells(canny(gx, gy)), _cells(gx.abs() + gy.abs()), _cells(harris(gx, gy).sqrt()),
             _cell_means(rgb / 255.0).flatten(1) - 0.5,
@@ -118,14 +116,20 @@ def colours(rgb: Tensor) -> Tensor:
     return (counts / float(rgb.shape[2] * rgb.shape[3])).flatten(1).sqrt()
 
 
-def sobel(grey: Tensor) -> tuple[Tensor, Tensor]:
-    """Sobel's two gradients, across and along, each `(N, 1, S, S)`; the border pixels are repeated."""
-    across = [*_shifted(grey, ((0, 1), (0, -1)))]
-    along = [*_shifted(grey, ((1, 0), (-1, 0)))]
-    gx, gy = across[0] - across[1], along[0] - along[1]
-    up, down = _shifted(gx, ((-1, 0), (1, 0)))
-    left, right = _shifted(gy, ((0, -1), (0, 1)))
-    return up + 2 * gx + down, left + 2 * gy + right
+def gradients(grey: Tensor) -> tuple[Tensor, Tensor]:
+    """Sobel's two gradients, across and along, of the picture after a binomial filter of 5 x 5: one convolution of 7 x 7.
+
+    Args:
+        grey: `(N, 1, S, S) float32`, whole numbers from 0 to 255; the border pixels are repeated.
+
+    Returns:
+        Twice `(N, 1, S, S) float32`, as of grey values from 0 to 255.
+    """
+    smooth = torch.tensor([1.0, 6.0, 15.0, 20.0, 15.0, 6.0, 1.0], dtype=grey.dtype, device=grey.device)
+    rise = torch.tensor([-1.0, -4.0, -5.0, 0.0, 5.0, 4.0, 1.0], dtype=grey.dtype, device=grey.device)
+    across = torch.outer(smooth, rise)
+    both = F.conv2d(_padded(grey, 3), torch.stack([across, across.T])[:, None]) / 256.0
+    return both[:, :1], both[:, 1:]
 
 
 def canny(gx: Tensor, gy: Tensor) -> Tensor:
@@ -144,12 +148,12 @@ def canny(gx: Tensor, gy: Tensor) -> Tensor:
     size = gx.abs() + gy.abs()
     flat, steep = gy.abs() * 5 < gx.abs() * 2, gx.abs() * 5 < gy.abs() * 2  # 2/5: the tangent of 22 degrees
     rising = gx * gy > 0
-    horizontal, vertical, falling_diagonal, rising_diagonal = (_is_peak(size, way) for way in ((0, 1), (1, 0), (1, 1), (1, -1)))
-    diagonal = torch.where(rising, falling_diagonal, rising_diagonal)
+    horizontal, vertical, falling, rising_peak = _peaks(size, ((0, 1), (1, 0), (1, 1), (1, -1)))
+    diagonal = torch.where(rising, falling, rising_peak)
     peak = torch.where(flat, horizontal, torch.where(steep, vertical, diagonal))
     weak, edges = peak * (size >= WEAK).to(size.dtype), peak * (size >= STRONG).to(size.dtype)
     for _ in range(HYSTERESIS_STEPS):
-        edges = _dilated(edges) * weak
+        edges = F.max_pool2d(edges, 3, 1, 1) * weak
     return edges
 
 
@@ -159,38 +163,29 @@ def harris(gx: Tensor, gy: Tensor) -> Tensor:
     Source: Harris and Stephens 1988, "A Combined Corner and Edge Detector".
     """
     gx, gy = gx / 1024.0, gy / 1024.0
-    xx, yy, xy = _smooth(gx * gx), _smooth(gy * gy), _smooth(gx * gy)
+    binomial = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=gx.dtype, device=gx.device) / 16.0
+    kernel = torch.outer(binomial, binomial).expand(3, 1, 5, 5)
+    summed = F.conv2d(_padded(torch.cat([gx * gx, gy * gy, gx * gy], dim=1), 2), kernel, groups=3)
+    xx, yy, xy = summed[:, 0:1], summed[:, 1:2], summed[:, 2:3]
     return F.relu(xx * yy - xy * xy - _HARRIS_K * (xx + yy) ** 2)
 
 
-def _dilated(values: Tensor) -> Tensor:
-    """The largest of each pixel and its eight neighbours."""
-    for ways in (((0, -1), (0, 1)), ((-1, 0), (1, 0))):
-        before, after = _shifted(values, ways)
-        values = torch.maximum(values, torch.maximum(before, after))
-    return values
-
-
-def _is_peak(size: Tensor, way: tuple[int, int]) -> Tensor:
-    """Whether a gradient is larger than its neighbour on one side and no smaller than that on the other."""
-    ahead, behind = _shifted(size, (way, (-way[0], -way[1])))
-    return (size > ahead).to(size.dtype) * (size >= behind).to(size.dtype)
-
-
-def _smooth(values: Tensor) -> Tensor:
-    """A binomial filter of 5 x 5, which is close to a Gaussian of one pixel."""
-    for ways in (((0, -1), (0, 1)), ((-1, 0), (1, 0))):
-        for _ in range(2):
-            before, after = _shifted(values, ways)
-            values = (before + 2 * values + after) / 4
-    return values
+def _peaks(size: Tensor, ways: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """For each way, whether a gradient is larger than its neighbour there and no smaller than the opposite one."""
+    shifted = _shifted(size, [*ways, *((-down, -right) for down, right in ways)])
+    pairs = zip(shifted[: len(ways)], shifted[len(ways) :], strict=True)
+    return [(size > ahead).to(size.dtype) * (size >= behind).to(size.dtype) for ahead, behind in pairs]
 
 
 def _shifted(values: Tensor, ways: Sequence[tuple[int, int]]) -> list[Tensor]:
     """For each way (down, right) the neighbours that lie there; the border pixels are repeated."""
     height, width = int(values.shape[2]), int(values.shape[3])
-    padded = F.pad(values, (1, 1, 1, 1), mode="replicate")
+    padded = _padded(values, 1)
     return [padded.narrow(2, 1 + down, height).narrow(3, 1 + right, width) for down, right in ways]
+
+
+def _padded(values: Tensor, width: int) -> Tensor:
+    return F.pad(values, (width, width, width, width), mode="replicate")
 
 
 def _total(values: Sequence[Tensor]) -> Tensor:

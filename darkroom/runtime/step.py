@@ -28,13 +28,13 @@ from darkroom.system.files import write_json
 from darkroom.system.processes import STDIN, is_dead
 from darkroom.system.secrets import redact
 from darkroom.tracking.step_run import step_run
-from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, IMAGE_NAME, OWNER
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, IMAGE_NAME, OWNER, VECTORS
 from darkroom.versions.code import code_version
 
 ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
-_PROVIDED = ("config", "checkpoints", "on_epoch")  # arguments of a step's function that `call` adds
+_PROVIDED = ("config", "checkpoints", "store", "on_epoch")  # arguments of a step's function that `call` adds
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -110,7 +110,7 @@ def perform(
 def call(
     step: str, config: Mapping[str, Any], arguments: Mapping[str, Any], on_epoch: Callable[[int, dict[str, float]], None]
 ) -> dict[str, float]:
-    """Calls a step's function; one that can resume after a kill gets a folder for checkpoints.
+    """Calls a step's function; one that can resume after a kill gets a folder for checkpoints, `embed` its store of vectors.
 
     Args:
         step: The step's name.
@@ -127,6 +127,8 @@ def call(
             given["artifacts"] = Artifacts(**{name: given.pop(name) for name in _ARTIFACTS})
         if "on_epoch" in known:
             given["on_epoch"] = on_epoch
+        if "store" in known and os.environ.get(VECTORS):
+            given["store"] = Path(os.environ[VECTORS])
         root = os.environ.get(CHECKPOINTS, "")
         if "checkpoints" not in known or not root:
             return function(**given, config=settings)

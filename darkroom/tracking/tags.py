@@ -82,5 +82,6 @@ KUBEFLOW_TOKEN, KUBEFLOW_COOKIES = "DARKROOM_KUBEFLOW_TOKEN", "DARKROOM_KUBEFLOW
 MLFLOW_PATIENCE_S = "DARKROOM_MLFLOW_PATIENCE_S"  # how long a process waits for MLflow where it can't continue without it
 OUTBOX_FOLDER = "DARKROOM_OUTBOX"  # the folder of what waits for MLflow
 OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
+VECTORS = "DARKROOM_VECTORS"  # folder in which `embed` keeps vectors from run to run
 VOLUME = "DARKROOM_VOLUME"  # where the volume of packed images is mounted
 WEBHOOK_URL = "DARKROOM_WEBHOOK_URL"

@@ -16,7 +16,7 @@ import psutil
 from darkroom.system.files import whole
 from darkroom.system.secrets import redact
 from darkroom.tracking import outbox
-from darkroom.tracking.tags import CHECKPOINTS, IMAGE_NAME
+from darkroom.tracking.tags import CHECKPOINTS, IMAGE_NAME, VECTORS
 from darkroom.versions.code import code_tags
 from darkroom.versions.environment import environment_tags
 
@@ -24,7 +24,7 @@ BUNDLE = "failure.zip"
 KEPT_IN_RUN = "failure"  # folder of the run's artifacts, whose files MLflow's page shows
 VARIABLES = (
     "LANG", "LC_ALL", "TZ", "TMPDIR", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED",
-    "PYTHONUNBUFFERED", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", IMAGE_NAME, CHECKPOINTS,
+    "PYTHONUNBUFFERED", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", IMAGE_NAME, CHECKPOINTS, VECTORS,
 )  # fmt: skip
 _TRACEBACK = "Traceback (most recent call last)"
 _END = 200  # lines of each log

@@ -13,7 +13,7 @@ from darkroom.system.secrets import redact
 from darkroom.tracking import outbox, outbox_journal, runs, step_run
 from darkroom.tracking.client import client
 from darkroom.tracking.log import set_run_tags
-from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER
+from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER, VECTORS
 from pipelines import history
 from pipelines.params import arguments
 from pipelines.paths import OUTBOX, ROOT
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 
 def prepare(run_id: str) -> None:
-    """Sets the environment variables that the steps' processes inherit: their run, the process that owns them, checkpoints and journals."""
+    """Sets the environment variables that the steps' processes inherit: their run, its process, and the folders of what they keep."""
     os.environ["MLFLOW_RUN_ID"] = run_id
     os.environ[OWNER] = json.dumps(processes.owner_tags())
     os.environ[CHECKPOINTS] = str((ROOT / "checkpoints").absolute())
+    os.environ[VECTORS] = str((ROOT / "vectors").absolute())
     os.environ[OUTBOX_FOLDER] = str(OUTBOX.absolute())
     os.environ["PYTHONUNBUFFERED"] = "1"
     outbox.wait_for_store()

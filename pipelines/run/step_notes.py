@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from darkroom import evaluation, manifest
+from darkroom import embeddings, evaluation, manifest
 from darkroom.artifacts import model_notes
 from darkroom.model import CARD
 from darkroom.notes import Note
@@ -23,4 +23,6 @@ def step_notes(step: str, folders: Iterable[Path]) -> list[Note]:
 def _read(output: Path) -> tuple[Note, ...]:
     if not output.is_dir():
         return manifest.read_notes(output)
-    return model_notes(output) if (output / CARD).exists() else evaluation.read_notes(output)
+    if (output / CARD).exists():
+        return model_notes(output)
+    return (*embeddings.read_notes(output), *evaluation.read_notes(output))

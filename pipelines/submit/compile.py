@@ -18,7 +18,7 @@ from kfp.dsl.pipeline_task import PipelineTask
 
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VOLUME
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VECTORS, VOLUME
 from darkroom.versions.code import code_version
 from pipelines import params
 from pipelines.platform import PlatformConfig, is_digest
@@ -26,7 +26,8 @@ from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
 PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
-TRAINING = {"train", "prune"}  # steps that an accelerator helps, and that keep checkpoints
+TRAINING = {"train", "prune"}  # steps that keep checkpoints
+ACCELERATED = {*TRAINING, "embed"}  # steps that an accelerator helps
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits
 
@@ -93,7 +94,10 @@ def notes(platform: PlatformConfig) -> list[str]:
     """What a user should know about the platform before the first run, a sentence each."""
     found = []
     if not platform.volume:
-        found.append("no volume is named (platform.volume): images travel from step to step through the artifact store")
+        found.append(
+            "no volume is named (platform.volume): images travel from step to step through the artifact store, and embed computes all of "
+            "them in each run"
+        )
     if not (platform.volume or platform.checkpoints):
         found.append(
             "nothing keeps checkpoints (platform.volume, platform.checkpoints): a step that is killed can't resume, it starts again "
@@ -139,15 +143,17 @@ def _configure(task: PipelineTask, platform: PlatformConfig, *, final: bool, con
         _mount_volume(task, platform)
     elif continuing and step in CONTINUING:
         _mount_volume(task, platform)
-    if step in TRAINING:
-        _configure_training(task, platform)
-
-
-def _configure_training(task: PipelineTask, platform: PlatformConfig) -> None:
-    if checkpoints := platform.checkpoints or (f"{platform.mount_path}/checkpoints" if platform.volume else ""):
+    if step in TRAINING and (checkpoints := platform.checkpoints or _on_volume(platform, "checkpoints")):
         task.set_env_variable(CHECKPOINTS, checkpoints)
-    if platform.accelerator_count:
+    if step == "embed" and (vectors := _on_volume(platform, "vectors")):
+        task.set_env_variable(VECTORS, vectors)
+    if step in ACCELERATED and platform.accelerator_count:
         task.set_accelerator_type(platform.accelerator_type).set_accelerator_limit(platform.accelerator_count)
+
+
+def _on_volume(platform: PlatformConfig, name: str) -> str:
+    """The path of a folder on the volume; empty where there is none."""
+    return f"{platform.mount_path}/{name}" if platform.volume else ""
 
 
 def _retry_limit_s(platform: PlatformConfig) -> int:

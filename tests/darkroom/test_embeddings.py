@@ -15,14 +15,14 @@ from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
 ORIGIN = Origin("lite0", "ab" * 32, "features", Recipe(224, "bicubic", 0.875), "float32", "cpu", 2)
-VECTORS = np.array([[3, 4], [0, 0], [-2, 0]], np.float32)
+VECTORS, NORMS = np.array([[0.6, 0.8], [0, 0], [-1, 0]], np.float32), np.array([5, 0, 2], np.float32)
 GREY = np.arange(3 * 32 * 32, dtype=np.uint64).reshape(3, 32, 32).astype(np.uint8)
 COLOURS = np.arange(3 * 8 * 8 * 3, dtype=np.uint64).reshape(3, 8, 8, 3).astype(np.uint8)
 NOTES = (Note("embed", "hand-made features"),)
 
 
 def rows(names: str = "abc") -> pa.RecordBatch:
-    return make_batch(list(names), VECTORS, GREY, COLOURS, [0, 2**64 - 1, 7])
+    return make_batch(list(names), VECTORS, NORMS, GREY, COLOURS, [0, 2**64 - 1, 7])
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     found = Embeddings(tmp_path / "e")
     assert (found.origin, found.notes, found.names, len(found)) == (ORIGIN, NOTES, ["a", "b", "c"], 3)
     assert found.vectors.dtype == np.float16
-    assert (found.vectors == np.array([[0.6, 0.8], [0, 0], [-1, 0]], np.float16)).all()
+    assert (found.vectors == VECTORS.astype(np.float16)).all()
     assert found.norms.tolist() == [5, 0, 2]
     assert (found.grey == GREY).all()
     assert (found.colours == COLOURS).all()

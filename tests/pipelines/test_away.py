@@ -22,6 +22,7 @@ EPOCHS = 12
 SETS = (*QUICK, f"train.epochs={EPOCHS}", "train.batch_size=2")
 STEPS = {
     "ingest",
+    "embed",
     "clean",
     "split",
     "augment",

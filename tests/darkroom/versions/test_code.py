@@ -56,11 +56,11 @@ def versions() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("changed", "affected", "unaffected"),
     [
-        ("components/split/split.py", {"split"}, {"ingest", "clean", "augment", "train", "evaluate"}),
-        ("darkroom/images.py", {"ingest", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
+        ("components/split/split.py", {"split"}, {"ingest", "embed", "clean", "augment", "train", "evaluate"}),
+        ("darkroom/images.py", {"ingest", "embed", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
         ("components/prune/component.py", set(), set(STEPS)),
         ("requirements.lock", set(STEPS), set()),
-        ("darkroom/augmentation/__init__.py", {"augment", "train", "prune"}, {"ingest", "clean", "split", "evaluate", "register"}),
+        ("darkroom/augmentation/__init__.py", {"augment", "train", "prune"}, {"ingest", "embed", "clean", "split", "evaluate", "register"}),
     ],
 )
 def test_a_change_touches_exactly_the_steps_that_use_it(copy: Path, changed: str, affected: set[str], unaffected: set[str]) -> None:

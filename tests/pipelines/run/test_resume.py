@@ -114,7 +114,7 @@ def test_a_killed_run_is_resumed_under_its_own_id(tmp_path: Path) -> None:
     done = project.darkroom("resume", "last", "--json")
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout.strip().split("\n")[-1])
-    assert {step for step, how in outcome["steps"].items() if how["cached"]} == {"ingest", "clean", "split", "augment"}
+    assert {step for step, how in outcome["steps"].items() if how["cached"]} == {"ingest", "embed", "clean", "split", "augment"}
     (run,) = parents(project)
     assert (run.info.run_id, run.info.status, run.data.tags["darkroom.resumed"]) == (outcome["run_id"], "FINISHED", "1")
     assert run.data.params["train.epochs"] == "12"

@@ -45,7 +45,7 @@ EVERYTHING = {
     "endpoint": "https://kubeflow.example.org",
 }
 EVALUATION = ("ingest_evaluation", "evaluation_data", "evaluation_version")
-READS_PIXELS = {"ingest", "clean", "augment", "train", "evaluate", "prune"}
+READS_PIXELS = {"ingest", "embed", "clean", "augment", "train", "evaluate", "prune"}
 
 
 def compiled(path: Path, platform: PlatformConfig | None = None) -> str:
@@ -141,7 +141,7 @@ def test_every_step_asks_for_what_the_platform_says(documents: tuple[dict[str, A
         resources = container["resources"]
         assert (resources["resourceCpuRequest"], resources["resourceCpuLimit"]) == ("500m", "4")
         assert (resources["resourceMemoryRequest"], resources["resourceMemoryLimit"]) == ("4Gi", "8Gi")
-        assert ("accelerator" in resources) == (step in {"train", "prune"})
+        assert ("accelerator" in resources) == (step in {"embed", "train", "prune"})
         assert asked[step]["activeDeadlineSeconds"] == "7200"
         assert asked[step]["nodeSelector"] == {"labels": {"cloud.example.org/pool": "training"}}
         assert asked[step]["tolerations"] == [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]
@@ -163,6 +163,7 @@ def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tup
         if step in READS_PIXELS:
             assert (mounts["/dev/shm"]["medium"], mounts["/dev/shm"]["sizeLimit"]) == ("Memory", "512Mi")
         assert ("DARKROOM_CHECKPOINTS" in environment) == (step in {"train", "prune"})
+        assert (environment.get("DARKROOM_VECTORS") == "/mnt/darkroom/vectors") == (step == "embed")
         if step != "ending":
             assert environment["DARKROOM_CODE_VERSION"] == code_version(step)
 

@@ -1,0 +1,83 @@
+"""`embed`: looks at every image once through a backbone; what earlier runs have computed is taken from the store of vectors."""
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+
+from components.embed.config import EmbedConfig
+from components.embed.inference import embed_images
+from components.embed.selection import choose_backbone
+from darkroom import embeddings as noun
+from darkroom.embeddings import Origin
+from darkroom.images import Images
+from darkroom.networks.backbones import backbone_of
+from darkroom.networks.embedder import Place, choose_place, embedder
+from darkroom.networks.pretrained import Backbone
+from darkroom.notes import tell
+from darkroom.system.cores import num_cores
+from darkroom.training import devices
+from darkroom.vector_store import VectorStore
+
+_PROGRESS_S = 10.0
+
+
+def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | None = None) -> dict[str, float]:
+    """Computes a vector, thumbnails and a signature of every image that can be decoded.
+
+    Args:
+        images: The packed images.
+        embeddings: Where the embeddings are written, see `darkroom.embeddings`.
+        config: Backbone, precision and all else.
+        store: A folder in which vectors are kept from run to run; without one, all images are computed.
+
+    Returns:
+        `num_embedded` images, `num_computed` of them now, `num_unreadable`, which have no row, and `num_features` of a vector.
+
+    Raises:
+        InputError: There is no such backbone, it can't compute here in that precision, or the store can't be written.
+    """
+    packed = Images(images)
+    names = sorted(packed)
+    choice = choose_backbone(packed, names, config)
+    backbone = backbone_of(choice.name)
+    place = choose_place(config.device, "float32" if choice.name == "handcrafted" else config.precision)
+    origin = Origin(choice.name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
+    with contextlib.ExitStack() as stack:
+        kept = VectorStore(store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-"))), origin, names)
+        missing = [name for name in names if name not in kept]
+        _compute(packed, missing, backbone, place, kept, config)
+        num_computed = sum(name in kept for name in missing)
+        notes = tell("embed", [choice.reason], _warnings(kept))
+        print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
+        num_embedded = noun.write(embeddings, origin, kept.rows(names), notes)
+    return {
+        "num_embedded": float(num_embedded),
+        "num_computed": float(num_computed),
+        "num_unreadable": float(len(names) - num_embedded),
+        "num_features": float(origin.num_features),
+    }
+
+
+def _compute(packed: Images, missing: list[str], backbone: Backbone, place: Place, kept: VectorStore, config: EmbedConfig) -> None:
+    """Computes images and keeps their rows."""
+    if not missing:
+        return
+    default = 8 if place.device == "cpu" else 256
+    batch_size = default if config.batch_size == "auto" else config.batch_size
+    num_threads = num_cores() if config.num_threads == "auto" else config.num_threads
+    compute, done, told = embedder(backbone, place), 0, time.monotonic()
+    with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
+        for rows in embed_images(packed, missing, compute, backbone.recipe, batch_size, num_threads):
+            kept.add(rows)
+            done += rows.num_rows
+            if time.monotonic() - told > _PROGRESS_S:
+                told = time.monotonic()
+                print(f"computed {done:,} of {len(missing):,} images", flush=True)
+    kept.flush()
+
+
+def _warnings(kept: VectorStore) -> list[str]:
+    if not kept.num_damaged:
+        return []
+    return [f"{kept.num_damaged} damaged shards of kept vectors were removed, and their images computed again"]

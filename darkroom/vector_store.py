@@ -1,0 +1,151 @@
+"""Vectors that are kept from run to run, so that a grown data set costs only what is new.
+
+A folder an origin (`darkroom.embeddings.Origin.key`), in it shards in Arrow's format, each named by the hash of its bytes. Shards
+are only ever added, whole, so any number of processes may write at once; what two of them compute at once is kept twice. A
+shard that is not what its name says is damaged: it is removed, and its images are computed again. `darkroom gc` removes those
+that no run needs.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from darkroom.embeddings import Origin, schema
+from darkroom.system.errors import InputError
+from darkroom.system.files import remove, write_json
+from darkroom.tracking.tags import VECTORS
+
+SHARD_ROWS = 2048  # that a killed process loses at most
+BATCH_ROWS = 65_536  # that are handed out at once
+ORIGIN = "origin.json"  # what the folder's vectors are, for people
+
+
+class VectorStore:
+    """The kept vectors of one origin, as far as they are of certain images.
+
+    Args:
+        root: The folder of all origins.
+        origin: How the vectors are computed.
+        names: The images that matter.
+
+    Attributes:
+        num_damaged: Shards that were damaged, and are removed.
+
+    Raises:
+        InputError: The folder can't be written.
+    """
+
+    def __init__(self, root: Path, origin: Origin, names: Iterable[str]) -> None:
+        self._folder, self._columns = root / origin.key, schema(origin.num_features)
+        self._shards: list[pa.RecordBatch] = []
+        self._places: dict[str, tuple[int, int]] = {}  # shard and row of an image
+        self._pending: list[pa.RecordBatch] = []
+        self.num_damaged = 0
+        self._make_folder(origin)
+        wanted = frozenset(names)
+        for path in sorted(self._folder.glob("*.arrow")):
+            self._take(path, wanted)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Keeps rows; they are written when there are enough of them, at the latest by `flush`."""
+        self._pending.append(rows)
+        if sum(batch.num_rows for batch in self._pending) >= SHARD_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the rows that wait as a shard."""
+        rows, self._pending = [batch for batch in self._pending if batch.num_rows], []
+        if rows:
+            self._index(_read(_write_shard(self._folder, pa.concat_batches(rows)), self._columns))
+
+    def rows(self, names: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of some images, in their order; images that have none are left out."""
+        known = [name for name in names if name in self._places]
+        for start in range(0, len(known), BATCH_ROWS):
+            yield self._gather(known[start : start + BATCH_ROWS])
+
+    def _gather(self, names: Sequence[str]) -> pa.RecordBatch:
+        places = np.array([self._places[name] for name in names])
+        used, shard = np.unique(places[:, 0], return_inverse=True)
+        parts = [self._shards[number].take(pa.array(places[shard == place, 1])) for place, number in enumerate(used)]
+        behind = np.empty(len(names), np.int64)
+        behind[np.argsort(shard, kind="stable")] = np.arange(len(names))  # where each row is when the shards' rows stand in line
+        return pa.concat_batches(parts).take(pa.array(behind))
+
+    def _make_folder(self, origin: Origin) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not (self._folder / ORIGIN).exists():
+                write_json(self._folder / ORIGIN, origin.plain())
+        except OSError as error:
+            problem = f"the store of vectors at {self._folder.parent} can't be written ({error.strerror})"
+            raise InputError(f"{problem}: correct its access rights, or name another folder in {VECTORS}") from None
+
+    def _take(self, path: Path, wanted: frozenset[str]) -> None:
+        """Indexes a shard if it holds one of the images and is whole."""
+        try:
+            rows = _read(path, self._columns)
+            if wanted.isdisjoint(shard_names(path)):
+                return
+            is_whole = _hash_of(path.read_bytes()) == path.stem
+        except FileNotFoundError:  # another process has removed it
+            return
+        except (pa.ArrowException, OSError, ValueError):
+            is_whole = False
+        if is_whole:
+            self._index(rows, wanted)
+        else:
+            self.num_damaged += 1
+            remove(path)
+
+    def _index(self, rows: pa.RecordBatch, wanted: frozenset[str] | None = None) -> None:
+        for row, name in enumerate(rows.column("image_id").to_pylist()):
+            if wanted is None or name in wanted:
+                self._places.setdefault(name, (len(self._shards), row))
+        self._shards.append(rows)
+
+
+def shard_names(path: Path) -> list[str]:
+    """The images in a shard.
+
+    Raises:
+        pyarrow.ArrowException: It is damaged.
+    """
+    names: list[str] = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0).column("image_id").to_pylist()
+    return names
+
+
+def _read(path: Path, columns: pa.Schema) -> pa.RecordBatch:
+    """A shard's rows, memory-mapped."""
+    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    if not reader.schema.equals(columns):
+        raise ValueError(f"{path} has other columns")
+    rows = reader.get_batch(0)
+    rows.validate(full=True)
+    return rows
+
+
+def _write_shard(folder: Path, rows: pa.RecordBatch) -> Path:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    data = sink.getvalue().to_pybytes()
+    path = folder / f"{_hash_of(data)}.arrow"
+    draft = folder / f".{uuid.uuid4().hex}.part"  # two machines may have processes of equal numbers
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        remove(draft)
+    return path
+
+
+def _hash_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

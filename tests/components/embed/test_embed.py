@@ -1,0 +1,139 @@
+"""Embed: what is computed, what is taken from the store, which backbone fits, and what is refused."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from components.embed.config import EmbedConfig
+from components.embed.embed import embed
+from darkroom.embeddings import FILE, Embeddings
+from darkroom.images import Images, ImageWriter
+from darkroom.networks.handcrafted import handcrafted_backbone
+from darkroom.pixels import decode, pixels
+from darkroom.preprocessing.recipe import Recipe
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
+from darkroom.thumbnails import thumbnails
+
+
+def encode(number: int, side: int = 16, num_tones: int = 256, kind: str = "PNG") -> bytes:
+    """A noisy picture of its own for every number."""
+    values = np.random.default_rng(number).integers(0, num_tones, (side, side + 2, 3)) * (255 // (num_tones - 1))
+    file = io.BytesIO()
+    Image.fromarray((values if num_tones == 256 else np.repeat(values[..., :1], 3, axis=2)).astype(np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def pack(folder: Path, files: list[bytes]) -> Path:
+    with ImageWriter(folder) as writer:
+        for data in files:
+            writer.add(data)
+    return folder
+
+
+def run(folder: Path, files: list[bytes], store: Path | None = None, **settings: object) -> tuple[Embeddings, dict[str, float]]:
+    config = parse(EmbedConfig, "embed", {"num_threads": 2, **settings})
+    measures = embed(pack(folder / "images", files), folder / "embeddings", config=config, store=store)
+    return Embeddings(folder / "embeddings"), measures
+
+
+FILES = [encode(number) for number in range(11)]
+
+
+def test_every_readable_image_has_a_row_with_the_backbones_vector(tmp_path: Path) -> None:
+    found, measures = run(tmp_path, [*FILES, b"no image", FILES[0][:200]], batch_size=4)
+    assert measures == {"num_embedded": 11, "num_computed": 11, "num_unreadable": 2, "num_features": 2372}
+    packed, backbone = Images(tmp_path / "images"), handcrafted_backbone()
+    assert found.names == sorted(name for name in packed if packed[name] in FILES)
+    for row, name in enumerate(found.names):
+        image = torch.from_numpy(pixels(packed[name], backbone.recipe).copy()).permute(2, 0, 1)[None] / 255
+        features = backbone.network(image)[0].numpy()
+        np.testing.assert_allclose(found.vectors[row], features / np.linalg.norm(features), atol=1e-4)
+        assert found.norms[row] == pytest.approx(np.linalg.norm(features), rel=1e-4)
+        seen = thumbnails(decode(packed[name]))
+        assert (found.grey[row] == seen.grey).all()
+        assert (found.colours[row] == seen.colours).all()
+        assert found.signatures[row] == seen.signature
+    origin = found.origin
+    assert (origin.backbone, origin.weights_sha256, origin.recipe) == ("handcrafted", backbone.weights_sha256, Recipe(64))
+    assert (origin.layer, origin.precision, origin.device) == ("features", "float32", "cpu")
+
+
+def test_grown_data_cost_what_is_new_and_give_the_bytes_of_a_fresh_run(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    computed = [
+        run(tmp_path / "first", FILES[:8], store)[1], run(tmp_path / "again", FILES[:8], store)[1],
+        run(tmp_path / "grown", FILES, store, batch_size=3)[1], run(tmp_path / "shrunk", FILES[2:5], store)[1],
+        run(tmp_path / "fresh", FILES)[1],
+    ]  # fmt: skip
+    assert [measures["num_computed"] for measures in computed] == [8, 0, 3, 0, 11]
+    grown, fresh = ((tmp_path / name / "embeddings" / FILE).read_bytes() for name in ("grown", "fresh"))
+    assert grown == fresh
+
+
+def test_a_damaged_shard_is_computed_again_and_told(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    run(tmp_path / "first", FILES, store)
+    (shard,) = store.glob("*/*.arrow")
+    shard.write_bytes(shard.read_bytes()[:-100])
+    found, measures = run(tmp_path / "second", FILES, store)
+    assert measures["num_computed"] == 11
+    assert [note.is_warning for note in found.notes] == [True, False]
+    assert "1 damaged" in found.notes[0].text
+
+
+@pytest.mark.parametrize(
+    ("side", "num_tones", "settings", "named"),
+    [
+        (47, 256, {}, "auto_min_side_px"),
+        (48, 256, {"auto_min_side_px": 49}, "auto_min_side_px"),
+        (64, 2, {}, "auto_min_tones"),
+        (64, 31, {"auto_min_tones": 32}, "auto_min_tones"),
+    ],
+    ids=str,
+)
+def test_small_images_and_drawings_get_hand_made_features(
+    tmp_path: Path, side: int, num_tones: int, settings: dict[str, object], named: str
+) -> None:
+    found, _ = run(tmp_path, [encode(number, side, num_tones) for number in range(5)], **settings)
+    assert found.origin.backbone == "handcrafted"
+    assert [(note.step, named in note.text) for note in found.notes] == [("embed", True)]
+
+
+def test_photographs_are_seen_by_the_pretrained_network_and_vectors_do_not_depend_on_their_number(tmp_path: Path) -> None:
+    files = [encode(number, 60, kind="JPEG") for number in range(5)]
+    found, measures = run(tmp_path, files)
+    assert (found.origin.backbone, found.origin.recipe) == ("lite0", Recipe(224, "bicubic", 0.875))
+    assert (measures["num_features"], found.vectors.shape) == (1280, (5, 1280))
+    assert ["lite0" in note.text for note in found.notes] == [True]
+    alone, _ = run(tmp_path / "alone", files[:1])
+    assert (alone.vectors[0] == found.vectors[found.rows(alone.names)[0]]).all()
+
+
+def test_without_images_there_are_no_rows(tmp_path: Path) -> None:
+    found, measures = run(tmp_path, [])
+    assert (len(found), measures["num_embedded"]) == (0, 0)
+    assert len(run(tmp_path / "unreadable", [b"x", b"y"])[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"backbone": "lite9"}, r"embed\.backbone is 'lite9'.*lite"),
+        pytest.param({"device": "cuda"}, r"embed\.device", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")),
+        pytest.param(
+            {"precision": "bf16", "backbone": "lite0", "device": "cpu"},
+            r"embed\.precision",
+            marks=pytest.mark.skipif(torch.cpu._is_avx512_bf16_supported(), reason="the processor has bfloat16"),
+        ),
+    ],
+    ids=["backbone", "device", "precision"],
+)
+def test_what_can_not_be_had_is_refused_by_its_setting(tmp_path: Path, settings: dict[str, object], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        run(tmp_path, FILES[:2], **settings)
+    assert not (tmp_path / "embeddings").exists()
