@@ -73,9 +73,7 @@ def choose_place(device: Literal["auto", "cpu", "cuda"], precision: Precision) -
 
 
 def _has_bf16(kind: str) -> bool:
-    if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    found: bool = torch.cpu._is_avx512_bf16_supported()
+    found: bool = torch.cuda.is_bf16_supported(including_emulation=False) if kind == "cuda" else torch.cpu._is_avx512_bf16_supported()
     return found
 
 
