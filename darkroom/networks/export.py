@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
+from darkroom.networks.families import is_classical
 from darkroom.networks.network import build
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -46,6 +47,8 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelCard]:
         InputError: The folder holds no model.
     """
     card = read_card(folder)
+    if is_classical(card.architecture):
+        raise InputError(f"{folder} holds {card.architecture}, which is no network: name the folder of a network or a probe")
     network = build(card.architecture, len(card.classes), side_px=card.side_px)
     try:
         state = load_file(folder / WEIGHTS)

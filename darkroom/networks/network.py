@@ -6,6 +6,8 @@ from torch import nn
 
 from darkroom.networks import small_cnn
 from darkroom.networks.architectures import check_architecture
+from darkroom.networks.families import parts_of
+from darkroom.networks.probe import build_probe
 from darkroom.system.errors import InputError
 
 
@@ -25,6 +27,8 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
     Raises:
         InputError: No such architecture, or it can't be made for that size.
     """
+    if parts := parts_of(architecture):
+        return build_probe(parts[1], num_classes, side_px)
     if architecture == "small_cnn":
         return small_cnn.SmallCNN(num_classes, side_px, dropout)
     network = _torchvision(architecture, side_px)
