@@ -44,8 +44,9 @@ def main(words: list[str] | None = None) -> int:
     params, sets, metrics, task = (options.pop(name) for name in ("params", "sets", "metrics", "task"))
     try:
         sections = read_params(params, tuple(sets), STEPS)
-        if "params" in arguments_of(step):
-            options["params"] = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
+        complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
+        known = {"params": complete, "train_settings": complete["train"]}
+        options |= {name: value for name, value in known.items() if name in arguments_of(step)}
         config = evaluation_settings(sections) if task == "ingest_evaluation" else sections.get(step, {})
         measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
     except InputError as error:
@@ -66,7 +67,7 @@ def _parser(step: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, parameter in arguments_of(step).items():
-        if name == "params":  # they come from the file of settings
+        if name in ("params", "train_settings"):  # they come from the file of settings
             continue
         required = parameter.default is inspect.Parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())

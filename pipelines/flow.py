@@ -67,6 +67,17 @@ def parameters(tasks: Sequence[Task], given: Mapping[str, type]) -> dict[str, ty
     return {**given, **{task.section: dict for task in tasks}}
 
 
+def switched_off(tasks: Sequence[Task], arguments: Mapping[str, Any]) -> frozenset[str]:
+    """What a run calls the tasks whose settings switch them off (`enabled: false`): they do nothing, and no list shows them.
+
+    Args:
+        tasks: Those of the pipeline.
+        arguments: What it is started with.
+    """
+    sections = {task.title: arguments.get(task.section, {}) for task in tasks}
+    return frozenset(title for title, section in sections.items() if section.get("enabled") is False)
+
+
 def build(name: str, description: str, tasks: Sequence[Task], given: Mapping[str, type]) -> GraphComponent:
     """Makes the pipeline of some tasks, which hands out `outcome`, `report` and the measures of each task.
 

@@ -20,7 +20,7 @@ from darkroom.tracking.client import client
 from darkroom.tracking.log import as_measure
 from darkroom.tracking.runs import SETTINGS
 from darkroom.tracking.search import DELETED, experiment_names, newest_run, search_runs, tag_is
-from darkroom.tracking.tags import DATA_VERSION, MODEL_NAME, MODEL_VERSION, PARENT, STEP, VARIANT
+from darkroom.tracking.tags import DATA_VERSION, MODEL_NAME, MODEL_VERSION, PARENT, STEP, TRIAL, VARIANT
 
 _SLACK = timedelta(minutes=5)  # so far clocks of different machines may differ
 
@@ -152,9 +152,10 @@ def _logged_settings(record: Record) -> Sections:
 
 
 def attempts(record: Record) -> list[Record]:
-    """The children of a run, one each time that a step was begun, oldest first."""
+    """The children of a run, one each time that a step was begun, oldest first; trials of a search are none."""
     found = search_runs(tag_is(PARENT, record.run_id), [_experiment_id(record)])
-    return sorted((_record(run, record.experiment) for run in found), key=lambda child: child.started)
+    children = [run for run in found if TRIAL not in run.data.tags]
+    return sorted((_record(run, record.experiment) for run in children), key=lambda child: child.started)
 
 
 def steps(record: Record) -> dict[str, Record]:

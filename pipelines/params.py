@@ -96,9 +96,10 @@ def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     Args:
         settings: A section a step, complete; see `frozen` for the version of the set.
     """
-    evaluate = settings["evaluate"]
+    evaluate, tune = settings["evaluate"], settings["tune"]
     return {
         **settings,
+        "tune": tune if tune["enabled"] else {"enabled": False},  # what it would search enters no key
         "params": settings,
         "ingest_evaluation": dump(config_of("ingest", evaluation_settings(settings))),
         "evaluation_data": evaluate["data"],

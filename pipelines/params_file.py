@@ -26,6 +26,7 @@ from pipelines.retrain.decide import RetrainConfig
 from pipelines.schedule.schedules import SECTION as SCHEDULES
 from pipelines.schedule.schedules import ScheduleConfig
 
+LONG = 100  # characters of a line from which a mapping is laid out
 HEAD = "# Every setting of the pipeline with its default: a section a step. `darkroom run --set train.epochs=20` lays one over it.\n"
 
 
@@ -84,14 +85,18 @@ def _schedules(entries: list[dict[str, Any]]) -> str:
 
 
 def _lines(kind: type[StepConfig], settings: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """A line a setting: name, value, and its description in a column of its own."""
-    plain = {name: f"{indent}{name}: {_value(settings[name])}" for name in kind.model_fields}
-    width = max(map(len, plain.values()))
-    for name, text in plain.items():
-        yield f"{text:<{width}}  # {_description(kind.model_fields[name])}"
+    """A line a setting: name, value, and its description in a column of its own; a long mapping has a line for each entry below."""
+    plain = {name: [f"{indent}{name}: {yaml_value(settings[name])}"] for name in kind.model_fields}
+    for name, value in settings.items():
+        if isinstance(value, dict) and len(plain[name][0]) > LONG:
+            plain[name] = [f"{indent}{name}:", *(f"{indent}  {yaml_value(key)}: {yaml_value(entry)}" for key, entry in value.items())]
+    width = max(len(first) for first, *_ in plain.values())
+    for name, (first, *entries) in plain.items():
+        yield f"{first:<{width}}  # {_description(kind.model_fields[name])}"
+        yield from entries
 
 
-def _value(value: Any) -> str:
+def yaml_value(value: Any) -> str:
     """A value as YAML on one line; texts have quotes only where YAML would read something else."""
     plain = isinstance(value, str) and value.isascii() and value.replace("_", "").replace("/", "").replace(".", "").isalnum()
     quotes = '"' if isinstance(value, str) and not (plain and yaml.safe_load(value) == value) else None

@@ -1,10 +1,11 @@
 """The training pipeline, from top to bottom.
 
-ingest -> embed -> clean -> split -> augment -> train -> evaluate -----------------> register -> report
-                                                  \\--> prune -> evaluate_pruned --/
+ingest -> embed -> clean -> split -> augment -> tune -> train -> evaluate -----------------> register -> report
+                                                          \\--> prune -> evaluate_pruned --/
 
 A task takes what tasks above it made: an output's name is the name of the input that takes it. A frozen evaluation set
 (`evaluate.data`) goes through `ingest_evaluation` and `clean_evaluation`; without one, they make empty artifacts.
+`tune` searches only where `tune.enabled` is set; else its result is empty.
 """
 
 from components.augment.component import augment_component
@@ -17,6 +18,7 @@ from components.register.component import register_component
 from components.report.component import report_component
 from components.split.component import split_component
 from components.train.component import train_component
+from components.tune.component import tune_component
 from pipelines.flow import Task, build
 
 FLOW = (
@@ -46,6 +48,7 @@ FLOW = (
     ),
     Task(split_component),
     Task(augment_component),
+    Task(tune_component, renames={"train_settings": "train"}),
     Task(train_component),
     Task(evaluate_component),
     Task(prune_component),

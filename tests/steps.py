@@ -17,6 +17,7 @@ from tests import forks
 ROOT = Path(__file__).parent.parent
 PRODUCT = ("components", "darkroom", "pipelines")
 SETTINGS: dict[str, dict[str, Any]] = {
+    "tune": {"enabled": True, "num_trials": 2},
     "train": {"side_px": 16, "epochs": 1, "num_threads": 1},
     "evaluate": {"num_resamples": 100, "num_threads": 1},
     "prune": {"epochs": 1, "latency_rounds": 1},
@@ -28,13 +29,18 @@ FILES = {  # a step's inputs and outputs
     "clean": "images manifest cleaned issues",
     "split": "cleaned splits",
     "augment": "images splits augmented_images examples policy contact_sheet",
-    "train": "images augmented_images examples policy model history learning_curves",
+    "tune": "images augmented_images examples policy tuned",
+    "train": "images augmented_images examples policy tuned model history learning_curves",
     "evaluate": "images splits model evaluation",
     "prune": "images augmented_images examples policy model pruned_model",
     "register": "outcome summary",
     "report": "report outcome",
 }
-VALUES: dict[str, dict[str, Any]] = {"register": {"name": "toys", "params": {}}, "report": {"params": {}}}
+VALUES: dict[str, dict[str, Any]] = {
+    "tune": {"train_settings": {"side_px": 16, "epochs": 1, "num_threads": 1}},
+    "register": {"name": "toys", "params": {}},
+    "report": {"params": {}},
+}
 
 
 def loaded_files(folder: Path, environment: Mapping[str, str]) -> dict[str, set[str]]:

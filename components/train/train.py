@@ -18,13 +18,14 @@ from darkroom.networks.network import build
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import plain, tell
 from darkroom.preprocessing.recipe import Recipe
-from darkroom.system.config import dump
+from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.training import defaults, devices
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
+from darkroom.tuned import Tuned, read_tuned
 
 
 def train(
@@ -37,6 +38,7 @@ def train(
     learning_curves: Path,
     *,
     config: TrainConfig,
+    tuned: Path | None = None,
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
@@ -51,6 +53,7 @@ def train(
         history: Where a CSV file with a row an epoch is written.
         learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
+        tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
 
@@ -62,6 +65,8 @@ def train(
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     table = manifest.read(examples)
+    searched = read_tuned(tuned) if tuned else Tuned()
+    config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
     settings, side = resolve(table.where("train"), config)
     problem = read_problem(Images(images, augmented_images), table, policy, Recipe(side))
     with devices.threads(config.num_threads):
@@ -70,10 +75,12 @@ def train(
         told = (
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
         )
-        told_now = tell("train", [f"{told}, {config.architecture} with {num_parameters:,} parameters"])
-        table = dataclasses.replace(table, notes=(*table.notes, *told_now))
+        told_now = tell("train", [f"{told}, {config.architecture} with {num_parameters:,} parameters", *searched.told()])
+        table = dataclasses.replace(table, notes=(*table.notes, *searched.notes, *told_now))
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
-        export.save_model(model, classifier, _card(problem, fitted, config, settings, table))
+        card = _card(problem, fitted, config, settings, table)
+        provenance = {**card.provenance, **({"tuned": searched.best} if searched.best else {})}
+        export.save_model(model, classifier, dataclasses.replace(card, provenance=provenance))
     write_history(history, fitted.history)
     pictures.draw(learning_curves, fitted.history, fitted.best_epoch, config.monitor)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}

@@ -27,14 +27,15 @@ from darkroom.system.faults import explain
 from darkroom.system.files import write_json
 from darkroom.system.processes import STDIN, is_dead
 from darkroom.system.secrets import redact
-from darkroom.tracking.step_run import step_run
+from darkroom.tracking.step_run import no_run, step_run
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, IMAGE_NAME, OWNER, VECTORS
+from darkroom.tuned import OnTrial, ignore_trial
 from darkroom.versions.code import code_version
 
 ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
-_PROVIDED = ("config", "checkpoints", "store", "on_epoch")  # arguments of a step's function that `call` adds
+_PROVIDED = ("config", "checkpoints", "store", "on_epoch", "on_trial")  # arguments of a step's function that `call` adds
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -81,7 +82,7 @@ def perform(
 
     Args:
         step: The step's name.
-        config: Its settings, plain.
+        config: Its settings, plain; a step that they switch off (`enabled: false`) has no run in MLflow.
         metrics: The component's `Output[Metrics]`; gets what the step measured, on Kubeflow's page and as JSON in its
             file. A failure's reason stands beside that file, in `error.json`.
         task: What the run calls it, where a step runs twice: `evaluate_pruned`.
@@ -92,8 +93,8 @@ def perform(
     follow_owner()
     try:
         _check_code(step)
-        with step_run(task or step, config) as run:
-            measures = call(step, config, arguments, run.epoch)
+        with no_run() if config.get("enabled") is False else step_run(task or step, config) as run:
+            measures = call(step, config, arguments, run.epoch, run.trial)
             run.measures(measures)
             for name, path in (keep or {}).items():
                 run.keep(name, Path(path))
@@ -108,7 +109,11 @@ def perform(
 
 
 def call(
-    step: str, config: Mapping[str, Any], arguments: Mapping[str, Any], on_epoch: Callable[[int, dict[str, float]], None]
+    step: str,
+    config: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    on_epoch: Callable[[int, dict[str, float]], None],
+    on_trial: OnTrial = ignore_trial,
 ) -> dict[str, float]:
     """Calls a step's function; one that can resume after a kill gets a folder for checkpoints, `embed` its store of vectors.
 
@@ -117,6 +122,7 @@ def call(
         config: Its settings, plain.
         arguments: Addresses and values by name.
         on_epoch: Takes each epoch's measures, where the step has epochs.
+        on_trial: Takes each trial, where the step searches.
     """
     function, settings = function_of(step), config_of(step, config)
     known, offered = inspect.signature(function).parameters, arguments_of(step)
@@ -125,8 +131,7 @@ def call(
         given |= {name: None for name, value in arguments.items() if value == "" and _is_needed(offered[name])}
         if "artifacts" in known:
             given["artifacts"] = Artifacts(**{name: given.pop(name) for name in _ARTIFACTS})
-        if "on_epoch" in known:
-            given["on_epoch"] = on_epoch
+        given |= {name: taker for name, taker in (("on_epoch", on_epoch), ("on_trial", on_trial)) if name in known}
         if "store" in known and os.environ.get(VECTORS):
             given["store"] = Path(os.environ[VECTORS])
         root = os.environ.get(CHECKPOINTS, "")

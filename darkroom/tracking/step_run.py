@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from darkroom.system.errors import kind_of
+from darkroom.system.secrets import redact
 from darkroom.tracking import outbox
 from darkroom.tracking.client import client, store_errors_as_input_errors
 from darkroom.tracking.context import Context, find_context, is_first_rank
 from darkroom.tracking.delivery import now_ms
-from darkroom.tracking.log import as_texts, error_tags, set_run_tags
+from darkroom.tracking.log import as_text, as_texts, error_tags, set_run_tags
 from darkroom.tracking.runs import Status
-from darkroom.tracking.tags import CACHED, ERROR, ERROR_KIND, PARENT, PIPELINE, SOURCE_NAME, STEP
+from darkroom.tracking.tags import CACHED, ERROR, ERROR_KIND, PARENT, PIPELINE, SOURCE_NAME, STEP, TRIAL, TRIAL_REASON, TRIAL_STATE
+from darkroom.tuned import Curve, Trial
 
 
 class StepRun(Protocol):
@@ -26,6 +28,9 @@ class StepRun(Protocol):
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
         """Logs an epoch's measures, with the epoch as the step of the curve."""
+
+    def trial(self, trial: Trial, curve: Curve) -> None:
+        """Logs a trial that has ended as a child run of its own, with a row of measures an epoch."""
 
     def measures(self, measures: Mapping[str, float]) -> None:
         """Logs what the step measured; what has a curve over the epochs too, as `best_<name>` of the kept epoch."""
@@ -64,6 +69,12 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
     child.end("FINISHED")
 
 
+@contextmanager
+def no_run() -> Iterator[StepRun]:
+    """Takes all that a step logs, and logs nothing."""
+    yield _NoRun()
+
+
 def log_cached_step(parent_run_id: str, step: str, config: Mapping[str, Any], measures: Mapping[str, float]) -> None:
     """Logs a step whose outputs came from the cache, with what it measured when it ran."""
     child = _ChildRun(Context(parent_run_id), step, config, {CACHED: "true"})
@@ -75,6 +86,9 @@ class _NoRun:
     run_id = ""
 
     def epoch(self, epoch: int, measures: Mapping[str, float]) -> None:
+        pass
+
+    def trial(self, trial: Trial, curve: Curve) -> None:
         pass
 
     def measures(self, measures: Mapping[str, float]) -> None:
@@ -123,6 +137,21 @@ class _ChildRun:
         self._curves.update(measures)
         self._log(epoch, measures)
 
+    def trial(self, trial: Trial, curve: Curve) -> None:
+        address = {**self._address, "key": uuid.uuid4().hex}
+        tags = {PARENT: self._context.parent, TRIAL: str(trial.number), TRIAL_STATE: trial.state, SOURCE_NAME: "darkroom"}
+        tags |= {TRIAL_REASON: redact(trial.reason)[:5000]} if trial.reason else {}
+        tags |= {PIPELINE: self._context.pipeline} if self._context.pipeline else {}
+        entries: list[dict[str, Any]] = [
+            {"kind": "create", "name": f"trial {trial.number}", "tags": tags, "time": now_ms()},
+            {"kind": "params", "values": {name: as_text(value) for name, value in trial.settings.items()}},
+            *({"kind": "metrics", "step": epoch, "values": _finite(row), "time": now_ms()} for epoch, row in enumerate(curve, start=1)),
+            {"kind": "metrics", "step": 0, "values": {} if trial.score is None else {"score": trial.score}, "time": now_ms()},
+            {"kind": "end", "status": "FAILED" if trial.state == "failed" else "FINISHED", "time": now_ms()},
+        ]
+        for entry in entries:
+            self._outbox.send({**address, **entry})
+
     def measures(self, measures: Mapping[str, float]) -> None:
         self._log(0, {f"best_{name}" if name in self._curves else name: value for name, value in measures.items()})
 
@@ -146,8 +175,12 @@ class _ChildRun:
         outbox.flush()
 
     def _log(self, step: int, measures: Mapping[str, float]) -> None:
-        finite = {name: float(value) if math.isfinite(value) else str(value) for name, value in measures.items()}
-        self._send("metrics", step=step, values=finite, time=now_ms())
+        self._send("metrics", step=step, values=_finite(measures), time=now_ms())
 
     def _send(self, kind: str, **what: Any) -> None:
         self._outbox.send({**self._address, "kind": kind, **what})
+
+
+def _finite(measures: Mapping[str, float]) -> dict[str, float | str]:
+    """Measures as JSON has them: one that is not finite as a text."""
+    return {name: float(value) if math.isfinite(value) else str(value) for name, value in measures.items()}

@@ -10,7 +10,7 @@ import logging
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +86,7 @@ def execute(
     logs: Path,
     view: View,
     runner: Runner = PROCESSES,
+    off: Collection[str] = (),
 ) -> Execution:
     """Runs a pipeline, a process or a container a step, each step's output in a log file of its own.
 
@@ -97,6 +98,7 @@ def execute(
         logs: Folder for `<step>.log`.
         view: Shows what happens.
         runner: How the steps are run.
+        off: Tasks that are switched off: neither shown nor listed unless they fail.
 
     Raises:
         StepInputError: A step found a mistake of the user's.
@@ -106,7 +108,7 @@ def execute(
 
     root.mkdir(parents=True, exist_ok=True)
     earlier = set(root.glob(_ERRORS))  # of a failure that this run was resumed after
-    reader = _OutputReader(_task_names(pipeline), logs, view, root, cache)
+    reader = _OutputReader(_task_names(pipeline), logs, view, root, cache, off)
     try:
         with runner.ready(pipeline) as kind, reader.capturing_output():
             local.init(kind, pipeline_root=str(root), enable_caching=True, cache_root=str(cache))
@@ -143,8 +145,8 @@ def _failure(reader: "_OutputReader", written: set[Path], logs: Path) -> Excepti
 class _OutputReader:
     """Turns the lines that kfp prints into events, and what a task prints into its log."""
 
-    def __init__(self, names: Mapping[str, str], logs: Path, view: View, root: Path, cache: Path) -> None:
-        self.names, self.failed_task, self._root, self._cache = names, "", root, cache
+    def __init__(self, names: Mapping[str, str], logs: Path, view: View, root: Path, cache: Path, off: Collection[str] = ()) -> None:
+        self.names, self.failed_task, self._root, self._cache, self._off = names, "", root, cache, off
         self.steps: dict[str, dict[str, Any]] = {}
         self.log_starts: dict[str, int] = {}  # characters in a log that are an earlier attempt's, before this one's
         self._logs, self._view = logs, view
@@ -185,7 +187,7 @@ class _OutputReader:
             text = visible(redact(text.removeprefix("    ")))
             self._log.write(f"{text}\n")
             self._log.flush()
-            if _STEP_OUTPUT.match(text):
+            if _STEP_OUTPUT.match(text) and self._step not in self._off:
                 self._view.progressed(self._step, text)
 
     def _note_use(self, key: str) -> None:
@@ -199,7 +201,8 @@ class _OutputReader:
         log = self._logs / f"{self._step}.log"
         self.log_starts[self._step] = len(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else 0
         self._log = log.open("a", encoding="utf-8")
-        self._view.started(self._step)
+        if self._step not in self._off:
+            self._view.started(self._step)
 
     def _end(self, task: str, *, key: str = "", failed: bool = False) -> None:
         """Ends a task; the key is that of the cache's entry, where it answered."""
@@ -210,6 +213,8 @@ class _OutputReader:
         if failed:
             self.failed_task = task
             self._view.failed(self._step, seconds)
+            return
+        if self._step in self._off:
             return
         self.steps[self._step] = {"seconds": round(seconds, 2), "cached": bool(key)}
         self._view.finished(self._step, seconds, bool(key))

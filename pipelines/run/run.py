@@ -123,7 +123,8 @@ def carry_out(
         InputError: A step found a mistake of the user's.
         StepFailedError: A step failed for another reason.
     """
-    from pipelines.training import training
+    from pipelines.flow import switched_off
+    from pipelines.training import FLOW, training
 
     folder = ROOT / run_id
     arguments = {
@@ -137,7 +138,8 @@ def carry_out(
     try:
         finish.prepare(run_id)
         with temporary_folder(run_id):
-            execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner)
+            off = switched_off(FLOW, arguments)
+            execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner, off=off)
         outcome = finish.write_outcome(plan, run_id, folder, execution, view)
     except BaseException as error:
         finish.fail(plan, run_id, folder, error)

@@ -26,7 +26,7 @@ from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
 PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
-TRAINING = {"train", "prune"}  # steps that keep checkpoints
+TRAINING = {"tune", "train", "prune"}  # steps that keep checkpoints
 ACCELERATED = {*TRAINING, "embed"}  # steps that an accelerator helps
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits

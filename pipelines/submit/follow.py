@@ -17,12 +17,13 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.tracking.client import use_store
 from darkroom.versions.repository import FORM, is_address, parse_address
+from pipelines.flow import switched_off
 from pipelines.paths import ROOT
 from pipelines.plan import Plan
 from pipelines.run.failures import StepFailedError, StepInputError
 from pipelines.submit.compile import compile_pipeline, default_arguments, notes
 from pipelines.submit.kubeflow_client import Cluster
-from pipelines.training import TASKS, training
+from pipelines.training import FLOW, TASKS, training
 from pipelines.view import Listener, View
 
 POLL_S = 5.0
@@ -119,7 +120,9 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Finished
     while True:
         run = cluster.run(run_id)
         tasks = _tasks(run)
-        states.update(tasks)
+        parameters = (run.runtime_config.parameters if run.runtime_config else None) or {}
+        off = switched_off(FLOW, parameters)
+        states.update({step: task for step, task in tasks.items() if step not in off})
         if run.state in _FINAL_STATES:
             break
         time.sleep(poll_s)
@@ -129,8 +132,7 @@ def follow(run_id: str, cluster: Cluster, view: View, poll_s: float) -> Finished
         if error.kind == "input":
             raise StepInputError(error.step, error.message)
         raise StepFailedError(error.step, error.message, cluster.page(run_id))
-    parameters = run.runtime_config.parameters if run.runtime_config else {}
-    return FinishedRun(parameters or {}, {step: states.steps[step] for step in TASKS if step in states.steps})
+    return FinishedRun(parameters, {step: states.steps[step] for step in TASKS if step in states.steps})
 
 
 def write_outcome(run_id: str, finished: FinishedRun, cluster: Cluster, view: Listener) -> dict[str, Any]:

@@ -24,7 +24,7 @@ stages:
 """
 ENDINGS = {
     "manifest": ".parquet", "cleaned": ".parquet", "issues": ".parquet", "splits": ".parquet", "examples": ".parquet",
-    "policy": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
+    "policy": ".json", "tuned": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
 }  # fmt: skip
 PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
 SOURCES = {"ingest": ("data", "data"), "ingest_evaluation": ("'${evaluate.data}'", "evaluation")}  # where from, and its version's file
@@ -61,7 +61,8 @@ def _stage(task: Task, paths: dict[str, str]) -> str:
     options = {**({"data": source} if source else {}), **inputs, **made, "metrics": f"{folder}/metrics.json"}
     words = [f"--task {task.title}"] * (task.title != task.step) + [f"--{name.replace('_', '-')} {path}" for name, path in options.items()]
     deps = [*([f"build/versions/{version}"] if version else []), f"build/versions/{task.step}", *inputs.values()]
-    params = list(STEPS) if "params" in known else [task.step, *(["evaluate.data", "evaluate.ingest"] if task.settings else [])]
+    sections = ["train"] if "train_settings" in known else ["evaluate.data", "evaluate.ingest"] if task.settings else []
+    params = list(STEPS) if "params" in known else [task.step, *sections]
     outs = [f"{path}: {{cache: false}}" for own, path in made.items() if own not in PLOTS]
     plots = [f"{path}: {{cache: false{PLOTS[own]}}}" for own, path in made.items() if own in PLOTS]
     command = "\n      ".join([f"${{python}} -m components {task.step}", *words])

@@ -1,0 +1,34 @@
+"""The Kubeflow face of `tune`."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
+
+from darkroom.runtime.step import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def tune_component(
+    images: Input[Dataset],
+    augmented_images: Input[Dataset],
+    examples: Input[Dataset],
+    policy: Input[Artifact],
+    tuned: Output[Artifact],
+    metrics: Output[Metrics],
+    config: dict,
+    code_version: str,
+    train_settings: dict,
+):
+    """Searches settings of the training."""
+    from darkroom.runtime.step import perform
+
+    perform(
+        "tune",
+        config,
+        metrics,
+        images=images.path,
+        augmented_images=augmented_images.path,
+        examples=examples.path,
+        policy=policy.path,
+        tuned=tuned.path,
+        train_settings=train_settings,
+    )

@@ -1,0 +1,60 @@
+"""`tune`: searches settings of `train` on the validation images."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from components.train.config import TrainConfig
+from components.tune.config import TuneConfig
+from darkroom.system.config import dump, parse
+from darkroom.tuned import OnTrial, Tuned, ignore_trial
+
+
+def tune(
+    images: Path,
+    augmented_images: Path,
+    examples: Path,
+    policy: Path,
+    tuned: Path,
+    *,
+    config: TuneConfig,
+    train_settings: dict[str, Any],
+    checkpoints: Path | None = None,
+    on_epoch: Callable[[int, dict[str, float]], None] = lambda number, measures: None,
+    on_trial: OnTrial = ignore_trial,
+) -> dict[str, float]:
+    """Searches settings of `train`: trains with the settings as they are, then with others, and says which are the best.
+
+    Only the training and the validation split are read. Where `config.enabled` is false nothing is searched.
+
+    Args:
+        images: Packed images.
+        augmented_images: Packed copies, for training only.
+        examples: Table of images with their `split`, and the copies.
+        policy: What is done to training images on the fly.
+        tuned: Where the result is written, see `darkroom.tuned`.
+        config: What is searched, and for how long.
+        train_settings: The section `train`: the settings as they are.
+        checkpoints: A folder for unfinished work, from which the search resumes after a kill; the caller removes it.
+        on_epoch: Called after each trial with its number, from 1, and its `score`.
+        on_trial: Called after each trial with the trial and a row an epoch.
+
+    Returns:
+        The number of trials, how many of them were pruned and failed, and what the best one gains; zeros where nothing was searched.
+
+    Raises:
+        InputError: The settings as they are can't be trained with, no image is in the validation split, or the storage can't be used.
+    """
+    found = Tuned()
+    if config.enabled:
+        from components.tune.trial_loop import Search  # torch and Optuna take seconds, which a step that is off should not
+
+        inputs = {"images": images, "augmented_images": augmented_images, "examples": examples, "policy": policy}
+        settings = dump(parse(TrainConfig, "train", train_settings))
+        with tempfile.TemporaryDirectory() as scratch:
+            found = Search(inputs, config, settings, checkpoints or Path(scratch), on_trial, on_epoch).run()
+    found.write(tuned)
+    number = {state: float(sum(trial.state == state for trial in found.trials)) for state in ("pruned", "failed")}
+    gain = found.gain.gain if found.gain else 0.0
+    return {"num_trials": float(len(found.trials)), "num_pruned": number["pruned"], "num_failed": number["failed"], "gain": gain}

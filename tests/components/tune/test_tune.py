@@ -1,0 +1,195 @@
+"""The search as a whole: what it writes, that it can be repeated, and that a kill loses nothing."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from components.train import learning_curves
+from components.train.config import TrainConfig
+from components.train.train import train
+from components.tune import study
+from components.tune.config import TuneConfig
+from components.tune.tune import tune
+from darkroom import manifest, model
+from darkroom.manifest import put_column
+from darkroom.notes import Note
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
+from darkroom.tuned import Trial, Tuned, read_tuned
+from tests import forks
+from tests.components.train import toys
+
+TRAIN = {"epochs": 2, "batch_size": 8, "learning_rate": 0.003, "side_px": 8, "monitor": "accuracy"}
+SPACE = {"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "train.dropout": [0.0, 0.2]}
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Trials draw learning curves, which tests of `train` look at; without them a trial takes half of the time."""
+    monkeypatch.setattr(learning_curves, "draw", lambda *arguments: None)
+
+
+def run(inputs, tuned, checkpoints=None, settings=TRAIN, on_trial=lambda trial, curve: None, **values):
+    config = parse(
+        TuneConfig, "tune", {"enabled": True, "num_trials": 3, "sampler": "random", "num_resamples": 100, "search": SPACE} | values
+    )
+    if checkpoints:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    return tune(**inputs.paths(), tuned=tuned, config=config, train_settings=settings, checkpoints=checkpoints, on_trial=on_trial)
+
+
+def test_a_search_that_is_off_writes_an_empty_result_in_milliseconds(tmp_path):
+    started = time.monotonic()
+    assert run(toys.Inputs(*[tmp_path] * 4), tmp_path / "tuned", enabled=False) == dict.fromkeys(
+        ("num_trials", "num_pruned", "num_failed", "gain"), 0
+    )
+    assert time.monotonic() - started < 0.1
+    found = read_tuned(tmp_path / "tuned")
+    assert (found.trials, found.best, found.told(), found.notes) == ((), {}, [], ())
+
+
+def test_the_best_of_some_trials_is_told_with_its_gain_over_the_settings_as_they_are(tmp_path):
+    inputs, told = toys.make(tmp_path, num_train=48, num_validation=24), []
+    slow = TRAIN | {"learning_rate": 1e-6, "epochs": 4}
+    measures = run(
+        inputs, tmp_path / "tuned", settings=slow, search={"train.learning_rate": [1e-7, 0.02]}, sampler="grid",
+        on_trial=lambda trial, curve: told.append((trial.number, len(curve))),
+    )  # fmt: skip
+    found = read_tuned(tmp_path / "tuned")
+    assert [trial.number for trial in found.trials] == [0, 1, 2]
+    assert told == [(0, 4), (1, 4), (2, 4)]
+    assert found.trials[0].settings == {}
+    assert {trial.settings["train.learning_rate"] for trial in found.trials[1:]} == {1e-7, 0.02}
+    assert found.best == {"train.learning_rate": 0.02} == found.trials[found.best_trial].settings
+    assert found.trials[found.best_trial].score == max(trial.score for trial in found.trials)
+    assert found.gain is not None
+    assert found.gain.measure == "accuracy"
+    assert found.gain.gain == pytest.approx(found.trials[found.best_trial].score - found.trials[0].score)
+    assert found.gain.low < found.gain.gain < found.gain.high
+    assert (measures["num_trials"], measures["gain"], found.num_images) == (3, found.gain.gain, 24)
+    assert "train.learning_rate=0.02" in found.notes[0].text
+
+
+def test_the_search_never_sees_the_test_split(tmp_path):
+    inputs = toys.make(tmp_path, num_train=24, num_validation=18)
+    table = manifest.read(inputs.examples)
+    splits = ["test" if row % 3 == 2 else split for row, split in enumerate(table.column("split"))]
+    table = replace(table, table=put_column(table.table, "split", splits))
+    table.write(inputs.examples)
+    run(inputs, tmp_path / "tuned", tmp_path / "a", num_trials=2)
+    labels = ["red" if split == "test" else label for label, split in zip(table.column("label"), splits, strict=True)]
+    names = ["0" * 64 if split == "test" else name for name, split in zip(table.column("image_id"), splits, strict=True)]
+    changed = replace(table, table=put_column(put_column(table.table, "label", labels), "image_id", names))
+    changed.write(inputs.examples)
+    run(inputs, tmp_path / "changed", tmp_path / "b", num_trials=2)
+    assert changed.table != table.table
+    assert (tmp_path / "tuned").read_bytes() == (tmp_path / "changed").read_bytes()
+
+
+def test_a_killed_search_takes_its_trial_again_and_ends_with_the_same_bytes(tmp_path, monkeypatch, capsys):
+    inputs, checkpoints, give_sign = toys.make(tmp_path), tmp_path / "checkpoints", study.give_sign
+    signs = []
+
+    def kill(trial):
+        give_sign(trial)
+        signs.append(trial.number)
+        if signs.count(1) == 2:  # when it began, and after its first epoch
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(study, "give_sign", kill)
+    killed = forks.run(lambda: run(inputs, tmp_path / "tuned", checkpoints), tmp_path, dict(os.environ))
+    monkeypatch.undo()
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "trial 0: complete" in killed.stdout
+    assert not (tmp_path / "tuned").exists()
+    run(inputs, tmp_path / "tuned", checkpoints)
+    told = capsys.readouterr().out
+    assert "trial 1 was left by a process that was killed" in told
+    assert "resuming after epoch 1/2" in told
+    assert "trial 0:" not in told
+    run(inputs, tmp_path / "whole")
+    assert (tmp_path / "tuned").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_an_interrupted_search_keeps_what_is_done(tmp_path, capsys):
+    inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
+
+    def interrupt(trial, curve):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs, tmp_path / "tuned", checkpoints, num_trials=2, on_trial=interrupt)
+    assert "stopped after 1 trials" in capsys.readouterr().out
+    run(inputs, tmp_path / "tuned", checkpoints, num_trials=2)
+    assert [trial.number for trial in read_tuned(tmp_path / "tuned").trials] == [0, 1]
+
+
+def test_a_hopeless_trial_is_stopped_and_one_that_can_not_be_trained_is_told(tmp_path):
+    search = {"train.optimizer": ["adam"], "train.learning_rate": [1e-9]}
+    inputs = toys.make(tmp_path, num_train=48, num_validation=24)
+    values = {"pruner_startup_trials": 1, "pruner_warmup_epochs": 1, "num_trials": 2}
+    run(inputs, tmp_path / "a", settings=TRAIN | {"learning_rate": 0.02, "epochs": 4}, search=search, **values)
+    stopped = read_tuned(tmp_path / "a").trials[1]
+    assert stopped.state == "pruned"
+    assert 2 <= stopped.num_epochs < 4
+    assert "median" in stopped.reason
+    settings = TRAIN | {"optimizer": "sgd", "schedule": "constant", "warmup_epochs": 0, "weight_decay": 10}
+    search = {"train.learning_rate": [10.0], "train.epochs": [300]}
+    measures = run(inputs, tmp_path / "b", settings=settings, search=search, num_trials=2, pruner="none")
+    failed, found = read_tuned(tmp_path / "b").trials[1], read_tuned(tmp_path / "b")
+    assert (failed.state, failed.score, found.best, found.gain) == ("failed", None, {}, None)
+    assert failed.reason.startswith("train.learning_rate is 10")
+    assert found.notes[0].is_warning
+    assert (measures["num_failed"], measures["gain"]) == (1, 0)
+
+
+def test_the_time_limit_ends_a_search_after_its_first_trial(tmp_path):
+    run(toys.make(tmp_path), tmp_path / "tuned", timeout_min=1e-6)
+    assert [(trial.number, trial.state) for trial in read_tuned(tmp_path / "tuned").trials] == [(0, "complete")]
+
+
+def test_a_search_without_validation_images_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"split\.validation_fraction"):
+        run(toys.make(tmp_path, num_validation=0), tmp_path / "tuned")
+
+
+def test_a_loss_is_better_where_it_is_lower(tmp_path):
+    run(toys.make(tmp_path), tmp_path / "tuned", settings=TRAIN | {"monitor": "loss"}, num_trials=2)
+    found = read_tuned(tmp_path / "tuned")
+    assert found.trials[found.best_trial].score == min(trial.score for trial in found.trials)
+    assert all(trial.score > 0 for trial in found.trials)
+    assert found.gain is None or found.gain.measure == "f1_macro"
+
+
+def test_train_takes_the_best_settings_and_says_so(tmp_path):
+    inputs = toys.make(tmp_path)
+    trials = (Trial(0, "complete", {}, 0.5, 2), Trial(1, "complete", {"train.learning_rate": 0.004}, 0.75, 2))
+    Tuned("accuracy", trials, best_trial=1, notes=(Note("tune", "searched"),)).write(tmp_path / "tuned")
+    outputs = {name: tmp_path / name for name in ("model", "history", "learning_curves")}
+    train(**inputs.paths(), **outputs, config=TrainConfig(**TRAIN), tuned=tmp_path / "tuned")
+    card = model.read_card(tmp_path / "model")
+    assert card.provenance["tuned"] == {"train.learning_rate": 0.004}
+    assert card.provenance["settings"]["learning_rate"] == card.provenance["learning_rate"] == 0.004
+    assert [note["step"] for note in card.provenance["notes"]] == ["tune", "train", "train"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["shared.log", "sqlite:///shared.db"])
+def test_two_processes_share_one_study(tmp_path, address):
+    inputs = toys.make(tmp_path)
+
+    def work(seed):
+        return lambda: run(inputs, tmp_path / f"tuned-{seed}", storage=address, num_trials=6, seed=seed)
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda seed: forks.run(work(seed), tmp_path, dict(os.environ)), range(2)))
+    assert [process.returncode for process in done] == [0, 0], done[0].stderr + done[1].stderr
+    own = [process.stdout.count("best so far") for process in done]
+    assert sum(own) == 6
+    assert min(own) > 0
+    last = max((read_tuned(tmp_path / f"tuned-{seed}") for seed in range(2)), key=lambda found: len(found.trials))
+    assert [trial.number for trial in last.trials] == list(range(6))
