@@ -1,0 +1,139 @@
+"""What the default reaches on a data set, beside a plain fine-tuning of the same weights in a given time, on the same splits.
+
+`python benchmarks/training.py ../shared/data/weather4 ../shared/data/clothing_small --seeds 3`
+
+For each seed of split and training: `darkroom run` with its defaults, scored on the test split; and the peer: EfficientNet-Lite0
+with its ImageNet weights, 224 px, AdamW, one cosine, mirrored at random, stopped by the clock. Nothing is chosen on test.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from components.clean.clean import clean
+from components.clean.config import CleanConfig
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
+from components.split.config import SplitConfig
+from components.split.split import split
+from darkroom import manifest
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.metrics.measures import measures
+from darkroom.model import decide
+from darkroom.networks.pretrained import MEAN, STD, packaged_state
+from darkroom.preprocessing.recipe import Recipe
+from darkroom.system.cores import num_cores
+from darkroom.training.examples import Examples, load
+
+NETWORK, SIDE_PX, BATCH, RATE = "tf_efficientnet_lite0", 224, 32, 1e-3
+GOALS = {  # measure, and the goal in 300 s of training
+    "clothing_small": ("accuracy", 0.94),
+    "weather4": ("accuracy", 0.985),
+    "bccd_multilabel": ("balanced_accuracy", 0.75),
+    "cifar10": ("accuracy", 0.90),
+}
+
+
+def default(data: Path, seed: int) -> dict[str, float]:
+    """Measures of `darkroom run` with its defaults, the floor's and the pruned model's beside them, and the seconds of `train`."""
+    words = ["run", "--data", str(data), "--json", "--set", f"split.seed={seed}", "--set", f"train.seed={seed}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", *words, "--set", "split.previous=none"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    found = dict(result["metrics"])
+    for name in ("floor", "pruned"):
+        found |= {f"{name} {measure}": value for measure, value in result.get(name, {}).get("metrics", {}).items()}
+    return found | {"seconds": result["steps"]["train"]["seconds"]}
+
+
+def peer(data: Path, seed: int, seconds: float) -> dict[str, float]:
+    """Measures of a plain fine-tuning on the same split, stopped by the clock."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        ingest(data, place / "images", place / "manifest", config=IngestConfig())
+        clean(place / "images", place / "manifest", place / "cleaned", place / "issues", config=CleanConfig())
+        split(place / "cleaned", place / "splits", config=SplitConfig(seed=seed))
+        table = manifest.read(place / "splits")
+        sets = [load(Images(place / "images"), table.where(name), Recipe(SIDE_PX)) for name in ("train", "test")]
+        return _fine_tuned(table, *sets, seed, seconds)
+
+
+def _fine_tuned(table: Manifest, train: Examples, test: Examples, seed: int, seconds: float) -> dict[str, float]:
+    torch.manual_seed(seed)
+    network = timm.create_model(NETWORK, num_classes=len(table.classes))
+    trunk = {name: value for name, value in packaged_state(NETWORK).items() if not name.startswith("classifier.")}
+    network.load_state_dict(trunk, strict=False)
+    network = network.to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
+    start = time.perf_counter()
+    for rows in _batches(len(train)):
+        done = (time.perf_counter() - start) / seconds
+        if done >= 1:
+            break
+        optimizer.param_groups[0]["lr"] = RATE * min(1.0, 20 * done) * (1 + torch.cos(torch.tensor(torch.pi * done)).item()) / 2
+        images, targets = train.pick(rows, torch.device("cpu"))
+        mirrored = torch.where((torch.rand(len(rows)) < 0.5)[:, None, None, None], images.flip(3), images)
+        logits = network(_normalised(mirrored))
+        loss = F.binary_cross_entropy_with_logits(logits, targets) if table.task == "multilabel" else F.cross_entropy(logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return _scored(network.eval(), table, test)
+
+
+def _batches(num_images: int) -> Iterator[Tensor]:
+    while True:
+        yield from torch.randperm(num_images)[: num_images // BATCH * BATCH].split(BATCH)
+
+
+def _normalised(images: Tensor) -> Tensor:
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _scored(network: nn.Module, table: Manifest, test: Examples) -> dict[str, float]:
+    batches = torch.arange(len(test)).split(64)
+    logits = torch.cat([network(_normalised(test.pick(rows, torch.device("cpu"))[0])) for rows in batches])
+    y_score = (logits.sigmoid() if table.task == "multilabel" else logits.softmax(1)).numpy()
+    thresholds = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * len(table.classes)}[table.task]
+    y_pred = decide(table.task, y_score, thresholds)
+    return measures(test.targets.to(torch.int64).numpy(), y_score, y_pred, table.classes, table.task)
+
+
+def main() -> None:
+    """Prints for each data set the means over the seeds: the default, its floor, its pruned model, and the peer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--peer-seconds", type=float, default=300.0)
+    options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {num_cores()} cores, {torch.backends.cpu.get_cpu_capability()}")
+    for data in options.data:
+        measure, goal = GOALS.get(data.name, ("accuracy", 0.0))
+        own = [default(data, seed) for seed in range(options.seeds)]
+        peers = [peer(data, seed, options.peer_seconds) for seed in range(options.seeds)]
+        names = (measure, f"floor {measure}", f"pruned {measure}", "seconds")
+        values = [f"{name} {statistics.mean(row[name] for row in own):.3f}" for name in names if all(name in row for row in own)]
+        plain = statistics.mean(row[measure] for row in peers)
+        print(
+            f"{data.name}: {', '.join(values)}; plain fine-tuning for {options.peer_seconds:.0f} s {plain:.3f}; goal {goal:.3f}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
