@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -60,13 +60,21 @@ def imported_files(module: str) -> list[Path]:
 def _imports(text: str) -> list[str]:
     """The modules that a file of this text imports, and their packages; ten steps share most of their files."""
     names = []
-    for node in ast.walk(ast.parse(text)):
+    for node in _statements(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     own = [name for name in names if name.split(".")[0] in ("components", "darkroom")]
     return sorted({inner for name in own for inner in _with_packages(name)})
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A node's statements and theirs, without their expressions, in which no import can stand and most of a file's nodes do."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for inner in getattr(node, field, ()):
+            yield inner
+            yield from _statements(inner)
 
 
 def _with_packages(module: str) -> list[str]:
