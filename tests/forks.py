@@ -50,6 +50,7 @@ def darkroom(words: tuple[str, ...], folder: Path, environment: Mapping[str, str
     import kfp.local.subprocess_task_handler
     import mlflow  # noqa: F401
 
+    import pipelines.run.local
     from components import STEPS
     from darkroom.runtime.step import function_of
     from pipelines.cli import main
@@ -59,6 +60,7 @@ def darkroom(words: tuple[str, ...], folder: Path, environment: Mapping[str, str
             function_of(step)
 
     def work() -> None:
+        pipelines.run.local.forked_steps = contextlib.nullcontext  # this process has imported all that a step needs
         kfp.local.subprocess_task_handler.run_local_subprocess = _run_step
         main(words)
 

@@ -40,7 +40,7 @@ class Finder:
         if name == "components.prune.prune" and os.environ.get("FAIL"):
             raise RuntimeError(f"no luck with {dict(os.environ)}")
 
-if "kfp.dsl.executor_main" in sys.orig_argv:
+if "pipelines.run.step_server" in sys.orig_argv:
     for stream in (sys.stdout, sys.stderr):
         print("environment:", dict(os.environ), *os.environ.values(), file=stream)
     sys.meta_path.insert(0, Finder())

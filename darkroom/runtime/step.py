@@ -205,8 +205,8 @@ def _watch_stdin() -> None:
 
 def _check_code(step: str) -> None:
     """Raises an error where the cache knows the step by another version of its code than the one that runs."""
-    compiled, running = os.environ.get(CODE_VERSION, ""), code_version(step)
-    if compiled not in ("", running):
+    compiled = os.environ.get(CODE_VERSION, "")
+    if compiled and compiled != (running := code_version(step)):
         raise InputError(
             f"the pipeline was compiled from other code of {step} ({compiled}) than the image holds ({running}): compile it "
             "where the image was built, or build the image again and name it in platform.image"

@@ -63,6 +63,10 @@ class Containers:
     limits: Limits
     options: Mapping[str, Any] = field(repr=False)
 
+    def prepared(self) -> contextlib.AbstractContextManager[None]:
+        """See `Runner`: a container takes nothing from this process."""
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def ready(self, pipeline: GraphComponent) -> Iterator[local.DockerRunner]:
         """While the block runs, the pipeline names the image, and `_Handler` replaces kfp's handler of containers."""

@@ -23,6 +23,7 @@ from darkroom.system.secrets import redact
 from pipelines.paths import USED
 from pipelines.run.failures import StepFailedError, StepInputError
 from pipelines.run.step_notes import step_notes
+from pipelines.run.step_server import forked_steps
 from pipelines.step_cache import entry_folders
 from pipelines.terminal import visible
 from pipelines.view import View
@@ -46,12 +47,19 @@ _STEP_OUTPUT = re.compile(r"\w")  # what a step prints starts with a word; kfp's
 class Runner(Protocol):
     """How steps are run: `Processes`, or `pipelines.run.docker.Containers`."""
 
+    def prepared(self) -> "AbstractContextManager[None]":
+        """Prepares what takes its time, beside what the run does before its first step; ends it with the block."""
+
     def ready(self, pipeline: "GraphComponent") -> "AbstractContextManager[local.SubprocessRunner | local.DockerRunner]":
         """What kfp needs to run the pipeline's steps, while the block runs."""
 
 
 class Processes:
     """Runs a pipeline's steps as processes in this environment."""
+
+    def prepared(self) -> AbstractContextManager[None]:
+        """See `Runner`: starts the process from which the steps are forked."""
+        return forked_steps()
 
     @contextlib.contextmanager
     def ready(self, pipeline: "GraphComponent") -> "Iterator[local.SubprocessRunner]":

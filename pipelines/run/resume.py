@@ -97,7 +97,7 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     settings, platform = frozen(complete(_settings(record, view))), read_platform(read_params(PARAMS).get(SECTION, {}))
     plan = Plan(_source(record, view), record.data_version, record.experiment, settings, platform, previous=_assignment(record))
     runner = runner_of(plan)
-    with alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second gets an error
+    with runner.prepared(), alone(plan, view), lock_run(ROOT / record.run_id):  # of two that resume at once, the second gets an error
         for difference in differences_now(record):
             view.note(f"note: run {short} had other {difference}; the steps that depend on it run again")
         runs.reopen_run(record.run_id, STEPS)

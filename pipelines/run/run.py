@@ -48,6 +48,11 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         StepFailedError: A step failed for another reason.
         TakenError: The plan asks for a lease that another run has.
     """
+    with runner.prepared():
+        return _run(plan, view, pipeline, runner)
+
+
+def _run(plan: Plan, view: Listener, pipeline: Any, runner: Runner) -> dict[str, Any]:
     view.note(f"data {plan.shown_source}, version {plan.version[:12]}")
     differs = difference(plan.source, plan.version)
     if differs:
