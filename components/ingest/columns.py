@@ -147,7 +147,7 @@ def _no_labels(table: Table, roles: Columns, rest: list[str]) -> NoLabelsError:
     others = [column for column in table.columns if column not in roles.used and plain_name(column) not in ROW_NUMBERS]
     return NoLabelsError(
         f"{table.name} has no column that is known to hold labels (columns: {', '.join(table.columns)}): "
-        "name it in ingest.label_column, or the columns of 0 and 1 in ingest.label_columns",
+        "name it in ingest.label_column, or the columns of 0 and 1 in ingest.label_columns, or set ingest.table to none",
         roles,
         [column for column in rest if plain_name(column) not in METADATA and _has_classes(table, column)],
         rest[0] if len(rest) == len(others) == 1 else "",

@@ -192,8 +192,8 @@ class FileNames:
 
 
 def is_absolute(path: str) -> bool:
-    """Whether a path begins at a root, or at a drive of Windows."""
-    return path[:1] in ("/", "\\") or (path[1:2] == ":" and path[:1].isalpha())
+    """Whether a path begins at a root, at a drive of Windows, or is an address."""
+    return path[:1] in ("/", "\\") or (path[1:2] == ":" and path[:1].isalpha()) or path.startswith("~/") or "://" in path
 
 
 def _slashed(name: str) -> str:
@@ -201,8 +201,8 @@ def _slashed(name: str) -> str:
 
 
 def _is_elsewhere(path: str) -> bool:
-    """Whether a path does not begin at the data's root: it is absolute, an address, or leads upward."""
-    return is_absolute(path) or path.startswith(("../", "~/")) or "://" in path
+    """Whether a path does not begin at the data's root: it is absolute, or leads upward."""
+    return is_absolute(path) or path.startswith("../")
 
 
 def _splits_above(path: str) -> set[str | None]:

@@ -51,11 +51,11 @@ def _records(value: Any, table: str, names: FileNames) -> Records | None:
             return _from_classes(value)
         if not any(isinstance(item, list | dict) for item in items):
             return _from_columns(value, list(value.values()))
-    if all(isinstance(cells, dict) for cells in value.values()):  # by number of the row, as pandas writes them
-        numbers = [list(cells) for cells in value.values()]
-        return (
-            _from_columns(value, [list(cells.values()) for cells in value.values()]) if all(one == numbers[0] for one in numbers) else None
-        )
+    if all(isinstance(cells, dict) for cells in value.values()):
+        numbers = list(next(iter(value.values())))
+        if all(map(str.isdigit, numbers)) and all(list(cells) == numbers for cells in value.values()):  # of rows, as pandas writes them
+            return _from_columns(value, [list(cells.values()) for cells in value.values()])
+        return list(value.values())
     inner = [found for part in value.values() if isinstance(part, list) and part and (found := _from_list(part))]
     return inner[0] if len(inner) == 1 else None
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from components.ingest.cells import is_missing
 from components.ingest.column_names import GROUPS, known
 from components.ingest.config import TableConfig
-from components.ingest.file_names import FileNames
+from components.ingest.file_names import FileNames, is_absolute
 from components.ingest.listing import first_few
 from components.ingest.parquet_table import holds_images
 from components.ingest.path_columns import PathColumn, path_column
@@ -119,8 +119,9 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
     texts = [column for column in table.columns if not table.is_list(column)]
     elsewhere = {column: names.learn_folder(table.distinct(column), table.name) for column in texts}
     column = path_column(table, config, names)
-    if column and (folder := elsewhere.get(column.name)):
-        note = f"paths in {column.name!r} of {table.name} begin with {folder}: what follows it is looked for in the data"
+    if column and any(map(is_absolute, table.distinct(column.name))):
+        folder = elsewhere.get(column.name) or "the data's own folder"
+        note = f"column {column.name!r} of {table.name} holds absolute paths: what follows {folder} in them is taken"
         column = replace(column, notes=(*column.notes, note))
     if (not column or not column.num_found) and (pictures := holds_images(table.values)):
         raise InputError(

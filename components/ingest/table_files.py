@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from components.ingest.cells import is_missing, plain
 from components.ingest.columns import Columns
 from components.ingest.config import TableConfig
-from components.ingest.file_names import is_absolute
 from components.ingest.given_splits import read_splits
 from components.ingest.labels import Labels, read_labels
 from components.ingest.listing import Listed, Listing, first_few, is_picture_name
@@ -217,5 +216,3 @@ def _left_out(source: Source, files: TableFiles, unlabelled: list[str]) -> Itera
     ]
     if padded:
         yield f"{len(padded)} number(s) name files with other leading zeros, as {padded[0][0]} names {padded[0][1]}"
-    if any(map(is_absolute, files.table.cells(files.column))):
-        yield f"column {files.column!r} of {files.table.name} holds absolute paths: what follows the data's folder in them is taken"

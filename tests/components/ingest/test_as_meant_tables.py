@@ -610,7 +610,7 @@ def test_what_follows_the_folder_of_another_machine_names_files(tmp_path, folder
     text = table("path,label", lambda n, p: (f"{folder}/{p}", p[:3]), paths=IN_FOLDERS)
     photos = lay(tmp_path / "pets", [inner + path for path in IN_FOLDERS], {"t.csv": text})
     assert by_path(ingested(photos)) == {inner + path: path[:3] for path in IN_FOLDERS}
-    assert f"begin with {folder[:2]}" in capsys.readouterr().out
+    assert f"what follows {folder[:2]}" in capsys.readouterr().out
 
 
 def test_the_paths_of_another_machine_may_be_of_one_class(tmp_path):

@@ -59,6 +59,7 @@ READ = {
     "columns.json": json.dumps({"file_name": SIX, "label": list(CAT_DOG.values())}),
     "pandas.json": json.dumps({key: {str(n): row[key] for n, row in enumerate(RECORDS)} for key in RECORDS[0]}),
     "files.json": json.dumps(CAT_DOG),
+    "index.json": json.dumps({f"{row['file_name']}x": row | {"regions": [{"x": 1}]} for row in RECORDS}),
     "facts.json": json.dumps({path: {"label": kind, "by": "me"} for path, kind in CAT_DOG.items()}),
     "classes.json": json.dumps(CLASSES),
 }
