@@ -111,8 +111,11 @@ class FileNames:
         """Whether a name without folders is that of no file, as most cells of most columns are."""
         if "/" in name or "\\" in name:
             return False
-        by_name, whole = self._by_end[0], _plain(name)
-        return whole not in by_name and _bare(whole) not in by_name and plain(name) == name and not self._numbered(name)
+        by_name = self._by_end[0]
+        if name.isdecimal():
+            return name not in by_name and not self._numbered(name)
+        whole = _plain(name)
+        return whole not in by_name and _bare(whole) not in by_name and plain(name) == name
 
     def _below_root(self, name: str, table: str) -> str | None:
         """The name as a path, or the end of one; with a `/` in front if it begins at the root; none if it leads out of the data."""
