@@ -19,6 +19,7 @@ from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_locked
 from darkroom.tracking.tags import PREVIOUS, SHA256
 from pipelines import history, step_cache
+from pipelines.collect.kept_vectors import unneeded_shards
 from pipelines.history import Record
 from pipelines.paths import ROOT, USED
 from pipelines.sizes import size_of
@@ -34,7 +35,7 @@ class Garbage:
     """What can be removed.
 
     Attributes:
-        paths: Folders and files by kind: `steps`, `reports`, `cache`, `checkpoints`, `models`, `previous`, `data`, `drafts`.
+        paths: Folders and files by kind: `steps`, `reports`, `cache`, `checkpoints`, `models`, `previous`, `data`, `vectors`, `drafts`.
         kept_runs: Runs that are kept complete.
     """
 
@@ -77,6 +78,7 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
         "models": _unreferenced("models", {version.tags.get(SHA256, "") for version in aliased} | _starting_models(known, kept)),
         "previous": _unreferenced("previous", {f"{run.tags.get(PREVIOUS, '')}.parquet" for run in known if run.run_id in kept}),
         "data": _unreferenced("data", {run.data_version for run in known if run.run_id in kept}),
+        "vectors": [path for path in unneeded_shards(ROOT / "vectors", _embedded(kept, needed)) if _old(path, _STALE_S)],
         "drafts": [path for path in _drafts() if _old(path, _STALE_S)],
     }
     sizes = found.bytes()
@@ -133,6 +135,11 @@ def _folders_in_use(kept: set[str], entries: Mapping[Path, set[Path]]) -> set[Pa
     return taken | {folder for folders in entries.values() for folder in folders if _run_of(folder) in kept}
 
 
+def _embedded(kept: set[str], needed: set[Path]) -> set[Path]:
+    """Steps' folders of the kept runs, whether the cache knows them or not, and those that they took from it."""
+    return needed | {path.absolute() for folder in _run_folders() if folder.name in kept for path in folder.glob("artifacts/*/*")}
+
+
 def _is_used(entry: Path, keys: set[str]) -> bool:
     return any(entry.name.startswith(key) for key in keys)
 
@@ -161,7 +168,7 @@ def _remove(found: Garbage, entries: Mapping[Path, set[Path]]) -> None:
             remove(path)
         elif hidden.exists():
             hidden.replace(path)
-    for kind in ("steps", "reports", "checkpoints", "models", "previous", "data", "drafts"):
+    for kind in ("steps", "reports", "checkpoints", "models", "previous", "data", "vectors", "drafts"):
         for path in found.paths[kind]:
             renamed = path.with_name(f".{path.name}.{os.getpid()}.gone")  # no other process sees it half removed
             path.rename(renamed)

@@ -3,13 +3,23 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from darkroom.embeddings import Origin, make_batch, write
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.files import write_json
 from darkroom.system.locks import lock_run
 from darkroom.tracking.runs import finish_run, start_run, tracking_uri
+from darkroom.vector_store import VectorStore
 from pipelines.collect.garbage import collect
+
+
+def thumbs(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Black thumbnails."""
+    return np.zeros((number, 32, 32), np.uint8), np.zeros((number, 8, 8, 3), np.uint8)
+
 
 OLD = time.time() - 100 * 86_400
 
@@ -119,6 +129,34 @@ def test_unfinished_work_tables_and_drafts_go_when_nobody_wants_them(checkout: C
     }  # fmt: skip
     assert sorted(path.name for path in (checkout.runs / "checkpoints").iterdir()) == ["train-held", "train-new"]
     assert not draft.exists()
+
+
+def test_vectors_go_when_no_kept_run_has_embedded_one_of_their_images(checkout: Checkout) -> None:
+    origins = [Origin(name, "ab" * 32, "features", Recipe(64), "float32", "cpu", 2) for name in ("lite0", "lite1")]
+    old, used, kept = checkout.add(), checkout.add(), checkout.add()
+    store, made = checkout.runs / "vectors", dict[str, Path]()
+
+    def keep(names: str, origin: Origin) -> None:
+        rows = make_batch(list(names), np.eye(2)[[0] * len(names)], np.ones(len(names)), *thumbs(len(names)), [1] * len(names))
+        vectors, before = VectorStore(store, origin, ""), set(store.glob("*/*.arrow"))
+        vectors.add(rows)
+        vectors.flush()
+        made[names] = (set(store.glob("*/*.arrow")) - before).pop()
+
+    for names, origin in (("ab", origins[0]), ("cd", origins[0]), ("ef", origins[0]), ("gh", origins[1]), ("ij", origins[0])):
+        keep(names, origin)
+    for run, names, origin in ((old, "ef", origins[0]), (used, "a", origins[0]), (kept, "cgh", origins[0])):
+        shards = VectorStore(store, origin, names)
+        write(checkout.runs / run / "artifacts" / "pipeline-1" / "embed-component" / "embeddings", origin, shards.rows(names))
+    checkout.age(checkout.runs)
+    keep("kl", origins[0])  # by a run in progress
+    write_json(checkout.runs / kept / "artifacts" / "used.json", {"ingest": f"{used}ingest"[-12:], "embed": f"{used}embed"[-12:]})
+    folder = checkout.runs / used / "artifacts" / "pipeline-1" / "embed-component" / "embeddings"
+    write_json(checkout.entry(used, "embed"), {"output": {"uri": str(folder.absolute())}})
+    told = collect(1, dry_run=True)
+    assert told["number"]["vectors"] == 3
+    assert {**collect(1), "dry_run": True} == told
+    assert {names for names, path in made.items() if path.exists()} == {"ab", "cd", "kl"}  # what `cgh` has of lite1 is another's
 
 
 def test_an_entry_that_a_killed_clearing_hid_comes_back(checkout: Checkout) -> None:

@@ -1,0 +1,43 @@
+"""Vectors that no kept run needs: shards of the store none of whose images a kept run has embedded."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from darkroom.embeddings import FILE, Embeddings
+from darkroom.system.errors import InputError
+from darkroom.vector_store import shard_names
+
+
+def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
+    """The shards that may be removed; a shard stays as long as one of its images is needed.
+
+    Args:
+        store: The folder of all kept vectors.
+        folders: Steps' folders of the runs that are kept; what `embed` wrote there says which images they need, of which origin.
+
+    Returns:
+        Paths; none where what a run needs can't be read.
+    """
+    shards = sorted(store.glob("*/*.arrow"))
+    needed: dict[str, set[str]] = defaultdict(set)
+    if not shards:
+        return []
+    for folder in folders:
+        for path in folder.glob(f"*/{FILE}"):
+            try:
+                made = Embeddings(path.parent)
+            except (pa.ArrowException, OSError, ValueError, InputError):
+                return []
+            needed[made.origin.key].update(made.names)
+    return [path for path in shards if needed[path.parent.name].isdisjoint(_names(path))]
+
+
+def _names(path: Path) -> list[str]:
+    """The images in a shard; none where it is damaged."""
+    try:
+        return shard_names(path)
+    except (pa.ArrowException, OSError):
+        return []
