@@ -42,7 +42,8 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     choice = choose_backbone(packed, names, config)
     backbone = backbone_of(choice.name, config.weights)
     place = choose_place(config.device, "float32" if choice.name == "handcrafted" else config.precision)
-    origin = Origin(choice.name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
+    name = backbone.name if config.weights else choice.name
+    origin = Origin(name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
     with contextlib.ExitStack() as stack:
         kept = VectorStore(store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-"))), origin, names)
         missing = [name for name in names if name not in kept]
