@@ -6,7 +6,7 @@ origins can't be compared. Only this module writes such files, and one that has 
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -183,7 +183,9 @@ def make_batch(
     return pa.record_batch(arrays, schema=schema(vectors.shape[1]))
 
 
-def write(folder: Path, origin: Origin, rows: Iterable[pa.RecordBatch], notes: Iterable[Note] = ()) -> int:
+def write(
+    folder: Path, origin: Origin, rows: Iterable[pa.RecordBatch], notes: Iterable[Note] = (), files: Mapping[str, bytes] | None = None
+) -> int:
     """Writes embeddings, whole or not at all; equal rows make equal bytes.
 
     Args:
@@ -191,6 +193,7 @@ def write(folder: Path, origin: Origin, rows: Iterable[pa.RecordBatch], notes: I
         origin: How the vectors were computed.
         rows: What `make_batch` made, in the order of the images' ids.
         notes: What the step has to say.
+        files: Contents of further files in the folder, by name.
 
     Returns:
         How many rows there are.
@@ -203,6 +206,8 @@ def write(folder: Path, origin: Origin, rows: Iterable[pa.RecordBatch], notes: I
     number, last = 0, ""
     with whole(folder) as draft:
         draft.mkdir()
+        for name, data in (files or {}).items():
+            (draft / name).write_bytes(data)
         with pa.ipc.new_file(str(draft / FILE), columns.with_metadata({_KEY: json.dumps(values, sort_keys=True)})) as writer:
             for batch in rows:
                 for name in batch.column("image_id").to_pylist():

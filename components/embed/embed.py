@@ -11,7 +11,7 @@ from components.embed.selection import choose_backbone
 from darkroom import embeddings as noun
 from darkroom.embeddings import Origin
 from darkroom.images import Images
-from darkroom.networks.backbones import backbone_of
+from darkroom.networks.backbones import OWN_WEIGHTS, backbone_of, weights_file
 from darkroom.networks.embedder import Place, choose_place, embedder
 from darkroom.networks.pretrained import Backbone
 from darkroom.notes import tell
@@ -51,7 +51,8 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
         num_computed = sum(name in kept for name in missing)
         notes = tell("embed", [choice.reason], _warnings(kept))
         print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
-        num_embedded = noun.write(embeddings, origin, kept.rows(names), notes)
+        files = {OWN_WEIGHTS: weights_file(backbone)} if config.weights else {}
+        num_embedded = noun.write(embeddings, origin, kept.rows(names), notes, files)
     return {
         "num_embedded": float(num_embedded),
         "num_computed": float(num_computed),

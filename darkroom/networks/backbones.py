@@ -2,15 +2,19 @@
 
 import difflib
 import hashlib
+import json
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from torch import nn
 
+from darkroom.embeddings import Origin
 from darkroom.model import CARD, WEIGHTS, read_card
 from darkroom.networks import weights as stored
 from darkroom.networks.architectures import check_architecture
-from darkroom.networks.export import load_network
+from darkroom.networks.export import fit_shapes, load_network
 from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build, last_layer
 from darkroom.networks.pretrained import Backbone, packaged_backbone
@@ -21,6 +25,7 @@ from darkroom.system.errors import InputError
 SHORT = {"lite0": "tf_efficientnet_lite0", "lite1": "tf_efficientnet_lite1", "lite2": "tf_efficientnet_lite2"}
 HANDCRAFTED = "handcrafted"
 AUTO = "auto"
+OWN_WEIGHTS = "backbone.safetensors"  # in a folder of embeddings, where the user named the weights
 
 
 def backbone_of(name: str, weights: str = "") -> Backbone:
@@ -45,6 +50,44 @@ def backbone_of(name: str, weights: str = "") -> Backbone:
     if not weights:
         raise InputError(f"embed.backbone is {name!r}, which comes without weights: name a file or a model's folder in embed.weights")
     return _of_file(SHORT.get(name, name), weights)
+
+
+def weights_file(backbone: Backbone) -> bytes:
+    """A backbone that the user's own weights made, as a file: what comes after `embed` can't know where these were."""
+    about = {"mean": json.dumps(backbone.mean), "std": json.dumps(backbone.std)}
+    return save({name: value.contiguous() for name, value in backbone.network.state_dict().items()}, about)
+
+
+def embedding_backbone(folder: Path, origin: Origin) -> Backbone:
+    """The backbone that made some embeddings.
+
+    Args:
+        folder: Of the embeddings.
+        origin: Theirs.
+
+    Raises:
+        InputError: It was a packaged one, and its package is not installed any more.
+    """
+    if not (folder / OWN_WEIGHTS).is_file():
+        return backbone_of(origin.backbone)
+    network, state = trunk_of(origin.backbone, origin.recipe.side_px), load_file(folder / OWN_WEIGHTS)
+    fit_shapes(network, state)
+    network.load_state_dict(state)
+    with safe_open(folder / OWN_WEIGHTS, "pt") as file:  # type: ignore[no-untyped-call]
+        mean, std = (tuple(json.loads(file.metadata()[name])) for name in ("mean", "std"))
+    network = network.eval().requires_grad_(False)
+    return Backbone(origin.backbone, network, origin.num_features, origin.recipe, mean, std, origin.weights_sha256)
+
+
+def trunk_of(name: str, side_px: int) -> nn.Module:
+    """A network without its last layer, with random weights.
+
+    Args:
+        name: A network that `darkroom.networks.network.build` makes.
+        side_px: Side of the images.
+    """
+    with torch.random.fork_rng(devices=[]):
+        return _without_head(build(name, 2, side_px=side_px))
 
 
 def _check_name(name: str) -> None:
@@ -84,12 +127,16 @@ def _of_file(name: str, weights: str) -> Backbone:
     return _backbone(name, network, recipe, (mean, std), Path(weights))
 
 
+def _without_head(network: nn.Module) -> nn.Module:
+    network.set_submodule(last_layer(network)[0], nn.Identity())
+    return network
+
+
 def _backbone(
     name: str, network: nn.Module, recipe: Recipe, normalisation: tuple[tuple[float, ...], tuple[float, ...]], weights: Path
 ) -> Backbone:
     """A classifier without its last layer, frozen."""
-    network.set_submodule(last_layer(network)[0], nn.Identity())
-    network = network.eval().requires_grad_(False)
+    network = _without_head(network).eval().requires_grad_(False)
     with torch.inference_mode():
         num_features = network(torch.zeros(1, 3, recipe.side_px, recipe.side_px)).shape[1]
     return Backbone(name, network, num_features, recipe, *normalisation, hashlib.sha256(weights.read_bytes()).hexdigest())

@@ -13,6 +13,8 @@ from components.embed.embed import embed
 from darkroom.embeddings import FILE, Embeddings
 from darkroom.images import Images, ImageWriter
 from darkroom.model import ModelCard
+from darkroom.networks.backbones import embedding_backbone
+from darkroom.networks.embedder import Place, embedder
 from darkroom.networks.export import save_model
 from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build
@@ -153,4 +155,9 @@ def test_the_users_own_weights_are_told_apart_by_their_content(tmp_path: Path) -
         found, measures = run(tmp_path, FILES, tmp_path / "store", weights=str(tmp_path / "model"))
         assert (found.origin.backbone, found.origin.recipe, measures["num_computed"]) == ("small_cnn", Recipe(16), 11)
         keys.append(found.origin.key)
+        backbone = embedding_backbone(tmp_path / "embeddings", found.origin)  # what comes after can rebuild it without the settings
+        again, _ = embedder(backbone, Place("cpu", "float32"))(
+            np.stack([pixels(Images(tmp_path / "images")[name], found.origin.recipe) for name in found.names])
+        )
+        np.testing.assert_allclose(again, found.vectors, atol=1e-3)
     assert keys[0] != keys[1]
