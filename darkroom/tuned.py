@@ -110,7 +110,11 @@ def read_tuned(path: Path) -> Tuned:
     Raises:
         InputError: A later version of Darkroom wrote it.
     """
-    values = _FORMAT.upgrade(read_json(path), path)
+    return read_plain(_FORMAT.upgrade(read_json(path), path))
+
+
+def read_plain(values: Mapping[str, Any]) -> Tuned:
+    """Makes a result from what `Tuned.plain` gave; names that it does not know are ignored."""
     gain = values.get("gain")
     parts = {
         "trials": tuple(record_from(Trial, row) for row in values.get("trials", ())),

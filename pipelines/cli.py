@@ -28,6 +28,7 @@ from pipelines.run.command import logs, resume, run
 from pipelines.schedule import command as schedules
 from pipelines.submit.command import compile, submit
 from pipelines.terminal import print_note
+from pipelines.tune.command import tune
 from pipelines.version.command import sample, version
 
 _INTERRUPTED = 130  # how typer ends a command that Ctrl-C stopped
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (run, retrain, resume, sync, runs, gc, logs, ui, predict, models, promote, rollback, compile, submit, doctor):
+for command in (run, retrain, tune, resume, sync, runs, gc, logs, ui, predict, models, promote, rollback, compile, submit, doctor):
     app.command()(in_project(command))
 
 data_app = typer.Typer(help="Shows the data's version, or lays out the sample.", no_args_is_help=True)

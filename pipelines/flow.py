@@ -12,6 +12,7 @@ from kfp.dsl.graph_component import GraphComponent
 
 from darkroom.versions.code import code_version
 
+RESULTS: Mapping[str, type] = {"outcome": Artifact, "report": HTML}  # artifacts that a run ends with
 METRICS = "metrics"  # the output of every step with what it measured
 _OWN = ("config", "code_version", "task")  # inputs that are neither made by a task nor given to the run
 
@@ -78,23 +79,26 @@ def switched_off(tasks: Sequence[Task], arguments: Mapping[str, Any]) -> frozens
     return frozenset(title for title, section in sections.items() if section.get("enabled") is False)
 
 
-def build(name: str, description: str, tasks: Sequence[Task], given: Mapping[str, type]) -> GraphComponent:
-    """Makes the pipeline of some tasks, which hands out `outcome`, `report` and the measures of each task.
+def build(
+    name: str, description: str, tasks: Sequence[Task], given: Mapping[str, type], results: Mapping[str, type] = RESULTS
+) -> GraphComponent:
+    """Makes the pipeline of some tasks, which hands out some artifacts and the measures of each task.
 
     Args:
         name: The pipeline's name on Kubeflow.
         description: One sentence for its page.
         tasks: The tasks, each after those whose artifacts it takes.
         given: Names and types of the values that a run gives, beside settings.
+        results: Names and types of the artifacts.
     """
     wanted = parameters(tasks, given)
-    outputs = _outputs(tasks)
+    outputs = _outputs(tasks, results)
 
     def run_tasks(*values: Any) -> Any:
         known = dict(zip(wanted, values, strict=True))
         artifacts: dict[str, Any] = {}
         started = [_start(task, known, artifacts) for task in tasks]
-        return outputs(artifacts["outcome"], artifacts["report"], *(one.outputs[METRICS] for one in started))
+        return outputs(*(artifacts[name] for name in results), *(one.outputs[METRICS] for one in started))
 
     return pipeline_of(run_tasks, name, description, wanted, outputs)
 
@@ -110,9 +114,9 @@ def pipeline_of(
     return made
 
 
-def _outputs(tasks: Sequence[Task]) -> Any:
+def _outputs(tasks: Sequence[Task], results: Mapping[str, type]) -> Any:
     """The type of what a pipeline hands out."""
-    fields = [("outcome", Artifact), ("report", HTML), *((f"{task.title}_metrics", Metrics) for task in tasks)]
+    fields = [*results.items(), *((f"{task.title}_metrics", Metrics) for task in tasks)]
     return NamedTuple("Outputs", fields)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
+from components.tune.space import searched_values
 from darkroom.networks.architectures import check_architecture
 from darkroom.registry import registry
 from darkroom.runtime.step import config_of, evaluation_settings
@@ -86,7 +87,8 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     """
     settings = {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
     parse(type(config_of("ingest", {})), "evaluate.ingest", settings["evaluate"]["ingest"])
-    check_architecture(str(settings["train"]["architecture"]))
+    for architecture in (settings["train"]["architecture"], *searched_values(settings["tune"]["search"], "train.architecture")):
+        check_architecture(str(architecture))
     return settings
 
 

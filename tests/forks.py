@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-_RUNNING = ("run", "resume", "retrain")  # commands that run steps
+_RUNNING = ("run", "resume", "retrain", "tune")  # commands that run steps
 
 
 def run(work: Callable[[], object], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

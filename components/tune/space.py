@@ -68,6 +68,12 @@ def parameters_of(search: Mapping[str, Any]) -> dict[str, Parameter]:
     return {name: _parameter(name, search[name]) for name in sorted(search)}
 
 
+def searched_values(search: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """The values that a search lists for a setting; none where it lists none."""
+    found = parameters_of(search).get(name)
+    return found.values if isinstance(found, Choices) else ()
+
+
 def grid_of(space: Mapping[str, Parameter]) -> dict[str, list[Any]]:
     """The values that a grid has in each direction.
 

@@ -22,7 +22,8 @@ from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
-from darkroom.training.validation import LOWER_IS_BETTER, score
+from darkroom.training.hyperparameters import LOWER_IS_BETTER
+from darkroom.training.validation import score
 from darkroom.tuned import OnTrial, State, Trial, Tuned, shown
 
 _STATES: dict[TrialState, State] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}

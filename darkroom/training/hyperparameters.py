@@ -11,6 +11,7 @@ Monitor = Literal[
     "f1_macro", "f1_micro", "f1_weighted", "f1", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "precision", "recall",
     "roc_auc", "average_precision", "subset_accuracy", "hamming_loss", "log_loss", "loss",
 ]  # fmt: skip
+LOWER_IS_BETTER = ("loss", "log_loss", "hamming_loss")  # of the monitors
 
 
 @dataclasses.dataclass(frozen=True)

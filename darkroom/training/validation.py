@@ -14,10 +14,10 @@ from darkroom.system.errors import InputError
 from darkroom.task import Task
 from darkroom.training import thresholds
 from darkroom.training.examples import Examples
+from darkroom.training.hyperparameters import LOWER_IS_BETTER
 from darkroom.training.losses import Loss
 from darkroom.training.problem import Problem
 
-LOWER_IS_BETTER = ("loss", "log_loss", "hamming_loss")
 BATCH_SIZE = 128
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from darkroom.system.errors import InputError
-from darkroom.tracking.tags import DECISION, NOTE
+from darkroom.tracking.tags import DECISION, NOTE, SEARCH
 from pipelines import history
 from pipelines.history import Record
 
@@ -66,7 +66,7 @@ def choose(choice: Choice) -> list[Record]:
     """
     if choice.status and choice.status not in STATUSES:
         raise InputError(f"--status is {choice.status!r}: give one of {', '.join(STATUSES)}")
-    known = history.runs(choice.experiment)
+    known = [run for run in history.runs(choice.experiment) if SEARCH not in run.tags]  # a search ends with no model
     conditions = [_condition(text, known) for text in choice.where]
     found = [run for run in known if all(is_met(run) for is_met in conditions)]
     if choice.status:

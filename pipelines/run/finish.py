@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from pipelines.run.local import Execution
 if TYPE_CHECKING:
     from pipelines.plan import Plan
     from pipelines.view import Listener
+
+Ending = Callable[["Plan", str, Path, Execution, "Listener"], dict[str, Any]]  # as `write_outcome`
 
 
 def prepare(run_id: str) -> None:
@@ -57,11 +60,37 @@ def write_outcome(plan: "Plan", run_id: str, folder: Path, execution: Execution,
     """
     with whole(folder / "report.html") as draft:
         shutil.copyfile(execution.outputs["report"].path, draft)
+    complete_log(plan, run_id, folder, execution, view)
+    outcome = {**facts(plan, run_id), **read_json(Path(execution.outputs["outcome"].path))}
+    outcome |= {"report": str(folder / "report.html"), "steps": execution.steps}
+    write_json(folder / "outcome.json", outcome)
+    return outcome
+
+
+def complete_log(plan: "Plan", run_id: str, folder: Path, execution: Execution, view: "Listener") -> None:
+    """Tracks what the steps could not: what waits for MLflow, the steps that the cache answered, and the disk that the run takes.
+
+    Args:
+        plan: What was run.
+        run_id: The run.
+        folder: Its folder.
+        execution: What its steps left.
+        view: Shows what MLflow refused for good.
+
+    Raises:
+        AwayError: MLflow does not answer.
+    """
     outbox.wait_for_store()
     for note in outbox.deliver_left(OUTBOX).refusals():
         view.note(f"note: {note}")
     with outbox.store_required():
-        return _outcome_of(plan, run_id, folder, execution)
+        _log_cached_steps(plan, run_id, execution)
+        set_run_tags(run_id, {DISK: disk.used_bytes(folder)})
+
+
+def facts(plan: "Plan", run_id: str) -> dict[str, Any]:
+    """What every outcome begins with: the run, its experiment, and its data."""
+    return {"run_id": run_id, "experiment": plan.name, "data_version": plan.version}
 
 
 def finish(run_id: str, view: "Listener") -> None:
@@ -94,8 +123,7 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
     write_json(folder / "outcome.json", {"run_id": run_id, "error": redact(str(error))})
     bundle = None
     if not isinstance(error, KeyboardInterrupt):
-        facts = {"run_id": run_id, "experiment": plan.name, "data_version": plan.version, "source": plan.shown_source}
-        bundle = write_bundle(folder, facts, plan.params, error)
+        bundle = write_bundle(folder, {**facts(plan, run_id), "source": plan.shown_source}, plan.params, error)
         error.add_note(f"bundle  {bundle}    resume with: darkroom resume {run_id[:8]}")
     for note in outbox.deliver_left(OUTBOX).refusals():
         error.add_note(f"note: {note}")
@@ -105,7 +133,7 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
     outbox.flush()
 
 
-def _outcome_of(plan: "Plan", run_id: str, folder: Path, execution: Execution) -> dict[str, Any]:
+def _log_cached_steps(plan: "Plan", run_id: str, execution: Execution) -> None:
     from pipelines.training import FLOW
 
     settings, section_names = arguments(plan.params), {task.title: task.section for task in FLOW}
@@ -114,17 +142,6 @@ def _outcome_of(plan: "Plan", run_id: str, folder: Path, execution: Execution) -
         if how["cached"] and step not in finished:  # before a failure, a resumed run may have done the step itself
             section = settings[section_names[step]]
             step_run.log_cached_step(run_id, step, section, read_json(Path(execution.outputs[f"{step}_metrics"].path)))
-    outcome = {
-        "run_id": run_id,
-        "experiment": plan.name,
-        "data_version": plan.version,
-        **read_json(Path(execution.outputs["outcome"].path)),
-        "report": str(folder / "report.html"),
-        "steps": execution.steps,
-    }
-    set_run_tags(run_id, {DISK: disk.used_bytes(folder)})
-    write_json(folder / "outcome.json", outcome)
-    return outcome
 
 
 def _num_pending() -> int:

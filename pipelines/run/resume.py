@@ -14,7 +14,7 @@ from darkroom.system.files import whole
 from darkroom.system.locks import lock_run
 from darkroom.system.processes import source_tags
 from darkroom.tracking import runs
-from darkroom.tracking.tags import CODE, COMMIT, DIRTY, DVC_MD5, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS
+from darkroom.tracking.tags import CODE, COMMIT, DIRTY, DVC_MD5, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS, SEARCH
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, fetch_version, has_version
 from darkroom.versions.environment import ENVIRONMENT, environment_tags
@@ -90,6 +90,8 @@ def resume(name: str, view: Listener, runner_of: Callable[[Plan], Runner] = lamb
     make_ready(view)
     record = history.find(name)
     short = record.run_id[:8]
+    if SEARCH in record.tags:
+        raise InputError(f"run {short} is a search of settings: `darkroom tune` with the same settings goes on with it")
     if record.status == "finished":
         raise InputError(f"run {short} is finished: there is nothing to resume; repeat it with `darkroom run --like {short}`")
     if record.status == "running":

@@ -1,6 +1,7 @@
 """One run of the training pipeline on this machine, from settings to the outcome."""
 
 import hashlib
+import inspect
 import os
 import shutil
 from contextlib import AbstractContextManager, nullcontext
@@ -31,7 +32,9 @@ from pipelines.run.temporary import check_temporary, temporary_folder
 from pipelines.view import Listener
 
 
-def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES) -> dict[str, Any]:
+def run(
+    plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES, ending: finish.Ending = finish.write_outcome
+) -> dict[str, Any]:
     """Runs the training pipeline and tracks it as one MLflow run.
 
     Args:
@@ -39,9 +42,10 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         view: Shows what happens.
         pipeline: The pipeline; the training pipeline where none is given.
         runner: How its steps are run.
+        ending: Keeps what the pipeline hands out.
 
     Returns:
-        The run's outcome, as `darkroom run --json` prints it.
+        The run's outcome: of the training pipeline as `darkroom run --json` prints it.
 
     Raises:
         InputError: A step found a mistake of the user's.
@@ -49,10 +53,10 @@ def run(plan: Plan, view: Listener, pipeline: Any = None, runner: Runner = PROCE
         TakenError: The plan asks for a lease that another run has.
     """
     with runner.prepared():
-        return _run(plan, view, pipeline, runner)
+        return _run(plan, view, pipeline, runner, ending)
 
 
-def _run(plan: Plan, view: Listener, pipeline: Any, runner: Runner) -> dict[str, Any]:
+def _run(plan: Plan, view: Listener, pipeline: Any, runner: Runner, ending: finish.Ending) -> dict[str, Any]:
     view.note(f"data {plan.shown_source}, version {plan.version[:12]}")
     differs = difference(plan.source, plan.version)
     if differs:
@@ -69,7 +73,7 @@ def _run(plan: Plan, view: Listener, pipeline: Any, runner: Runner) -> dict[str,
         kept = {} if differs else kept_in_dvc(plan)
         run_id = _start(replace(plan, tags={PREVIOUS: previous.stem if previous else "none", **kept, **plan.tags}))
         with lock_run(ROOT / run_id):
-            outcome = carry_out(plan, previous, run_id, view, pipeline, runner)
+            outcome = carry_out(plan, previous, run_id, view, pipeline, runner, ending)
         end_dead(view.note)  # also a step that was started just before its run was killed
         return outcome
 
@@ -112,7 +116,13 @@ def make_ready(view: Listener, *, create: bool = False) -> None:
 
 
 def carry_out(
-    plan: Plan, previous: Path | None, run_id: str, view: Listener, pipeline: Any = None, runner: Runner = PROCESSES
+    plan: Plan,
+    previous: Path | None,
+    run_id: str,
+    view: Listener,
+    pipeline: Any = None,
+    runner: Runner = PROCESSES,
+    ending: finish.Ending = finish.write_outcome,
 ) -> dict[str, Any]:
     """Carries out a run that MLflow knows and that the caller has locked, and ends it in MLflow.
 
@@ -123,6 +133,7 @@ def carry_out(
         view: Shows what happens.
         pipeline: The pipeline; the training pipeline where none is given.
         runner: How its steps are run.
+        ending: Keeps what the pipeline hands out.
 
     Raises:
         InputError: A step found a mistake of the user's.
@@ -144,8 +155,11 @@ def carry_out(
         finish.prepare(run_id)
         with temporary_folder(run_id):
             off = switched_off(FLOW, arguments)
-            execution = execute(pipeline or training, arguments, **folders, view=DeliveringView(view), runner=runner, off=off)
-        outcome = finish.write_outcome(plan, run_id, folder, execution, view)
+            chosen = pipeline or training
+            taken = inspect.signature(chosen.pipeline_func).parameters
+            given = {name: value for name, value in arguments.items() if name in taken}
+            execution = execute(chosen, given, **folders, view=DeliveringView(view), runner=runner, off=off)
+        outcome = ending(plan, run_id, folder, execution, view)
     except BaseException as error:
         finish.fail(plan, run_id, folder, error)
         raise

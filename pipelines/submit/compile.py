@@ -16,6 +16,7 @@ from kfp.dsl.graph_component import GraphComponent
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
+from components.tune.space import check_cluster
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VECTORS, VOLUME
@@ -62,7 +63,13 @@ def _without_heading(text: str) -> str:
 
 
 def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The arguments that the settings decide, so that a run that is started on Kubeflow's page only needs the data and a name."""
+    """The arguments that the settings decide, so that a run that is started on Kubeflow's page only needs the data and a name.
+
+    Raises:
+        InputError: A search of settings would keep its trials in an SQLite file.
+    """
+    if settings["tune"]["enabled"]:
+        check_cluster(settings["tune"]["storage"], on_cluster=True)
     return {**params.arguments(settings), "previous": ""}
 
 

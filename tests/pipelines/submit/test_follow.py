@@ -109,7 +109,7 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
     assert list(followed.steps) == list(SHOWN)
     assert followed.steps["ingest"] == {"seconds": 90.0, "cached": True}
     assert followed.steps["train"] == {"seconds": 90.0, "cached": False}
-    assert [event[1:] for event in view.events if event[0] == "finished"][:2] == [("ingest", "cached"), ("clean", "ran")]
+    assert [event[1:] for event in view.events if event[0] == "finished"][:2] == [("ingest", "cached"), ("embed", "ran")]
     assert ("progressed", "evaluate", "at the same time: prune") in view.events
     run = server.runs[run_id]
     parameters = run.runtime_config.parameters

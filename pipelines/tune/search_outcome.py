@@ -1,0 +1,81 @@
+"""The outcome of a search: its trials, the best settings, and the patch that writes these into the file of settings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from darkroom.notes import KEY as NOTES
+from darkroom.system.files import whole, write_json
+from darkroom.training.hyperparameters import LOWER_IS_BETTER
+from darkroom.tuned import Trial, Tuned, read_tuned
+from pipelines.plan import Plan
+from pipelines.run.finish import Ending, complete_log, facts
+from pipelines.run.local import Execution
+from pipelines.table import print_table
+from pipelines.tune.patch import patch, patched
+from pipelines.view import Listener
+
+PATCH = "params.patch"
+
+
+def search_ending(params: Path, *, apply: bool) -> Ending:
+    """How a search ends: its result is written, with a patch of the file of settings.
+
+    Args:
+        params: The file of settings.
+        apply: Whether the best settings are written into it.
+    """
+
+    def end(plan: Plan, run_id: str, folder: Path, execution: Execution, view: Listener) -> dict[str, Any]:
+        complete_log(plan, run_id, folder, execution, view)
+        found = read_tuned(Path(execution.outputs["tuned"].path))
+        outcome = {**facts(plan, run_id), **found.plain(), "steps": execution.steps, "patch": "", "applied": False}
+        if found.best:
+            outcome |= {"patch": str(_write_patch(params, found, folder)), "applied": apply}
+        if found.best and apply:
+            new = patched(params, found.best)
+            with whole(params) as draft:
+                draft.write_text(new, encoding="utf-8")
+        write_json(folder / "outcome.json", outcome)
+        return outcome
+
+    return end
+
+
+def _write_patch(params: Path, found: Tuned, folder: Path) -> Path:
+    with whole(folder / PATCH) as draft:
+        draft.write_text(patch(params, found.best), encoding="utf-8")
+    return folder / PATCH
+
+
+def show(found: Tuned) -> None:
+    """Prints the trials, the best first; the settings that they had stand in columns."""
+    names = sorted({name for trial in found.trials for name in trial.settings})
+    headings = ["trial", found.monitor, "epochs", "state", *(name.removeprefix("train.") for name in names)]
+    rows = []
+    for trial in in_order(found):
+        values = [_number(trial.settings.get(name)) for name in names]
+        rows.append([str(trial.number), _number(trial.score), str(trial.num_epochs), trial.state, *values])
+    print_table(headings, rows)
+
+
+def in_order(found: Tuned) -> Sequence[Trial]:
+    """The trials: the complete ones, the best first, then the pruned and the failed ones."""
+    states, sign = ("complete", "pruned", "failed"), 1 if found.monitor in LOWER_IS_BETTER else -1
+    return sorted(found.trials, key=lambda trial: (states.index(trial.state), sign * (trial.score or 0.0), trial.number))
+
+
+def tell(outcome: dict[str, Any]) -> None:
+    """Says on standard error what the search found, and where the patch is."""
+    console = Console(stderr=True, highlight=False)
+    for note in outcome[NOTES]:
+        console.print(f"{'warning: ' if note['is_warning'] else ''}{note['text']}", markup=False, soft_wrap=True)
+    if outcome["patch"]:
+        then = "it is applied" if outcome["applied"] else f"apply it with `patch -p1 < {outcome['patch']}`, or search with `--apply`"
+        console.print(f"patch   {outcome['patch']}: {then}", markup=False, soft_wrap=True)
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
