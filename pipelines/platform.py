@@ -91,6 +91,12 @@ class PlatformConfig(StepConfig):
     disk_row_bytes: int = Field(
         250, ge=0, le=10**9, description="Estimate of a run's disk: bytes of an image beside its file, a row in the tables of five steps."
     )
+    disk_vector_bytes: int = Field(
+        12_000,
+        ge=0,
+        le=10**9,
+        description="The same: bytes of an image's vector and thumbnails, in the artifact and in the store of vectors.",
+    )
     disk_copy_bytes: int = Field(40_000, ge=0, le=10**9, description="The same: bytes of a copy that augment makes, at 256 px, at most.")
     disk_model_factor: float = Field(
         12,

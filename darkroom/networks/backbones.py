@@ -73,7 +73,7 @@ def embedding_backbone(folder: Path, origin: Origin) -> Backbone:
     network, state = trunk_of(origin.backbone, origin.recipe.side_px), load_file(folder / OWN_WEIGHTS)
     fit_shapes(network, state)
     network.load_state_dict(state)
-    with safe_open(folder / OWN_WEIGHTS, "pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(folder / OWN_WEIGHTS, "pt") as file:
         mean, std = (tuple(json.loads(file.metadata()[name])) for name in ("mean", "std"))
     network = network.eval().requires_grad_(False)
     return Backbone(origin.backbone, network, origin.num_features, origin.recipe, mean, std, origin.weights_sha256)

@@ -60,12 +60,13 @@ def estimate(source: Path, version: str, params: Params, platform: PlatformConfi
     parts = {
         "images": size + platform.disk_row_bytes * number,
         "copies": _copies(params, number, size, platform.disk_copy_bytes),
+        "vectors": platform.disk_vector_bytes * number,
         "models": round(platform.disk_model_factor * weights),
         "reports": platform.disk_report_bytes,
         "decoded pixels": _pixels(params, number),
     }
     basis = f"estimated from {number} files of {in_units(size)}"
-    for part, step in (("images", "ingest"), ("copies", "augment")):
+    for part, step in (("images", "ingest"), ("copies", "augment"), ("vectors", "embed")):
         left = _left(earlier, step, params[step])
         if left is not None:
             parts[part], basis = left, "as earlier runs of this data took"

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from darkroom import issues, manifest
+from darkroom.embeddings import Embeddings
 from darkroom.evaluation import read_metrics, read_predictions
 from darkroom.model import CARD_FORMAT, read_card
 from darkroom.outcome import Verdict, read_outcome
@@ -125,3 +127,14 @@ def test_settings_of_format_1_are_those_of_now_but_for_what_is_unknown() -> None
     settings, unknown = known_settings(kept)
     assert unknown == ["polish.shine", "train.temper"]
     assert complete(settings)["train"]["learning_rate"] == 1e-12
+
+
+def test_embeddings_of_format_1_are_read() -> None:
+    found = Embeddings(RELEASED)
+    assert found.origin.recipe == Recipe(224, "bicubic", 0.875)
+    assert (found.origin.backbone, found.origin.precision, found.origin.device) == ("lite0", "float32", "cpu")
+    assert found.names == ["0" * 64, "f" * 64]
+    assert found.of(["f" * 64, "0" * 64]).tolist() == [[1, 0], [np.float16(0.6), np.float16(0.8)]]
+    assert (found.norms.tolist(), found.signatures.tolist()) == ([5, 2], [0, 2**64 - 1])
+    assert (found.grey[:, 3, 4].tolist(), found.colours[:, 3, 4, 1].tolist()) == ([10, 200], [10, 200])
+    assert [note.text for note in found.notes] == ["backbone lite0"]
