@@ -95,7 +95,7 @@ class PlatformConfig(StepConfig):
         12_000,
         ge=0,
         le=10**9,
-        description="The same: bytes of an image's vector and thumbnails, in the artifact and in the store of vectors.",
+        description="The same: bytes of an image's vector and thumbnails, in the artifact and in runs/vectors.",
     )
     disk_copy_bytes: int = Field(40_000, ge=0, le=10**9, description="The same: bytes of a copy that augment makes, at 256 px, at most.")
     disk_model_factor: float = Field(

