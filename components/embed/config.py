@@ -26,9 +26,7 @@ class EmbedConfig(StepConfig):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
     batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = Field("auto", description="Images at once; auto: 8 on the CPU, 256 on a GPU.")
     num_threads: Annotated[int, Field(ge=1, le=1024)] | Auto = Field("auto", description="Threads; auto: the cores that the run was given.")
-    auto_min_side_px: int = Field(
-        48, ge=1, le=10_000, description="Median of the shorter sides from which on auto takes lite0, in pixels."
-    )
+    auto_min_side_px: int = Field(48, ge=1, le=10_000, description="Median of the shorter sides from which on auto takes lite0, in pixels.")
     auto_min_tones: int = Field(
         32, ge=1, le=256, description="Median of the tones (of 256) from which on auto takes lite0: drawings, masks and letters have fewer."
     )
