@@ -13,6 +13,7 @@ from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, from_plain, plain
 from darkroom.system.files import read_json, write_json
 from darkroom.system.formats import Format, record_from
+from darkroom.training.hyperparameters import LOWER_IS_BETTER
 
 State = Literal["complete", "pruned", "failed"]
 _FORMAT = Format("result of a search")
@@ -75,6 +76,11 @@ class Tuned:
         """The best settings by `step.setting`; empty where nothing was searched or the settings as they are are the best."""
         return {name: value for trial in self.trials if trial.number == self.best_trial for name, value in trial.settings.items()}
 
+    def in_order(self) -> list[Trial]:
+        """The trials: the complete ones, the best first, then the pruned and the failed ones."""
+        states, sign = ("complete", "pruned", "failed"), 1 if self.monitor in LOWER_IS_BETTER else -1
+        return sorted(self.trials, key=lambda trial: (states.index(trial.state), sign * (trial.score or 0.0), trial.number))
+
     def settings_of(self, step: str) -> dict[str, Any]:
         """The best settings of one step, by their own names."""
         return {name.partition(".")[2]: value for name, value in self.best.items() if name.partition(".")[0] == step}
@@ -102,6 +108,11 @@ def shown(settings: Mapping[str, Any]) -> str:
     """Settings for a person, on one line."""
     texts = (f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items())
     return ", ".join(texts) or "the settings as they are"
+
+
+def setting_of(name: str) -> str:
+    """A setting's name in a table or a chart, where those of `train` need no step."""
+    return name.removeprefix("train.").replace("_", " ")
 
 
 def read_tuned(path: Path) -> Tuned:

@@ -18,6 +18,7 @@ def report_component(
     history: Input[Artifact],
     learning_curves: Input[Artifact],
     outcome: Input[Artifact],
+    tuned: Input[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
     config: dict,
@@ -42,6 +43,7 @@ def report_component(
         history=history.path,
         learning_curves=learning_curves.path,
         outcome=outcome.path,
+        tuned=tuned.path,
         report=report.path,
         params=params,
     )

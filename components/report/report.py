@@ -11,6 +11,7 @@ from components.report.data_section import data_section, findings
 from components.report.decision import decision_of
 from components.report.evaluation_section import evaluation_section
 from components.report.pictures import sheet
+from components.report.search_section import search_section
 from components.report.training_section import training_section
 from darkroom import manifest as manifests
 from darkroom.artifacts import Artifacts
@@ -40,7 +41,13 @@ _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 def report(
-    artifacts: Artifacts, report: Path, *, config: ReportConfig, params: dict[str, dict[str, Any]], outcome: Path | None = None
+    artifacts: Artifacts,
+    report: Path,
+    *,
+    config: ReportConfig,
+    params: dict[str, dict[str, Any]],
+    outcome: Path | None = None,
+    tuned: Path | None = None,
 ) -> dict[str, float]:
     """Writes the report; equal inputs make equal bytes.
 
@@ -50,6 +57,7 @@ def report(
         config: How much is shown.
         params: Settings of all steps, a section each.
         outcome: What `register` decided, see `darkroom.outcome`; without it the report says that nothing was registered.
+        tuned: The result of a search of settings, see `darkroom.tuned`, or none.
 
     Returns:
         The size of the page in megabytes (10^6 bytes).
@@ -72,6 +80,7 @@ def report(
         notes=ordered(artifacts.notes),
         findings=findings(artifacts.issues, config.num_examples),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
+        search=search_section(tuned),
         **training_section(artifacts, card),
         evaluated_on=f"the images of {evaluation_data}" if (evaluation_data := params.get("evaluate", {}).get("data")) else "test images",
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),

@@ -1,6 +1,5 @@
 """The outcome of a search: its trials, the best settings, and the patch that writes these into the file of settings."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,7 @@ from rich.console import Console
 
 from darkroom.notes import KEY as NOTES
 from darkroom.system.files import whole, write_json
-from darkroom.training.hyperparameters import LOWER_IS_BETTER
-from darkroom.tuned import Trial, Tuned, read_tuned
+from darkroom.tuned import Tuned, read_tuned
 from pipelines.plan import Plan
 from pipelines.run.finish import Ending, complete_log, facts
 from pipelines.run.local import Execution
@@ -55,16 +53,10 @@ def show(found: Tuned) -> None:
     names = sorted({name for trial in found.trials for name in trial.settings})
     headings = ["trial", found.monitor, "epochs", "state", *(name.removeprefix("train.") for name in names)]
     rows = []
-    for trial in in_order(found):
+    for trial in found.in_order():
         values = [_number(trial.settings.get(name)) for name in names]
         rows.append([str(trial.number), _number(trial.score), str(trial.num_epochs), trial.state, *values])
     print_table(headings, rows)
-
-
-def in_order(found: Tuned) -> Sequence[Trial]:
-    """The trials: the complete ones, the best first, then the pruned and the failed ones."""
-    states, sign = ("complete", "pruned", "failed"), 1 if found.monitor in LOWER_IS_BETTER else -1
-    return sorted(found.trials, key=lambda trial: (states.index(trial.state), sign * (trial.score or 0.0), trial.number))
 
 
 def tell(outcome: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from darkroom.model import CARD, read_card
 from darkroom.outcome import Forgotten, Outcome, Verdict, read_outcome
 from darkroom.system.files import write_json
 from darkroom.task import Task
+from darkroom.tuned import Trial, Tuned
 from tests.finished import Finished, make
 
 REASON = "on 12 shared test images its f1_macro of 0.8 is worse than version 2's 0.9"
@@ -78,6 +79,12 @@ def write(work: Finished, folder: Path, params: dict[str, Any] | None = None, **
     folder.mkdir(exist_ok=True)
     outcome.write(folder / "outcome")
     return write_undecided(work, folder, params, folder / "outcome")
+
+
+def write_searched(work: Finished, folder: Path, found: Tuned) -> str:
+    found.write(folder / "tuned")
+    report(work.artifacts, folder / "report", config=ReportConfig(), params={}, tuned=folder / "tuned")
+    return (folder / "report").read_text()
 
 
 def write_undecided(work: Finished, folder: Path, params: dict[str, Any] | None = None, outcome: Path | None = None) -> str:
@@ -284,3 +291,33 @@ def test_a_huge_contact_sheet_is_made_smaller(work: Finished, tmp_path: Path) ->
     (sheet,) = [values["src"] or "" for tag, values in page.elements if tag == "img" and (values["alt"] or "").startswith("What each")]
     with Image.open(io.BytesIO(base64.b64decode(sheet.split(",")[1]))) as picture:
         assert (picture.format, picture.size) == ("JPEG", (1600, 200))
+
+
+def test_a_search_has_a_section_with_its_gain_its_charts_and_its_trials(work: Finished, tmp_path: Path) -> None:
+    networks, rates = ["small_cnn", "lite0", "<i>lite1</i>"], [1e-4, 2e-3, 9e-3]
+    trials = [Trial(0, "complete", {}, 0.8, 4)]
+    for number, (network, rate) in enumerate(zip(networks, rates, strict=True), start=1):
+        trials.append(Trial(number, "complete", {"train.model": network, "train.learning_rate": rate}, 0.7 + number / 20, 4))
+    trials.append(Trial(4, "pruned", {"train.model": "lite0", "train.learning_rate": 5e-3}, 0.4, 2, "worse than the median"))
+    trials.append(Trial(5, "failed", {"train.model": "lite0", "train.learning_rate": 1e-2}, reason="too high"))
+    gain = Difference("f1_macro", 0.85, 0.8, -0.01, 0.11, 0.2, "bootstrap")
+    found = Tuned("f1_macro", tuple(trials), 3, gain, 120, {"train.learning_rate": 0.75, "train.model": 0.25})
+    html = write_searched(work, tmp_path, found)
+    page = Page(html)
+    for part in (
+        "6 trials were compared by f1_macro",
+        "+0.0500 over trial 0 (95 %: -0.0100 to +0.1100) on 120 validation images",
+        "too high",
+    ):
+        assert part in page.text
+    assert "<i>lite1" not in html
+    shown = [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
+    assert {"Importances", "Parallel coordinates"} <= set(shown)
+    assert html == write_searched(work, tmp_path, found)
+
+
+def test_without_a_search_there_is_no_section_and_with_two_trials_no_charts(work: Finished, tmp_path: Path) -> None:
+    assert "Trials, the best first" not in write_searched(work, tmp_path, Tuned())
+    page = Page(write_searched(work, tmp_path, Tuned("loss", (Trial(0, "complete", {}, 0.5, 3), Trial(1, "failed", {"train.epochs": 3})))))
+    assert "None was better." in page.text
+    assert "Parallel coordinates" not in [attributes["alt"] for tag, attributes in page.elements if tag == "img"]

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from darkroom.system.config import read_params
 from darkroom.tuned import Trial, Tuned
-from pipelines.tune.search_outcome import in_order, show
+from pipelines.tune.search_outcome import show
 from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 
 SETS = (
@@ -89,8 +89,8 @@ def test_trials_are_listed_with_the_best_first(capsys: pytest.CaptureFixture[str
         Trial(2, "complete", {"train.dropout": 0.2}, 0.75, 3),
         Trial(3, "pruned", {"train.dropout": 0.3}, 0.9, 1),
     )
-    assert [trial.number for trial in in_order(Tuned("accuracy", trials, 2))] == [2, 0, 3, 1]
-    assert [trial.number for trial in in_order(Tuned("loss", trials, 0))] == [0, 2, 3, 1]
+    assert [trial.number for trial in Tuned("accuracy", trials, 2).in_order()] == [2, 0, 3, 1]
+    assert [trial.number for trial in Tuned("loss", trials, 0).in_order()] == [0, 2, 3, 1]
     show(Tuned("accuracy", trials, 2))
     assert [line.split() for line in capsys.readouterr().out.splitlines()[:2]] == [
         ["trial", "accuracy", "epochs", "state", "dropout"],
