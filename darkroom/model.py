@@ -32,7 +32,7 @@ class ModelCard:
     """What a model is and how its inputs and outputs are to be read.
 
     Attributes:
-        architecture: `small_cnn`, or a torchvision classification model's name.
+        architecture: `small_cnn`, or the name of a classification model of torchvision or timm (`timm/NAME` where both have it).
         classes: Class names in the order of the outputs.
         task: `binary` (two outputs, the second class is the positive one), `multiclass` or `multilabel`.
         side_px: Side of the square that images are resized to.

@@ -11,6 +11,7 @@ from darkroom.registry import registry
 from darkroom.runtime.step import config_of, evaluation_settings
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
+from darkroom.system.renamed import with_current_names
 from darkroom.versions.data_version import check_source, data_version, has_version
 from darkroom.versions.repository import is_address, parse_address
 from pipelines.platform import SECTION, PlatformConfig, read_platform
@@ -87,8 +88,8 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     """
     settings = {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
     parse(type(config_of("ingest", {})), "evaluate.ingest", settings["evaluate"]["ingest"])
-    for architecture in (settings["train"]["architecture"], *searched_values(settings["tune"]["search"], "train.architecture")):
-        check_architecture(str(architecture))
+    for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
+        check_architecture(str(name))
     return settings
 
 
@@ -118,6 +119,7 @@ def known_settings(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Params, l
     Returns:
         The settings that are known, and the names of the others, such as `train.patience`.
     """
+    sections = with_current_names(sections)
     known = {step: type(config_of(step, {})).model_fields for step in STEPS}
     names = {(step, name) for step, section in sections.items() for name in section}
     unknown = sorted(f"{step}.{name}" for step, name in names if name not in known.get(step, {}))

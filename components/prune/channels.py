@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import torch
 import torch_pruning as tp
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops.misc import MLP
 
 from components.prune.config import Importance, Ranking
+from darkroom.networks.cost import count_macs
 from darkroom.networks.network import last_layer
 from darkroom.system.errors import InputError
 
@@ -22,24 +22,6 @@ _IMPORTANCES = {
     "l2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
     "lamp": lambda: tp.importance.LAMPImportance(p=2),
 }
-
-
-def count_macs(network: nn.Module, side_px: int) -> int:
-    """Multiply-adds that one image takes in convolutions, linear layers and attention.
-
-    Args:
-        network: On the CPU, in `eval` mode.
-        side_px: Side of the image.
-    """
-    # the counter sees neither attention's fast path, which gradients switch off, nor its fused kernels
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, side_px, side_px))
-    return int(counter.get_total_flops()) // 2
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Weights of a network."""
-    return sum(value.numel() for value in network.parameters())
 
 
 def shrink(
@@ -84,7 +66,7 @@ def shrink(
     except Exception as error:  # Torch-Pruning raises nearly anything where it can't trace a network
         raise InputError(
             f"prune can't remove channels from {name} ({type(error).__name__}: {error}): set prune.enabled to false, or "
-            "choose another train.architecture"
+            "choose another train.model"
         ) from error
 
 
@@ -120,7 +102,8 @@ def _pruner(network: nn.Module, example: Tensor, importance: Importance, ranking
 
 def _kept_layers(network: nn.Module) -> list[nn.Module]:
     """The last layer; in a transformer all but the hidden layers of its blocks, since the tokens' width is built in."""
-    blocks = [module for module in network.modules() if isinstance(module, MLP)]
+    kinds = (MLP, Mlp) if any(hasattr(module, "num_heads") for module in network.modules()) else (MLP,)  # ConvNeXt's width is no built-in
+    blocks = [module for module in network.modules() if isinstance(module, kinds)]
     hidden = {next(layer for layer in block.modules() if isinstance(layer, nn.Linear)) for block in blocks}
     if not hidden:
         return [last_layer(network)[1]]

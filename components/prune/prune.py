@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from components.prune.batch_norm import recalibrate
-from components.prune.channels import automatic_round_to, count_macs, count_parameters, shrink
+from components.prune.channels import automatic_round_to, shrink
 from components.prune.config import PruneConfig
 from components.prune.limits import check_limits
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.metrics.latency import compare_latency
 from darkroom.model import CARD, GRAPH, ModelCard, read_card
+from darkroom.networks.cost import count_macs, count_parameters
 from darkroom.networks.export import load_network, save_model
 from darkroom.system.config import dump
 from darkroom.system.files import whole
@@ -93,6 +94,8 @@ def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
         learning_rate=rate,
         warmup_epochs=min(1.0, 0.1 * epochs),
         patience=10**6,
+        freeze_epochs=0,
+        unfreeze_epochs=0,
         seed=config.seed,
     )
 

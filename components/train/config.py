@@ -5,23 +5,51 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from darkroom.system.config import StepConfig
-from darkroom.training.hyperparameters import Auto, Balance, Monitor, OptimizerName, Schedule
+from darkroom.training.hyperparameters import Auto, Balance, Effort, Monitor, OptimizerName, Schedule
 
 
 class TrainConfig(StepConfig):
     """Trains the classifier."""
 
-    architecture: str = Field("small_cnn", min_length=1, description="small_cnn, or a torchvision classification model such as resnet18.")
-    weights: str = Field("", description="Where to start: empty for random, DEFAULT for torchvision's, or a .safetensors or .pth file.")
+    model: str = Field(
+        "auto",
+        min_length=1,
+        description="auto, small_cnn, lite0 to lite2 (pretrained, no download), or any classification model of torchvision or timm.",
+    )
+    weights: str = Field(
+        "auto",
+        description="Where to start: auto for packaged weights where there are some, empty for random, DEFAULT to download, or a "
+        ".safetensors or .pth file.",
+    )
+    effort: Effort = Field(
+        "standard",
+        description="How much auto trains: quick, standard or thorough: a quarter, one or eight times a budget of multiply-adds.",
+    )
     side_px: Annotated[int, Field(ge=8, le=1024)] | Auto = Field("auto", description="Side in pixels of the square images are resized to.")
-    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field("auto", description="How often every training image is seen.")
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
+        "auto", description="How often every training image is seen; auto: as effort says."
+    )
     batch_size: Annotated[int, Field(ge=2, le=65_536)] | Auto = Field("auto", description="Images a step.")
     optimizer: OptimizerName = Field("adamw", description="adam, adamw or sgd (with Nesterov momentum).")
     learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="Learning rate at its peak.")
-    schedule: Schedule = Field("cosine", description="How the learning rate falls: cosine, step or constant.")
+    schedule: Schedule = Field("cosine", description="How the learning rate falls: cosine, one_cycle, step or constant.")
     warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="Over how many epochs the learning rate rises.")
     weight_decay: float = Field(0.05, ge=0, le=10, description="Decay of the weights, as the optimizer means it.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    head_rate_factor: Annotated[float, Field(gt=0, le=1000)] | Auto = Field(
+        "auto", description="Learning rate of the last layer as a multiple of the others'; auto: 10 for pretrained weights, else 1."
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Learning rate of the first layer as a share of the trunk's last one's; of those between, geometrically.",
+    )
+    freeze_epochs: int = Field(0, ge=0, le=100_000, description="First epochs in which the last layer alone learns.")
+    unfreeze_epochs: int = Field(0, ge=0, le=100_000, description="Epochs after these in which ever earlier layers join.")
+    freeze_batch_norm: bool | Auto = Field(
+        "auto", description="Whether batch normalisation keeps its statistics; auto: for pretrained weights and batches below 16 images."
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features that is dropped before the last layer.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth that is spread over the other answers.")
     mixing: float = Field(0.0, ge=0, le=1, description="Share of the batches whose images are blended in pairs (mixup).")
@@ -55,8 +83,23 @@ class TrainConfig(StepConfig):
         le=100_000,
         description="Most epochs that auto takes, however few images there are; counts for more than auto_min_epochs.",
     )
+    auto_photo_side_px: int = Field(
+        48,
+        ge=1,
+        le=100_000,
+        description="Median shorter side from which auto takes a pretrained network: smaller images have too few pixels.",
+    )
+    auto_macs: float = Field(
+        1e13, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
+    )
+    auto_pretrained_min_side_px: int = Field(64, ge=16, le=512, description="Smallest side that auto takes for a pretrained network.")
+    auto_pretrained_max_side_px: int = Field(256, ge=16, le=512, description="Largest side that auto takes for a pretrained network.")
+    auto_pretrained_min_epochs: float = Field(
+        3.5, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
+    )
+    auto_pretrained_max_epochs: int = Field(40, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes.")
     auto_pretrained_share: float = Field(
-        0.2,
+        0.5,
         gt=0,
         le=1,
         description="Share of its usual learning rate that auto takes from given weights: larger steps undo what they have learnt.",

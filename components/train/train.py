@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from components.train import learning_curves as pictures
+from components.train.choice import choose
 from components.train.config import TrainConfig
 from darkroom import manifest
 from darkroom.images import Images
@@ -19,9 +20,8 @@ from darkroom.notes import KEY as NOTES
 from darkroom.notes import plain, tell
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.config import dump, parse
-from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.training import defaults, devices
+from darkroom.training import devices
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
@@ -67,18 +67,21 @@ def train(
     table = manifest.read(examples)
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
-    settings, side = resolve(table.where("train"), config)
+    choice = choose(table.where("train"), config)
+    architecture, settings, side = choice.architecture, choice.settings, choice.side_px
     problem = read_problem(Images(images, augmented_images), table, policy, Recipe(side))
     with devices.threads(config.num_threads):
-        classifier = _first_weights(config, len(table.classes), side)
+        classifier = _first_weights(architecture, config, len(table.classes), side)
+        if trained_with := weights.normalisation(architecture, config.weights):
+            problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
         num_parameters = sum(value.numel() for value in classifier.parameters())
         told = (
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
         )
-        told_now = tell("train", [f"{told}, {config.architecture} with {num_parameters:,} parameters", *searched.told()])
+        told_now = tell("train", [f"{told}, {architecture} with {num_parameters:,} parameters", *choice.reason, *searched.told()])
         table = dataclasses.replace(table, notes=(*table.notes, *searched.notes, *told_now))
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
-        card = _card(problem, fitted, config, settings, table)
+        card = _card(architecture, problem, fitted, config, settings, table)
         provenance = {**card.provenance, **({"tuned": searched.best} if searched.best else {})}
         export.save_model(model, classifier, dataclasses.replace(card, provenance=provenance))
     write_history(history, fitted.history)
@@ -86,49 +89,6 @@ def train(
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
     return {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
-
-
-def resolve(training: Manifest, config: TrainConfig) -> tuple[Settings, int]:
-    """Replaces each `auto` by its value.
-
-    Args:
-        training: The rows of the training split.
-        config: Settings, some of them `auto`.
-
-    Returns:
-        The training loop's settings, and the side in pixels.
-
-    Raises:
-        InputError: There are fewer than two training images.
-    """
-    if len(training) < 2:
-        raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
-    budget = _budget(config)
-    batch = defaults.batch_size(len(training)) if config.batch_size == "auto" else config.batch_size
-    side = defaults.side_px(training, budget) if config.side_px == "auto" else config.side_px
-    epochs = defaults.epochs(len(training), side, budget) if config.epochs == "auto" else config.epochs
-    rate = config.learning_rate
-    if rate == "auto":
-        rate = defaults.learning_rate(config.optimizer, batch, config.auto_pretrained_share if config.weights else 1.0)
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch,
-        learning_rate=rate,
-        warmup_epochs=defaults.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
-        patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
-        **{name: getattr(config, name) for name in _SAME},
-    )
-    return settings, side
-
-
-_SAME = (
-    "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "monitor",
-    "mixed_precision", "device", "threshold_prior_images", "seed",
-)  # fmt: skip
-
-
-def _budget(config: TrainConfig) -> defaults.Budget:
-    return defaults.Budget(**{field.name: getattr(config, f"auto_{field.name}") for field in dataclasses.fields(defaults.Budget)})
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -140,16 +100,15 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer.writerows(row | {"epoch": int(row["epoch"])} for row in history)
 
 
-def _first_weights(config: TrainConfig, num_classes: int, side_px: int) -> nn.Module:
+def _first_weights(architecture: str, config: TrainConfig, num_classes: int, side_px: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        classifier = build(config.architecture, num_classes, side_px=side_px, dropout=config.dropout)
-    if config.weights:
-        weights.load(classifier, config.architecture, config.weights)
+        classifier = build(architecture, num_classes, side_px=side_px, dropout=config.dropout)
+    weights.load(classifier, architecture, config.weights)
     return classifier
 
 
-def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, table: Manifest) -> ModelCard:
+def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, table: Manifest) -> ModelCard:
     provenance = {
         "data_version": table.data_version,
         "settings": dump(config),
@@ -164,7 +123,7 @@ def _card(problem: Problem, fitted: Fitted, config: TrainConfig, settings: Setti
         NOTES: plain(table.notes),
     }
     return ModelCard(
-        architecture=config.architecture,
+        architecture=architecture,
         classes=problem.classes,
         task=problem.task,
         side_px=int(problem.train.pixels.shape[1]),

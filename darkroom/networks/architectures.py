@@ -1,20 +1,56 @@
 """The architectures that there are, by name."""
 
 import difflib
+from functools import cache
 
 from darkroom.system.errors import InputError
 
+AUTO = "auto"  # `train` decides
 OWN = ("small_cnn",)
+SHORT = {f"lite{size}": f"tf_efficientnet_lite{size}" for size in range(3)}
+TIMM = "timm/"  # before the name of a network that torchvision has as well
 
 
 def check_architecture(name: str) -> None:
-    """Raises `InputError`, with the names that are near, unless it is `small_cnn` or a torchvision classification model's name."""
-    if name in OWN:
-        return
-    from torchvision import models  # takes seconds to import, and the small network does without
+    """Raises `InputError`, with the names that are near, unless the name is `auto` or an architecture's."""
+    if name != AUTO:
+        canonical(name)
 
-    known = [*OWN, *models.list_models(module=models)]
-    if name not in known:
-        near = difflib.get_close_matches(name.lower(), known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
-        raise InputError(f"train.architecture is {name!r}, which is no network: {hint}")
+
+def canonical(name: str) -> str:
+    """The architecture that a name means, as a model's card has it.
+
+    Args:
+        name: `small_cnn`; `lite0`, `lite1` or `lite2`; or a classification model of torchvision or timm. A name that both
+            have is torchvision's, with `timm/` before it timm's.
+
+    Raises:
+        InputError: No network has that name; the message has names that are near.
+    """
+    if name in OWN or name in SHORT.values():
+        return name
+    if name in SHORT:
+        return SHORT[name]
+    if name in torchvision_names():
+        return name
+    import timm  # takes seconds, as torchvision does; the networks above do without
+
+    bare = name.removeprefix(TIMM)
+    if timm.is_model(bare):
+        return name if bare in torchvision_names() else bare
+    near = difflib.get_close_matches(bare.lower(), [*OWN, *SHORT, *torchvision_names(), *timm.list_models()], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join((*OWN, *SHORT))} and what torchvision and timm have"
+    raise InputError(f"train.model is {name!r}, which is no network: {hint}")
+
+
+def is_timm(architecture: str) -> bool:
+    """Whether an architecture, as `canonical` gives it, is timm's."""
+    return architecture in SHORT.values() or (architecture not in OWN and architecture not in torchvision_names())
+
+
+@cache
+def torchvision_names() -> frozenset[str]:
+    """The names of torchvision's classification models."""
+    from torchvision import models
+
+    return frozenset(models.list_models(module=models))

@@ -2,19 +2,22 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import onnx
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.onnx import symbolic_helper
 
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
 from darkroom.networks.families import is_classical
 from darkroom.networks.network import build
+from darkroom.networks.same_padding import PaddedConv2d
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
@@ -107,6 +110,25 @@ class _ServedNetwork(nn.Module):
         return logits.sigmoid() if self.multilabel else logits.softmax(dim=1)
 
 
+@contextmanager
+def _constant_padding(network: nn.Module) -> Iterator[None]:
+    """Lets convolutions that pad unequally be exported with one node for the padding: torch's own way takes nine."""
+    if not any(isinstance(module, PaddedConv2d) for module in network.modules()):
+        yield
+        return
+    torch.onnx.register_custom_op_symbolic("aten::pad", _pad_node, OPSET)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("aten::pad", OPSET)  # type: ignore[attr-defined]
+
+
+def _pad_node(graph: Any, images: Any, pad: Any, mode: Any, value: Any) -> Any:
+    left, right, top, bottom = symbolic_helper._get_const(pad, "is", "pad")  # type: ignore[no-untyped-call]
+    pads = torch.tensor([0, 0, top, left, 0, 0, bottom, right])
+    return graph.op("Pad", images, graph.op("Constant", value_t=pads), mode_s="constant")
+
+
 def export(path: Path, network: nn.Module, card: ModelCard) -> None:
     """Writes a network as ONNX, with normalisation and probabilities, in one file that contains no path of this machine.
 
@@ -133,10 +155,11 @@ def write_graph(path: Path, network: nn.Module, images: Tensor, outputs: Sequenc
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|darkroom\.networks\.export")
         warnings.filterwarnings("ignore", category=UserWarning, message="Constant folding")  # of what is constant anyway
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # sizes are fixed on purpose
-        torch.onnx.export(
-            network.eval(), (images,), str(path), dynamo=False, opset_version=OPSET, input_names=["images"], output_names=[*outputs],
-            dynamic_axes={name: {0: "num_images"} for name in ("images", *outputs)},
-        )  # fmt: skip
+        with _constant_padding(network):
+            torch.onnx.export(
+                network.eval(), (images,), str(path), dynamo=False, opset_version=OPSET, input_names=["images"], output_names=[*outputs],
+                dynamic_axes={name: {0: "num_images"} for name in ("images", *outputs)},
+            )  # fmt: skip
     graph = onnx.load(path)
     graph.doc_string = graph.graph.doc_string = ""
     for node in graph.graph.node:

@@ -5,9 +5,10 @@ from typing import Any
 from torch import nn
 
 from darkroom.networks import small_cnn
-from darkroom.networks.architectures import check_architecture
+from darkroom.networks.architectures import TIMM, canonical, is_timm
 from darkroom.networks.families import parts_of
 from darkroom.networks.probe import build_probe
+from darkroom.networks.same_padding import with_constant_padding
 from darkroom.system.errors import InputError
 
 
@@ -15,8 +16,7 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
     """Makes a network with fresh weights, drawn from torch's global generator.
 
     Args:
-        architecture: `small_cnn`, or a torchvision classification model's name such as `resnet18`; its last layer is
-            replaced.
+        architecture: A name as `darkroom.networks.architectures.canonical` takes it; the last layer is replaced.
         num_classes: How many outputs there are.
         side_px: Side of the images; vision transformers are made for one size.
         dropout: Share of the features that is dropped before the last layer while training, 0 to 1.
@@ -29,8 +29,11 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
     """
     if parts := parts_of(architecture):
         return build_probe(parts[1], num_classes, side_px)
+    architecture = canonical(architecture)
     if architecture == "small_cnn":
         return small_cnn.SmallCNN(num_classes, side_px, dropout)
+    if is_timm(architecture):
+        return _timm(architecture, num_classes, side_px, dropout)
     network = _torchvision(architecture, side_px)
     name, last = last_layer(network)
     if isinstance(last, nn.Conv2d):  # squeezenet
@@ -44,15 +47,31 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
 
 def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     """The layer that makes the logits, and its name in the network."""
+    if (name := getattr(network, "default_cfg", {}).get("classifier")) and isinstance(name, str):  # timm's
+        return name, network.get_submodule(name)  # type: ignore[return-value]
     layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     convolutions = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     return layers[-1] if layers else convolutions[-1]
 
 
+def _timm(architecture: str, num_classes: int, side_px: int, dropout: float) -> nn.Module:
+    import timm  # takes seconds to import, and the small network does without
+
+    name = architecture.removeprefix(TIMM)
+    options: dict[str, Any] = {"num_classes": num_classes, "drop_rate": dropout}
+    try:
+        if (known := timm.get_pretrained_cfg(name)) and known.fixed_input_size:
+            options["img_size"] = side_px
+        network: nn.Module = timm.create_model(name, pretrained=False, **options)
+        network = with_constant_padding(network.eval(), side_px).train()
+    except (AssertionError, ValueError, RuntimeError, TypeError) as error:
+        raise InputError(f"train.side_px is {side_px}: {architecture} can't be made for it ({error}); try 224") from None
+    return network
+
+
 def _torchvision(architecture: str, side_px: int) -> nn.Module:
     from torchvision import models  # takes seconds to import, and the small network does without
 
-    check_architecture(architecture)
     options: dict[str, Any] = {}
     if architecture.startswith("vit_"):
         options = {"image_size": side_px}

@@ -9,35 +9,63 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from darkroom.model import CARD, read_card
+from darkroom.networks.architectures import TIMM, is_timm
 from darkroom.networks.network import last_layer
+from darkroom.networks.pretrained import MEAN, PACKAGED, STD, packaged_state
 from darkroom.system.errors import InputError
 
+AUTO, DEFAULT, RANDOM = "auto", "DEFAULT", ""
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # outputs that only the training of GoogLeNet and Inception has
 
 
+def is_pretrained(architecture: str, weights: str) -> bool:
+    """Whether a training does not start from random weights; for arguments see `load`."""
+    return architecture in PACKAGED if weights == AUTO else weights != RANDOM
+
+
+def normalisation(architecture: str, weights: str) -> Normalisation | None:
+    """Mean and standard deviation of each channel, 0 to 1, that the weights were trained with; none where they are not known.
+
+    Those of a file stand in the card beside it, where it belongs to a model's folder.
+    """
+    if weights not in (AUTO, DEFAULT, RANDOM) and (Path(weights).parent / CARD).is_file():
+        card = read_card(Path(weights).parent)
+        return card.mean, card.std
+    if architecture in PACKAGED and weights != RANDOM:
+        return MEAN, STD
+    return _published_normalisation(architecture) if weights == DEFAULT else None
+
+
 def load(network: nn.Module, architecture: str, weights: str) -> None:
-    """Puts pretrained weights into a network; its last layer stays as it is where the number of classes differs.
+    """Puts weights into a network; its last layer stays as it is where the number of classes differs.
 
     Args:
         network: As `darkroom.networks.network.build` made it; is changed.
-        architecture: Its name.
-        weights: `DEFAULT` for torchvision's own, or the path of a `.safetensors` or `.pth` file of a state dict.
+        architecture: Its name, as `canonical` gives it.
+        weights: `auto` for the packaged weights where there are some, else random ones; empty for random ones; `DEFAULT` for
+            those that the network's library publishes; or the path of a `.safetensors` or `.pth` file of a state dict.
 
     Raises:
         InputError: There are no such weights, they can't be read or downloaded, or they belong to another network.
     """
-    stored = _torchvision(architecture) if weights == "DEFAULT" else _file(Path(weights))
+    if not is_pretrained(architecture, weights):
+        return
+    stored = _stored(architecture, weights)
     head = last_layer(network)[0]
     outer = head.rpartition(".")[0]  # the last layer follows a dropout, which torchvision's network does not have
     own = network.state_dict()
     state = {_own_name(name, own, outer, head): value for name, value in stored.items() if not name.startswith(_AUXILIARY)}
-    _resize_positions(state, own)
+    _resize_positions(network, state, own)
     dropped = [name for name in (f"{head}.weight", f"{head}.bias") if name in state and state[name].shape != own[name].shape]
     state = {name: value for name, value in state.items() if name not in dropped}
-    missing = sorted(set(own) - set(state) - {f"{head}.weight", f"{head}.bias"})
+    counters = {name for name in own if name.endswith(".num_batches_tracked")}  # of batch normalisation; older files lack them
+    missing = sorted(set(own) - set(state) - {f"{head}.weight", f"{head}.bias"} - counters)
     _check(architecture, weights, state, own, missing)
     network.load_state_dict(state, strict=False)
-    print(f"started from {weights}: {len(state)} tensors taken, {len(dropped)} of the last layer dropped for other classes", flush=True)
+    source = f"the packaged weights of {architecture}" if weights == AUTO else weights
+    print(f"started from {source}: {len(state)} tensors taken, {len(dropped)} of the last layer dropped for other classes", flush=True)
 
 
 def _own_name(name: str, own: dict[str, Tensor], outer: str, head: str) -> str:
@@ -45,27 +73,82 @@ def _own_name(name: str, own: dict[str, Tensor], outer: str, head: str) -> str:
     return f"{head}.{last}" if prefix == outer and name not in own else name
 
 
-def _resize_positions(state: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+def _resize_positions(network: nn.Module, state: dict[str, Tensor], own: dict[str, Tensor]) -> None:
     """Interpolates a vision transformer's position embedding for images of another side."""
-    name = "encoder.pos_embedding"
-    if name in state and name in own and state[name].shape != own[name].shape:
-        first, grid = state[name][:, :1], state[name][:, 1:]
-        old, new = round(grid.shape[1] ** 0.5), round((own[name].shape[1] - 1) ** 0.5)
-        planes = grid.permute(0, 2, 1).reshape(1, -1, old, old)
-        planes = nn.functional.interpolate(planes, size=(new, new), mode="bicubic", align_corners=True)
-        state[name] = torch.cat([first, planes.flatten(2).permute(0, 2, 1)], dim=1)
+    for name in ("encoder.pos_embedding", "pos_embed"):  # torchvision's, timm's
+        if name in state and name in own and state[name].shape != own[name].shape and state[name].ndim == own[name].ndim == 3:
+            num_prefix = 0 if getattr(network, "no_embed_class", False) else int(getattr(network, "num_prefix_tokens", 1))
+            state[name] = _resized(state[name], own[name].shape[1], num_prefix)
+
+
+def _resized(positions: Tensor, number: int, num_prefix: int) -> Tensor:
+    """A position embedding `(1, N, D)` for another number of tokens, the first of which stand for no place."""
+    first, grid = positions[:, :num_prefix], positions[:, num_prefix:]
+    old, new = round(grid.shape[1] ** 0.5), round((number - num_prefix) ** 0.5)
+    if old**2 != grid.shape[1] or new**2 != number - num_prefix:
+        return positions  # not of square pictures: the caller tells the shapes
+    planes = grid.permute(0, 2, 1).reshape(1, -1, old, old)
+    planes = nn.functional.interpolate(planes, size=(new, new), mode="bicubic", align_corners=True)
+    return torch.cat([first, planes.flatten(2).permute(0, 2, 1)], dim=1)
 
 
 def _check(architecture: str, weights: str, state: dict[str, Tensor], own: dict[str, Tensor], missing: list[str]) -> None:
+    """Refuses weights of another network; prints every layer that differs, and names the first ones in the message."""
     unknown = sorted(set(state) - set(own))
-    misshapen = sorted(name for name in set(state) & set(own) if state[name].shape != own[name].shape)
-    for what, names in (("it lacks", missing), ("it also has", unknown), ("of another shape are", misshapen)):
-        if names:
-            some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            raise InputError(f"train.weights is {weights!r}, which is not {architecture}'s state dict: {what} {some}")
+    misshapen = [name for name in own if name in state and state[name].shape != own[name].shape]
+    shapes = [f"{name} ({_shape(state[name])} instead of {_shape(own[name])})" for name in misshapen]
+    differences = [
+        (what, names) for what, names in (("it lacks", missing), ("it also has", unknown), ("of another shape are", shapes)) if names
+    ]
+    if not differences:
+        return
+    for what, names in differences:
+        print(f"{weights}: {what}", *names, sep="\n  ", flush=True)
+    what, names = differences[0]
+    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    raise InputError(f"train.weights is {weights!r}, which is not {architecture}'s state dict: {what} {some}")
 
 
-def _torchvision(architecture: str) -> dict[str, Tensor]:
+def _shape(value: Tensor) -> str:
+    return "x".join(map(str, value.shape)) or "a number"
+
+
+def _stored(architecture: str, weights: str) -> dict[str, Tensor]:
+    if weights == AUTO:
+        return dict(packaged_state(architecture))
+    if weights != DEFAULT:
+        return _file(Path(weights))
+    return _of_timm(architecture) if is_timm(architecture) else _of_torchvision(architecture)
+
+
+def _published_normalisation(architecture: str) -> Normalisation | None:
+    if is_timm(architecture):
+        import timm
+
+        known = timm.get_pretrained_cfg(architecture.removeprefix(TIMM))
+        return (tuple(known.mean), tuple(known.std)) if known else None
+    from torchvision import models
+
+    transforms = models.get_model_weights(architecture).DEFAULT.transforms()
+    return tuple(transforms.mean), tuple(transforms.std)
+
+
+def _of_timm(architecture: str) -> dict[str, Tensor]:
+    import timm
+
+    if architecture in PACKAGED:
+        return dict(packaged_state(architecture))
+    try:
+        state: dict[str, Tensor] = timm.create_model(architecture.removeprefix(TIMM), pretrained=True).state_dict()
+    except Exception as error:  # the hub's client raises errors of many libraries
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"train.weights is 'DEFAULT', but {architecture}'s weights can't be downloaded ({reason}): leave it empty, or name a file"
+        ) from None
+    return state
+
+
+def _of_torchvision(architecture: str) -> dict[str, Tensor]:
     from torchvision import models
 
     if architecture == "small_cnn":

@@ -11,7 +11,7 @@ from darkroom.system.errors import InputError
 
 Sections = dict[str, dict[str, Any]]
 
-RENAMED: dict[str, str] = {}  # `step.setting` of an earlier release, and its name of now; entries stay for ever
+RENAMED = {"train.architecture": "train.model"}  # `step.setting` of an earlier release, and its name of now; entries stay for ever
 
 
 def current_name(name: str) -> str:

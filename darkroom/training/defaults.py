@@ -3,11 +3,17 @@
 import dataclasses
 import math
 import statistics
+from collections.abc import Callable, Mapping
 
 from darkroom.manifest import Manifest
-from darkroom.training.hyperparameters import OptimizerName
+from darkroom.training.hyperparameters import Effort, OptimizerName
 
 SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
+EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
+HEAD_RATE_FACTOR = 10.0  # a new last layer has all to learn, a pretrained trunk nearly nothing
+WITHOUT_BATCH_NORM = 0.1  # transformers and ConvNeXt are fine-tuned at a tenth of the rates of other networks
+MIN_BATCH_NORM_IMAGES = 16  # of fewer the statistics are noise
+PASSES = 3  # a training step takes about three times the multiply-adds of a prediction: forward, and backward twice
 LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05}  # the optimizers' usual peaks; a user sets train.learning_rate
 
 
@@ -21,6 +27,53 @@ class Budget:
     max_presentations: int
     min_epochs: int
     max_epochs: int
+    macs: float
+    pretrained_min_side_px: int
+    pretrained_max_side_px: int
+    pretrained_min_epochs: float
+    pretrained_max_epochs: int
+
+
+def scaled(budget: Budget, effort: float) -> Budget:
+    """A budget times an effort; the limits of the side stay."""
+    return dataclasses.replace(
+        budget,
+        macs=budget.macs * effort,
+        max_presentations=max(1, round(budget.max_presentations * effort)),
+        max_epochs=max(1, round(budget.max_epochs * effort)),
+        pretrained_max_epochs=max(1, round(budget.pretrained_max_epochs * effort)),
+    )
+
+
+def median_side_px(manifest: Manifest) -> float:
+    """The median of the images' shorter sides."""
+    return float(statistics.median(min(sides) for sides in zip(manifest.column("width"), manifest.column("height"), strict=True)))
+
+
+def pretrained_side_px(manifest: Manifest, macs: Callable[[int], float], budget: Budget) -> int:
+    """The largest side at which the multiply-adds still show each image `pretrained_min_epochs` times, without enlarging most images.
+
+    Args:
+        manifest: The training images.
+        macs: Multiply-adds of one image by its side.
+        budget: Limits of the side, and the multiply-adds.
+    """
+    sides = [side for side in SIDES_PX if budget.pretrained_min_side_px <= side <= budget.pretrained_max_side_px]
+    median, number = median_side_px(manifest), len(manifest)
+    wanted = next((side for side in sides if side >= median), sides[-1])
+    affordable = [side for side in sides if budget.macs / (PASSES * macs(side) * number) >= budget.pretrained_min_epochs]
+    return min(wanted, affordable[-1] if affordable else sides[0])
+
+
+def pretrained_epochs(num_images: int, macs: float, budget: Budget) -> int:
+    """As many as the budget's multiply-adds allow, at least 1.
+
+    Args:
+        num_images: Training images.
+        macs: Multiply-adds of one image.
+        budget: The multiply-adds, and the most epochs.
+    """
+    return min(max(1, round(budget.macs / (PASSES * macs * num_images))), budget.pretrained_max_epochs)
 
 
 def side_px(manifest: Manifest, budget: Budget) -> int:
@@ -33,12 +86,11 @@ def side_px(manifest: Manifest, budget: Budget) -> int:
         manifest: The training images.
         budget: Limits of the side, and how many images are shown.
     """
-    shorter = [min(sides) for sides in zip(manifest.column("width"), manifest.column("height"), strict=True)]
-    median = statistics.median(shorter)
+    median = median_side_px(manifest)
     sides = [side for side in SIDES_PX if side <= budget.max_side_px]
     wanted = next((side for side in sides if side >= median), sides[-1])
     enough = budget.min_presentations
-    affordable = [side for side in sides if side <= budget.base_side_px or presentations(side, budget) / len(shorter) >= enough]
+    affordable = [side for side in sides if side <= budget.base_side_px or presentations(side, budget) / len(manifest) >= enough]
     return min(wanted, affordable[-1])
 
 

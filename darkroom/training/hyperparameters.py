@@ -5,8 +5,9 @@ from typing import Literal
 
 Balance = Literal["auto", "weights", "sampling", "none"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
-Schedule = Literal["cosine", "step", "constant"]
+Schedule = Literal["cosine", "one_cycle", "step", "constant"]
 Auto = Literal["auto"]
+Effort = Literal["quick", "standard", "thorough"]
 Monitor = Literal[
     "f1_macro", "f1_micro", "f1_weighted", "f1", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "precision", "recall",
     "roc_auc", "average_precision", "subset_accuracy", "hamming_loss", "log_loss", "loss",
@@ -30,6 +31,11 @@ class Settings:
     class_balance: Balance = "auto"
     mixing: float = 0.0
     ema_decay: float = 0.99
+    head_rate_factor: float = 1.0
+    layer_decay: float = 1.0
+    freeze_epochs: int = 0
+    unfreeze_epochs: int = 0
+    freeze_batch_norm: bool = False
     monitor: str = "f1_macro"
     patience: int = 10**6
     mixed_precision: Literal["auto", "off"] = "auto"

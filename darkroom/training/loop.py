@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from darkroom.augmentation.operations import apply
 from darkroom.system.errors import InputError
-from darkroom.training import batches, devices, thresholds, validation
+from darkroom.training import batches, devices, layers, thresholds, validation
 from darkroom.training.checkpoint import load, save
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
@@ -83,6 +83,7 @@ class _Trainer:
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             momentum=settings.momentum,
+            shares=layers.rate_shares(self.network, head_rate_factor=settings.head_rate_factor, layer_decay=settings.layer_decay),
         )
         self.train, self.validation = problem.train.to(self.device), problem.validation.to(self.device)
         self.loss = make_loss(
@@ -97,6 +98,7 @@ class _Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.kept: dict[str, Any] = {"epoch": 0, "weights": {}}
         self.error = 0.0  # standard error of the best epoch's score
+        self.rate = 0.0  # of the trunk, in the step that is next
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     @property
@@ -117,13 +119,14 @@ class _Trainer:
         order = batches.order(self.problem.task, self.train.targets.cpu(), settings, torch.Generator().manual_seed(seeds[0]))
         augmenting = torch.Generator(self.device).manual_seed(seeds[1])
         torch.manual_seed(seeds[2])  # for dropout and stochastic depth, which know no generator
-        self.network.train()
+        depth = layers.first_learning_depth(epoch, freeze_epochs=settings.freeze_epochs, unfreeze_epochs=settings.unfreeze_epochs)
+        layers.learn_from(self.network, depth, freeze_batch_norm=settings.freeze_batch_norm)
         total = torch.zeros((), device=self.device)
         for number, rows in enumerate(order):
             self._set_rate(epoch + (number + 1) / len(order))
             total += self._step(rows, augmenting) * len(rows)
             self.average.update_parameters(self.network)
-        row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self._rate()}
+        row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self.rate}
         validated = validation.validate(
             self.average.module, self.problem, self.validation, self.loss, self.normalise, self.half, settings.threshold_prior_images
         )
@@ -155,11 +158,9 @@ class _Trainer:
     def _set_rate(self, epoch: float) -> None:
         settings = self.settings
         factor = rate_factor(settings.schedule, epoch, settings.epochs, settings.warmup_epochs)
+        self.rate = settings.learning_rate * factor
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor
-
-    def _rate(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
+            group["lr"] = self.rate * group["share"]
 
     @property
     def _scores(self) -> list[float]:
@@ -196,7 +197,7 @@ class _Trainer:
         if len(self.history) < self.settings.epochs:
             print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._best_epoch}", flush=True)
         self.network.load_state_dict(self.kept["weights"])
-        self.network.eval()
+        self.network.eval().requires_grad_(True)
         logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None)
         self.network.to("cpu", memory_format=torch.contiguous_format)
         task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()

@@ -1,6 +1,7 @@
 """How weights move: the optimizer, the learning rate's schedule, and the running mean of the weights."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +10,19 @@ from torch.optim.swa_utils import AveragedModel
 
 from darkroom.training.hyperparameters import OptimizerName, Schedule
 
+ONE_CYCLE_RISE, ONE_CYCLE_START = 0.3, 0.04  # share of the epochs, and of the peak at which it starts: as in fastai and torch
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-def make_optimizer(network: nn.Module, name: OptimizerName, *, learning_rate: float, weight_decay: float, momentum: float) -> Optimizer:
+def make_optimizer(
+    network: nn.Module,
+    name: OptimizerName,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+    shares: Mapping[str, float] | None = None,
+) -> Optimizer:
     """Makes an optimizer; biases and normalisation weights are not decayed.
 
     Args:
@@ -21,11 +31,15 @@ def make_optimizer(network: nn.Module, name: OptimizerName, *, learning_rate: fl
         learning_rate: At the schedule's peak.
         weight_decay: As the optimizer means it: decoupled for `adamw`, in the gradient for the others.
         momentum: Of `sgd`, 0 to 1.
+        shares: Of the learning rate, by parameter; 1 without. Each group says its own under `share`.
     """
-    wide = [value for value in network.parameters() if value.ndim > 1]
-    narrow = [value for value in network.parameters() if value.ndim <= 1]
-    groups = [{"params": wide, "weight_decay": weight_decay}, {"params": narrow, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
+    grouped: dict[tuple[bool, float], list[Tensor]] = {}
+    for parameter, value in network.named_parameters():
+        grouped.setdefault((value.ndim <= 1, shares[parameter] if shares else 1.0), []).append(value)
+    groups = [
+        {"params": grouped[narrow, share], "weight_decay": 0.0 if narrow else weight_decay, "share": share, "lr": learning_rate * share}
+        for narrow, share in sorted(grouped)
+    ]
     if name == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
@@ -36,14 +50,19 @@ def rate_factor(schedule: Schedule, epoch: float, epochs: int, warmup_epochs: fl
     """The learning rate as a share of its peak.
 
     Args:
-        schedule: `cosine` falls to 0 along half a wave, `step` to a tenth at half and again at three quarters of the
-            epochs, `constant` stays.
+        schedule: `cosine` falls to 0 along half a wave, `one_cycle` rises along half a wave over the first 0.3 of the epochs
+            before it does so, `step` falls to a tenth at half and again at three quarters of the epochs, `constant` stays.
         epoch: How many epochs have passed, 0 to `epochs`, with fractions.
         epochs: How many there will be.
-        warmup_epochs: Over how many it rises linearly at first; at most half of all.
+        warmup_epochs: Over how many it rises linearly at first; at most half of all; not asked by `one_cycle`.
 
-    Source: Loshchilov and Hutter 2017, "SGDR", for the cosine.
+    Source: Loshchilov and Hutter 2017, "SGDR", for the cosine; Smith 2018, "Super-Convergence", for one cycle.
     """
+    if schedule == "one_cycle":
+        done = epoch / epochs
+        if done < ONE_CYCLE_RISE:
+            return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * (1 - math.cos(math.pi * done / ONE_CYCLE_RISE)) / 2
+        return (1 + math.cos(math.pi * (done - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE))) / 2
     warmup = min(warmup_epochs, epochs / 2)
     if epoch < warmup:
         return epoch / warmup

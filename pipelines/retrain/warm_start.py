@@ -11,6 +11,7 @@ from typing import Any, Literal
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from darkroom.model import WEIGHTS, ModelCard, read_card
+from darkroom.networks.architectures import AUTO, canonical
 from darkroom.registry.fetch import fetch_bundle, kept
 from darkroom.registry.package import bundle_sha256
 from darkroom.registry.registry import Version, champion
@@ -36,7 +37,7 @@ def warm_start(plan: Plan, cache: Path) -> tuple[Plan, Start]:
         cache: Folder in which models are kept, named by their content: so the weights enter caches by content.
 
     Returns:
-        The plan, with `train.weights` (and `train.side_px`) set where they fit, and where training starts.
+        The plan, with `train.weights` (and `train.model` and `train.side_px`) set where they fit, and where training starts.
     """
     best = champion(plan.name)
     if best is None:
@@ -47,17 +48,17 @@ def warm_start(plan: Plan, cache: Path) -> tuple[Plan, Start]:
     card, train = read_card(bundle), plan.params["train"]
     if misfit := _misfit(card, train, plan):
         return plan, Start("scratch", f"starting from scratch: version {best.number} does not fit ({misfit})")
-    train = {**train, "weights": str(bundle / WEIGHTS), "side_px": card.side_px}
+    train = {**train, "model": card.architecture, "weights": str(bundle / WEIGHTS), "side_px": card.side_px}
     warm = dataclasses.replace(plan, params={**plan.params, "train": train})
     return warm, Start("champion", f"starting from the weights of version {best.number}")
 
 
 def _misfit(card: ModelCard, train: Mapping[str, Any], plan: Plan) -> str:
     """Why a model's weights can't be started from; empty where they can."""
-    if train["weights"]:
+    if train["weights"] not in ("auto", ""):
         return f"train.weights is {train['weights']!r} already"
-    if card.architecture != train["architecture"]:
-        return f"its architecture is {card.architecture}, train.architecture is {train['architecture']}"
+    if train["model"] not in (AUTO, card.architecture) and card.architecture != canonical(train["model"]):
+        return f"its architecture is {card.architecture}, train.model is {train['model']}"
     if train["side_px"] not in ("auto", card.side_px):
         return f"it is made for {card.side_px} px, train.side_px is {train['side_px']}"
     found: set[str] = set()

@@ -23,7 +23,7 @@ from pipelines.paths import ROOT
 from pipelines.platform import PlatformConfig
 from pipelines.sizes import in_units, size_of
 
-WEIGHTS_BYTES = {"small_cnn": 5_000_000}  # of 32-bit weights
+WEIGHTS_BYTES = {"auto": 19_000_000, "small_cnn": 5_000_000, "lite0": 19_000_000, "lite1": 22_000_000, "lite2": 25_000_000}  # 32-bit
 SCRATCH_BYTES = 2**30  # `MEMORY_BYTES` of `darkroom.training.examples`, which takes seconds to import; a test holds them equal
 
 
@@ -56,7 +56,7 @@ def estimate(source: Path, version: str, params: Params, platform: PlatformConfi
     """
     earlier = [run for run in history.runs(data_version=version) if DISK in run.tags]
     number, size = _count(source, platform.disk_archived_bytes)
-    weights = _weights_bytes(str(params["train"]["architecture"]))
+    weights = _weights_bytes(str(params["train"]["model"]))
     parts = {
         "images": size + platform.disk_row_bytes * number,
         "copies": _copies(params, number, size, platform.disk_copy_bytes),
@@ -145,9 +145,12 @@ def _pixels(params: Params, number: int) -> int:
     return size if size > SCRATCH_BYTES else 0
 
 
-def _weights_bytes(architecture: str) -> int:
-    if architecture in WEIGHTS_BYTES:
-        return WEIGHTS_BYTES[architecture]
-    from torchvision.models import get_model_weights  # takes seconds, so only where it must
+def _weights_bytes(model: str) -> int:
+    if model in WEIGHTS_BYTES:
+        return WEIGHTS_BYTES[model]
+    import torch  # takes seconds, so only where it must
 
-    return 4 * max(int(weights.meta["num_params"]) for weights in get_model_weights(architecture))
+    from darkroom.networks.network import build
+
+    with torch.device("meta"):
+        return 4 * sum(value.numel() for value in build(model, 1000, side_px=224).parameters())

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+import timm
 import torch
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from components.prune.channels import MAX_SHARE, automatic_round_to, count_macs, count_parameters, shrink
+from components.prune.channels import MAX_SHARE, automatic_round_to, shrink
+from darkroom.networks.cost import count_macs, count_parameters
 from darkroom.networks.export import fit_shapes
 from darkroom.networks.network import build
 
@@ -109,18 +111,27 @@ def small_transformer() -> nn.Module:
     return VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=128, num_classes=5)
 
 
+def small_transformer_of_timm() -> nn.Module:
+    return timm.create_model("vit_tiny_patch16_224", img_size=32, depth=2, embed_dim=32, num_heads=2, num_classes=5)
+
+
 @pytest.mark.parametrize(
-    "make",
+    ("make", "side_px"),
     [
-        partial(build, "small_cnn", 5, side_px=16),
-        partial(build, "mobilenet_v3_small", 5, side_px=16),
-        small_transformer,
+        (partial(build, "small_cnn", 5, side_px=16), 16),
+        (partial(build, "mobilenet_v3_small", 5, side_px=16), 16),
+        (partial(build, "lite0", 5, side_px=32), 32),
+        (small_transformer, 32),
+        (small_transformer_of_timm, 32),
+        *(
+            pytest.param(partial(build, name, 5, side_px=32), 32, marks=pytest.mark.slow)
+            for name in ("convnext_atto", "mobilenetv4_conv_small", "timm/resnet18")
+        ),
     ],
-    ids=["small_cnn", "mobilenet_v3_small", "transformer"],
 )
-def test_known_architectures_shrink_and_come_back_from_their_weights(make: Callable[[], nn.Module]) -> None:
+def test_known_architectures_shrink_and_come_back_from_their_weights(make: Callable[[], nn.Module], side_px: int) -> None:
     torch.manual_seed(0)
-    network, side_px = make().eval(), 32 if make is small_transformer else 16
+    network = make().eval()
     full = count_macs(network, side_px)
     shrunk(network, side_px, target=0.8, round_to=automatic_round_to(network))
     assert 0.65 < count_macs(network, side_px) / full <= 0.8

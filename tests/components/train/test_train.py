@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from components.train.config import TrainConfig
-from components.train.train import resolve, train
+from components.train.train import train
 from darkroom import manifest, model
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
-from darkroom.manifest import Manifest, make_table
 from darkroom.model import Predictor, labels_of
+from darkroom.networks import pretrained
 from darkroom.networks.export import load_network
 from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
@@ -148,7 +148,11 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "settings",
-    [pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow), {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"}],
+    [
+        pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow),
+        {"freeze_epochs": 1, "unfreeze_epochs": 1, "layer_decay": 0.5, "head_rate_factor": 5, "schedule": "one_cycle"},
+        {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"},
+    ],
 )
 def test_an_interrupted_training_goes_on_to_the_same_bytes_and_tells_every_epoch(tmp_path, settings):
     inputs, told, checkpoints = toys.make(tmp_path), [], tmp_path / "checkpoints"
@@ -200,11 +204,11 @@ def test_a_checkpoint_of_other_settings_is_ignored_and_told(tmp_path, capsys):
     [
         (
             {"epochs": 0},
-            r"^train\.epochs is 0: input should be greater than or equal to 1, or 'auto' \(How often every training image is seen\)$",
+            r"^train\.epochs is 0: input should be greater than or equal to 1, or 'auto' \(How often every training image is seen; auto",
         ),
         (
             {"epochs": "abc"},
-            r"^train\.epochs is 'abc': input should be a valid integer, or 'auto' \(How often every training image is seen\)$",
+            r"^train\.epochs is 'abc': input should be a valid integer, or 'auto' \(How often every training image is seen; auto",
         ),
         ({"learning_rate": -1}, r"^train\.learning_rate is -1: input should be greater than 0, or 'auto'"),
         ({"epoch": 3}, r"^train\.epoch is no setting: did you mean train\.epochs\?$"),
@@ -224,23 +228,11 @@ def test_settings_survive_the_way_through_a_pipeline():
     )
 
 
-@pytest.mark.parametrize(
-    ("width", "number", "given", "side", "epochs", "rate"),
-    [
-        (28, 1257, {}, 32, 100, 2e-3),
-        (400, 450, {}, 128, 89, 2e-3),
-        (400, 3000, {}, 64, 53, 2e-3),
-        (400, 3000, {"weights": "DEFAULT"}, 64, 53, 4e-4),
-        (400, 3000, {"auto_max_side_px": 32, "auto_max_presentations": 30_000}, 32, 10, 2e-3),
-        (400, 3000, {"weights": "DEFAULT", "auto_max_epochs": 4, "auto_pretrained_share": 0.5}, 64, 4, 1e-3),
-    ],
-)
-def test_auto_follows_the_data_and_the_budget(width, number, given, side, epochs, rate):
-    columns = {"path": [str(row) for row in range(number)], "width": [width] * number, "height": [width] * number}
-    training = Manifest(make_table(columns), ("x",), "multiclass", "")
-    settings, side_px = resolve(training, parse(TrainConfig, "train", given))
-    assert (side_px, settings.epochs, settings.batch_size, settings.threshold_prior_images) == (side, epochs, 32, 30)
-    assert settings.learning_rate == pytest.approx(rate)
+def test_a_network_with_packaged_weights_starts_from_them_and_keeps_their_normalisation(tmp_path, capsys):
+    run(toys.make(tmp_path), tmp_path, model="lite0", side_px=32, epochs=1)
+    card = model.read_card(tmp_path / "model")
+    assert (card.architecture, card.mean, card.std) == ("tf_efficientnet_lite0", pretrained.MEAN, pretrained.STD)
+    assert "started from the packaged weights" in capsys.readouterr().out
 
 
 def test_one_training_image_is_refused(tmp_path):

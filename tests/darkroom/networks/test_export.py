@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -60,9 +61,12 @@ def test_graph_and_reloaded_network_answer_as_the_network_does(tmp_path, task):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "side_px"),
-    [("resnet18", 32), ("mobilenet_v3_small", 32), ("efficientnet_b0", 32), ("vit_b_32", 32), ("squeezenet1_1", 32), ("googlenet", 48)],
-)
-def test_torchvision_networks_get_another_head_and_an_equal_graph(tmp_path, architecture, side_px):
+    [
+        ("resnet18", 32), ("mobilenet_v3_small", 32), ("efficientnet_b0", 32), ("vit_b_32", 32), ("squeezenet1_1", 32), ("googlenet", 48),
+        ("timm/resnet18", 32), ("vit_tiny_patch16_224", 48), ("convnext_atto", 32), ("mobilenetv4_conv_small", 32),
+    ],
+)  # fmt: skip
+def test_networks_get_another_head_and_an_equal_graph(tmp_path, architecture, side_px):
     made = build(architecture, side_px)
     card = dataclasses.replace(CARD, architecture=architecture, side_px=side_px)
     export.save_model(tmp_path / "model", made, card)
@@ -71,6 +75,16 @@ def test_torchvision_networks_get_another_head_and_an_equal_graph(tmp_path, arch
     loaded = export.load_network(tmp_path / "model")[0]
     np.testing.assert_allclose(answers(loaded, pictures(side_px), card), expected, atol=1e-6)
     np.testing.assert_allclose(Predictor(tmp_path / "model").probabilities(pictures(side_px)), expected, atol=1e-5)
+
+
+def test_a_network_of_timm_comes_back_with_a_graph_of_constant_padding(tmp_path):
+    made = build("lite0", 32)
+    card = dataclasses.replace(CARD, architecture="tf_efficientnet_lite0", side_px=32)
+    export.save_model(tmp_path / "model", made, card)
+    expected = answers(made, pictures(32), card)
+    np.testing.assert_array_equal(answers(export.load_network(tmp_path / "model")[0], pictures(32), card), expected)
+    np.testing.assert_allclose(Predictor(tmp_path / "model").probabilities(pictures(32)), expected, atol=1e-5)
+    assert not {"Shape", "Ceil"} & {node.op_type for node in onnx.load(tmp_path / "model" / "model.onnx").graph.node}
 
 
 def test_equal_weights_make_equal_bytes_from_any_folder_and_layout(tmp_path, monkeypatch):
@@ -137,7 +151,7 @@ def test_the_last_layer_makes_the_logits():
 
 
 def test_an_architecture_that_is_not_known_is_told():
-    with pytest.raises(InputError, match=r"train\.architecture is 'resnet19', .*did you mean resnet18 or"):
+    with pytest.raises(InputError, match=r"train\.model is 'resnet19', .*did you mean resnet18 or"):
         network.build("resnet19", 3, side_px=32)
 
 

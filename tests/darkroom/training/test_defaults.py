@@ -10,8 +10,9 @@ from darkroom.training import defaults
 from darkroom.training.defaults import Budget
 
 BUDGET = Budget(
-    base_side_px=64, max_side_px=160, min_presentations=80, max_presentations=160_000, min_epochs=8, max_epochs=100
-)  # train's defaults, which tests/components/train/test_train.py holds
+    base_side_px=64, max_side_px=160, min_presentations=80, max_presentations=160_000, min_epochs=8, max_epochs=100, macs=1e13,
+    pretrained_min_side_px=64, pretrained_max_side_px=256, pretrained_min_epochs=3.5, pretrained_max_epochs=40,
+)  # fmt: skip  # train's defaults, which tests/components/train/test_train.py holds
 
 
 def photos(width, height, number):
@@ -56,6 +57,27 @@ def test_epochs_show_as_many_images_within_limits_and_fewer_large_ones():
     assert defaults.epochs(500, 128, BUDGET) == 80
     assert defaults.epochs(2000, 64, dataclasses.replace(BUDGET, max_presentations=40_000)) == 20
     assert defaults.epochs(10**7, 16, dataclasses.replace(BUDGET, max_epochs=3)) == 3
+
+
+def lite0_macs(side):
+    return 385e6 * (side / 224) ** 2
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "number", "effort", "side", "epochs"),
+    [
+        (400, 533, 4504, 1, 160, 4), (400, 533, 4504, 0.25, 64, 6), (400, 533, 4504, 8, 256, 12), (224, 224, 768, 1, 224, 11),
+        (640, 480, 255, 1, 256, 26), (60, 80, 4504, 1, 64, 24), (60, 80, 100, 1, 64, 40), (500, 500, 10**6, 1, 64, 1),
+    ],
+)  # fmt: skip
+def test_fine_tuning_takes_the_largest_side_that_the_multiply_adds_afford(width, height, number, effort, side, epochs):
+    budget = defaults.scaled(BUDGET, effort)
+    assert defaults.pretrained_side_px(photos(width, height, number), lite0_macs, budget) == side
+    assert defaults.pretrained_epochs(number, lite0_macs(side), budget) == epochs
+
+
+def test_an_effort_scales_a_training_from_scratch():
+    assert [defaults.epochs(2000, 64, defaults.scaled(BUDGET, effort)) for effort in (0.25, 1, 8)] == [20, 80, 640]
 
 
 def test_pretrained_weights_and_small_batches_learn_at_lower_rates():

@@ -16,7 +16,7 @@ from tests.pipelines.conftest import ROOT, Toys
 
 
 def fitting(toys: Toys, **train: Any) -> Plan:
-    settings = toys.plan.params["train"] | {"architecture": "linear"} | train
+    settings = toys.plan.params["train"] | {"model": "linear"} | train
     return dataclasses.replace(toys.plan, params=toys.plan.params | {"train": settings})
 
 
@@ -34,7 +34,7 @@ def test_the_champion_s_weights_are_named_by_their_content(toys: Toys, tmp_path:
 @pytest.mark.parametrize(
     ("train", "reason"),
     [
-        ({"architecture": "small_cnn"}, "its architecture is linear, train.architecture is small_cnn"),
+        ({"model": "small_cnn"}, "its architecture is linear, train.model is small_cnn"),
         ({"side_px": 32}, "it is made for 16 px, train.side_px is 32"),
         ({"weights": "mine.safetensors"}, "train.weights is 'mine.safetensors' already"),
     ],

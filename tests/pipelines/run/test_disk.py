@@ -36,17 +36,17 @@ def settings(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_a_first_run_is_estimated_from_its_source(mlflow_store: Path, data: Path) -> None:
     need = estimate(data, VERSION, settings(), PLATFORM)
     assert need.parts["images"] == 4_000_000 + 4 * 250
-    assert need.parts["models"] == 12 * WEIGHTS_BYTES["small_cnn"]
+    assert need.parts["models"] == 12 * WEIGHTS_BYTES["auto"]
     assert (need.parts["copies"], need.parts["reports"], need.parts["vectors"]) == (16 * 40_000, 6_000_000, 4 * 12_000)
     assert need.basis == "estimated from 4 files of 4.0 MB"
-    large = estimate(data, VERSION, settings(train={"architecture": "resnet18", "side_px": 16}), PLATFORM)
+    large = estimate(data, VERSION, settings(train={"model": "resnet18", "side_px": 16}), PLATFORM)
     assert large.parts["models"] == 12 * 4 * 11_689_512  # parameters of a ResNet-18 for 1,000 classes
 
 
 def test_what_a_run_takes_is_the_users_to_say(mlflow_store: Path, data: Path) -> None:
     given = {"disk_row_bytes": 0, "disk_vector_bytes": 0, "disk_copy_bytes": 1, "disk_model_factor": 0.5, "disk_report_bytes": 7}
     need = estimate(data, VERSION, settings(), PlatformConfig(**given))  # type: ignore[arg-type]
-    assert need.parts == {"images": 4_000_000, "copies": 16, "models": 2_500_000, "reports": 7}
+    assert need.parts == {"images": 4_000_000, "copies": 16, "models": 9_500_000, "reports": 7}
     (data.parent / "photos.zip").write_bytes(b"x" * 1000)
     need = estimate(data.parent / "photos.zip", VERSION, settings(), PlatformConfig(disk_archived_bytes=100))
     assert need.basis.startswith("estimated from 11 files of")

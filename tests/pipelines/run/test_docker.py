@@ -74,7 +74,7 @@ def test_the_data_is_read_only_and_the_project_and_its_store_are_not(tmp_path: P
     weights.write_bytes(b"")
     monkeypatch.chdir(project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/mlflow.db")
-    settings = {"train": {"weights": str(weights), "architecture": "resnet18", "epochs": 3}, "evaluate": {"data": f"{own}/"}}
+    settings = {"train": {"weights": str(weights), "model": "resnet18", "epochs": 3}, "evaluate": {"data": f"{own}/"}}
     mounts = docker._mounts(Path("data"), settings)
     places = {mount["Target"]: (mount["Source"], mount["ReadOnly"]) for mount in mounts}
     assert places == {
