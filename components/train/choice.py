@@ -20,13 +20,13 @@ class Choice:
         architecture: As the model's card has it.
         side_px: Side of the square images.
         settings: Of the training loop.
-        reason: Sentences for a person.
+        reason: Why, for a person.
     """
 
     architecture: str
     side_px: int
     settings: Settings
-    reason: tuple[str, ...] = ()
+    reason: str
 
 
 _SAME = (
@@ -62,7 +62,7 @@ def choose(training: Manifest, config: TrainConfig) -> Choice:
         reason.append(f"{epochs} epochs of {len(training):,} images at {side} px for train.effort={config.effort}; {_others(config)}")
     else:
         reason.append(f"train.epochs={epochs} is set by hand, so train.effort does not count")
-    return Choice(architecture, side, _settings(len(training), architecture, side, epochs, pretrained, config), tuple(reason))
+    return Choice(architecture, side, _settings(len(training), architecture, side, epochs, pretrained, config), "; ".join(reason))
 
 
 def _architecture(training: Manifest, config: TrainConfig, reason: list[str]) -> str:

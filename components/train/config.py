@@ -18,8 +18,7 @@ class TrainConfig(StepConfig):
     )
     weights: str = Field(
         "auto",
-        description="Where to start: auto for packaged weights where there are some, empty for random, DEFAULT to download, or a "
-        ".safetensors or .pth file.",
+        description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), or a .safetensors or .pth file.",
     )
     effort: Effort = Field(
         "standard",

@@ -78,7 +78,7 @@ def train(
         told = (
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
         )
-        told_now = tell("train", [f"{told}, {architecture} with {num_parameters:,} parameters", *choice.reason, *searched.told()])
+        told_now = tell("train", [f"{told}, {architecture} with {num_parameters:,} parameters", choice.reason, *searched.told()])
         table = dataclasses.replace(table, notes=(*table.notes, *searched.notes, *told_now))
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
         card = _card(architecture, problem, fitted, config, settings, table)

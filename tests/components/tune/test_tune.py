@@ -174,7 +174,7 @@ def test_train_takes_the_best_settings_and_says_so(tmp_path):
     card = model.read_card(tmp_path / "model")
     assert card.provenance["tuned"] == {"train.learning_rate": 0.004}
     assert card.provenance["settings"]["learning_rate"] == card.provenance["learning_rate"] == 0.004
-    assert [note["step"] for note in card.provenance["notes"]] == ["tune", "train", "train"]
+    assert [note["step"] for note in card.provenance["notes"]] == ["tune", "train", "train", "train"]
 
 
 @pytest.mark.slow
