@@ -13,6 +13,7 @@ from darkroom.model import CARD, read_card
 from darkroom.networks.architectures import TIMM, is_timm
 from darkroom.networks.network import last_layer
 from darkroom.networks.pretrained import MEAN, PACKAGED, STD, packaged_state
+from darkroom.networks.published import published_input
 from darkroom.system.errors import InputError
 
 AUTO, DEFAULT, RANDOM = "auto", "DEFAULT", ""
@@ -35,7 +36,7 @@ def normalisation(architecture: str, weights: str) -> Normalisation | None:
         return card.mean, card.std
     if architecture in PACKAGED and weights != RANDOM:
         return MEAN, STD
-    return _published_normalisation(architecture) if weights == DEFAULT else None
+    return published_input(architecture)[1:] if weights == DEFAULT else None
 
 
 def load(network: nn.Module, architecture: str, weights: str) -> None:
@@ -119,18 +120,6 @@ def _stored(architecture: str, weights: str) -> dict[str, Tensor]:
     if weights != DEFAULT:
         return _file(Path(weights))
     return _of_timm(architecture) if is_timm(architecture) else _of_torchvision(architecture)
-
-
-def _published_normalisation(architecture: str) -> Normalisation | None:
-    if is_timm(architecture):
-        import timm
-
-        known = timm.get_pretrained_cfg(architecture.removeprefix(TIMM))
-        return (tuple(known.mean), tuple(known.std)) if known else None
-    from torchvision import models
-
-    transforms = models.get_model_weights(architecture).DEFAULT.transforms()
-    return tuple(transforms.mean), tuple(transforms.std)
 
 
 def _of_timm(architecture: str) -> dict[str, Tensor]:
