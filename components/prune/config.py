@@ -34,7 +34,7 @@ class PruneConfig(StepConfig):
     auto_epochs_share: float = Field(
         0.3, gt=0, le=10, description="Epochs of auto, as a share of the training's: the network has only to recover."
     )
-    auto_min_epochs: int = Field(5, ge=1, le=100_000, description="Fewest epochs that auto takes, unless training had even fewer.")
+    auto_min_epochs: int = Field(2, ge=1, le=100_000, description="Fewest epochs that auto takes, unless training had even fewer.")
     auto_rate_share: float = Field(
         0.5, gt=0, le=10, description="Learning rate of auto, as a share of the training's: the remaining weights are nearly right."
     )

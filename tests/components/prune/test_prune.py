@@ -154,7 +154,7 @@ def test_fine_tuning_is_a_share_of_the_training() -> None:
     training = Settings(epochs=40, learning_rate=0.002, patience=5)
     settings = fine_tuning(training, PruneConfig(seed=7))
     assert (settings.epochs, settings.learning_rate, settings.seed) == (12, 0.001, 7)
-    assert [fine_tuning(Settings(epochs=epochs), PruneConfig()).epochs for epochs in (1, 3, 10, 30)] == [1, 3, 5, 9]
+    assert [fine_tuning(Settings(epochs=epochs), PruneConfig()).epochs for epochs in (1, 4, 11, 30)] == [1, 2, 3, 9]
     other = fine_tuning(training, PruneConfig(auto_epochs_share=0.5, auto_rate_share=0.1))
     assert (other.epochs, other.learning_rate) == (20, pytest.approx(0.0002))
     assert fine_tuning(training, PruneConfig(auto_min_epochs=30)).epochs == 30
