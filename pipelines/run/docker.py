@@ -166,10 +166,11 @@ def _image(client: docker.DockerClient, platform: PlatformConfig) -> Any:
 
 
 def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount]:
-    """The project's folder and the tracking database to work in; the data and files that settings name to read from."""
+    """The project's folder and the tracking database to work in; the data, files and folders that settings name to read from."""
     store = database()
     writable = {Path.cwd(), *([store.parent] if store else [])}
-    named = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str) and Path(value).is_file()]
+    texts = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str)]
+    named = [path for path in texts if path.is_file() or (path.is_absolute() and path.is_dir())]
     evaluation_data = params.get("evaluate", {}).get("data", "")
     sources = [path for path in (source, *([Path(evaluation_data)] if evaluation_data else [])) if not is_address(path)]
     data = {folder for path in sources for folder in needed_folders(path)}

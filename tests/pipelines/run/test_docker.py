@@ -72,9 +72,15 @@ def test_the_data_is_read_only_and_the_project_and_its_store_are_not(tmp_path: P
     (project / "data").symlink_to(data)
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"")
+    model = tmp_path / "model"
+    model.mkdir()
     monkeypatch.chdir(project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/mlflow.db")
-    settings = {"train": {"weights": str(weights), "model": "resnet18", "epochs": 3}, "evaluate": {"data": f"{own}/"}}
+    settings = {
+        "train": {"weights": str(weights), "model": "resnet18", "epochs": 3},
+        "embed": {"weights": str(model)},
+        "evaluate": {"data": f"{own}/"},
+    }
     mounts = docker._mounts(Path("data"), settings)
     places = {mount["Target"]: (mount["Source"], mount["ReadOnly"]) for mount in mounts}
     assert places == {
@@ -83,6 +89,7 @@ def test_the_data_is_read_only_and_the_project_and_its_store_are_not(tmp_path: P
         str(data): (str(data), True),
         str(project / "data"): (str(data), True),
         str(weights): (str(weights), True),
+        str(model): (str(model), True),
         str(own): (str(own), True),
     }
 
