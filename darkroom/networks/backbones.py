@@ -13,7 +13,7 @@ from torch import nn
 from darkroom.embeddings import Origin
 from darkroom.model import CARD, WEIGHTS, read_card
 from darkroom.networks import weights as stored
-from darkroom.networks.architectures import check_architecture
+from darkroom.networks.architectures import SHORT, canonical
 from darkroom.networks.export import fit_shapes, load_network
 from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build, last_layer
@@ -22,7 +22,6 @@ from darkroom.networks.published import published_input
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
-SHORT = {"lite0": "tf_efficientnet_lite0", "lite1": "tf_efficientnet_lite1", "lite2": "tf_efficientnet_lite2"}
 HANDCRAFTED = "handcrafted"
 AUTO = "auto"
 OWN_WEIGHTS = "backbone.safetensors"  # in a folder of embeddings, where the user named the weights
@@ -49,7 +48,7 @@ def backbone_of(name: str, weights: str = "") -> Backbone:
     _check_name(name)
     if not weights:
         raise InputError(f"embed.backbone is {name!r}, which comes without weights: name a file or a model's folder in embed.weights")
-    return _of_file(SHORT.get(name, name), weights)
+    return _of_file(canonical(name), weights)
 
 
 def weights_file(backbone: Backbone) -> bytes:
@@ -98,7 +97,7 @@ def _check_name(name: str) -> None:
     if name in (AUTO, HANDCRAFTED):
         raise InputError(f"embed.weights is set, but embed.backbone is {name!r}: name the network that the weights belong to")
     try:
-        check_architecture(name)
+        canonical(name)
     except InputError:
         near = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}, and what torchvision and timm have"

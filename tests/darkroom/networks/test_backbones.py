@@ -41,6 +41,23 @@ def test_a_file_gives_the_network_without_its_last_layer(resnet: Path, file: str
     assert not any(value.requires_grad for value in backbone.network.parameters())
 
 
+def test_a_file_of_timms_gives_its_recipe_too(tmp_path: Path) -> None:
+    import timm
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        reference = timm.create_model("test_vit", pretrained=False, num_classes=7).eval()
+    save_file(reference.state_dict(), tmp_path / "v.safetensors")
+    backbone = backbone_of("test_vit", str(tmp_path / "v.safetensors"))
+    known = reference.default_cfg
+    assert backbone.recipe == Recipe(known["input_size"][1], known["interpolation"], known["crop_pct"])
+    images = torch.rand(1, *known["input_size"])
+    reference.reset_classifier(0)
+    with torch.inference_mode():
+        torch.testing.assert_close(backbone.network(images), reference(images))
+    assert backbone.num_features == reference.num_features
+
+
 def test_a_models_folder_gives_its_trunk_and_its_recipe(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
