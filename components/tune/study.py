@@ -1,10 +1,11 @@
 """The study: Optuna's record of a search, from which it resumes after a kill, and which several processes may share."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from darkroom.versions.code import code_version
 JOURNAL = "trials.log"  # in the checkpoints
 AS_THEY_ARE = "as_they_are"  # attribute of the trial that has the settings as they are
 OWNER, SEEN, REASON = "owner", "seen", "reason"  # attributes: the process that runs a trial, its last sign (s since 1970), why it ended
+_WAITS_S = (0.5, 1.0, 2.0)  # before a database is tried again, in which another process may be making the tables
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -45,9 +47,10 @@ def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
         if config.prunes
         else optuna.pruners.NopPruner()
     )
-    study = optuna.create_study(
-        storage=_storage(config.storage, folder), study_name=name, pruner=pruner, direction="maximize", load_if_exists=True
-    )
+    with _errors_told(config.storage):
+        study = optuna.create_study(
+            storage=_storage(config.storage, folder), study_name=name, pruner=pruner, direction="maximize", load_if_exists=True
+        )
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial({}, user_attrs={AS_THEY_ARE: True}, skip_if_exists=True)
     return study
@@ -57,13 +60,15 @@ def study_name(contents: Mapping[str, Path], meaning: Any) -> str:
     """Names a study by what its trials have in common, so that only trials that can be compared stand in one.
 
     Args:
-        contents: Files that decide a trial's result, by any names.
+        contents: Files and folders that decide a trial's result, by any names. Of an Arrow file its size and its beginning count, with
+            what its metadata say; its images are named in the manifest.
         meaning: Plain values that do.
     """
     digest = hashlib.sha256(json.dumps([meaning, code_version("tune")], sort_keys=True).encode())
     for name, path in sorted(contents.items()):
-        if path.is_file():
-            digest.update(f"\0{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            content = file.read_bytes() if file.suffix != ".arrow" else f"{file.stat().st_size}".encode() + _beginning(file)
+            digest.update(f"\0{name}/{file.name}\0".encode() + hashlib.sha256(content).digest())
     return f"darkroom-{digest.hexdigest()[:20]}"
 
 
@@ -123,21 +128,34 @@ def importances(study: optuna.Study, seed: int) -> dict[str, float]:
     return {name: round(float(value), 6) for name, value in found.items()}
 
 
+@contextlib.contextmanager
+def _errors_told(address: str) -> Iterator[None]:
+    """Turns the errors of a storage that can't be used into an `InputError`."""
+    try:
+        yield
+    except ImportError as error:
+        missing = error.name or "a driver"
+        raise InputError(f"tune.storage is {address}, which needs the package {missing}: `pip install psycopg2-binary`") from None
+    except (SQLAlchemyError, OSError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        raise InputError(f"tune.storage is {address}, which can't be used ({reason}): correct it, or leave it empty") from None
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(65_536)
+
+
 def _storage(address: str, folder: Path) -> BaseStorage:
     if "://" not in address:
         path = Path(address) if address else folder / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(path)))
-    try:
-        return RDBStorage(address)
-    except ImportError as error:
-        missing = error.name or "a driver"
-        raise InputError(
-            f"tune.storage is {address}, which needs the package {missing}: install it (`pip install psycopg2-binary`)"
-        ) from None
-    except SQLAlchemyError as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
-        raise InputError(f"tune.storage is {address}, which can't be used ({reason}): correct it, or leave it empty") from None
+    for wait_s in _WAITS_S:
+        with contextlib.suppress(SQLAlchemyError):
+            return RDBStorage(address)
+        time.sleep(wait_s)
+    return RDBStorage(address)
 
 
 def _is_abandoned(trial: FrozenTrial, config: TuneConfig) -> bool:

@@ -101,17 +101,17 @@ def test_a_killed_search_takes_its_trial_again_and_ends_with_the_same_bytes(tmp_
             os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(study, "give_sign", kill)
-    killed = forks.run(lambda: run(inputs, tmp_path / "tuned", checkpoints), tmp_path, dict(os.environ))
+    killed = forks.run(lambda: run(inputs, tmp_path / "tuned", checkpoints, num_trials=2), tmp_path, dict(os.environ))
     monkeypatch.undo()
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert "trial 0: complete" in killed.stdout
     assert not (tmp_path / "tuned").exists()
-    run(inputs, tmp_path / "tuned", checkpoints)
+    run(inputs, tmp_path / "tuned", checkpoints, num_trials=2)
     told = capsys.readouterr().out
     assert "trial 1 was left by a process that was killed" in told
     assert "resuming after epoch 1/2" in told
     assert "trial 0:" not in told
-    run(inputs, tmp_path / "whole")
+    run(inputs, tmp_path / "whole", num_trials=2)
     assert (tmp_path / "tuned").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
@@ -175,6 +175,13 @@ def test_train_takes_the_best_settings_and_says_so(tmp_path):
     assert card.provenance["tuned"] == {"train.learning_rate": 0.004}
     assert card.provenance["settings"]["learning_rate"] == card.provenance["learning_rate"] == 0.004
     assert [note["step"] for note in card.provenance["notes"]] == ["tune", "train", "train", "train"]
+
+
+@pytest.mark.parametrize("address", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////proc/none.db", "/proc/none/trials.log"])
+def test_a_storage_that_can_not_be_used_is_told_in_one_sentence(tmp_path, monkeypatch, address):
+    monkeypatch.setattr(study, "_WAITS_S", ())
+    with pytest.raises(InputError, match=rf"^tune\.storage is {address}, which "):
+        run(toys.make(tmp_path), tmp_path / "tuned", storage=address)
 
 
 @pytest.mark.slow
