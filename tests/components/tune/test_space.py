@@ -79,6 +79,10 @@ def test_whole_numbers_stay_whole_on_their_way_through_a_pipeline():
     assert grid_of({"train.dropout": Range(0.0, 0.3, step=0.1)})["train.dropout"] == pytest.approx([0.0, 0.1, 0.2, 0.3])
 
 
+def test_an_old_name_is_read_as_the_one_of_now():
+    assert list(config(search={"train.architecture": ["small_cnn", "lite0"]}).search) == ["train.model"]
+
+
 def test_the_default_search_space_is_one_and_settings_survive_being_dumped():
     assert parse(TuneConfig, "tune", dump(TuneConfig())) == TuneConfig()
     assert config(enabled=True).prunes

@@ -1,6 +1,7 @@
 """Runs and steps in a real MLflow store on SQLite."""
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -21,6 +22,7 @@ from darkroom.tracking.log import log_curves
 from darkroom.tracking.pages import newest_table, version_page
 from darkroom.tracking.runs import client, end_dead_runs, finish_run, open_run, start_run, tracking_uri, use_store
 from darkroom.tracking.step_run import log_cached_step, step_run
+from darkroom.tuned import Trial
 from tests import forks
 
 VERSION = "0123456789abcdef0123456789abcdef.dir"
@@ -114,6 +116,22 @@ def test_a_step_is_a_child_with_its_curve(mlflow_store: Path, monkeypatch: pytes
     assert child.data.params == {"train.epochs": "2"}
     assert child.data.metrics == {"train/loss": 0.25, "best_epoch": 2.0}
     assert [(point.step, point.value) for point in client().get_metric_history(step.run_id, "train/loss")] == [(1, 0.5), (2, 0.25)]
+
+
+def test_a_trial_of_a_search_is_a_child_of_its_own(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = start()
+    monkeypatch.setenv("MLFLOW_RUN_ID", parent)
+    with step_run("tune", {}) as step:
+        step.trial(Trial(3, "complete", {"train.dropout": 0.2}, 0.75, 2), [{"train_loss": 0.5}, {"train_loss": math.inf}])
+        step.trial(Trial(4, "failed", {"train.dropout": 0.9}, reason="too much"), [])
+    made = children(parent)
+    assert {name: child.info.status for name, child in made.items()} == {"tune": "FINISHED", "trial 3": "FINISHED", "trial 4": "FAILED"}
+    complete, failed = made["trial 3"].data, made["trial 4"].data
+    assert (complete.params, complete.metrics["score"]) == ({"train.dropout": "0.2"}, 0.75)
+    assert len(client().get_metric_history(made["trial 3"].info.run_id, "train/loss")) == 2
+    assert (complete.tags["darkroom.trial"], complete.tags["darkroom.trial_state"]) == ("3", "complete")
+    assert (failed.tags["darkroom.trial_state"], failed.tags["darkroom.trial_reason"]) == ("failed", "too much")
+    assert "darkroom.error" not in failed.tags  # the run has not failed
 
 
 def test_a_step_that_fails_says_why(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,11 +67,11 @@ class Recorder:
         self.events.append(("failed", step))
 
 
-def run_sums(folder: Path, name: str, *, count: int = 4, failure: str = "") -> tuple[Execution, Recorder]:
+def run_sums(folder: Path, name: str, *, count: int = 4, failure: str = "", off: Sequence[str] = ()) -> tuple[Execution, Recorder]:
     recorder = Recorder()
     arguments = {"count": count, "failure": failure}
     places = {"root": folder / name, "cache": folder / "cache", "logs": folder / name / "logs"}
-    return execute(sums, arguments, view=recorder, **places), recorder
+    return execute(sums, arguments, view=recorder, off=off, **places), recorder
 
 
 def test_a_run_tells_its_steps_and_keeps_a_log_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +100,12 @@ def test_the_second_run_comes_from_the_cache_until_an_argument_changes(tmp_path:
     changed, _ = run_sums(tmp_path, "changed", count=5)
     assert not any(how["cached"] for how in changed.steps.values())
     assert Path(changed.outputs["Output"].path).read_text() == "10"
+
+
+def test_a_step_that_is_off_is_in_no_list(tmp_path: Path) -> None:
+    execution, recorder = run_sums(tmp_path, "first", off=["add"])
+    assert list(execution.steps) == ["make", "add_again"]
+    assert "add" not in {step for _, step, *_ in recorder.events}
 
 
 def test_a_failure_names_the_step_the_error_and_the_log(tmp_path: Path) -> None:
