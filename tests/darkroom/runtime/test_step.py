@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -8,15 +9,19 @@ from pathlib import Path
 
 import pytest
 from kfp import dsl
+from PIL import Image
 
 from components import STEPS
 from components.__main__ import main
 from components.split.component import split_component
 from darkroom import manifest as manifests
+from darkroom.embeddings import Origin, write
+from darkroom.images import ImageWriter
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import owner_tags
-from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, OWNER
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, OWNER, VECTORS
 from darkroom.versions.code import code_version
 from tests import forks
 
@@ -148,3 +153,28 @@ def test_checkpoints_are_named_by_content_and_removed_after_success(tmp_path: Pa
     assert key != step._content_key("train", {"seed": 2}, {"policy": first})
     second.write_text("2")
     assert key != step._content_key("train", {"seed": 1}, {"policy": second})
+
+
+def test_a_checkpoint_of_other_embeddings_is_another(tmp_path: Path) -> None:
+    from darkroom.runtime import step
+
+    keys = set()
+    for weights in ("a" * 64, "b" * 64, "a" * 64):
+        origin = Origin("lite0", weights, "features", Recipe(224), "float32", "cpu", 2)
+        write(tmp_path / weights, origin, [])
+        keys.add(step._content_key("train", {}, {"embeddings": tmp_path / weights}))
+    assert len(keys) == 2
+
+
+def test_vectors_are_kept_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    with ImageWriter(tmp_path / "images") as writer:
+        writer.add(file.getvalue())
+    given = {"images": str(tmp_path / "images"), "embeddings": str(tmp_path / "embeddings")}
+    computed = []
+    for place in ("", "store", "store"):
+        monkeypatch.setenv(VECTORS, str(tmp_path / place) if place else "")
+        computed.append(call("embed", {}, given, lambda epoch, measures: None)["num_computed"])
+    assert computed == [1, 1, 0]
+    assert len(list((tmp_path / "store").glob("*/*.arrow"))) == 1
