@@ -94,6 +94,12 @@ def values_of(study: optuna.Study, trial: optuna.Trial, config: TuneConfig, spac
     return {name: _suggest(trial, name, parameter) for name, parameter in space.items()}
 
 
+def twin_of(study: optuna.Study, values: Mapping[str, Any]) -> FrozenTrial | None:
+    """The first trial that has ended with the same settings, whose result another training would repeat; or nothing."""
+    ended = (trial for trial in finished(study) if trial.state is not TrialState.FAIL)
+    return next((trial for trial in ended if values and trial.params == values), None)
+
+
 def finish(study: optuna.Study, trial: optuna.Trial, state: TrialState, score: float | None = None, reason: str = "") -> None:
     """Ends a trial; one that another process has ended meanwhile stays as it is."""
     study.sampler = optuna.samplers.RandomSampler()  # a grid's would stop the study, which only Optuna's own loop knows

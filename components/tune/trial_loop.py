@@ -95,6 +95,10 @@ class Search:
         """Trains with these settings and ends the trial: a mistake in a combination of settings ends only that one."""
         print(f"trial {trial.number}: {shown(values)}", flush=True)
         curve: list[dict[str, float]] = []
+        if twin := studies.twin_of(study, values):
+            studies.finish(study, trial, twin.state, twin.value, reason=f"it has the settings of trial {twin.number}")
+            self._tell(study, trial.number, curve)
+            return
         try:
             measures = self.train(trial.number, values, lambda epoch, row: self._watch(trial, epoch, row, curve))
         except optuna.TrialPruned as stop:

@@ -147,6 +147,15 @@ def test_a_hopeless_trial_is_stopped_and_one_that_can_not_be_trained_is_told(tmp
     assert (measures["num_failed"], measures["gain"]) == (1, 0)
 
 
+def test_settings_are_not_trained_with_twice(tmp_path):
+    epochs = []
+    run(toys.make(tmp_path), tmp_path / "tuned", search={"train.dropout": [0.1]}, on_trial=lambda trial, curve: epochs.append(len(curve)))
+    first, second = read_tuned(tmp_path / "tuned").trials[1:]
+    assert epochs == [2, 2, 0]
+    assert (second.score, second.settings) == (first.score, first.settings)
+    assert second.reason == "it has the settings of trial 1"
+
+
 def test_the_time_limit_ends_a_search_after_its_first_trial(tmp_path):
     run(toys.make(tmp_path), tmp_path / "tuned", timeout_min=1e-6)
     assert [(trial.number, trial.state) for trial in read_tuned(tmp_path / "tuned").trials] == [(0, "complete")]
