@@ -121,13 +121,7 @@ def _fine_tune(
     on_epoch: OnEpoch,
 ) -> tuple[dict[str, float], Fitted]:
     """Fine-tunes the pruned network; returns the full one's validation measures, and what came of it."""
-    loss = losses.make_loss(
-        problem.task,
-        problem.train.targets,
-        len(problem.classes),
-        balance=settings.class_balance,
-        label_smoothing=settings.label_smoothing,
-    )
+    loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
     recalibrate(network, problem.train, normalise)
     before = validation.validate(full, problem, problem.validation, loss, normalise, None, settings.threshold_prior_images).row

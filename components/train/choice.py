@@ -30,7 +30,7 @@ class Choice:
 
 
 _SAME = (
-    "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay",
+    "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay", "loss",
     "freeze_epochs", "unfreeze_epochs", "monitor", "mixed_precision", "device", "threshold_prior_images", "seed",
 )  # fmt: skip
 
@@ -100,6 +100,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         epochs=epochs,
         batch_size=batch,
         learning_rate=rate,
+        loss_gamma=defaults.loss_gamma(config.loss) if config.loss_gamma == "auto" else config.loss_gamma,
         warmup_epochs=defaults.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
         patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
         head_rate_factor=(defaults.HEAD_RATE_FACTOR if pretrained else 1.0) if head == "auto" else head,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from darkroom.system.config import StepConfig
-from darkroom.training.hyperparameters import Auto, Balance, Effort, Monitor, OptimizerName, Schedule
+from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Schedule
 
 
 class TrainConfig(StepConfig):
@@ -48,6 +48,13 @@ class TrainConfig(StepConfig):
     unfreeze_epochs: int = Field(0, ge=0, le=100_000, description="Epochs after these in which ever earlier layers join.")
     freeze_batch_norm: bool | Auto = Field(
         "auto", description="Whether batch normalisation keeps its statistics; auto: for pretrained weights and batches below 16 images."
+    )
+    loss: LossName = Field(
+        "auto",
+        description="auto or cross_entropy (binary for multilabel), focal (sure answers count less), or asymmetric (multilabel only).",
+    )
+    loss_gamma: Annotated[float, Field(ge=0, le=10)] | Auto = Field(
+        "auto", description="How much less sure answers count in the focal and asymmetric loss; auto: 2 and 4."
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features that is dropped before the last layer.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth that is spread over the other answers.")

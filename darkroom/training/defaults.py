@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping
 
 from darkroom.manifest import Manifest
-from darkroom.training.hyperparameters import Effort, OptimizerName
+from darkroom.training.hyperparameters import Effort, LossName, OptimizerName
 
 SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
 EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
@@ -112,6 +112,11 @@ def batch_size(num_images: int) -> int:
 def learning_rate(optimizer: OptimizerName, batch: int, share: float) -> float:
     """The optimizer's usual peak at 32 images a batch, times the root of what larger batches have more, times a share of it."""
     return LEARNING_RATES[optimizer] * math.sqrt(batch / 32) * share
+
+
+def loss_gamma(loss: LossName) -> float:
+    """What the papers on the asymmetric and on the focal loss take."""
+    return 4.0 if loss == "asymmetric" else 2.0
 
 
 def warmup_epochs(num_epochs: int) -> float:

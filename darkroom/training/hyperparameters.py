@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 Balance = Literal["auto", "weights", "sampling", "none"]
+LossName = Literal["auto", "cross_entropy", "focal", "asymmetric"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["cosine", "one_cycle", "step", "constant"]
 Auto = Literal["auto"]
@@ -29,6 +30,8 @@ class Settings:
     momentum: float = 0.9
     label_smoothing: float = 0.1
     class_balance: Balance = "auto"
+    loss: LossName = "auto"
+    loss_gamma: float = 2.0
     mixing: float = 0.0
     ema_decay: float = 0.99
     head_rate_factor: float = 1.0

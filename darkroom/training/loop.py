@@ -86,13 +86,7 @@ class _Trainer:
             shares=layers.rate_shares(self.network, head_rate_factor=settings.head_rate_factor, layer_decay=settings.layer_decay),
         )
         self.train, self.validation = problem.train.to(self.device), problem.validation.to(self.device)
-        self.loss = make_loss(
-            problem.task,
-            problem.train.targets,
-            len(problem.classes),
-            balance=settings.class_balance,
-            label_smoothing=settings.label_smoothing,
-        )
+        self.loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
         self.half = devices.half_precision(settings.mixed_precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)

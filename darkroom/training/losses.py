@@ -1,44 +1,102 @@
 """What training minimises, and how rare classes are kept from being ignored."""
 
-from collections.abc import Callable
+import dataclasses
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from darkroom.system.errors import InputError
 from darkroom.task import Task
-from darkroom.training.hyperparameters import Balance
+from darkroom.training.hyperparameters import Settings
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+MARGIN = 0.05  # of the asymmetric loss: absent labels below this probability count nothing
+SMALLEST = 1e-7  # below it a power has no finite slope
 
 
-def make_loss(task: Task, targets: Tensor, num_classes: int, *, balance: Balance, label_smoothing: float) -> Loss:
-    """Makes the loss of a batch: cross-entropy, or binary cross-entropy a label for multilabel.
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """The mean loss of a batch; with weights of classes for a single answer, the mean by these weights.
+
+    Attributes:
+        task: Decides between one answer and an answer a label.
+        gamma: How much less sure answers count; 0 is cross-entropy, or binary cross-entropy a label.
+        is_asymmetric: Whether only absent labels count less.
+        label_smoothing: Share of the truth that is spread over the other answers, 0 to 1.
+        weights: Of `class_weights`, or none.
+
+    Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Ridnik et al. 2021, "Asymmetric Loss For Multi-Label
+    Classification".
+    """
+
+    task: Task
+    gamma: float
+    is_asymmetric: bool
+    label_smoothing: float
+    weights: Tensor | None
+
+    def __call__(self, logits: Tensor, y_true: Tensor, batch: Tensor | None = None) -> Tensor:
+        """Maps logits `(N, K)` and their truth to `() float32`.
+
+        Args:
+            logits: `(N, K)`.
+            y_true: `(N,) int64`, or `(N, K)` of 0 and 1 for multilabel.
+            batch: The truth of the whole batch, if these are a part of it: the losses of its parts add up to that of the batch.
+        """
+        each = self._labels(logits, y_true) if self.task == "multilabel" else self._classes(logits, y_true)
+        return each.sum() / self._total(logits, y_true if batch is None else batch)
+
+    def _total(self, logits: Tensor, y_true: Tensor) -> Tensor | int:
+        if self.task == "multilabel" or self.weights is None:
+            return y_true.numel()
+        return self.weights.to(logits)[y_true].sum()
+
+    def _classes(self, logits: Tensor, y_true: Tensor) -> Tensor:
+        weights = None if self.weights is None else self.weights.to(logits)
+        if self.gamma == 0:
+            return F.cross_entropy(logits, y_true, weight=weights, label_smoothing=self.label_smoothing, reduction="none")
+        num_classes = logits.shape[1]
+        smooth = F.one_hot(y_true, num_classes) * (1 - self.label_smoothing) + self.label_smoothing / num_classes
+        log_p = F.log_softmax(logits, dim=1)
+        each = -smooth * (-torch.expm1(log_p)).clamp_min(SMALLEST) ** self.gamma * log_p
+        return each if weights is None else each * weights
+
+    def _labels(self, logits: Tensor, y_true: Tensor) -> Tensor:
+        smooth = y_true * (1 - self.label_smoothing) + self.label_smoothing / 2
+        each = self._symmetric(logits, smooth) if not self.is_asymmetric else self._asymmetric(logits, smooth)
+        if self.weights is None:
+            return each
+        absent, present = self.weights.to(logits)
+        return each * torch.where(y_true > 0.5, present, absent)
+
+    def _symmetric(self, logits: Tensor, smooth: Tensor) -> Tensor:
+        if self.gamma == 0:
+            return F.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
+        present, absent = F.logsigmoid(logits), F.logsigmoid(-logits)
+        return -smooth * (self.gamma * absent).exp() * present - (1 - smooth) * (self.gamma * present).exp() * absent
+
+    def _asymmetric(self, logits: Tensor, smooth: Tensor) -> Tensor:
+        shifted = (logits.sigmoid() - MARGIN).clamp_min(SMALLEST)
+        return -smooth * F.logsigmoid(logits) - (1 - smooth) * shifted**self.gamma * torch.log1p(-shifted)
+
+
+def make_loss(task: Task, targets: Tensor, num_classes: int, settings: Settings) -> Loss:
+    """Makes the loss of a batch.
 
     Args:
-        task: Decides which.
+        task: Multilabel takes the binary loss of each label.
         targets: The training examples' truth, which the weights are taken from.
         num_classes: K.
-        balance: How classes are balanced; `sampling` and `none` give no weights here.
-        label_smoothing: Share of the truth that is spread over the other answers, 0 to 1.
+        settings: The loss and its gamma; label smoothing; how classes are balanced: `sampling` and `none` give no weights here.
 
-    Returns:
-        A function of logits `(N, K)` and targets to a mean, `() float32`.
+    Raises:
+        InputError: The asymmetric loss is asked for where each image has one answer.
     """
-    weights = class_weights(task, targets, num_classes) if balance in ("auto", "weights") else None
-
-    def multilabel(logits: Tensor, y_true: Tensor) -> Tensor:
-        smooth = y_true * (1 - label_smoothing) + label_smoothing / 2
-        each = F.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
-        if weights is not None:
-            each = each * torch.where(y_true > 0.5, weights[1].to(logits), weights[0].to(logits))
-        return each.mean()
-
-    def single(logits: Tensor, y_true: Tensor) -> Tensor:
-        weight = None if weights is None else weights.to(logits)
-        return F.cross_entropy(logits, y_true, weight=weight, label_smoothing=label_smoothing)
-
-    return multilabel if task == "multilabel" else single
+    if settings.loss == "asymmetric" and task != "multilabel":
+        raise InputError(f"train.loss is 'asymmetric', which is for multilabel tasks, and this task is {task}: set it to auto or focal")
+    weights = class_weights(task, targets, num_classes) if settings.class_balance in ("auto", "weights") else None
+    gamma = settings.loss_gamma if settings.loss in ("focal", "asymmetric") else 0.0
+    return Loss(task, gamma, settings.loss == "asymmetric", settings.label_smoothing, weights)
 
 
 def class_weights(task: Task, targets: Tensor, num_classes: int) -> Tensor:
