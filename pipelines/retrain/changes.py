@@ -61,11 +61,14 @@ def data_changes(data: Path, ingest: Mapping[str, Any], champion: Version) -> Da
 def changed_settings(before: Mapping[str, str], now: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Settings that are not what they were, as `step.name (old, now new)`; one that an earlier version of Darkroom did not know is none.
 
+    Nor is one of a step that was and is switched off.
+
     Args:
         before: Settings of a run as MLflow has them.
         now: Settings, a section a step.
     """
-    texts = as_texts(now)
+    off = {step for step, section in now.items() if section.get("enabled") is False and before.get(f"{step}.enabled") == "false"}
+    texts = as_texts({step: section for step, section in now.items() if step not in off})
     return [f"{name} ({before[name]!r}, now {text!r})" for name, text in texts.items() if name in before and before[name] != text]
 
 

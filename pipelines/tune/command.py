@@ -23,11 +23,13 @@ def tune(data: Source = None, sets: Sets = None, apply: _Apply = False, as_json:
     from pipelines.plan import make_plan
     from pipelines.progress import Progress
     from pipelines.run.run import run
-    from pipelines.tune.search_outcome import search_ending, show, tell
+    from pipelines.tune.search_outcome import check_file, search_ending, show, tell
     from pipelines.tuning import tuning
 
     view = Progress()
     plan = replace(make_plan(data, [*(sets or []), "tune.enabled=true"], params), tags={SEARCH: "true"})
+    if apply:
+        check_file(params, plan.params["tune"]["search"])
     with failure_notified(plan.name, view):
         outcome = run(plan, view, tuning, ending=search_ending(params, apply=apply))
     show(read_plain(outcome))

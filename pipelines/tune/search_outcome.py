@@ -1,11 +1,14 @@
 """The outcome of a search: its trials, the best settings, and the patch that writes these into the file of settings."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from components.tune.space import Choices, parameters_of
 from darkroom.notes import KEY as NOTES
+from darkroom.system.errors import InputError
 from darkroom.system.files import whole, write_json
 from darkroom.tuned import Tuned, read_tuned
 from pipelines.plan import Plan
@@ -31,21 +34,30 @@ def search_ending(params: Path, *, apply: bool) -> Ending:
         found = read_tuned(Path(execution.outputs["tuned"].path))
         outcome = {**facts(plan, run_id), **found.plain(), "steps": execution.steps, "patch": "", "applied": False}
         if found.best:
-            outcome |= {"patch": str(_write_patch(params, found, folder)), "applied": apply}
-        if found.best and apply:
-            new = patched(params, found.best)
-            with whole(params) as draft:
-                draft.write_text(new, encoding="utf-8")
+            outcome |= keep_best(params, found.best, folder / PATCH, view.note, apply=apply)
         write_json(folder / "outcome.json", outcome)
         return outcome
 
     return end
 
 
-def _write_patch(params: Path, found: Tuned, folder: Path) -> Path:
-    with whole(folder / PATCH) as draft:
-        draft.write_text(patch(params, found.best), encoding="utf-8")
-    return folder / PATCH
+def check_file(params: Path, search: Mapping[str, Any]) -> None:
+    """Raises `InputError` where what is searched can't be written into the file of settings, before there is anything to write."""
+    space = parameters_of(search)
+    patched(params, {name: one.values[0] if isinstance(one, Choices) else one.low for name, one in space.items()})
+
+
+def keep_best(params: Path, best: Mapping[str, Any], target: Path, note: Callable[[str], None], *, apply: bool) -> dict[str, Any]:
+    """Writes the patch, and the file of settings where that is asked for; a file that no line can be changed of is only told."""
+    try:
+        change, new = patch(params, best), patched(params, best)
+    except InputError as error:
+        note(f"note: {error}")
+        return {}
+    for path, text in {target: change, **({params: new} if apply else {})}.items():
+        with whole(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+    return {"patch": str(target), "applied": apply}
 
 
 def show(found: Tuned) -> None:

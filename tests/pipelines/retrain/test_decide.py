@@ -15,6 +15,7 @@ from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import client, finish_run
 from darkroom.tracking.tags import HOST, PID
 from pipelines.plan import Plan, key_of, make_plan
+from pipelines.retrain.changes import changed_settings
 from pipelines.retrain.decide import Decision, RetrainConfig, decide, window_of
 from pipelines.retrain.warm_start import warm_start
 from tests.pipelines.conftest import ROOT, Toys
@@ -74,6 +75,14 @@ def test_new_data_is_told_by_what_changed(toys: Toys, tmp_path: Path) -> None:
 def test_changed_settings_are_told_by_name(toys: Toys) -> None:
     decision = decide(changed(toys, train={"epochs": 7}, prune={"enabled": False}), QUIET)
     assert reasons(decision) == {"changed_parameters": "train.epochs ('auto', now '7'), prune.enabled ('true', now 'false')"}
+
+
+def test_settings_of_a_step_that_stays_off_are_no_reason() -> None:
+    before = {"tune.enabled": "false", "tune.seed": "0", "train.seed": "0"}
+    now: dict[str, dict[str, Any]] = {"tune": {"enabled": False, "seed": 1}, "train": {"seed": 0}}
+    assert changed_settings(before, now) == []
+    now["tune"]["enabled"] = True
+    assert changed_settings(before, now) == ["tune.enabled ('false', now 'true')", "tune.seed ('0', now '1')"]
 
 
 def test_changed_code_is_told_by_step(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:

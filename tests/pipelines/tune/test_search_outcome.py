@@ -1,14 +1,16 @@
 """`darkroom tune` on a small real data set: its trials, its patch, what MLflow keeps, and what a run then takes from the cache."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from darkroom.system.config import read_params
+from darkroom.system.errors import InputError
 from darkroom.tuned import Trial, Tuned
-from pipelines.tune.search_outcome import show
+from pipelines.tune.search_outcome import check_file, keep_best, show
 from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 
 SETS = (
@@ -80,6 +82,16 @@ def test_a_run_takes_the_search_from_the_cache_and_trains_with_its_result(projec
     card = json.loads(next(project.folder.glob(f"runs/{found['run_id']}/artifacts/*/train-component/model/model.json")).read_text())
     assert card["provenance"]["tuned"] == {"train.learning_rate": 0.004}
     assert {"tune", "train"} <= {note["step"] for note in found["notes"]}
+
+
+def test_a_file_that_can_not_be_changed_is_told_before_the_search_and_by_it(tmp_path: Path) -> None:
+    path, told = tmp_path / "params.yaml", list[str]()
+    path.write_text("train: {dropout: 0.5}\n")
+    with pytest.raises(InputError, match=r"params\.yaml .*train\.dropout in it by hand"):
+        check_file(path, {"train.dropout": [0.1, 0.2]})
+    assert keep_best(path, {"train.dropout": 0.1}, tmp_path / "patch", told.append, apply=True) == {}
+    assert "by hand" in told[0]
+    assert [file.name for file in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_trials_are_listed_with_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
