@@ -29,12 +29,14 @@ class TrainConfig(StepConfig):
         "auto", description="How often every training image is seen; auto: as effort says."
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536)] | Auto = Field("auto", description="Images a step.")
-    optimizer: OptimizerName = Field("adamw", description="adam, adamw or sgd (with Nesterov momentum).")
+    optimizer: OptimizerName = Field(
+        "adamw", description="adam, adamw, sgd (with Nesterov momentum) or muon (adamw for what is no matrix)."
+    )
     learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="Learning rate at its peak.")
     schedule: Schedule = Field("cosine", description="How the learning rate falls: cosine, one_cycle, step or constant.")
     warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="Over how many epochs the learning rate rises.")
     weight_decay: float = Field(0.05, ge=0, le=10, description="Decay of the weights, as the optimizer means it.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd and muon.")
     head_rate_factor: Annotated[float, Field(gt=0, le=1000)] | Auto = Field(
         "auto", description="Learning rate of the last layer as a multiple of the others'; auto: 10 for pretrained weights, else 1."
     )

@@ -14,7 +14,7 @@ HEAD_RATE_FACTOR = 10.0  # a new last layer has all to learn, a pretrained trunk
 WITHOUT_BATCH_NORM = 0.1  # transformers and ConvNeXt are fine-tuned at a tenth of the rates of other networks
 MIN_BATCH_NORM_IMAGES = 16  # of fewer the statistics are noise
 PASSES = 3  # a training step takes about three times the multiply-adds of a prediction: forward, and backward twice
-LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05}  # the optimizers' usual peaks; a user sets train.learning_rate
+LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05, "muon": 2e-3}  # the optimizers' usual peaks; a user sets train.learning_rate
 
 
 @dataclasses.dataclass(frozen=True)

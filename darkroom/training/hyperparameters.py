@@ -5,7 +5,7 @@ from typing import Literal
 
 Balance = Literal["auto", "weights", "sampling", "none"]
 LossName = Literal["auto", "cross_entropy", "focal", "asymmetric"]
-OptimizerName = Literal["adam", "adamw", "sgd"]
+OptimizerName = Literal["adam", "adamw", "sgd", "muon"]
 Schedule = Literal["cosine", "one_cycle", "step", "constant"]
 Auto = Literal["auto"]
 Effort = Literal["quick", "standard", "thorough"]

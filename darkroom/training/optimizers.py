@@ -4,13 +4,17 @@ import math
 from collections.abc import Mapping
 
 import torch
+from timm.optim.muon import Muon
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from darkroom.training import layers
 from darkroom.training.hyperparameters import OptimizerName, Schedule
 
 ONE_CYCLE_RISE, ONE_CYCLE_START = 0.3, 0.04  # share of the epochs, and of the peak at which it starts: as in fastai and torch
+MATRIX = {"use_muon": True, "nesterov": True}  # of a group of parameters: how timm's Muon moves them
+ADAMW = {"use_muon": False, "nesterov": False, "betas": (0.9, 0.999), "eps": 1e-8}
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
@@ -27,23 +31,42 @@ def make_optimizer(
 
     Args:
         network: Whose weights it moves.
-        name: `adam`, `adamw`, or `sgd` (with Nesterov momentum).
+        name: `adam`, `adamw`, `sgd` (with Nesterov momentum), or `muon` for hidden matrices, and convolutions as matrices, with
+            `adamw` for the rest: biases, normalisation, depthwise convolutions and the last layer.
         learning_rate: At the schedule's peak.
-        weight_decay: As the optimizer means it: decoupled for `adamw`, in the gradient for the others.
-        momentum: Of `sgd`, 0 to 1.
+        weight_decay: As the optimizer means it: decoupled for `adamw` and `muon`, in the gradient for the others.
+        momentum: Of `sgd` and `muon`, 0 to 1.
         shares: Of the learning rate, by parameter; 1 without. Each group says its own under `share`.
+
+    Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu et al. 2025, "Muon is Scalable for
+        LLM Training", for steps as long as those of `adamw`, so that its learning rates fit.
     """
-    grouped: dict[tuple[bool, float], list[Tensor]] = {}
+    hidden = _hidden_matrices(network) if name == "muon" else set[str]()
+    grouped: dict[tuple[bool, bool, float], list[Tensor]] = {}
     for parameter, value in network.named_parameters():
-        grouped.setdefault((value.ndim <= 1, shares[parameter] if shares else 1.0), []).append(value)
+        grouped.setdefault((value.ndim <= 1, parameter in hidden, shares[parameter] if shares else 1.0), []).append(value)
     groups = [
-        {"params": grouped[narrow, share], "weight_decay": 0.0 if narrow else weight_decay, "share": share, "lr": learning_rate * share}
-        for narrow, share in sorted(grouped)
+        {
+            "params": values,
+            "weight_decay": 0.0 if narrow else weight_decay,
+            "share": share,
+            "lr": learning_rate * share,
+            **({} if name != "muon" else MATRIX if matrix else ADAMW),
+        }
+        for (narrow, matrix, share), values in sorted(grouped.items(), key=lambda item: item[0])
     ]
+    if name == "muon":
+        return Muon(groups, lr=learning_rate, momentum=momentum)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
     return kind(groups, lr=learning_rate, fused=True)
+
+
+def _hidden_matrices(network: nn.Module) -> set[str]:
+    """Parameters that map many features to many, but those of the last layer; a depthwise convolution maps one to one."""
+    depths = layers.depths(network)
+    return {name for name, value in network.named_parameters() if value.ndim > 1 and value.shape[1] > 1 and depths[name] != layers.HEAD}
 
 
 def rate_factor(schedule: Schedule, epoch: float, epochs: int, warmup_epochs: float) -> float:

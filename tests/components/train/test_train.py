@@ -150,6 +150,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     "settings",
     [
         pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow),
+        {"optimizer": "muon", "loss": "focal", "layer_decay": 0.5},
         {"freeze_epochs": 1, "unfreeze_epochs": 1, "layer_decay": 0.5, "head_rate_factor": 5, "schedule": "one_cycle"},
         {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"},
     ],

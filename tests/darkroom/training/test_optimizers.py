@@ -60,3 +60,23 @@ def test_an_average_starts_quickly():
         network.weight.add_(11)
     average.update_parameters(network)
     assert average.module.weight.item() == pytest.approx(start + 10)
+
+
+def test_muon_moves_hidden_matrices_along_orthogonal_directions_and_the_rest_as_adamw_does():
+    def stepped(name):
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, groups=8), nn.Flatten(), nn.Linear(8, 6), nn.Linear(6, 2)]
+        network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        before = {key: value.detach().clone() for key, value in network.named_parameters()}
+        shares = {key: 0.5 if key.startswith("0.") else 1.0 for key in before}
+        optimizer = make_optimizer(network, name, learning_rate=0.1, weight_decay=0.0, momentum=0.9, shares=shares)
+        for key, value in network.named_parameters():
+            value.grad = torch.randn(value.shape, generator=torch.Generator().manual_seed(len(key)))
+        optimizer.step()
+        return {key: before[key] - value.detach() for key, value in network.named_parameters()}
+
+    muon, adamw = stepped("muon"), stepped("adamw")
+    assert [key for key in muon if not torch.allclose(muon[key], adamw[key], atol=1e-6)] == ["0.weight", "4.weight"]
+    for key, share in (("0.weight", 0.5), ("4.weight", 1.0)):
+        singular = torch.linalg.svdvals(muon[key].flatten(1)) / (0.1 * share)
+        assert singular.max() / singular.min() < 2
