@@ -1,6 +1,7 @@
-"""Training steps a second: `small_cnn` against torchvision's ResNet-18, and what the augmentation on the fly costs.
+"""Training steps a second: `small_cnn` against lite0 and torchvision's ResNet-18, and what the augmentation on the fly costs.
 
-`python benchmarks/training_speed.py --side-px 64`
+`python benchmarks/training_speed.py --side-px 64`; with `--keep-memory` as the steps run, where freed memory is not handed back to the
+system after each batch (`darkroom.system.cores.share_cores`).
 """
 
 import argparse
@@ -15,6 +16,7 @@ from components.augment.config import AugmentConfig
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Policy
 from darkroom.networks.network import build
+from darkroom.system.cores import share_cores
 
 BATCH = 32
 
@@ -22,12 +24,14 @@ BATCH = 32
 def stepper(architecture: str, side_px: int, policy: Policy) -> Callable[[], None]:
     """A function that takes one training step on a batch of noise."""
     generator = torch.Generator().manual_seed(0)
-    network = build(architecture, 10, side_px=side_px).train()
+    network = build(architecture, 10, side_px=side_px).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     images, targets = torch.rand(BATCH, 3, side_px, side_px, generator=generator), torch.randint(10, (BATCH,), generator=generator)
 
     def step() -> None:
-        loss = torch.nn.functional.cross_entropy(network(apply(policy, images, generator)), targets)
+        loss = torch.nn.functional.cross_entropy(
+            network(apply(policy, images, generator).contiguous(memory_format=torch.channels_last)), targets
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -40,11 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side-px", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--keep-memory", action="store_true")
     options = parser.parse_args()
+    if options.keep_memory:
+        share_cores()
     policy = make_policy(AugmentConfig(), {})
     steps = {
         "small_cnn": stepper("small_cnn", options.side_px, policy),
         "small_cnn, no augmentation": stepper("small_cnn", options.side_px, Policy()),
+        "lite0": stepper("lite0", options.side_px, policy),
         "resnet18": stepper("resnet18", options.side_px, policy),
     }
     seconds: dict[str, list[float]] = {name: [] for name in steps}
