@@ -29,6 +29,9 @@ class TrainConfig(StepConfig):
         "auto", description="How often every training image is seen; auto: as effort says."
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536)] | Auto = Field("auto", description="Images a step.")
+    accumulate: int = Field(
+        1, ge=1, le=65_536, description="Parts in which a batch goes through the network; more of them where memory is short."
+    )
     optimizer: OptimizerName = Field(
         "adamw", description="adam, adamw, sgd (with Nesterov momentum) or muon (adamw for what is no matrix)."
     )
@@ -37,6 +40,7 @@ class TrainConfig(StepConfig):
     warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="Over how many epochs the learning rate rises.")
     weight_decay: float = Field(0.05, ge=0, le=10, description="Decay of the weights, as the optimizer means it.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd and muon.")
+    clip_norm: float = Field(0.0, ge=0, le=1e6, description="Largest norm of the gradients, which are scaled down to it; 0: none.")
     head_rate_factor: Annotated[float, Field(gt=0, le=1000)] | Auto = Field(
         "auto", description="Learning rate of the last layer as a multiple of the others'; auto: 10 for pretrained weights, else 1."
     )

@@ -17,11 +17,11 @@ from darkroom.model import ModelCard
 from darkroom.networks import export, weights
 from darkroom.networks.network import build
 from darkroom.notes import KEY as NOTES
-from darkroom.notes import plain, tell
+from darkroom.notes import Note, plain, tell
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
-from darkroom.training import devices
+from darkroom.training import devices, micro_batches
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
@@ -109,6 +109,9 @@ def _first_weights(architecture: str, config: TrainConfig, num_classes: int, sid
 
 
 def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, table: Manifest) -> ModelCard:
+    settings, notes = dataclasses.replace(settings, accumulate=fitted.accumulate), list(table.notes)
+    if fitted.accumulate > config.accumulate:
+        notes.append(Note("train", micro_batches.told(settings.batch_size, fitted.accumulate), is_warning=True))
     provenance = {
         "data_version": table.data_version,
         "settings": dump(config),
@@ -120,7 +123,7 @@ def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConf
         "best_epoch": fitted.best_epoch,
         "learning_rate": settings.learning_rate,
         "batch_size": settings.batch_size,
-        NOTES: plain(table.notes),
+        NOTES: plain(notes),
     }
     return ModelCard(
         architecture=architecture,

@@ -32,6 +32,8 @@ class Settings:
     class_balance: Balance = "auto"
     loss: LossName = "auto"
     loss_gamma: float = 2.0
+    clip_norm: float = 0.0
+    accumulate: int = 1
     mixing: float = 0.0
     ema_decay: float = 0.99
     head_rate_factor: float = 1.0

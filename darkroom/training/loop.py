@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from darkroom.augmentation.operations import apply
 from darkroom.system.errors import InputError
-from darkroom.training import batches, devices, layers, thresholds, validation
+from darkroom.training import batches, devices, layers, micro_batches, thresholds, validation
 from darkroom.training.checkpoint import load, save
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
 from darkroom.training.optimizers import make_optimizer, moving_average, rate_factor
 from darkroom.training.problem import Problem
 
+CHECKED_STEPS = 100  # after so many the GPU is asked whether all losses are numbers
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
@@ -30,15 +31,17 @@ class Fitted:
     """The result of a training; the network that was given holds the weights of the epoch that was kept.
 
     Attributes:
-        history: A row an epoch: `epoch`, `train_loss`, `learning_rate`, and with validation images `validation_loss`
-            and `validation_<measure>`.
+        history: A row an epoch: `epoch`, `train_loss`, `learning_rate`, with validation images `validation_loss`
+            and `validation_<measure>`, and `accumulate` where batches went through in parts.
         best_epoch: The epoch that was kept, from 1: the last one within one standard error of the best.
         thresholds: Those of the model card, tuned on the validation images with the weights that were kept, see `thresholds.tune`.
+        accumulate: Parts in which batches went through in the end: the setting, or more where memory was short.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
     thresholds: tuple[float, ...]
+    accumulate: int = 1
 
 
 def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint: Path | None = None, on_epoch: OnEpoch = nothing) -> Fitted:
@@ -93,6 +96,7 @@ class _Trainer:
         self.kept: dict[str, Any] = {"epoch": 0, "weights": {}}
         self.error = 0.0  # standard error of the best epoch's score
         self.rate = 0.0  # of the trunk, in the step that is next
+        self.accumulate = settings.accumulate
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     @property
@@ -115,19 +119,23 @@ class _Trainer:
         torch.manual_seed(seeds[2])  # for dropout and stochastic depth, which know no generator
         depth = layers.first_learning_depth(epoch, freeze_epochs=settings.freeze_epochs, unfreeze_epochs=settings.unfreeze_epochs)
         layers.learn_from(self.network, depth, freeze_batch_norm=settings.freeze_batch_norm)
-        total = torch.zeros((), device=self.device)
+        losses = torch.zeros(len(order), device=self.device)
         for number, rows in enumerate(order):
             self._set_rate(epoch + (number + 1) / len(order))
-            total += self._step(rows, augmenting) * len(rows)
+            losses[number] = self._step(rows, augmenting)
             self.average.update_parameters(self.network)
-        row = {"epoch": float(epoch + 1), "train_loss": float(total) / sum(map(len, order)), "learning_rate": self.rate}
+            if self.device.type == "cpu" or (number + 1) % CHECKED_STEPS == 0 or number + 1 == len(order):
+                self._check_finite(losses[: number + 1], len(order))
+        sizes = torch.tensor([len(rows) for rows in order], device=self.device)
+        row = {"epoch": float(epoch + 1), "train_loss": float((losses * sizes).sum() / sizes.sum()), "learning_rate": self.rate}
+        if self.accumulate > 1:
+            row["accumulate"] = float(self.accumulate)
         validated = validation.validate(
             self.average.module, self.problem, self.validation, self.loss, self.normalise, self.half, settings.threshold_prior_images
         )
         row |= validated.row
         if not all(math.isfinite(value) for value in row.values()):
-            rate = settings.learning_rate
-            raise InputError(f"train.learning_rate is {rate}, and the loss left all bounds in epoch {epoch + 1}: lower it")
+            raise self._diverged("on the validation images", self.rate)
         self.history.append(row)
         if self._best_epoch == len(self.history):
             self.error = validation.error_of(validated, settings.monitor)
@@ -136,23 +144,50 @@ class _Trainer:
             self.kept = {"epoch": len(self.history), "weights": weights}
         return row
 
+    def _check_finite(self, losses: Tensor, num_steps: int) -> None:
+        """Raises an InputError where a loss of this epoch is no number; asking it makes the GPU wait."""
+        if len(bad := (~losses.isfinite()).nonzero()):
+            number = int(bad[0]) + 1
+            raise self._diverged(f"batch {number} of {num_steps}", self._rate_at(len(self.history) + number / num_steps))
+
+    def _diverged(self, where: str, rate: float) -> InputError:
+        peak = self.settings.learning_rate
+        clipped = "" if self.settings.clip_norm else ", or train.clip_norm to 1"
+        return InputError(
+            f"train.learning_rate is {peak:g}, and the loss left the finite numbers in epoch {len(self.history) + 1}, {where}, at a "
+            f"rate of {rate:.3g}: set it to {peak / 3:.2g}{clipped}"
+        )
+
     def _step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         images, targets = self.train.pick(rows, self.device)
         images = self.normalise(apply(self.problem.policy, images, generator))
         mixed = batches.mix(images, targets, self.settings.mixing, generator)
-        with torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
-            logits = self.network(mixed.images)
-        loss = mixed.share * self.loss(logits.float(), targets) + (1 - mixed.share) * self.loss(logits.float(), mixed.partners)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+        def add(part: slice) -> Tensor:
+            with torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
+                logits = self.network(mixed.images[part])
+            own, partners = (self.loss(logits.float(), truth[part], truth) for truth in (targets, mixed.partners))
+            loss = mixed.share * own + (1 - mixed.share) * partners
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+
+        loss, parts = micro_batches.in_parts(len(rows), self.accumulate, add, self.optimizer.zero_grad)
+        if parts > self.accumulate:
+            print(micro_batches.told(self.settings.batch_size, parts), flush=True)
+            self.accumulate = parts
+        if self.settings.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss.detach()
+        return loss
+
+    def _rate_at(self, epoch: float) -> float:
+        settings = self.settings
+        return settings.learning_rate * rate_factor(settings.schedule, epoch, settings.epochs, settings.warmup_epochs)
 
     def _set_rate(self, epoch: float) -> None:
-        settings = self.settings
-        factor = rate_factor(settings.schedule, epoch, settings.epochs, settings.warmup_epochs)
-        self.rate = settings.learning_rate * factor
+        self.rate = self._rate_at(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * group["share"]
 
@@ -176,6 +211,7 @@ class _Trainer:
             "history": self.history,
             "kept": self.kept,
             "error": self.error,
+            "accumulate": self.accumulate,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -184,6 +220,7 @@ class _Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+        self.accumulate = state.get("accumulate", self.settings.accumulate)
         self.history, self.kept, self.error = state["history"], state["kept"], state["error"]
 
     def finish(self) -> Fitted:
@@ -197,7 +234,7 @@ class _Trainer:
         task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()
         y_score = validation.probabilities_of(logits, task).cpu().numpy()
         tuned = thresholds.tune(task, y_true, y_score, self.settings.threshold_prior_images)
-        return Fitted(self.history, self.kept["epoch"], tuned)
+        return Fitted(self.history, self.kept["epoch"], tuned, self.accumulate)
 
 
 def _line(row: dict[str, float], settings: Settings) -> str:
