@@ -21,6 +21,7 @@ class Artifacts:
         pruned_model: The pruned one; its card says whether it met its limits.
         evaluation: What `evaluate` wrote about the full model, see `darkroom.evaluation`.
         pruned_evaluation: What it wrote about the pruned one.
+        floor_evaluation: What it wrote about the floor, a linear model on the embeddings.
         splits: Manifest with its `split` column.
         issues: Findings of `clean`.
         contact_sheet: Picture of the augmentations, PNG.
@@ -32,6 +33,7 @@ class Artifacts:
     pruned_model: Path
     evaluation: Path
     pruned_evaluation: Path
+    floor_evaluation: Path
     splits: Path
     issues: Path
     contact_sheet: Path

@@ -1,11 +1,11 @@
 """The outcome: one JSON file that says which version a run ended with, what it is worth, and why it was promoted or not."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from darkroom.comparison import Comparison, Limit
+from darkroom.comparison import Comparison, Difference, Limit
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, plain
 from darkroom.system.files import read_json, write_json
@@ -93,6 +93,8 @@ class Outcome:
         run_id: The MLflow run, which has the details.
         forgotten: What it has wrong that earlier versions had right.
         notes: What the steps decided or left out, in their order.
+        floor_metrics: The same of the floor, a linear model on the embeddings; none of a run of an earlier Darkroom.
+        floor_difference: The registered model with the floor on the test images, by the measure that decides; decides nothing itself.
     """
 
     name: str
@@ -109,6 +111,8 @@ class Outcome:
     run_id: str = ""
     forgotten: tuple[Forgotten, ...] = ()
     notes: tuple[Note, ...] = ()
+    floor_metrics: Mapping[str, float] = field(default_factory=dict)
+    floor_difference: Difference | None = None
 
     def write(self, path: Path) -> None:
         """Writes the file that a run's last line is made of."""
@@ -121,6 +125,7 @@ class Outcome:
                 "latency_ratio": self.latency_ratio,
                 "size_ratio": self.size_ratio,
             },
+            "floor": {"metrics": dict(self.floor_metrics), "difference": self._difference()},
             "dropped": self.dropped,
             "decision": self.verdict.decision,
             "reason": self.verdict.reason,
@@ -130,6 +135,10 @@ class Outcome:
             **self.verdict.plain(),
         }
         write_json(path, _FORMAT.stamp(values))
+
+    def _difference(self) -> dict[str, Any] | None:
+        found = self.floor_difference
+        return {name: getattr(found, name) for name in ("measure", "gain", "low", "high", "p_value")} if found else None
 
 
 def read_outcome(path: Path) -> dict[str, Any]:

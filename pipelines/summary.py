@@ -13,12 +13,13 @@ from pipelines.terminal import visible
 def summarise(outcome: dict[str, Any]) -> None:
     """Shows what a run ended with."""
     model, metrics, pruned = outcome["model"], outcome["metrics"], outcome["pruned"]
+    floor = outcome.get("floor", {}).get("metrics", {})
     console = Console(stderr=True, highlight=False)
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "full", "pruned"):
+    for heading in ("", "full", "pruned", "floor"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name in ("accuracy", "balanced_accuracy", "f1_macro"):
-        table.add_row(name, _number(metrics.get(name)), _number(pruned["metrics"].get(name)))
+        table.add_row(name, _number(metrics.get(name)), _number(pruned["metrics"].get(name)), _number(floor.get(name)))
     table.add_row("latency", "1", _number(pruned.get("latency_ratio")))
     table.add_row("size", "1", _number(pruned.get("size_ratio")))
     console.print(table)

@@ -1,6 +1,6 @@
 """The training pipeline, from top to bottom.
 
-ingest -> embed -> clean -> split -> augment -> tune -> train -> evaluate -----------------> register -> report
+ingest -> embed -> clean -> split -> augment -> tune -> train -> evaluate, evaluate_floor -> register -> report
                                                           \\--> prune -> evaluate_pruned --/
 
 A task takes what tasks above it made: an output's name is the name of the input that takes it. A frozen evaluation set
@@ -53,6 +53,7 @@ FLOW = (
     Task(evaluate_component),
     Task(prune_component),
     Task(evaluate_component, "evaluate_pruned", {"model": "pruned_model", "evaluation": "pruned_evaluation"}),
+    Task(evaluate_component, "evaluate_floor", {"model": "floor_model", "evaluation": "floor_evaluation"}),
     Task(register_component, cached=False),  # what it does depends on the registry
     Task(report_component, cached=False),
 )

@@ -92,8 +92,12 @@ def make(
             evaluate(folder / "images", folder / "splits", folder / "pruned_model", folder / "pruned_evaluation", config=config)
     if not evaluate_pruned:
         shutil.copytree(folder / "evaluation", folder / "pruned_evaluation")
+    shutil.copytree(folder / "evaluation", folder / "floor_evaluation")
     _others(folder)
-    kinds = ("model", "pruned_model", "evaluation", "pruned_evaluation", "splits", "issues", "contact_sheet", "history", "learning_curves")
+    kinds = (
+        "model", "pruned_model", "evaluation", "pruned_evaluation", "floor_evaluation", "splits", "issues", "contact_sheet", "history",
+        "learning_curves",
+    )  # fmt: skip
     return Finished(folder / "images", Artifacts(*(folder / kind for kind in kinds)))
 
 

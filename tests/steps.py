@@ -29,8 +29,8 @@ FILES = {  # a step's inputs and outputs
     "clean": "images manifest cleaned issues",
     "split": "cleaned splits",
     "augment": "images splits augmented_images examples policy contact_sheet",
-    "tune": "images augmented_images examples policy tuned",
-    "train": "images augmented_images examples policy tuned model history learning_curves",
+    "tune": "images augmented_images examples policy embeddings tuned",
+    "train": "images augmented_images examples policy embeddings tuned model floor_model history learning_curves",
     "evaluate": "images splits model evaluation",
     "prune": "images augmented_images examples policy model pruned_model",
     "register": "outcome summary",
@@ -95,5 +95,16 @@ def _artifacts(folder: Path) -> Any:
     """What the steps before have left; the pruned model is said to be as good as the full one."""
     from darkroom.artifacts import Artifacts
 
-    names = ("model", "pruned_model", "evaluation", "evaluation", "splits", "issues", "contact_sheet", "history", "learning_curves")
+    names = (
+        "model",
+        "pruned_model",
+        "evaluation",
+        "evaluation",
+        "evaluation",
+        "splits",
+        "issues",
+        "contact_sheet",
+        "history",
+        "learning_curves",
+    )
     return Artifacts(*(folder / name for name in names))

@@ -18,6 +18,7 @@ from darkroom.metrics.latency import compare_latency
 from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.networks.cost import count_macs, count_parameters
 from darkroom.networks.export import load_network, save_model
+from darkroom.networks.families import parts_of
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 from darkroom.system.formats import record_from
@@ -63,7 +64,9 @@ def prune(
         InputError: The architecture's channels can't be removed.
     """
     if not config.enabled:
-        return _copy(model, pruned_model)
+        return _copy(model, pruned_model, "prune.enabled is false")
+    if parts_of(architecture := read_card(model).architecture):
+        return _copy(model, pruned_model, f"{architecture} is learnt on a frozen backbone, whose channels all stay")
     full, card = load_network(model)
     table = manifest.read(examples)
     settings = fine_tuning(record_from(Settings, card.provenance["hyperparameters"]), config)
@@ -140,10 +143,10 @@ def _measure(full: nn.Module, network: nn.Module, model: Path, pruned_model: Pat
     }
 
 
-def _copy(model: Path, pruned_model: Path) -> dict[str, float]:
+def _copy(model: Path, pruned_model: Path, why: str) -> dict[str, float]:
     with whole(pruned_model) as draft:
         shutil.copytree(model, draft)
-        pruning = {"met": False, "reason": "nothing was pruned: prune.enabled is false"}
+        pruning = {"met": False, "reason": f"nothing was pruned: {why}"}
         dataclasses.replace(read_card(model), pruning=pruning).write(draft / CARD)
     print(pruning["reason"], flush=True)
     return {"macs_ratio": 1.0, "parameters_ratio": 1.0, "size_ratio": 1.0, "latency_ratio": 1.0, "met": 0.0}

@@ -23,7 +23,9 @@ def refusal(challenger: Predictions, champion: Predictions | None, champion_vers
     return f"it can't be compared: {reason}" if reason else ""
 
 
-def decide(compared: Comparison, costs: Sequence[Limit], champion_version: int, config: RegisterConfig) -> Verdict:
+def decide(
+    compared: Comparison, costs: Sequence[Limit], champion_version: int, config: RegisterConfig, floor: Sequence[Limit] = ()
+) -> Verdict:
     """Decides whether a challenger becomes the champion.
 
     Args:
@@ -32,9 +34,11 @@ def decide(compared: Comparison, costs: Sequence[Limit], champion_version: int, 
         costs: Limits on latency and size, see `components.register.cost_limits`.
         champion_version: 0 for none.
         config: What is required.
+        floor: What the floor asks for, see `components.register.floor_limit`.
     """
     main = compared.main
     required = [*_gain(compared, config), *_recall(compared, config)] if champion_version else _baseline(compared, config)
+    required += [(limit, f"it falls below its floor (train.floor): {limit.found}, not {limit.asked}") for limit in floor]
     limits = (*(limit for limit, _ in required), *costs)
     objections = [objection for limit, objection in required if not limit.met and objection]
     objections += [f"its {limit.found} is more than register.{limit.name} allows ({limit.asked})" for limit in costs if not limit.met]

@@ -9,12 +9,14 @@ from components.register.forgetting import forgotten_since, unfinished_maker
 from components.register.transaction import register_candidate
 from components.register.upload import keep_results, keep_tables, markdown
 from darkroom.artifacts import Artifacts
+from darkroom.comparison import Difference
 from darkroom.evaluation import read_headline, read_predictions
 from darkroom.issues import num_dropped
+from darkroom.metrics.paired_comparison import compare_models
 from darkroom.outcome import Outcome, Verdict
 from darkroom.registry.registry import CHAMPION, Version, alias_of, check_name, set_tags
 from darkroom.tracking.runs import open_run
-from darkroom.tracking.tags import FORGOTTEN
+from darkroom.tracking.tags import FLOOR, FORGOTTEN
 
 
 def register(
@@ -52,9 +54,11 @@ def register(
     with open_run(name, params, candidate.data_version) as run_id:
         keep_tables(run_id, candidate)
         version, verdict, repeated = register_candidate(candidate, run_id, config)
-        result = _outcome(candidate, artifacts, run_id, version, verdict, repeated=repeated)
+        result = _outcome(candidate, artifacts, run_id, version, verdict, config, repeated=repeated)
         if result.forgotten:
             set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})
+        if difference := result.floor_difference:
+            set_tags(version, {FLOOR: f"{difference.measure} {difference.champion_score:.4f}, the model {difference.gain:+.4f}"})
         result.write(outcome)
         for one in (run_id, *unfinished_maker(version, run_id)):
             keep_results(one, artifacts, result, outcome)
@@ -65,7 +69,9 @@ def register(
     return {"version": float(version.number), "champion": float(result.alias == CHAMPION), "dropped": float(result.dropped)}
 
 
-def _outcome(candidate: Candidate, artifacts: Artifacts, run_id: str, version: Version, verdict: Verdict, *, repeated: bool) -> Outcome:
+def _outcome(
+    candidate: Candidate, artifacts: Artifacts, run_id: str, version: Version, verdict: Verdict, config: RegisterConfig, *, repeated: bool
+) -> Outcome:
     """What the run ended with: the version, and what both models are worth."""
     return Outcome(
         name=candidate.name,
@@ -82,4 +88,13 @@ def _outcome(candidate: Candidate, artifacts: Artifacts, run_id: str, version: V
         run_id=run_id,
         forgotten=tuple(forgotten_since(candidate.name, version.number, read_predictions(candidate.evaluation))),
         notes=artifacts.notes,
+        floor_metrics=read_headline(artifacts.floor_evaluation),
+        floor_difference=_beside_floor(candidate, artifacts, config),
     )
+
+
+def _beside_floor(candidate: Candidate, artifacts: Artifacts, config: RegisterConfig) -> Difference | None:
+    """The candidate with the floor on the test images; nothing where the measure is not defined on them."""
+    model, floor = read_predictions(candidate.evaluation), read_predictions(artifacts.floor_evaluation)
+    compared = compare_models(model, floor, config.measure, "the floor", num_resamples=config.num_resamples, seed=config.seed)
+    return compared.main if compared else None

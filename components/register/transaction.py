@@ -12,6 +12,7 @@ from pathlib import Path
 from components.register.candidate import Candidate
 from components.register.config import RegisterConfig
 from components.register.cost_limits import cost_limits
+from components.register.floor_limit import floor_limits
 from components.register.gate import decide, refusal
 from components.register.upload import keep_bundle
 from darkroom.evaluation import Predictions, read_headline, read_predictions
@@ -98,7 +99,8 @@ def _verdict(candidate: Candidate, best: Version | None, config: RegisterConfig)
     champion_version = _number(best)
     if compared is None:
         return Verdict(CHALLENGER, f"{config.measure} is not defined on the test images that both have answered", champion_version)
-    return decide(compared, cost_limits(candidate.bundle, best, config), champion_version, config)
+    floor = floor_limits(read_card(candidate.bundle), config)
+    return decide(compared, cost_limits(candidate.bundle, best, config), champion_version, config, floor)
 
 
 def _number(version: Version | None) -> int:

@@ -67,7 +67,7 @@ def keep_results(run_id: str, artifacts: Artifacts, outcome: Outcome, written: P
 def markdown(outcome: Outcome) -> str:
     """The run in Markdown, for MLflow's page and Kubeflow's."""
     rows = [
-        f"| {name} | {outcome.metrics[name]:.4f} | {_number(outcome.pruned_metrics, name)} |"
+        f"| {name} | {outcome.metrics[name]:.4f} | {_number(outcome.pruned_metrics, name)} | {_number(outcome.floor_metrics, name)} |"
         for name in HEADLINE
         if name in outcome.metrics
     ]
@@ -77,11 +77,11 @@ def markdown(outcome: Outcome) -> str:
             "",
             f"{outcome.verdict.decision.capitalize()}: {outcome.verdict.reason}.",
             "",
-            "| test images | full | pruned |",
-            "|---|---|---|",
+            "| test images | full | pruned | floor |",
+            "|---|---|---|---|",
             *rows,
-            f"| latency | 1 | {outcome.latency_ratio:.2f} |",
-            f"| size | 1 | {outcome.size_ratio:.2f} |",
+            f"| latency | 1 | {outcome.latency_ratio:.2f} | |",
+            f"| size | 1 | {outcome.size_ratio:.2f} | |",
             "",
             f"{outcome.dropped} delivered files were left out. `report.html` among the artifacts of run {outcome.run_id[:8]} shows it all.",
             *_notes(outcome),
@@ -108,7 +108,8 @@ def _number(values: Mapping[str, float], name: str) -> str:
 def _headline(outcome: Outcome) -> dict[str, float]:
     pruned = {f"pruned_{name}": value for name, value in outcome.pruned_metrics.items()}
     ratios = {"latency_ratio": outcome.latency_ratio, "size_ratio": outcome.size_ratio}
-    return {**outcome.metrics, **pruned, **ratios, "dropped": float(outcome.dropped)}
+    floor = {f"floor_{name}": value for name, value in outcome.floor_metrics.items()}
+    return {**outcome.metrics, **pruned, **floor, **ratios, "dropped": float(outcome.dropped)}
 
 
 def _curves(history: Path) -> list[tuple[int, Mapping[str, float]]]:

@@ -88,6 +88,7 @@ def report(
         pruning=_plain(read_card(artifacts.pruned_model).pruning or {}),
         costs=_costs(artifacts),
         table=_table(measures),
+        floor=_floor(artifacts, measures[variant], decided),
         origin={**origin, **_plain(card.provenance), **origin},  # in its order, and with its values
         params=params,
     )
@@ -120,6 +121,25 @@ def _table(measures: Mapping[Variant, Mapping[str, float]]) -> list[dict[str, An
     return [
         {"name": NAMES.get(name, name.replace("_", " ").capitalize()), "full": full[name], "pruned": pruned.get(name)} for name in order
     ]
+
+
+def _floor(artifacts: Artifacts, shown: Mapping[str, float], decided: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The registered model beside the floor: on the test images, and on the validation images, which decide."""
+    on_test = read_headline(artifacts.floor_evaluation)
+    known = read_card(artifacts.model).provenance.get("floor", {})
+    difference = (decided or {}).get("floor", {}).get("difference")
+    names = [name for name in HEADLINE if name in shown and name in on_test]
+    return {
+        "architecture": known.get("architecture", ""),
+        "required": known.get("required", ""),
+        "rows": [{"name": NAMES[name], "model": shown[name], "floor": on_test[name], **_on_validation(known, name)} for name in names],
+        "difference": difference and {**difference, "name": NAMES.get(difference["measure"], difference["measure"])},
+    }
+
+
+def _on_validation(known: Mapping[str, Any], name: str) -> dict[str, Any]:
+    values = known.get("validation", {}).get(name, {})
+    return {"validation_model": values.get("model"), "validation_floor": values.get("floor")}
 
 
 def _costs(artifacts: Artifacts) -> list[dict[str, Any]]:

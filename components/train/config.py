@@ -14,7 +14,7 @@ class TrainConfig(StepConfig):
     model: str = Field(
         "auto",
         min_length=1,
-        description="auto, small_cnn, lite0 to lite2 (pretrained, no download), or any classification model of torchvision or timm.",
+        description="auto, small_cnn, lite0 to lite2 (pretrained), a model of torchvision or timm; probe or random_forest ... on embeddings.",
     )
     weights: str = Field(
         "auto",
@@ -119,6 +119,20 @@ class TrainConfig(StepConfig):
     threshold_prior_images: float = Field(
         30, ge=0, le=1e9, description="Images of the rarer answer that move a threshold half of the way from 0.5; 0: it is not held back."
     )
+    floor: Literal["report", "require", "register"] = Field(
+        "require",
+        description="A network below a linear model on the embeddings: report it, require more of a champion, or register that model.",
+    )
+    regularization: Annotated[float, Field(gt=0, le=1e6)] | Auto = Field(
+        "auto", description="Penalty on weights of probe, logistic_regression and SVMs; auto: the best of a few on the validation images."
+    )
+    num_trees: Annotated[int, Field(ge=1, le=10_000)] | Auto = Field(
+        "auto", description="Trees of random_forest, or a class of gradient_boosting; auto: 100."
+    )
+    num_neighbours: Annotated[int, Field(ge=1, le=1000)] | Auto = Field(
+        "auto", description="Neighbours of k_nearest; auto: the best of 1, 5 and 15 on the validation images."
+    )
+    max_bundle_mb: float = Field(100.0, gt=0, le=100_000, description="Largest model on embeddings, in megabytes of 2^20 bytes.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
 
     @field_validator("num_threads", mode="before")

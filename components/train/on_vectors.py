@@ -1,84 +1,107 @@
 """Models that are learnt from embeddings: the floor of every run, and the families that `train.model` may name."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from components.train.config import TrainConfig
+from darkroom.embeddings import Embeddings
+from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
 from darkroom.networks import export
-from darkroom.networks.backbones import backbone_of
+from darkroom.networks.backbones import embedding_backbone
 from darkroom.networks.composition import save_composed
 from darkroom.networks.families import PROBE, Family, composed
 from darkroom.networks.pretrained import Backbone
 from darkroom.networks.probe import Probe
 from darkroom.networks.same_padding import with_constant_padding
+from darkroom.notes import Note
 from darkroom.system.errors import InputError
-from darkroom.training.heads import FittedHead, VectorProblem, fit_best
-from darkroom.training.hyperparameters import Auto
+from darkroom.training import devices
+from darkroom.training.heads import FittedHead, VectorProblem, fit_best, read_vector_problem
 
 FLOOR: Family = "logistic_regression"
 MEGABYTE = 2**20
 
 
-def fit_family(
-    family: str, problem: VectorProblem, given: Mapping[str, float | Auto], monitor: str, prior_images: float, seed: int
-) -> FittedHead:
+@dataclass(frozen=True)
+class Source:
+    """What models on embeddings are learnt from.
+
+    Attributes:
+        problem: Vectors and labels.
+        backbone: What made the vectors.
+        notes: What `embed` has to say.
+    """
+
+    problem: VectorProblem
+    backbone: Backbone
+    notes: tuple[Note, ...] = ()
+
+
+def read_source(embeddings: Path, table: Manifest, config: TrainConfig) -> Source:
+    """Reads vectors and labels.
+
+    Args:
+        embeddings: Of all images.
+        table: All rows, with their `split`.
+        config: How classes are balanced.
+    """
+    known = Embeddings(embeddings)
+    return Source(read_vector_problem(known, table, config.class_balance), embedding_backbone(embeddings, known.origin), known.notes)
+
+
+def fit_family(family: str, problem: VectorProblem, config: TrainConfig) -> FittedHead:
     """Fits what `train.model` names; a probe is the layer of a logistic regression.
 
     Args:
         family: `probe`, or a classical model.
         problem: What is to be learnt.
-        given: `regularization`, `num_trees` and `num_neighbours`, or `auto`.
-        monitor: The measure on the validation images that decides.
-        prior_images: How much few images hold the thresholds back.
-        seed: Decides samples and trees.
+        config: Settings, or `auto`, and the measure on the validation images that decides among them.
 
     Raises:
         InputError: Fewer than two images have a vector.
     """
     if len(problem.train) < 2:
-        raise InputError(f"{len(problem.train)} training images have an embedding: train.model {family!r} needs 2; give more data")
+        raise InputError(f"{len(problem.train)} training images have an embedding, at least 2 are needed: give more data")
     known: Family = FLOOR if family == PROBE else family  # type: ignore[assignment]
-    return fit_best(known, problem, given, monitor, prior_images, seed)
+    given = {name: getattr(config, name) for name in ("regularization", "num_trees", "num_neighbours")}
+    with devices.threads(config.num_threads):
+        return fit_best(known, problem, given, config.monitor, config.threshold_prior_images, config.seed)
 
 
-def save_family(
-    folder: Path,
-    family: str,
-    fitted: FittedHead,
-    problem: VectorProblem,
-    backbone: str,
-    provenance: Mapping[str, Any],
-    max_bundle_mb: float,
-) -> ModelCard:
+def check_size(fitted: FittedHead, backbone: Backbone, max_bundle_mb: float) -> None:
+    """Refuses a model whose bundle would be larger than is allowed; a bundle holds the backbone twice, in its graph and for torch.
+
+    Raises:
+        InputError: It is.
+    """
+    weights = sum(value.nbytes for value in backbone.network.state_dict().values())
+    size = (fitted.head.graph.ByteSize() + 2 * weights) / MEGABYTE
+    if size > max_bundle_mb:
+        remedy = "raise it, set train.num_trees lower, or name another train.model"
+        raise InputError(f"the model takes {size:.0f} MB, train.max_bundle_mb allows {max_bundle_mb:g}: {remedy}")
+
+
+def save_family(folder: Path, family: str, fitted: FittedHead, source: Source, provenance: Mapping[str, Any]) -> ModelCard:
     """Writes a model that was learnt from embeddings, backbone included.
 
     Args:
         folder: The model's folder.
         family: `probe`, or a classical model.
         fitted: What was learnt.
-        problem: What from.
-        backbone: What made the embeddings, see `darkroom.embeddings.Origin`.
+        source: What from.
         provenance: What the card says of it.
-        max_bundle_mb: Size from which on the model is refused.
 
     Returns:
         The model's card.
-
-    Raises:
-        InputError: The model is larger; nothing is left of it.
     """
-    trunk = backbone_of(backbone)
-    card = _card(family, fitted, problem, trunk, provenance)
-    size = (fitted.head.graph.ByteSize() + 2 * _num_bytes(trunk)) / MEGABYTE
-    if size > max_bundle_mb:
-        raise InputError(
-            f"the model takes {size:.0f} MB, train.max_bundle_mb is {max_bundle_mb:g}: raise it, or set train.num_trees lower or another "
-            "train.model"
-        )
+    trunk = source.backbone
+    card = _card(family, fitted, source.problem, trunk, provenance)
     if family == PROBE:
         export.save_model(folder, probe_of(trunk, fitted, len(card.classes)), card)
     else:
@@ -97,11 +120,6 @@ def probe_of(trunk: Backbone, fitted: FittedHead, num_classes: int) -> Probe:
     return probe.eval()
 
 
-def history_of(fitted: FittedHead) -> list[dict[str, float]]:
-    """The one row of a history that a fit without epochs has."""
-    return [{"epoch": 1.0, **fitted.validated.row}]
-
-
 def _card(family: str, fitted: FittedHead, problem: VectorProblem, trunk: Backbone, provenance: Mapping[str, Any]) -> ModelCard:
     recipe = trunk.recipe
     return ModelCard(
@@ -116,8 +134,3 @@ def _card(family: str, fitted: FittedHead, problem: VectorProblem, trunk: Backbo
         resampling=recipe.resampling,
         center_crop=recipe.center_crop,
     )
-
-
-def _num_bytes(trunk: Backbone) -> int:
-    """Bytes of a backbone's weights, which a bundle holds twice: in its graph, and for torch."""
-    return sum(value.nbytes for value in trunk.network.state_dict().values())

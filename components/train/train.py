@@ -10,11 +10,15 @@ from torch import nn
 from components.train import learning_curves as pictures
 from components.train.choice import choose
 from components.train.config import TrainConfig
+from components.train.family import train_family
+from components.train.floor import fit_floor, measures_of, noted
+from components.train.on_vectors import read_source
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
 from darkroom.networks import export, weights
+from darkroom.networks.families import ON_VECTORS
 from darkroom.networks.network import build
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, plain, tell
@@ -33,12 +37,14 @@ def train(
     augmented_images: Path,
     examples: Path,
     policy: Path,
+    embeddings: Path,
     model: Path,
     history: Path,
     learning_curves: Path,
     *,
     config: TrainConfig,
     tuned: Path | None = None,
+    floor_model: Path | None = None,
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
@@ -49,17 +55,20 @@ def train(
         augmented_images: Packed copies, for training only.
         examples: Table of images with their `split`, and the copies.
         policy: What is done to training images on the fly.
+        embeddings: Vectors of the images, see `darkroom.embeddings`.
         model: Where the model's folder is written.
         history: Where a CSV file with a row an epoch is written.
         learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
         tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
+        floor_model: Where the floor's folder is written, a linear model on the embeddings, see `components.train.floor`; without it,
+            none is fitted.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
 
     Returns:
         The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
-        `num_parameters`, `side_px`.
+        `num_parameters`, `side_px`; and the floor's measures on the validation images, under names that begin with `floor_`.
 
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
@@ -67,6 +76,14 @@ def train(
     table = manifest.read(examples)
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
+    source = read_source(embeddings, table, config)
+    floor = fit_floor(source, floor_model, table, config) if floor_model else None
+    table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
+    if config.model in ON_VECTORS:
+        row, measured = train_family(config.model, source, floor, table, model, config)
+        on_epoch(1, row)
+        _keep_history(history, learning_curves, [row], 1, config)
+        return {**row, **measured, **measures_of(floor, config)}
     choice = choose(table.where("train"), config)
     architecture, settings, side = choice.architecture, choice.settings, choice.side_px
     problem = read_problem(Images(images, augmented_images), table, policy, Recipe(side))
@@ -79,16 +96,25 @@ def train(
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
         )
         told_now = tell("train", [f"{told}, {architecture} with {num_parameters:,} parameters", choice.reason, *searched.told()])
-        table = dataclasses.replace(table, notes=(*table.notes, *searched.notes, *told_now))
+        table = dataclasses.replace(table, notes=(*table.notes, *told_now))
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
-        card = _card(architecture, problem, fitted, config, settings, table)
+        kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
+        card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
         provenance = {**card.provenance, **({"tuned": searched.best} if searched.best else {})}
-        export.save_model(model, classifier, dataclasses.replace(card, provenance=provenance))
-    write_history(history, fitted.history)
-    pictures.draw(learning_curves, fitted.history, fitted.best_epoch, config.monitor)
+        card = dataclasses.replace(card, provenance=provenance)
+        if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
+            floor.place(model, card.provenance)
+        else:
+            export.save_model(model, classifier, card)
+    _keep_history(history, learning_curves, fitted.history, fitted.best_epoch, config)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
-    kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
-    return {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
+    measured = {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
+    return {**measured, **measures_of(floor, config)}
+
+
+def _keep_history(history: Path, learning_curves: Path, rows: list[dict[str, float]], kept_epoch: int, config: TrainConfig) -> None:
+    write_history(history, rows)
+    pictures.draw(learning_curves, rows, kept_epoch, config.monitor)
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

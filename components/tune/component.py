@@ -12,6 +12,7 @@ def tune_component(
     augmented_images: Input[Dataset],
     examples: Input[Dataset],
     policy: Input[Artifact],
+    embeddings: Input[Dataset],
     tuned: Output[Artifact],
     metrics: Output[Metrics],
     config: dict,
@@ -29,6 +30,7 @@ def tune_component(
         augmented_images=augmented_images.path,
         examples=examples.path,
         policy=policy.path,
+        embeddings=embeddings.path,
         tuned=tuned.path,
         train_settings=train_settings,
     )

@@ -16,6 +16,7 @@ def tune(
     augmented_images: Path,
     examples: Path,
     policy: Path,
+    embeddings: Path,
     tuned: Path,
     *,
     config: TuneConfig,
@@ -33,6 +34,7 @@ def tune(
         augmented_images: Packed copies, for training only.
         examples: Table of images with their `split`, and the copies.
         policy: What is done to training images on the fly.
+        embeddings: Vectors of the images, see `darkroom.embeddings`.
         tuned: Where the result is written, see `darkroom.tuned`.
         config: What is searched, and for how long.
         train_settings: The section `train`: the settings as they are.
@@ -50,7 +52,7 @@ def tune(
     if config.enabled:
         from components.tune.trial_loop import Search  # torch and Optuna take seconds, which a step that is off should not
 
-        inputs = {"images": images, "augmented_images": augmented_images, "examples": examples, "policy": policy}
+        inputs = {"images": images, "augmented_images": augmented_images, "examples": examples, "policy": policy, "embeddings": embeddings}
         settings = dump(parse(TrainConfig, "train", train_settings))
         with tempfile.TemporaryDirectory() as scratch:
             found = Search(inputs, config, settings, checkpoints or Path(scratch), on_trial, on_epoch).run()

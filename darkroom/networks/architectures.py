@@ -3,6 +3,7 @@
 import difflib
 from functools import cache
 
+from darkroom.networks.families import ON_VECTORS
 from darkroom.system.errors import InputError
 
 AUTO = "auto"  # `train` decides
@@ -12,8 +13,8 @@ TIMM = "timm/"  # before the name of a network that torchvision has as well
 
 
 def check_architecture(name: str) -> None:
-    """Raises `InputError`, with the names that are near, unless the name is `auto` or an architecture's."""
-    if name != AUTO:
+    """Raises `InputError`, with the names that are near, unless it is `auto`, an architecture's, or a family's on embeddings."""
+    if name != AUTO and name not in ON_VECTORS:
         canonical(name)
 
 

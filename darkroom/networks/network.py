@@ -7,7 +7,8 @@ from torch import nn
 from darkroom.networks import small_cnn
 from darkroom.networks.architectures import TIMM, canonical, is_timm
 from darkroom.networks.families import parts_of
-from darkroom.networks.probe import build_probe
+from darkroom.networks.handcrafted import handcrafted_backbone
+from darkroom.networks.probe import Probe
 from darkroom.networks.same_padding import with_constant_padding
 from darkroom.system.errors import InputError
 
@@ -28,7 +29,7 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
         InputError: No such architecture, or it can't be made for that size.
     """
     if parts := parts_of(architecture):
-        return build_probe(parts[1], num_classes, side_px)
+        return _probe(parts[1], num_classes, side_px)
     architecture = canonical(architecture)
     if architecture == "small_cnn":
         return small_cnn.SmallCNN(num_classes, side_px, dropout)
@@ -43,6 +44,17 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
         head = nn.Linear(last.in_features, num_classes)
     network.set_submodule(name, nn.Sequential(nn.Dropout(dropout), head))
     return network
+
+
+def _probe(backbone: str, num_classes: int, side_px: int) -> nn.Module:
+    """A probe, into which the weights of a bundle are loaded, those of its backbone among them."""
+    if backbone == "handcrafted":
+        made = handcrafted_backbone()
+        return Probe(made.network, made.num_features, num_classes)
+    network = build(backbone, 2, side_px=side_px)
+    name, last = last_layer(network)
+    network.set_submodule(name, nn.Identity())
+    return Probe(network.eval(), last.in_features if isinstance(last, nn.Linear) else last.in_channels, num_classes)
 
 
 def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:

@@ -19,7 +19,7 @@ from darkroom.tracking.tags import ERROR
 Params = Mapping[str, Mapping[str, Any]]
 
 _BATCH = 100  # MLflow's limit of parameters and tags a request
-_GROUP = re.compile(r"^(train|validation|pruned|best(?=_(train|validation)_))_")
+_GROUP = re.compile(r"^(train|validation|pruned|floor|best(?=_(train|validation)_))_")
 
 
 @dataclass(frozen=True)

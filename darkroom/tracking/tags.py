@@ -56,6 +56,7 @@ RETRAIN_START, RETRAIN_WINDOW = "darkroom.retrain_start", "darkroom.retrain_wind
 
 # Of a run and of the version that it ended with
 DECISION, REASON = "darkroom.decision", "darkroom.reason"
+FLOOR = "darkroom.floor"  # of a version: what a linear model on the embeddings reaches on its test images, and the gain over it
 FORGOTTEN = "darkroom.forgotten"  # classes that the new model answers worse
 MODEL_NAME, MODEL_VERSION = "darkroom.model_name", "darkroom.model_version"  # of a run alone
 VARIANT = "variant"  # `full` or `pruned`

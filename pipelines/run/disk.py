@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.data_files import is_table, list_files
+from darkroom.networks.families import ON_VECTORS
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
 from darkroom.tracking.tags import CODE, DISK
@@ -24,6 +25,7 @@ from pipelines.platform import PlatformConfig
 from pipelines.sizes import in_units, size_of
 
 WEIGHTS_BYTES = {"auto": 19_000_000, "small_cnn": 5_000_000, "lite0": 19_000_000, "lite1": 22_000_000, "lite2": 25_000_000}  # 32-bit
+BACKBONE_BYTES = 19_000_000  # of the weights of `lite0`
 SCRATCH_BYTES = 2**30  # `MEMORY_BYTES` of `darkroom.training.examples`, which takes seconds to import; a test holds them equal
 
 
@@ -148,6 +150,8 @@ def _pixels(params: Params, number: int) -> int:
 def _weights_bytes(model: str) -> int:
     if model in WEIGHTS_BYTES:
         return WEIGHTS_BYTES[model]
+    if model in ON_VECTORS:
+        return BACKBONE_BYTES
     import torch  # takes seconds, so only where it must
 
     from darkroom.networks.network import build

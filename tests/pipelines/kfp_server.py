@@ -124,7 +124,7 @@ class Server:
 def _details(number: int, step: str, state: str, reason: str) -> list[Any]:
     """A task as the cluster shows it, with the driver that Kubeflow runs before it."""
     began = START + timedelta(minutes=number)
-    name = step if step == "evaluate_pruned" else f"{step}-component"
+    name = step if step in ("evaluate_pruned", "evaluate_floor") else f"{step}-component"
     ended = {"end_time": began + timedelta(seconds=90)} if state in ("SUCCEEDED", "SKIPPED", "FAILED") else {}
     error = api.GoogleRpcStatus(code=9, message=reason) if state == "FAILED" else None
     driver = api.V2beta1PipelineTaskDetail(display_name=f"{name}-driver", state="SUCCEEDED", create_time=began)

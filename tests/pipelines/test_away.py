@@ -30,6 +30,7 @@ STEPS = {
     "evaluate",
     "prune",
     "evaluate_pruned",
+    "evaluate_floor",
     "register",
     "report",
     "ingest_evaluation",

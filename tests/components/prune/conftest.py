@@ -12,6 +12,7 @@ from components.train.train import train
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
+from tests.components.train.toys import write_embeddings
 
 CLASSES = ("red", "green", "blue")
 NUM_IMAGES = 90
@@ -34,7 +35,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Manifest(make_table(columns), CLASSES, "multiclass", "v1").write(folder / "examples")
     Policy(operations=(Operation(name="horizontal_flip", probability=0.5),)).write(folder / "policy")
     config = TrainConfig(side_px=12, epochs=3, batch_size=18, num_threads=1, warmup_epochs=0)
-    train(**inputs(folder), model=folder / "model", history=folder / "history", learning_curves=folder / "curves", config=config)
+    write_embeddings(folder / "images", folder / "embeddings")
+    train(
+        **inputs(folder),
+        embeddings=folder / "embeddings",
+        model=folder / "model",
+        history=folder / "history",
+        learning_curves=folder / "curves",
+        config=config,
+    )
     return folder
 
 

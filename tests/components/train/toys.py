@@ -5,12 +5,17 @@ import io
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
-from darkroom import manifest
+from darkroom import embeddings, manifest
 from darkroom.augmentation.policy import Operation, Policy
-from darkroom.images import ImageWriter
+from darkroom.embeddings import Origin
+from darkroom.images import Images, ImageWriter
 from darkroom.manifest import Manifest
+from darkroom.networks.backbones import backbone_of
+from darkroom.networks.embedder import Embedder
+from darkroom.pixels import pixels
 from darkroom.task import Task
 
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220]])
@@ -27,6 +32,7 @@ class Inputs:
     augmented_images: Path
     examples: Path
     policy: Path
+    embeddings: Path
 
     def paths(self) -> dict[str, Path]:
         return dataclasses.asdict(self)
@@ -65,9 +71,24 @@ def make(folder: Path, task: Task = "multiclass", num_train: int = 24, num_valid
     if task == "multilabel":
         labels = [[number for number in range(3) if rng.random() < 0.5] for _ in labels]
     splits = ["train"] * num_train + ["validation"] * num_validation
-    inputs = Inputs(folder / "images", folder / "augmented_images", folder / "examples.parquet", folder / "policy.json")
+    inputs = Inputs(
+        folder / "images", folder / "augmented_images", folder / "examples.parquet", folder / "policy.json", folder / "embeddings"
+    )
     table_of(inputs.images, labels, splits, task).write(inputs.examples)
     with ImageWriter(inputs.augmented_images):
         pass
     policy.write(inputs.policy)
+    write_embeddings(inputs.images, inputs.embeddings)
     return inputs
+
+
+def write_embeddings(images: Path, folder: Path) -> None:
+    """Hand-made vectors of all images, as `embed` writes them, by torch alone."""
+    source, backbone = Images(images), backbone_of("handcrafted")
+    names = sorted(source)
+    batch = np.stack([pixels(source[name], backbone.recipe) for name in names])
+    with torch.inference_mode():
+        vectors, norms = (part.numpy() for part in Embedder(backbone).eval()(torch.from_numpy(batch)))
+    small, colours = np.zeros((len(names), 32, 32), np.uint8), np.zeros((len(names), 8, 8, 3), np.uint8)
+    origin = Origin("handcrafted", backbone.weights_sha256, "features", backbone.recipe, "float32", "cpu", backbone.num_features)
+    embeddings.write(folder, origin, [embeddings.make_batch(names, vectors, norms, small, colours, [0] * len(names))])

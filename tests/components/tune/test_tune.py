@@ -44,7 +44,7 @@ def run(inputs, tuned, checkpoints=None, settings=TRAIN, on_trial=lambda trial, 
 
 def test_a_search_that_is_off_writes_an_empty_result_in_milliseconds(tmp_path):
     started = time.monotonic()
-    assert run(toys.Inputs(*[tmp_path] * 4), tmp_path / "tuned", enabled=False) == dict.fromkeys(
+    assert run(toys.Inputs(*[tmp_path] * 5), tmp_path / "tuned", enabled=False) == dict.fromkeys(
         ("num_trials", "num_pruned", "num_failed", "gain"), 0
     )
     assert time.monotonic() - started < 0.1

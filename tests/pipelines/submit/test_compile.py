@@ -67,11 +67,11 @@ def documents(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def task_step(name: str) -> str:
     """The step of one of kfp's tasks, such as `evaluate-component-2`."""
-    return re.sub(r"-component(-2)?$", "", name)
+    return re.sub(r"-component(-[23])?$", "", name)
 
 
 def by_step(executors: dict[str, Any]) -> dict[str, Any]:
-    named = {re.sub(r"^exec-|-component(-2)?$", "", name): asked for name, asked in executors.items() if not name.endswith("-2")}
+    named = {re.sub(r"^exec-|-component(-[23])?$", "", name): asked for name, asked in executors.items() if name[-2:] not in ("-2", "-3")}
     assert set(named) == {*STEPS, "ending"}
     return named
 
@@ -102,7 +102,7 @@ def test_every_task_gets_what_the_tasks_before_it_made(documents: tuple[dict[str
         for name in ("evaluate-component-2", "report-component")
     }
     assert "prune-component" in made["evaluate-component-2"]
-    assert {"evaluate-component", "evaluate-component-2", "register-component"} <= made["report-component"]
+    assert {"evaluate-component", "evaluate-component-2", "evaluate-component-3", "register-component"} <= made["report-component"]
 
 
 def test_kubeflows_own_loader_takes_it(text: str) -> None:

@@ -52,5 +52,5 @@ def test_every_stage_depends_on_its_codes_version_its_settings_and_what_stages_b
         assert set(stage["deps"]) <= made
         made |= {name for kind in ("outs", "plots", "metrics") for entry in stage.get(kind, []) for name in entry}
     assert stages["report"]["params"] == list(STEPS)
-    assert "build/evaluate_pruned/evaluation" in stages["report"]["deps"]
+    assert {"build/evaluate_pruned/evaluation", "build/evaluate_floor/evaluation"} <= set(stages["report"]["deps"])
     assert "build/versions/evaluation" in stages["ingest_evaluation"]["deps"]

@@ -1,0 +1,25 @@
+"""What the floor asks for: a network that falls below a linear model on the embeddings is no champion."""
+
+from components.register.config import RegisterConfig
+from darkroom.comparison import Limit
+from darkroom.model import ModelCard
+
+FLOOR = "floor"  # the limit's name
+
+
+def floor_limits(card: ModelCard, config: RegisterConfig) -> tuple[Limit, ...]:
+    """Compares a model with its floor on the validation images, as `train` measured both; the test images decide nothing here.
+
+    Args:
+        card: The model's; its provenance holds the measures of both, see `components.train.floor`.
+        config: Names the measure.
+
+    Returns:
+        The limit; nothing where none is required (`train.floor`), or the validation images don't define the measure.
+    """
+    floor = card.provenance.get("floor", {})
+    values = floor.get("validation", {}).get(config.measure)
+    if floor.get("required") != "require" or values is None:
+        return ()
+    asked = f"{config.measure} on the validation images at least the {values['floor']:.4f} of {floor['architecture']}"
+    return (Limit(FLOOR, asked, f"{values['model']:.4f}", values["model"] >= values["floor"]),)

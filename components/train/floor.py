@@ -1,0 +1,110 @@
+"""The floor of every run: logistic regression on the embeddings, which a network has to reach on the validation images."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.train.config import TrainConfig
+from components.train.on_vectors import Source, fit_family, save_family
+from darkroom.manifest import Manifest
+from darkroom.model import CARD, ModelCard
+from darkroom.networks.families import PROBE
+from darkroom.notes import KEY as NOTES
+from darkroom.notes import plain, tell
+from darkroom.system.files import whole
+from darkroom.training.heads import FittedHead
+from darkroom.training.hyperparameters import LOWER_IS_BETTER
+
+PREFIX = "validation_"
+SHOWN = ("loss", "accuracy", "balanced_accuracy", "f1_macro")  # with the measure that decides
+_CONSEQUENCES = {
+    "report": "train.floor report lets it pass",
+    "require": "train.floor require keeps it from becoming champion",
+    "register": "train.floor register takes the linear model in its place",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Floor:
+    """The floor of a run.
+
+    Attributes:
+        fitted: What was learnt.
+        folder: The floor's model, a probe.
+        card: Its card.
+    """
+
+    fitted: FittedHead
+    folder: Path
+    card: ModelCard
+
+    def beside(self, row: Mapping[str, float], config: TrainConfig) -> dict[str, Any]:
+        """What a card says of a model and its floor, which `components.register.floor_limit` reads.
+
+        Args:
+            row: The model's measures on the validation images, each under a name that begins with `validation_`.
+            config: What the floor requires.
+        """
+        own = self.fitted.validated.row
+        both = {name: {"model": row[name], "floor": own[name]} for name in row if name in own}
+        measures = {name.removeprefix(PREFIX): values for name, values in both.items()}
+        return {"required": config.floor, "architecture": self.card.architecture, "validation": measures}
+
+    def is_above(self, row: Mapping[str, float], monitor: str) -> bool:
+        """Whether a network falls below the floor by the monitored measure on the validation images; not where these don't define it."""
+        model, floor = (one.get(f"{PREFIX}{monitor}") for one in (row, self.fitted.validated.row))
+        if model is None or floor is None:
+            return False
+        return model > floor if monitor in LOWER_IS_BETTER else model < floor
+
+    def place(self, model: Path, provenance: Mapping[str, Any]) -> None:
+        """Writes the floor as the run's model, with another provenance."""
+        with whole(model) as draft:
+            shutil.copytree(self.folder, draft)
+            dataclasses.replace(self.card, provenance=provenance).write(draft / CARD)
+
+
+def fit_floor(source: Source, floor_model: Path, table: Manifest, config: TrainConfig) -> Floor:
+    """Fits the floor and writes its model.
+
+    Args:
+        source: Vectors and labels.
+        floor_model: Where its folder is written.
+        table: All rows.
+        config: Measure, and strength of the regularization.
+
+    Raises:
+        InputError: Fewer than two training images have a vector.
+    """
+    fitted = fit_family(PROBE, source.problem, config)
+    provenance = {"data_version": table.data_version, "seed": config.seed, "hyperparameters": dataclasses.asdict(fitted.head.settings)}
+    return Floor(fitted, floor_model, save_family(floor_model, PROBE, fitted, source, provenance))
+
+
+def measures_of(floor: Floor | None, config: TrainConfig) -> dict[str, float]:
+    """The floor's measures on the validation images, under names that begin with `floor_`."""
+    row = floor.fitted.validated.row if floor else {}
+    names = [f"{PREFIX}{name}" for name in dict.fromkeys((*SHOWN, config.monitor))]
+    return {f"floor_{name}": row[name] for name in names if name in row}
+
+
+def noted(floor: Floor | None, card: ModelCard, row: Mapping[str, float], config: TrainConfig) -> ModelCard:
+    """A network's card with what it reached beside its floor; where it falls below, that is told.
+
+    Args:
+        floor: The floor, or nothing where none was fitted.
+        card: The network's.
+        row: Its measures on the validation images, each under a name that begins with `validation_`.
+        config: What the floor requires.
+    """
+    if floor is None:
+        return card
+    told = []
+    if floor.is_above(row, config.monitor):
+        own, other = (f"{one[f'{PREFIX}{config.monitor}']:.4f}" for one in (row, floor.fitted.validated.row))
+        fell = f"{card.architecture} falls below its floor: {config.monitor} on the validation images is {own}"
+        told = list(tell("train", (), [f"{fell}, of {floor.card.architecture} {other}; {_CONSEQUENCES[config.floor]}"]))
+    notes = [*card.provenance.get(NOTES, []), *plain(told)]
+    return dataclasses.replace(card, provenance={**card.provenance, "floor": floor.beside(row, config), NOTES: notes})
