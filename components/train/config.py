@@ -14,7 +14,7 @@ class TrainConfig(StepConfig):
     model: str = Field(
         "auto",
         min_length=1,
-        description="auto, small_cnn, lite0 to lite2 (pretrained), a model of torchvision or timm; probe or random_forest ... on embeddings.",
+        description="auto, small_cnn, lite0 to lite2, any network of torchvision or timm; or probe, random_forest ... on embeddings.",
     )
     weights: str = Field(
         "auto",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
 Loss = Literal["softmax", "logistic", "squared_hinge"]
-MAX_ITERATIONS = 300
+MAX_ITERATIONS = 300, 100  # where sums are exact, and where vectors are many
 MAX_EXACT = 4_000_000  # vectors times features, up to which sums are taken in float64
 NUM_FOLDS = 3
 MAX_CALIBRATED = 20_000  # vectors that probabilities are learnt from
@@ -53,13 +53,15 @@ def fit_linear(vectors: Floats, targets: Floats, weights: Floats, loss: Loss, re
 
     num_outputs, num_features = targets.shape[1], vectors.shape[1]
     mean = vectors.mean(0, dtype=np.float64).astype(np.float32)  # a free bias makes centred features the same problem, solved sooner
-    kind = torch.float64 if vectors.size <= MAX_EXACT else torch.float32
+    exact = vectors.size <= MAX_EXACT
+    kind = torch.float64 if exact else torch.float32
     centred, y_true, counts = (torch.from_numpy(part).to(kind) for part in (vectors - mean, targets, weights))
     problem = _Problem(centred, y_true, counts, loss, regularization)
     first = np.zeros((num_outputs, num_features + 1))
     if start is not None:
         first = np.hstack([start.weight, (start.bias + start.weight @ mean)[:, None]]).astype(np.float64)
-    found = minimize(problem, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS, "ftol": 1e-10, "gtol": 1e-6})
+    options = {"maxiter": MAX_ITERATIONS[0 if exact else 1], "ftol": 1e-10, "gtol": 1e-6}
+    found = minimize(problem, first.ravel(), jac=True, method="L-BFGS-B", options=options)
     solved = found.x.reshape(num_outputs, num_features + 1)
     bias = solved[:, -1] - solved[:, :-1] @ mean.astype(np.float64)
     return Linear(solved[:, :-1].astype(np.float32), bias.astype(np.float32))
