@@ -15,7 +15,14 @@ from PIL import Image
 from tests.pipelines.conftest import Project
 
 AREAS = {"left": np.s_[:, :8], "right": np.s_[:, 8:], "top": np.s_[:8, :]}
-SETS = ("train.epochs=30", "train.side_px=16", "prune.enabled=false", "evaluate.num_resamples=100", "augment.max_copies=0")
+SETS = (
+    "train.epochs=30",
+    "train.side_px=16",
+    "train.floor=report",
+    "prune.enabled=false",
+    "evaluate.num_resamples=100",
+    "augment.max_copies=0",
+)
 
 
 def faint(folder: Path, per_class: int, seed: int) -> None:
