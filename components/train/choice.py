@@ -31,7 +31,7 @@ class Choice:
 
 _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay", "loss",
-    "clip_norm", "accumulate",
+    "clip_norm", "accumulate", "cutmix",
     "freeze_epochs", "unfreeze_epochs", "monitor", "mixed_precision", "device", "threshold_prior_images", "seed",
 )  # fmt: skip
 

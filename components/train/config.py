@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from darkroom.system.config import StepConfig
+from darkroom.system.errors import InputError
 from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Schedule
 
 
@@ -65,6 +66,9 @@ class TrainConfig(StepConfig):
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features that is dropped before the last layer.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth that is spread over the other answers.")
     mixing: float = Field(0.0, ge=0, le=1, description="Share of the batches whose images are blended in pairs (mixup).")
+    cutmix: float = Field(
+        0.0, ge=0, le=1, description="Share of the batches in which a square of each image is another's (CutMix); with mixing 1 at most."
+    )
     class_balance: Balance = Field("auto", description="How rare classes are made to count: auto, weights (in the loss), sampling or none.")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="How slowly the averaged weights follow; 0 keeps the last ones.")
     monitor: Monitor = Field("f1_macro", description="Measure that chooses the epoch: the last within a standard error of the best.")
@@ -134,6 +138,15 @@ class TrainConfig(StepConfig):
     )
     max_bundle_mb: float = Field(100.0, gt=0, le=100_000, description="Largest model on embeddings, in megabytes of 2^20 bytes.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> "TrainConfig":
+        if self.mixing + self.cutmix > 1:
+            raise InputError(
+                f"train.mixing is {self.mixing:g} and train.cutmix {self.cutmix:g}: these shares of the batches are more than 1 together, "
+                "lower one"
+            )
+        return self
 
     @field_validator("num_threads", mode="before")
     @classmethod

@@ -21,8 +21,18 @@ class Order(Protocol):
     def class_balance(self) -> Balance: ...
 
 
+class Mixing(Protocol):
+    """The settings that decide on how images are mixed."""
+
+    @property
+    def mixing(self) -> float: ...
+
+    @property
+    def cutmix(self) -> float: ...
+
+
 class Mixed(NamedTuple):
-    """A batch in which each image is blended with a partner.
+    """A batch in which each image is mixed with a partner.
 
     Attributes:
         images: `(N, 3, S, S) float32`.
@@ -86,19 +96,32 @@ def _draw_weights(task: Task, targets: Tensor) -> Tensor:
     return 1 / torch.bincount(targets)[targets].to(torch.float32)
 
 
-def mix(images: Tensor, targets: Tensor, probability: float, generator: torch.Generator) -> Mixed:
-    """Blends a batch with its own images in another order, now and then.
+def mix(images: Tensor, targets: Tensor, settings: Mixing, generator: torch.Generator) -> Mixed:
+    """Mixes a batch with its own images in another order, now and then; each image keeps half of itself or more.
 
     Args:
         images: `(N, 3, S, S) float32`.
         targets: The truth, N rows.
-        probability: Chance that the batch is blended.
+        settings: Chances that the images are blended, and that a square of each is its partner's.
         generator: Source of randomness, on the images' device.
 
-    Source: Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization".
+    Sources: Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; Yun et al. 2019, "CutMix", with whole squares.
     """
-    if probability == 0 or float(torch.rand((), generator=generator, device=images.device)) >= probability:
+
+    def draw() -> float:
+        return float(torch.rand((), generator=generator, device=images.device))
+
+    chance = settings.mixing + settings.cutmix
+    if chance == 0 or (chosen := draw()) >= chance:
         return Mixed(images, targets, 1.0)
-    share = 0.5 + 0.5 * float(torch.rand((), generator=generator, device=images.device))
+    share = 0.5 + 0.5 * draw()
     partners = torch.randperm(len(images), generator=generator, device=images.device)
-    return Mixed(images.lerp(images[partners], 1 - share), targets[partners], share)
+    if chosen < settings.mixing:
+        return Mixed(images.lerp(images[partners], 1 - share), targets[partners], share)
+    whole = images.shape[-1]
+    side = int(whole * (1 - share) ** 0.5)
+    top, left = (int((whole - side + 1) * draw()) for _ in range(2))
+    square = (..., slice(top, top + side), slice(left, left + side))
+    pasted = images.clone()
+    pasted[square] = images[partners][square]
+    return Mixed(pasted, targets[partners], 1 - (side / whole) ** 2)

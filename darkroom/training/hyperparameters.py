@@ -35,6 +35,7 @@ class Settings:
     clip_norm: float = 0.0
     accumulate: int = 1
     mixing: float = 0.0
+    cutmix: float = 0.0
     ema_decay: float = 0.99
     head_rate_factor: float = 1.0
     layer_decay: float = 1.0

@@ -161,7 +161,7 @@ class _Trainer:
     def _step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         images, targets = self.train.pick(rows, self.device)
         images = self.normalise(apply(self.problem.policy, images, generator))
-        mixed = batches.mix(images, targets, self.settings.mixing, generator)
+        mixed = batches.mix(images, targets, self.settings, generator)
 
         def add(part: slice) -> Tensor:
             with torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):

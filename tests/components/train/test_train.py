@@ -150,7 +150,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     "settings",
     [
         pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow),
-        {"optimizer": "muon", "loss": "focal", "layer_decay": 0.5},
+        {"optimizer": "muon", "loss": "focal", "layer_decay": 0.5, "cutmix": 0.5, "clip_norm": 1, "accumulate": 2},
         {"freeze_epochs": 1, "unfreeze_epochs": 1, "layer_decay": 0.5, "head_rate_factor": 5, "schedule": "one_cycle"},
         {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"},
     ],
@@ -212,6 +212,7 @@ def test_a_checkpoint_of_other_settings_is_ignored_and_told(tmp_path, capsys):
             r"^train\.epochs is 'abc': input should be a valid integer, or 'auto' \(How often every training image is seen; auto",
         ),
         ({"learning_rate": -1}, r"^train\.learning_rate is -1: input should be greater than 0, or 'auto'"),
+        ({"mixing": 0.6, "cutmix": 0.5}, r"^train\.mixing is 0\.6 and train\.cutmix 0\.5"),
         ({"epoch": 3}, r"^train\.epoch is no setting: did you mean train\.epochs\?$"),
         ({"monitor": "beauty"}, r"^train\.monitor is 'beauty': input should be 'f1_macro'"),
     ],

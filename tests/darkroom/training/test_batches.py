@@ -41,14 +41,37 @@ def test_sampling_draws_a_rare_label_more_often_and_every_image_at_times():
 
 def test_no_blending_leaves_a_batch_as_it_is():
     images, targets = torch.rand(4, 3, 2, 2), torch.arange(4)
-    mixed = mix(images, targets, 0.0, gen())
+    mixed = mix(images, targets, Settings(1), gen())
     assert mixed.images is images and mixed.share == 1.0
 
 
 def test_blending_keeps_the_larger_part_of_each_image():
     images, targets = torch.arange(4.0)[:, None, None, None].expand(4, 3, 2, 2), torch.arange(4)
-    mixed = mix(images, targets, 1.0, gen())
+    mixed = mix(images, targets, Settings(1, mixing=1.0), gen())
     assert 0.5 <= mixed.share <= 1
     expected = mixed.share * targets + (1 - mixed.share) * mixed.partners
     torch.testing.assert_close(mixed.images[:, 0, 0, 0], expected.float())
     assert sorted(mixed.partners.tolist()) == [0, 1, 2, 3]
+
+
+def test_a_square_of_each_image_is_its_partners_and_counts_as_much_as_it_covers():
+    images, targets = torch.arange(32.0)[:, None, None, None].expand(32, 3, 16, 16), torch.arange(32)
+    corners = set()
+    for seed in range(20):
+        mixed = mix(images, targets, Settings(1, cutmix=1.0), gen(seed))
+        other = mixed.images[:, 0] == mixed.partners[:, None, None]
+        assert ((mixed.images[:, 0] == targets[:, None, None]) | other).all()
+        row = other[mixed.partners != targets][0]
+        rows, columns = row.any(1).nonzero(), row.any(0).nonzero()
+        assert row.sum() == len(rows) * len(columns) and len(rows) == len(columns)
+        assert row.float().mean() == pytest.approx(1 - mixed.share) and mixed.share >= 0.5
+        corners.add((int(rows[0]), int(columns[0])))
+    assert len(corners) > 10
+
+
+def test_blending_and_pasting_share_the_batches():
+    images, targets = torch.rand(4, 3, 8, 8, generator=gen()), torch.arange(4)
+    mixed = [mix(images, targets, Settings(1, mixing=0.3, cutmix=0.3), gen(seed)) for seed in range(200)]
+    left = sum(batch.images is images for batch in mixed)
+    blended = sum(not torch.isin(batch.images, images).all() for batch in mixed)
+    assert abs(left - 80) < 25 and abs(blended - 60) < 25
