@@ -20,6 +20,7 @@ from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from darkroom.training import checkpoint
+from darkroom.training.losses import Loss
 from tests import forks
 from tests.components.train import toys
 
@@ -254,6 +255,23 @@ def test_a_training_that_diverges_says_so(tmp_path):
             epochs=300,
             schedule="constant",
         )
+
+
+def test_short_memory_is_noted_in_the_card_and_the_history(tmp_path, monkeypatch):
+    whole = Loss.__call__
+
+    def limited(self, logits, y_true, batch=None):
+        if batch is not None and len(logits) > 4:
+            raise MemoryError
+        return whole(self, logits, y_true, batch)
+
+    monkeypatch.setattr(Loss, "__call__", limited)
+    run(toys.make(tmp_path), tmp_path)
+    provenance = model.read_card(tmp_path / "model").provenance
+    assert (provenance["hyperparameters"]["accumulate"], provenance["batch_size"]) == (2, 8)
+    assert [note["step"] for note in provenance["notes"] if note["is_warning"]] == ["train"]
+    with (tmp_path / "history.csv").open() as file:
+        assert [row["accumulate"] for row in csv.DictReader(file)] == ["2.0"] * 3
 
 
 def test_a_measure_that_the_task_has_not_is_told(tmp_path):
