@@ -91,7 +91,7 @@ def _others(config: TrainConfig) -> str:
 def _settings(number: int, architecture: str, side: int, epochs: int, pretrained: bool, config: TrainConfig) -> Settings:
     batch = defaults.batch_size(number) if config.batch_size == "auto" else config.batch_size
     rate = config.learning_rate
-    if rate == "auto":
+    if isinstance(rate, str):  # find looks about the usual one
         share = config.auto_pretrained_share if pretrained else 1.0
         if pretrained and not facts_of(architecture, side).has_batch_norm:
             share *= defaults.WITHOUT_BATCH_NORM

@@ -36,7 +36,9 @@ class TrainConfig(StepConfig):
     optimizer: OptimizerName = Field(
         "adamw", description="adam, adamw, sgd (with Nesterov momentum) or muon (adamw for what is no matrix)."
     )
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | Auto = Field("auto", description="Learning rate at its peak.")
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto", "find"] = Field(
+        "auto", description="Learning rate at its peak; auto: the optimizer's usual one; find: by a range test of 100 steps."
+    )
     schedule: Schedule = Field("cosine", description="How the learning rate falls: cosine, one_cycle, step or constant.")
     warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="Over how many epochs the learning rate rises.")
     weight_decay: float = Field(0.05, ge=0, le=10, description="Decay of the weights, as the optimizer means it.")

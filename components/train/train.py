@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from darkroom.training import devices, micro_batches
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
+from darkroom.training.range_test import RangeTest, settle
 from darkroom.tuned import Tuned, read_tuned
 
 
@@ -92,10 +94,19 @@ def train(
         if trained_with := weights.normalisation(architecture, config.weights):
             problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
         num_parameters = sum(value.numel() for value in classifier.parameters())
+        settings, tested = _find_rate(classifier, problem, settings, config, checkpoints)
         told = (
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
         )
-        told_now = tell("train", [f"{told}, {architecture} with {num_parameters:,} parameters", choice.reason, *searched.told()])
+        told_now = tell(
+            "train",
+            [
+                f"{told}, {architecture} with {num_parameters:,} parameters",
+                choice.reason,
+                *searched.told(),
+                *(test.told() for test in tested),
+            ],
+        )
         table = dataclasses.replace(table, notes=(*table.notes, *told_now))
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
@@ -106,15 +117,32 @@ def train(
             floor.place(model, card.provenance)
         else:
             export.save_model(model, classifier, card)
-    _keep_history(history, learning_curves, fitted.history, fitted.best_epoch, config)
+    _keep_history(history, learning_curves, fitted.history, fitted.best_epoch, config, tested)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     measured = {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
     return {**measured, **measures_of(floor, config)}
 
 
-def _keep_history(history: Path, learning_curves: Path, rows: list[dict[str, float]], kept_epoch: int, config: TrainConfig) -> None:
+def _keep_history(
+    history: Path,
+    learning_curves: Path,
+    rows: list[dict[str, float]],
+    kept_epoch: int,
+    config: TrainConfig,
+    tested: Sequence[RangeTest] = (),
+) -> None:
     write_history(history, rows)
-    pictures.draw(learning_curves, rows, kept_epoch, config.monitor)
+    pictures.draw(learning_curves, rows, kept_epoch, config.monitor, tested)
+
+
+def _find_rate(
+    network: nn.Module, problem: Problem, settings: Settings, config: TrainConfig, checkpoints: Path | None
+) -> tuple[Settings, list[RangeTest]]:
+    """The settings with the learning rate that a range test finds where one is asked for, and that test."""
+    if config.learning_rate != "find":
+        return settings, []
+    found = settle(network, problem, settings, checkpoints)
+    return dataclasses.replace(settings, learning_rate=found.rate), [found]
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

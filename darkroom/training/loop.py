@@ -1,8 +1,10 @@
 """The training loop: epochs of batches, a validation after each, the choice of an epoch, and resumption after a kill."""
 
+import copy
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +67,30 @@ def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint:
         for number, row in enumerate(trainer.history, start=1):
             on_epoch(number, row)
     while not trainer.is_done():
-        with torch.random.fork_rng(devices=[trainer.device] if trainer.device.type == "cuda" else []):
+        with trainer.own_randomness():
             row = trainer.run_epoch()
         if checkpoint:
             save(checkpoint, trainer.state())
         print(_line(row, settings), flush=True)
         on_epoch(len(trainer.history), row)
     return trainer.finish()
+
+
+def losses_at(network: nn.Module, problem: Problem, settings: Settings, rates: Sequence[float]) -> Iterator[float]:
+    """Trains a copy of a network one step at each learning rate, and gives the losses before these steps.
+
+    Args:
+        network: Is left as it is.
+        problem: What is to be learnt.
+        settings: How; all layers learn.
+        rates: Learning rates.
+    """
+    trainer = _Trainer(copy.deepcopy(network), problem, settings)
+    with trainer.own_randomness():
+        order, augmenting = trainer.begin(settings.freeze_epochs + settings.unfreeze_epochs)
+        for number, rate in enumerate(rates):
+            trainer.use_rate(rate)
+            yield float(trainer.step(order[number % len(order)], augmenting))
 
 
 class _Trainer:
@@ -110,19 +129,29 @@ class _Trainer:
         passed = len(self.history)
         return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self._best_epoch >= self.settings.patience)
 
-    def run_epoch(self) -> dict[str, float]:
-        """Trains one epoch and validates it; all that is random depends on the seed and the epoch's number alone."""
-        epoch, settings = len(self.history), self.settings
+    def own_randomness(self) -> AbstractContextManager[None]:
+        """Leaves torch's own generators as they were."""
+        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+
+    def begin(self, epoch: int) -> tuple[list[Tensor], torch.Generator]:
+        """Batches of an epoch, and a generator; all that is random depends on the seed and the epoch's number alone."""
+        settings = self.settings
         seeds = batches.seeds_of(settings.seed, epoch)
         order = batches.order(self.problem.task, self.train.targets.cpu(), settings, torch.Generator().manual_seed(seeds[0]))
         augmenting = torch.Generator(self.device).manual_seed(seeds[1])
         torch.manual_seed(seeds[2])  # for dropout and stochastic depth, which know no generator
         depth = layers.first_learning_depth(epoch, freeze_epochs=settings.freeze_epochs, unfreeze_epochs=settings.unfreeze_epochs)
         layers.learn_from(self.network, depth, freeze_batch_norm=settings.freeze_batch_norm)
+        return order, augmenting
+
+    def run_epoch(self) -> dict[str, float]:
+        """Trains one epoch and validates it."""
+        epoch, settings = len(self.history), self.settings
+        order, augmenting = self.begin(epoch)
         losses = torch.zeros(len(order), device=self.device)
         for number, rows in enumerate(order):
-            self._set_rate(epoch + (number + 1) / len(order))
-            losses[number] = self._step(rows, augmenting)
+            self.use_rate(self._rate_at(epoch + (number + 1) / len(order)))
+            losses[number] = self.step(rows, augmenting)
             self.average.update_parameters(self.network)
             if self.device.type == "cpu" or (number + 1) % CHECKED_STEPS == 0 or number + 1 == len(order):
                 self._check_finite(losses[: number + 1], len(order))
@@ -158,7 +187,8 @@ class _Trainer:
             f"rate of {rate:.3g}: set it to {peak / 3:.2g}{clipped}"
         )
 
-    def _step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Moves the weights by one batch; returns its loss before."""
         images, targets = self.train.pick(rows, self.device)
         images = self.normalise(apply(self.problem.policy, images, generator))
         mixed = batches.mix(images, targets, self.settings, generator)
@@ -186,8 +216,9 @@ class _Trainer:
         settings = self.settings
         return settings.learning_rate * rate_factor(settings.schedule, epoch, settings.epochs, settings.warmup_epochs)
 
-    def _set_rate(self, epoch: float) -> None:
-        self.rate = self._rate_at(epoch)
+    def use_rate(self, rate: float) -> None:
+        """Sets the learning rate of the next steps."""
+        self.rate = rate
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * group["share"]
 

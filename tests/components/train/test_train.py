@@ -274,6 +274,27 @@ def test_short_memory_is_noted_in_the_card_and_the_history(tmp_path, monkeypatch
         assert [row["accumulate"] for row in csv.DictReader(file)] == ["2.0"] * 3
 
 
+def test_a_range_test_finds_the_rate_once_and_draws_its_curve(tmp_path, capsys):
+    inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
+    checkpoints.mkdir()
+
+    def interrupt(epoch, measures):
+        raise KeyboardInterrupt
+
+    settings = {"learning_rate": "find", "mixed_precision": "off"}
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs, tmp_path / "out", interrupt, checkpoints, **settings)
+    written = (checkpoints / "range_test.json").stat().st_mtime_ns
+    run(inputs, tmp_path / "out", checkpoints=checkpoints, **settings)
+    assert "resuming after epoch 1/3" in capsys.readouterr().out
+    assert (checkpoints / "range_test.json").stat().st_mtime_ns == written
+    assert (tmp_path / "out/learning_curves/learning_rate.png").is_file()
+    run(inputs, tmp_path / "whole", **settings)
+    assert bundle(tmp_path / "out") == bundle(tmp_path / "whole")
+    provenance = model.read_card(tmp_path / "out/model").provenance
+    assert 1e-5 < provenance["learning_rate"] == provenance["hyperparameters"]["learning_rate"] < 1
+
+
 def test_a_measure_that_the_task_has_not_is_told(tmp_path):
     with pytest.raises(
         InputError, match=r"train\.monitor is 'subset_accuracy', which the validation images don't define: choose among loss, accuracy"
