@@ -36,7 +36,7 @@ class TuneConfig(StepConfig):
     pruner_warmup_epochs: int = Field(3, ge=0, le=100_000, description="Epochs in which no trial is stopped.")
     storage: str = Field(
         "",
-        description="Where trials are kept: empty for the checkpoints; to share them a file, sqlite:///FILE or postgresql://USER@HOST/NAME.",
+        description="Where trials are kept: empty for the checkpoints; to share them a file, sqlite:///FILE or postgresql://HOST/NAME.",
     )
     abandoned_min: float = Field(
         60, gt=0, le=1e6, description="Minutes without an epoch after which another machine's trial is taken for killed, and taken over."

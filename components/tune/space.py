@@ -87,9 +87,9 @@ def check_storage(storage: str) -> str:
     """Raises `InputError` where an address of a storage has a password or a scheme that is not known; gives the address."""
     scheme, found, rest = storage.partition("://")
     if found and scheme.partition("+")[0] not in DATABASES:
-        raise InputError(f"tune.storage begins with {scheme}://: give a file, sqlite:///FILE or postgresql://USER@HOST/NAME")
+        raise InputError(f"tune.storage begins with {scheme}://: give a file, sqlite:///FILE or postgresql://HOST/NAME")
     if found and urlsplit(storage).password is not None:
-        shown = f"{scheme}://...@{rest.rpartition('@')[2]}"
+        shown = f"{scheme}, {rest.rpartition('@')[2]}"
         raise InputError(f"tune.storage holds a password ({shown}): leave it out, and give it in the environment as PGPASSWORD")
     return storage
 
@@ -103,7 +103,7 @@ def check_cluster(storage: str, *, on_cluster: bool | None = None) -> None:
     """
     on_cluster = bool(os.environ.get(KUBEFLOW_RUN)) if on_cluster is None else on_cluster
     if on_cluster and storage.startswith("sqlite"):
-        raise InputError(f"tune.storage is {storage}, and SQLite breaks on a cluster's shared storage: give postgresql://USER@HOST/NAME")
+        raise InputError(f"tune.storage is {storage}, and SQLite breaks on a cluster's shared storage: give postgresql://HOST/NAME")
 
 
 def _checked_name(name: str) -> str:

@@ -26,7 +26,6 @@ from typing import Any
 from components import STEPS
 from darkroom.system.cores import share_cores
 
-_NEEDED = ("kfp.dsl.executor_main", "darkroom.runtime.step", "mlflow.store.tracking.sqlalchemy_store", "pandas", "pyarrow.parquet")
 Run = Callable[..., int]  # kfp's function: a command and further environment variables to an exit status
 
 
@@ -91,8 +90,13 @@ def serve() -> None:
     """Answers requests until the end of the standard input."""
     share_cores()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the steps and the run get it, too, and end by it
-    for module in _NEEDED:
-        importlib.import_module(module)
+    import kfp.dsl.executor_main  # noqa: F401
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import darkroom.runtime.step  # noqa: F401
+
     for line in sys.stdin:
         request = json.loads(line)
         pid = os.fork()
