@@ -4,6 +4,7 @@ import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from components.train import learning_curves as pictures
 from components.train.choice import choose
 from components.train.config import TrainConfig
 from components.train.family import train_family
-from components.train.floor import fit_floor, measures_of, noted
+from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.on_vectors import read_source
 from darkroom import manifest
 from darkroom.images import Images
@@ -32,6 +33,14 @@ from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.range_test import RangeTest, settle
 from darkroom.tuned import Tuned, read_tuned
+
+
+class Outputs(NamedTuple):
+    """Where a training writes its model's folder, its history, and the pictures of it."""
+
+    model: Path
+    history: Path
+    learning_curves: Path
 
 
 def train(
@@ -81,14 +90,31 @@ def train(
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
+    outputs = Outputs(model, history, learning_curves)
     if config.model in ON_VECTORS:
         row, measured = train_family(config.model, source, floor, table, model, config)
         on_epoch(1, row)
-        _keep_history(history, learning_curves, [row], 1, config)
+        _keep_history(outputs, [row], 1, config)
         return {**row, **measured, **measures_of(floor, config)}
+    measured = _train_network(Images(images, augmented_images), table, policy, outputs, floor, searched, config, checkpoints, on_epoch)
+    return {**measured, **measures_of(floor, config)}
+
+
+def _train_network(
+    packed: Images,
+    table: Manifest,
+    policy: Path,
+    outputs: Outputs,
+    floor: Floor | None,
+    searched: Tuned,
+    config: TrainConfig,
+    checkpoints: Path | None,
+    on_epoch: OnEpoch,
+) -> dict[str, float]:
+    """Trains a network, and returns what `train` does but for the floor's measures."""
     choice = choose(table.where("train"), config)
     architecture, settings, side = choice.architecture, choice.settings, choice.side_px
-    problem = read_problem(Images(images, augmented_images), table, policy, Recipe(side))
+    problem = read_problem(packed, table, policy, Recipe(side))
     with devices.threads(config.num_threads):
         classifier = _first_weights(architecture, config, len(table.classes), side)
         if trained_with := weights.normalisation(architecture, config.weights):
@@ -114,25 +140,19 @@ def train(
         provenance = {**card.provenance, **({"tuned": searched.best} if searched.best else {})}
         card = dataclasses.replace(card, provenance=provenance)
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
-            floor.place(model, card.provenance)
+            floor.place(outputs.model, card.provenance)
         else:
-            export.save_model(model, classifier, card)
-    _keep_history(history, learning_curves, fitted.history, fitted.best_epoch, config, tested)
+            export.save_model(outputs.model, classifier, card)
+    _keep_history(outputs, fitted.history, fitted.best_epoch, config, tested)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
-    measured = {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
-    return {**measured, **measures_of(floor, config)}
+    return {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
 
 
 def _keep_history(
-    history: Path,
-    learning_curves: Path,
-    rows: list[dict[str, float]],
-    kept_epoch: int,
-    config: TrainConfig,
-    tested: Sequence[RangeTest] = (),
+    outputs: Outputs, rows: list[dict[str, float]], kept_epoch: int, config: TrainConfig, tested: Sequence[RangeTest] = ()
 ) -> None:
-    write_history(history, rows)
-    pictures.draw(learning_curves, rows, kept_epoch, config.monitor, tested)
+    write_history(outputs.history, rows)
+    pictures.draw(outputs.learning_curves, rows, kept_epoch, config.monitor, tested)
 
 
 def _find_rate(
