@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from pipelines.run.step_server import perform_step
+
 _RUNNING = ("run", "resume", "retrain", "tune")  # commands that run steps
 
 
@@ -69,20 +71,10 @@ def darkroom(words: tuple[str, ...], folder: Path, environment: Mapping[str, str
 
 def _run_step(full_command: list[str], env_vars: Mapping[str, str] | None = None) -> int:
     """What kfp does with the command of a task, in a fork: prints its output line by line, and gives its exit status."""
-    from kfp.dsl.executor_main import executor_main
-
-    source, arguments = full_command[3], full_command[4:]  # after `sh -c SCRIPT`
-
-    def work() -> None:
-        os.environ.update(env_vars or {})
-        with tempfile.TemporaryDirectory() as place:
-            module = Path(place) / "ephemeral_component.py"
-            module.write_text(source, encoding="utf-8")
-            sys.argv = ["executor_main", "--component_module_path", str(module), *arguments]
-            executor_main()
-
+    environment = {**os.environ, **(env_vars or {})}
+    request = {"source": full_command[3], "arguments": full_command[4:], "environment": environment, "folder": str(Path.cwd())}
     reading, writing = os.pipe()
-    pid = _fork(work, writing, writing)
+    pid = _fork(lambda: perform_step(request), writing, writing)
     os.close(writing)
     with open(reading, encoding="utf-8", errors="replace") as printed:  # noqa: PTH123
         for line in printed:

@@ -21,7 +21,9 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import psutil
 
 from components import STEPS
 from darkroom.system.cores import share_cores
@@ -61,6 +63,9 @@ class StepServer:
     def close(self) -> None:
         """Ends the server, and a step that still runs."""
         assert self._process.stdin and self._process.stdout
+        with contextlib.suppress(psutil.NoSuchProcess):  # of a server that was killed
+            for step in psutil.Process(self._process.pid).children(recursive=True):
+                step.terminate()
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()
@@ -101,14 +106,19 @@ def serve() -> None:
         request = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _perform(request)
+            perform_step(request)
         _import_next(request["arguments"])
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         print(f"\n{request['mark']} {status}", flush=True)
 
 
-def _perform(request: Mapping[str, Any]) -> None:
-    """Runs a step in the fork, which ends with it as any process of Python does."""
+def perform_step(request: Mapping[str, Any]) -> NoReturn:
+    """Runs a step in a fork, which ends with it as any process of Python does.
+
+    Args:
+        request: The `source` of Kubeflow's component, the `arguments` of its executor, the whole `environment`, and the `folder` to
+            work in.
+    """
     from kfp.dsl.executor_main import executor_main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,5 +1,6 @@
 """The process from which a run's steps are forked."""
 
+import io
 import json
 import os
 import signal
@@ -61,3 +62,18 @@ def test_a_server_that_was_killed_fails_the_step_and_nothing_waits(tmp_path):
     process.kill()
     assert run(server, "print('never')", tmp_path) == 1
     server.close()
+
+
+def test_a_step_whose_output_can_t_be_kept_ends_with_its_server(tmp_path, monkeypatch):
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError("no space left on device")
+
+    server, started = StepServer(), tmp_path / "started"
+    body = f"Path({str(started)!r}).write_text(str(os.getpid())); print('on the way', flush=True); signal.pause()"
+    monkeypatch.setattr("sys.stdout", Full())
+    with pytest.raises(OSError, match="no space"):
+        run(server, body, tmp_path)
+    step = psutil.Process(int(started.read_text()))
+    server.close()
+    step.wait(timeout=30)
