@@ -11,6 +11,7 @@ from components.embed.selection import choose_backbone
 from darkroom import embeddings as noun
 from darkroom.embeddings import Origin
 from darkroom.images import Images
+from darkroom.networks.architectures import HANDCRAFTED
 from darkroom.networks.backbones import OWN_WEIGHTS, backbone_of, weights_file
 from darkroom.networks.embedder import Place, choose_place, embedder
 from darkroom.networks.pretrained import Backbone
@@ -41,7 +42,7 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     names = sorted(packed)
     choice = choose_backbone(packed, names, config)
     backbone = backbone_of(choice.name, config.weights)
-    place = choose_place(config.device, "float32" if choice.name == "handcrafted" else config.precision)
+    place = choose_place(config.device, "float32" if choice.name == HANDCRAFTED else config.precision)
     name = backbone.name if config.weights else choice.name
     origin = Origin(name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
     with contextlib.ExitStack() as stack:

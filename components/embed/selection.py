@@ -8,10 +8,11 @@ import numpy as np
 
 from components.embed.config import EmbedConfig
 from darkroom.images import Images
+from darkroom.networks.architectures import HANDCRAFTED
 from darkroom.pixels import UnreadableError, decode, size
 from darkroom.system.parallel import ordered
 
-HANDCRAFTED, PRETRAINED = "handcrafted", "lite0"
+PRETRAINED = "lite0"
 _LOOK_PX = 128  # a JPEG may be decoded at a fraction of its size that keeps so many pixels
 _HELD_SHARE = 0.001  # of the pixels that must have a tone, so that the noise of a JPEG adds none
 

@@ -9,6 +9,7 @@ from darkroom.system.errors import InputError
 AUTO = "auto"  # `train` decides
 OWN = ("small_cnn",)
 SHORT = {f"lite{size}": f"tf_efficientnet_lite{size}" for size in range(3)}
+HANDCRAFTED = "handcrafted"  # a backbone without learnt weights
 TIMM = "timm/"  # before the name of a network that torchvision has as well
 
 

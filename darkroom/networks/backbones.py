@@ -13,17 +13,15 @@ from torch import nn
 from darkroom.embeddings import Origin
 from darkroom.model import CARD, WEIGHTS, read_card
 from darkroom.networks import weights as stored
-from darkroom.networks.architectures import SHORT, canonical
+from darkroom.networks.architectures import AUTO, HANDCRAFTED, SHORT, canonical
 from darkroom.networks.export import fit_shapes, load_network
 from darkroom.networks.handcrafted import handcrafted_backbone
-from darkroom.networks.network import build, last_layer
+from darkroom.networks.network import build, without_last_layer
 from darkroom.networks.pretrained import Backbone, packaged_backbone
 from darkroom.networks.published import published_input
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
-HANDCRAFTED = "handcrafted"
-AUTO = "auto"
 OWN_WEIGHTS = "backbone.safetensors"  # in a folder of embeddings, where the user named the weights
 
 
@@ -86,7 +84,7 @@ def trunk_of(name: str, side_px: int) -> nn.Module:
         side_px: Side of the images.
     """
     with torch.random.fork_rng(devices=[]):
-        return _without_head(build(name, 2, side_px=side_px))
+        return without_last_layer(build(name, 2, side_px=side_px))
 
 
 def _check_name(name: str) -> None:
@@ -126,16 +124,11 @@ def _of_file(name: str, weights: str) -> Backbone:
     return _backbone(name, network, recipe, (mean, std), Path(weights))
 
 
-def _without_head(network: nn.Module) -> nn.Module:
-    network.set_submodule(last_layer(network)[0], nn.Identity())
-    return network
-
-
 def _backbone(
     name: str, network: nn.Module, recipe: Recipe, normalisation: tuple[tuple[float, ...], tuple[float, ...]], weights: Path
 ) -> Backbone:
     """A classifier without its last layer, frozen."""
-    network = _without_head(network).eval().requires_grad_(False)
+    network = without_last_layer(network).eval().requires_grad_(False)
     with torch.inference_mode():
         num_features = network(torch.zeros(1, 3, recipe.side_px, recipe.side_px)).shape[1]
     return Backbone(name, network, num_features, recipe, *normalisation, hashlib.sha256(weights.read_bytes()).hexdigest())

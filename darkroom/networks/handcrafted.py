@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darkroom.networks.architectures import HANDCRAFTED
 from darkroom.networks.pretrained import Backbone
 from darkroom.preprocessing.recipe import Recipe
 
@@ -50,9 +51,9 @@ class Handcrafted(nn.Module):
 
 def handcrafted_backbone() -> Backbone:
     """The hand-made features as a backbone; its weights' hash stands for the version of the features."""
-    version = hashlib.sha256(f"handcrafted {VERSION}".encode()).hexdigest()
+    version = hashlib.sha256(f"{HANDCRAFTED} {VERSION}".encode()).hexdigest()
     network = Handcrafted().eval()
-    return Backbone("handcrafted", network, network.num_features, Recipe(SIDE_PX), (0.0,) * 3, (1.0,) * 3, version)
+    return Backbone(HANDCRAFTED, network, network.num_features, Recipe(SIDE_PX), (0.0,) * 3, (1.0,) * 3, version)
 
 
 def hog(grey: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from darkroom.networks import small_cnn
-from darkroom.networks.architectures import TIMM, canonical, is_timm
+from darkroom.networks.architectures import HANDCRAFTED, TIMM, canonical, is_timm
 from darkroom.networks.families import parts_of
 from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.probe import Probe
@@ -48,13 +48,19 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
 
 def _probe(backbone: str, num_classes: int, side_px: int) -> nn.Module:
     """A probe, into which the weights of a bundle are loaded, those of its backbone among them."""
-    if backbone == "handcrafted":
+    if backbone == HANDCRAFTED:
         made = handcrafted_backbone()
         return Probe(made.network, made.num_features, num_classes)
     network = build(backbone, 2, side_px=side_px)
-    name, last = last_layer(network)
-    network.set_submodule(name, nn.Identity())
-    return Probe(network.eval(), last.in_features if isinstance(last, nn.Linear) else last.in_channels, num_classes)
+    last = last_layer(network)[1]
+    num_features = last.in_features if isinstance(last, nn.Linear) else last.in_channels
+    return Probe(without_last_layer(network).eval(), num_features, num_classes)
+
+
+def without_last_layer(network: nn.Module) -> nn.Module:
+    """A classifier, changed into one that gives the features from which it made its logits."""
+    network.set_submodule(last_layer(network)[0], nn.Identity())
+    return network
 
 
 def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
