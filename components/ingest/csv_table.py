@@ -63,9 +63,14 @@ def read_csv(name: str, data: bytes) -> CsvFile:
     return CsvFile([cell.strip() for cell in first], columns, num_empty)
 
 
+def encoding_of(data: bytes) -> str:
+    """The encoding of a text's bytes: UTF-16 where they begin with its mark, else UTF-8, with or without a mark."""
+    return "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
 def _decoded(name: str, data: bytes) -> str:
     try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        return data.decode(encoding_of(data))
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not UTF-8 (byte {error.start}): save it as CSV in UTF-8") from None
 

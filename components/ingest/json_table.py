@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from components.ingest.csv_table import encoding_of
 from components.ingest.file_names import FileNames
 from components.ingest.parquet_table import read_json_lines
 from components.ingest.split_names import split_in
@@ -25,7 +26,7 @@ def read_json(name: str, data: bytes, names: FileNames) -> pa.Table:
         InputError: It is no JSON, or of another form, such as COCO's.
     """
     try:
-        value = json.loads(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"))
+        value = json.loads(data.decode(encoding_of(data)))
     except (ValueError, RecursionError):
         return read_json_lines(name, data)
     records = _records(value, name, names)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from components.ingest.csv_table import encoding_of
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.sources import Source
@@ -81,7 +82,7 @@ def names_files(source: Source, path: str, names: FileNames) -> bool:
     if ".parquet" in path.lower():
         return True
     data = next(iter(source.read([path]))).data
-    text = (data if is_text(path) else data[:65536]).decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
+    text = (data if is_text(path) else data[:65536]).decode(encoding_of(data), "replace")
     if ".json" in PurePosixPath(path.lower()).suffixes:
         return _mentions(re.findall(r'"([^"\n]+)"', text), path, names)
     rows = [[word for word in re.split(r'[,;|"\s]+', line) if word] for line in text.splitlines()[:500] if line.strip()]
