@@ -17,11 +17,9 @@ from darkroom.system.cores import num_cores
 from darkroom.task import Task
 from darkroom.training.hyperparameters import Auto
 from darkroom.training.linear import Floats, Linear, fit_calibrated, fit_linear, one_hot
+from darkroom.training.principal_components import NUM_SAMPLES, Components
 
-MAX_NUMBERS = 8_000_000  # of vectors times features, above which trees and neighbours see principal components
-NUM_COMPONENTS = 128
 NUM_LANDMARKS = 1_000
-NUM_COMPONENT_SAMPLES = 20_000  # vectors that the principal components are taken from
 MAX_LEAVES = 1_000_000  # of a forest, times classes: a file of about 40 MB
 NUM_BINS = 255  # of a feature, between which gradient boosting splits
 BOOSTING_WORK = 5_000_000_000  # vectors times features times trees
@@ -241,9 +239,7 @@ def _gradient_boosting(examples: Vectors, task: Task, num_classes: int, settings
     told = f"gradient_boosting: {num_trees} of {settings.num_trees} trees a class, since {len(examples):,} images take that long"
     notes = seen.notes("gradient_boosting") + ((told,) if num_trees < settings.num_trees else ())
     shown, varying = seen(examples.vectors), _varying(examples.targets)
-    edges = np.quantile(shown[:: max(1, len(shown) // NUM_COMPONENT_SAMPLES)], np.linspace(0, 1, NUM_BINS + 1)[1:-1], axis=0).T.astype(
-        np.float32
-    )
+    edges = np.quantile(shown[:: max(1, len(shown) // NUM_SAMPLES)], np.linspace(0, 1, NUM_BINS + 1)[1:-1], axis=0).T.astype(np.float32)
     bins = np.stack([np.searchsorted(row, column) for row, column in zip(edges, shown.T, strict=True)], axis=1).astype(np.float32)
 
     def fitted(targets: npt.NDArray[np.int64], weights: Floats) -> str:
@@ -278,56 +274,6 @@ _FITS: dict[Family, Callable[[Vectors, Task, int, HeadSettings], Head]] = {
     "gradient_boosting": _gradient_boosting,
     "k_nearest": _k_nearest,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Components:
-    """What trees and neighbours see of vectors: all of it, or where that is too much, its principal components.
-
-    Attributes:
-        num_features: Of a vector, or how many components.
-        mean: `(D,) float64`, or nothing where all is seen.
-        directions: `(P, D) float64`, or nothing.
-        num_sampled: Vectors that the components were taken from.
-    """
-
-    num_features: int
-    mean: npt.NDArray[np.float64] | None = None
-    directions: npt.NDArray[np.float64] | None = None
-    num_sampled: int = 0
-
-    @classmethod
-    def of(cls, vectors: Floats, seed: int) -> "Components":
-        """All of some vectors where they are few enough."""
-        num_vectors, num_features = vectors.shape
-        if vectors.size <= MAX_NUMBERS or num_features <= NUM_COMPONENTS:
-            return cls(num_features)
-        number = min(num_vectors, NUM_COMPONENT_SAMPLES)
-        sample = vectors[np.random.default_rng(seed).choice(num_vectors, number, replace=False)]
-        mean = sample.mean(0, dtype=np.float64)
-        centred = sample - mean.astype(np.float32)
-        directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))[1][:, : -NUM_COMPONENTS - 1 : -1].T
-        return cls(NUM_COMPONENTS, mean, np.ascontiguousarray(directions), number)
-
-    def __call__(self, vectors: Floats) -> Floats:
-        """What is seen of vectors, `(N, num_features) float32`."""
-        if self.mean is None or self.directions is None:
-            return vectors
-        parts = np.array_split(vectors, max(1, len(vectors) // 4096))
-        return np.concatenate([((part.astype(np.float64) - self.mean) @ self.directions.T).astype(np.float32) for part in parts])
-
-    def placed(self, graph: HeadGraph) -> str:
-        """The same in a graph."""
-        return graph.vectors if self.mean is None or self.directions is None else graph.project(graph.vectors, self.mean, self.directions)
-
-    def notes(self, family: str) -> tuple[str, ...]:
-        """That it is not all of them."""
-        if self.directions is None:
-            return ()
-        num_features = self.directions.shape[1]
-        return (
-            f"{family}: it sees {self.num_features} principal components (of {self.num_sampled:,} vectors) of {num_features:,} features",
-        )
 
 
 def _varying(targets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ import pytest
 
 from darkroom.networks.families import CLASSICAL, Family
 from darkroom.task import Task
-from darkroom.training import classical
+from darkroom.training import classical, principal_components
 from darkroom.training.classical import HeadSettings, Vectors, candidates, fit_head
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
@@ -115,8 +115,8 @@ def test_weights_move_the_answer(family: Family) -> None:
 
 
 def test_what_is_approximated_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classical, "MAX_NUMBERS", 1000)
-    monkeypatch.setattr(classical, "NUM_COMPONENTS", 6)
+    monkeypatch.setattr(principal_components, "MAX_NUMBERS", 1000)
+    monkeypatch.setattr(principal_components, "NUM_COMPONENTS", 6)
     monkeypatch.setattr(classical, "NUM_LANDMARKS", 100)
     monkeypatch.setattr(classical, "MAX_LEAVES", 500)
     monkeypatch.setattr(classical, "BOOSTING_WORK", 45_000)
@@ -136,10 +136,10 @@ def test_what_is_approximated_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_principal_components_are_scikit_learn_s(monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.decomposition import PCA
 
-    monkeypatch.setattr(classical, "MAX_NUMBERS", 1000)
-    monkeypatch.setattr(classical, "NUM_COMPONENTS", 5)
+    monkeypatch.setattr(principal_components, "MAX_NUMBERS", 1000)
+    monkeypatch.setattr(principal_components, "NUM_COMPONENTS", 5)
     vectors = labelled("binary").vectors
-    found, expected = classical.Components.of(vectors, seed=0)(vectors), PCA(5).fit_transform(vectors)
+    found, expected = principal_components.Components.of(vectors, seed=0)(vectors), PCA(5).fit_transform(vectors)
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-4)
 
 
