@@ -86,7 +86,7 @@ class VectorStore:
                 write_json(self._folder / ORIGIN, origin.plain())
         except OSError as error:
             problem = f"the store of vectors at {self._folder.parent} can't be written ({error.strerror})"
-            raise InputError(f"{problem}: correct its access rights, or name another folder in {VECTORS}") from None
+            raise InputError(f"{problem}: correct its access rights; a step by hand may name another folder in {VECTORS}") from None
 
     def _take(self, path: Path, wanted: frozenset[str]) -> None:
         """Indexes a shard if it holds one of the images and is whole."""
