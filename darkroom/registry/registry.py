@@ -13,8 +13,7 @@ from darkroom.tracking.tags import DECISION, REASON, SHA256
 CHAMPION, CHALLENGER = "champion", "challenger"
 _ABOUT = """An image classifier that Darkroom trains.
 
-- `champion` is the version in use: `darkroom predict {name}@champion IMAGE`. It moves only to a version that the gate finds better, and
-  to a first one only if it beats the best constant answer by more than chance.
+- `champion` is the version in use: `darkroom predict {name}@champion IMAGE`. It moves only to a version that the gate lets pass.
 - `challenger` is the newest version that the gate did not let pass; its tag `{reason}` says why.
 - `darkroom models {name}` shows all versions with their measures; `darkroom promote` and `darkroom rollback` move `champion` by hand.
 """
