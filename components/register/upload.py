@@ -108,7 +108,7 @@ def _number(values: Mapping[str, float], name: str) -> str:
 def _headline(outcome: Outcome) -> dict[str, float]:
     pruned = {f"pruned_{name}": value for name, value in outcome.pruned_metrics.items()}
     ratios = {"latency_ratio": outcome.latency_ratio, "size_ratio": outcome.size_ratio}
-    floor = {f"floor_{name}": value for name, value in outcome.floor_metrics.items()}
+    floor = {f"floor_{name}": outcome.floor_metrics[name] for name in HEADLINE if name in outcome.floor_metrics}  # all: in its evaluation
     return {**outcome.metrics, **pruned, **floor, **ratios, "dropped": float(outcome.dropped)}
 
 
