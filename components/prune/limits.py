@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from darkroom.training.validation import score
 
@@ -30,6 +31,7 @@ def check_limits(
     monitor: str,
     max_drop: float,
     max_latency_ratio: float,
+    floor: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Decides whether a pruned model is within its limits.
 
@@ -40,6 +42,7 @@ def check_limits(
         monitor: The measure that may not get worse than by `max_drop`.
         max_drop: In the measure's own unit.
         max_latency_ratio: Largest share of the full model's latency.
+        floor: What the card says of the model's floor, see `components.train.floor`: a pruned model below it would be no champion.
     """
     name = f"validation_{monitor}"
     measures = dict(facts) | _pairs(before, after, monitor)
@@ -48,12 +51,34 @@ def check_limits(
         faults.append(f"{monitor} has no value: the validation images don't define it")
     elif score(before, monitor) - score(after, monitor) > max_drop:
         faults.append(f"{monitor} went from {before[name]:.4f} to {after[name]:.4f}, by more than prune.max_drop {max_drop:g}")
+    faults += _floor_faults(floor or {}, after, monitor)
     if facts["latency_ratio"] > max_latency_ratio:
         faults.append(f"latency is at {facts['latency_ratio']:.2f}, above prune.max_latency_ratio {max_latency_ratio:g}")
     what = f"{facts['macs_ratio']:.0%} of the multiply-adds and {facts['latency_ratio']:.0%} of the latency remain"
     if faults:
         return Verdict(False, f"limits not met: {'; '.join(faults)} ({what})", measures)
     return Verdict(True, f"limits met: {what}, {monitor} went from {before[name]:.4f} to {after[name]:.4f}", measures)
+
+
+def _floor_faults(floor: Mapping[str, Any], after: Mapping[str, float], monitor: str) -> list[str]:
+    name, limit = f"validation_{monitor}", floor.get("validation", {}).get(monitor, {}).get("floor")
+    if floor.get("required", "report") == "report" or limit is None or name not in after:
+        return []
+    if score(after, monitor) >= score({**after, name: limit}, monitor):
+        return []
+    return [f"{monitor} of {after[name]:.4f} is worse than the floor's {limit:.4f} (train.floor)"]
+
+
+def beside_floor(provenance: Mapping[str, Any], after: Mapping[str, float]) -> Mapping[str, Any]:
+    """What a card says of its model, with the pruned model's own measures beside the floor's: the gate goes by them.
+
+    Args:
+        provenance: The full model's.
+        after: The pruned model's row of validation measures, `validation_<measure>`.
+    """
+    floor = provenance.get("floor", {})
+    measured = {name: {**both, "model": after[f"validation_{name}"]} for name, both in floor.get("validation", {}).items()}
+    return {**provenance, "floor": {**floor, "validation": measured}} if floor else provenance
 
 
 def _pairs(before: Mapping[str, float], after: Mapping[str, float], monitor: str) -> dict[str, float]:

@@ -11,7 +11,7 @@ from torch import nn
 from components.prune.batch_norm import recalibrate
 from components.prune.channels import automatic_round_to, shrink
 from components.prune.config import PruneConfig
-from components.prune.limits import check_limits
+from components.prune.limits import beside_floor, check_limits
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.metrics.latency import compare_latency
@@ -79,9 +79,10 @@ def prune(
         save_model(draft, network, card)
         costs = _measure(full, network, model, draft, card.side_px, config)
         after = fitted.history[fitted.best_epoch - 1]
-        verdict = check_limits(costs, before, after, settings.monitor, config.max_drop, config.max_latency_ratio)
+        floor, provenance = card.provenance.get("floor", {}), beside_floor(card.provenance, after)
+        verdict = check_limits(costs, before, after, settings.monitor, config.max_drop, config.max_latency_ratio, floor)
         pruning = {"settings": dump(config), "epochs": settings.epochs, **verdict.measures, "met": verdict.met, "reason": verdict.reason}
-        dataclasses.replace(card, pruning=pruning).write(draft / CARD)
+        dataclasses.replace(card, provenance=provenance, pruning=pruning).write(draft / CARD)
     print(verdict.reason, flush=True)
     return {**verdict.measures, "met": float(verdict.met)}
 

@@ -8,7 +8,9 @@ FLOOR = "floor"  # the limit's name
 
 
 def floor_limits(card: ModelCard, config: RegisterConfig) -> tuple[Limit, ...]:
-    """Compares a model with its floor on the validation images, as `train` measured both; the test images decide nothing here.
+    """Compares a model with its floor on the validation images, as `train` measured both (of a pruned model, `prune`).
+
+    The test images decide nothing here.
 
     Args:
         card: The model's; its provenance holds the measures of both, see `components.train.floor`.

@@ -126,7 +126,7 @@ def _table(measures: Mapping[Variant, Mapping[str, float]]) -> list[dict[str, An
 def _floor(artifacts: Artifacts, shown: Mapping[str, float], decided: Mapping[str, Any] | None) -> dict[str, Any]:
     """The registered model beside the floor: on the test images, and on the validation images, which decide."""
     on_test = read_headline(artifacts.floor_evaluation)
-    known = read_card(artifacts.model).provenance.get("floor", {})
+    known = read_card(artifacts.model_of(artifacts.variant)).provenance.get("floor", {})
     difference = (decided or {}).get("floor", {}).get("difference")
     names = [name for name in HEADLINE if name in shown and name in on_test]
     return {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.prune.limits import Verdict, check_limits
+from components.prune.limits import Verdict, beside_floor, check_limits
 
 FACTS = {"macs_ratio": 0.48, "latency_ratio": 0.6}
 
@@ -56,3 +56,29 @@ def test_measures_hold_the_monitored_one_and_the_usual_two() -> None:
     ]
     measures = check_limits(FACTS, rows[0], rows[1], "roc_auc", 0.02, 0.9).measures
     assert set(measures) == set(FACTS) | {f"{name}_{when}" for name in ("roc_auc", "f1_macro", "accuracy") for when in ("before", "after")}
+
+
+@pytest.mark.parametrize(
+    ("monitor", "floor", "required", "met"),
+    [
+        ("f1_macro", 0.891, "require", False),
+        ("f1_macro", 0.89, "require", True),
+        ("f1_macro", 0.891, "register", False),
+        ("f1_macro", 0.891, "report", True),
+        ("loss", 0.88, "require", False),
+        ("loss", 0.9, "require", True),
+    ],
+)
+def test_a_pruned_model_below_its_floor_is_not_kept(monitor: str, floor: float, required: str, met: bool) -> None:
+    row = {"validation_loss": 0.89, "validation_f1_macro": 0.89}
+    known = {"required": required, "validation": {monitor: {"model": 0.9, "floor": floor}}}
+    verdict = check_limits(FACTS, row, row, monitor, 0.02, 0.9, known)
+    assert verdict.met is met
+    assert met or f"{monitor} of 0.8900 is worse than the floor's {floor:.4f} (train.floor)" in verdict.reason
+
+
+def test_a_pruned_model_s_card_has_its_own_measures_beside_the_floor_s() -> None:
+    floor = {"required": "require", "architecture": "probe(lite0)", "validation": {"f1_macro": {"model": 0.9, "floor": 0.8}}}
+    found = beside_floor({"seed": 3, "floor": floor}, {"validation_f1_macro": 0.7, "validation_loss": 1.0})
+    assert found == {"seed": 3, "floor": {**floor, "validation": {"f1_macro": {"model": 0.7, "floor": 0.8}}}}
+    assert beside_floor({"seed": 3}, {"validation_loss": 1.0}) == {"seed": 3}
