@@ -111,7 +111,7 @@ def test_a_run_tells_its_story(look: Look, outcomes: tuple[Project, list[dict[st
         "there was no champion yet",
         "f1_macro",
     )
-    look(f"{page}/model-metrics", "pruned/accuracy", ">train<", ">validation<")
+    look(f"{page}/model-metrics", ">floor<", ">pruned<", ">train<", ">validation<")
     look(f"{page}/artifacts", "report.html", "settings.json", "figures", "images")
     look(f"{page}/artifacts/report.html", "report.html", "<iframe")
 
