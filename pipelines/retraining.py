@@ -26,22 +26,22 @@ def plan_component(
     evaluation_version: OutputPath(str),  # type: ignore[valid-type]
     previous: OutputPath(str),  # type: ignore[valid-type]
     train: OutputPath(dict),  # type: ignore[valid-type]
-    claim: OutputPath(str),  # type: ignore[valid-type]
+    lease: OutputPath(str),  # type: ignore[valid-type]
 ) -> str:
     """Decides whether there is reason to train, and takes the lease on the work."""
     from pipelines.retrain.cluster import plan_on_cluster
 
     planned = plan_on_cluster(data, name, config, params, force)
-    planned.write(data_version=data_version, evaluation_version=evaluation_version, previous=previous, train=train, claim=claim)
+    planned.write(data_version=data_version, evaluation_version=evaluation_version, previous=previous, train=train, lease=lease)
     return planned.action  # the one returned value: kfp's local runner can't see another in a condition
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def close_component(claim: str, outcome: Input[Artifact]):
+def close_component(lease: str, outcome: Input[Artifact]):
     """Ends the run that has the lease, and notifies the webhook."""
     from pipelines.retrain.cluster import close
 
-    close(claim, outcome.path)
+    close(lease, outcome.path)
 
 
 def _retrain(*values: Any) -> None:
@@ -52,7 +52,7 @@ def _retrain(*values: Any) -> None:
     with dsl.If(planned.outputs["Output"] == "train", name="reason-to-train"):
         planned_values = {name: planned.outputs[name] for name in PLANNED}
         outputs = training.pipeline_func(*({**given, **planned_values}[name] for name in parameters(FLOW, GIVEN)))
-        closed = close_component(claim=planned.outputs["claim"], outcome=outputs.outcome)
+        closed = close_component(lease=planned.outputs["lease"], outcome=outputs.outcome)
         closed.set_display_name("close").set_caching_options(False)
 
 

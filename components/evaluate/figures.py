@@ -44,7 +44,7 @@ def confusion_matrix(path: Path, predictions: Predictions) -> None:
         every = -(-number // MAX_NAMES)
         axes.set_xticks(range(0, number, every), names[::every], rotation=0 if number <= 3 else 90, fontsize=size)
         axes.set_yticks(range(0, number, every), names[::every], fontsize=size)
-        axes.set(xlabel="answered", ylabel="truth", title="Confusion matrix")
+        axes.set(xlabel="predicted", ylabel="truth", title="Confusion matrix")
         axes.spines[:].set_visible(False)
         axes.set_xticks(np.arange(1, number) - 0.5, minor=True)
         axes.set_yticks(np.arange(1, number) - 0.5, minor=True)

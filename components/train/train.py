@@ -31,7 +31,7 @@ from darkroom.training import devices, micro_batches
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
-from darkroom.training.range_test import RangeTest, settle
+from darkroom.training.range_test import RangeTest, find_rate
 from darkroom.tuned import Tuned, read_tuned
 
 
@@ -161,7 +161,7 @@ def _find_rate(
     """The settings with the learning rate that a range test finds where one is asked for, and that test."""
     if config.learning_rate != "find":
         return settings, []
-    found = settle(network, problem, settings, checkpoints)
+    found = find_rate(network, problem, settings, checkpoints)
     return dataclasses.replace(settings, learning_rate=found.rate), [found]
 
 

@@ -39,7 +39,7 @@ class RangeTest:
         return f"a range test of {len(self.rates)} steps found a learning rate of {self.rate:.2g}"
 
 
-def settle(network: nn.Module, problem: Problem, settings: Settings, checkpoint: Path | None) -> RangeTest:
+def find_rate(network: nn.Module, problem: Problem, settings: Settings, checkpoint: Path | None) -> RangeTest:
     """Runs the test on a copy of a network; a resumed training takes the result that it found before.
 
     Args:

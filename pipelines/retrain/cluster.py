@@ -33,7 +33,7 @@ class Planned(NamedTuple):
         evaluation_version: Hash of the frozen evaluation set, or empty.
         previous: File of the earlier assignment to splits that is continued, or empty.
         train: Settings of `train`; a warm start names the weights in them.
-        claim: The run that has the lease on the work, or empty.
+        lease: The run that has the lease on the work, or empty.
     """
 
     action: str
@@ -41,7 +41,7 @@ class Planned(NamedTuple):
     evaluation_version: str
     previous: str
     train: dict[str, Any]
-    claim: str
+    lease: str
 
     def write(self, **paths: str) -> None:
         """Writes values, named like these, where Kubeflow reads outputs from."""
@@ -67,22 +67,22 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     evaluation_version = params["evaluate"]["data_version"]
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
     decision = decide(plan, settings, force=force, now=now)
-    claim = ""
+    lease = ""
     if decision.action == "train":
-        decision, claim = _request_lease(plan, settings, decision, now)
+        decision, lease = _request_lease(plan, settings, decision, now)
     print(f"plan: {decision.message}", flush=True)
     if decision.action != "train":
         return Planned(decision.action, plan.version, evaluation_version, "", plan.params["train"], "")
     folder = _shared_folder()
     if folder is None:
         print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
-        return Planned("train", plan.version, evaluation_version, "", plan.params["train"], claim)
+        return Planned("train", plan.version, evaluation_version, "", plan.params["train"], lease)
     previous = fetch.previous_assignment(name, plan.version, folder / "previous") if params["split"].get("previous") == "champion" else None
     if settings.start == "champion":
         plan, start = warm_start(plan, folder / "models")
         print(f"plan: {start.message}", flush=True)
-        set_run_tags(claim, {RETRAIN_START: start.start})
-    return Planned("train", plan.version, evaluation_version, str(previous or ""), plan.params["train"], claim)
+        set_run_tags(lease, {RETRAIN_START: start.start})
+    return Planned("train", plan.version, evaluation_version, str(previous or ""), plan.params["train"], lease)
 
 
 def _request_lease(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:
@@ -104,18 +104,18 @@ def _shared_folder() -> Path | None:
     return None if kubeflow_tags() else Path("runs").absolute()
 
 
-def close(claim: str, outcome: str) -> None:
+def close(lease: str, outcome: str) -> None:
     """Ends the run that had the lease on the work, and notifies the webhook.
 
     Args:
-        claim: The run.
+        lease: The run.
         outcome: What `register` wrote.
     """
     result = read_outcome(Path(outcome))
     model = result["model"]
     tags = {MODEL_NAME: model["name"], MODEL_VERSION: str(model["version"]), DECISION: result["decision"], REASON: result["reason"]}
-    set_run_tags(claim, tags)
-    runs.finish_run(claim, "FINISHED")
-    known = {"run_id": result.get("run_id") or claim, "report": "report.html of the run in MLflow", "data_version": ""}
+    set_run_tags(lease, tags)
+    runs.finish_run(lease, "FINISHED")
+    known = {"run_id": result.get("run_id") or lease, "report": "report.html of the run in MLflow", "data_version": ""}
     if problem := notify(outcome_message({**result, **known})):
         print(f"note: {problem}", flush=True)

@@ -73,7 +73,7 @@ def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
 
 def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Path) -> None:
     params = json.loads(json.dumps(cluster.plan.params), parse_int=float)  # as Kubeflow hands them over
-    places = [str(tmp_path / "outputs" / name) for name in ("data_version", "evaluation_version", "previous", "train", "claim")]
+    places = [str(tmp_path / "outputs" / name) for name in ("data_version", "evaluation_version", "previous", "train", "lease")]
     assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, *places) == "nothing"
     texts = [Path(place).read_text() for place in places]
     assert [*texts[:3], texts[4]] == [cluster.plan.version, "", "", ""]
@@ -84,26 +84,26 @@ def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pyte
     work = epochs(cluster, 11)
     first = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
     assert first.action == "train"
-    assert client().get_run(first.claim).data.tags["darkroom.retrain_reasons"] == "changed_parameters"
+    assert client().get_run(first.lease).data.tags["darkroom.retrain_reasons"] == "changed_parameters"
     monkeypatch.setenv(KUBEFLOW_RUN, "another")
     second = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
     assert second.action == "wait"
-    assert f"left alone: run {first.claim[:8]} does the same, on kubeflow run {RUN}" in capsys.readouterr().out
+    assert f"left alone: run {first.lease[:8]} does the same, on kubeflow run {RUN}" in capsys.readouterr().out
     end_leases("toys", RUN, "FAILED")
-    assert client().get_run(first.claim).info.status == "FAILED"
+    assert client().get_run(first.lease).info.status == "FAILED"
     assert plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False).action == "train"
 
 
-def test_the_last_task_ends_the_claim_and_tells_people(cluster: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_task_ends_the_lease_and_tells_people(cluster: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = epochs(cluster, 12)
     planned = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
     model = {"name": "toys", "version": 2, "alias": "", "variant": "full"}
     outcome = {"model": model, "metrics": {"accuracy": 0.5}, "decision": "challenger", "reason": "it is worse"}
     write_json(tmp_path / "outcome", outcome)
     with webhook(monkeypatch, 200) as hook:
-        close(planned.claim, str(tmp_path / "outcome"))
+        close(planned.lease, str(tmp_path / "outcome"))
     assert [(body["event"], body["why"]) for body in hook.bodies] == [("refusal", "it is worse")]
-    assert client().get_run(planned.claim).info.status == "FINISHED"
+    assert client().get_run(planned.lease).info.status == "FINISHED"
     again = plan_on_cluster(str(cluster.source), "toys", CONFIG, work.params, False)
     assert again.action == "nothing"
 
@@ -115,8 +115,8 @@ def test_the_other_steps_find_the_earlier_splits_on_the_volume(cluster: Toys, tm
     planned = plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 13).params, False)
     assert Path(planned.previous).parent == tmp_path / "previous"
     assert Path(planned.previous).is_file()
-    (claim,) = leases("toys", client().get_run(planned.claim).data.tags["darkroom.key"])
-    assert claim.tags[LEASE] == "holds"
+    (lease,) = leases("toys", client().get_run(planned.lease).data.tags["darkroom.key"])
+    assert lease.tags[LEASE] == "holds"
     monkeypatch.delenv(VOLUME)
     assert plan_on_cluster(str(source), "toys", CONFIG, epochs(cluster, 14).params, False).previous == ""
 
