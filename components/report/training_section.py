@@ -1,4 +1,4 @@
-"""What the report shows of a training: its length, which epoch was kept and why, and the learning curves."""
+"""What the report shows of a training: its length, which epoch was kept and why, over- and underfitting, and the learning curves."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from darkroom.model import ModelCard
 
 
 def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
-    """The learning curves and the sentence above them, as the template reads them.
+    """The learning curves and what is said of them, as the template reads them.
 
     Args:
         artifacts: What the steps before have left.
@@ -20,5 +20,6 @@ def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
         "num_epochs": len(rows),
         "kept_epoch": card.provenance.get("best_epoch"),
         "monitor": settings.get("monitor", "") if "validation_loss" in header.split(",") else "",
+        "fitting": {"verdict": "", **card.provenance.get("fitting", {})},
         "learning_curves": figures(artifacts.learning_curves),
     }

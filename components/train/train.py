@@ -13,6 +13,7 @@ from components.train import learning_curves as pictures
 from components.train.choice import choose
 from components.train.config import TrainConfig
 from components.train.family import train_family
+from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.on_vectors import read_source
 from darkroom import manifest
@@ -137,6 +138,7 @@ def _train_network(
         fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
+        card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
         provenance = {**card.provenance, **({"tuned": searched.best} if searched.best else {})}
         card = dataclasses.replace(card, provenance=provenance)
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):

@@ -38,12 +38,14 @@ class Fitted:
         best_epoch: The epoch that was kept, from 1: the last one within one standard error of the best.
         thresholds: Those of the model card, tuned on the validation images with the weights that were kept, see `thresholds.tune`.
         accumulate: Parts in which batches went through in the end: the setting, or more where memory was short.
+        error: Standard error of the monitored measure on the validation images, of the best epoch; 0 for a loss.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
     thresholds: tuple[float, ...]
     accumulate: int = 1
+    error: float = 0.0
 
 
 def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint: Path | None = None, on_epoch: OnEpoch = nothing) -> Fitted:
@@ -265,7 +267,7 @@ class _Trainer:
         task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()
         y_score = validation.probabilities_of(logits, task).cpu().numpy()
         tuned = thresholds.tune(task, y_true, y_score, self.settings.threshold_prior_images)
-        return Fitted(self.history, self.kept["epoch"], tuned, self.accumulate)
+        return Fitted(self.history, self.kept["epoch"], tuned, self.accumulate, self.error)
 
 
 def _line(row: dict[str, float], settings: Settings) -> str:

@@ -275,12 +275,24 @@ def test_a_model_that_names_no_kept_epoch_is_shown(work: Finished, tmp_path: Pat
     assert "4 epochs." in Page(write_undecided(work, tmp_path)).text
 
 
+@pytest.mark.parametrize("verdict", ["overfits", "underfits", "unfinished", "fine", "unknown", "of a later release"])
+def test_over_and_underfitting_stand_with_their_evidence_and_what_to_try(work: Finished, tmp_path: Path, verdict: str) -> None:
+    found = {"verdict": verdict, "evidence": ["a gap of <0.2"], "remedies": [["train.dropout=0.2", "fewer features"]]}
+    text = Page(write_undecided(with_provenance(work, tmp_path, {"fitting": found}), tmp_path)).text
+    for said in ("A gap of <0.2.", "train.dropout=0.2 Fewer features."):
+        assert (said in text) == (verdict != "of a later release")
+
+
 def with_epoch(work: Finished, folder: Path, kept: int, monitor: str) -> Finished:
     """The same run, whose model tells how its epoch was chosen."""
+    return with_provenance(work, folder, {"best_epoch": kept, "hyperparameters": {"monitor": monitor}})
+
+
+def with_provenance(work: Finished, folder: Path, more: dict[str, Any]) -> Finished:
+    """The same run, whose model's card says more."""
     shutil.copytree(work.artifacts.model, folder / "model")
     card = read_card(folder / "model")
-    provenance = {**card.provenance, "best_epoch": kept, "hyperparameters": {"monitor": monitor}}
-    replace(card, provenance=provenance).write(folder / "model" / CARD)
+    replace(card, provenance={**card.provenance, **more}).write(folder / "model" / CARD)
     return replace(work, artifacts=replace(work.artifacts, model=folder / "model"))
 
 

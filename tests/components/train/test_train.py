@@ -20,7 +20,10 @@ from darkroom.pixels import pixels
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from darkroom.training import checkpoint
+from darkroom.training.batches import Normalise
 from darkroom.training.losses import Loss
+from darkroom.training.problem import read_problem
+from darkroom.training.training_sample import sample_rows
 from tests import forks
 from tests.components.train import toys
 
@@ -315,3 +318,29 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path):
         pytest.skip("this machine has a GPU")
     with pytest.raises(InputError, match=r"train\.device is 'cuda', but torch sees no GPU here"):
         run(toys.make(tmp_path), tmp_path, device="cuda")
+
+
+@pytest.mark.parametrize("policy", [Policy(), toys.MILD])
+def test_the_card_tells_over_and_underfitting_from_training_images_as_they_are(tmp_path, policy):
+    inputs = toys.make(tmp_path, num_train=48, num_validation=24, policy=policy)
+    run(inputs, tmp_path, learning_rate=1e-9, epochs=2)
+    card = model.read_card(tmp_path / "model")
+    found = card.provenance["fitting"]
+    assert found["verdict"] == "underfits"
+    assert found["num_images"] == 24
+    network, _ = load_network(tmp_path / "model")
+    problem = read_problem(Images(inputs.images, inputs.augmented_images), manifest.read(inputs.examples), inputs.policy, card.recipe)
+    rows = sample_rows([False] * 48, 24)
+    with torch.no_grad():
+        images = Normalise(card.mean, card.std, torch.device("cpu"))(problem.train.pick(rows, torch.device("cpu"))[0])
+        answers = network(images).argmax(1)
+    assert found["train"]["accuracy"] == pytest.approx(float((answers == problem.train.targets[rows]).float().mean()))
+    assert [note["text"] for note in card.provenance["notes"] if "the network underfits" in note["text"]]
+    assert ["train.learning_rate=find" in setting for setting, _ in found["remedies"]].count(True) == 1
+
+
+def test_copies_are_no_training_images_as_they_are():
+    rows = sample_rows([True, False, False, True, False], 2)
+    assert len(rows) == 2 and set(rows.tolist()) <= {1, 2, 4}
+    assert sample_rows([True, False], 9).tolist() == [1]
+    assert len(sample_rows([False] * 3000, 2500)) == 2000

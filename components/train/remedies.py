@@ -1,0 +1,78 @@
+"""What to try against over- and underfitting: settings that are not in force yet, the most promising first."""
+
+from collections.abc import Iterator
+
+from components.train.config import TrainConfig
+from darkroom.augmentation.policy import Policy
+from darkroom.networks import weights
+from darkroom.training.diagnosis import Verdict
+from darkroom.training.hyperparameters import Effort, Settings
+
+Remedy = tuple[str, str]  # a setting with its value, and what that does
+MAX_REMEDIES = 5
+_MORE: dict[Effort, Effort] = {"quick": "standard", "standard": "thorough"}
+_OPERATIONS = {  # with strengths that suit photographs
+    "crop": "augment.crop=0.15",
+    "rotation": "augment.rotation_degrees=10",
+    "brightness": "augment.brightness=0.2",
+    "erasing": "augment.erasing=0.15",
+}
+
+
+def remedies(verdict: Verdict, config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> list[Remedy]:
+    """Settings to try, a handful.
+
+    Args:
+        verdict: See `darkroom.training.diagnosis`; nothing is proposed for `fine` and `unknown`.
+        config: Settings as given.
+        settings: Those of the training, with what `auto` stood for.
+        architecture: What was trained.
+        policy: How training images were augmented.
+    """
+    if verdict == "overfits":
+        return list(_against_overfitting(config, settings, architecture, policy))[:MAX_REMEDIES]
+    if verdict == "unfinished":
+        return [_longer(config, settings)]
+    return list(_against_underfitting(config, settings, architecture, policy))[:MAX_REMEDIES] if verdict == "underfits" else []
+
+
+def _against_overfitting(config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> Iterator[Remedy]:
+    missing = [text for name, text in _OPERATIONS.items() if policy.get(name) is None]
+    if missing:
+        yield ", ".join(missing), "training images are varied in more ways"
+    elif all(operation.probability < 0.8 for operation in policy.operations):
+        yield "augment.probability=0.8", "more of the training images are varied"
+    if not settings.mixing and not settings.cutmix:
+        yield "train.mixing=0.2, train.cutmix=0.3", "half of the batches show blends of two images, which can't be learnt by heart"
+    if config.dropout < 0.2:
+        yield "train.dropout=0.2", "the last layer can't rely on single features"
+    if not settings.label_smoothing:
+        yield "train.label_smoothing=0.1", "no answer is rewarded for being certain"
+    if weights.is_pretrained(architecture, config.weights) and settings.layer_decay == 1:
+        yield "train.layer_decay=0.8", "the first layers stay closer to what they were pretrained to"
+    if settings.weight_decay < 0.5:
+        yield f"train.weight_decay={max(0.05, 3 * settings.weight_decay):.2g}", "weights stay smaller"
+
+
+def _against_underfitting(config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> Iterator[Remedy]:
+    yield _longer(config, settings)
+    if config.learning_rate != "find":
+        yield "train.learning_rate=find", "a range test looks for the rate at which this network learns"
+    if settings.mixing or settings.cutmix:
+        yield "train.mixing=0, train.cutmix=0", "images are shown unmixed"
+    if config.dropout:
+        yield "train.dropout=0", "no feature is dropped"
+    if settings.freeze_epochs >= settings.epochs / 2:
+        yield "train.freeze_epochs=0", "all layers learn from the beginning"
+    if architecture == "small_cnn":
+        yield "train.model=lite0", "a larger network that has seen a million photographs"
+    elif config.weights == "":
+        yield "train.weights=auto", "training starts from packaged weights, where the network has them"
+    if policy.operations:
+        yield "augment.probability=0.25", "fewer of the training images are varied"
+
+
+def _longer(config: TrainConfig, settings: Settings) -> Remedy:
+    if config.epochs == "auto" and config.effort in _MORE:
+        return f"train.effort={_MORE[config.effort]}", "more epochs, or larger images"
+    return f"train.epochs={2 * settings.epochs}", "twice as many epochs"
