@@ -1,6 +1,10 @@
-"""What `auto` stands for: network, side, epochs and recipe, from the number and the size of the training images alone."""
+"""What `auto` stands for: network, side, epochs and recipe, from the number and the size of the training images alone.
+
+With `train.time_limit_min`, side and epochs are what there is the time for, see `components.train.time_limit`.
+"""
 
 import dataclasses
+from typing import NamedTuple
 
 from components.train.config import TrainConfig
 from darkroom.manifest import Manifest
@@ -29,6 +33,14 @@ class Choice:
     reason: str
 
 
+class Length(NamedTuple):
+    """A side and epochs that were settled otherwise, and why."""
+
+    side_px: int
+    epochs: int
+    reason: str
+
+
 _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay", "loss",
     "clip_norm", "accumulate", "cutmix",
@@ -36,12 +48,13 @@ _SAME = (
 )  # fmt: skip
 
 
-def choose(training: Manifest, config: TrainConfig) -> Choice:
+def choose(training: Manifest, config: TrainConfig, length: Length | None = None) -> Choice:
     """Replaces each `auto` by its value.
 
     Args:
         training: The rows of the training split.
         config: Settings, some of them `auto`.
+        length: Side and epochs where `train.effort` does not settle them.
 
     Raises:
         InputError: There are fewer than two training images, or no such network.
@@ -51,19 +64,46 @@ def choose(training: Manifest, config: TrainConfig) -> Choice:
     reason: list[str] = []
     architecture = _architecture(training, config, reason)
     pretrained = weights.is_pretrained(architecture, config.weights)
-    budget = _budget(config)
-    is_large = pretrained and architecture != "small_cnn"
-    side = config.side_px
-    if side == "auto":
-        side = _pretrained_side(training, architecture, budget) if is_large else defaults.side_px(training, budget)
-    epochs = config.epochs
-    if epochs == "auto":
-        macs = facts_of(architecture, side).macs if is_large else 0
-        epochs = defaults.pretrained_epochs(len(training), macs, budget) if macs else defaults.epochs(len(training), side, budget)
-        reason.append(f"{epochs} epochs of {len(training):,} images at {side} px for train.effort={config.effort}; {_others(config)}")
+    side, epochs, why = length or _by_effort(training, architecture, config)
+    settings = _settings(len(training), architecture, side, epochs, pretrained, config)
+    return Choice(architecture, side, settings, "; ".join([*reason, why]))
+
+
+def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tuple[dict[int, float], int]:
+    """The sides among which a time limit chooses, ascending, with the epochs that each is worth; and the most epochs.
+
+    Args:
+        training: The rows of the training split.
+        architecture: What is trained.
+        config: The limits of `auto`, which are those of `train.effort`, but for its multiply-adds.
+    """
+    budget, median = _budget(config), defaults.median_side_px(training)
+    if _is_fine_tuned(architecture, config):
+        sides = defaults.sides_up_to(median, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+        wanted, most = dict.fromkeys(sides, budget.pretrained_min_epochs), budget.pretrained_max_epochs
     else:
-        reason.append(f"train.epochs={epochs} is set by hand, so train.effort does not count")
-    return Choice(architecture, side, _settings(len(training), architecture, side, epochs, pretrained, config), "; ".join(reason))
+        sides, most = defaults.sides_up_to(median, defaults.SIDES_PX[0], budget.max_side_px), budget.max_epochs
+        wanted = {side: budget.min_epochs if side <= budget.base_side_px else budget.min_presentations for side in sides}
+    return (wanted if config.side_px == AUTO else {config.side_px: 1.0}), most
+
+
+def _is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
+    return weights.is_pretrained(architecture, config.weights) and architecture != "small_cnn"
+
+
+def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Length:
+    budget, is_large = _budget(config), _is_fine_tuned(architecture, config)
+    side = config.side_px
+    if side == AUTO:
+        side = _pretrained_side(training, architecture, budget) if is_large else defaults.side_px(training, budget)
+    if config.epochs != AUTO:
+        limit = f", nor train.time_limit_min={config.time_limit_min:g}" if config.time_limit_min else ""
+        return Length(side, config.epochs, f"train.epochs={config.epochs} is set by hand, so train.effort does not count{limit}")
+    macs = facts_of(architecture, side).macs if is_large else 0
+    epochs = defaults.pretrained_epochs(len(training), macs, budget) if macs else defaults.epochs(len(training), side, budget)
+    return Length(
+        side, epochs, f"{epochs} epochs of {len(training):,} images at {side} px for train.effort={config.effort}; {_others(config)}"
+    )
 
 
 def _architecture(training: Manifest, config: TrainConfig, reason: list[str]) -> str:

@@ -25,6 +25,15 @@ class TrainConfig(StepConfig):
         "standard",
         description="How much auto trains: quick, standard or thorough: a quarter, one or eight times a budget of multiply-adds.",
     )
+    time_limit_min: float = Field(
+        0.0,
+        ge=0,
+        le=100_000,
+        description="Minutes that the step may take: measured once, it settles auto side and epochs in effort's place; 0: none.",
+    )
+    processor: str = Field(
+        "", description="The processor that time_limit_min is measured on, for the cache; a run on this machine sets it."
+    )
     side_px: Annotated[int, Field(ge=8, le=1024)] | Auto = Field("auto", description="Side in pixels of the square images are resized to.")
     epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
         "auto", description="How often every training image is seen; auto: as effort says."

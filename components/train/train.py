@@ -2,27 +2,27 @@
 
 import csv
 import dataclasses
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from components.train import learning_curves as pictures
-from components.train.choice import choose
 from components.train.config import TrainConfig
 from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
+from components.train.initial_network import initial_network
 from components.train.on_vectors import read_source
+from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
 from darkroom.networks import export, weights
-from darkroom.networks.families import ON_VECTORS
-from darkroom.networks.network import build
+from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, plain, tell
 from darkroom.preprocessing.recipe import Recipe
@@ -34,6 +34,8 @@ from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.range_test import RangeTest, find_rate
 from darkroom.tuned import Tuned, read_tuned
+
+SETTLED_EPOCHS = "settled_epochs"  # a measure that only a run with a time limit has
 
 
 class Outputs(NamedTuple):
@@ -85,6 +87,7 @@ def train(
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
+    started = time.monotonic()
     table = manifest.read(examples)
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
@@ -92,13 +95,19 @@ def train(
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
     outputs = Outputs(model, history, learning_curves)
-    if config.model in ON_VECTORS:
-        row, measured = train_family(config.model, source, floor, table, model, config)
-        on_epoch(1, row)
-        _keep_history(outputs, [row], 1, config)
-        return {**row, **measured, **measures_of(floor, config)}
-    measured = _train_network(Images(images, augmented_images), table, policy, outputs, floor, searched, config, checkpoints, on_epoch)
-    return {**measured, **measures_of(floor, config)}
+    packed, family = Images(images, augmented_images), config.model
+    if family not in ON_VECTORS:
+        timed = choose_in_time(packed, table, policy, config, started, checkpoints)
+        if timed.is_affordable:
+            measured = _train_network(packed, table, policy, outputs, floor, searched, timed, config, checkpoints, on_epoch)
+            return {**measured, **measures_of(floor, config)}
+        family, told = PROBE, tell("train", (), [timed.told_too_short(config)])
+        table = dataclasses.replace(table, notes=(*table.notes, *told))
+    row, measured = train_family(family, source, floor, table, model, config)
+    on_epoch(1, row)
+    _keep_history(outputs, [row], 1, config)
+    settled = {SETTLED_EPOCHS: 0.0} if family != config.model else {}
+    return {**row, **measured, **settled, **measures_of(floor, config)}
 
 
 def _train_network(
@@ -108,16 +117,17 @@ def _train_network(
     outputs: Outputs,
     floor: Floor | None,
     searched: Tuned,
+    timed: Timed,
     config: TrainConfig,
     checkpoints: Path | None,
     on_epoch: OnEpoch,
 ) -> dict[str, float]:
     """Trains a network, and returns what `train` does but for the floor's measures."""
-    choice = choose(table.where("train"), config)
+    choice = timed.choice
     architecture, settings, side = choice.architecture, choice.settings, choice.side_px
     problem = read_problem(packed, table, policy, Recipe(side))
     with devices.threads(config.num_threads):
-        classifier = _first_weights(architecture, config, len(table.classes), side)
+        classifier = initial_network(architecture, config, len(table.classes), side)
         if trained_with := weights.normalisation(architecture, config.weights):
             problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
         num_parameters = sum(value.numel() for value in classifier.parameters())
@@ -135,7 +145,7 @@ def _train_network(
             ],
         )
         table = dataclasses.replace(table, notes=(*table.notes, *told_now))
-        fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch)
+        fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch, deadline=timed.deadline)
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
@@ -147,7 +157,8 @@ def _train_network(
             export.save_model(outputs.model, classifier, card)
     _keep_history(outputs, fitted.history, fitted.best_epoch, config, tested)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
-    return {"best_epoch": fitted.best_epoch, **kept, **sizes, "num_parameters": num_parameters, "side_px": side}
+    sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
+    return {"best_epoch": fitted.best_epoch, **kept, **sizes}
 
 
 def _keep_history(
@@ -176,18 +187,12 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer.writerows(row | {"epoch": int(row["epoch"])} for row in history)
 
 
-def _first_weights(architecture: str, config: TrainConfig, num_classes: int, side_px: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        classifier = build(architecture, num_classes, side_px=side_px, dropout=config.dropout)
-    weights.load(classifier, architecture, config.weights)
-    return classifier
-
-
 def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, table: Manifest) -> ModelCard:
     settings, notes = dataclasses.replace(settings, accumulate=fitted.accumulate), list(table.notes)
     if fitted.accumulate > config.accumulate:
         notes.append(Note("train", micro_batches.told(settings.batch_size, fitted.accumulate), is_warning=True))
+    if fitted.course and fitted.course.is_shortened:
+        notes.append(Note("train", fitted.course.told(), is_warning=True))
     provenance = {
         "data_version": table.data_version,
         "settings": dump(config),

@@ -50,6 +50,19 @@ def median_side_px(manifest: Manifest) -> float:
     return float(statistics.median(min(sides) for sides in zip(manifest.column("width"), manifest.column("height"), strict=True)))
 
 
+def sides_up_to(median: float, least: int, largest: int) -> list[int]:
+    """Sides within limits, ascending, up to the first that at least half of the images don't exceed.
+
+    Args:
+        median: Of the images' shorter sides.
+        least: Smallest side; is always one of them.
+        largest: Largest side.
+    """
+    sides = [side for side in SIDES_PX if least <= side <= largest] or [least]
+    wanted = next((side for side in sides if side >= median), sides[-1])
+    return [side for side in sides if side <= wanted]
+
+
 def pretrained_side_px(manifest: Manifest, macs: Callable[[int], float], budget: Budget) -> int:
     """The largest side at which the multiply-adds still show each image `pretrained_min_epochs` times, without enlarging most images.
 

@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import math
+import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,11 +17,13 @@ from darkroom.augmentation.operations import apply
 from darkroom.system.errors import InputError
 from darkroom.training import batches, devices, layers, micro_batches, thresholds, validation
 from darkroom.training.checkpoint import load, save
+from darkroom.training.deadline import Course, Deadline
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
 from darkroom.training.optimizers import make_optimizer, moving_average, rate_factor
 from darkroom.training.problem import Problem
 
+WARM_STEPS, TIMED_STEPS = 3, 7  # of a measurement
 CHECKED_STEPS = 100  # after so many the GPU is asked whether all losses are numbers
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -39,6 +43,7 @@ class Fitted:
         thresholds: Those of the model card, tuned on the validation images with the weights that were kept, see `thresholds.tune`.
         accumulate: Parts in which batches went through in the end: the setting, or more where memory was short.
         error: Standard error of the monitored measure on the validation images, of the best epoch; 0 for a loss.
+        course: Its way through the schedule, which a deadline may have shortened; the last epoch may have fewer steps then.
     """
 
     history: list[dict[str, float]]
@@ -46,9 +51,18 @@ class Fitted:
     thresholds: tuple[float, ...]
     accumulate: int = 1
     error: float = 0.0
+    course: Course | None = None
 
 
-def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint: Path | None = None, on_epoch: OnEpoch = nothing) -> Fitted:
+def fit(
+    network: nn.Module,
+    problem: Problem,
+    settings: Settings,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: OnEpoch = nothing,
+    deadline: Deadline | None = None,
+) -> Fitted:
     """Trains a network and leaves in it the weights of the last epoch within one standard error of the best, on the CPU.
 
     Args:
@@ -58,11 +72,12 @@ def fit(network: nn.Module, problem: Problem, settings: Settings, *, checkpoint:
         checkpoint: A folder where every epoch is kept until the end, and from which a killed training resumes.
         on_epoch: Called with each epoch's number, from 1, and its row of the history; after a resumption also for
             the epochs before it.
+        deadline: When the step has to be done, or none.
 
     Raises:
         InputError: The loss has left the finite numbers, or no GPU is there though one was asked for.
     """
-    trainer = _Trainer(network, problem, settings)
+    trainer = _Trainer(network, problem, settings, deadline)
     if checkpoint and (state := load(checkpoint, trainer.meaning)):
         trainer.restore(state)
         print(f"resuming after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
@@ -95,8 +110,29 @@ def losses_at(network: nn.Module, problem: Problem, settings: Settings, rates: S
             yield float(trainer.step(order[number % len(order)], augmenting))
 
 
+def step_seconds(network: nn.Module, problem: Problem, settings: Settings, max_s: float) -> float:
+    """Measures the seconds of a training step, by image, on a copy of a network all of whose layers learn.
+
+    Args:
+        network: Is left as it is.
+        problem: What is to be learnt.
+        settings: How.
+        max_s: For how long is measured; at least two steps are, and the first ones don't count.
+    """
+    trainer = _Trainer(copy.deepcopy(network), problem, settings)
+    taken, began = list[float](), time.monotonic()
+    with trainer.own_randomness():
+        order, augmenting = trainer.begin(settings.freeze_epochs + settings.unfreeze_epochs)
+        while len(taken) < 2 or (len(taken) < WARM_STEPS + TIMED_STEPS and time.monotonic() - began < max_s):
+            rows, start = order[len(taken) % len(order)], time.monotonic()
+            float(trainer.step(rows, augmenting))
+            trainer.average.update_parameters(trainer.network)
+            taken.append((time.monotonic() - start) / len(rows))
+    return statistics.median(taken[min(WARM_STEPS, len(taken) - 1) :])
+
+
 class _Trainer:
-    def __init__(self, network: nn.Module, problem: Problem, settings: Settings) -> None:
+    def __init__(self, network: nn.Module, problem: Problem, settings: Settings, deadline: Deadline | None = None) -> None:
         self.device = devices.choose(settings.device)
         self.problem, self.settings, self.history = problem, settings, list[dict[str, float]]()
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -118,6 +154,7 @@ class _Trainer:
         self.error = 0.0  # standard error of the best epoch's score
         self.rate = 0.0  # of the trunk, in the step that is next
         self.accumulate = settings.accumulate
+        self.course, self.deadline = Course(settings.epochs, settings.epochs), deadline or Deadline()
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
     @property
@@ -129,7 +166,7 @@ class _Trainer:
     def is_done(self) -> bool:
         """Whether all epochs have passed, or too many without a better one."""
         passed = len(self.history)
-        return passed >= self.settings.epochs or (len(self.validation) > 0 and passed - self._best_epoch >= self.settings.patience)
+        return self.course.is_over(passed) or (len(self.validation) > 0 and passed - self._best_epoch >= self.settings.patience)
 
     def own_randomness(self) -> AbstractContextManager[None]:
         """Leaves torch's own generators as they were."""
@@ -150,14 +187,20 @@ class _Trainer:
         """Trains one epoch and validates it."""
         epoch, settings = len(self.history), self.settings
         order, augmenting = self.begin(epoch)
+        self.deadline.begin_epoch(epoch)
         losses = torch.zeros(len(order), device=self.device)
         for number, rows in enumerate(order):
-            self.use_rate(self._rate_at(epoch + (number + 1) / len(order)))
+            position = epoch + (number + 1) / len(order)
+            self.use_rate(self._rate_at(position))
             losses[number] = self.step(rows, augmenting)
             self.average.update_parameters(self.network)
             if self.device.type == "cpu" or (number + 1) % CHECKED_STEPS == 0 or number + 1 == len(order):
                 self._check_finite(losses[: number + 1], len(order))
-        sizes = torch.tensor([len(rows) for rows in order], device=self.device)
+                self.course = self.deadline.watch(self.course, position, len(order))
+            if self.course.is_over(position):
+                break
+        sizes = torch.tensor([len(rows) for rows in order[: number + 1]], device=self.device)
+        losses = losses[: len(sizes)]
         row = {"epoch": float(epoch + 1), "train_loss": float((losses * sizes).sum() / sizes.sum()), "learning_rate": self.rate}
         if self.accumulate > 1:
             row["accumulate"] = float(self.accumulate)
@@ -214,9 +257,11 @@ class _Trainer:
         self.scaler.update()
         return loss
 
-    def _rate_at(self, epoch: float) -> float:
+    def _rate_at(self, position: float) -> float:
+        """The learning rate at a position of the training, in epochs."""
         settings = self.settings
-        return settings.learning_rate * rate_factor(settings.schedule, epoch, settings.epochs, settings.warmup_epochs)
+        scheduled = self.course.scheduled(position)
+        return settings.learning_rate * rate_factor(settings.schedule, scheduled, settings.epochs, settings.warmup_epochs)
 
     def use_rate(self, rate: float) -> None:
         """Sets the learning rate of the next steps."""
@@ -245,6 +290,8 @@ class _Trainer:
             "kept": self.kept,
             "error": self.error,
             "accumulate": self.accumulate,
+            "course": dataclasses.asdict(self.course),
+            "used_s": self.deadline.used_s,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -255,10 +302,14 @@ class _Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.accumulate = state.get("accumulate", self.settings.accumulate)
         self.history, self.kept, self.error = state["history"], state["kept"], state["error"]
+        self.course = Course(**state["course"])
+        self.deadline.resume(state["used_s"])
 
     def finish(self) -> Fitted:
         """Puts the kept epoch's weights into the network, and tunes the thresholds on its predictions for the validation images."""
-        if len(self.history) < self.settings.epochs:
+        if self.course.is_shortened:
+            print(self.course.told(), flush=True)
+        if not self.course.is_over(len(self.history)):
             print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._best_epoch}", flush=True)
         self.network.load_state_dict(self.kept["weights"])
         self.network.eval().requires_grad_(True)
@@ -267,7 +318,7 @@ class _Trainer:
         task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()
         y_score = validation.probabilities_of(logits, task).cpu().numpy()
         tuned = thresholds.tune(task, y_true, y_score, self.settings.threshold_prior_images)
-        return Fitted(self.history, self.kept["epoch"], tuned, self.accumulate, self.error)
+        return Fitted(self.history, self.kept["epoch"], tuned, self.accumulate, self.error, self.course)
 
 
 def _line(row: dict[str, float], settings: Settings) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from darkroom.evaluation import Predictions
 from darkroom.metrics.intervals import RESAMPLED, standard_error
+from darkroom.metrics.measures import Ints
 from darkroom.model import decide
 from darkroom.system.errors import InputError
 from darkroom.task import Task
@@ -89,12 +90,27 @@ def validate(
     logits = logits_of(network, examples, len(problem.classes), normalise, half)
     if not bool(logits.isfinite().all()):  # the caller raises
         return Validated({"validation_loss": math.nan})
-    y_score = probabilities_of(logits, problem.task).cpu().numpy()
-    y_true = examples.targets.to(torch.int64).cpu().numpy()
-    y_pred = decide(problem.task, y_score, thresholds.tune(problem.task, y_true, y_score, prior_images))
+    return judge(logits, examples.targets, problem.classes, problem.task, problem.validation_units, loss, prior_images)
+
+
+def judge(logits: Tensor, targets: Tensor, classes: tuple[str, ...], task: Task, units: Ints, loss: Loss, prior_images: float) -> Validated:
+    """Measures answers, with the thresholds that the model would be delivered with.
+
+    Args:
+        logits: `(N, K) float32`, finite.
+        targets: See `darkroom.training.examples.Examples`.
+        classes: K names.
+        task: What the targets mean.
+        units: See `darkroom.training.problem.Problem`.
+        loss: What training minimises.
+        prior_images: How much few images hold the thresholds back, see `thresholds.tune_one`.
+    """
+    y_score = probabilities_of(logits, task).cpu().numpy()
+    y_true = targets.to(torch.int64).cpu().numpy()
+    y_pred = decide(task, y_score, thresholds.tune(task, y_true, y_score, prior_images))
     unnamed = ("",) * len(y_true)
-    found = Predictions(unnamed, unnamed, problem.classes, problem.task, y_true, y_pred, y_score, problem.validation_units)
-    row = {"loss": float(loss(logits, examples.targets)), **found.measures()}
+    found = Predictions(unnamed, unnamed, classes, task, y_true, y_pred, y_score, units)
+    row = {"loss": float(loss(logits, targets)), **found.measures()}
     return Validated({f"validation_{name}": value for name, value in row.items()}, found)
 
 

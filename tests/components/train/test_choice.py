@@ -10,9 +10,13 @@ from darkroom.system.config import parse
 LITE0 = "tf_efficientnet_lite0"
 
 
-def chosen(width, number, given):
+def rows_of(width, number):
     columns = {"path": [str(row) for row in range(number)], "width": [width] * number, "height": [width] * number}
-    return choose(Manifest(make_table(columns), ("x",), "multiclass", ""), parse(TrainConfig, "train", given))
+    return Manifest(make_table(columns), ("x",), "multiclass", "")
+
+
+def chosen(width, number, given):
+    return choose(rows_of(width, number), parse(TrainConfig, "train", given))
 
 
 @pytest.mark.parametrize(

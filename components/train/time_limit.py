@@ -1,0 +1,190 @@
+"""The time limit: side and epochs with which a training ends in time, settled once from what was measured.
+
+The clock runs from the step's start. What was settled is kept beside the checkpoints, so a resumed training does not measure again; it
+continues the clock of its checkpoint: what an interruption costs (the work since that, and what is prepared twice) comes on top of the
+limit, and the result is that of a training without an interruption.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from components.train.choice import Choice, Length, candidates, choose
+from components.train.config import TrainConfig
+from components.train.costs import Bench, Measured
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.networks.architectures import AUTO
+from darkroom.system.config import dump
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.training import devices
+from darkroom.training.deadline import Deadline
+from darkroom.training.range_test import NUM_RATES
+from darkroom.training.training_sample import MAX_IMAGES
+
+NAME = "time_limit.json"
+SHARE = 0.9  # of the limit that is planned with: machines are not equally fast all the time
+PLENTY = 1.2  # a limit that is proposed is this much longer than what is needed
+
+
+@dataclasses.dataclass(frozen=True)
+class Settled:
+    """What a training was given the time for.
+
+    Attributes:
+        side_px: Side of the images.
+        epochs: Epochs; 0 where there is not the time for one.
+        epoch_s: Seconds that the steps of one take.
+        between_s: Seconds that a validation takes.
+        closing_s: Seconds from the last validation to the end of the step.
+        needed_s: Seconds that the step takes with a single epoch.
+    """
+
+    side_px: int
+    epochs: int
+    epoch_s: float
+    between_s: float
+    closing_s: float
+    needed_s: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """What is trained, and by when.
+
+    Attributes:
+        choice: What, and how.
+        deadline: When the step has to be done; none without a limit.
+        is_affordable: Whether there is the time for one epoch.
+    """
+
+    choice: Choice
+    deadline: Deadline | None = None
+    is_affordable: bool = True
+
+    def told_too_short(self, config: TrainConfig) -> str:
+        """What a person should know where there is not the time for one epoch."""
+        return (
+            f"train.time_limit_min is {config.time_limit_min:g}, too short for one epoch of {self.choice.architecture} at "
+            f"{self.choice.side_px} px: a probe on the embeddings is trained instead"
+        )
+
+
+def choose_in_time(packed: Images, table: Manifest, policy: Path, config: TrainConfig, started: float, checkpoints: Path | None) -> Timed:
+    """Chooses what is trained, within `train.time_limit_min` where there is one.
+
+    Args:
+        packed: Images, copies included.
+        table: All rows.
+        policy: The file of what is done to training images on the fly.
+        config: Settings, some of them `auto`.
+        started: When the step began, by the clock of `time.monotonic`.
+        checkpoints: A folder for unfinished work, or none.
+
+    Raises:
+        InputError: There is not the time for one epoch of a network that was named.
+    """
+    training = table.where("train")
+    choice = choose(training, config)
+    if not config.time_limit_min or config.epochs != AUTO:  # epochs that are set by hand win
+        return Timed(choice)
+    found = settle(packed, table, policy, choice, config, lambda: time.monotonic() - started, checkpoints)
+    each, limit = found.epoch_s + found.between_s, config.time_limit_min
+    reason = (
+        f"{found.epochs} epochs of {len(training):,} images at {found.side_px} px for train.time_limit_min={limit:g}, of {each:.2g} s each"
+    )
+    deadline = Deadline(60 * limit, found.epoch_s, found.between_s, found.closing_s, started)
+    return Timed(choose(training, config, Length(found.side_px, max(1, found.epochs), reason)), deadline, found.epochs > 0)
+
+
+def settle(
+    packed: Images,
+    table: Manifest,
+    policy: Path,
+    choice: Choice,
+    config: TrainConfig,
+    used_s: Callable[[], float],
+    checkpoints: Path | None,
+) -> Settled:
+    """Measures and settles; a resumed training takes what it settled before.
+
+    Args:
+        packed: Images, copies included.
+        table: All rows.
+        policy: The file of what is done to training images on the fly.
+        choice: What is trained, by `train.effort`.
+        config: The limit, and what else bounds side and epochs.
+        used_s: Gives the seconds that the step has taken.
+        checkpoints: A folder where the result is kept, or none.
+
+    Raises:
+        InputError: There is not the time for one epoch of a network that was named; one that `auto` chose gets 0 epochs.
+    """
+    meaning = dump(config)
+    if checkpoints and (checkpoints / NAME).is_file():
+        kept = json.loads((checkpoints / NAME).read_text(encoding="utf-8"))
+        if kept["settings"] == meaning:
+            return Settled(**kept["settled"])
+    wanted, most = candidates(table.where("train"), choice.architecture, config)
+    with devices.threads(config.num_threads):
+        measured = Bench(packed, table, policy, choice.architecture, choice.settings, config).measure(list(wanted))
+    sizes = len(table.where("train")), len(table.where("validation"))
+    tested = NUM_RATES * choice.settings.batch_size if config.learning_rate == "find" else 0
+    settled = longest(wanted, most, measured, Sizes(*sizes, tested), used_s(), SHARE * 60 * config.time_limit_min)
+    if not settled.epochs and config.model != AUTO:
+        needed = settled.needed_s / SHARE / 60
+        raise InputError(
+            f"train.time_limit_min is {config.time_limit_min:g}, and one epoch of {choice.architecture} at {settled.side_px} px needs "
+            f"{needed:.2g} minutes: raise it to {PLENTY * needed:.2g}, or set train.model to probe"
+        )
+    if checkpoints:
+        with whole(checkpoints / NAME) as draft:
+            draft.write_text(json.dumps({"settings": meaning, "settled": dataclasses.asdict(settled)}), encoding="utf-8")
+    return settled
+
+
+class Sizes(NamedTuple):
+    """Images for training and validation, and those of a range test."""
+
+    num_train: int
+    num_validation: int
+    num_tested: int = 0
+
+
+def longest(
+    wanted: Mapping[int, float],
+    most: int,
+    measured: Measured,
+    sizes: Sizes,
+    used_s: float,
+    limit_s: float,
+) -> Settled:
+    """The largest side at which there is the time for as many epochs as are wanted at it, or else the smallest; and its epochs.
+
+    Args:
+        wanted: The sides to choose from, ascending, with the epochs that each is worth.
+        most: Epochs at most.
+        measured: Seconds of the parts.
+        sizes: How many images.
+        used_s: Seconds that have passed.
+        limit_s: Seconds in all.
+    """
+    found = [_at(side, most, measured, sizes, used_s, limit_s) for side in wanted]
+    return next((one for one in reversed(found) if one.epochs >= min(wanted[one.side_px], most)), found[0])
+
+
+def _at(side: int, most: int, measured: Measured, sizes: Sizes, used_s: float, limit_s: float) -> Settled:
+    num_train, num_validation, num_tested = sizes
+    costs = measured.at(side)
+    epoch_s = num_train * costs.step_s
+    between_s = num_validation * costs.forward_s + measured.score_s
+    sample_s = min(num_validation, MAX_IMAGES) * costs.forward_s
+    closing_s = between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
+    opening_s = used_s + (num_train + num_validation) * costs.decode_s + num_tested * costs.step_s
+    left = limit_s - opening_s - closing_s
+    epochs = min(most, max(0, int(left / max(epoch_s + between_s, 1e-9))))
+    return Settled(side, epochs, epoch_s, between_s, closing_s, opening_s + epoch_s + between_s + closing_s)
