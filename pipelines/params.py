@@ -13,6 +13,7 @@ from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import with_current_names
 from darkroom.versions.data_version import check_source, data_version, has_version
+from darkroom.versions.environment import device
 from darkroom.versions.repository import is_address, parse_address
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
@@ -48,6 +49,33 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
         )
     settings["evaluate"]["data_version"] = found
     return settings
+
+
+def on_this_machine(settings: Mapping[str, Mapping[str, Any]]) -> Params:
+    """The settings with this machine's processor in `train.processor` where a time limit is measured on it, so that the cache knows it.
+
+    Args:
+        settings: A section a step, complete.
+    """
+    found = {step: dict(section) for step, section in settings.items()}
+    train = found["train"]
+    if train["time_limit_min"] and train["epochs"] == "auto":
+        train["processor"] = device()
+    return found
+
+
+def settled(settings: Mapping[str, Mapping[str, Any]], measures: Mapping[str, float]) -> Params:
+    """The settings of a run in which what its time limit had settled is set by hand.
+
+    Args:
+        settings: A section a step.
+        measures: What the run's `train` measured; without `settled_epochs` nothing was settled.
+    """
+    found = {step: dict(section) for step, section in settings.items()}
+    if "settled_epochs" in measures:
+        epochs = int(measures["settled_epochs"])
+        found["train"] |= {"epochs": epochs, "side_px": int(measures["side_px"])} if epochs else {"model": "probe"}
+    return found
 
 
 def model_name(settings: Mapping[str, Mapping[str, Any]], source: Path) -> str:

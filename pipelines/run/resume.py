@@ -21,7 +21,7 @@ from darkroom.versions.environment import ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
 from pipelines import history
 from pipelines.history import Record
-from pipelines.params import PARAMS, Params, complete, frozen, known_settings
+from pipelines.params import PARAMS, Params, complete, frozen, known_settings, settled
 from pipelines.paths import ROOT
 from pipelines.plan import DATA, Plan
 from pipelines.platform import SECTION, read_platform
@@ -44,7 +44,10 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
     """
     make_ready(view)
     record = history.find(name)
-    sections = overlay({**_settings(record, view), SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
+    known = _settings(record, view)
+    if not _gives("train.time_limit_min", overrides):
+        known = _settled(known, record, view)
+    sections = overlay({**known, SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
     platform = read_platform(sections.pop(SECTION))
     if _gives("evaluate.data", overrides) and not _gives("evaluate.data_version", overrides):
         sections["evaluate"]["data_version"] = ""  # that of the run was of its own evaluation set
@@ -66,6 +69,16 @@ def _settings(record: Record, view: Listener) -> Params:
     if unknown:
         view.note(f"note: run {record.run_id[:8]} has settings that this version does not know, which are left out: {', '.join(unknown)}")
     return settings
+
+
+def _settled(known: Params, record: Record, view: Listener) -> Params:
+    """The settings with what the run's time limit had settled, which a repetition does not measure again."""
+    train = history.steps(record).get("train")
+    found = settled(known, train.metrics if train else {})
+    if found != known:
+        pinned = ", ".join(f"train.{name}={value}" for name, value in found["train"].items() if value != known["train"].get(name))
+        view.note(f"note: train.time_limit_min had settled {pinned}, which this run takes")
+    return found
 
 
 def _gives(setting: str, overrides: Sequence[str]) -> bool:

@@ -148,7 +148,7 @@ def carry_out(
         "data_version": plan.version,
         "name": plan.name,
         "previous": str(previous or ""),
-        **params.arguments(plan.params),
+        **params.arguments(params.on_this_machine(plan.params)),
     }
     folders = {"root": folder / "artifacts", "cache": step_cache.CACHE, "logs": folder / "logs"}
     try:

@@ -6,7 +6,8 @@ import pytest
 
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, dvc_md5
-from pipelines.params import frozen
+from darkroom.versions.environment import device
+from pipelines.params import frozen, on_this_machine, settled
 from pipelines.plan import key_of, make_plan
 from tests.pipelines.conftest import ROOT, shapes
 
@@ -49,3 +50,23 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_without_a_set_the_settings_stay_as_they_are() -> None:
     settings = {"evaluate": {"data": "", "data_version": ""}, "train": {"epochs": 3}}
     assert frozen(settings) == settings
+
+
+@pytest.mark.parametrize(("limit", "epochs", "known"), [(5.0, "auto", True), (0.0, "auto", False), (5.0, 3, False)])
+def test_the_processor_counts_where_a_time_limit_is_measured_on_it(limit: float, epochs: object, known: bool) -> None:
+    train = {"time_limit_min": limit, "epochs": epochs, "processor": ""}
+    assert on_this_machine({"train": train})["train"]["processor"] == (device() if known else "")
+    assert train["processor"] == ""
+
+
+@pytest.mark.parametrize(
+    ("measures", "changed"),
+    [
+        ({"settled_epochs": 4.0, "side_px": 128.0, "num_epochs": 3.0}, {"epochs": 4, "side_px": 128}),
+        ({"settled_epochs": 0.0, "side_px": 224.0}, {"model": "probe"}),
+        ({"side_px": 128.0, "num_epochs": 3.0}, {}),
+    ],
+)
+def test_what_a_time_limit_had_settled_is_set_by_hand(measures: dict[str, float], changed: dict[str, object]) -> None:
+    train = {"time_limit_min": 5.0, "epochs": "auto", "side_px": "auto", "model": "auto"}
+    assert settled({"train": train, "split": {}}, measures) == {"train": {**train, **changed}, "split": {}}
