@@ -84,7 +84,7 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
     else:
         sides, most = defaults.sides_up_to(median, defaults.SIDES_PX[0], budget.max_side_px), budget.max_epochs
         wanted = {side: budget.min_epochs if side <= budget.base_side_px else budget.min_presentations for side in sides}
-    return (wanted if config.side_px == AUTO else {config.side_px: 1.0}), most
+    return (wanted if isinstance(config.side_px, str) else {config.side_px: 1.0}), most
 
 
 def _is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
@@ -94,9 +94,9 @@ def _is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
 def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Length:
     budget, is_large = _budget(config), _is_fine_tuned(architecture, config)
     side = config.side_px
-    if side == AUTO:
+    if isinstance(side, str):
         side = _pretrained_side(training, architecture, budget) if is_large else defaults.side_px(training, budget)
-    if config.epochs != AUTO:
+    if not isinstance(config.epochs, str):
         limit = f", nor train.time_limit_min={config.time_limit_min:g}" if config.time_limit_min else ""
         return Length(side, config.epochs, f"train.epochs={config.epochs} is set by hand, so train.effort does not count{limit}")
     macs = facts_of(architecture, side).macs if is_large else 0
