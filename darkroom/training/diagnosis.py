@@ -133,10 +133,9 @@ def _verdict(known: _Known) -> Verdict:
 
 def _gap(known: _Known) -> str:
     case = known.case
-    measured = (
-        f"{case.measure} is {case.train[case.measure]:.4f} on training images as they are and {known.score:.4f} on the validation images"
-    )
-    compared = f"a gap of {known.gap:+.4f}, where up to {known.noise:.4f} may be chance with {case.num_validation:,} of these"
+    own = f"on training images as they are, {case.measure} is {case.train[case.measure]:.4f}"
+    measured = f"{own}, on the validation images {known.score:.4f}"
+    compared = f"a gap of {known.gap:+.4f}, of which {known.noise:.4f} may be chance with {case.num_validation:,} of these"
     hardly = case.train[case.measure] - case.constant < GAP
     return f"{measured}, {compared}" + (f"; a constant answer reaches {case.constant:.4f} on the former" if hardly else "")
 
