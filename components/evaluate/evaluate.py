@@ -16,6 +16,7 @@ from darkroom.evaluation import Predictions, write_predictions
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.metrics.calibration import Calibration, calibration
+from darkroom.metrics.footprint import footprint
 from darkroom.metrics.intervals import intervals
 from darkroom.metrics.measures import class_measures
 from darkroom.model import Predictor, labels_of
@@ -50,12 +51,13 @@ def evaluate(
 
     Returns:
         The headline measures, see `darkroom.metrics.measures.measures`, with `expected_calibration_error` and `num_images`; of a
-        frozen evaluation set also `num_trained_on`.
+        frozen evaluation set also `num_trained_on`; and what the model costs on this machine, see `darkroom.metrics.footprint`.
 
     Raises:
         InputError: No image is in the test split, the evaluation set does not fit, or the model was made for other classes or
             another task.
     """
+    costs = footprint(model)
     manifest, predictor = manifests.read(splits), Predictor(model, config.threads())
     frozen = bool(config.data)
     test = evaluation_rows(evaluation_cleaned, manifest, config) if frozen else held_out_rows(manifest)
@@ -72,7 +74,7 @@ def evaluate(
         noun.write_notes(draft, _tell(headline))
         mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
     print(f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}", flush=True)
-    return headline
+    return {**headline, **costs}
 
 
 def _write(folder: Path, predictions: Predictions, headline: dict[str, float], found: Calibration, config: EvaluateConfig) -> None:

@@ -55,6 +55,8 @@ def _against_overfitting(config: TrainConfig, settings: Settings, architecture: 
 
 
 def _against_underfitting(config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> Iterator[Remedy]:
+    if not isinstance(config.learning_rate, str):
+        yield "train.learning_rate=auto", f"the optimizer's usual rate in place of {config.learning_rate:g}"
     yield _longer(config, settings)
     if config.learning_rate != "find":
         yield "train.learning_rate=find", "a range test looks for the rate at which this network learns"

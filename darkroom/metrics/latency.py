@@ -1,13 +1,15 @@
-"""How long a model takes for one image, before and after: measured, on this machine, in one run."""
+"""How long a model takes for one image: measured, on this machine; two models in one run."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from darkroom.model import Predictor
 
+Image = npt.NDArray[np.uint8]
 NUM_WARMUP = 10
 MIN_SLICE_S = 0.02  # how long a model runs before the other one does
 
@@ -43,10 +45,7 @@ def compare_latency(full: Path, pruned: Path, *, num_rounds: int, num_threads: i
         The median over all images of all rounds.
     """
     models = [Predictor(folder, num_threads) for folder in (full, pruned)]
-    images = [np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8) for side in (model.card.side_px for model in models)]
-    for model, image in zip(models, images, strict=True):
-        for _ in range(NUM_WARMUP):
-            model.probabilities(image)
+    images = [_warmed_up(model) for model in models]
     times: tuple[list[int], list[int]] = ([], [])
     for _ in range(num_rounds):
         for model, image, kept in zip(models, images, times, strict=True):
@@ -55,7 +54,27 @@ def compare_latency(full: Path, pruned: Path, *, num_rounds: int, num_threads: i
     return Latency(before, after)
 
 
-def _time_round(model: Predictor, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> list[int]:
+def measure_latency(model: Predictor, *, num_rounds: int) -> float:
+    """The median time of one model for one image, in milliseconds.
+
+    Args:
+        model: The model; is timed on an image of its own size.
+        num_rounds: How often it runs, for 20 ms or one image, whichever is longer.
+    """
+    image = _warmed_up(model)
+    return float(np.median([taken for _ in range(num_rounds) for taken in _time_round(model, image)])) / 1e6
+
+
+def _warmed_up(model: Predictor) -> Image:
+    """An image of a model's size, which it has answered some times."""
+    side = model.card.side_px
+    image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
+    for _ in range(NUM_WARMUP):
+        model.probabilities(image)
+    return image
+
+
+def _time_round(model: Predictor, image: Image) -> list[int]:
     """Nanoseconds of each image in one round."""
     kept: list[int] = []
     while sum(kept) < MIN_SLICE_S * 1e9:

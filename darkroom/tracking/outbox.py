@@ -15,6 +15,7 @@ import itertools
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ class Delivered:
 
 
 class Outbox:
-    """What a process logs to one store.
+    """What a process logs to one store, from any of its threads.
 
     Attributes:
         made: The ids of the child runs that this process made, by their keys.
@@ -78,7 +79,7 @@ class Outbox:
         self.made: dict[str, str] = {}
         self.deferred = deferred
         self.journal: Journal | None = None
-        self._folder, self._store = folder, store
+        self._folder, self._store, self._lock = folder, store, threading.RLock()
         self._num_failures, self._failed_at, self._next_try = 0, 0.0, 0.0
 
     def send(self, entry: Entry) -> None:
@@ -90,6 +91,10 @@ class Outbox:
         Raises:
             MlflowException: MLflow refuses it.
         """
+        with self._lock:
+            self._send(entry)
+
+    def _send(self, entry: Entry) -> None:
         if self.journal is None and not self.deferred:
             try:
                 deliver(entry, self.made, again=False)
@@ -110,6 +115,10 @@ class Outbox:
         Args:
             unless_just_failed: Whether to do nothing where the last try failed within a second.
         """
+        with self._lock:
+            self._flush(unless_just_failed)
+
+    def _flush(self, unless_just_failed: bool) -> None:
         if self.journal is None or (unless_just_failed and self._num_failures and time.monotonic() - self._failed_at < 1):
             return
         result = Delivered()

@@ -3,7 +3,7 @@
 import math
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +15,11 @@ from darkroom.tracking.context import Context, find_context, is_first_rank
 from darkroom.tracking.delivery import now_ms
 from darkroom.tracking.log import as_text, as_texts, error_tags, set_run_tags
 from darkroom.tracking.runs import Status
+from darkroom.tracking.system_load import system_load
 from darkroom.tracking.tags import CACHED, ERROR, ERROR_KIND, PARENT, PIPELINE, SOURCE_NAME, STEP, TRIAL, TRIAL_REASON, TRIAL_STATE
 from darkroom.tuned import Curve, Trial
+
+LOADED = ("train",)  # the steps in whose runs the system's load stands
 
 
 class StepRun(Protocol):
@@ -62,7 +65,8 @@ def step_run(step: str, config: Mapping[str, Any]) -> Iterator[StepRun]:
         yield _NoRun()
         return
     try:
-        yield child
+        with system_load(child.load) if step in LOADED else nullcontext():
+            yield child
     except BaseException as error:
         child.fail(error)
         raise
@@ -136,6 +140,11 @@ class _ChildRun:
         self._outbox.deferred = False  # someone may be watching the curves
         self._curves.update(measures)
         self._log(epoch, measures)
+
+    def load(self, number: int, values: Mapping[str, float]) -> None:
+        """Logs a sample of the system's load, with its number as the step of the curve; another thread may call it."""
+        self._outbox.deferred = False
+        self._log(number, values)
 
     def trial(self, trial: Trial, curve: Curve) -> None:
         address = {**self._address, "key": uuid.uuid4().hex}

@@ -33,6 +33,8 @@ def test_only_test_images_are_evaluated_and_by_the_closed_form(write_data: Write
     assert values["f1_macro"] == pytest.approx((1 / 2 + 2 / 3 + 2 / 3) / 3)
     sure, orange = 1 / (1 + 2 * np.exp(-8)), 1 / (1 + np.exp(-8 * (1 - 128 / 255)) + np.exp(-8))
     assert values["expected_calibration_error"] == pytest.approx(abs((4 * sure + orange) / 5 - 3 / 5), abs=1e-5)
+    costs = {name: values.pop(name) for name in ("size_mb", "memory_mb", "macs", "latency_ms")}
+    assert costs["size_mb"] > 0 and costs["latency_ms"] > 0 and costs["memory_mb"] >= 0 and costs["macs"] == 9
     assert read_headline(tmp_path / "evaluation") == values
     assert all(np.isfinite(value) for value in values.values())
 
