@@ -60,6 +60,7 @@ def train(
     tuned: Path | None = None,
     floor_model: Path | None = None,
     checkpoints: Path | None = None,
+    started: float | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
     """Trains a classifier on the training split and keeps the last epoch within one standard error of the best on the validation split.
@@ -78,6 +79,7 @@ def train(
         floor_model: Where the floor's folder is written, a linear model on the embeddings, see `components.train.floor`; without it,
             none is fitted.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
+        started: When the step began, by the clock of `time.monotonic`; now, where it is not given.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
 
     Returns:
@@ -87,7 +89,7 @@ def train(
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
     table = manifest.read(examples)
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})

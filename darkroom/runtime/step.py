@@ -25,7 +25,7 @@ from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError, kind_of
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
-from darkroom.system.processes import STDIN, is_dead
+from darkroom.system.processes import STDIN, is_dead, started_at
 from darkroom.system.secrets import redact
 from darkroom.tracking.step_run import no_run, step_run
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, IMAGE_NAME, OWNER, VECTORS
@@ -36,7 +36,7 @@ ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
 _ARROW_END_BYTES = 2**16
-_PROVIDED = ("config", "checkpoints", "store", "on_epoch", "on_trial")  # arguments of a step's function that `call` adds
+_PROVIDED = ("config", "checkpoints", "store", "started", "on_epoch", "on_trial")  # arguments of a step's function that `call` adds
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -133,6 +133,8 @@ def call(
         if "artifacts" in known:
             given["artifacts"] = Artifacts(**{name: given.pop(name) for name in _ARTIFACTS})
         given |= {name: taker for name, taker in (("on_epoch", on_epoch), ("on_trial", on_trial)) if name in known}
+        if "started" in known:  # a process runs one step
+            given["started"] = started_at()
         if "store" in known and os.environ.get(VECTORS):
             given["store"] = Path(os.environ[VECTORS])
         root = os.environ.get(CHECKPOINTS, "")

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,6 +56,11 @@ def is_dead(tags: Mapping[str, str]) -> bool:
     if tags.get(BOOT) != here[BOOT]:
         return True
     return tags.get(PID_SPACE) == here[PID_SPACE] and _started(int(tags[PID])) != tags.get(PROCESS_STARTED)
+
+
+def started_at() -> float:
+    """When this process began, by the clock of `time.monotonic`."""
+    return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
 
 
 def source_tags() -> dict[str, str]:

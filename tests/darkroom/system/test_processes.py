@@ -1,9 +1,11 @@
 """Who stands behind a run, and whether that process still lives."""
 
+import time
+
 import psutil
 import pytest
 
-from darkroom.system.processes import is_dead, owner_tags
+from darkroom.system.processes import is_dead, owner_tags, started_at
 
 
 def test_a_clock_that_is_set_back_makes_nobody_dead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,3 +15,10 @@ def test_a_clock_that_is_set_back_makes_nobody_dead(monkeypatch: pytest.MonkeyPa
         assert psutil.boot_time() == clock - 3600.0 * hours
         assert owner_tags() == mine
         assert not is_dead(mine)
+
+
+def test_a_process_began_once_and_in_the_past() -> None:
+    first = started_at()
+    time.sleep(0.05)
+    assert started_at() == pytest.approx(first, abs=0.03)
+    assert first < time.monotonic() - 0.05
