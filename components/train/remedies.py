@@ -75,6 +75,8 @@ def _against_underfitting(config: TrainConfig, settings: Settings, architecture:
 
 
 def _longer(config: TrainConfig, settings: Settings) -> Remedy:
+    if config.epochs == "auto" and config.time_limit_min:
+        return f"train.time_limit_min={2 * config.time_limit_min:g}", "more epochs, or larger images"
     if config.epochs == "auto" and config.effort in _MORE:
         return f"train.effort={_MORE[config.effort]}", "more epochs, or larger images"
     return f"train.epochs={2 * settings.epochs}", "twice as many epochs"

@@ -125,7 +125,7 @@ class Search:
         changed = {name.partition(".")[2]: value for name, value in values.items()}
         outputs = {name: folder / name for name in ("model", "history", "learning_curves")}
         config = parse(TrainConfig, STEP, {**self.settings, **changed})
-        measures = train(**self.inputs, **outputs, config=config, checkpoints=unfinished, on_epoch=on_epoch)
+        measures = train(**self.inputs, **outputs, config=config, checkpoints=unfinished, started=time.monotonic(), on_epoch=on_epoch)
         shutil.rmtree(unfinished)
         return measures
 

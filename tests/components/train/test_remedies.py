@@ -28,7 +28,8 @@ def test_every_proposal_is_a_setting_that_is_not_in_force():
 
 def test_more_training_is_a_step_of_effort_or_twice_the_epochs():
     assert proposed("unfinished", effort="quick") == ["train.effort=standard"]
-    assert proposed("unfinished", epochs=7) == ["train.epochs=14"]
+    assert proposed("unfinished", time_limit_min=2.5) == ["train.time_limit_min=5"]
+    assert proposed("unfinished", epochs=7, time_limit_min=2.5) == ["train.epochs=14"]
     assert proposed("underfits", learning_rate=1e-9)[0] == "train.learning_rate=auto"
     assert proposed("fine") == proposed("unknown") == []
 
