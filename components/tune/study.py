@@ -43,7 +43,7 @@ def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     pruner = (
-        optuna.pruners.MedianPruner(config.pruner_startup_trials, config.pruner_warmup_epochs)
+        optuna.pruners.MedianPruner(config.pruner_startup_trials, config.pruner_warmup_epochs + 1)  # which counts from 0
         if config.prunes
         else optuna.pruners.NopPruner()
     )

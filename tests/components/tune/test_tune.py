@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from components.train import learning_curves
 from components.train.config import TrainConfig
 from components.train.train import train
 from components.tune import study
@@ -24,13 +23,8 @@ from tests import forks
 from tests.components.train import toys
 
 TRAIN = {"epochs": 2, "batch_size": 8, "learning_rate": 0.003, "side_px": 8, "monitor": "accuracy"}
+pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")  # which tests of `train` look at
 SPACE = {"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "train.dropout": [0.0, 0.2]}
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """Trials draw learning curves, which tests of `train` look at; without them a trial takes half of the time."""
-    monkeypatch.setattr(learning_curves, "draw", lambda *arguments: None)
 
 
 def run(inputs, tuned, checkpoints=None, settings=TRAIN, on_trial=lambda trial, curve: None, **values):
@@ -100,9 +94,9 @@ def test_a_killed_search_takes_its_trial_again_and_ends_with_the_same_bytes(tmp_
         if signs.count(1) == 2:  # when it began, and after its first epoch
             os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(study, "give_sign", kill)
-    killed = forks.run(lambda: run(inputs, tmp_path / "tuned", checkpoints, num_trials=2), tmp_path, dict(os.environ))
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "give_sign", kill)
+        killed = forks.run(lambda: run(inputs, tmp_path / "tuned", checkpoints, num_trials=2), tmp_path, dict(os.environ))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert "trial 0: complete" in killed.stdout
     assert not (tmp_path / "tuned").exists()
