@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 
 import torch
-from timm.optim.muon import Muon
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
@@ -56,6 +55,8 @@ def make_optimizer(
         for (narrow, matrix, share), values in sorted(grouped.items(), key=lambda item: item[0])
     ]
     if name == "muon":
+        from timm.optim.muon import Muon  # takes seconds, and the others do without
+
         return Muon(groups, lr=learning_rate, momentum=momentum)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
