@@ -69,6 +69,9 @@ def drawing(path: Path, width: float, height: float, num_rows: int = 1, num_colu
         figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
         yield list(figure.subplots(num_rows, num_columns, squeeze=False).ravel())
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+        figure.set_layout_engine("none")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Software": None})
 
