@@ -109,6 +109,29 @@ def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[st
     return {name: set(modules) for name, modules in json.loads((folder / "loaded.json").read_text()).items()}
 
 
+@pytest.fixture(scope="session")
+def exports() -> dict[str, bytes]:
+    """The graphs of backbones, by what they are; see `exported_once`."""
+    return {}
+
+
+@pytest.fixture
+def exported_once(exports: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backbone below a classical model is exported to ONNX once a session, which takes most of the time that fitting one does."""
+    from darkroom.networks import composition
+
+    export = composition.export_embedder
+
+    def kept(path: Path, backbone: Any) -> None:
+        key = f"{backbone.name} {backbone.weights_sha256} {backbone.recipe}"
+        if key not in exports:
+            export(path, backbone)
+            exports[key] = path.read_bytes()
+        path.write_bytes(exports[key])
+
+    monkeypatch.setattr(composition, "export_embedder", kept)
+
+
 @contextlib.contextmanager
 def once(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]]:
     """A folder that the workers of a session share, and whether the block has not been ended by any of them yet; one at a time."""

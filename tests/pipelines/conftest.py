@@ -1,6 +1,7 @@
 """A small real data set, and the command line as a person calls it: in a process of its own, in a project's folder."""
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from components.register.config import RegisterConfig
@@ -103,6 +105,23 @@ def shallow_stacks() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline_task, "inspect", types.SimpleNamespace(stack=lambda: inspect.stack(0)[1:]))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_yaml() -> Iterator[None]:
+    """kfp reads and writes a compiled pipeline in pure Python, which takes seconds; libyaml does the same at once."""
+    from kfp.compiler import pipeline_spec_builder
+    from kfp.dsl import structures
+
+    quick = types.SimpleNamespace(**vars(yaml))
+    quick.safe_load = functools.partial(yaml.load, Loader=yaml.CSafeLoader)
+    quick.safe_load_all = functools.partial(yaml.load_all, Loader=yaml.CSafeLoader)
+    quick.dump = functools.partial(yaml.dump, Dumper=yaml.CDumper)
+    quick.dump_all = functools.partial(yaml.dump_all, Dumper=yaml.CDumper)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structures, "yaml", quick)
+        patch.setattr(pipeline_spec_builder, "yaml", quick)
         yield
 
 

@@ -146,7 +146,7 @@ def read(body: bytes, model: str) -> Any:
 def _uploaded(body: bytes, kind: str) -> dict[str, Any]:
     message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=email.policy.HTTP)
     (part,) = [part for part in message.iter_parts() if part.get_param("name", header="content-disposition") == "uploadfile"]  # type: ignore[attr-defined]
-    documents: dict[str, Any] = next(yaml.safe_load_all(part.get_payload(decode=True)))
+    documents: dict[str, Any] = next(yaml.load_all(part.get_payload(decode=True), yaml.CSafeLoader))
     return documents
 
 

@@ -48,7 +48,7 @@ def test_kubeflow_trains_only_under_the_condition(tmp_path: Path) -> None:
     compile_pipeline(tmp_path / "two.yaml", read_platform(PLATFORM), {}, retraining)
     text = (tmp_path / "one.yaml").read_text()
     assert text == (tmp_path / "two.yaml").read_text()
-    pipeline, platform = yaml.safe_load_all(text)
+    pipeline, platform = yaml.load_all(text, yaml.CSafeLoader)
     inside = pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     assert set(inside) == {"plan-component", "condition-2"}
     assert inside["condition-2"]["triggerPolicy"]["condition"].endswith("['pipelinechannel--plan-component-Output'] == 'train'")
@@ -64,7 +64,7 @@ def test_kubeflow_trains_only_under_the_condition(tmp_path: Path) -> None:
 def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
     sets = ["platform.image=" + PLATFORM["image"], "retrain.max_age_days=30"]
     compile_command(tmp_path / "one.yaml", sets, ROOT / "params.yaml", "retraining")
-    inputs = next(yaml.safe_load_all((tmp_path / "one.yaml").read_text()))["root"]["inputDefinitions"]["parameters"]
+    inputs = next(yaml.load_all((tmp_path / "one.yaml").read_text(), yaml.CSafeLoader))["root"]["inputDefinitions"]["parameters"]
     assert inputs["retrain"]["defaultValue"]["max_age_days"] == 30
     assert {"data", "name"} == {name for name, one in inputs.items() if "defaultValue" not in one}
     with pytest.raises(InputError, match="--pipeline is 'other': give training or retraining"):

@@ -27,7 +27,8 @@ from darkroom.training.training_sample import sample_rows
 from tests import forks
 from tests.components.train import toys
 
-FILES = (model.CARD, model.WEIGHTS, model.GRAPH)
+pytestmark = pytest.mark.usefixtures("narrow_network")
+quick = pytest.mark.usefixtures("no_pictures")
 
 
 def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None, **settings):
@@ -45,11 +46,12 @@ def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None,
 
 
 def bundle(folder):
-    return {name: (folder / "model" / name).read_bytes() for name in FILES} | {
-        name: (folder / name).read_bytes() for name in ("history.csv", "learning_curves/loss.png", "learning_curves/measures.png")
-    }
+    """Every file that a training leaves."""
+    paths = [folder / "history.csv", *(folder / "model").iterdir(), *(folder / "learning_curves").glob("*")]
+    return {path.name: path.read_bytes() for path in paths}
 
 
+@quick
 @pytest.mark.parametrize("task", [pytest.param("binary", marks=pytest.mark.slow), "multiclass", "multilabel"])
 def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
     inputs = toys.make(tmp_path, task, num_train=48, num_validation=24)
@@ -66,6 +68,7 @@ def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
     assert predictor.card.provenance["data_version"] == "toy"
 
 
+@quick
 def test_the_graph_and_the_torch_network_answer_alike(tmp_path):
     inputs = toys.make(tmp_path)
     run(inputs, tmp_path)
@@ -89,6 +92,7 @@ def test_the_same_seed_makes_the_same_bytes_and_another_seed_others(tmp_path):
     assert bundle(tmp_path / "a")[model.WEIGHTS] != bundle(tmp_path / "c")[model.WEIGHTS]
 
 
+@quick
 def test_inputs_and_torchs_own_generator_are_left_alone(tmp_path):
     inputs = toys.make(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -101,6 +105,7 @@ def test_inputs_and_torchs_own_generator_are_left_alone(tmp_path):
     assert torch.get_num_threads() == threads
 
 
+@quick
 def test_every_epoch_is_told_and_written(tmp_path, capsys):
     inputs, told = toys.make(tmp_path), []
     measures = run(inputs, tmp_path, on_epoch=lambda epoch, row: told.append((epoch, row)))
@@ -124,6 +129,7 @@ def test_without_validation_images_the_last_epoch_is_kept(tmp_path):
     assert model.read_card(tmp_path / "model").thresholds == (0.5, 0.5, 0.5)
 
 
+@quick
 def test_training_stops_when_nothing_gets_better(tmp_path, capsys):
     inputs = toys.make(tmp_path, policy=Policy())
     measures = run(inputs, tmp_path, epochs=40, patience=2, monitor="accuracy", learning_rate=0.01)
@@ -150,6 +156,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     assert bundle(target) == bundle(tmp_path / "whole")
 
 
+@quick
 @pytest.mark.parametrize(
     "settings",
     [
@@ -175,6 +182,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes_and_tells_every_epoch
     assert bundle(tmp_path / "out") == bundle(tmp_path / "whole")
 
 
+@quick
 @pytest.mark.parametrize(
     "damage",
     [
@@ -195,6 +203,7 @@ def test_a_damaged_checkpoint_is_ignored_and_told(tmp_path, capsys, damage):
     assert bundle(tmp_path / "a") == bundle(tmp_path / "b")
 
 
+@quick
 @pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_ignored_and_told(tmp_path, capsys):
     inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
@@ -234,6 +243,7 @@ def test_settings_survive_the_way_through_a_pipeline():
     )
 
 
+@quick
 def test_a_network_with_packaged_weights_starts_from_them_and_keeps_their_normalisation(tmp_path, capsys):
     run(toys.make(tmp_path), tmp_path, model="lite0", side_px=32, epochs=1)
     card = model.read_card(tmp_path / "model")
@@ -241,11 +251,13 @@ def test_a_network_with_packaged_weights_starts_from_them_and_keeps_their_normal
     assert "started from the packaged weights" in capsys.readouterr().out
 
 
+@quick
 def test_one_training_image_is_refused(tmp_path):
     with pytest.raises(InputError, match="the training split has 1 images: at least 2 are needed"):
         run(toys.make(tmp_path, num_train=1), tmp_path)
 
 
+@quick
 def test_a_training_that_diverges_says_so(tmp_path):
     with pytest.raises(InputError, match=r"^train\.learning_rate is 10, .* epoch \d+, .*train\.clip_norm"):
         run(
@@ -260,6 +272,7 @@ def test_a_training_that_diverges_says_so(tmp_path):
         )
 
 
+@quick
 def test_short_memory_is_noted_in_the_card_and_the_history(tmp_path, monkeypatch):
     whole = Loss.__call__
 
@@ -298,6 +311,7 @@ def test_a_range_test_finds_the_rate_once_and_draws_its_curve(tmp_path, capsys):
     assert 1e-5 < provenance["learning_rate"] == provenance["hyperparameters"]["learning_rate"] < 1
 
 
+@quick
 def test_a_measure_that_the_task_has_not_is_told(tmp_path):
     with pytest.raises(
         InputError, match=r"train\.monitor is 'subset_accuracy', which the validation images don't define: choose among loss, accuracy"
@@ -305,6 +319,7 @@ def test_a_measure_that_the_task_has_not_is_told(tmp_path):
         run(toys.make(tmp_path), tmp_path, monitor="subset_accuracy")
 
 
+@quick
 @pytest.mark.parametrize(("monitor", "shown"), [("loss", "validation_loss"), ("log_loss", "log_loss")])
 def test_a_loss_is_better_when_it_is_lower(tmp_path, monitor, shown, capsys):
     inputs, values = toys.make(tmp_path), []
@@ -313,6 +328,7 @@ def test_a_loss_is_better_when_it_is_lower(tmp_path, monitor, shown, capsys):
     assert f"{shown} {values[0]:.4f}" in capsys.readouterr().out
 
 
+@quick
 def test_a_gpu_that_is_not_there_is_told(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

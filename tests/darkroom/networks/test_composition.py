@@ -1,6 +1,7 @@
 """A backbone and a model on its vectors in one bundle: it answers as its parts do, and needs nothing but itself."""
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,17 @@ def pictures(side_px: int, number: int = 16) -> np.ndarray:
     return (random.integers(0, 128, (number, side_px, side_px, 3)) + 127 * (np.arange(number) % 2)[:, None, None, None]).astype(np.uint8)
 
 
-def parts(name: str, family: Family):
-    """A backbone, pictures, and a model fitted on their vectors."""
+@cache
+def seen(name: str):
+    """A backbone, pictures, and their vectors."""
     backbone = backbone_of(name)
     images = pictures(backbone.recipe.side_px)
-    vectors = embedder(backbone, Place("cpu", "float32"))(images)[0].astype(np.float16).astype(np.float32)
+    return backbone, images, embedder(backbone, Place("cpu", "float32"))(images)[0].astype(np.float16).astype(np.float32)
+
+
+def parts(name: str, family: Family):
+    """What is seen, and a model fitted on the vectors."""
+    backbone, images, vectors = seen(name)
     head = fit_head(family, Vectors(vectors, np.arange(16) % 2, np.ones((16, 2), np.float32)), "binary", 2, HeadSettings(num_trees=3))
     card = ModelCard(
         composed(family, backbone.name), ("dark", "bright"), "binary", backbone.recipe.side_px, backbone.mean, backbone.std, (0.5,),
@@ -43,6 +50,7 @@ def parts(name: str, family: Family):
     return backbone, images, vectors, head, card
 
 
+@pytest.mark.usefixtures("exported_once")
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("family", CLASSICAL)
 def test_a_bundle_answers_on_pixels_as_the_model_does_on_vectors(tmp_path: Path, name: str, family: Family) -> None:

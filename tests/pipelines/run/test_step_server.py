@@ -65,14 +65,14 @@ def test_a_server_that_was_killed_fails_the_step_and_nothing_waits(tmp_path):
     server.close()
 
 
-def test_a_step_whose_output_can_t_be_kept_ends_with_its_server(tmp_path, monkeypatch):
+def test_a_step_whose_output_can_t_be_kept_ends_with_its_server(server, tmp_path, monkeypatch):  # the last one: it closes the server
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             if "on the way" in text:  # the step has begun by now; a warning of a library may stand before it
                 raise OSError("no space left on device")
             return len(text)
 
-    server, started = StepServer(), tmp_path / "started"
+    started = tmp_path / "started"
     body = f"Path({str(started)!r}).write_text(str(os.getpid())); print('on the way', flush=True); signal.pause()"
     monkeypatch.setattr("sys.stdout", Full())
     with contextlib.closing(server):

@@ -61,7 +61,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def documents(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """What runs, and what each executor asks of Kubernetes, by step."""
-    pipeline, platform = yaml.safe_load_all(text)
+    pipeline, platform = yaml.load_all(text, yaml.CSafeLoader)
     return pipeline, by_step(platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"])
 
 
@@ -186,7 +186,7 @@ def test_checkpoints_stand_on_the_volume_or_in_object_storage(
     tmp_path: Path, values: dict[str, Any], place: str | None, told: list[str]
 ) -> None:
     platform = read_platform({"image": IMAGE, "config_maps": EVERYTHING["config_maps"], **values})
-    pipeline = next(yaml.safe_load_all(compiled(tmp_path / "training.yaml", platform)))
+    pipeline = next(yaml.load_all(compiled(tmp_path / "training.yaml", platform), yaml.CSafeLoader))
     for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items():
         environment = {entry["name"]: entry["value"] for entry in executor["container"].get("env", [])}
         assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in {"tune", "train", "prune"} else None)
@@ -211,7 +211,7 @@ def test_the_last_task_reports_however_the_others_ended(documents: tuple[dict[st
 
 
 def test_nothing_of_the_platform_is_an_argument_of_a_step(tmp_path: Path, documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    plain = yaml.safe_load(compiled(tmp_path / "plain.yaml", read_platform({"image": IMAGE})).split("\n---\n")[0])
+    plain = yaml.load(compiled(tmp_path / "plain.yaml", read_platform({"image": IMAGE})).split("\n---\n")[0], yaml.CSafeLoader)
     tasks = [pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"] for pipeline in (plain, documents[0])]
     inputs = [{name: task["inputs"] for name, task in found.items()} for found in tasks]
     assert inputs[0] == inputs[1]
@@ -225,7 +225,7 @@ def test_the_command_bakes_the_settings_in_and_says_what_no_volume_means(tmp_pat
     assert "no volume is named (platform.volume)" in printed.err
     assert "nothing gives the steps MLFLOW_TRACKING_URI" in printed.err
     assert notes(read_platform(EVERYTHING)) == []
-    parameters = next(yaml.safe_load_all(output.read_text()))["root"]["inputDefinitions"]["parameters"]
+    parameters = next(yaml.load_all(output.read_text(), yaml.CSafeLoader))["root"]["inputDefinitions"]["parameters"]
     assert parameters["train"]["defaultValue"]["epochs"] == 7
     assert {name for name, parameter in parameters.items() if "defaultValue" not in parameter} == {"data", "data_version", "name"}
 
