@@ -5,7 +5,8 @@ ingest's size limit, or of a format that is not decoded), `label`
 (single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels; null where the file can't be read),
 `group` (the user's: patient, product; null where there is none),
 `given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean), `split`
-(split), `source_id` (augment: the image that a copy was made from), and under any other name the further columns of the
+(split), `source_id` (augment: the image that a copy was made from), `validation_fold` (split: the fold of cross-validation
+in which an image is held out; null of test images), and under any other name the further columns of the
 user's own table, in their own types. Task, class order and data version stand in the
 file's schema metadata. Only this module reads and writes manifests: pandas loses that metadata.
 """
@@ -31,6 +32,7 @@ from darkroom.task import TASKS, Task
 if TYPE_CHECKING:
     import pandas as pd
 
+FOLD = "validation_fold"
 COLUMNS: Mapping[str, pa.DataType] = {
     "path": pa.string(),
     "image_id": pa.string(),
@@ -43,6 +45,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "cluster": pa.string(),
     "split": pa.string(),
     "source_id": pa.string(),
+    FOLD: pa.int32(),
 }
 RESERVED = frozenset({*COLUMNS, "unit", "truth", "predicted"})  # here, and in the predictions of an evaluation
 PROBABILITY = "probability:"  # begins the name of a class's column in the predictions

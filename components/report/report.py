@@ -82,6 +82,7 @@ def report(
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         search=search_section(tuned),
         **training_section(artifacts, card),
+        names=NAMES,
         evaluated_on=f"the images of {evaluation_data}" if (evaluation_data := params.get("evaluate", {}).get("data")) else "test images",
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),
         **evaluation_section(artifacts.evaluation_of(variant)),

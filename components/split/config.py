@@ -20,9 +20,22 @@ class SplitConfig(StepConfig):
         min_length=1,
         description="The earlier assignment that is kept: champion (without one the newest version's), none, or a file.",
     )
+    num_folds: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Folds of the images for training and validation: train trains a model a fold first, and says how much results vary.",
+    )
     rare_classes: Literal["drop", "fail"] = Field(
         "drop", description="What happens to a class with fewer independent images than there are splits."
     )
+
+    @field_validator("num_folds")
+    @classmethod
+    def _two_or_none(cls, value: int) -> int:
+        if value == 1:
+            raise PydanticCustomError("one_fold", "One fold leaves nothing to train on, set 0 for none or 2 and more")
+        return value
 
     @field_validator("validation_fraction")
     @classmethod

@@ -19,10 +19,11 @@ from components.split.constraints import (
     previous_constraints,
     read_previous,
 )
+from components.split.folds import NO_FOLD, assign_folds
 from components.split.stratify import stratify
 from darkroom import manifest
 from darkroom.groups import canonical_order, grouping_columns, independent_units
-from darkroom.manifest import Manifest
+from darkroom.manifest import FOLD, Manifest
 from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
@@ -77,6 +78,7 @@ def split(
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
+    current = _with_folds(current, labels, unit, codes, config)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
     measures = {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum())}
@@ -224,6 +226,18 @@ def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[n
                 f"no image is left for {name} out of {len(current)}: add images (groups and copies count once), change the fractions, "
                 "or set split.given to ignore"
             )
+
+
+def _with_folds(current: Manifest, labels: csr_array, unit: Integers, codes: Integers, config: SplitConfig) -> Manifest:
+    """The table with the folds of cross-validation, where these are asked for."""
+    if not config.num_folds:
+        return current
+    divided = np.flatnonzero((codes == TRAIN) | (codes == VALIDATION))
+    folds = assign_folds(labels, unit[: len(codes)], divided, config.num_folds, exclusive=current.task != "multilabel", seed=config.seed)
+    if (filled := len(np.unique(folds[divided]))) < config.num_folds:
+        raise InputError(f"split.num_folds is {config.num_folds}, and the images (groups and copies count once) fill {filled}: lower it")
+    values = [None if fold == NO_FOLD else fold for fold in folds.tolist()]
+    return replace(current, table=manifest.put_column(current.table, FOLD, values))
 
 
 def _write(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], inverse: Integers, splits: Path) -> None:

@@ -1,6 +1,6 @@
-"""Stratification: assigns units to the splits so that each split gets its share of every label.
+"""Stratification: assigns units to splits, or to folds, so that each gets its share of every label.
 
-Splits are columns 0, 1, 2: train, validation, test. A split whose share is 0 receives no new unit.
+Of three splits, columns 0, 1, 2 are train, validation, test. A split whose share is 0 receives no new unit.
 """
 
 import numpy as np
@@ -10,7 +10,6 @@ from scipy.sparse import csr_array
 from darkroom.units import Integers
 
 Floats = npt.NDArray[np.float64]
-SMALL_CLASS_ORDER = (0, 2, 1)  # of the splits for the last images of a class: it must be in train before it can be tested
 
 
 def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Floats, *, exclusive: bool, seed: int) -> Integers:
@@ -23,13 +22,13 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
     Args:
         labels: `(U, K) int64` images of each label in each unit.
         sizes: `(U,)` images in each unit.
-        placed: `(K + 1, 3)` images of each label, and in the last row of all, that are already in each split.
-        shares: `(3,)` share of all images that each split should have.
+        placed: `(K + 1, S)` images of each label, and in the last row of all, that are already in each split.
+        shares: `(S,)` share of all images that each split should have.
         exclusive: Every image has exactly one label.
         seed: Decides which units go where.
 
     Returns:
-        `(U,) int64` of 0, 1, 2.
+        `(U,) int64` of 0 to S - 1.
     """
     rank = np.random.default_rng(seed).permutation(len(sizes))
     single = exclusive & (sizes == 1)
@@ -41,7 +40,7 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
     if len(joint):
         new = np.append(labels.sum(axis=0), sizes.sum())
         result[joint] = _stratify_units(labels[joint], sizes[joint], demand(placed, new, shares), placed, later, shares > 0)
-    for split in range(3):
+    for split in range(len(shares)):
         members = joint[result[joint] == split]
         placed = placed.copy()
         placed[:, split] += np.append(labels[members].sum(axis=0), sizes[members].sum())
@@ -55,12 +54,12 @@ def demand(placed: Integers, new: Integers, shares: Floats) -> Floats:
     A split that already has more than its share gets none, and the other splits share the rest.
 
     Args:
-        placed: `(K, 3)` images that are already in each split.
+        placed: `(K, S)` images that are already in each split.
         new: `(K,)` images to be assigned.
-        shares: `(3,)`.
+        shares: `(S,)`.
 
     Returns:
-        `(K, 3) float64`, rows adding up to `new`.
+        `(K, S) float64`, rows adding up to `new`.
     """
     taking = np.broadcast_to(shares > 0, placed.shape)
     goal = np.zeros(placed.shape)
@@ -77,14 +76,14 @@ def _stratify_single_images(classes: Integers, placed: Integers, new: Integers, 
     quotas = _round_quotas(demand(placed, new, shares), placed, shares > 0)
     by_class = np.argsort(classes, kind="stable")
     result = np.empty(len(classes), dtype=np.int64)
-    result[by_class] = np.repeat(np.tile(np.arange(3), len(quotas)), quotas.ravel())
+    result[by_class] = np.repeat(np.tile(np.arange(len(shares)), len(quotas)), quotas.ravel())
     return result
 
 
 def _round_quotas(demands: Floats, placed: Integers, taking: npt.NDArray[np.bool_]) -> Integers:
     """Rounds each row up or down, keeping its sum; the remainder of each split is carried over to the next class."""
     quotas = np.floor(demands + 1e-9).astype(np.int64)
-    carried = np.zeros(3)
+    carried = np.zeros(len(taking))
     for wanted, quota, existing in zip(demands, quotas, placed, strict=True):
         rest = wanted - quota
         priority = np.where(rest > 1e-9, rest + carried, -np.inf)
@@ -96,7 +95,8 @@ def _round_quotas(demands: Floats, placed: Integers, taking: npt.NDArray[np.bool
 
 
 def _ensure_one_each(quota: Integers, existing: Integers, taking: npt.NDArray[np.bool_]) -> None:
-    for split in SMALL_CLASS_ORDER:
+    first, *others = range(len(taking))  # a class must be in train before it can be tested, and tested before the epoch is chosen by it
+    for split in (first, *reversed(others)):
         total = quota + existing
         donors = np.where((quota > 0) & (total > 1), total, 0)
         if taking[split] and total[split] == 0 and donors.max() > 0:
@@ -113,7 +113,7 @@ def _stratify_units(
 
     Source: Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011; here over groups.
     """
-    open_splits = [split for split in range(3) if taking[split]]
+    open_splits = [split for split in range(len(taking)) if taking[split]]
     desire, has = demands.tolist(), (placed > 0).tolist()
     everything = len(desire) - 1
     pointers, columns, counts = labels.indptr.tolist(), labels.indices.tolist(), labels.data.tolist()

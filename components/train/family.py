@@ -1,7 +1,9 @@
 """Trains what `train.model` names where that is learnt from embeddings: a probe, or a classical model."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.train.config import TrainConfig
 from components.train.floor import Floor
@@ -15,7 +17,7 @@ from darkroom.training.classical import HeadSettings
 
 
 def train_family(
-    family: str, source: Source, floor: Floor | None, table: Manifest, model: Path, config: TrainConfig
+    family: str, source: Source, floor: Floor | None, table: Manifest, model: Path, beside: Mapping[str, Any], config: TrainConfig
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Fits a model on the embeddings of the training images, and writes it.
 
@@ -25,6 +27,7 @@ def train_family(
         floor: Of this run, or nothing where none was fitted.
         table: All rows, with the notes of the steps before.
         model: Where the model's folder is written.
+        beside: What else its card says.
         config: Settings.
 
     Returns:
@@ -46,6 +49,7 @@ def train_family(
         "num_train_images": sizes["num_train"],
         "num_validation_images": sizes["num_validation"],
         **({"floor": floor.beside(row, config)} if floor else {}),
+        **beside,
         NOTES: plain((*table.notes, *told)),
     }
     card = save_family(model, family, fitted, source, provenance)

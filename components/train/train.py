@@ -3,14 +3,17 @@
 import csv
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from components.train import learning_curves as pictures
+from components.train.choice import Choice
 from components.train.config import TrainConfig
+from components.train.cross_validation import cross_validate, family_fold
 from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
@@ -84,7 +87,8 @@ def train(
 
     Returns:
         The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
-        `num_parameters`, `side_px`; and the floor's measures on the validation images, under names that begin with `floor_`.
+        `num_parameters`, `side_px`; the floor's measures on the validation images, under names that begin with `floor_`; and where
+        `split` made folds, means and limits over these, under names that begin with `folds_`.
 
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
@@ -97,19 +101,25 @@ def train(
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
     outputs = Outputs(model, history, learning_curves)
-    packed, family = Images(images, augmented_images), config.model
-    if family not in ON_VECTORS:
-        timed = choose_in_time(packed, table, policy, config, started, checkpoints)
-        if timed.is_affordable:
-            measured = _train_network(packed, table, policy, outputs, floor, searched, timed, config, checkpoints, on_epoch)
-            return {**measured, **measures_of(floor, config)}
-        family, told = PROBE, tell("train", (), [timed.told_too_short(config)])
-        table = dataclasses.replace(table, notes=(*table.notes, *told))
-    row, measured = train_family(family, source, floor, table, model, config)
+    packed, family, told = Images(images, augmented_images), config.model, tuple[Note, ...]()
+    timed = None if family in ON_VECTORS else choose_in_time(packed, table, policy, config, started, checkpoints)
+    if timed and not timed.is_affordable:
+        family, told, timed = PROBE, tell("train", (), [timed.told_too_short(config)]), None
+    fit_fold = partial(family_fold, embeddings, family, config)
+    if timed:
+        fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints)
+    folds = cross_validate(table, fit_fold, config)
+    told += tell("train", [*searched.told(), *folds.told(config.monitor)])
+    table = dataclasses.replace(table, notes=(*table.notes, *told))
+    beside = {**({"tuned": searched.best} if searched.best else {}), **folds.provenance}
+    others = {**folds.measures, **measures_of(floor, config)}
+    if timed:
+        return {**_train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, on_epoch), **others}
+    row, measured = train_family(family, source, floor, table, model, beside, config)
     on_epoch(1, row)
     _keep_history(outputs, [row], 1, config)
     settled = {SETTLED_EPOCHS: 0.0} if family != config.model else {}
-    return {**row, **measured, **settled, **measures_of(floor, config)}
+    return {**row, **measured, **settled, **others}
 
 
 def _train_network(
@@ -118,22 +128,18 @@ def _train_network(
     policy: Path,
     outputs: Outputs,
     floor: Floor | None,
-    searched: Tuned,
+    beside: Mapping[str, Any],
     timed: Timed,
     config: TrainConfig,
     checkpoints: Path | None,
     on_epoch: OnEpoch,
 ) -> dict[str, float]:
-    """Trains a network, and returns what `train` does but for the floor's measures."""
+    """Trains a network, and returns what `train` does but for the measures of floor and folds; its card says what stands `beside` it."""
     choice = timed.choice
-    architecture, settings, side = choice.architecture, choice.settings, choice.side_px
-    problem = read_problem(packed, table, policy, Recipe(side))
+    architecture, side = choice.architecture, choice.side_px
     with devices.threads(config.num_threads):
-        classifier = initial_network(architecture, config, len(table.classes), side)
-        if trained_with := weights.normalisation(architecture, config.weights):
-            problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
+        classifier, problem, settings, tested = _prepare(packed, table, policy, choice, config, checkpoints)
         num_parameters = sum(value.numel() for value in classifier.parameters())
-        settings, tested = _find_rate(classifier, problem, settings, config, checkpoints)
         told = (
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
         )
@@ -142,7 +148,6 @@ def _train_network(
             [
                 f"{told}, {architecture} with {num_parameters:,} parameters",
                 choice.reason,
-                *searched.told(),
                 *(test.told() for test in tested),
             ],
         )
@@ -151,8 +156,7 @@ def _train_network(
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
-        provenance = {**card.provenance, **({"tuned": searched.best} if searched.best else {})}
-        card = dataclasses.replace(card, provenance=provenance)
+        card = dataclasses.replace(card, provenance={**card.provenance, **beside})
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
             floor.place(outputs.model, card.provenance)
         else:
@@ -161,6 +165,34 @@ def _train_network(
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
     return {"best_epoch": fitted.best_epoch, **kept, **sizes}
+
+
+class _Prepared(NamedTuple):
+    """A network as it is before it is trained, what it is to learn, how, and how the learning rate was found."""
+
+    network: nn.Module
+    problem: Problem
+    settings: Settings
+    tested: list[RangeTest]
+
+
+def _prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig, checkpoints: Path | None) -> _Prepared:
+    problem = read_problem(packed, table, policy, Recipe(choice.side_px))
+    network = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
+    if trained_with := weights.normalisation(choice.architecture, config.weights):
+        problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
+    return _Prepared(network, problem, *_find_rate(network, problem, choice.settings, config, checkpoints))
+
+
+def _network_fold(
+    packed: Images, policy: Path, choice: Choice, config: TrainConfig, checkpoints: Path | None, table: Manifest, fold: int
+) -> Mapping[str, float]:
+    """Trains a network on the other folds, and returns its measures on the images of this one."""
+    place = checkpoints and checkpoints / f"fold_{fold}"
+    with devices.threads(config.num_threads):
+        network, problem, settings, _ = _prepare(packed, table, policy, choice, config, place)
+        fitted = fit(network, problem, settings, checkpoint=place)
+    return fitted.history[fitted.best_epoch - 1]
 
 
 def _keep_history(
