@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from tests import servers
 from tests.stores import use_copy
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork of a process whose OpenMP threads have computed waits for them for ever
+gc.set_threshold(100_000, 50, 50)  # looking for garbage among all that torch and MLflow import takes a tenth of the time
 
 ROOT = Path(__file__).parent.parent
 STARTED = time.monotonic()

@@ -16,6 +16,7 @@ from tests.components.train import toys
 from tests.components.train.test_choice import LITE0, rows_of
 from tests.components.train.test_train import run
 
+pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")
 SMALL = Costs(0.001, 0.01, 0.002)
 LARGE = Costs(0.002, 0.04, 0.008)
 MEASURED = Measured(((64, SMALL), (128, LARGE)), score_s=1.0, export_s=5.0)
