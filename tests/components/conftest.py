@@ -23,3 +23,9 @@ def narrow_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learning curves aren't drawn, which takes a third of a training on toys."""
     monkeypatch.setattr(learning_curves, "draw", lambda *arguments: None)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evaluation's figures aren't drawn, which takes most of an evaluation on toys; test_figures.py draws those of every task."""
+    monkeypatch.setattr("components.evaluate.evaluate.draw", lambda folder, predictions, found: folder.mkdir())

@@ -21,10 +21,12 @@ ROWS = [
     ("blue", "blue", "test"),
     ("black", "blue", "excluded"),
 ]
+no_figures = pytest.mark.usefixtures("no_figures")
 Write = Callable[..., tuple[Path, Path]]
 WriteModel = Callable[..., Path]
 
 
+@no_figures
 def test_only_test_images_are_evaluated_and_by_the_closed_form(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     values = evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
@@ -39,6 +41,7 @@ def test_only_test_images_are_evaluated_and_by_the_closed_form(write_data: Write
     assert all(np.isfinite(value) for value in values.values())
 
 
+@no_figures
 def test_predictions_keep_the_rows_of_the_manifest(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
@@ -50,6 +53,7 @@ def test_predictions_keep_the_rows_of_the_manifest(write_data: Write, write_mode
     assert confusion(tmp_path / "evaluation") == (["red", "lime", "blue"], [[1, 0, 1], [1, 1, 0], [0, 0, 1]])
 
 
+@no_figures
 def test_the_surest_mistake_comes_first_with_its_picture(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG)
@@ -62,6 +66,7 @@ def test_the_surest_mistake_comes_first_with_its_picture(write_data: Write, writ
     assert all((tmp_path / "evaluation" / "mistakes" / row["file"]).is_file() for row in worst)
 
 
+@no_figures
 def test_no_more_mistakes_are_kept_than_asked(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS)
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=CONFIG.model_copy(update={"num_mistakes": 1}))
@@ -78,6 +83,7 @@ def test_the_same_inputs_make_the_same_bytes(write_data: Write, write_model: Wri
     assert [(tmp_path / "one" / path).read_bytes() for path in files] == [(tmp_path / "two" / path).read_bytes() for path in files]
 
 
+@no_figures
 def test_binary_takes_the_second_class_as_the_positive_one(write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     rows = [("red", "red", "test"), ("lime", "lime", "test"), ("lime", "red", "test"), ("#ff8000", "lime", "test")]
     images, splits = write_data(rows, ("red", "lime"), "binary")
@@ -112,6 +118,7 @@ def test_multilabel_evaluates_each_label(write_data: Write, write_model: WriteMo
     assert figures == {"label_confusions.png", "classes.png", "curves.png", "calibration.png"}
 
 
+@no_figures
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 def test_every_task_writes_the_same_tables_for_dvc(task: str, write_data: Write, write_model: WriteModel, tmp_path: Path) -> None:
     images, splits = write_data(ROWS, task=task)

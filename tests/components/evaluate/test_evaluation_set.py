@@ -17,6 +17,7 @@ from darkroom.system.errors import InputError
 from tests.components.evaluate.conftest import encode
 from tests.components.evaluate.test_evaluate import ROWS
 
+pytestmark = pytest.mark.usefixtures("no_figures")
 Write = Callable[..., tuple[Path, Path]]
 WriteModel = Callable[..., Path]
 FROZEN = {"red": ["red", "red", "blue"], "blue": ["blue"]}  # colours by label; lime does not occur

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from components.augment.augment import augment
 from components.augment.config import AugmentConfig
@@ -41,6 +42,7 @@ def ages(rows: manifest.Manifest) -> dict[str, int]:
     return dict(zip(rows.column("path"), rows.column("age"), strict=True))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_columns_of_the_user_reach_the_predictions(write_model: Callable[..., Path], tmp_path: Path) -> None:
     def at(name: str) -> Path:
         return tmp_path / name

@@ -14,6 +14,7 @@ from PIL import Image
 
 from components import STEPS
 from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
+from tests.stores import copy_database
 
 TASKS = {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "clean_evaluation"} - {"tune"}  # which is off
 UNCACHED = {"register", "report"}
@@ -24,8 +25,9 @@ def cached(outcome: dict[str, Any]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def place(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("runs") / "project")
+    copy_database(migrated_store, project.folder)
     data = shapes(project.folder / "shapes")
     shutil.copy(data / "left" / "left 03.png", data / "left" / "the same again.png")
     (data / "top" / "broken.png").write_text("no image")
