@@ -51,8 +51,15 @@ def grouping_columns(current: Manifest, further: Manifest | None = None) -> list
     """
     tables = [current.table] if further is None else [current.table, further.table]
     columns = []
-    for name in ("image_id", "group", "cluster"):
-        parts = [table[name] if name in table.column_names else pa.nulls(len(table), pa.string()) for table in tables]
+    for name in ("image_id", "group", "cluster", "pixel_hash"):
+        parts = [_column(table, name) for table in tables]
         chunks = [chunk for part in parts for chunk in (part.chunks if isinstance(part, pa.ChunkedArray) else [part])]
         columns.append(pa.concat_arrays([chunk.cast(pa.string()) for chunk in chunks]) if chunks else pa.nulls(0, pa.string()))
     return columns
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    """A column, or nulls; a cluster of before there were near-duplicates is the hash of the pixels."""
+    if name == "pixel_hash" and name not in table.column_names:
+        name = "cluster"
+    return table[name] if name in table.column_names else pa.nulls(len(table), pa.string())

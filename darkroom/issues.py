@@ -14,16 +14,17 @@ from darkroom.system.formats import Format
 if TYPE_CHECKING:
     import pandas as pd
 
-Action = Literal["dropped", "relabelled", "flagged"]
+Action = Literal["dropped", "relabelled", "tied", "flagged"]
 
 SCHEMA = pa.schema(
     [
         ("path", pa.string()),
         ("image_id", pa.string()),
-        ("check", pa.string()),  # unreadable, duplicate, contradictory, small, ...
-        ("score", pa.float64()),  # what the check measured, in the check's own unit
+        ("check", pa.string()),  # unreadable, duplicate, near_duplicate, contradictory, small, ...
+        ("score", pa.float64()),  # what the check measured, in the check's own unit; higher is worse
         ("action", pa.string()),
         ("detail", pa.string()),  # one sentence for a person
+        ("other", pa.string()),  # the file that it is a copy of; null where there is none, and in files of before there was the column
     ]
 )
 _FORMAT = Format("table of issues")

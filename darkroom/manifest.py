@@ -4,8 +4,9 @@ Columns: `path` (unique), `image_id` (null where the file was not packed: it is 
 ingest's size limit, or of a format that is not decoded), `label`
 (single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels; null where the file can't be read),
 `group` (the user's: patient, product; null where there is none),
-`given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean), `split`
-(split), `source_id` (augment: the image that a copy was made from), `validation_fold` (split: the fold of cross-validation
+`given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean: the smallest
+`image_id` of what shows the same), `pixel_hash` (clean: equal for equal pixels), `split` (split), `source_id` (augment: the
+image that a copy was made from), `validation_fold` (split: the fold of cross-validation
 in which an image is held out; null of test images), and under any other name the further columns of the
 user's own table, in their own types. Task, class order and data version stand in the
 file's schema metadata. Only this module reads and writes manifests: pandas loses that metadata.
@@ -43,6 +44,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "group": pa.string(),
     "given_split": pa.string(),
     "cluster": pa.string(),
+    "pixel_hash": pa.string(),
     "split": pa.string(),
     "source_id": pa.string(),
     FOLD: pa.int32(),

@@ -4,7 +4,7 @@ ingest -> embed -> clean -> split -> augment -> tune -> train -> evaluate, evalu
                                                           \\--> prune -> evaluate_pruned --/
 
 A task takes what tasks above it made: an output's name is the name of the input that takes it. A frozen evaluation set
-(`evaluate.data`) goes through `ingest_evaluation` and `clean_evaluation`; without one, they make empty artifacts.
+(`evaluate.data`) goes through `ingest_evaluation`, `embed_evaluation` and `clean_evaluation`; without one, they make empty artifacts.
 `tune` searches only where `tune.enabled` is set; else its result is empty.
 """
 
@@ -36,12 +36,14 @@ FLOW = (
         },
         settings="ingest_evaluation",
     ),
+    Task(embed_component, "embed_evaluation", {"images": "evaluation_images", "embeddings": "evaluation_embeddings"}),
     Task(
         clean_component,
         "clean_evaluation",
         {
             "images": "evaluation_images",
             "manifest": "evaluation_manifest",
+            "embeddings": "evaluation_embeddings",
             "cleaned": "evaluation_cleaned",
             "issues": "evaluation_issues",
         },

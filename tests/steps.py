@@ -26,7 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 FILES = {  # a step's inputs and outputs
     "ingest": "data images manifest",
     "embed": "images embeddings",
-    "clean": "images manifest cleaned issues",
+    "clean": "images manifest embeddings cleaned issues",
     "split": "cleaned splits",
     "augment": "images splits augmented_images examples policy contact_sheet",
     "tune": "images augmented_images examples policy embeddings tuned",

@@ -1,4 +1,4 @@
-"""Clean: drops images that can't be used for training, and records every finding."""
+"""Clean: drops images that can't be used for training, ties those that show the same, and records every finding."""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,9 +9,12 @@ import pyarrow as pa
 
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
+from components.clean.near_duplicates import find_look_alikes
 from components.clean.scan import Scan, scan_images
+from components.clean.ties import NEAR_DUPLICATE, SAME_THING, LookAlike, tie
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
+from darkroom.embeddings import Embeddings
 from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -19,22 +22,25 @@ from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
-CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate")
-HARMLESS = ("duplicate",)  # to drop them loses nothing
+CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING)
+HARMLESS = ("duplicate", NEAR_DUPLICATE, SAME_THING)  # to drop or to tie them loses nothing
 
 
-def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig) -> dict[str, float]:
-    """Drops unreadable, refused, small, duplicate and contradictory images.
+def clean(
+    images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig, embeddings: Path | None = None
+) -> dict[str, float]:
+    """Drops unreadable, refused, small, duplicate and contradictory images, and ties near-duplicates and photographs of the same thing.
 
-    Every image is decoded once. Images of equal pixels share a `cluster`, also where their files differ.
+    Images that are tied share a `cluster`, named by the smallest `image_id` in it; so do images of equal pixels that are kept.
 
     Args:
         images: The packed images.
         manifest: A row a delivered file, from `ingest`.
-        cleaned: Where the rows that are kept are written, with their `cluster` and their size as decoded; `image_id` is
-            unique in it.
+        cleaned: Where the rows that are kept are written, with their `cluster`, their `pixel_hash` and their size as decoded;
+            `image_id` is unique in it.
         issues: Where the findings are written, a row each.
-        config: What is dropped and what is only flagged.
+        config: What is dropped, what is tied and what is only flagged.
+        embeddings: What `embed` made of the images; without, look-alikes are found by thumbnails alone.
 
     Returns:
         Files that were kept and dropped, and findings a check.
@@ -54,6 +60,8 @@ def clean(images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: 
     dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
+    kept, look_alikes = _tied(kept, Images(images), Embeddings(embeddings) if embeddings else None, config)
+    findings += look_alikes
     kept = replace(kept, notes=(*delivered.notes, *tell("clean", *_describe(kept, findings))))
     return _write(kept, findings, cleaned, issues, num_dropped=len(dropped))
 
@@ -106,11 +114,36 @@ def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], conf
 
 def _copy_finding(copy: Copy) -> dict[str, Any]:
     action = "flagged" if copy.kept else "dropped"
-    return _finding(copy.row.path, copy.row.image_id, copy.check, copy.score, action, copy.detail)
+    return _finding(copy.row.path, copy.row.image_id, copy.check, copy.score, action, copy.detail, copy.other)
 
 
-def _finding(path: str, image_id: str | None, check: str, score: float, action: str, detail: str) -> dict[str, Any]:
-    return {"path": path, "image_id": image_id, "check": check, "score": score, "action": action, "detail": detail}
+def _finding(
+    path: str, image_id: str | None, check: str, score: float, action: str, detail: str, other: str | None = None
+) -> dict[str, Any]:
+    return {"path": path, "image_id": image_id, "check": check, "score": score, "action": action, "detail": detail, "other": other}
+
+
+def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]]]:
+    """The images with their `cluster`, and the findings; those of equal pixels count once, and those that are too small not at all."""
+    hashes, paths, names = (kept.column(name) for name in ("pixel_hash", "path", "image_id"))
+    sides = [min(size) for size in zip(kept.column("width"), kept.column("height"), strict=True)]
+    first: dict[str, int] = {}
+    for row in sorted(range(len(kept)), key=names.__getitem__):
+        first.setdefault(hashes[row], row)
+    rows = [row for row in first.values() if sides[row] >= config.min_tie_side_px]
+    clusters = {hashes[row]: names[row] for row in first.values()}
+    found: list[LookAlike] = []
+    if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:
+        compared, labels = [names[row] for row in rows], _labels(kept)
+        tied, found = tie(find_look_alikes(images, compared, embeddings, config), compared, [labels[row] for row in rows], config)
+        clusters |= {hashes[row]: name for row, name in zip(rows, tied, strict=True)}
+    table = manifests.put_column(kept.table, "cluster", [clusters[one] for one in hashes])
+    findings = []
+    for one in found:
+        other = None if one.other is None else paths[rows[one.other]]
+        row = rows[one.row]
+        findings.append(_finding(paths[row], names[row], one.check, one.score, one.action, one.detail.format(other=other), other))
+    return replace(kept, table=table), sorted(findings, key=lambda finding: (CHECKS.index(finding["check"]), finding["path"]))
 
 
 def _labels(table: Manifest) -> list[frozenset[str]]:
@@ -125,7 +158,7 @@ def _kept(delivered: Manifest, scans: dict[str, Scan], dropped: set[str]) -> Man
     measured: dict[str, list[Any]] = {
         "width": [image.width for image in kept_scans],
         "height": [image.height for image in kept_scans],
-        "cluster": [image.pixels for image in kept_scans],
+        "pixel_hash": [image.pixels for image in kept_scans],
     }
     for name, values in measured.items():
         table = manifests.put_column(table, name, values)
@@ -146,14 +179,17 @@ def _require_two_classes(delivered: Manifest, kept: Manifest, findings: list[dic
 
 
 def _describe(kept: Manifest, findings: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """What is said of the findings, a sentence a check: of copies, which are common, and of what is wrong with the data."""
+    """What is said of the findings, a sentence a check: of what is common, and of what is wrong with the data."""
     said: dict[str, str] = {}
     for check in CHECKS:
-        found = [finding for finding in findings if finding["check"] == check]
+        found = [finding for finding in findings if finding["check"] == check and (finding["other"] or check != SAME_THING)]
         if found:
-            num_dropped = sum(finding["action"] == "dropped" for finding in found)
+            actions = Counter(finding["action"] for finding in found)
+            done = ", ".join(f"{actions[action]:,} {action}" for action in ("dropped", "tied") if actions[action] or action == "dropped")
             first = f"{found[0]['path']} {found[0]['detail']}"
-            said[check] = f"{check}: {len(found):,} found, {num_dropped:,} dropped, such as {first}"
+            said[check] = f"{check}: {len(found):,} found, {done}, such as {first}"
+    untied = [f"{one['path']} {one['detail']}" for one in findings if one["check"] == SAME_THING and not one["other"]]
     return [f"{len(kept):,} files kept", *(said[check] for check in said if check in HARMLESS)], [
-        said[check] for check in said if check not in HARMLESS
+        *(said[check] for check in said if check not in HARMLESS),
+        *untied,
     ]

@@ -10,6 +10,7 @@ from darkroom.runtime.step import IMAGE
 def clean_component(
     images: Input[Dataset],
     manifest: Input[Dataset],
+    embeddings: Input[Dataset],
     cleaned: Output[Dataset],
     issues: Output[Dataset],
     metrics: Output[Metrics],
@@ -17,7 +18,7 @@ def clean_component(
     code_version: str,
     task: str = "clean",
 ):
-    """Finds bad, duplicate and contradictory images."""
+    """Finds bad, duplicate and contradictory images, and ties those that show the same."""
     from darkroom.runtime.step import perform
 
     perform(
@@ -26,6 +27,7 @@ def clean_component(
         metrics,
         images=images.path,
         manifest=manifest.path,
+        embeddings=embeddings.path,
         cleaned=cleaned.path,
         issues=issues.path,
         task=task,

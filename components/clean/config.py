@@ -8,7 +8,7 @@ from darkroom.system.config import StepConfig
 
 
 class CleanConfig(StepConfig):
-    """Drops what can't be learnt from."""
+    """Drops what can't be learnt from, and ties what shows the same."""
 
     min_side_px: int = Field(4, ge=1, le=10_000, description="Images whose shorter side is below this are dropped, in pixels.")
     duplicates: Literal["drop", "flag"] = Field(
@@ -18,3 +18,26 @@ class CleanConfig(StepConfig):
     contradictions: Literal["drop", "keep_first", "flag"] = Field(
         "drop", description="Images of equal pixels and different labels: drop them all, keep the first by path, or flag and keep them."
     )
+    near_duplicates: Literal["tie", "flag", "off"] = Field(
+        "tie",
+        description="Copies (compressed, cropped, turned, mirrored, of other colours ...): tie them (kept, on one side of every split), "
+        "only flag them, or do not look for them.",
+    )
+    same_things: Literal["tie", "flag", "off"] = Field(
+        "tie", description="The same thing photographed again (other exposure, a second later): tie, only flag, or do not look for it."
+    )
+    min_near_duplicate: float = Field(
+        0.85, ge=0, le=1, description="Correlation of the details of two aligned pictures from which on they are near-duplicates."
+    )
+    min_same_thing: float = Field(0.7, ge=0, le=1, description="The same, from which on they show the same thing.")
+    max_cluster_share: float = Field(
+        0.05, gt=0, le=1, description="A cluster of the same thing that has a larger share of its class is not made."
+    )
+    max_cluster_images: int = Field(50, ge=2, description="Nor is it if it has more images than this; both must be exceeded.")
+    min_tie_side_px: int = Field(
+        32, ge=8, le=10_000, description="Images whose shorter side is below this are tied by equal pixels only, as they carry too little."
+    )
+    min_detail_share: float = Field(
+        0.05, ge=0, le=1, description="Share of two pictures that must have details for them to be compared by these."
+    )
+    num_neighbours: int = Field(8, ge=1, le=1000, description="Nearest images, by vectors and by thumbnails, that each is compared with.")

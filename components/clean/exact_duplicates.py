@@ -36,6 +36,7 @@ class Copy:
         kept: Whether the file stays in the manifest.
         detail: One sentence.
         score: 1 for a duplicate; the number of different sets of labels for a contradiction.
+        other: Path of the file whose pixels it has.
     """
 
     row: Row
@@ -43,6 +44,7 @@ class Copy:
     kept: bool
     detail: str
     score: float
+    other: str
 
 
 def find_copies(rows: Sequence[Row], duplicates: str, contradictions: str) -> list[Copy]:
@@ -75,7 +77,7 @@ def _find_duplicates(cluster: list[Row], action: str) -> list[Copy]:
     first, *others = cluster
     kept_flags = _flag_kept(cluster, action)
     return [
-        Copy(row, "duplicate", kept, f"shows the same pixels as {first.path}", 1.0)
+        Copy(row, "duplicate", kept, f"shows the same pixels as {first.path}", 1.0, first.path)
         for row, kept in zip(others, kept_flags[1:], strict=True)
     ]
 
@@ -87,7 +89,7 @@ def _find_contradictions(cluster: list[Row], action: str) -> list[Copy]:
     for row, kept in zip(cluster, kept_flags, strict=True):
         other = next(one for one in cluster if one.labels != row.labels)
         detail = f"is labelled {_quote_labels(row)}, and {other.path} with the same pixels {_quote_labels(other)}"
-        findings.append(Copy(row, "contradictory", kept, detail, float(len(label_sets))))
+        findings.append(Copy(row, "contradictory", kept, detail, float(len(label_sets)), other.path))
     return findings
 
 

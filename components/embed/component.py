@@ -13,8 +13,9 @@ def embed_component(
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
+    task: str = "embed",
 ):
     """Looks at every image once through a backbone."""
     from darkroom.runtime.step import perform
 
-    perform("embed", config, metrics, images=images.path, embeddings=embeddings.path)
+    perform("embed", config, metrics, images=images.path, embeddings=embeddings.path, task=task)

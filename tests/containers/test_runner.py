@@ -71,7 +71,7 @@ def test_artifacts_and_measures_are_those_of_the_local_runner(place: Dockered, f
     assert (
         set(first["steps"])
         == set(here["steps"])
-        == {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "clean_evaluation"} - {"tune"}
+        == {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {"tune"}
     )
     theirs, ours = digests(local, here["run_id"]), digests(place, first["run_id"])
     assert {name for name in theirs if theirs[name] != ours.get(name)} == set()

@@ -34,6 +34,7 @@ STEPS = {
     "register",
     "report",
     "ingest_evaluation",
+    "embed_evaluation",
     "clean_evaluation",
 }
 TIMED = ("seconds", "latency", "speed")  # measures that no two runs share

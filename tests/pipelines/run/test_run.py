@@ -16,7 +16,9 @@ from components import STEPS
 from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 from tests.stores import copy_database
 
-TASKS = {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "clean_evaluation"} - {"tune"}  # which is off
+TASKS = {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {
+    "tune"
+}  # which is off
 UNCACHED = {"register", "report"}
 
 
@@ -110,7 +112,7 @@ def test_one_pixel_reruns_everything_and_keeps_the_test_images(place: Project, f
         picture.putpixel((0, 0), (1, 2, 3))
         picture.save(data / "top" / "top 00.png")
     changed = place.run(data, processes=False)
-    assert cached(changed) == {"ingest_evaluation", "clean_evaluation"}  # there is no set
+    assert cached(changed) == {"ingest_evaluation", "embed_evaluation", "clean_evaluation"}  # there is no set
     assert changed["data_version"] != first["data_version"]
     assert changed["model"]["name"] == "shapes"
     back = place.run(place.folder / "shapes", processes=False)

@@ -1,0 +1,181 @@
+"""How well `clean` finds copies: recall of 20 kinds of them, and precision, on photographs whose copies are made here.
+
+`python benchmarks/data.py near-duplicates ../shared/data/weather4 ../shared/data/clothing_small/train`
+`python benchmarks/data.py signatures --numbers 10000 100000 1000000`
+
+1,000 pairs are copies, 50 of each kind; 1,000 are different pictures, each with the two most similar ones of its folder.
+"""
+
+import argparse
+import io
+import resource
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+
+from components.clean.clean import clean
+from components.clean.config import CleanConfig
+from components.embed.config import EmbedConfig
+from components.embed.embed import embed
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
+from darkroom import issues, manifest
+from darkroom.embeddings import Embeddings
+from darkroom.similarity.signatures import similar_signatures
+from darkroom.system.cores import num_cores
+
+NUM_PICTURES, NUM_COPIES = 500, 2  # of which each has copies of two kinds
+_TURN = Image.Transpose
+
+
+def _resized(picture: Image.Image, factor: float) -> Image.Image:
+    return picture.resize((max(1, round(picture.width * factor)), max(1, round(picture.height * factor))))
+
+
+def _cropped(picture: Image.Image, left: float, upper: float, right: float, lower: float) -> Image.Image:
+    """Without these shares of its sides."""
+    width, height = picture.size
+    return picture.crop((round(width * left), round(height * upper), round(width * (1 - right)), round(height * (1 - lower))))
+
+
+def _shifted(picture: Image.Image) -> Image.Image:
+    """Moved by 5 % of its sides, the rest filled with grey."""
+    moved = Image.new("RGB", picture.size, (127, 127, 127))
+    moved.paste(picture, (picture.width // 20, -picture.height // 20))
+    return moved
+
+
+def _marked(picture: Image.Image) -> Image.Image:
+    """With a logo in a corner."""
+    width, height = picture.size
+    ImageDraw.Draw(picture).rectangle((width - width // 5, height - height // 7, width - 5, height - 5), fill=(250, 250, 0))
+    return picture
+
+
+def _compressed(picture: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=25)
+    return Image.open(file).convert("RGB")
+
+
+KINDS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "compressed": _compressed,
+    "smaller": lambda picture: _resized(picture, 0.4),
+    "larger": lambda picture: _resized(picture, 1.5),
+    "cropped by 10 %": lambda picture: _cropped(picture, 0.05, 0.04, 0.05, 0.06),
+    "cropped at a corner": lambda picture: _cropped(picture, 0.1, 0.0, 0.0, 0.1),
+    "shifted": _shifted,
+    "turned by 5 degrees": lambda picture: picture.rotate(5, fillcolor=(127, 127, 127)),
+    "turned by -3 degrees": lambda picture: picture.rotate(-3, fillcolor=(255, 255, 255)),
+    "a quarter turn": lambda picture: picture.transpose(_TURN.ROTATE_90),
+    "half a turn": lambda picture: picture.transpose(_TURN.ROTATE_180),
+    "mirrored": ImageOps.mirror,
+    "flipped": ImageOps.flip,
+    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.6),
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.4),
+    "less contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(0.5),
+    "more contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(1.5),
+    "other colours": lambda picture: Image.merge("RGB", picture.split()[::-1]),
+    "grey": lambda picture: ImageOps.grayscale(picture).convert("RGB"),
+    "other exposure": lambda picture: picture.point([round(255 * (value / 255) ** 0.6) for value in range(256)] * 3),
+    "with a logo": _marked,
+}
+
+
+def make_copies(sources: list[Path], target: Path) -> None:
+    """Writes pictures of several folders of classes, evenly chosen, and their copies: `class/0001.jpg`, `class/0001-<kind>.jpg`."""
+    files = [path for root in sources for path in sorted(root.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    chosen = [files[place] for place in np.linspace(0, len(files) - 1, NUM_PICTURES).astype(int)]
+    for number, path in enumerate(chosen):
+        picture = Image.open(path).convert("RGB")
+        folder = target / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.save(folder / f"{number:04d}.jpg", quality=92)
+        for copy in range(NUM_COPIES):
+            kind = (number * NUM_COPIES + copy) % len(KINDS)
+            KINDS[list(KINDS)[kind]](picture.copy()).save(folder / f"{number:04d}-{kind:02d}.jpg", quality=80)
+
+
+def compare_copies(sources: list[Path], place: Path) -> None:
+    """Prints recall and precision by kind, of what `clean` calls near-duplicates and of what it ties."""
+    make_copies(sources, place / "data")
+    packed, delivered, vectors, cleaned, found = (place / name for name in ("images", "manifest", "embeddings", "cleaned", "issues"))
+    ingest(place / "data", packed, delivered, config=IngestConfig())
+    start = time.perf_counter()
+    embed(packed, vectors, config=EmbedConfig())
+    embedded = time.perf_counter()
+    clean(packed, delivered, cleaned, found, config=CleanConfig(), embeddings=vectors)
+    print(f"embed {embedded - start:.1f} s, clean {time.perf_counter() - embedded:.1f} s, {num_cores()} cores")
+    _print_recall([row for row in issues.rows(found) if row["check"] in ("near_duplicate", "same_thing")])
+    _print_negatives(manifest.read(cleaned), Embeddings(vectors))
+
+
+def _print_recall(rows: list[dict[str, str]]) -> None:
+    """Of each kind the share of copies that a finding relates to another file of the same picture."""
+    for checks in (("near_duplicate",), ("near_duplicate", "same_thing")):
+        pairs = [(row["path"], row["other"]) for row in rows if row["check"] in checks]
+        right = {path for pair in pairs if _picture(pair[0]) == _picture(pair[1]) for path in pair}
+        print(f"{' or '.join(checks)}: precision {np.mean([_picture(a) == _picture(b) for a, b in pairs]):.3f} of {len(pairs)}")
+        for a, b in pairs:
+            if _picture(a) != _picture(b):
+                print(f"    {a} is no copy of {b}")
+        hits, total = Counter[int](), Counter[int]()
+        for copy in range(NUM_PICTURES * NUM_COPIES):
+            number, kind = copy // NUM_COPIES, copy % len(KINDS)
+            total[kind] += 1
+            hits[kind] += any(PurePosixPath(path).stem == f"{number:04d}-{kind:02d}" for path in right)
+        for kind, name in enumerate(KINDS):
+            print(f"    recall {hits[kind] / total[kind]:.2f}  {name}")
+        print(f"    recall {sum(hits.values()) / sum(total.values()):.3f} of all")
+
+
+def _print_negatives(kept: manifest.Manifest, found: Embeddings) -> None:
+    """How many pairs of different pictures, each with the two most similar ones of its class, are in one cluster."""
+    rows = [row for row in kept.table.to_pylist() if "-" not in PurePosixPath(row["path"]).stem]
+    vectors = found.of(row["image_id"] for row in rows)
+    labels = np.array([row["label"] for row in rows])
+    similarity = np.where(labels[:, None] == labels, vectors @ vectors.T, -1.0)
+    np.fill_diagonal(similarity, -1.0)
+    pairs = [(row, other) for row in range(len(rows)) for other in np.argsort(-similarity[row])[:2]]
+    tied = sum(rows[a]["cluster"] == rows[b]["cluster"] for a, b in pairs)
+    print(f"{tied} of {len(pairs)} pairs of different pictures of a class, the most similar ones, are tied")
+
+
+def _picture(path: str) -> str:
+    return PurePosixPath(path).stem.split("-")[0]
+
+
+def time_signatures(numbers: list[int]) -> None:
+    """Prints how long it takes to find the pairs of similar signatures, a tenth of which are copies of others with a few bits changed."""
+    for number in numbers:
+        rng = np.random.default_rng(number)
+        signatures = rng.integers(0, 2**64, number, dtype=np.uint64)
+        flipped = np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, (number // 10, 6), dtype=np.uint64), axis=1)
+        signatures[: len(flipped)] = rng.permutation(signatures[len(flipped) :])[: len(flipped)] ^ flipped
+        start = time.perf_counter()
+        pairs = similar_signatures(signatures)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"{number:,} signatures: {len(pairs):,} pairs, {time.perf_counter() - start:.2f} s, at most {peak:.2f} GB in the process")
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+    commands.add_parser("near-duplicates").add_argument("sources", type=Path, nargs="+", help="folders with images at any depth")
+    commands.add_parser("signatures").add_argument("--numbers", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    options = parser.parse_args()
+    if options.what == "signatures":
+        time_signatures(options.numbers)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        compare_copies(options.sources, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Confirms on the pixels that two images show the same: oriented, aligned, and compared in their details."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from darkroom.similarity.filters import shrunk
+from darkroom.similarity.local_correlation import local_correlation
+from darkroom.similarity.orientations import NUM_ORIENTATIONS, oriented, prepared, shifted_correlation
+from darkroom.similarity.registration import COARSE, FINE, moved, register
+from darkroom.system.parallel import ordered
+from darkroom.training import devices
+from darkroom.units import Integers
+
+GREY_PX = 64
+ROUGH, FINER = (16, 0.4), (32, 0.5)  # sides in pixels, and the correlation below which no copy of 20 kinds is
+MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
+_THUMBNAILS, _PICTURES = 256, 64  # pairs at once
+
+Floats = npt.NDArray[np.float64]
+Grey = npt.NDArray[np.uint8]
+
+
+class Confirmed(NamedTuple):
+    """Pairs of images whose details agree.
+
+    Attributes:
+        pairs: `(P, 2) int64`, rows.
+        correlations: `(P,) float64`, of their details, to three decimals.
+    """
+
+    pairs: Integers
+    correlations: Floats
+
+
+class _Likely(NamedTuple):
+    """Pairs that are looked at more closely.
+
+    Attributes:
+        pairs: `(P, 2) int64`, rows.
+        orientations: `(P,) int64`, of the second pictures, see `oriented`.
+        maps: `(P, 2, 3)`, see `register`; none yet before the pairs are aligned.
+    """
+
+    pairs: Integers
+    orientations: Tensor
+    maps: Tensor
+
+
+def confirm(
+    pairs: Integers, grey: Grey, pictures: Callable[[Integers], Grey], min_correlation: float, min_detail_share: float
+) -> Confirmed:
+    """Keeps the pairs that show the same: first by their thumbnails, then by their pictures.
+
+    Args:
+        pairs: `(P, 2) int64`: pairs of rows.
+        grey: `(N, 32, 32) uint8`: thumbnails.
+        pictures: Gives the grey pictures of some rows, `(M, 64, 64) uint8`; is asked for those of likely pairs alone.
+        min_correlation: Pairs below it are left out.
+        min_detail_share: So are those that have details in a smaller share of their area.
+    """
+    with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
+        likely = _aligned(_oriented(pairs, grey), grey)
+        rows, places = np.unique(likely.pairs, return_inverse=True)
+        seen, places = pictures(rows), places.reshape(-1, 2)
+
+        def correlate(start: int) -> Floats:
+            block = slice(start, start + _PICTURES)
+            fixed, moving = _pair(seen, places[block], likely.orientations[block])
+            maps = register(fixed, moving, FINE, likely.maps[block])
+            correlations, shares = local_correlation(fixed, *moved(moving, maps))
+            return np.round(torch.where(shares >= min_detail_share, correlations, -1.0).numpy().astype(np.float64), 3)
+
+        found = np.concatenate([np.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
+    return Confirmed(likely.pairs[found >= min_correlation], found[found >= min_correlation])
+
+
+def _aligned(likely: _Likely, grey: Grey) -> _Likely:
+    """The pairs whose thumbnails fit when they are aligned, with their maps."""
+
+    def align(start: int) -> tuple[Tensor, Tensor]:
+        block = slice(start, start + _THUMBNAILS)
+        fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
+        maps = register(fixed, moving, COARSE)
+        return maps, local_correlation(fixed, *moved(moving, maps))[0]
+
+    found = list(ordered(align, range(0, len(likely.pairs), _THUMBNAILS)))
+    maps, correlations = (torch.cat(parts) for parts in zip((likely.maps, torch.empty(0)), *found, strict=True))
+    kept = correlations >= MIN_ALIGNED
+    return _Likely(likely.pairs[kept.numpy()], likely.orientations[kept], maps[kept])
+
+
+def _oriented(pairs: Integers, grey: Grey) -> _Likely:
+    """The pairs whose thumbnails fit roughly, shifted or not, with the orientation of the second one in which they do."""
+
+    def orient(start: int) -> tuple[Integers, Tensor]:
+        block = pairs[start : start + _THUMBNAILS]
+        first, second = (_tensor(grey[block[:, side]]) for side in (0, 1))
+        every = torch.arange(NUM_ORIENTATIONS)[:, None].expand(-1, len(block))
+        rough, best = _correlations(first, second, every, ROUGH[0]).topk(2, dim=0)
+        kept = rough[0] >= ROUGH[1]
+        best = best[:, kept]
+        finer, choice = _correlations(first[kept], second[kept], best, FINER[0]).max(dim=0)
+        chosen = best[choice, torch.arange(best.shape[1])]
+        return block[kept.numpy()][(finer >= FINER[1]).numpy()], chosen[finer >= FINER[1]]
+
+    found = list(ordered(orient, range(0, len(pairs), _THUMBNAILS)))
+    likely = np.concatenate([np.empty((0, 2), np.int64), *(kept for kept, _ in found)])
+    return _Likely(likely, torch.cat([torch.empty(0, dtype=torch.int64), *(chosen for _, chosen in found)]), torch.empty(0, 2, 3))
+
+
+def _correlations(first: Tensor, second: Tensor, orientations: Tensor, side_px: int) -> Tensor:
+    return shifted_correlation(prepared(shrunk(first, side_px)), prepared(shrunk(second, side_px)), orientations)
+
+
+def _pair(pictures: Grey, pairs: Integers, orientations: Tensor) -> tuple[Tensor, Tensor]:
+    """The pictures of some pairs, `(N, S, S) float32` each, the second ones in their orientations."""
+    return _tensor(pictures[pairs[:, 0]]), oriented(_tensor(pictures[pairs[:, 1]]), orientations)
+
+
+def _tensor(pictures: Grey) -> Tensor:
+    return torch.from_numpy(pictures.astype(np.float32))

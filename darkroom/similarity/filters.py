@@ -1,0 +1,39 @@
+"""Filters of grey pictures: what is left of them without their brightness and contrast."""
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def blurred(pictures: Tensor, sigma_px: float) -> Tensor:
+    """Pictures `(N, S, S) float32` under a Gaussian."""
+    kernel, reach = _kernel(sigma_px)
+    mode = "reflect" if reach < pictures.shape[-1] else "replicate"
+    across = F.conv2d(F.pad(pictures[:, None], (reach, reach, 0, 0), mode=mode), kernel[None, None, None])
+    return F.conv2d(F.pad(across, (0, 0, reach, reach), mode=mode), kernel[None, None, :, None])[:, 0]
+
+
+def evened(pictures: Tensor, sigma_px: float, noise: float) -> Tensor:
+    """Pictures whose local mean is 0 and whose local contrast is 1.
+
+    Args:
+        pictures: `(N, S, S) float32`.
+        sigma_px: Of the Gaussian that says what is local.
+        noise: Contrast that is not raised any more, in grey levels.
+    """
+    details = pictures - blurred(pictures, sigma_px)
+    return details / torch.sqrt(blurred(details**2, sigma_px) + noise**2)
+
+
+def shrunk(pictures: Tensor, side_px: int) -> Tensor:
+    """Pictures `(N, S, S)` averaged to `(N, side_px, side_px)`."""
+    return pictures if pictures.shape[-1] == side_px else F.adaptive_avg_pool2d(pictures[:, None], side_px)[:, 0]
+
+
+@cache
+def _kernel(sigma_px: float) -> tuple[Tensor, int]:
+    reach = max(1, int(3 * sigma_px + 0.5))
+    weights = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float32) ** 2) / (2 * sigma_px**2))
+    return weights / weights.sum(), reach

@@ -1,0 +1,59 @@
+"""How well the fine structure of two pictures that lie on each other agrees, whatever their brightness and contrast are."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from darkroom.similarity.filters import blurred
+
+FINE_PX, COARSE_PX = 0.5, 2.0  # details between these scales count: outlines of things of one kind agree, their details do not
+WINDOW_PX, STRIDE_PX = 8, 4
+_NOISE = 1.0  # grey levels of noise, which correlate with nothing
+_DETAIL = 2.0  # contrast of details that counts half, in grey levels
+_TRIMMED = 0.2  # share that agrees least and is left out: a logo, a hand, a moving leaf
+
+
+def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlates details in windows, and averages over the windows in which both pictures have some.
+
+    Args:
+        fixed: `(N, S, S) float32`, grey levels.
+        moving: The others, moved onto them.
+        inside: `(N, S, S)` of 0 and 1: which of the moved pixels come from inside of their picture.
+
+    Returns:
+        `(N,)`: the correlation, -1 to 1; `(N,)`: the share of the windows in which both have details, 0 to 1.
+    """
+    known = (F.avg_pool2d(inside[:, None], 5, 1, 2)[:, 0] > 0.99).float()
+    first, second = (blurred(pictures, FINE_PX) - blurred(pictures, COARSE_PX) for pictures in (fixed, moving))
+    count = _windows(known).clamp(min=1e-3)
+    means = [_windows(details * known) / count for details in (first, second)]
+    variances = [
+        (_windows(details**2 * known) / count - mean**2).clamp(min=0) for details, mean in zip((first, second), means, strict=True)
+    ]
+    covariance = _windows(first * second * known) / count - means[0] * means[1]
+    correlation = (covariance / torch.sqrt((variances[0] + _NOISE**2) * (variances[1] + _NOISE**2))).flatten(1)
+    weight = (_detail(*variances) * (count > 0.5)).flatten(1)
+    return _trimmed_mean(correlation, weight), weight.sum(1) / (count > 0.5).flatten(1).sum(1).clamp(min=1)
+
+
+def _windows(values: Tensor) -> Tensor:
+    """Means of overlapping windows."""
+    return F.avg_pool2d(values[:, None], WINDOW_PX, STRIDE_PX)[:, 0]
+
+
+def _detail(first: Tensor, second: Tensor) -> Tensor:
+    """How much detail both pictures have in each window, 0 to 1; the second at the contrast of the first."""
+    contrasts = first.sqrt(), second.sqrt()
+    gain = ((contrasts[1] + 0.5) / (contrasts[0] + 0.5)).flatten(1).median(1).values[:, None, None].clamp(0.2, 5)
+    common = torch.minimum(contrasts[0], contrasts[1] / gain) ** 2
+    return common / (common + _DETAIL**2)
+
+
+def _trimmed_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean without the lowest values, `_TRIMMED` of the weight."""
+    ordered, order = torch.sort(values, dim=1, stable=True)
+    weights = weight.gather(1, order)
+    below = weights.cumsum(1) / weights.sum(1, keepdim=True).clamp(min=1e-6)
+    kept = weights * (below > _TRIMMED)
+    return (ordered * kept).sum(1) / kept.sum(1).clamp(min=1e-6)

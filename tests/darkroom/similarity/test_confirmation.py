@@ -1,0 +1,91 @@
+"""Confirmation on the pixels: copies of any kind correlate, different pictures do not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+
+from darkroom.similarity.confirmation import GREY_PX, confirm
+from darkroom.similarity.orientations import oriented, prepared, shifted_correlation
+from darkroom.similarity.registration import COARSE, FINE, moved, register
+from darkroom.thumbnails import thumbnails
+from tests.photographs import photograph
+
+
+def marked(picture: Image.Image) -> Image.Image:
+    ImageDraw.Draw(picture).rectangle((90, 80, 116, 92), fill=(250, 250, 0))
+    return picture
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "cropped": lambda picture: picture.crop((6, 2, 114, 90)),
+    "turned": lambda picture: picture.rotate(5),
+    "shifted": lambda picture: picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 6, 0, 1, -5)),
+    "a quarter turn": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+    "mirrored": ImageOps.mirror,
+    "flipped": ImageOps.flip,
+    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.5),
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.4),
+    "less contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(0.5),
+    "smaller": lambda picture: picture.resize((70, 56)),
+    "with a logo": marked,
+}
+
+
+def confirmed(*pictures: Image.Image, min_correlation: float = -1.0, min_detail_share: float = 0.05) -> list[float]:
+    """Correlations of the first picture with each of the others; of pairs that are sorted out, none."""
+    grey = np.stack([thumbnails(picture).grey for picture in pictures])
+    large = np.stack([np.asarray(picture.convert("L").resize((GREY_PX, GREY_PX))) for picture in pictures])
+    pairs = np.array([[0, other] for other in range(1, len(pictures))])
+    return confirm(pairs, grey, lambda rows: large[rows], min_correlation, min_detail_share).correlations.tolist()
+
+
+def test_copies_are_confirmed() -> None:
+    found = confirmed(photograph(1), *(make(photograph(1)) for make in COPIES.values()))
+    assert len(found) == len(COPIES)
+    assert {name: value for name, value in zip(COPIES, found, strict=True) if value < 0.85} == {}
+
+
+def test_different_pictures_are_not_though_their_outlines_agree() -> None:
+    shapes = [Image.composite(photograph(seed), Image.new("RGB", (120, 96), "white"), outline()) for seed in range(1, 5)]
+    assert confirmed(*shapes, min_correlation=0.85) == []
+    assert confirmed(*(photograph(seed) for seed in range(1, 9)), min_correlation=0.3) == []
+
+
+def outline() -> Image.Image:
+    mask = Image.new("L", (120, 96), 0)
+    ImageDraw.Draw(mask).polygon([(40, 10), (80, 10), (110, 40), (85, 45), (85, 90), (35, 90), (35, 45), (10, 40)], fill=255)
+    return mask
+
+
+def test_pictures_without_details_are_not_compared() -> None:
+    plain = Image.radial_gradient("L").resize((120, 96)).convert("RGB")
+    assert confirmed(plain, plain.copy(), min_correlation=0.7) == []
+
+
+def test_no_pair_is_no_work() -> None:
+    none = np.empty((0, 2), np.int64)
+    grey = np.zeros((1, 32, 32), np.uint8)
+    found = confirm(none, grey, lambda rows: np.empty((len(rows), GREY_PX, GREY_PX), np.uint8), 0.5, 0.05)
+    assert (len(found.pairs), len(found.correlations)) == (0, 0)
+
+
+@pytest.mark.parametrize("change", [[[1.04, -0.07, 0.06], [0.07, 0.96, -0.05]], [[0.9, 0, 0.05], [0, 0.92, 0]]])
+def test_a_known_map_is_found(change: list[list[float]]) -> None:
+    whole = torch.from_numpy(np.asarray(photograph(3).convert("L").resize((64, 64)), np.float32).copy())[None]
+    expected = torch.tensor([change])
+    seen, _ = moved(whole, expected)
+    found = register(0.6 * seen + 20, whole, (*COARSE, *FINE))
+    assert (found - expected).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_the_orientation_is_found(orientation: int) -> None:
+    picture = torch.from_numpy(thumbnails(photograph(4)).grey.astype(np.float32))[None]
+    turned = oriented(picture, torch.tensor([orientation]))
+    found = shifted_correlation(prepared(turned), prepared(picture), torch.arange(8)[:, None])[:, 0]
+    assert found.argmax() == orientation
+    assert found[orientation] == pytest.approx(1, abs=1e-4)
+    assert found.sort().values[-2] < 0.8

@@ -1,0 +1,42 @@
+"""Nearest neighbours: the same as by sorting all, and a projection that further images do not change."""
+
+import numpy as np
+import pytest
+
+from darkroom.similarity import neighbours
+from darkroom.similarity.neighbours import nearest_pairs, projected
+
+
+def unit_vectors(number: int, num_features: int) -> np.ndarray:
+    vectors = np.random.default_rng(1).standard_normal((number, num_features)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("block", [1, 2**20])
+def test_each_is_paired_with_its_nearest(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(neighbours, "_BLOCK_VALUES", block)
+    vectors = unit_vectors(60, 8)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    expected = {
+        tuple(sorted((row, int(other)))) for row in range(60) for other in np.argsort(-cosines[row])[:3] if cosines[row, other] >= 0.5
+    }
+    assert {tuple(pair) for pair in nearest_pairs(vectors, 3, 0.5).tolist()} == expected
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_few_images_have_few_pairs(number: int) -> None:
+    assert len(nearest_pairs(unit_vectors(number, 4), 8)) == number // 2
+
+
+def test_a_projection_keeps_angles_and_belongs_to_its_key() -> None:
+    vectors = unit_vectors(50, 1280)
+    vectors[1] = vectors[0] + 0.02 * vectors[2]
+    small = projected(vectors, "a backbone")
+    assert small.shape == (50, 256)
+    np.testing.assert_allclose(np.linalg.norm(small, axis=1), 1, atol=1e-5)
+    assert small[0] @ small[1] > 0.99
+    assert abs(small[0] @ small[3] - vectors[0] @ vectors[3]) < 0.3
+    np.testing.assert_allclose(projected(vectors[:20], "a backbone"), small[:20], atol=1e-6)
+    assert not np.allclose(projected(vectors, "another"), small, atol=0.01)
+    assert projected(vectors[:, :8], "a backbone").shape == (50, 8)
