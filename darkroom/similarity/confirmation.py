@@ -73,7 +73,8 @@ def confirm(
             fixed, moving = _pair(seen, places[block], likely.orientations[block])
             maps = register(fixed, moving, FINE, likely.maps[block])
             correlations, shares = local_correlation(fixed, *moved(moving, maps))
-            return np.round(torch.where(shares >= min_detail_share, correlations, -1.0).numpy().astype(np.float64), 3)
+            known = torch.where(shares >= min_detail_share, correlations, -1.0)
+            return np.asarray(np.round(known.double().numpy(), 3), np.float64)
 
         found = np.concatenate([np.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
     return Confirmed(likely.pairs[found >= min_correlation], found[found >= min_correlation])

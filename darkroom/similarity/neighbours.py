@@ -33,7 +33,7 @@ def projected(vectors: Floats, key: str, num_features: int = MAX_FEATURES) -> Fl
     if vectors.shape[1] > num_features:
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
         vectors = vectors @ np.random.default_rng(seed).standard_normal((vectors.shape[1], num_features), dtype=np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0) -> Integers:

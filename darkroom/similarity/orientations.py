@@ -27,7 +27,8 @@ def prepared(pictures: Tensor) -> Tensor:
     """Pictures `(N, S, S)` in grey levels, ready for `shifted_correlation`: evened, faded out to their edges, of length 1."""
     side = pictures.shape[-1]
     faded = evened(pictures, _SIGMA * max(side, 24) / 32, _NOISE) * _window(side)
-    return faded / faded.norm(dim=(1, 2), keepdim=True).clamp(min=1e-6)
+    lengths: Tensor = faded.norm(dim=(1, 2), keepdim=True)
+    return faded / lengths.clamp(min=1e-6)
 
 
 def shifted_correlation(first: Tensor, second: Tensor, orientations: Tensor) -> Tensor:

@@ -33,9 +33,9 @@ def register(fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], m
     """
     found = torch.eye(2, 3).repeat(len(fixed), 1, 1) if maps is None else maps
     for side_px, iterations in levels:
-        pair = [evened(shrunk(pictures, side_px), side_px / 8, _NOISE) for pictures in (fixed, moving)]
+        goal, image = (evened(shrunk(pictures, side_px), side_px / 8, _NOISE) for pictures in (fixed, moving))
         for _ in range(iterations):
-            found = _limited(_improved(*pair, found))
+            found = _limited(_improved(goal, image, found))
     return found
 
 

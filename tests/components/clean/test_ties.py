@@ -33,13 +33,13 @@ def test_copies_are_tied_to_the_centre_and_clusters_are_named_by_the_smallest_id
 
 
 def test_clusters_of_copies_that_show_the_same_thing_are_tied_to_each_other() -> None:
-    clusters, found = tied(4, (0, 1, 0.95), (1, 2, 0.75), (2, 3, 0.9))
+    clusters, found = tied(4, (0, 1, 0.95), (1, 2, 0.8), (2, 3, 0.9))
     assert clusters == ["n0"] * 4
     assert [(one.row, one.check) for one in found] == [(1, "near_duplicate"), (2, "same_thing"), (3, "near_duplicate")]
 
 
 def test_what_is_flagged_or_off_is_not_tied() -> None:
-    pairs = (0, 1, 0.95), (2, 3, 0.75)
+    pairs = (0, 1, 0.95), (2, 3, 0.8)
     clusters, found = tied(4, *pairs, near_duplicates="flag", same_things="flag")
     assert (clusters, [one.action for one in found]) == (["n0", "n1", "n2", "n3"], ["flagged", "flagged"])
     clusters, found = tied(4, *pairs, same_things="off")
@@ -48,7 +48,7 @@ def test_what_is_flagged_or_off_is_not_tied() -> None:
 
 
 def test_a_cluster_above_its_share_is_not_made_and_asks_for_a_group_column() -> None:
-    star = [(0, row, 0.75) for row in range(1, 4)]
+    star = [(0, row, 0.8) for row in range(1, 4)]
     clusters, found = tied(5, (3, 4, 0.95), *star, max_cluster_images=4)
     assert clusters == ["n0", "n1", "n2", "n3", "n3"]
     assert [(one.row, one.other, one.check, one.action) for one in found] == [
