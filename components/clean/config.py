@@ -29,7 +29,7 @@ class CleanConfig(StepConfig):
     min_near_duplicate: float = Field(
         0.85, ge=0, le=1, description="Correlation of the details of two aligned pictures from which on they are near-duplicates."
     )
-    min_same_thing: float = Field(0.7, ge=0, le=1, description="The same, from which on they show the same thing.")
+    min_same_thing: float = Field(0.75, ge=0, le=1, description="The same, from which on they show the same thing.")
     max_cluster_share: float = Field(
         0.05, gt=0, le=1, description="A cluster of the same thing that has a larger share of its class is not made."
     )
