@@ -20,8 +20,8 @@ class CleanConfig(StepConfig):
     )
     near_duplicates: Literal["tie", "flag", "off"] = Field(
         "tie",
-        description="Copies (compressed, cropped, turned, mirrored, of other colours ...): tie them (kept, on one side of every split), "
-        "only flag them, or do not look for them.",
+        description="Copies (compressed, cropped, turned, mirrored ...): tie them (kept, on one side of every split), only flag, or "
+        "do not look for them.",
     )
     same_things: Literal["tie", "flag", "off"] = Field(
         "tie", description="The same thing photographed again (other exposure, a second later): tie, only flag, or do not look for it."

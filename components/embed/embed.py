@@ -41,18 +41,20 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     packed = Images(images)
     names = sorted(packed)
     choice = choose_backbone(packed, names, config)
-    backbone = backbone_of(choice.name, config.weights)
+    weights = config.weights if names else ""
+    backbone = backbone_of(choice.name, weights)
     place = choose_place(config.device, "float32" if choice.name == HANDCRAFTED else config.precision)
-    name = backbone.name if config.weights else choice.name
+    name = backbone.name if weights else choice.name
     origin = Origin(name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
     with contextlib.ExitStack() as stack:
         kept = VectorStore(store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-"))), origin, names)
         missing = [name for name in names if name not in kept]
         _compute(packed, missing, backbone, place, kept, config)
         num_computed = sum(name in kept for name in missing)
-        notes = tell("embed", [choice.reason], _warnings(kept))
-        print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
-        files = {OWN_WEIGHTS: weights_file(backbone)} if config.weights else {}
+        notes = tell("embed", [choice.reason] if names else [], _warnings(kept))
+        if names:
+            print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
+        files = {OWN_WEIGHTS: weights_file(backbone)} if weights else {}
         num_embedded = noun.write(embeddings, origin, kept.rows(names), notes, files)
     return {
         "num_embedded": float(num_embedded),

@@ -37,6 +37,8 @@ def choose_backbone(images: Images, names: Sequence[str], config: EmbedConfig) -
         names: Their ids, sorted.
         config: `backbone`, and what `auto` rests on.
     """
+    if not names:  # as where there is no frozen evaluation set: nothing is loaded
+        return Choice(HANDCRAFTED, "")
     if config.weights:
         return Choice(config.backbone, "backbone with the weights that embed.weights names")
     if config.backbone != "auto":
