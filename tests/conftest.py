@@ -31,6 +31,11 @@ LONGEST = (  # see `pytest --durations=0`
     "pipelines/run/test_run.py",
     "components/register/test_register.py",
     "components/train/test_train.py",
+    "components/evaluate/test_evaluate.py",  # with the process of `loaded_modules`
+    "darkroom/versions/test_code.py",
+    "components/train/test_floor.py",
+    "components/tune/test_tune.py",
+    "pipelines/run/test_step_server.py",
 )
 MLFLOWS_OWN_WARNINGS = (
     "The ``noload`` loader strategy is deprecated:DeprecationWarning",

@@ -37,11 +37,11 @@ def run(inputs, tuned, checkpoints=None, settings=TRAIN, on_trial=lambda trial, 
 
 
 def test_a_search_that_is_off_writes_an_empty_result_in_milliseconds(tmp_path):
-    started = time.monotonic()
+    started = time.process_time()  # whatever else the machine does
     assert run(toys.Inputs(*[tmp_path] * 5), tmp_path / "tuned", enabled=False) == dict.fromkeys(
         ("num_trials", "num_pruned", "num_failed", "gain"), 0
     )
-    assert time.monotonic() - started < 0.1
+    assert time.process_time() - started < 0.1
     found = read_tuned(tmp_path / "tuned")
     assert (found.trials, found.best, found.told(), found.notes) == ((), {}, [], ())
 

@@ -14,6 +14,7 @@ from darkroom.tracking.client import client
 from darkroom.tracking.tags import BY_HAND
 from pipelines.cli import app
 from pipelines.promote.models import overview, promote, rollback
+from tests.stores import use_copy
 from tests.webhook import webhook
 
 TAGS = {
@@ -27,19 +28,27 @@ TAGS = {
 }
 
 
+@pytest.fixture(scope="module")
+def registered(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with three versions of `toys`: the first and the second were champion by the gate, the second is."""
+    with pytest.MonkeyPatch.context() as patch:
+        database = use_copy(migrated_store, tmp_path_factory.mktemp("registered"), patch)
+        client().create_registered_model("toys")
+        client().create_registered_model("empty")
+        for _ in range(3):
+            client().create_model_version("toys", str(database.parent / "model"))
+        first, second, third = (get_version("toys", number) for number in (1, 2, 3))
+        move(first, "gate", "first")
+        move(second, "gate", "better")
+        set_alias(third, "challenger")
+        set_tags(second, TAGS)
+    return database
+
+
 @pytest.fixture
-def three(mlflow_store: Path) -> Path:
-    """Three versions of `toys`: the first and the second were champion by the gate, the second is."""
-    client().create_registered_model("toys")
-    client().create_registered_model("empty")
-    for _ in range(3):
-        client().create_model_version("toys", str(mlflow_store / "model"))
-    first, second, third = (get_version("toys", number) for number in (1, 2, 3))
-    move(first, "gate", "first")
-    move(second, "gate", "better")
-    set_alias(third, "challenger")
-    set_tags(second, TAGS)
-    return mlflow_store
+def three(registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a store with these three versions."""
+    return use_copy(registered, tmp_path / "mlflow-store", monkeypatch).parent
 
 
 def say(*words: str) -> str:
