@@ -9,15 +9,25 @@ from darkroom.registry import champion
 from darkroom.registry.champion import move, moves, previous_champion
 from darkroom.registry.registry import Version, aliases, get_version, set_alias
 from darkroom.tracking.client import client
+from tests.stores import use_copy
+
+
+@pytest.fixture(scope="module")
+def registered(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Version]]:
+    """A store with four versions of `toys`, none of them champion."""
+    with pytest.MonkeyPatch.context() as patch:
+        database = use_copy(migrated_store, tmp_path_factory.mktemp("registered"), patch)
+        client().create_registered_model("toys")
+        for _ in range(4):
+            client().create_model_version("toys", str(database.parent / "model"))
+        return database, [get_version("toys", number) for number in (1, 2, 3, 4)]
 
 
 @pytest.fixture
-def four(mlflow_store: Path) -> list[Version]:
-    """Four versions of `toys`, none of them champion."""
-    client().create_registered_model("toys")
-    for _ in range(4):
-        client().create_model_version("toys", str(mlflow_store / "model"))
-    return [get_version("toys", number) for number in (1, 2, 3, 4)]
+def four(registered: tuple[Path, list[Version]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Version]:
+    """These four versions, in a store of this test's own."""
+    use_copy(registered[0], tmp_path / "mlflow-store", monkeypatch)
+    return list(registered[1])
 
 
 def now() -> int:
