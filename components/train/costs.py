@@ -3,7 +3,7 @@
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,19 +84,8 @@ class Bench:
         self._packed, self._table, self._policy = packed, table, policy
         self._architecture, self._settings, self._config = architecture, settings, config
 
-    def measure(self, sides: Sequence[int]) -> Measured:
-        """Measures at the least and at the largest of some sides."""
-        found = [(side, self._costs(side)) for side in sorted({sides[0], sides[-1]})]
-        return Measured(tuple(found), self._score_s(), self._export_s(sides[-1]))
-
-    def _few(self) -> Manifest:
-        """A batch or two of training images, and as many for validation, evenly from all."""
-        number = NUM_BATCHES * self._settings.batch_size
-        splits = self._table.column("split")
-        rows = [_spread([row for row, split in enumerate(splits) if split == wanted], number) for wanted in ("train", "validation")]
-        return dataclasses.replace(self._table, table=self._table.table.take(np.concatenate(rows)))
-
-    def _costs(self, side: int) -> Costs:
+    def costs(self, side: int) -> Costs:
+        """Measures images of one side."""
         few = self._few()
         problem, decoded_s = _timed(lambda: read_problem(self._packed, few, self._policy, Recipe(side)))
         network = initial_network(self._architecture, self._config, len(self._table.classes), side)
@@ -108,7 +97,8 @@ class Bench:
         _, forward_s = _timed(lambda: validation.logits_of(network, images, len(problem.classes), normalise, half).cpu())
         return Costs(decoded_s / len(few), step_s, forward_s / len(images))
 
-    def _score_s(self) -> float:
+    def score_s(self) -> float:
+        """Seconds that the measures of all validation images take, without the predictions."""
         rows, settings = self._table.where("validation"), self._settings
         if not len(rows):
             return 0.0
@@ -124,7 +114,8 @@ class Bench:
 
         return _timed(score)[1]
 
-    def _export_s(self, side: int) -> float:
+    def export_s(self, side: int) -> float:
+        """Seconds that the model takes to be written."""
         table = self._table
         network = initial_network(self._architecture, self._config, len(table.classes), side)
         none = np.zeros((0, len(table.classes)))
@@ -132,6 +123,13 @@ class Bench:
         card = ModelCard(self._architecture, table.classes, table.task, side, (0.5,) * 3, (0.5,) * 3, tuned)
         with tempfile.TemporaryDirectory() as folder:
             return _timed(lambda: export.save_model(Path(folder) / "model", network, card))[1]
+
+    def _few(self) -> Manifest:
+        """A batch or two of training images, and as many for validation, evenly from all."""
+        number = NUM_BATCHES * self._settings.batch_size
+        splits = self._table.column("split")
+        rows = [_spread([row for row, split in enumerate(splits) if split == wanted], number) for wanted in ("train", "validation")]
+        return dataclasses.replace(self._table, table=self._table.table.take(np.concatenate(rows)))
 
 
 def _spread(rows: list[int], number: int) -> Ints:

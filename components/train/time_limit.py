@@ -129,12 +129,15 @@ def settle(
         kept = json.loads((checkpoints / NAME).read_text(encoding="utf-8"))
         if kept["settings"] == meaning:
             return Settled(**kept["settled"])
-    wanted, most = candidates(table.where("train"), choice.architecture, config)
+    training, batch = table.where("train"), choice.settings.batch_size
+    wanted, most = candidates(training, choice.architecture, config)
+    sizes = Sizes(len(training), len(table.where("validation")), NUM_RATES * batch if config.learning_rate == "find" else 0)
+    limit_s = SHARE * 60 * config.time_limit_min
     with devices.threads(config.num_threads):
-        measured = Bench(packed, table, policy, choice.architecture, choice.settings, config).measure(list(wanted))
-    sizes = len(table.where("train")), len(table.where("validation"))
-    tested = NUM_RATES * choice.settings.batch_size if config.learning_rate == "find" else 0
-    settled = longest(wanted, most, measured, Sizes(*sizes, tested), used_s(), SHARE * 60 * config.time_limit_min)
+        bench = Bench(packed, table, policy, choice.architecture, choice.settings, config)
+        measured = measure(bench, wanted, len(training), limit_s - used_s())
+    within = {side: epochs for side, epochs in wanted.items() if side <= measured.sides[-1][0]}
+    settled = longest(within, most, measured, sizes, used_s(), limit_s)
     if not settled.epochs and config.model != AUTO:
         needed = settled.needed_s / SHARE / 60
         raise InputError(
@@ -145,6 +148,26 @@ def settle(
         with whole(checkpoints / NAME) as draft:
             draft.write_text(json.dumps({"settings": meaning, "settled": dataclasses.asdict(settled)}), encoding="utf-8")
     return settled
+
+
+def measure(bench: Bench, wanted: Mapping[int, float], num_train: int, left_s: float) -> Measured:
+    """Measures the smallest side, and the largest that may be affordable: what surely is not is not measured.
+
+    Args:
+        bench: Measures.
+        wanted: The sides, ascending, with the epochs that each is worth.
+        num_train: Training images.
+        left_s: Seconds that are left.
+    """
+    least = next(iter(wanted))
+    found = {least: bench.costs(least)}
+    epoch_s = num_train * found[least].step_s
+    if epoch_s > left_s:
+        return Measured(tuple(found.items()), 0.0, 0.0)
+    largest = max((side for side, epochs in wanted.items() if epochs * epoch_s * side / least <= left_s), default=least)
+    if largest != least:  # images of twice the side take twice the time at least
+        found[largest] = bench.costs(largest)
+    return Measured(tuple(found.items()), bench.score_s(), bench.export_s(largest))
 
 
 class Sizes(NamedTuple):

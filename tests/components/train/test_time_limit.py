@@ -8,7 +8,7 @@ from components.train import time_limit
 from components.train.choice import candidates
 from components.train.config import TrainConfig
 from components.train.costs import Costs, Measured
-from components.train.time_limit import NAME, Sizes, longest
+from components.train.time_limit import NAME, Sizes, longest, measure
 from darkroom.model import read_card
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
@@ -48,6 +48,34 @@ def test_the_largest_side_is_taken_that_there_is_the_time_for(limit_s, side, epo
     spent = 2 + 1200 * costs.decode_s + epochs * each + 2 * 200 * costs.forward_s + 1 + 5
     assert epochs == 0 or spent <= limit_s < spent + each or epochs == 40
     assert found.needed_s == pytest.approx(spent + (1 - epochs) * each)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "sides"),
+    [
+        pytest.param(9.0, [64], id="not one epoch of the smallest"),
+        pytest.param(20.0, [64], id="less than the smallest is worth"),
+        pytest.param(60.0, [64, 96], id="a larger one may be affordable"),
+        pytest.param(900.0, [64, 128], id="the largest"),
+    ],
+)
+def test_only_sides_that_may_be_affordable_are_measured(left_s, sides):
+    asked = []
+
+    class Known:
+        def costs(self, side):
+            asked.append(side)
+            return MEASURED.at(side)
+
+        def score_s(self):
+            return 1.0
+
+        def export_s(self, side):
+            return 5.0
+
+    found = measure(Known(), {64: 3.5, 96: 3.5, 128: 3.5}, 1000, left_s)
+    assert asked == [side for side, _ in found.sides] == sides
+    assert (found.export_s > 0) == (left_s > 10)
 
 
 def test_a_range_test_takes_time_as_well():
