@@ -24,8 +24,9 @@ from darkroom.system.files import whole
 from darkroom.system.formats import record_from
 from darkroom.training import batches, devices, losses, validation
 from darkroom.training.hyperparameters import Settings
-from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
+from darkroom.training.loop import OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
+from darkroom.training.trainer import Fitted
 
 
 def prune(

@@ -14,8 +14,8 @@ from darkroom.notes import KEY as NOTES
 from darkroom.notes import plain, tell
 from darkroom.training.diagnosis import Case, Diagnosis, Verdict, diagnose
 from darkroom.training.hyperparameters import Settings
-from darkroom.training.loop import Fitted
 from darkroom.training.problem import Problem
+from darkroom.training.trainer import Fitted
 from darkroom.training.training_sample import measure_sample, sample_rows
 
 KEY = "fitting"  # of the card's provenance

@@ -33,9 +33,10 @@ from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
 from darkroom.training import devices, micro_batches
 from darkroom.training.hyperparameters import Settings
-from darkroom.training.loop import Fitted, OnEpoch, fit, nothing
+from darkroom.training.loop import OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.range_test import RangeTest, find_rate
+from darkroom.training.trainer import Fitted
 from darkroom.tuned import Tuned, read_tuned
 
 SETTLED_EPOCHS = "settled_epochs"  # a measure that only a run with a time limit has

@@ -20,7 +20,7 @@ class Case:
 
     Attributes:
         monitor: The measure that chose the epoch.
-        history: A row an epoch, see `darkroom.training.loop.Fitted`.
+        history: A row an epoch, see `darkroom.training.trainer.Fitted`.
         kept_epoch: From 1.
         train: Measures of the model that was kept on training images as they are, by name: not augmented, not mixed, without dropout.
         constant: What the best constant answer reaches on these by `measure`; 0 where that is not known.

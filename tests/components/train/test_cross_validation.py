@@ -13,7 +13,8 @@ from components.train.cross_validation import CrossValidation, cross_validate, e
 from darkroom import manifest, model
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.errors import InputError
-from darkroom.training.loop import Fitted, fit
+from darkroom.training.loop import fit
+from darkroom.training.trainer import Fitted
 from tests.components.train import toys
 from tests.components.train.test_train import run
 
