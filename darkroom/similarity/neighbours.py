@@ -1,15 +1,19 @@
-"""The nearest neighbours of vectors, exactly, a block of rows at a time."""
+"""The nearest neighbours of vectors: exactly, a block of rows at a time, or of many in cells."""
 
 import hashlib
+import math
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from darkroom.system.parallel import ordered
 from darkroom.units import Integers
 
 MAX_FEATURES = 256
+MAX_EXACT = 20_000  # rows up to which all are compared
+_CELLS, _OF_EACH = 4, 4  # cells a square root of the number of rows, and those that each row is in
 _BLOCK_VALUES = 2**25  # similarities that are in memory at a time on a thread, 128 MiB
 
 Floats = npt.NDArray[np.float32]
@@ -36,27 +40,57 @@ def projected(vectors: Floats, key: str, num_features: int = MAX_FEATURES) -> Fl
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 
-def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0) -> Integers:
+def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0, max_exact: int = MAX_EXACT) -> Integers:
     """Pairs each row with the rows nearest to it.
+
+    Of more than `max_exact` rows each is compared only with those that share one of its cells: the first rows, which are a
+    fair sample where rows are in the order of their hashes, are the cells' centres, and a row is in the cells of the nearest four.
 
     Args:
         vectors: `(N, D) float32`, of unit length.
         num_neighbours: Pairs a row, at most.
         min_cosine: Pairs less similar than that are left out.
+        max_exact: Rows up to which all are compared.
 
     Returns:
         `(P, 2) int64`: pairs of rows, the lower one first, sorted, each once.
+
+    Source: Sivic, Zisserman: Video Google, 2003 (inverted files), with a row in several of them.
     """
     number, everything = len(vectors), torch.from_numpy(np.ascontiguousarray(vectors))
-    rows = max(1, _BLOCK_VALUES // max(1, number))
-
-    def pairs_of(start: int) -> Integers:
-        block = everything[start : start + rows] @ everything.T
-        block[torch.arange(len(block)), torch.arange(start, start + len(block))] = -2.0
-        cosines, others = block.topk(min(num_neighbours, number - 1), dim=1)
-        own, place = np.nonzero(cosines.numpy() >= min_cosine)
-        return np.sort(np.stack([own + start, others.numpy()[own, place]], axis=1), axis=1)
-
     if number < 2:
         return np.empty((0, 2), np.int64)
-    return np.unique(np.concatenate(list(ordered(pairs_of, range(0, number, rows), ahead=1))), axis=0).astype(np.int64)
+    if number <= max_exact:
+        size = max(1, _BLOCK_VALUES // number)
+        blocks = [(torch.arange(start, min(start + size, number)), torch.arange(number)) for start in range(0, number, size)]
+    else:
+        blocks = [(rows, rows) for rows in _cells(everything)]
+    found = list(ordered(lambda block: _nearest(everything, *block, num_neighbours, min_cosine), blocks, ahead=1))
+    rows, others, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((others, -cosines, rows))
+    rows, others = rows[order], others[order]
+    new = np.ones(len(rows), bool)  # a row in several cells may have found another several times
+    new[1:] = (rows[1:] != rows[:-1]) | (others[1:] != others[:-1])
+    rows, others = rows[new], others[new]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    return np.unique(np.sort(np.stack([rows, others], axis=1)[rank < num_neighbours], axis=1), axis=0).astype(np.int64)
+
+
+def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int, min_cosine: float) -> tuple[Integers, Integers, Floats]:
+    """Some rows with the nearest of others, both sorted numbers of rows, and their cosines."""
+    block = vectors[rows] @ vectors[others].T
+    block[torch.arange(len(rows)), torch.searchsorted(others, rows)] = -2.0  # itself
+    cosines, places = (values.numpy() for values in block.topk(min(num_neighbours, len(others) - 1), dim=1))
+    own, place = np.nonzero(cosines >= min_cosine)
+    return rows.numpy()[own], others.numpy()[places[own, place]], cosines[own, place]
+
+
+def _cells(vectors: Tensor) -> list[Tensor]:
+    """The rows of each cell."""
+    num_cells = _CELLS * math.isqrt(len(vectors))
+    centres = vectors[:num_cells]
+    nearest = torch.cat([(block @ centres.T).topk(_OF_EACH, dim=1).indices for block in vectors.split(max(1, _BLOCK_VALUES // num_cells))])
+    cell = nearest.flatten()
+    order = torch.sort(cell, stable=True).indices
+    rows = order // _OF_EACH
+    return [part for part in rows.split(torch.bincount(cell, minlength=num_cells).tolist()) if len(part) > 1]

@@ -24,6 +24,17 @@ def test_each_is_paired_with_its_nearest(monkeypatch: pytest.MonkeyPatch, block:
     assert {tuple(pair) for pair in nearest_pairs(vectors, 3, 0.5).tolist()} == expected
 
 
+def test_many_are_compared_in_cells_and_copies_are_found() -> None:
+    vectors = unit_vectors(900, 32)
+    vectors[450:] = vectors[:450] + 0.05 * vectors[450:]
+    vectors = vectors[np.random.default_rng(2).permutation(900)]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    exact, found = (nearest_pairs(vectors, 4, 0.9, most) for most in (900, 899))
+    assert len(exact) == 450
+    assert len(set(map(tuple, found.tolist())) & set(map(tuple, exact.tolist()))) >= 447
+    assert np.bincount(nearest_pairs(vectors, 1, max_exact=10).ravel(), minlength=900).min() >= 1
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_few_images_have_few_pairs(number: int) -> None:
     assert len(nearest_pairs(unit_vectors(number, 4), 8)) == number // 2

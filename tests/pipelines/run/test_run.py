@@ -92,7 +92,7 @@ def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Proj
     assert again["model"] == first["model"]
     assert again["notes"] == first["notes"]
     lines = done.stderr.splitlines()
-    ingested = next(number for number, line in enumerate(lines) if "ingest" in line)
+    ingested = next(number for number, line in enumerate(lines) if "ingest " in line)
     assert "3 classes" in "".join(lines[ingested : ingested + 5])  # a step that the cache answers for tells its notes, too
     assert again["metrics"] == first["metrics"]
     children = client.search_runs([client.get_run(again["run_id"]).info.experiment_id], f"tags.`mlflow.parentRunId` = '{again['run_id']}'")
