@@ -18,6 +18,8 @@ from darkroom.training.trainer import Fitted
 from tests.components.train import toys
 from tests.components.train.test_train import run
 
+pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")
+
 
 def table() -> Manifest:
     columns = {
