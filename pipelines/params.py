@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
+from components.train.config import TrainConfig
 from components.tune.space import searched_values
 from darkroom.networks.architectures import check_architecture
 from darkroom.registry import registry
@@ -58,9 +59,8 @@ def on_this_machine(settings: Mapping[str, Mapping[str, Any]]) -> Params:
         settings: A section a step, complete.
     """
     found = {step: dict(section) for step, section in settings.items()}
-    train = found["train"]
-    if train["time_limit_min"] and train["epochs"] == "auto":
-        train["processor"] = device()
+    if parse(TrainConfig, "train", found["train"]).is_time_limited:
+        found["train"]["processor"] = device()
     return found
 
 
@@ -116,6 +116,7 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     """
     settings = {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
     parse(type(config_of("ingest", {})), "evaluate.ingest", settings["evaluate"]["ingest"])
+    parse(TrainConfig, "train", settings["train"]).check_folds(settings["split"]["num_folds"])
     for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
         check_architecture(str(name))
     return settings

@@ -6,8 +6,6 @@ from components.report.pictures import figures
 from darkroom.artifacts import Artifacts
 from darkroom.model import ModelCard
 
-SHOWN_OF_FOLDS = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision", "loss")
-
 
 def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
     """The learning curves and what is said of them, as the template reads them.
@@ -30,9 +28,9 @@ def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
 
 def _cross_validation(card: ModelCard) -> dict[str, Any]:
     """A row a measure, with its value in each fold; empty without folds."""
-    found = card.provenance.get("cross_validation", {})
-    estimates = {name: values for name, values in found.get("estimates", {}).items() if name in SHOWN_OF_FOLDS}
+    found = card.provenance.get("cross_validation", {"folds": (), "estimates": {}})
+    folds = found["folds"]
     rows = [
-        {"name": name, **values, "folds": [fold[f"validation_{name}"] for fold in found["folds"]]} for name, values in estimates.items()
+        {"name": name, **values, "folds": [fold[f"validation_{name}"] for fold in folds]} for name, values in found["estimates"].items()
     ]
-    return {"rows": rows, "num_folds": len(found.get("folds", ()))}
+    return {"rows": rows, "num_folds": len(folds)}

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from darkroom.networks.families import ON_VECTORS
 from darkroom.system.config import StepConfig
 from darkroom.system.errors import InputError
 from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Schedule
@@ -149,6 +150,24 @@ class TrainConfig(StepConfig):
     )
     max_bundle_mb: float = Field(100.0, gt=0, le=100_000, description="Largest model on embeddings, in megabytes of 2^20 bytes.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides the first weights, the order of images and their augmentation.")
+
+    @property
+    def is_time_limited(self) -> bool:
+        """Whether a limit of the time settles how much a network is trained: epochs that are set by hand win."""
+        return self.time_limit_min > 0 and self.epochs == "auto" and self.model not in ON_VECTORS
+
+    def check_folds(self, num_folds: int) -> None:
+        """Refuses folds where the time is limited, which is meant for a single training.
+
+        Args:
+            num_folds: Folds that `split` makes, or 0.
+
+        Raises:
+            InputError: It is.
+        """
+        if num_folds and self.is_time_limited:
+            limit = f"train.time_limit_min is {self.time_limit_min:g}, which limits a single training"
+            raise InputError(f"split.num_folds is {num_folds}, and {limit}: set one of them to 0")
 
     @model_validator(mode="after")
     def _check_shares(self) -> "TrainConfig":

@@ -1,9 +1,11 @@
 """Cross-validation: a training with the whole recipe for each fold that `split` made, before the one that is kept."""
 
+import contextlib
 import dataclasses
+import json
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ from components.train.config import TrainConfig
 from components.train.on_vectors import fit_family, read_source
 from darkroom.manifest import FOLD, Manifest, put_column
 from darkroom.metrics.intervals import CONFIDENCE
-from darkroom.system.errors import InputError
+from darkroom.system.config import dump
+from darkroom.system.files import whole
+from darkroom.training.loop import OnEpoch, nothing
 
 PREFIX = "validation_"
-UNBOUNDED = ("loss", "log_loss")  # all others are at most 1
+UNBOUNDED = ("loss", "log_loss")  # the others are at most 1
+MEASURES = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision", "hamming_loss", *UNBOUNDED)
 FitFold = Callable[
     [Manifest, int], Mapping[str, float]
 ]  # rows of which the fold is the validation split, and its number, to a row of measures
@@ -25,11 +30,11 @@ FitFold = Callable[
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a recipe reaches on images that it has not seen.
+    """What a recipe reaches on images whose labels chose no more than the epoch and the thresholds.
 
     Attributes:
         mean: Over the folds.
-        low: Lower limit of the 95 % interval.
+        low: Lower limit of an approximate 95 % interval.
         high: Upper limit.
     """
 
@@ -50,9 +55,9 @@ class CrossValidation:
 
     @property
     def estimates(self) -> dict[str, Estimate]:
-        """For each measure that all folds define."""
-        names = [name for name in (self.rows[0] if self.rows else ()) if name.startswith(PREFIX) and all(name in row for row in self.rows)]
-        values = {name.removeprefix(PREFIX): [row[name] for row in self.rows] for name in names}
+        """For each of some measures that all folds define."""
+        names = [name for name in MEASURES if self.rows and all(PREFIX + name in row for row in self.rows)]
+        values = {name: [row[PREFIX + name] for row in self.rows] for name in names}
         return {name: estimate(some, math.inf if name in UNBOUNDED else 1.0) for name, some in values.items()}
 
     @property
@@ -75,32 +80,60 @@ class CrossValidation:
         if found is None:
             return []
         limits = f"{found.mean:.4f} ({found.low:.4f} to {found.high:.4f})"
-        return [f"{len(self.rows)} folds: {monitor} {limits} on images that were held out; the model that is kept is trained afterwards"]
+        chosen = "which chose the epoch, as the validation images do for the model that is kept"
+        return [f"{len(self.rows)} folds: {monitor} {limits} on the images that each left out, {chosen}"]
 
 
-def cross_validate(table: Manifest, fit_fold: FitFold, config: TrainConfig) -> CrossValidation:
-    """Trains a model a fold.
+def cross_validate(
+    table: Manifest, fit_fold: FitFold, config: TrainConfig, checkpoints: Path | None = None, on_fold: OnEpoch = nothing
+) -> CrossValidation:
+    """Trains a model a fold; the measures of a finished fold are kept beside the checkpoints.
 
     Args:
         table: All rows, with their `split`, and their fold where there are any.
         fit_fold: Trains on a table's training split, and measures on its validation split.
-        config: May limit the time.
-
-    Raises:
-        InputError: The time is limited, which is meant for a single training.
+        config: Settings.
+        checkpoints: A folder for unfinished work, or none.
+        on_fold: Called after each fold with its number, from 1, and its row of measures.
     """
-    folds = sorted(set(table.column(FOLD)) - {None}) if FOLD in table.table.column_names else []
-    if folds and config.time_limit_min:
-        limit = f"train.time_limit_min is {config.time_limit_min:g}, which limits a single training"
-        raise InputError(f"split.num_folds is {len(folds)}, and {limit}: set one of them to 0")
-    if folds:
-        work = sum(len(held_out(table, fold).where("train")) for fold in folds) / len(table.where("train"))
-        print(f"cross-validation: {len(folds)} trainings come first, with {work:.1f} times the work of the one that is kept", flush=True)
-    rows = []
+    folds, rows = folds_of(table), list[Mapping[str, float]]()
     for fold in folds:
-        rows.append(fit_fold(held_out(table, fold), fold))
-        print(f"fold {len(rows)}/{len(folds)} is done", flush=True)
+        with kept_row(checkpoints, fold, dump(config)) as row:
+            if not row:
+                row |= fit_fold(held_out(table, fold), fold)
+                print(f"fold {len(rows) + 1}/{len(folds)} is done", flush=True)
+        on_fold(fold + 1, row)
+        rows.append(row)
     return CrossValidation(tuple(rows))
+
+
+def folds_of(table: Manifest) -> list[int]:
+    """Numbers of the folds that `split` made."""
+    return sorted(set(table.column(FOLD)) - {None}) if FOLD in table.table.column_names else []
+
+
+def without_folds(table: Manifest) -> Manifest:
+    """The same rows, of which no fold is known."""
+    return dataclasses.replace(table, table=table.table.drop_columns([FOLD])) if FOLD in table.table.column_names else table
+
+
+@contextlib.contextmanager
+def kept_row(checkpoints: Path | None, fold: int, meaning: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Gives a finished fold's measures, or an empty row whose values are kept when the block has filled it.
+
+    Args:
+        checkpoints: The folder where they are kept, or none.
+        fold: The fold's number.
+        meaning: What the kept measures must have in common with these.
+    """
+    path = checkpoints and checkpoints / f"fold_{fold}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    row: dict[str, float] = dict(known["row"]) if known.get("settings") == meaning else {}
+    is_new = not row
+    yield row
+    if path and is_new:
+        with whole(path) as draft:
+            draft.write_text(json.dumps({"settings": meaning, "row": row}), encoding="utf-8")
 
 
 def family_fold(embeddings: Path, family: str, config: TrainConfig, table: Manifest, fold: int) -> Mapping[str, float]:

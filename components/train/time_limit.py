@@ -90,7 +90,7 @@ def choose_in_time(packed: Images, table: Manifest, policy: Path, config: TrainC
     """
     training = table.where("train")
     choice = choose(training, config)
-    if not config.time_limit_min or config.epochs != AUTO:  # epochs that are set by hand win
+    if not config.is_time_limited:
         return Timed(choice)
     found = settle(packed, table, policy, choice, config, lambda: time.monotonic() - started, checkpoints)
     each, limit = found.epoch_s + found.between_s, config.time_limit_min

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,10 +14,11 @@ from torch import nn
 from components.train import learning_curves as pictures
 from components.train.choice import Choice
 from components.train.config import TrainConfig
-from components.train.cross_validation import cross_validate, family_fold
+from components.train.cross_validation import FitFold, cross_validate, family_fold, folds_of, without_folds
 from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
+from components.train.fold_plan import announce_folds, for_folds
 from components.train.initial_network import initial_network
 from components.train.on_vectors import read_source
 from components.train.time_limit import Timed, choose_in_time
@@ -66,6 +68,8 @@ def train(
     checkpoints: Path | None = None,
     started: float | None = None,
     on_epoch: OnEpoch = nothing,
+    on_fold: OnEpoch = nothing,
+    cross_validates: bool = True,
 ) -> dict[str, float]:
     """Trains a classifier on the training split and keeps the last epoch within one standard error of the best on the validation split.
 
@@ -85,6 +89,8 @@ def train(
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
         started: When the step began, by the clock of `time.monotonic`; now, where it is not given.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
+        on_fold: Called after each fold of cross-validation with its number, from 1, and its row of measures.
+        cross_validates: Whether folds that `split` made are trained.
 
     Returns:
         The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
@@ -96,8 +102,11 @@ def train(
     """
     started = time.monotonic() if started is None else started
     table = manifest.read(examples)
+    if not cross_validates:
+        table = without_folds(table)
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
+    config.check_folds(len(folds_of(table)))
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
@@ -106,10 +115,11 @@ def train(
     timed = None if family in ON_VECTORS else choose_in_time(packed, table, policy, config, started, checkpoints)
     if timed and not timed.is_affordable:
         family, told, timed = PROBE, tell("train", (), [timed.told_too_short(config)]), None
-    fit_fold = partial(family_fold, embeddings, family, config)
+    fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     if timed:
         fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints)
-    folds = cross_validate(table, fit_fold, config)
+        told += announce_folds(packed, table, policy, timed.choice, config)
+    folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
     told += tell("train", [*searched.told(), *folds.told(config.monitor)])
     table = dataclasses.replace(table, notes=(*table.notes, *told))
     beside = {**({"tuned": searched.best} if searched.best else {}), **folds.provenance}
@@ -189,10 +199,12 @@ def _network_fold(
     packed: Images, policy: Path, choice: Choice, config: TrainConfig, checkpoints: Path | None, table: Manifest, fold: int
 ) -> Mapping[str, float]:
     """Trains a network on the other folds, and returns its measures on the images of this one."""
-    place = checkpoints and checkpoints / f"fold_{fold}"
+    place, config = checkpoints and checkpoints / f"fold_{fold}", for_folds(config)
     with devices.threads(config.num_threads):
         network, problem, settings, _ = _prepare(packed, table, policy, choice, config, place)
         fitted = fit(network, problem, settings, checkpoint=place)
+    if place:
+        shutil.rmtree(place, ignore_errors=True)
     return fitted.history[fitted.best_epoch - 1]
 
 

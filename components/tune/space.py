@@ -17,7 +17,7 @@ from darkroom.tracking.tags import KUBEFLOW_RUN
 
 STEP = "train"  # whose settings are searched
 DATABASES = ("sqlite", "postgresql")
-_FIXED = ("monitor", "device", "num_threads")  # what compares trials, and what changes no result
+_FIXED = ("monitor", "device", "num_threads", "processor", "time_limit_min")  # what compares trials, and what changes no result
 
 
 @dataclass(frozen=True)

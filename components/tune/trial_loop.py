@@ -23,6 +23,7 @@ from darkroom.notes import tell
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 from darkroom.training.hyperparameters import LOWER_IS_BETTER
+from darkroom.training.loop import nothing
 from darkroom.training.validation import score
 from darkroom.tuned import OnTrial, State, Trial, Tuned, shown
 
@@ -125,7 +126,16 @@ class Search:
         changed = {name.partition(".")[2]: value for name, value in values.items()}
         outputs = {name: folder / name for name in ("model", "history", "learning_curves")}
         config = parse(TrainConfig, STEP, {**self.settings, **changed})
-        measures = train(**self.inputs, **outputs, config=config, checkpoints=unfinished, started=time.monotonic(), on_epoch=on_epoch)
+        measures = train(
+            **self.inputs,
+            **outputs,
+            config=config,
+            checkpoints=unfinished,
+            started=time.monotonic(),
+            on_epoch=on_epoch,
+            on_fold=nothing,
+            cross_validates=False,
+        )
         shutil.rmtree(unfinished)
         return measures
 

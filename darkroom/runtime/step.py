@@ -36,7 +36,16 @@ ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
 _ARROW_END_BYTES = 2**16
-_PROVIDED = ("config", "checkpoints", "store", "started", "on_epoch", "on_trial")  # arguments of a step's function that `call` adds
+_PROVIDED = (
+    "config",
+    "checkpoints",
+    "store",
+    "started",
+    "on_epoch",
+    "on_fold",
+    "on_trial",
+)  # arguments of a step's function that `call` adds
+_OF_TUNE = ("cross_validates",)  # those of `train` that `tune` alone passes
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -71,7 +80,7 @@ def arguments_of(step: str) -> dict[str, inspect.Parameter]:
     artifacts = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Path) for name in _ARTIFACTS}
     found: dict[str, inspect.Parameter] = {}
     for name, parameter in parameters.items():
-        if name not in _PROVIDED:
+        if name not in (*_PROVIDED, *_OF_TUNE):
             found |= artifacts if name == "artifacts" else {name: parameter}
     return found
 
@@ -142,6 +151,7 @@ def call(
             return function(**given, config=settings)
         with checkpoints.checkpoint_folder(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
             given |= {"checkpoints": folder, "on_epoch": _saving_first(save, on_epoch)}
+            given |= {"on_fold": lambda fold, measures: save()} if "on_fold" in known else {}
             return function(**given, config=settings)
 
 

@@ -7,7 +7,7 @@ import pytest
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, dvc_md5
 from darkroom.versions.environment import device
-from pipelines.params import frozen, on_this_machine, settled
+from pipelines.params import complete, frozen, on_this_machine, settled
 from pipelines.plan import key_of, make_plan
 from tests.pipelines.conftest import ROOT, shapes
 
@@ -70,3 +70,11 @@ def test_the_processor_counts_where_a_time_limit_is_measured_on_it(limit: float,
 def test_what_a_time_limit_had_settled_is_set_by_hand(measures: dict[str, float], changed: dict[str, object]) -> None:
     train = {"time_limit_min": 5.0, "epochs": "auto", "side_px": "auto", "model": "auto"}
     assert settled({"train": train, "split": {}}, measures) == {"train": {**train, **changed}, "split": {}}
+
+
+def test_folds_and_a_limit_of_the_time_are_refused_before_anything_runs() -> None:
+    both = {"split": {"num_folds": 5}, "train": {"time_limit_min": 10.0}}
+    with pytest.raises(InputError, match=r"split\.num_folds is 5, and train\.time_limit_min is 10"):
+        complete(both)
+    for counts_for_nothing in ({"epochs": 3}, {"model": "probe"}):
+        complete({**both, "train": {**both["train"], **counts_for_nothing}})

@@ -1,6 +1,7 @@
 """Cross-validation: which images each fold holds out, and what its results say."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy import stats
 
 from components.train.config import TrainConfig
 from components.train.cross_validation import CrossValidation, cross_validate, estimate, held_out
+from components.train.fold_plan import for_folds
 from darkroom import manifest, model
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.errors import InputError
@@ -47,7 +49,7 @@ def test_each_fold_is_trained_once_and_the_measures_that_all_define_are_summed_u
 
     found = cross_validate(table(), fit_fold, TrainConfig())
     assert seen == [(0, 1), (1, 2), (2, 1)]
-    assert "3 trainings" in capsys.readouterr().out
+    assert "fold 3/3 is done" in capsys.readouterr().out
     assert list(found.estimates) == ["f1_macro"]
     assert found.measures["folds_f1_macro"] == pytest.approx(0.9)
     assert found.measures["folds_f1_macro_low"] < 0.9 < found.measures["folds_f1_macro_high"]
@@ -113,10 +115,20 @@ def test_a_training_that_was_killed_after_two_folds_takes_these_as_they_are(
             run(inputs, tmp_path, epochs=2, checkpoints=tmp_path / "checkpoints")
     capsys.readouterr()
     assert run(inputs, tmp_path, epochs=2, checkpoints=tmp_path / "checkpoints") == undisturbed
-    assert capsys.readouterr().out.count("resuming after epoch 2/2") == 2
+    assert capsys.readouterr().out.count("epoch 2/2") == 2
     assert len(model.read_card(tmp_path / "model").provenance["cross_validation"]["folds"]) == 3
 
 
 def test_a_limit_of_the_time_and_folds_are_refused_together(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"split\.num_folds is 3, and train\.time_limit_min is 5"):
-        run(folded(tmp_path), tmp_path, time_limit_min=5, epochs=2)
+        run(folded(tmp_path), tmp_path, time_limit_min=5, epochs="auto")
+
+
+def test_a_fold_does_not_start_from_a_model_that_may_know_its_images(tmp_path: Path) -> None:
+    inputs = folded(tmp_path)
+    run(inputs, tmp_path, epochs=1)
+    warm = TrainConfig(weights=str(tmp_path / "model" / model.WEIGHTS))
+    assert for_folds(warm).weights == "auto"
+    shutil.copy(warm.weights, tmp_path / "published.safetensors")
+    for weights in ("auto", "", str(tmp_path / "published.safetensors")):
+        assert for_folds(TrainConfig(weights=weights)).weights == weights

@@ -1,0 +1,44 @@
+"""What is known of the trainings of cross-validation before they begin: how long they take, and where each starts."""
+
+from pathlib import Path
+
+from components.train.choice import Choice
+from components.train.config import TrainConfig
+from components.train.costs import Bench
+from components.train.cross_validation import folds_of, held_out
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.model import CARD
+from darkroom.networks.architectures import AUTO
+from darkroom.notes import Note, tell
+from darkroom.training import devices
+
+
+def announce_folds(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig) -> tuple[Note, ...]:
+    """Says how long the folds of a network take, from a few steps that are measured, and where they start; nothing without folds.
+
+    Args:
+        packed: Images, copies included.
+        table: All rows.
+        policy: The file of what is done to training images on the fly.
+        choice: What is trained, and how.
+        config: Settings.
+    """
+    folds = [held_out(table, fold) for fold in folds_of(table)]
+    if not folds:
+        return ()
+    with devices.threads(config.num_threads):
+        costs = Bench(packed, table, policy, choice.architecture, choice.settings, config).costs(choice.side_px)
+    num_train, num_held_out = (sum(len(rows.where(split)) for rows in folds) for split in ("train", "validation"))
+    epoch_s = num_train * costs.step_s + num_held_out * costs.forward_s
+    minutes = ((num_train + num_held_out) * costs.decode_s + choice.settings.epochs * epoch_s) / 60
+    print(f"cross-validation: {len(folds)} trainings come first, which take up to about {minutes:.2g} minutes", flush=True)
+    if for_folds(config) == config:
+        return ()
+    return tell("train", [f"the folds start from {AUTO} weights, as the model {config.weights} has learnt from images that they leave out"])
+
+
+def for_folds(config: TrainConfig) -> TrainConfig:
+    """The settings of a fold's training: it does not start from a model of ours, which may have learnt from the images it leaves out."""
+    is_ours = (Path(config.weights).parent / CARD).is_file() if config.weights not in ("", AUTO) else False
+    return config.model_copy(update={"weights": AUTO}) if is_ours else config
