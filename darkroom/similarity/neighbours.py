@@ -89,8 +89,8 @@ def _cells(vectors: Tensor) -> list[Tensor]:
     """The rows of each cell."""
     num_cells = _CELLS * math.isqrt(len(vectors))
     centres = vectors[:num_cells]
-    nearest = torch.cat([(block @ centres.T).topk(_OF_EACH, dim=1).indices for block in vectors.split(max(1, _BLOCK_VALUES // num_cells))])
-    cell = nearest.flatten()
+    blocks = torch.split(vectors, max(1, _BLOCK_VALUES // num_cells))
+    cell = torch.cat([(block @ centres.T).topk(_OF_EACH, dim=1).indices for block in blocks]).flatten()
     order = torch.sort(cell, stable=True).indices
     rows = order // _OF_EACH
-    return [part for part in rows.split(torch.bincount(cell, minlength=num_cells).tolist()) if len(part) > 1]
+    return [part for part in torch.split(rows, torch.bincount(cell, minlength=num_cells).tolist()) if len(part) > 1]
