@@ -11,7 +11,7 @@ from darkroom.similarity.signatures import similar_signatures
 from darkroom.thumbnails import invariants
 from darkroom.units import Integers
 
-MIN_COSINE = 0.4  # of vectors and of invariants: of 1,500 copies of 20 kinds, one in a hundred is below it in either, none in both
+MIN_COSINE, MIN_INVARIANT_COSINE = 0.5, 0.6  # of vectors and of invariants: of 1,500 pairs of copies, none is below both
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def candidate_pairs(views: Views, num_neighbours: int) -> Integers:
     Returns:
         `(P, 2) int64`: pairs of rows, the lower one first, sorted, each once.
     """
-    found = [similar_signatures(views.signatures), nearest_pairs(invariants(views.grey), num_neighbours, MIN_COSINE)]
+    found = [similar_signatures(views.signatures), nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)]
     if views.vectors is not None:
         found.append(nearest_pairs(views.vectors, num_neighbours, MIN_COSINE))
     return np.unique(np.concatenate(found), axis=0)

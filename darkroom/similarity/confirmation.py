@@ -100,22 +100,23 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
 
     def orient(start: int) -> tuple[Integers, Tensor]:
         block = pairs[start : start + _THUMBNAILS]
-        first, second = (_tensor(grey[block[:, side]]) for side in (0, 1))
         every = torch.arange(NUM_ORIENTATIONS)[:, None].expand(-1, len(block))
-        rough, best = _correlations(first, second, every, ROUGH[0]).topk(2, dim=0)
+        rough, best = shifted_correlation(*(small[block[:, side]].float() for side in (0, 1)), every).topk(2, dim=0)
         kept = rough[0] >= ROUGH[1]
-        best = best[:, kept]
-        finer, choice = _correlations(first[kept], second[kept], best, FINER[0]).max(dim=0)
+        block, best = block[kept.numpy()], best[:, kept]
+        finer, choice = shifted_correlation(*(_prepared(grey[block[:, side]], FINER[0]) for side in (0, 1)), best).max(dim=0)
         chosen = best[choice, torch.arange(best.shape[1])]
-        return block[kept.numpy()][(finer >= FINER[1]).numpy()], chosen[finer >= FINER[1]]
+        return block[(finer >= FINER[1]).numpy()], chosen[finer >= FINER[1]]
 
+    blocks = range(0, len(grey), _THUMBNAILS)
+    small = torch.cat([part.half() for part in ordered(lambda start: _prepared(grey[start : start + _THUMBNAILS], ROUGH[0]), blocks)])
     found = list(ordered(orient, range(0, len(pairs), _THUMBNAILS)))
     likely = np.concatenate([np.empty((0, 2), np.int64), *(kept for kept, _ in found)])
     return _Likely(likely, torch.cat([torch.empty(0, dtype=torch.int64), *(chosen for _, chosen in found)]), torch.empty(0, 2, 3))
 
 
-def _correlations(first: Tensor, second: Tensor, orientations: Tensor, side_px: int) -> Tensor:
-    return shifted_correlation(prepared(shrunk(first, side_px)), prepared(shrunk(second, side_px)), orientations)
+def _prepared(grey: Grey, side_px: int) -> Tensor:
+    return prepared(shrunk(_tensor(grey), side_px))
 
 
 def _pair(pictures: Grey, pairs: Integers, orientations: Tensor) -> tuple[Tensor, Tensor]:
