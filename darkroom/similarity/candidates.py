@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from darkroom.embeddings import Embeddings
 from darkroom.similarity.neighbours import nearest_pairs, projected
-from darkroom.similarity.signatures import similar_signatures
+from darkroom.similarity.signatures import few_bits, similar_signatures
 from darkroom.thumbnails import invariants
 from darkroom.units import Integers
 
 MIN_COSINE, MIN_INVARIANT_COSINE = 0.5, 0.6  # of vectors and of invariants: of 1,500 pairs of copies, none is below both
+SIGNATURES = 4  # similar signatures that an image may have on average, for each of its neighbours
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def candidate_pairs(views: Views, num_neighbours: int) -> Integers:
     Returns:
         `(P, 2) int64`: pairs of rows, the lower one first, sorted, each once.
     """
-    found = [similar_signatures(views.signatures), nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)]
+    max_bits = few_bits(views.signatures, SIGNATURES * num_neighbours)
+    found = [similar_signatures(views.signatures, max_bits), nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)]
     if views.vectors is not None:
         found.append(nearest_pairs(views.vectors, num_neighbours, MIN_COSINE))
     return np.unique(np.concatenate(found), axis=0)

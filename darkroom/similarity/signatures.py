@@ -10,6 +10,7 @@ from darkroom.units import Integers
 
 NUM_BYTES = 8
 MAX_BITS = NUM_BYTES - 2  # so many bits that differ leave two of the eight bytes equal
+_SAMPLE = 2000
 _FEW = 0.2  # share of the rows below which they are compared by their numbers
 
 Signatures = npt.NDArray[np.uint64]
@@ -43,6 +44,18 @@ def similar_signatures(signatures: Signatures, max_bits: int = MAX_BITS) -> Inte
         keys = octets[:, left].astype(np.uint16) * 256 + octets[:, right]
         found += [np.sort(first[pairs], axis=1) for pairs in _pairs_of_equal_keys(values, keys, max_bits)]
     return np.unique(np.concatenate(found), axis=0).astype(np.int64)
+
+
+def few_bits(signatures: Signatures, max_pairs: float) -> int:
+    """The most bits, up to 6, in which signatures may differ so that an image has about `max_pairs` similar ones at most.
+
+    X-rays of one view and drawings on white are alike by millions of pairs, none of which says that one is a copy. How many
+    there are is estimated from the first rows, which are a fair sample where rows are in the order of their hashes.
+    """
+    sample = signatures[:_SAMPLE]
+    differing = np.bitwise_count(sample[:, None] ^ sample)[np.triu_indices(len(sample), 1)]
+    expected = np.bincount(differing, minlength=65).cumsum() / max(1, len(differing)) * len(signatures)
+    return int((expected[1 : MAX_BITS + 1] <= max_pairs).sum())
 
 
 def _pairs_of_equal_keys(values: Signatures, keys: npt.NDArray[np.uint16], max_bits: int) -> Iterator[Integers]:

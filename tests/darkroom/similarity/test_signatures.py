@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkroom.similarity.signatures import similar_signatures
+from darkroom.similarity.signatures import few_bits, similar_signatures
 
 
 def compared(signatures: np.ndarray, max_bits: int) -> list[list[int]]:
@@ -29,3 +29,13 @@ def test_equal_signatures_are_paired_with_the_first_alone() -> None:
 def test_more_bits_than_can_be_found_are_refused() -> None:
     with pytest.raises(ValueError, match="6 bits"):
         similar_signatures(np.zeros(2, np.uint64), 7)
+
+
+def test_where_all_are_similar_fewer_bits_count() -> None:
+    rng = np.random.default_rng(0)
+    assert few_bits(rng.integers(0, 2**64, 3000, dtype=np.uint64), 8) == 6
+    alike = np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, (3000, 3), dtype=np.uint64), axis=1)
+    bits = few_bits(alike, 8)
+    assert bits < 6
+    assert len(similar_signatures(alike, bits)) < 3000 * 8
+    assert few_bits(np.empty(0, np.uint64), 8) == 6
