@@ -101,10 +101,12 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
     def orient(start: int) -> tuple[Integers, Tensor]:
         block = pairs[start : start + _THUMBNAILS]
         every = torch.arange(NUM_ORIENTATIONS)[:, None].expand(-1, len(block))
-        rough, best = shifted_correlation(*(small[block[:, side]].float() for side in (0, 1)), every).topk(2, dim=0)
+        first, second = (small[block[:, side]].float() for side in (0, 1))
+        rough, best = shifted_correlation(first, second, every).topk(2, dim=0)
         kept = rough[0] >= ROUGH[1]
         block, best = block[kept.numpy()], best[:, kept]
-        finer, choice = shifted_correlation(*(_prepared(grey[block[:, side]], FINER[0]) for side in (0, 1)), best).max(dim=0)
+        first, second = (_prepared(grey[block[:, side]], FINER[0]) for side in (0, 1))
+        finer, choice = shifted_correlation(first, second, best).max(dim=0)
         chosen = best[choice, torch.arange(best.shape[1])]
         return block[(finer >= FINER[1]).numpy()], chosen[finer >= FINER[1]]
 
