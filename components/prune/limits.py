@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.training.validation import score
+from darkroom.training.validation import compared_by, score
 
 ALWAYS = ("f1_macro", "accuracy")  # measures that are shown beside the monitored one
 
@@ -61,6 +61,7 @@ def check_limits(
 
 
 def _floor_faults(floor: Mapping[str, Any], after: Mapping[str, float], monitor: str) -> list[str]:
+    monitor = compared_by(monitor)
     name, limit = f"validation_{monitor}", floor.get("validation", {}).get(monitor, {}).get("floor")
     if floor.get("required", "report") == "report" or limit is None or name not in after:
         return []

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from components.register.config import RegisterConfig
+from components.register.floor_limit import floor_limits
 from darkroom import manifest
 from darkroom.artifacts import Artifacts
 from darkroom.evaluation import MISTAKES, read_headline, read_metrics
@@ -48,9 +50,16 @@ class Candidate:
     data_version: str
 
     @classmethod
-    def choose(cls, name: str, artifacts: Artifacts, previous: Path | None) -> "Candidate":
-        """Takes the pruned model if its card says that it met its limits, else the full one."""
+    def choose(cls, name: str, artifacts: Artifacts, previous: Path | None, config: RegisterConfig) -> "Candidate":
+        """Takes the pruned model if its card says that it met its limits, else the full one.
+
+        The full one, too, where the floor keeps the pruned one alone from becoming champion: `prune` watches `train.monitor`, not
+        `register.measure`.
+        """
         variant = artifacts.variant
+        if variant == "pruned" and not _reaches_floor(artifacts.pruned_model, config) and _reaches_floor(artifacts.model, config):
+            print(f"the full model is registered: by {config.measure} the pruned one falls below the floor", flush=True)
+            variant = "full"
         other: Variant = "full" if variant == "pruned" else "pruned"
         return cls(
             name=name,
@@ -99,3 +108,7 @@ class Candidate:
         with Image.open(self.contact_sheet) as sheet:
             sheet.convert("RGB").crop((0, 0, side, side)).save(file, "PNG")
         return file.getvalue()
+
+
+def _reaches_floor(bundle: Path, config: RegisterConfig) -> bool:
+    return all(limit.met for limit in floor_limits(read_card(bundle), config))

@@ -50,7 +50,7 @@ def register(
     """
     name = config.name or name
     check_name(name)
-    candidate = Candidate.choose(name, artifacts, previous)
+    candidate = Candidate.choose(name, artifacts, previous, config)
     with open_run(name, params, candidate.data_version) as run_id:
         keep_tables(run_id, candidate)
         version, verdict, repeated = register_candidate(candidate, run_id, config)

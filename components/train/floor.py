@@ -16,6 +16,7 @@ from darkroom.notes import plain, tell
 from darkroom.system.files import whole
 from darkroom.training.heads import FittedHead
 from darkroom.training.hyperparameters import LOWER_IS_BETTER
+from darkroom.training.validation import compared_by
 
 PREFIX = "validation_"
 SHOWN = ("loss", "accuracy", "balanced_accuracy", "f1_macro")  # with the measure that decides
@@ -54,6 +55,7 @@ class Floor:
 
     def is_above(self, row: Mapping[str, float], monitor: str) -> bool:
         """Whether a network falls below the floor by the monitored measure on the validation images; not where these don't define it."""
+        monitor = compared_by(monitor)
         model, floor = (one.get(f"{PREFIX}{monitor}") for one in (row, self.fitted.validated.row))
         if model is None or floor is None:
             return False
@@ -103,8 +105,9 @@ def noted(floor: Floor | None, card: ModelCard, row: Mapping[str, float], config
         return card
     told = []
     if floor.is_above(row, config.monitor):
-        own, other = (f"{one[f'{PREFIX}{config.monitor}']:.4f}" for one in (row, floor.fitted.validated.row))
-        fell = f"{card.architecture} falls below its floor: {config.monitor} on the validation images is {own}"
+        monitor = compared_by(config.monitor)
+        own, other = (f"{one[f'{PREFIX}{monitor}']:.4f}" for one in (row, floor.fitted.validated.row))
+        fell = f"{card.architecture} falls below its floor: {monitor} on the validation images is {own}"
         told = list(tell("train", (), [f"{fell}, of {floor.card.architecture} {other}; {_CONSEQUENCES[config.floor]}"]))
     notes = [*card.provenance.get(NOTES, []), *plain(told)]
     return dataclasses.replace(card, provenance={**card.provenance, "floor": floor.beside(row, config), NOTES: notes})

@@ -132,6 +132,11 @@ def score(row: Mapping[str, float], monitor: str) -> float:
     return -known[monitor] if monitor in LOWER_IS_BETTER else known[monitor]
 
 
+def compared_by(monitor: str) -> str:
+    """The measure by which models of different kinds are compared: a network's loss has weights and smoothed labels, which others lack."""
+    return "log_loss" if monitor == "loss" else monitor
+
+
 def error_of(validated: Validated, monitor: str) -> float:
     """The standard error of the monitored measure, over the units of the validation images; 0 for a loss, which is taken as it is."""
     found = validated.predictions

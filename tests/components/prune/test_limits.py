@@ -65,12 +65,12 @@ def test_measures_hold_the_monitored_one_and_the_usual_two() -> None:
         ("f1_macro", 0.89, "require", True),
         ("f1_macro", 0.891, "register", False),
         ("f1_macro", 0.891, "report", True),
-        ("loss", 0.88, "require", False),
-        ("loss", 0.9, "require", True),
+        ("log_loss", 0.88, "require", False),
+        ("log_loss", 0.9, "require", True),
     ],
 )
 def test_a_pruned_model_below_its_floor_is_not_kept(monitor: str, floor: float, required: str, met: bool) -> None:
-    row = {"validation_loss": 0.89, "validation_f1_macro": 0.89}
+    row = {"validation_loss": 0.89, "validation_log_loss": 0.89, "validation_f1_macro": 0.89}
     known = {"required": required, "validation": {monitor: {"model": 0.9, "floor": floor}}}
     verdict = check_limits(FACTS, row, row, monitor, 0.02, 0.9, known)
     assert verdict.met is met
@@ -82,3 +82,10 @@ def test_a_pruned_model_s_card_has_its_own_measures_beside_the_floor_s() -> None
     found = beside_floor({"seed": 3, "floor": floor}, {"validation_f1_macro": 0.7, "validation_loss": 1.0})
     assert found == {"seed": 3, "floor": {**floor, "validation": {"f1_macro": {"model": 0.7, "floor": 0.8}}}}
     assert beside_floor({"seed": 3}, {"validation_loss": 1.0}) == {"seed": 3}
+
+
+def test_losses_of_a_network_and_its_floor_are_compared_without_smoothing_and_weights() -> None:
+    row = {"validation_loss": 0.6, "validation_log_loss": 0.15, "validation_f1_macro": 0.95}
+    known = {"required": "require", "validation": {"loss": {"model": 0.6, "floor": 0.2}, "log_loss": {"model": 0.15, "floor": 0.2}}}
+    assert check_limits(FACTS, row, row, "loss", 0.02, 0.9, known).met
+    assert not check_limits(FACTS, row, {**row, "validation_log_loss": 0.21}, "loss", 0.02, 0.9, known).met
