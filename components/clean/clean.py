@@ -130,7 +130,7 @@ def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config:
     first: dict[str, int] = {}
     for row in sorted(range(len(kept)), key=names.__getitem__):
         first.setdefault(hashes[row], row)
-    rows = [row for row in first.values() if sides[row] >= config.min_tie_side_px]
+    rows = [row for row in first.values() if sides[row] >= config.min_tie_side_px and (not embeddings or names[row] in embeddings)]
     clusters = {hashes[row]: names[row] for row in first.values()}
     found: list[LookAlike] = []
     if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import DisjointSet
 
-from darkroom.groups import canonical_order, independent_units
+from darkroom.groups import canonical_order, grouping_columns, independent_units
+from darkroom.manifest import Manifest
 
 
 def test_units_join_through_any_column_and_through_others() -> None:
@@ -37,3 +38,10 @@ def test_units_are_the_components_of_the_graph_of_ties(rows: list[tuple[int | No
 def test_order_is_settled_by_the_images_not_by_their_delivery() -> None:
     table = pa.table({"path": ["z", "b", "a"], "image_id": ["2", "1", "1"]})
     assert canonical_order(table).tolist() == [2, 1, 0]
+
+
+def test_equal_pixels_tie_images_to_those_of_an_earlier_release_whose_cluster_was_their_hash() -> None:
+    now = pa.table({"image_id": ["1", "2", "3"], "cluster": ["1", "1", "3"], "pixel_hash": ["x", "y", "z"]})
+    before = pa.table({"image_id": ["8", "9"], "cluster": ["z", "w"]})
+    current, earlier = (Manifest(table, ("a", "b"), "binary", "v1") for table in (now, before))
+    assert independent_units(grouping_columns(current, earlier)).tolist() == [0, 0, 1, 1, 2]
