@@ -50,7 +50,8 @@ def diagnosed(
     """
     rows = sample_rows(_copies(table.where("train")), len(problem.validation))
     own = {name.removeprefix(PREFIX): value for name, value in floor.fitted.validated.row.items()} if floor else {}
-    case = Case(settings.monitor, fitted.history, fitted.best_epoch, {}, 0.0, fitted.error, len(problem.validation), own)
+    stopped = len(fitted.history) < settings.epochs and not (fitted.course and fitted.course.is_shortened)
+    case = Case(settings.monitor, fitted.history, fitted.best_epoch, {}, 0.0, fitted.error, len(problem.validation), own, stopped)
     train, constant = measure_sample(network, problem, settings, rows, case.measure)
     found = diagnose(dataclasses.replace(case, train=train, constant=constant))
     tried = remedies(found.verdict, config, settings, card.architecture, problem.policy)

@@ -27,6 +27,7 @@ class Case:
         error: Standard error of the monitored measure on the validation images; 0 where it is not known.
         num_validation: Validation images.
         floor: Measures of the floor on the validation images, by name; empty without one.
+        is_stopped: Whether the training ended before its last epoch, as the measure had not improved for long.
     """
 
     monitor: str
@@ -37,6 +38,7 @@ class Case:
     error: float
     num_validation: int
     floor: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    is_stopped: bool = False
 
     @property
     def measure(self) -> str:
@@ -61,8 +63,8 @@ def diagnose(case: Case) -> Diagnosis:
     """Tells over- from underfitting.
 
     A training overfits where its validation loss has risen and its training images are answered better than others by more than
-    chance, or by much. It is unfinished where most of what it reached came in its last quarter. It underfits where it falls below the
-    floor, or answers even its training images hardly better than a constant answer.
+    chance, or by much. It is unfinished where its last quarter gained more than chance while its training images are not yet all answered.
+    It underfits where these are answered hardly better than by a constant answer, or not all of them and it falls below its floor.
     """
     scores = [row[f"validation_{case.measure}"] for row in case.history if f"validation_{case.measure}" in row]
     if not scores or len(scores) < len(case.history) or case.measure not in case.train:
@@ -84,17 +86,41 @@ class _Known:
 
     @property
     def error(self) -> float:
-        """The standard error of a share of so many images where the measure's own is not known."""
-        share = min(max(self.score, 0.0), 1.0)
-        return self.case.error or math.sqrt(max(share * (1 - share), 1 / self.case.num_validation) / self.case.num_validation)
+        """The standard error of the validation score: that of a share of so many images where the measure's own is not known."""
+        return self.case.error or self._error_of(self.score)
 
     @property
     def noise(self) -> float:
+        """What a difference of two validation scores may be by chance."""
         return STANDARD_ERRORS * self.error
 
     @property
+    def gap_noise(self) -> float:
+        """What the gap may be by chance: of the validation images, and of about as many training images."""
+        return STANDARD_ERRORS * math.hypot(self.error, self._error_of(self.train))
+
+    def _error_of(self, score: float) -> float:
+        """The standard error of a share of so many images."""
+        share = min(max(score, 0.0), 1.0)
+        return math.sqrt(max(share * (1 - share), 1 / self.case.num_validation) / self.case.num_validation)
+
+    @property
+    def train(self) -> float:
+        return self.case.train[self.case.measure]
+
+    @property
+    def fits(self) -> bool:
+        """Whether nearly all that can be learnt from the training images is learnt."""
+        return self.train >= 1 - GAP * (1 - self.case.constant)
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether the training images are answered better than by a constant answer."""
+        return self.train - self.case.constant >= GAP * (1 - self.case.constant)
+
+    @property
     def gap(self) -> float:
-        return self.case.train[self.case.measure] - self.score
+        return self.train - self.score
 
     @property
     def losses(self) -> list[float]:
@@ -119,25 +145,24 @@ class _Known:
 
 
 def _verdict(known: _Known) -> Verdict:
-    case, measure = known.case, known.case.measure
     if known.has_risen and known.gap > known.noise:
         return "overfits"
-    if known.late_gain > known.error:
+    if known.late_gain > known.noise and not known.fits and not known.case.is_stopped:
         return "unfinished"
-    if known.gap > max(GAP, known.noise):
+    if known.gap > max(GAP, known.gap_noise):
         return "overfits"
-    if case.train[measure] - case.constant < GAP or (known.floor is not None and known.score < known.floor):
+    is_below = known.floor is not None and known.floor - known.score > known.error
+    if not known.has_learnt or (is_below and not known.fits):
         return "underfits"
     return "unknown" if known.gap > GAP else "fine"
 
 
 def _gap(known: _Known) -> str:
     case = known.case
-    own = f"on training images as they are, {case.measure} is {case.train[case.measure]:.4f}"
+    own = f"on training images as they are, {case.measure} is {known.train:.4f}"
     measured = f"{own}, on the validation images {known.score:.4f}"
-    compared = f"a gap of {known.gap:+.4f}, of which {known.noise:.4f} may be chance with {case.num_validation:,} of these"
-    hardly = case.train[case.measure] - case.constant < GAP
-    return f"{measured}, {compared}" + (f"; a constant answer reaches {case.constant:.4f} on the former" if hardly else "")
+    compared = f"a gap of {known.gap:+.4f}, of which {known.gap_noise:.4f} may be chance with {case.num_validation:,} of these"
+    return f"{measured}, {compared}" + ("" if known.has_learnt else f"; a constant answer reaches {case.constant:.4f} on the former")
 
 
 def _trend(known: _Known) -> str:
