@@ -29,6 +29,8 @@ from pipelines.run.local import PROCESSES, Runner
 from pipelines.run.run import alone, assignment, carry_out, make_ready
 from pipelines.view import Listener
 
+_SETTLES = ("time_limit_min", "epochs", "side_px", "model", "effort")  # settings of train that decide what a time limit settles
+
 
 def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: Listener) -> Plan:
     """The plan of a run that repeats another.
@@ -45,7 +47,7 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
     make_ready(view)
     record = history.find(name)
     known = _settings(record, view)
-    if not _gives("train.time_limit_min", overrides):
+    if data is None and not any(_gives(f"train.{name}", overrides) for name in _SETTLES):
         known = _settled(known, record, view)
     sections = overlay({**known, SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
     platform = read_platform(sections.pop(SECTION))

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import io
 import json
@@ -5,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,26 @@ def test_checkpoints_are_named_by_content_and_removed_after_success(tmp_path: Pa
     assert key != step._content_key("train", {"seed": 2}, {"policy": first})
     second.write_text("2")
     assert key != step._content_key("train", {"seed": 1}, {"policy": second})
+
+
+def test_waiting_for_another_process_that_does_the_same_counts_for_no_limit_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darkroom.runtime import step
+
+    @contextlib.contextmanager
+    def waiting(root: str, name: str) -> Iterator[tuple[Path, Callable[[], None]]]:
+        time.sleep(0.2)
+        yield tmp_path, lambda: None
+
+    def work(*, config: object, started: float, checkpoints: Path) -> dict[str, float]:
+        return {"used_s": time.monotonic() - started, "since_the_process_began_s": time.monotonic() - step.started_at()}
+
+    monkeypatch.setenv(CHECKPOINTS, str(tmp_path))
+    monkeypatch.setattr(step.checkpoints, "checkpoint_folder", waiting)
+    monkeypatch.setattr(step, "function_of", lambda name: work)
+    used = step.call("train", {}, {}, lambda epoch, row: None)
+    assert used["since_the_process_began_s"] - used["used_s"] == pytest.approx(0.2, abs=0.15)
 
 
 def test_a_checkpoint_of_other_embeddings_is_another(tmp_path: Path) -> None:
