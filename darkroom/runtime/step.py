@@ -152,7 +152,7 @@ def call(
         asked = time.monotonic()
         with checkpoints.checkpoint_folder(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
             if "started" in known:  # waiting for another process that does the same is no work of the step
-                given["started"] += time.monotonic() - asked
+                given["started"] = started_at() + time.monotonic() - asked
             given |= {"checkpoints": folder, "on_epoch": _saving_first(save, on_epoch)}
             given |= {"on_fold": lambda fold, measures: save()} if "on_fold" in known else {}
             return function(**given, config=settings)

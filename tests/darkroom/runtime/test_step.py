@@ -167,7 +167,7 @@ def test_waiting_for_another_process_that_does_the_same_counts_for_no_limit_of_t
         time.sleep(0.2)
         yield tmp_path, lambda: None
 
-    def work(*, config: object, started: float, checkpoints: Path) -> dict[str, float]:
+    def work(*, config: object, started: float, checkpoints: Path, on_epoch: object) -> dict[str, float]:
         return {"used_s": time.monotonic() - started, "since_the_process_began_s": time.monotonic() - step.started_at()}
 
     monkeypatch.setenv(CHECKPOINTS, str(tmp_path))
