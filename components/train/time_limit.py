@@ -95,7 +95,7 @@ def choose_in_time(packed: Images, table: Manifest, policy: Path, config: TrainC
     found = settle(packed, table, policy, choice, config, lambda: time.monotonic() - started, checkpoints)
     each, limit = found.epoch_s + found.between_s, config.time_limit_min
     reason = (
-        f"{found.epochs} epochs of {len(training):,} images at {found.side_px} px for train.time_limit_min={limit:g}, of {each:.2g} s each"
+        f"{found.epochs} epochs of {len(training):,} images at {found.side_px} px for train.time_limit_min={limit:g}, of {each:,.1f} s each"
     )
     deadline = Deadline(60 * limit, found.epoch_s, found.between_s, found.closing_s, started)
     return Timed(choose(training, config, Length(found.side_px, max(1, found.epochs), reason)), deadline, found.epochs > 0)

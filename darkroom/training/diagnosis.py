@@ -64,7 +64,8 @@ def diagnose(case: Case) -> Diagnosis:
 
     A training overfits where its validation loss has risen and its training images are answered better than others by more than
     chance, or by much. It is unfinished where its last quarter gained more than chance while its training images are not yet all answered.
-    It underfits where these are answered hardly better than by a constant answer, or not all of them and it falls below its floor.
+    It underfits where these are answered hardly better than by a constant answer, or worse than the floor answers others, or not all of
+    them and it falls below its floor.
     """
     scores = [row[f"validation_{case.measure}"] for row in case.history if f"validation_{case.measure}" in row]
     if not scores or len(scores) < len(case.history) or case.measure not in case.train:
@@ -149,6 +150,8 @@ def _verdict(known: _Known) -> Verdict:
         return "overfits"
     if known.late_gain > known.noise and not known.fits and not known.case.is_stopped:
         return "unfinished"
+    if known.floor is not None and known.train < known.floor:  # whatever the gap, it has yet to learn its own images
+        return "underfits"
     if known.gap > max(GAP, known.gap_noise):
         return "overfits"
     is_below = known.floor is not None and known.floor - known.score > known.error

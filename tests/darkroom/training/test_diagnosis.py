@@ -41,6 +41,7 @@ LATE = [0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75]
         pytest.param(case([0.95, 0.96, 0.97], 1.0, constant=0.97), "fine", (), id="all learnt where most are of one class"),
         pytest.param(case(LEVEL, 0.87, floor=0.865), "fine", ("below its floor",), id="below the floor by less than chance"),
         pytest.param(case(LATE, 0.7, kept=6), "fine", ("gained +0.0000",), id="the kept epoch is an early one"),
+        pytest.param(case([0.47], 0.67, floor=0.85), "underfits", ("a gap of +0.2000",), id="training images below the floor, with a gap"),
         pytest.param(case(LEVEL, 0.87, floor=0.9), "underfits", ("below its floor", "0.9000"), id="below the floor"),
         pytest.param(case(LEVEL, 0.99, floor=0.9), "overfits", ("below its floor",), id="below the floor, with a gap"),
         pytest.param(case(LEVEL, 0.87, floor=0.8), "fine", ("above its floor",), id="above the floor"),
