@@ -189,6 +189,8 @@ def _describe(kept: Manifest, findings: list[dict[str, Any]]) -> tuple[list[str]
             first = f"{found[0]['path']} {found[0]['detail']}"
             said[check] = f"{check}: {len(found):,} found, {done}, such as {first}"
     untied = [f"{one['path']} {one['detail']}" for one in findings if one["check"] == SAME_THING and not one["other"]]
+    if len(untied) > 1:
+        untied = [f"{len(untied):,} clusters are not tied, such as: {untied[0]}"]
     return [f"{len(kept):,} files kept", *(said[check] for check in said if check in HARMLESS)], [
         *(said[check] for check in said if check not in HARMLESS),
         *untied,

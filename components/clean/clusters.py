@@ -1,4 +1,4 @@
-"""Clusters whose members are all tied to their centre, so that ties do not chain."""
+"""Clusters whose members are all tied to their centre, or to a copy of it, so that ties do not chain."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -33,14 +33,22 @@ def star_clusters(number: int, ties: Confirmed) -> Integers:
     return centres
 
 
-def between_clusters(ties: Confirmed, centres: Integers) -> Confirmed:
-    """The best tie between each two clusters, as a pair of their centres, the lower one first."""
+def between_clusters(ties: Confirmed, centres: Integers) -> tuple[Confirmed, Integers]:
+    """The best tie between each two clusters.
+
+    Args:
+        ties: Pairs of rows.
+        centres: `(N,)`: the centre of each row's cluster.
+
+    Returns:
+        The ties as pairs of centres, the lower one first; and the pairs of rows that were compared, `(P, 2) int64`.
+    """
     pairs = np.sort(centres[ties.pairs], axis=1)
     apart = pairs[:, 0] != pairs[:, 1]
-    pairs, correlations = pairs[apart], ties.correlations[apart]
+    pairs, compared, correlations = pairs[apart], ties.pairs[apart], ties.correlations[apart]
     order = np.lexsort((-correlations, pairs[:, 1], pairs[:, 0]))
     pairs, first = np.unique(pairs[order], axis=0, return_index=True)
-    return Confirmed(pairs, correlations[order][first])
+    return Confirmed(pairs, correlations[order][first]), compared[order][first]
 
 
 def smallest_names(centres: Integers, names: Sequence[str]) -> list[str]:

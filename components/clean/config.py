@@ -31,9 +31,12 @@ class CleanConfig(StepConfig):
     )
     min_same_thing: float = Field(0.75, ge=0, le=1, description="The same, from which on they show the same thing.")
     max_cluster_share: float = Field(
-        0.05, gt=0, le=1, description="A cluster of the same thing that has a larger share of its class is not made."
+        0.05,
+        gt=0,
+        le=1,
+        description="A cluster of the same thing is not made if it has both more than this share of a class and max_cluster_images.",
     )
-    max_cluster_images: int = Field(50, ge=2, description="Nor is it if it has more images than this; both must be exceeded.")
+    max_cluster_images: int = Field(50, ge=2, description="See max_cluster_share: smaller clusters are always made.")
     min_tie_side_px: int = Field(
         32, ge=8, le=10_000, description="Images whose shorter side is below this are tied by equal pixels only, as they carry too little."
     )

@@ -1,8 +1,8 @@
 """Ties images that show the same: clusters, and a finding for each image that is tied or only flagged."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from darkroom.units import Integers
 
 NEAR_DUPLICATE, SAME_THING = "near_duplicate", "same_thing"
 _SAID = {NEAR_DUPLICATE: "looks like a copy of", SAME_THING: "shows the same thing as"}
+MIN_UNITS = 3  # independent images that a class has to keep: one for each split
 _ACTIONS = {"tie": "tied", "flag": "flagged"}
 
 
@@ -53,17 +54,24 @@ def tie(ties: Confirmed, names: Sequence[str], labels: Sequence[frozenset[str]],
     near = ties.correlations >= config.min_near_duplicate
     wanted = near if config.same_things == "off" else near | (ties.correlations >= config.min_same_thing)
     copies = _only(ties, near & (config.near_duplicates != "off"))
+    if config.near_duplicates == "flag":
+        wanted &= ~near
+    alone = np.arange(len(names))
     centres = star_clusters(len(names), copies)
-    findings = _findings(NEAR_DUPLICATE, config.near_duplicates, centres, copies)
-    units = between_clusters(_only(ties, wanted & (config.same_things != "off")), centres)
+    findings = _findings(NEAR_DUPLICATE, config.near_duplicates, centres, alone, copies, copies.pairs)
+    tied = centres if config.near_duplicates == "tie" else alone
+    units, compared = between_clusters(_only(ties, wanted & (config.same_things != "off")), tied)
     of_units = star_clusters(len(names), units)
-    large = _too_large(of_units, centres, labels, config)
-    of_units = np.where(np.isin(of_units, list(large)), np.arange(len(names)), of_units)
-    findings += _findings(SAME_THING, config.same_things, of_units, units)
+    large = _too_large(of_units, tied, labels, config)
+    of_units = np.where(np.isin(of_units, list(large)), alone, of_units)
+    findings += _findings(SAME_THING, config.same_things, of_units, tied, units, compared)
     findings += [_refusal(row, number, share, config) for row, (number, share) in large.items()]
-    tied = centres if config.near_duplicates == "tie" else np.arange(len(names))
     if config.same_things == "tie":
         tied = of_units[tied]
+    dissolved = _dissolved(tied, labels)
+    findings = [replace(one, action="flagged") if int(tied[one.row]) in dissolved else one for one in findings]
+    findings += [_dissolution(row, number) for row, number in dissolved.items()]
+    tied = np.where(np.isin(tied, list(dissolved)), alone, tied)
     return smallest_names(tied, names), sorted(findings, key=lambda finding: finding.row)
 
 
@@ -71,14 +79,17 @@ def _only(ties: Confirmed, chosen: npt.NDArray[np.bool_]) -> Confirmed:
     return Confirmed(ties.pairs[chosen], ties.correlations[chosen])
 
 
-def _findings(check: str, setting: str, centres: Integers, ties: Confirmed) -> list[LookAlike]:
-    """A finding for each row that is not its cluster's centre."""
-    scores = {(first, second): score for (first, second), score in zip(ties.pairs.tolist(), ties.correlations.tolist(), strict=True)}
+def _findings(check: str, setting: str, centres: Integers, owners: Integers, ties: Confirmed, compared: Integers) -> list[LookAlike]:
+    """A finding for each row that is not its cluster's centre, about the images that were compared: each belongs to its owner."""
+    known = zip(ties.pairs.tolist(), compared.tolist(), ties.correlations.tolist(), strict=True)
+    seen = {tuple(pair): (images, score) for pair, images, score in known}
     rows = np.flatnonzero(centres != np.arange(len(centres))).tolist()
     found = []
-    for row, other in zip(rows, centres[rows].tolist(), strict=True):
-        score = scores[min(row, other), max(row, other)]
-        found.append(LookAlike(row, other, check, score, _ACTIONS[setting], f"{_SAID[check]} {{other}} (correlation {score:.2f})"))
+    for row, centre in zip(rows, centres[rows].tolist(), strict=True):
+        (own, other), score = seen[min(row, centre), max(row, centre)]
+        if owners[own] != row:
+            own, other = other, own
+        found.append(LookAlike(own, other, check, score, _ACTIONS[setting], f"{_SAID[check]} {{other}} (correlation {score:.2f})"))
     return found
 
 
@@ -92,10 +103,36 @@ def _too_large(
     found = {}
     for centre in np.flatnonzero((counts > config.max_cluster_images) & (num_units > 1)).tolist():
         members = Counter(label for row in np.flatnonzero(owners == centre).tolist() for label in labels[row])
-        share = max((members[label] / sizes[label] for label in members), default=1.0)
+        share = max((number / sizes[label] for label, number in members.most_common(1)), default=1.0)
         if share > config.max_cluster_share:
             found[centre] = (int(counts[centre]), share)
     return found
+
+
+def _dissolved(tied: Integers, labels: Sequence[frozenset[str]]) -> dict[int, int]:
+    """Clusters, by their centres, that would leave a class too few to be split, the largest ones first; with how many images each has."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, one in enumerate(labels):
+        for label in one:
+            rows[label].append(row)
+    found: dict[int, int] = {}
+    for label in sorted(rows):
+        owners, counts = np.unique(tied[rows[label]], return_counts=True)
+        units = sum(number if owner in found else 1 for owner, number in zip(owners.tolist(), counts.tolist(), strict=True))
+        for place in np.lexsort((owners, -counts)).tolist():
+            owner, number = int(owners[place]), int(counts[place])
+            if units < min(MIN_UNITS, len(rows[label])) and number > 1 and owner not in found:
+                found[owner] = int((tied == owner).sum())
+                units += number - 1
+    return found
+
+
+def _dissolution(row: int, number: int) -> LookAlike:
+    detail = (
+        f"looks like {number - 1:,} others, as of a camera that does not move; with these tied a class would have fewer than {MIN_UNITS} "
+        "independent images, so they are not: name a column that says what belongs together (ingest.group_column)"
+    )
+    return LookAlike(row, None, SAME_THING, float(number), "flagged", detail)
 
 
 def _refusal(row: int, number: int, share: float, config: CleanConfig) -> LookAlike:

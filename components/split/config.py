@@ -26,6 +26,9 @@ class SplitConfig(StepConfig):
         le=100,
         description="Folds of the images for training and validation: train trains a model a fold first, and says how much results vary.",
     )
+    max_excluded: float = Field(
+        0.1, ge=0, le=1, description="Largest share of the images that ties to test or validation images may exclude from training."
+    )
     rare_classes: Literal["drop", "fail"] = Field(
         "drop", description="What happens to a class with fewer independent images than there are splits."
     )

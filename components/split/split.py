@@ -73,6 +73,7 @@ def split(
     usable = ~frozen if current.task == "multilabel" else kept[labels.indices] & ~frozen
     codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=current.task != "multilabel")
     tied = int(((codes == EXCLUDED) & usable).sum())
+    _check_excluded(tied, int(usable.sum()), config)
     trained, untrained = _classes_to_train_on(current, labels, codes, config)
     kept &= trained
     if current.task != "multilabel":
@@ -210,6 +211,15 @@ def _describe(measures: dict[str, float]) -> list[str]:
     if frozen := measures["num_in_evaluation_set"]:
         said.append(f"{frozen:,.0f} images are excluded: they are in the evaluation set (evaluate.data), or tied to it")
     return said
+
+
+def _check_excluded(num_tied: int, number: int, config: SplitConfig) -> None:
+    if num_tied > config.max_excluded * number:
+        raise InputError(
+            f"a group or a cluster of clean (near_duplicates, same_things) ties {num_tied:,} of {number:,} images to test or validation "
+            f"images of an earlier or a given split, so that they can't be trained on, above split.max_excluded {config.max_excluded:g}: "
+            "make a new test set (split.previous=none, split.given=ignore), tie less (clean.same_things=flag), or raise it"
+        )
 
 
 def _describe_tied(num_tied: int) -> list[str]:

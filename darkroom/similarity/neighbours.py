@@ -64,7 +64,8 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
         size = max(1, _BLOCK_VALUES // number)
         blocks = [(torch.arange(start, min(start + size, number)), torch.arange(number)) for start in range(0, number, size)]
     else:
-        blocks = [(rows, rows) for rows in _cells(everything)]
+        cells = _cells(everything)
+        blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, _BLOCK_VALUES // len(rows)))]
     found = list(ordered(lambda block: _nearest(everything, *block, num_neighbours, min_cosine), blocks, ahead=1))
     rows, others, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((others, -cosines, rows))

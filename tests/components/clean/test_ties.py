@@ -12,9 +12,11 @@ def ties(*pairs: tuple[int, int, float]) -> Confirmed:
     return Confirmed(np.array([pair[:2] for pair in pairs], np.int64).reshape(-1, 2), np.array([pair[2] for pair in pairs]))
 
 
-def tied(number: int, *pairs: tuple[int, int, float], **config: object) -> tuple[list[str], list[LookAlike]]:
-    names = [f"n{row}" for row in range(number)]
-    return tie(ties(*pairs), names, [frozenset("a")] * number, CleanConfig(**config))
+def tied(number: int, *pairs: tuple[int, int, float], others: int = 2, **config: object) -> tuple[list[str], list[LookAlike]]:
+    """The clusters of some images, of whose class there are others that look like none of them."""
+    names = [f"n{row}" for row in range(number + others)]
+    clusters, found = tie(ties(*pairs), names, [frozenset("a")] * len(names), CleanConfig(**config))
+    return clusters[:number], found
 
 
 def test_ties_do_not_chain() -> None:
@@ -63,3 +65,38 @@ def test_a_cluster_above_its_share_is_not_made_and_asks_for_a_group_column() -> 
 def test_many_copies_of_one_picture_stay_together() -> None:
     clusters, _ = tied(6, *((0, row, 0.99) for row in range(1, 6)), max_cluster_images=2, max_cluster_share=0.1)
     assert set(clusters) == {"n0"}
+
+
+def test_a_finding_is_about_the_images_that_were_compared() -> None:
+    _, found = tied(4, (0, 1, 0.95), (1, 2, 0.8), (2, 3, 0.9))
+    assert [(one.row, one.other, one.score) for one in found if one.check == "same_thing"] == [(2, 1, 0.8)]
+
+
+def test_copies_that_are_flagged_alone_do_not_decide_which_images_show_the_same_thing() -> None:
+    clusters, _ = tied(3, (0, 1, 0.95), (1, 2, 0.8), near_duplicates="flag")
+    assert clusters == ["n0", "n1", "n1"]
+
+
+def test_a_class_whose_images_all_look_alike_is_left_as_it_is() -> None:
+    star = [(0, row, 0.9) for row in range(1, 8)]
+    clusters, found = tied(8, *star, others=1)
+    assert clusters == [f"n{row}" for row in range(8)]
+    assert {one.action for one in found} == {"flagged"}
+    (asked,) = [one for one in found if one.other is None]
+    assert (asked.row, asked.score) == (0, 8)
+    assert "ingest.group_column" in asked.detail
+
+
+def test_of_a_class_only_the_largest_clusters_are_left_untied() -> None:
+    pairs = [(0, row, 0.9) for row in range(1, 6)] + [(6, 7, 0.9)]
+    clusters, found = tied(8, *pairs, others=0)
+    assert clusters == [*(f"n{row}" for row in range(6)), "n6", "n6"]
+    assert [one.row for one in found if one.other is None] == [0]
+
+
+def test_the_share_of_a_cluster_is_that_of_its_most_frequent_class() -> None:
+    names = [f"n{row:02d}" for row in range(100)]
+    labels = [frozenset("b" if row == 3 else "a") for row in range(100)]
+    pairs = ties(*((0, row, 0.8) for row in range(1, 4)))
+    clusters, _ = tie(pairs, names, labels, CleanConfig(max_cluster_images=3, max_cluster_share=0.05))
+    assert len(set(clusters[:4])) == 1

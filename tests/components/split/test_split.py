@@ -381,3 +381,13 @@ def test_an_empty_evaluation_set_changes_nothing(tmp_path: Path) -> None:
     split(tmp_path / "cleaned", tmp_path / "one", config=SplitConfig())
     split(tmp_path / "cleaned", tmp_path / "two", config=SplitConfig(), evaluation_cleaned=tmp_path / "own")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_split_that_ties_take_most_training_images_of_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    before, _ = run(tmp_path, made(rows({"cat": 60, "dog": 60})), out="before.parquet")
+    frame = before.frame().drop(columns="split")
+    frame["group"] = [str(number % 30) for number in range(len(frame))]
+    with pytest.raises(InputError, match=r"split\.max_excluded 0\.1: .*split\.previous=none"):
+        run(tmp_path, made(frame), previous=tmp_path / "before.parquet")
+    result, measures = run(tmp_path, made(frame), previous=tmp_path / "before.parquet", max_excluded=1, rare_classes="drop")
+    assert measures["num_excluded"] == result.column("split").count("excluded") > 0
