@@ -97,6 +97,7 @@ def test_a_model_on_embeddings_is_the_same_as_without_folds_and_its_card_has_wha
     assert (tmp_path / "model" / model.GRAPH).read_bytes() == (tmp_path / "alone" / "model" / model.GRAPH).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_after_two_folds_takes_these_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

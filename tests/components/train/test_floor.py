@@ -92,7 +92,7 @@ def test_the_floor_takes_the_network_s_place_where_that_is_wanted(tmp_path: Path
 
 
 @pytest.mark.usefixtures("exported_once")
-@pytest.mark.parametrize("task", ["multiclass", pytest.param("binary", marks=pytest.mark.slow), "multilabel"])
+@pytest.mark.parametrize("task", ["multiclass", *(pytest.param(one, marks=pytest.mark.slow) for one in ("binary", "multilabel"))])
 @pytest.mark.parametrize(
     "family", [pytest.param(one, marks=() if one in ("probe", "random_forest") else pytest.mark.slow) for one in ON_VECTORS]
 )

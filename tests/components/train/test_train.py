@@ -290,6 +290,7 @@ def test_short_memory_is_noted_in_the_card_and_the_history(tmp_path, monkeypatch
         assert [row["accumulate"] for row in csv.DictReader(file)] == ["2.0"] * 3
 
 
+@pytest.mark.slow
 def test_a_range_test_finds_the_rate_once_and_draws_its_curve(tmp_path, capsys):
     inputs, checkpoints = toys.make(tmp_path), tmp_path / "checkpoints"
     checkpoints.mkdir()

@@ -30,6 +30,7 @@ def loaded(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     return loaded_files(folder, {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{store}"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_every_file_that_a_running_step_loads_is_among_those_of_its_version(step: str, loaded: dict[str, set[str]]) -> None:
     assert {"components/__init__.py", f"components/{step}/__init__.py", f"components/{step}/{step}.py"} <= loaded[step]

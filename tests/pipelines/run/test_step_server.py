@@ -13,6 +13,8 @@ import pytest
 
 from pipelines.run.step_server import StepServer
 
+pytestmark = pytest.mark.slow  # a server takes as long to start as many tests; `test_run` runs its steps in one
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[StepServer]:
