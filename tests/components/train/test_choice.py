@@ -27,7 +27,7 @@ def chosen(width, number, given):
         (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 89, 2e-3),
         (400, 3000, {"model": "small_cnn", "effort": "quick"}, "small_cnn", 64, 13, 2e-3),
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
-        (400, 3000, {}, LITE0, 192, 4, 1e-3),
+        (400, 3000, {}, LITE0, 192, 3, 1e-3),
         (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 128, 4, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 96}, LITE0, 96, 3, 1e-3),
         (28, 300, {"model": "lite0"}, LITE0, 64, 40, 1e-3),
