@@ -20,7 +20,7 @@ from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_plan import announce_folds, for_folds
 from components.train.initial_network import initial_network
-from components.train.on_vectors import read_source
+from components.train.on_vectors import Source, read_source
 from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
@@ -84,8 +84,7 @@ def train(
         learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
         tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
-        floor_model: Where the floor's folder is written, a linear model on the embeddings, see `components.train.floor`; without it,
-            none is fitted.
+        floor_model: Where the floor's folder is written, see `components.train.floor`; without it, no floor is fitted.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
         started: When the step began, by the clock of `time.monotonic`; now, where it is not given.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
@@ -94,27 +93,21 @@ def train(
 
     Returns:
         The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
-        `num_parameters`, `side_px`; the floor's measures on the validation images, under names that begin with `floor_`; and where
-        `split` made folds, means and limits over these, under names that begin with `folds_`.
+        `num_parameters`, `side_px`; the floor's measures on the validation images (`floor_...`); and of folds, means and limits (`folds_...`).
 
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     started = time.monotonic() if started is None else started
-    table = manifest.read(examples)
-    if not cross_validates:
-        table = without_folds(table)
+    table = manifest.read(examples) if cross_validates else without_folds(manifest.read(examples))
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
     config.check_folds(len(folds_of(table)))
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
-    outputs = Outputs(model, history, learning_curves)
-    packed, family, told = Images(images, augmented_images), config.model, tuple[Note, ...]()
-    timed = None if family in ON_VECTORS else choose_in_time(packed, table, policy, config, started, checkpoints)
-    if timed and not timed.is_affordable:
-        family, told, timed = PROBE, tell("train", (), [timed.told_too_short(config)]), None
+    outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
+    family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     if timed:
         fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints)
@@ -123,14 +116,38 @@ def train(
     told += tell("train", [*searched.told(), *folds.told(config.monitor)])
     table = dataclasses.replace(table, notes=(*table.notes, *told))
     beside = {**({"tuned": searched.best} if searched.best else {}), **folds.provenance}
-    others = {**folds.measures, **measures_of(floor, config)}
     if timed:
-        return {**_train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, on_epoch), **others}
-    row, measured = train_family(family, source, floor, table, model, beside, config)
+        measured = _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, on_epoch)
+    else:
+        measured = _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch)
+    return {**measured, **folds.measures, **measures_of(floor, config)}
+
+
+def _choose(
+    packed: Images, table: Manifest, policy: Path, config: TrainConfig, started: float, checkpoints: Path | None
+) -> tuple[str, Timed | None, tuple[Note, ...]]:
+    """The family or network, how long the latter is trained, and what is told: a probe where there is not the time for a network."""
+    if config.model in ON_VECTORS:
+        return config.model, None, ()
+    timed = choose_in_time(packed, table, policy, config, started, checkpoints)
+    return (config.model, timed, ()) if timed.is_affordable else (PROBE, None, tell("train", (), [timed.told_too_short(config)]))
+
+
+def _train_on_vectors(
+    family: str,
+    source: Source,
+    floor: Floor | None,
+    table: Manifest,
+    outputs: Outputs,
+    beside: Mapping[str, Any],
+    config: TrainConfig,
+    on_epoch: OnEpoch,
+) -> dict[str, float]:
+    """Trains a model on embeddings, and returns what `train` does but for the measures of floor and folds."""
+    row, measured = train_family(family, source, floor, table, outputs.model, beside, config)
     on_epoch(1, row)
     _keep_history(outputs, [row], 1, config)
-    settled = {SETTLED_EPOCHS: 0.0} if family != config.model else {}
-    return {**row, **measured, **settled, **others}
+    return {**row, **measured, **({SETTLED_EPOCHS: 0.0} if family != config.model else {})}
 
 
 def _train_network(
