@@ -93,7 +93,7 @@ def train(
 
     Returns:
         The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
-        `num_parameters`, `side_px`; the floor's measures on the validation images (`floor_...`); and of folds, means and limits (`folds_...`).
+        `num_parameters`, `side_px`; the floor's measures on the validation images (`floor_...`); of folds, means and limits (`folds_...`).
 
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
