@@ -100,6 +100,13 @@ class Manifest:
         """One column as a list of Python values."""
         return list(self.table[name].to_pylist())
 
+    @property
+    def is_copy(self) -> list[bool]:
+        """Whether each row is a copy that `augment` made."""
+        if "source_id" not in self.table.column_names:
+            return [False] * len(self)
+        return [source is not None for source in self.column("source_id")]
+
     def targets(self) -> npt.NDArray[np.int64]:
         """The labels as numbers: `(N,) int64` class indices, or `(N, K) int64` of 0 and 1 for multi-label."""
         index = {name: number for number, name in enumerate(self.classes)}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.training.validation import compared_by, score
+from darkroom.training.validation import compared_by, falls_below, score
 
 ALWAYS = ("f1_macro", "accuracy")  # measures that are shown beside the monitored one
 
@@ -62,12 +62,10 @@ def check_limits(
 
 def _floor_faults(floor: Mapping[str, Any], after: Mapping[str, float], monitor: str) -> list[str]:
     monitor = compared_by(monitor)
-    name, limit = f"validation_{monitor}", floor.get("validation", {}).get(monitor, {}).get("floor")
-    if floor.get("required", "report") == "report" or limit is None or name not in after:
+    name, limits = f"validation_{monitor}", {f"validation_{name}": both["floor"] for name, both in floor.get("validation", {}).items()}
+    if floor.get("required", "report") == "report" or not falls_below(after, limits, monitor):
         return []
-    if score(after, monitor) >= score({**after, name: limit}, monitor):
-        return []
-    return [f"{monitor} of {after[name]:.4f} is worse than the floor's {limit:.4f} (train.floor)"]
+    return [f"{monitor} of {after[name]:.4f} is worse than the floor's {limits[name]:.4f} (train.floor)"]
 
 
 def beside_floor(provenance: Mapping[str, Any], after: Mapping[str, float]) -> Mapping[str, Any]:

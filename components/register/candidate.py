@@ -14,6 +14,7 @@ from darkroom import manifest
 from darkroom.artifacts import Artifacts
 from darkroom.evaluation import MISTAKES, read_headline, read_metrics
 from darkroom.model import read_card
+from darkroom.notes import Note, tell
 from darkroom.outcome import HEADLINE, Variant
 from darkroom.registry.package import bundle_sha256
 from darkroom.tracking.tags import DATA_VERSION, INTERVAL_TAG, PREVIOUS, SHA256, VARIANT
@@ -35,6 +36,7 @@ class Candidate:
         previous: The earlier assignment that this one continues, or none.
         contact_sheet: Picture of the augmentations.
         data_version: Hash of the data.
+        notes: What was decided in choosing it.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Candidate:
     previous: Path | None
     contact_sheet: Path
     data_version: str
+    notes: tuple[Note, ...]
 
     @classmethod
     def choose(cls, name: str, artifacts: Artifacts, previous: Path | None, config: RegisterConfig) -> "Candidate":
@@ -56,10 +59,10 @@ class Candidate:
         The full one, too, where the floor keeps the pruned one alone from becoming champion: `prune` watches `train.monitor`, not
         `register.measure`.
         """
-        variant = artifacts.variant
+        variant, notes = artifacts.variant, tuple[Note, ...]()
         if variant == "pruned" and not _reaches_floor(artifacts.pruned_model, config) and _reaches_floor(artifacts.model, config):
-            print(f"the full model is registered: by {config.measure} the pruned one falls below the floor", flush=True)
-            variant = "full"
+            said = f"the full model is registered though the pruned one met its limits: by {config.measure} that falls below the floor"
+            variant, notes = "full", tell("register", [said])
         other: Variant = "full" if variant == "pruned" else "pruned"
         return cls(
             name=name,
@@ -73,6 +76,7 @@ class Candidate:
             previous=previous,
             contact_sheet=artifacts.contact_sheet,
             data_version=manifest.read(artifacts.splits).data_version,
+            notes=notes,
         )
 
     @property

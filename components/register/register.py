@@ -87,7 +87,7 @@ def _outcome(
         repeated=repeated,
         run_id=run_id,
         forgotten=tuple(forgotten_since(candidate.name, version.number, read_predictions(candidate.evaluation))),
-        notes=artifacts.notes,
+        notes=(*artifacts.notes, *candidate.notes),
         floor_metrics=read_headline(artifacts.floor_evaluation),
         floor_difference=_beside_floor(candidate, artifacts, config),
     )

@@ -18,7 +18,8 @@ from darkroom.artifacts import Artifacts
 from darkroom.evaluation import read_headline, read_metrics
 from darkroom.issues import num_dropped
 from darkroom.model import GRAPH, read_card
-from darkroom.notes import ordered
+from darkroom.notes import KEY as NOTES
+from darkroom.notes import from_plain, ordered
 from darkroom.outcome import HEADLINE, Variant, read_outcome
 from darkroom.system.files import whole
 
@@ -77,7 +78,7 @@ def report(
         headline=_headline(artifacts.evaluation_of(variant), measures, variant),
         dropped=num_dropped(artifacts.issues),
         **data_section(manifest),
-        notes=ordered(artifacts.notes),
+        notes=ordered(from_plain((decided or {}).get(NOTES)) or artifacts.notes),
         findings=findings(artifacts.issues, config.num_examples),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         search=search_section(tuned),
@@ -89,7 +90,7 @@ def report(
         pruning=_plain(read_card(artifacts.pruned_model).pruning or {}),
         costs=_costs(artifacts),
         table=_table(measures),
-        floor=_floor(artifacts, measures[variant], decided),
+        floor=_floor(artifacts, variant, measures[variant], decided),
         origin={**origin, **_plain(card.provenance), **origin},  # in its order, and with its values
         params=params,
     )
@@ -124,10 +125,10 @@ def _table(measures: Mapping[Variant, Mapping[str, float]]) -> list[dict[str, An
     ]
 
 
-def _floor(artifacts: Artifacts, shown: Mapping[str, float], decided: Mapping[str, Any] | None) -> dict[str, Any]:
+def _floor(artifacts: Artifacts, variant: Variant, shown: Mapping[str, float], decided: Mapping[str, Any] | None) -> dict[str, Any]:
     """The registered model beside the floor: on the test images, and on the validation images, which decide."""
     on_test = read_headline(artifacts.floor_evaluation)
-    known = read_card(artifacts.model_of(artifacts.variant)).provenance.get("floor", {})
+    known = read_card(artifacts.model_of(variant)).provenance.get("floor", {})
     difference = (decided or {}).get("floor", {}).get("difference")
     names = [name for name in HEADLINE if name in shown and name in on_test]
     return {

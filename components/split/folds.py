@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from components.split.stratify import stratify
+from components.split.stratify import stratify_images
 from darkroom.units import Integers
 
 NO_FOLD = -1
@@ -24,10 +24,7 @@ def assign_folds(labels: csr_array, unit: Integers, divided: Integers, num_folds
         `(N,) int64` of 0 to `num_folds` - 1, and -1 for the other images.
     """
     folds = np.full(labels.shape[0], NO_FOLD, dtype=np.int64)
-    _, inverse = np.unique(unit[divided], return_inverse=True)
-    members = csr_array((np.ones(len(divided), dtype=np.int64), (inverse, np.arange(len(divided)))))
     nothing = np.zeros((labels.shape[1] + 1, num_folds), dtype=np.int64)
     shares = np.full(num_folds, 1 / num_folds)
-    sizes = np.bincount(inverse).astype(np.int64)
-    folds[divided] = stratify(csr_array(members @ labels[divided]), sizes, nothing, shares, exclusive=exclusive, seed=seed)[inverse]
+    folds[divided] = stratify_images(labels[divided], unit[divided], nothing, shares, exclusive=exclusive, seed=seed)
     return folds

@@ -20,7 +20,7 @@ from components.split.constraints import (
     read_previous,
 )
 from components.split.folds import NO_FOLD, assign_folds
-from components.split.stratify import stratify
+from components.split.stratify import stratify_images
 from darkroom import manifest
 from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.manifest import FOLD, Manifest
@@ -186,18 +186,8 @@ def _assign(
     if len(free) == 0:
         return codes
     placed = np.stack([_count(labels, codes == split) for split in range(3)], axis=1)
-    _, inverse = np.unique(unit[free], return_inverse=True)
-    members = csr_array((np.ones(len(free), dtype=np.int64), (inverse, np.arange(len(free)))))
     shares = np.array([1 - config.test_fraction - config.validation_fraction, config.validation_fraction, config.test_fraction])
-    assigned = stratify(
-        csr_array(members @ labels[free]),
-        np.bincount(inverse).astype(np.int64),
-        placed,
-        shares * open_splits,
-        exclusive=exclusive,
-        seed=config.seed,
-    )
-    codes[free] = assigned[inverse]
+    codes[free] = stratify_images(labels[free], unit[free], placed, shares * open_splits, exclusive=exclusive, seed=config.seed)
     return codes
 
 

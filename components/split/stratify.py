@@ -48,6 +48,26 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
     return result
 
 
+def stratify_images(labels: csr_array, unit: Integers, placed: Integers, shares: Floats, *, exclusive: bool, seed: int) -> Integers:
+    """Assigns images to splits, those of a unit together.
+
+    Args:
+        labels: `(N, K)` of 0 and 1, which labels each image has.
+        unit: `(N,)` numbers: images of one number stay together.
+        placed: See `stratify`.
+        shares: See `stratify`.
+        exclusive: Every image has exactly one label.
+        seed: Decides which units go where.
+
+    Returns:
+        `(N,) int64` of 0 to S - 1.
+    """
+    _, inverse = np.unique(unit, return_inverse=True)
+    members = csr_array((np.ones(len(unit), dtype=np.int64), (inverse, np.arange(len(unit)))))
+    sizes = np.bincount(inverse).astype(np.int64)
+    return stratify(csr_array(members @ labels), sizes, placed, shares, exclusive=exclusive, seed=seed)[inverse]
+
+
 def demand(placed: Integers, new: Integers, shares: Floats) -> Floats:
     """How many new images of each label every split should get, so that the totals come nearest to the shares.
 

@@ -1,11 +1,10 @@
 """Cross-validation: a training with the whole recipe for each fold that `split` made, before the one that is kept."""
 
-import contextlib
 import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,20 @@ import numpy as np
 from scipy.stats import t as student
 
 from components.train.config import TrainConfig
-from components.train.on_vectors import fit_family, read_source
+from components.train.on_vectors import fit_family
+from darkroom.embeddings import Embeddings
 from darkroom.manifest import FOLD, Manifest, put_column
 from darkroom.metrics.intervals import CONFIDENCE
 from darkroom.system.config import dump
 from darkroom.system.files import whole
+from darkroom.training.heads import read_vector_problem
 from darkroom.training.loop import OnEpoch, nothing
 
 PREFIX = "validation_"
+_ROW = "fold_{}.json"
 UNBOUNDED = ("loss", "log_loss")  # the others are at most 1
 MEASURES = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "roc_auc", "average_precision", "hamming_loss", *UNBOUNDED)
-FitFold = Callable[
-    [Manifest, int], Mapping[str, float]
-]  # rows of which the fold is the validation split, and its number, to a row of measures
+FitFold = Callable[[Manifest, int], Mapping[str, float]]  # rows whose validation split is the fold, and its number, to its measures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +49,16 @@ class CrossValidation:
 
     Attributes:
         rows: A row a fold: measures of the kept epoch on the images that were held out, each under a name that begins with `validation_`.
+        monitor: The measure that chooses the epoch.
     """
 
     rows: tuple[Mapping[str, float], ...] = ()
+    monitor: str = "f1_macro"
 
     @property
     def estimates(self) -> dict[str, Estimate]:
         """For each of some measures that all folds define."""
-        names = [name for name in MEASURES if self.rows and all(PREFIX + name in row for row in self.rows)]
+        names = [name for name in dict.fromkeys((*MEASURES, self.monitor)) if self.rows and all(PREFIX + name in row for row in self.rows)]
         values = {name: [row[PREFIX + name] for row in self.rows] for name in names}
         return {name: estimate(some, math.inf if name in UNBOUNDED else 1.0) for name, some in values.items()}
 
@@ -74,14 +76,14 @@ class CrossValidation:
         estimates = {name: dataclasses.asdict(one) for name, one in self.estimates.items()}
         return {"cross_validation": {"folds": [dict(row) for row in self.rows], "estimates": estimates}} if self.rows else {}
 
-    def told(self, monitor: str) -> list[str]:
+    def told(self) -> list[str]:
         """A sentence on the monitored measure; none without folds, or where they don't define it."""
-        found = self.estimates.get(monitor)
+        found = self.estimates.get(self.monitor)
         if found is None:
             return []
         limits = f"{found.mean:.4f} ({found.low:.4f} to {found.high:.4f})"
         chosen = "which chose the epoch, as the validation images do for the model that is kept"
-        return [f"{len(self.rows)} folds: {monitor} {limits} on the images that each left out, {chosen}"]
+        return [f"{len(self.rows)} folds: {self.monitor} {limits} on the images that each left out, {chosen}"]
 
 
 def cross_validate(
@@ -98,13 +100,14 @@ def cross_validate(
     """
     folds, rows = folds_of(table), list[Mapping[str, float]]()
     for fold in folds:
-        with kept_row(checkpoints, fold, dump(config)) as row:
-            if not row:
-                row |= fit_fold(held_out(table, fold), fold)
-                print(f"fold {len(rows) + 1}/{len(folds)} is done", flush=True)
+        row = kept_row(checkpoints, fold, config)
+        if row is None:
+            row = dict(fit_fold(held_out(table, fold), fold))
+            _keep_row(checkpoints, fold, config, row)
+            print(f"fold {len(rows) + 1}/{len(folds)} is done", flush=True)
         on_fold(fold + 1, row)
         rows.append(row)
-    return CrossValidation(tuple(rows))
+    return CrossValidation(tuple(rows), config.monitor)
 
 
 def folds_of(table: Manifest) -> list[int]:
@@ -112,28 +115,23 @@ def folds_of(table: Manifest) -> list[int]:
     return sorted(set(table.column(FOLD)) - {None}) if FOLD in table.table.column_names else []
 
 
-def without_folds(table: Manifest) -> Manifest:
-    """The same rows, of which no fold is known."""
-    return dataclasses.replace(table, table=table.table.drop_columns([FOLD])) if FOLD in table.table.column_names else table
-
-
-@contextlib.contextmanager
-def kept_row(checkpoints: Path | None, fold: int, meaning: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Gives a finished fold's measures, or an empty row whose values are kept when the block has filled it.
+def kept_row(checkpoints: Path | None, fold: int, config: TrainConfig) -> dict[str, float] | None:
+    """The measures of a fold that an earlier attempt with these settings has finished, or nothing.
 
     Args:
         checkpoints: The folder where they are kept, or none.
         fold: The fold's number.
-        meaning: What the kept measures must have in common with these.
+        config: Settings.
     """
-    path = checkpoints and checkpoints / f"fold_{fold}.json"
+    path = checkpoints and checkpoints / _ROW.format(fold)
     known = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
-    row: dict[str, float] = dict(known["row"]) if known.get("settings") == meaning else {}
-    is_new = not row
-    yield row
-    if path and is_new:
-        with whole(path) as draft:
-            draft.write_text(json.dumps({"settings": meaning, "row": row}), encoding="utf-8")
+    return known["row"] if known.get("settings") == dump(config) else None
+
+
+def _keep_row(checkpoints: Path | None, fold: int, config: TrainConfig, row: Mapping[str, float]) -> None:
+    if checkpoints:
+        with whole(checkpoints / _ROW.format(fold)) as draft:
+            draft.write_text(json.dumps({"settings": dump(config), "row": row}), encoding="utf-8")
 
 
 def family_fold(embeddings: Path, family: str, config: TrainConfig, table: Manifest, fold: int) -> Mapping[str, float]:
@@ -146,17 +144,16 @@ def family_fold(embeddings: Path, family: str, config: TrainConfig, table: Manif
         table: All rows, of which the fold is the validation split.
         fold: Its number.
     """
-    return fit_family(family, read_source(embeddings, table, config).problem, config).validated.row
+    return fit_family(family, read_vector_problem(Embeddings(embeddings), table, config.class_balance), config).validated.row
 
 
 def held_out(table: Manifest, fold: int) -> Manifest:
     """The same rows with a fold as the validation split, and the others, copies of their images included, as the training split."""
     own = np.array([-1 if value is None else value for value in table.column(FOLD)])
-    sources = table.column("source_id") if "source_id" in table.table.column_names else [None] * len(own)
     splits = np.array(table.column("split"), dtype=object)
     splits[own >= 0] = "train"
     splits[own == fold] = "validation"
-    splits[(own == fold) & [source is not None for source in sources]] = "excluded"
+    splits[(own == fold) & table.is_copy] = "excluded"
     return dataclasses.replace(table, table=put_column(table.table, "split", splits.tolist()))
 
 

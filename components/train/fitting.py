@@ -48,7 +48,7 @@ def diagnosed(
         config: Settings as given.
         settings: Those of the training.
     """
-    rows = sample_rows(_copies(table.where("train")), len(problem.validation))
+    rows = sample_rows(table.where("train").is_copy, len(problem.validation))
     own = {name.removeprefix(PREFIX): value for name, value in floor.fitted.validated.row.items()} if floor else {}
     stopped = len(fitted.history) < settings.epochs and not (fitted.course and fitted.course.is_shortened)
     case = Case(settings.monitor, fitted.history, fitted.best_epoch, {}, 0.0, fitted.error, len(problem.validation), own, stopped)
@@ -59,13 +59,6 @@ def diagnosed(
     about = {"verdict": found.verdict, "evidence": list(found.evidence), "remedies": [list(one) for one in tried], "num_images": len(rows)}
     provenance = {**card.provenance, KEY: {**about, "train": train}, NOTES: [*card.provenance.get(NOTES, []), *plain(told)]}
     return dataclasses.replace(card, provenance=provenance)
-
-
-def _copies(rows: Manifest) -> Sequence[bool]:
-    """Whether each row is an augmented copy."""
-    if "source_id" not in rows.table.column_names:
-        return [False] * len(rows)
-    return [value is not None for value in rows.column("source_id")]
 
 
 def _sentence(found: Diagnosis, tried: Sequence[Remedy]) -> str:

@@ -15,8 +15,7 @@ from darkroom.notes import KEY as NOTES
 from darkroom.notes import plain, tell
 from darkroom.system.files import whole
 from darkroom.training.heads import FittedHead
-from darkroom.training.hyperparameters import LOWER_IS_BETTER
-from darkroom.training.validation import compared_by
+from darkroom.training.validation import compared_by, falls_below
 
 PREFIX = "validation_"
 SHOWN = ("loss", "accuracy", "balanced_accuracy", "f1_macro")  # with the measure that decides
@@ -55,11 +54,7 @@ class Floor:
 
     def is_above(self, row: Mapping[str, float], monitor: str) -> bool:
         """Whether a network falls below the floor by the monitored measure on the validation images; not where these don't define it."""
-        monitor = compared_by(monitor)
-        model, floor = (one.get(f"{PREFIX}{monitor}") for one in (row, self.fitted.validated.row))
-        if model is None or floor is None:
-            return False
-        return model > floor if monitor in LOWER_IS_BETTER else model < floor
+        return falls_below(row, self.fitted.validated.row, compared_by(monitor))
 
     def place(self, model: Path, provenance: Mapping[str, Any]) -> None:
         """Writes the floor as the run's model, with another provenance."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from components.train.choice import Choice
 from components.train.config import TrainConfig
 from components.train.costs import Bench
-from components.train.cross_validation import folds_of, held_out
+from components.train.cross_validation import folds_of, held_out, kept_row
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import CARD
@@ -14,8 +14,10 @@ from darkroom.notes import Note, tell
 from darkroom.training import devices
 
 
-def announce_folds(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig) -> tuple[Note, ...]:
-    """Says how long the folds of a network take, from a few steps that are measured, and where they start; nothing without folds.
+def announce_folds(
+    packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig, checkpoints: Path | None
+) -> tuple[Note, ...]:
+    """Says how long the folds of a network that are left take, from a few steps that are measured, and where they start.
 
     Args:
         packed: Images, copies included.
@@ -23,17 +25,18 @@ def announce_folds(packed: Images, table: Manifest, policy: Path, choice: Choice
         policy: The file of what is done to training images on the fly.
         choice: What is trained, and how.
         config: Settings.
+        checkpoints: A folder where finished folds are kept, or none.
     """
-    folds = [held_out(table, fold) for fold in folds_of(table)]
-    if not folds:
-        return ()
-    with devices.threads(config.num_threads):
-        costs = Bench(packed, table, policy, choice.architecture, choice.settings, config).costs(choice.side_px)
-    num_train, num_held_out = (sum(len(rows.where(split)) for rows in folds) for split in ("train", "validation"))
-    epoch_s = num_train * costs.step_s + num_held_out * costs.forward_s
-    minutes = ((num_train + num_held_out) * costs.decode_s + choice.settings.epochs * epoch_s) / 60
-    print(f"cross-validation: {len(folds)} trainings come first, which take up to about {minutes:.2g} minutes", flush=True)
-    if for_folds(config) == config:
+    left = [fold for fold in folds_of(table) if kept_row(checkpoints, fold, config) is None]
+    if left:
+        with devices.threads(config.num_threads):
+            costs = Bench(packed, table, policy, choice.architecture, choice.settings, config).costs(choice.side_px)
+        parts = [held_out(table, fold) for fold in left]
+        num_train, num_held_out = (sum(len(rows.where(split)) for rows in parts) for split in ("train", "validation"))
+        epoch_s = num_train * costs.step_s + num_held_out * costs.forward_s
+        minutes = ((num_train + num_held_out) * costs.decode_s + choice.settings.epochs * epoch_s) / 60
+        print(f"cross-validation: {len(left)} trainings come first, which take up to about {minutes:.2g} minutes", flush=True)
+    if not folds_of(table) or for_folds(config) == config:
         return ()
     return tell("train", [f"the folds start from {AUTO} weights, as the model {config.weights} has learnt from images that they leave out"])
 

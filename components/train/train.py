@@ -14,7 +14,7 @@ from torch import nn
 from components.train import learning_curves as pictures
 from components.train.choice import Choice
 from components.train.config import TrainConfig
-from components.train.cross_validation import FitFold, cross_validate, family_fold, folds_of, without_folds
+from components.train.cross_validation import FitFold, cross_validate, family_fold, folds_of
 from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
@@ -69,7 +69,6 @@ def train(
     started: float | None = None,
     on_epoch: OnEpoch = nothing,
     on_fold: OnEpoch = nothing,
-    cross_validates: bool = True,
 ) -> dict[str, float]:
     """Trains a classifier on the training split and keeps the last epoch within one standard error of the best on the validation split.
 
@@ -89,7 +88,6 @@ def train(
         started: When the step began, by the clock of `time.monotonic`; now, where it is not given.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
         on_fold: Called after each fold of cross-validation with its number, from 1, and its row of measures.
-        cross_validates: Whether folds that `split` made are trained.
 
     Returns:
         The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
@@ -99,7 +97,7 @@ def train(
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     started = time.monotonic() if started is None else started
-    table = manifest.read(examples) if cross_validates else without_folds(manifest.read(examples))
+    table = manifest.read(examples)
     searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
     config.check_folds(len(folds_of(table)))
@@ -111,9 +109,9 @@ def train(
     fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     if timed:
         fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints)
-        told += announce_folds(packed, table, policy, timed.choice, config)
+        told += announce_folds(packed, table, policy, timed.choice, config, checkpoints)
     folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
-    told += tell("train", [*searched.told(), *folds.told(config.monitor)])
+    told += tell("train", [*searched.told(), *folds.told()])
     table = dataclasses.replace(table, notes=(*table.notes, *told))
     beside = {**({"tuned": searched.best} if searched.best else {}), **folds.provenance}
     if timed:

@@ -134,7 +134,6 @@ class Search:
             started=time.monotonic(),
             on_epoch=on_epoch,
             on_fold=nothing,
-            cross_validates=False,
         )
         shutil.rmtree(unfinished)
         return measures

@@ -2,11 +2,14 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from components.train.config import TrainConfig
 from components.tune.config import TuneConfig
+from darkroom import manifest
+from darkroom.manifest import FOLD
 from darkroom.system.config import dump, parse
 from darkroom.tuned import OnTrial, Tuned, ignore_trial
 
@@ -52,11 +55,21 @@ def tune(
     if config.enabled:
         from components.tune.trial_loop import Search  # torch and Optuna take seconds, which a step that is off should not
 
-        inputs = {"images": images, "augmented_images": augmented_images, "examples": examples, "policy": policy, "embeddings": embeddings}
+        inputs = {"images": images, "augmented_images": augmented_images, "policy": policy, "embeddings": embeddings}
         settings = dump(parse(TrainConfig, "train", train_settings))
         with tempfile.TemporaryDirectory() as scratch:
+            inputs["examples"] = _without_folds(examples, Path(scratch))
             found = Search(inputs, config, settings, checkpoints or Path(scratch), on_trial, on_epoch).run()
     found.write(tuned)
     number = {state: float(sum(trial.state == state for trial in found.trials)) for state in ("pruned", "failed")}
     gain = found.gain.gain if found.gain else 0.0
     return {"num_trials": float(len(found.trials)), "num_pruned": number["pruned"], "num_failed": number["failed"], "gain": gain}
+
+
+def _without_folds(examples: Path, folder: Path) -> Path:
+    """The examples as a trial gets them: what it is compared by is the validation split, so no fold is trained."""
+    table = manifest.read(examples)
+    if FOLD not in table.table.column_names:
+        return examples
+    replace(table, table=table.table.drop_columns([FOLD])).write(folder / examples.name)
+    return folder / examples.name

@@ -36,16 +36,7 @@ ERROR_FILE = "error.json"
 IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
 _ARROW_END_BYTES = 2**16
-_PROVIDED = (
-    "config",
-    "checkpoints",
-    "store",
-    "started",
-    "on_epoch",
-    "on_fold",
-    "on_trial",
-)  # arguments of a step's function that `call` adds
-_OF_TUNE = ("cross_validates",)  # those of `train` that `tune` alone passes
+_PROVIDED = ("config", "checkpoints", "store", "started", "on_epoch", "on_fold", "on_trial")  # which `call` adds to a step's arguments
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -80,7 +71,7 @@ def arguments_of(step: str) -> dict[str, inspect.Parameter]:
     artifacts = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Path) for name in _ARTIFACTS}
     found: dict[str, inspect.Parameter] = {}
     for name, parameter in parameters.items():
-        if name not in (*_PROVIDED, *_OF_TUNE):
+        if name not in _PROVIDED:
             found |= artifacts if name == "artifacts" else {name: parameter}
     return found
 

@@ -71,11 +71,10 @@ def pretrained_side_px(manifest: Manifest, macs: Callable[[int], float], budget:
         macs: Multiply-adds of one image by its side.
         budget: Limits of the side, and the multiply-adds.
     """
-    sides = [side for side in SIDES_PX if budget.pretrained_min_side_px <= side <= budget.pretrained_max_side_px]
-    median, number = median_side_px(manifest), len(manifest)
-    wanted = next((side for side in sides if side >= median), sides[-1])
-    affordable = [side for side in sides if budget.macs / (PASSES * macs(side) * number) >= budget.pretrained_min_epochs]
-    return min(wanted, affordable[-1] if affordable else sides[0])
+    sides = sides_up_to(median_side_px(manifest), budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+    num_images, enough = len(manifest), budget.pretrained_min_epochs
+    affordable = [side for side in sides if budget.macs / (PASSES * macs(side) * num_images) >= enough]
+    return affordable[-1] if affordable else sides[0]
 
 
 def pretrained_epochs(num_images: int, macs: float, budget: Budget) -> int:
@@ -99,12 +98,8 @@ def side_px(manifest: Manifest, budget: Budget) -> int:
         manifest: The training images.
         budget: Limits of the side, and how many images are shown.
     """
-    median = median_side_px(manifest)
-    sides = [side for side in SIDES_PX if side <= budget.max_side_px]
-    wanted = next((side for side in sides if side >= median), sides[-1])
-    enough = budget.min_presentations
-    affordable = [side for side in sides if side <= budget.base_side_px or presentations(side, budget) / len(manifest) >= enough]
-    return min(wanted, affordable[-1])
+    sides, enough = sides_up_to(median_side_px(manifest), SIDES_PX[0], budget.max_side_px), budget.min_presentations
+    return [side for side in sides if side <= budget.base_side_px or presentations(side, budget) / len(manifest) >= enough][-1]
 
 
 def presentations(side: int, budget: Budget) -> float:

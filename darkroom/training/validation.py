@@ -132,6 +132,20 @@ def score(row: Mapping[str, float], monitor: str) -> float:
     return -known[monitor] if monitor in LOWER_IS_BETTER else known[monitor]
 
 
+def falls_below(row: Mapping[str, float], other: Mapping[str, float], measure: str) -> bool:
+    """Whether a model is worse than another on the same validation images; not where these don't define the measure.
+
+    Args:
+        row: The model's measures, `validation_<measure>`.
+        other: The other's.
+        measure: What is compared, see `compared_by`.
+    """
+    own, least = (one.get(f"validation_{measure}") for one in (row, other))
+    if own is None or least is None:
+        return False
+    return own > least if measure in LOWER_IS_BETTER else own < least
+
+
 def compared_by(monitor: str) -> str:
     """The measure by which models of different kinds are compared: a network's loss has weights and smoothed labels, which others lack."""
     return "log_loss" if monitor == "loss" else monitor

@@ -72,4 +72,5 @@ def test_the_full_model_is_taken_where_the_pruned_one_alone_falls_below_the_floo
     Manifest(make_table({"path": []}), ("cat", "dog"), "binary", "v1").write(paths["splits"])
     found = Candidate.choose("toys", Artifacts(**paths), None, RegisterConfig(measure="accuracy"))
     assert found.variant == registered
+    assert [note.step for note in found.notes] == (["register"] if registered == "full" else [])
     assert found.bundle == paths["pruned_model" if registered == "pruned" else "model"]

@@ -54,8 +54,9 @@ def test_each_fold_is_trained_once_and_the_measures_that_all_define_are_summed_u
     assert found.measures["folds_f1_macro"] == pytest.approx(0.9)
     assert found.measures["folds_f1_macro_low"] < 0.9 < found.measures["folds_f1_macro_high"]
     assert found.provenance["cross_validation"]["folds"][2]["validation_f1_macro"] == pytest.approx(1.0)
-    assert "f1_macro 0.9000" in found.told("f1_macro")[0]
-    assert found.told("roc_auc") == []
+    assert "f1_macro 0.9000" in found.told()[0]
+    assert dataclasses.replace(found, monitor="roc_auc").told() == []
+    assert "hamming_loss" not in found.estimates
 
 
 def test_without_folds_nothing_is_trained_and_nothing_said() -> None:
@@ -63,7 +64,7 @@ def test_without_folds_nothing_is_trained_and_nothing_said() -> None:
     rows = Manifest(rows.table.drop_columns("validation_fold"), rows.classes, rows.task, rows.data_version)
     found = cross_validate(rows, lambda *_: pytest.fail("trained"), TrainConfig())
     assert found == CrossValidation()
-    assert (found.measures, found.provenance, found.told("f1_macro")) == ({}, {}, [])
+    assert (found.measures, found.provenance, found.told()) == ({}, {}, [])
 
 
 def test_the_interval_is_wider_than_that_of_independent_values() -> None:
@@ -133,3 +134,9 @@ def test_a_fold_does_not_start_from_a_model_that_may_know_its_images(tmp_path: P
     shutil.copy(warm.weights, tmp_path / "published.safetensors")
     for weights in ("auto", "", str(tmp_path / "published.safetensors")):
         assert for_folds(TrainConfig(weights=weights)).weights == weights
+
+
+@pytest.mark.parametrize("monitor", ["precision_macro", "loss"])
+def test_the_measure_that_chooses_the_epoch_is_always_among_the_estimates(monitor: str) -> None:
+    rows = ({f"validation_{monitor}": 0.5}, {f"validation_{monitor}": 0.7})
+    assert CrossValidation(rows, monitor).told()[0].startswith(f"2 folds: {monitor} 0.6000")

@@ -37,4 +37,6 @@ def test_more_training_is_a_step_of_effort_or_twice_the_epochs():
 def test_what_is_proposed_can_be_set():
     for verdict in ("overfits", "underfits", "unfinished"):
         texts = [text for line in proposed(verdict) for text in line.split(", ") if text.startswith("train.")]
-        parse(TrainConfig, "train", dict(text.removeprefix("train.").split("=") for text in texts))
+        given = dict(text.removeprefix("train.").split("=") for text in texts)
+        assert given
+        assert set(given) <= set(parse(TrainConfig, "train", given).model_fields_set)

@@ -84,6 +84,18 @@ def test_the_search_never_sees_the_test_split(tmp_path):
     assert (tmp_path / "tuned").read_bytes() == (tmp_path / "changed").read_bytes()
 
 
+def test_a_search_trains_no_folds(tmp_path, capsys):
+    inputs = toys.make(tmp_path, num_train=24, num_validation=18)
+    run(inputs, tmp_path / "alone", num_trials=2)
+    table = manifest.read(inputs.examples)
+    folds = [row % 3 for row in range(len(table))]
+    replace(table, table=put_column(table.table, "validation_fold", folds)).write(inputs.examples)
+    capsys.readouterr()
+    run(inputs, tmp_path / "folded", num_trials=2)
+    assert "fold" not in capsys.readouterr().out
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "folded").read_bytes()
+
+
 def test_a_killed_search_takes_its_trial_again_and_ends_with_the_same_bytes(tmp_path, monkeypatch, capsys):
     inputs, checkpoints, give_sign = toys.make(tmp_path), tmp_path / "checkpoints", study.give_sign
     signs = []
