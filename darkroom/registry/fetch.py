@@ -140,12 +140,12 @@ def fetch_bundle(reference: str, cache: Path) -> Path:
     Raises:
         InputError: There is no such model.
     """
-    folder = Path(reference)
-    if (folder / CARD).is_file():
-        return folder
-    if reference and folder.is_dir():
-        raise InputError(f"{reference} is no model: the folder has no {CARD}; name the folder that train or prune wrote")
-    return fetch_version(find_model(reference), cache)
+    return Path(reference) if is_bundle(reference) else fetch_version(find_model(reference), cache)
+
+
+def is_bundle(reference: str) -> bool:
+    """Whether a name is that of a bundle's folder; a folder of something else, such as the images, hides no model of its name."""
+    return (Path(reference) / CARD).is_file()
 
 
 def fetch_version(version: Version, cache: Path) -> Path:
@@ -165,6 +165,8 @@ def find_model(reference: str) -> Version:
     """
     use_store()
     version = _resolve(reference.removeprefix("models:/"))
+    if version is None and reference and Path(reference).is_dir():
+        raise InputError(f"{reference} is no model: the folder has no {CARD}, and {_known()}")
     if version is None:
         raise InputError(f"there is no model {reference!r}: {_known()}")
     return version

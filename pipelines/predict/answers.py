@@ -66,7 +66,7 @@ def predict_files(model: str, paths: Sequence[Path]) -> Answers:
 
 def _find(model: str, cache: Path) -> tuple[Path, str]:
     """A model's bundle, and a sentence that says which version it is, where the name alone does not."""
-    if "@" in model or "/" in model or Path(model).is_dir():
+    if "@" in model or "/" in model or fetch.is_bundle(model):
         return fetch.fetch_bundle(model, cache), ""
     version = fetch.find_model(model)
     alias = alias_of(version)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from darkroom.model import ModelCard, labels_of
+from darkroom.system.errors import InputError
 from darkroom.task import Task
 from darkroom.tracking.runs import client
 from pipelines.predict.answers import predict_files, threshold_note
@@ -48,3 +49,12 @@ def test_a_model_s_name_alone_is_its_champion_or_else_its_newest_challenger_and_
     finally:
         store.set_registered_model_alias("toys", "champion", "1")
         store.delete_registered_model_alias("toys", "challenger")
+
+
+def test_a_folder_of_images_does_not_hide_the_model_of_its_name(toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toys").mkdir()
+    assert predict_files("toys", [toys.source / "cat"]).version == "toys version 1 answers (champion)"
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match=r"photos is no model: the folder has no model\.json, and the registry has toys"):
+        predict_files("photos", [toys.source / "cat"])
