@@ -6,6 +6,7 @@ shard that is not what its name says is damaged: it is removed, and its images a
 that no run needs.
 """
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from darkroom.embeddings import Origin, schema
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
-from darkroom.system.files import remove, write_json
+from darkroom.system.files import read_json, remove, write_json
+from darkroom.system.formats import record_from
 from darkroom.tracking.tags import VECTORS
 
 SHARD_ROWS = 2048  # that a killed process loses at most
@@ -120,6 +124,45 @@ def shard_names(path: Path) -> list[str]:
     """
     names: list[str] = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0).column("image_id").to_pylist()
     return names
+
+
+def kept_origins(root: Path) -> list[Origin]:
+    """The origins of which a folder of all origins keeps vectors, as far as their descriptions can be read."""
+    found = []
+    for path in sorted(root.glob(f"*/{ORIGIN}")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            values = read_json(path)
+            origin = record_from(Origin, {**values, "recipe": record_from(Recipe, values["recipe"])})
+            if origin.key == path.parent.name:  # not one of an earlier format
+                found.append(origin)
+    return found
+
+
+def forget_images(root: Path, names: Iterable[str]) -> int:
+    """Removes images from all shards; a shard is written anew without them, under the name of its new content.
+
+    Args:
+        root: The folder of all origins.
+        names: Ids of the images.
+
+    Returns:
+        How many rows are gone.
+    """
+    unwanted, number = pa.array(sorted(set(names)), pa.string()), 0
+    for path in sorted(root.glob("*/*.arrow")):
+        try:
+            if not set(shard_names(path)) & set(unwanted.to_pylist()):
+                continue
+            rows = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        except (pa.ArrowException, OSError):
+            remove(path)  # damaged, as a reader would find it
+            continue
+        rest = rows.filter(pc.invert(pc.is_in(rows.column("image_id"), unwanted)))
+        number += rows.num_rows - rest.num_rows
+        if rest.num_rows:
+            _write_shard(path.parent, pa.concat_batches([rest]))
+        remove(path)
+    return number
 
 
 def _read(path: Path, columns: pa.Schema) -> pa.RecordBatch:

@@ -18,6 +18,7 @@ from darkroom.system.streams import output_fault
 from pipelines.check.command import doctor
 from pipelines.collect.command import gc
 from pipelines.compare.command import runs, ui
+from pipelines.data.command import diff, log
 from pipelines.options import Output
 from pipelines.predict.command import predict
 from pipelines.project import in_project
@@ -44,9 +45,11 @@ app = typer.Typer(
 for command in (run, retrain, tune, resume, sync, runs, gc, logs, ui, predict, models, promote, rollback, compile, submit, doctor):
     app.command()(in_project(command))
 
-data_app = typer.Typer(help="Shows the data's version, or lays out the sample.", no_args_is_help=True)
-data_app.command()(in_project(sample))
-data_app.command()(in_project(version))
+data_app = typer.Typer(
+    help="Shows versions of the data and what differs between them; takes an image out; lays out the sample.", no_args_is_help=True
+)
+for about_data in (version, log, diff, sample):
+    data_app.command()(in_project(about_data))
 app.add_typer(data_app, name="data")
 
 schedule_app = typer.Typer(help="Retrains by itself: schedules in params.yaml, on Kubeflow or on this machine.", no_args_is_help=True)

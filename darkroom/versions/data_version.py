@@ -7,15 +7,15 @@ skipped, both are the same. Files that have not changed since they were last has
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from darkroom.data_files import absolute, is_table, list_files
 from darkroom.junk import is_junk
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.yaml_file import NotYamlError, read_yaml
+from darkroom.versions.dvc_cache import files_of, hold
 from darkroom.versions.file_md5s import file_md5s, repository_here, tree_md5
-from darkroom.versions.repository import is_address, own_repository, parse_address, recorded_md5, refuse_escape
+from darkroom.versions.repository import is_address, own_repository, parse_address, recorded_md5
 
 
 def data_version(source: Path) -> str:
@@ -135,40 +135,23 @@ def fetch_version(version: str, into: Path) -> bool:
     Raises:
         InputError: Its list of files leads out of the folder.
     """
-    from dvc.config import NoRemoteError
-    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.exceptions import NotDvcRepoError
     from dvc.fs import localfs
     from dvc_data.hashfile import load
     from dvc_data.hashfile.checkout import checkout
     from dvc_data.hashfile.hash_info import HashInfo
 
-    name = HashInfo("md5", version)
     try:
         with own_repository() as repo:
-            storage = repo.cache.local
-            with suppress(NoRemoteError, DvcException, OSError):  # no remote, or it does not answer: like a remote without the data
-                while (missing := _missing(storage, name)) and repo.cloud.pull(missing).transferred:
-                    pass  # first the list of a folder's files, then the files
-            if _missing(storage, name):
+            if not hold(repo, version, pull=True):
                 return False
-            tree: Any = load(storage, name)
-            refuse_escape(("/".join(parts) for parts, _, _ in tree) if name.isdir else (), f"the data version {version}")
+            storage = repo.cache.local
+            files_of(storage, version)  # refuses a list that leads out of the folder
             with whole(into) as draft:
-                checkout(str(draft.absolute()), localfs, tree, storage, quiet=True)
+                checkout(str(draft.absolute()), localfs, load(storage, HashInfo("md5", version)), storage, quiet=True)
             return True
     except NotDvcRepoError:
         return False
-
-
-def _missing(storage: Any, name: Any) -> list[Any]:
-    """What a storage lacks of a version: the list of a folder's files, or some of the files."""
-    from dvc_data.hashfile import load
-
-    if not storage.exists(name.value):
-        return [name]
-    found: Any = load(storage, name)
-    parts = [part for _, _, part in found] if name.isdir else []
-    return [part for part in parts if not storage.exists(part.value)]
 
 
 def _skips(source: Path) -> bool:

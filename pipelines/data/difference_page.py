@@ -1,0 +1,64 @@
+"""The page of a difference of two data versions: one HTML file, complete in itself, with the images as small pictures."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from darkroom.images import Images
+from darkroom.pixels import UnreadableError, decode
+from darkroom.system.files import whole
+from pipelines.data.difference import KINDS, Change, DataDifference
+from pipelines.data.show_difference import sentence, test_row
+
+MAX_PICTURES = 60  # of a kind
+_SIDE_PX = 160
+_LOSSLESS_PX = 96  # JPEG would blur a tiny picture
+_ABOUT = {
+    "added": "Images that only the later data has.",
+    "removed": "Images that only the earlier data has.",
+    "relabelled": "Images of both with other labels.",
+    "moved": "Images of both in another split: what was trained on may now be tested on.",
+}
+
+
+def write_page(path: Path, found: DataDifference) -> None:
+    """Writes the page; equal differences make equal bytes."""
+    files = Images(*found.before.packed, *found.after.packed)
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    tests = [test_row("MMD² of the vectors", found.drift.mmd), test_row("AUC of a classifier", found.drift.auc)] if found.drift else []
+    page = environment.get_template("difference.html.jinja").render(
+        before=found.before, after=found.after, num_kept=found.num_kept, classes=found.classes, notes=found.notes, compared=found.compared,
+        tests=tests, statistics=found.statistics,
+        kinds=[{"name": kind, "about": _ABOUT[kind], "number": len(found.changes[kind]), "images": _images(found.changes[kind], files)}
+               for kind in KINDS],
+        largest=max([1e-9, *(max(row["share_before"], row["share_after"]) for row in found.classes)]),
+    )  # fmt: skip
+    with whole(path) as draft:
+        draft.write_text(page, encoding="utf-8")
+
+
+def _images(changes: Sequence[Change], files: Images) -> list[dict[str, Any]]:
+    return [
+        {"id": change.image_id, "path": change.path, "what": sentence(change), **_picture(change.image_id, files)}
+        for change in changes[:MAX_PICTURES]
+    ]
+
+
+def _picture(name: str, files: Images) -> dict[str, Any]:
+    """A small picture as a `data:` address, and whether it is tiny; an empty address where there is none."""
+    try:
+        picture = decode(files[name], at_least_px=_SIDE_PX)
+    except (KeyError, UnreadableError):
+        return {"source": "", "is_tiny": False}
+    picture.thumbnail((_SIDE_PX, _SIDE_PX), Image.Resampling.LANCZOS)
+    is_tiny, file = max(picture.size) <= _LOSSLESS_PX, io.BytesIO()
+    picture.save(file, "PNG" if is_tiny else "JPEG", quality=82)
+    return {
+        "source": f"data:image/{'png' if is_tiny else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}",
+        "is_tiny": is_tiny,
+    }
