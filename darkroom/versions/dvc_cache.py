@@ -68,7 +68,8 @@ def files_of(storage: Any, version: str) -> dict[str, str]:
     name = HashInfo("md5", version)
     if not name.isdir:
         return {"": version}
-    found = {"/".join(parts): str(part.value) for parts, _, part in load(storage, name)}
+    tree: Any = load(storage, name)
+    found = {"/".join(parts): str(part.value) for parts, _, part in tree}
     refuse_escape(found, f"the data version {version}")
     return found
 

@@ -3,15 +3,18 @@
 import json
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.data.naming import FORMS, absolute_name
 from pipelines.options import DEFAULT_PARAMS, Json, Params
 from pipelines.terminal import print_note
+
+if TYPE_CHECKING:
+    from pipelines.data.difference import DataDifference
 
 _Recorded = Annotated[Path, typer.Option("--data", metavar="SOURCE", help="The folder or file whose .dvc file stands in git.")]
 _Side = typer.Argument(metavar="DATA", parser=absolute_name, help=f"{FORMS[0].upper()}{FORMS[1:]} of the .dvc file.")
@@ -71,9 +74,7 @@ def diff(
         print(json.dumps(found.plain(), ensure_ascii=False))
 
 
-def _difference(names: tuple[str, str], source: Path, settings: Any, scratch: Path, stack: ExitStack, num_sampled: int) -> Any:
-    import contextlib
-
+def _difference(names: tuple[str, str], source: Path, settings: Any, scratch: Path, stack: ExitStack, num_sampled: int) -> "DataDifference":
     from pipelines import history
     from pipelines.data.difference import find_difference
     from pipelines.data.naming import find_snapshot
@@ -82,6 +83,6 @@ def _difference(names: tuple[str, str], source: Path, settings: Any, scratch: Pa
     (scratch / "read").mkdir()
     (scratch / "compared").mkdir()
     reader = Reader(settings["ingest"], scratch / "read", stack, history.runs())
-    with contextlib.redirect_stdout(sys.stderr):
-        sides = [find_snapshot(name, source, reader) for name in names]
-        return find_difference(*sides, settings["embed"], scratch / "compared", num_sampled=num_sampled)
+    with redirect_stdout(sys.stderr):
+        before, after = (find_snapshot(name, source, reader) for name in names)
+        return find_difference(before, after, settings["embed"], scratch / "compared", num_sampled=num_sampled)
