@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
-from components.clean.near_duplicates import find_look_alikes
 from components.clean.scan import Scan, scan_images
 from components.clean.ties import NEAR_DUPLICATE, SAME_THING, LookAlike, tie
 from darkroom import issues as issue_table
@@ -19,6 +18,7 @@ from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
+from darkroom.similarity.look_alikes import find_look_alikes, see
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
@@ -135,7 +135,9 @@ def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config:
     found: list[LookAlike] = []
     if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:
         compared, labels = [names[row] for row in rows], _labels(kept)
-        tied, found = tie(find_look_alikes(images, compared, embeddings, config), compared, [labels[row] for row in rows], config)
+        min_correlation = min(config.min_same_thing, config.min_near_duplicate)
+        pairs = find_look_alikes(see(images, compared, embeddings), min_correlation, config.num_neighbours, config.min_detail_share)
+        tied, found = tie(pairs, compared, [labels[row] for row in rows], config)
         clusters |= {hashes[row]: name for row, name in zip(rows, tied, strict=True)}
     table = manifests.put_column(kept.table, "cluster", [clusters[one] for one in hashes])
     findings = []

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from darkroom.similarity.look_alikes import MIN_DETAIL_SHARE, MIN_SIDE_PX, NEAR_DUPLICATE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.system.config import StepConfig
 
 
@@ -27,9 +28,9 @@ class CleanConfig(StepConfig):
         "tie", description="The same thing photographed again (other exposure, a second later): tie, only flag, or do not look for it."
     )
     min_near_duplicate: float = Field(
-        0.85, ge=0, le=1, description="Correlation of the details of two aligned pictures from which on they are near-duplicates."
+        NEAR_DUPLICATE, ge=0, le=1, description="Correlation of the details of two aligned pictures from which on they are near-duplicates."
     )
-    min_same_thing: float = Field(0.75, ge=0, le=1, description="The same, from which on they show the same thing.")
+    min_same_thing: float = Field(SAME_THING, ge=0, le=1, description="The same, from which on they show the same thing.")
     max_cluster_share: float = Field(
         0.05,
         gt=0,
@@ -38,9 +39,14 @@ class CleanConfig(StepConfig):
     )
     max_cluster_images: int = Field(50, ge=2, description="See max_cluster_share: smaller clusters are always made.")
     min_tie_side_px: int = Field(
-        32, ge=8, le=10_000, description="Images whose shorter side is below this are tied by equal pixels only, as they carry too little."
+        MIN_SIDE_PX,
+        ge=8,
+        le=10_000,
+        description="Images whose shorter side is below this are tied by equal pixels only, as they carry too little.",
     )
     min_detail_share: float = Field(
-        0.05, ge=0, le=1, description="Share of two pictures that must have details for them to be compared by these."
+        MIN_DETAIL_SHARE, ge=0, le=1, description="Share of two pictures that must have details for them to be compared by these."
     )
-    num_neighbours: int = Field(8, ge=1, le=1000, description="Nearest images, by vectors and by thumbnails, that each is compared with.")
+    num_neighbours: int = Field(
+        NUM_NEIGHBOURS, ge=1, le=1000, description="Nearest images, by vectors and by thumbnails, that each is compared with."
+    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from components.clean.clusters import between_clusters, smallest_names, star_clusters
 from components.clean.config import CleanConfig
+from darkroom.similarity.clusters import between_clusters, smallest_names, star_clusters
 from darkroom.similarity.confirmation import Confirmed
 from darkroom.units import Integers
 

@@ -27,8 +27,23 @@ class SplitConfig(StepConfig):
         description="Folds of the images for training and validation: train trains a model a fold first, and says how much results vary.",
     )
     max_excluded: float = Field(
-        0.1, ge=0, le=1, description="Largest share of the images that ties to test or validation images may exclude from training."
+        0.1,
+        ge=0,
+        le=1,
+        description="Largest share of the images that ties and merged leaks to test or validation may exclude from training.",
     )
+    leaks: Literal["warn", "fail", "merge"] = Field(
+        "warn",
+        description="Tested images with a suspicious neighbour in training: warn, fail, or merge what would leak onto one side.",
+    )
+    leak_quantile: float = Field(
+        0.999,
+        ge=0.5,
+        lt=1,
+        description="A neighbour is suspicious if it is nearer than this share of images of different things has theirs.",
+    )
+    straddling: Literal["fail", "warn"] = Field("fail", description="What happens if a group or a cluster stands in two splits.")
+    missing_classes: Literal["warn", "fail"] = Field("warn", description="What happens if a split has no image of a class.")
     rare_classes: Literal["drop", "fail"] = Field(
         "drop", description="What happens to a class with fewer independent images than there are splits."
     )

@@ -20,6 +20,8 @@ from components.split.constraints import (
     read_previous,
 )
 from components.split.folds import NO_FOLD, assign_folds
+from components.split.leak_policy import LeakPolicy, told
+from components.split.straddling import check_classes, check_straddling
 from components.split.stratify import stratify_images
 from darkroom import manifest
 from darkroom.groups import canonical_order, grouping_columns, independent_units
@@ -33,9 +35,19 @@ NAMES = np.array([*SPLITS, "excluded"])
 
 
 def split(
-    cleaned: Path, splits: Path, *, config: SplitConfig, previous: Path | None = None, evaluation_cleaned: Path | None = None
+    cleaned: Path,
+    splits: Path,
+    *,
+    config: SplitConfig,
+    previous: Path | None = None,
+    evaluation_cleaned: Path | None = None,
+    images: Path | None = None,
+    embeddings: Path | None = None,
+    evaluation_images: Path | None = None,
+    evaluation_embeddings: Path | None = None,
+    leaks: Path | None = None,
 ) -> dict[str, float]:
-    """Assigns every image to train, validation or test.
+    """Assigns every image to train, validation or test, and tests what leaks from training into the images that are tested on.
 
     Images that share a group, a cluster of duplicates or an `image_id` stay together. A validation or test split that the
     source gives is kept as it is and receives no further images; a split that the source does not give is drawn from the
@@ -49,15 +61,20 @@ def split(
         config: Fractions, seed, and what to do with given splits and small classes.
         previous: A previous assignment to keep, or none.
         evaluation_cleaned: What `clean` kept of a frozen evaluation set, or none: its images, and what is tied to them by a
-            cluster or a group, are `excluded`.
+            cluster, a group or what they show, are `excluded`.
+        images: The packed images, or none.
+        embeddings: What `embed` made of them; without images and embeddings nothing is tested for leaks.
+        evaluation_images: The packed images of the frozen evaluation set, or none.
+        evaluation_embeddings: What `embed` made of them.
+        leaks: Where the leaks are written, see `darkroom.leaks`, or none.
 
     Returns:
-        Images in each split, excluded images, dropped classes, and the largest gap between a class's share in a split
-        and over all (0 to 1).
+        Images in each split, excluded images, dropped classes, the largest gap between a class's share in a split
+        and over all (0 to 1), and the share of tested images that leak with its limits.
 
     Raises:
-        InputError: Too few images or classes, a class too small where that is to fail, or a previous assignment of
-            another kind of task.
+        InputError: Too few images or classes, a class too small where that is to fail, a previous assignment of
+            another kind of task, or leaks where these are to fail.
     """
     current = manifest.read(cleaned)
     if len(current) == 0:
@@ -67,11 +84,16 @@ def split(
     previous_splits = read_previous(previous, current) if previous else None
     constraints, unit, open_splits = _constrain(current, previous_splits, config)
     labels = _label_matrix(current)
-    kept, warnings = _classes_with_enough_images(current, labels, unit, config)
     evaluation = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
-    frozen = _in_evaluation_set(current, evaluation)
+    policy = LeakPolicy.of(current, evaluation, (images, evaluation_images), (embeddings, evaluation_embeddings), config)
+    given_unit, unit = unit, policy.tied(unit)
+    kept, warnings = _classes_with_enough_images(current, labels, unit, config)
+    copies = policy.copies_of_evaluation()
+    frozen = _in_evaluation_set(current, evaluation) | np.isin(unit[: len(current)], unit[copies])
     usable = ~frozen if current.task == "multilabel" else kept[labels.indices] & ~frozen
     codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=current.task != "multilabel")
+    codes[usable & _validated(given_unit, constraints, len(codes))] = VALIDATION  # no leak moves an image out of it
+    codes[policy.excluded(codes)] = EXCLUDED
     tied = int(((codes == EXCLUDED) & usable).sum())
     _check_excluded(tied, int(usable.sum()), config)
     trained, untrained = _classes_to_train_on(current, labels, codes, config)
@@ -79,11 +101,16 @@ def split(
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
+    wrong = [*check_straddling(current, codes, config), *check_classes(current, labels, codes, config)]
+    leaking = policy.measured(codes, leaks)
     current = _with_folds(current, labels, unit, codes, config)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
-    measures = {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum())}
-    notes = tell("split", _describe(measures), [*warnings, *untrained, *_describe_tied(tied)])
+    measures = {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum()), "num_copies_of_evaluation_set": len(copies)}
+    if leaking:
+        measures |= {"leaks_share": leaking.share, "leaks_low": leaking.low, "leaks_high": leaking.high}
+    said, leaked = told(leaking)
+    notes = tell("split", [*_describe(measures), *said], [*leaked, *warnings, *untrained, *_describe_tied(tied), *wrong])
     of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
     _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, inverse, splits)
     return measures
@@ -191,6 +218,14 @@ def _assign(
     return codes
 
 
+def _validated(unit: Integers, constraints: Integers, num: int) -> npt.NDArray[np.bool_]:
+    """Which of the current rows an earlier or a given split holds in validation, `(N,) bool`, unless a group ties them to test."""
+    binding = np.full(int(unit.max()) + 1, FREE, dtype=np.int64)
+    np.maximum.at(binding, unit, constraints)
+    found: npt.NDArray[np.bool_] = (constraints[:num] == VALIDATION) & (binding[unit[:num]] == VALIDATION)
+    return found
+
+
 def _count(labels: csr_array, chosen: npt.NDArray[np.bool_]) -> Integers:
     """Chosen images of each label, and in the last element all chosen images: `(K + 1,) int64`."""
     return np.append(labels[np.flatnonzero(chosen)].sum(axis=0), chosen.sum()).astype(np.int64)
@@ -199,7 +234,9 @@ def _count(labels: csr_array, chosen: npt.NDArray[np.bool_]) -> Integers:
 def _describe(measures: dict[str, float]) -> list[str]:
     said = [", ".join(f"{measures[f'num_{name}']:,.0f} {name}" for name in NAMES.tolist())]
     if frozen := measures["num_in_evaluation_set"]:
-        said.append(f"{frozen:,.0f} images are excluded: they are in the evaluation set (evaluate.data), or tied to it")
+        copies = measures["num_copies_of_evaluation_set"]
+        how = f"or tied to it; {copies:,.0f} show the same as one of it" if copies else "or tied to it"
+        said.append(f"{frozen:,.0f} images are excluded: they are in the evaluation set (evaluate.data), {how}")
     return said
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest
 
 from darkroom.evaluation import Predictions
@@ -53,6 +54,27 @@ def wilson(num_right: int, num_images: int) -> tuple[float, float]:
     """Limits of a share of which `num_right` out of `num_images` were seen."""
     limits = binomtest(num_right, num_images).proportion_ci(CONFIDENCE, method="wilson")
     return float(limits.low), float(limits.high)
+
+
+def share_interval(found: npt.NDArray[np.bool_], units: Ints, num_resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Limits of the share of images in which something was found.
+
+    Args:
+        found: `(N,) bool`, at least one image.
+        units: `(N,)`: images of one number are one observation.
+        num_resamples: Sets of images drawn with replacement, where units have several images.
+        seed: Decides which.
+
+    Returns:
+        Wilson's limits where every unit is one image, or where all images say the same; else percentiles of resampled sets.
+    """
+    _, units = np.unique(units, return_inverse=True)
+    num_units, certain = int(units.max()) + 1, found.all() or not found.any()
+    if num_units == len(found) or certain:
+        return wilson(num_units * int(found.all()) if certain else int(found.sum()), num_units)
+    shares = np.concatenate([weights @ found / weights.sum(1) for weights in resamples(units, num_resamples, seed)])
+    low, high = np.quantile(shares, QUANTILES).tolist()
+    return low, high
 
 
 def standard_error(predictions: Predictions, measure: str, num_resamples: int = 200, seed: int = 0) -> float:

@@ -14,7 +14,7 @@ from darkroom.units import Integers
 MAX_FEATURES = 256
 MAX_EXACT = 20_000  # rows up to which all are compared
 _CELLS, _OF_EACH = 4, 4  # cells a square root of the number of rows, and those that each row is in
-_BLOCK_VALUES = 2**25  # similarities that are in memory at a time on a thread, 128 MiB
+BLOCK_VALUES = 2**25  # similarities that are in memory at a time on a thread, 128 MiB
 
 Floats = npt.NDArray[np.float32]
 
@@ -61,11 +61,11 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
     if number < 2:
         return np.empty((0, 2), np.int64)
     if number <= max_exact:
-        size = max(1, _BLOCK_VALUES // number)
+        size = max(1, BLOCK_VALUES // number)
         blocks = [(torch.arange(start, min(start + size, number)), torch.arange(number)) for start in range(0, number, size)]
     else:
         cells = _cells(everything)
-        blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, _BLOCK_VALUES // len(rows)))]
+        blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, BLOCK_VALUES // len(rows)))]
     found = list(ordered(lambda block: _nearest(everything, *block, num_neighbours, min_cosine), blocks, ahead=1))
     rows, others, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((others, -cosines, rows))
@@ -75,6 +75,34 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
     rows, others = rows[new], others[new]
     rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
     return np.unique(np.sort(np.stack([rows, others], axis=1)[rank < num_neighbours], axis=1), axis=0).astype(np.int64)
+
+
+def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbours: int, min_cosine: float = -1.0) -> Integers:
+    """Pairs each row of the smaller side with the rows of the other side nearest to it, a block of rows at a time.
+
+    Args:
+        vectors: `(N, D) float32`, of unit length.
+        sides: `(N,) bool`.
+        num_neighbours: Pairs a row, at most.
+        min_cosine: Pairs less similar than that are left out.
+
+    Returns:
+        `(P, 2) int64`: pairs of rows, the lower one first, sorted, each once.
+    """
+    rows, others = sorted((np.flatnonzero(sides), np.flatnonzero(~sides)), key=len)
+    if not len(rows):
+        return np.empty((0, 2), np.int64)
+    everything, known = torch.from_numpy(np.ascontiguousarray(vectors)), torch.from_numpy(others)
+    columns = everything[known].T
+
+    def nearest(part: Integers) -> Integers:
+        cosines, places = (everything[torch.from_numpy(part)] @ columns).topk(min(num_neighbours, len(others)), dim=1)
+        own, place = np.nonzero(cosines.numpy() >= min_cosine)
+        return np.sort(np.stack([part[own], others[places.numpy()[own, place]]], axis=1), axis=1)
+
+    size = max(1, BLOCK_VALUES // len(others))
+    found = ordered(nearest, [rows[start : start + size] for start in range(0, len(rows), size)], ahead=1)
+    return np.unique(np.concatenate(list(found)), axis=0).astype(np.int64)
 
 
 def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int, min_cosine: float) -> tuple[Integers, Integers, Floats]:
@@ -90,7 +118,7 @@ def _cells(vectors: Tensor) -> list[Tensor]:
     """The rows of each cell."""
     num_cells = _CELLS * math.isqrt(len(vectors))
     centres = vectors[:num_cells]
-    blocks = torch.split(vectors, max(1, _BLOCK_VALUES // num_cells))
+    blocks = torch.split(vectors, max(1, BLOCK_VALUES // num_cells))
     cell = torch.cat([(block @ centres.T).topk(_OF_EACH, dim=1).indices for block in blocks]).flatten()
     order = torch.sort(cell, stable=True).indices
     rows = order // _OF_EACH

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.clean.clusters import star_clusters
+from darkroom.similarity.clusters import star_clusters
 from components.clean.config import CleanConfig
 from components.clean.ties import LookAlike, tie
 from darkroom.similarity.confirmation import Confirmed

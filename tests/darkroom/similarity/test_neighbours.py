@@ -14,7 +14,7 @@ def unit_vectors(number: int, num_features: int) -> np.ndarray:
 
 @pytest.mark.parametrize("block", [1, 2**20])
 def test_each_is_paired_with_its_nearest(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(neighbours, "_BLOCK_VALUES", block)
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", block)
     vectors = unit_vectors(60, 8)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -2)

@@ -1,0 +1,144 @@
+"""What `split` does about leaks: it tells them, refuses them, or ties the images that would leak."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.split.cluster_floor import floor_by_clusters
+from components.split.config import SplitConfig
+from components.split.constraints import SPLITS, TEST, TRAIN, VALIDATION
+from components.split.leak_test import Gallery, clusters_of_leaks, copies_between, leaking_pairs, open_gallery
+from darkroom.groups import grouping_columns, independent_units
+from darkroom.leaks import SUSPICIOUS, Leaks, leaks_of, write_untested
+from darkroom.manifest import Manifest
+from darkroom.system.errors import InputError
+from darkroom.units import Integers
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LeakPolicy:
+    """The images of a run, those of a frozen evaluation set where there is one, and the settings.
+
+    Attributes:
+        gallery: All images; nothing where they have no embeddings: then nothing is tested, nor tied.
+        evaluation: Those of the frozen evaluation set.
+        config: `leaks` and `leak_quantile`.
+    """
+
+    gallery: Gallery | None
+    evaluation: Gallery | None
+    config: SplitConfig
+
+    @classmethod
+    def of(
+        cls,
+        current: Manifest,
+        evaluation: Manifest | None,
+        images: tuple[Path | None, Path | None],
+        embeddings: tuple[Path | None, Path | None],
+        config: SplitConfig,
+    ) -> "LeakPolicy":
+        """Opens the images and embeddings of both."""
+        galleries = [open_gallery(*one) for one in zip((current, evaluation), images, embeddings, strict=True)]
+        return cls(galleries[0], galleries[1], config)
+
+    def copies_of_evaluation(self) -> Integers:
+        """The rows of the images that show the same as one of the frozen evaluation set."""
+        if self.gallery is None or self.evaluation is None:
+            return np.empty(0, np.int64)
+        return np.unique(copies_between(self.gallery, self.evaluation).pairs[:, 0])
+
+    def tied(self, unit: Integers) -> Integers:
+        """The units `(N,)`, joined where their images would leak and that is to be merged; further rows are those of other images."""
+        if self.gallery is None or self.config.leaks != "merge":
+            return unit
+        clusters = clusters_of_leaks(self.gallery, self.config.leak_quantile)
+        known = pa.array([*clusters.tolist(), *[None] * (len(unit) - len(clusters))], pa.int64())
+        return independent_units([pa.array(unit), known])
+
+    def excluded(self, codes: Integers) -> Flags:
+        """Which training images still leak into validation or test, `(N,) bool`, where that is to be merged."""
+        found = np.zeros(len(codes), bool)
+        if self.gallery is None or self.config.leaks != "merge":
+            return found
+        training, held_out = np.flatnonzero(codes == TRAIN), np.flatnonzero((codes == TEST) | (codes == VALIDATION))
+        tested = [self.gallery.at(held_out)] if self.evaluation is None else [self.gallery.at(held_out), self.evaluation]
+        for one in tested:
+            pairs, _ = leaking_pairs(one, self.gallery.at(training), self.config.leak_quantile)
+            found[training[pairs[:, 1]]] = True
+        return found
+
+    def measured(self, codes: Integers, leaks: Path | None) -> Leaks | None:
+        """Tests what the model will be tested on, and writes what is found.
+
+        Args:
+            codes: `(N,)`: the split of each image.
+            leaks: Where to, or none.
+
+        Raises:
+            InputError: Something leaks, and that is to fail.
+        """
+        if self.gallery is None:
+            if leaks:
+                write_untested(leaks)
+            return None
+        training = self.gallery.at(np.flatnonzero(codes == TRAIN))
+        tested = self.evaluation or self.gallery.at(np.flatnonzero(codes == TEST))
+        pairs, every = leaking_pairs(tested, training, self.config.leak_quantile)
+        _, first = np.unique(pairs[:, 0], return_index=True)
+        leaking = np.isin(np.arange(len(tested)), pairs[:, 0])
+        units = independent_units(grouping_columns(tested.table))
+        found = leaks_of([every[row] for row in first.tolist()], leaking, units, 1 - self.config.leak_quantile, self._floor(codes))
+        if leaks:
+            found.write(leaks)
+        if found.beyond_chance and self.config.leaks == "fail":
+            raise InputError(f"{describe(found)}; split.leaks is fail: {_REMEDY}, or set split.leaks=warn")
+        return found
+
+    def _floor(self, codes: Integers) -> dict[str, dict[str, float]]:
+        assert self.gallery is not None
+        used = self.gallery.at(np.flatnonzero(codes < len(SPLITS)))
+        rows, table = used.embedded(), used.table
+        if len(rows) < 2 * len(SPLITS):
+            return {}
+        unit = independent_units(grouping_columns(table))[rows]
+        shown = used.labels(rows, table.classes).astype(np.int64)
+        kept = np.flatnonzero(shown.any(0))
+        task = "multiclass" if table.task == "binary" and len(kept) != 2 else table.task
+        return floor_by_clusters(used.vectors(rows), shown[:, kept], unit, task, self.config.seed)
+
+
+_REMEDY = (
+    "name a column that says what belongs together (ingest.group_column), tie what looks alike (clean.near_duplicates, clean.same_things), "
+    "or set split.leaks=merge"
+)
+
+
+def describe(found: Leaks) -> str:
+    """What is said of leaks, without a remedy."""
+    first = found.found[0]
+    how = "is nearer than different things are to" if first.check == SUSPICIOUS else f"is a {first.check} of"
+    return f"{found} have a suspicious neighbour in training, such as {first.path}, which {how} {first.other}"
+
+
+def told(found: Leaks | None) -> tuple[list[str], list[str]]:
+    """What is said of the leak test: what is usual, and what is wrong with the split."""
+    if found is None:
+        return [], []
+    said = []
+    if found.floor:
+        scores = ", ".join(f"{found.floor[name]['f1_macro']:.3f} {how}" for name, how in _FLOORS if "f1_macro" in found.floor[name])
+        said.append(
+            f"f1_macro of a linear model on the embeddings is {scores}: the difference is what near images on both sides can be worth"
+        )
+    if found.beyond_chance:
+        return said, [f"{describe(found)}; the score on them is better than on new images: {_REMEDY}"]
+    return [f"the leak test finds nothing beyond chance: {found} have a suspicious neighbour in training", *said], []
+
+
+_FLOORS = (("as_split", "under folds as split"), ("by_clusters", "under folds by clusters of the embeddings"))

@@ -1,0 +1,92 @@
+"""Finds copies and further photographs of the same thing: candidates by vectors and thumbnails, confirmed on the pixels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from darkroom.embeddings import Embeddings
+from darkroom.images import Images
+from darkroom.pixels import decode
+from darkroom.similarity.candidates import Views, candidate_pairs, candidates_between, joined_views, views_of
+from darkroom.similarity.confirmation import GREY_PX, Confirmed, confirm
+from darkroom.system.parallel import ordered
+from darkroom.thumbnails import thumbnails
+from darkroom.units import Integers
+
+NEAR_DUPLICATE, SAME_THING = 0.85, 0.75  # correlations of the details of two aligned pictures from which on they are that
+NUM_NEIGHBOURS = 8  # nearest images, by vectors and by thumbnails, that each is compared with
+MIN_DETAIL_SHARE = 0.05  # share of two pictures that must have details for them to be compared by these
+MIN_SIDE_PX = 32  # smaller pictures carry too little to be told apart
+_VIEW_PX = 128  # a JPEG may be decoded at a fraction of its size that keeps so many pixels
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images that are compared.
+
+    Attributes:
+        views: What they look like from afar.
+        read: Gives the file of an image by its row.
+    """
+
+    views: Views
+    read: Callable[[int], bytes]
+
+
+def see(images: Images, names: Sequence[str], embeddings: Embeddings | None) -> Seen:
+    """Prepares images for the comparison.
+
+    Args:
+        images: The packed images.
+        names: Ids of those that are compared, all of which can be decoded.
+        embeddings: Of these images and others; without any, thumbnails are made here, and copies are found by them alone.
+    """
+    return Seen(views_of(embeddings, list(names)) if embeddings else _thumbnails(images, names), lambda row: images[names[row]])
+
+
+def join(first: Seen, second: Seen) -> Seen:
+    """The images of both, those of the second below."""
+    number = len(first.views)
+    return Seen(joined_views(first.views, second.views), lambda row: first.read(row) if row < number else second.read(row - number))
+
+
+def find_look_alikes(
+    seen: Seen,
+    min_correlation: float = SAME_THING,
+    num_neighbours: int = NUM_NEIGHBOURS,
+    min_detail_share: float = MIN_DETAIL_SHARE,
+    sides: npt.NDArray[np.bool_] | None = None,
+) -> Confirmed:
+    """Finds the pairs of images that show the same.
+
+    Args:
+        seen: N images.
+        min_correlation: Of the details of two aligned pictures, from which on they do.
+        num_neighbours: Nearest images that each is compared with.
+        min_detail_share: Share of two pictures that must have details.
+        sides: `(N,) bool`: only pairs of which one image is true and the other false are wanted; all where there are none.
+
+    Returns:
+        Pairs of rows, the lower one first, sorted.
+    """
+
+    def pictures(rows: Integers) -> npt.NDArray[np.uint8]:
+        greys = ordered(lambda row: _grey(seen.read(int(row))), rows)
+        return np.stack([np.empty((GREY_PX, GREY_PX), np.uint8), *greys])[1:]
+
+    found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
+    return confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share)
+
+
+def _grey(data: bytes) -> npt.NDArray[np.uint8]:
+    """The whole picture, squeezed to a square, `(64, 64) uint8`."""
+    picture = decode(data, at_least_px=_VIEW_PX).convert("L")
+    return np.asarray(picture.resize((GREY_PX, GREY_PX), Image.Resampling.LANCZOS))
+
+
+def _thumbnails(images: Images, names: Sequence[str]) -> Views:
+    seen = list(ordered(lambda name: thumbnails(decode(images[name], at_least_px=_VIEW_PX)), names))
+    return Views(np.stack([one.grey for one in seen]), np.array([one.signature for one in seen], np.uint64))
