@@ -1,7 +1,8 @@
 """The evaluation: a folder that says how good a model is, with the evidence.
 
-`metrics.json` (headline measures as flat numbers; `classes`, `intervals` and `calibration` nested), `predictions.parquet`
-(a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`), `notes.json` and
+`metrics.json` (headline measures as flat numbers; `classes`, `intervals`, `calibration` and `leaks` nested), `predictions.parquet`
+(a row an image), `figures/*.png`, `mistakes/` (the worst ones as small pictures, listed in `mistakes.json`), `leaks/` (the same of images
+and their neighbours in training), `notes.json` and
 `plots/*.csv` for DVC. Only this module reads and writes the predictions; class order and task are in their schema metadata.
 """
 
@@ -29,6 +30,7 @@ PREDICTIONS = "predictions.parquet"
 FIGURES = "figures"
 PLOTS = "plots"
 MISTAKES = "mistakes"
+LEAKS, LEAKED = "leaks", "leaks.json"  # a folder, and its list
 NOTES = "notes.json"
 MAX_POINTS = 200  # of a curve: a page that shows it needs no more
 
@@ -160,6 +162,13 @@ def read_headline(folder: Path) -> dict[str, float]:
 def read_mistakes(folder: Path) -> list[dict[str, Any]]:
     """The worst mistakes, worst first: `file` (in `mistakes/`), `path`, `image_id`, `truth`, `predicted`, `probability`."""
     return cast(list[dict[str, Any]], read_json(folder / MISTAKES / "mistakes.json"))
+
+
+def read_leaks(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What leaks from training into the images: figures, see `darkroom.leaks.Leaks`, with the measures `without` those images; and the
+    surest pairs, with their pictures' names in `leaks/`, `file` and `other_file`. Empty where that was not tested."""
+    figures, pairs = read_metrics(folder).get(LEAKS) or {}, folder / LEAKS / LEAKED
+    return figures, cast(list[dict[str, Any]], read_json(pairs)) if pairs.exists() else []
 
 
 def confusion(folder: Path) -> tuple[list[str], list[list[int]]]:

@@ -94,6 +94,8 @@ class Outcome:
         forgotten: What it has wrong that earlier versions had right.
         notes: What the steps decided or left out, in their order.
         floor_metrics: The same of the floor, a linear model on the embeddings; none of a run of an earlier Darkroom.
+        leaks: Share of the tested images with a suspicious neighbour in training, its limits `low` and `high`, and `measure_without`: the
+            full model's value of `measure` without these images, or nothing where none is left. Empty where that was not tested.
         floor_difference: The registered model with the floor on the test images, by the measure that decides; decides nothing itself.
     """
 
@@ -113,6 +115,7 @@ class Outcome:
     notes: tuple[Note, ...] = ()
     floor_metrics: Mapping[str, float] = field(default_factory=dict)
     floor_difference: Difference | None = None
+    leaks: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Writes the file that a run's last line is made of."""
@@ -126,6 +129,7 @@ class Outcome:
                 "size_ratio": self.size_ratio,
             },
             "floor": {"metrics": dict(self.floor_metrics), "difference": self._difference()},
+            "leaks": dict(self.leaks),
             "dropped": self.dropped,
             "decision": self.verdict.decision,
             "reason": self.verdict.reason,

@@ -13,6 +13,7 @@ def evaluate_component(
     model: Input[Model],
     evaluation_images: Input[Dataset],
     evaluation_cleaned: Input[Dataset],
+    leaks: Input[Dataset],
     evaluation: Output[Artifact],
     classification_metrics: Output[ClassificationMetrics],
     metrics: Output[Metrics],
@@ -32,6 +33,7 @@ def evaluate_component(
         model=model.path,
         evaluation_images=evaluation_images.path,
         evaluation_cleaned=evaluation_cleaned.path,
+        leaks=leaks.path,
         evaluation=evaluation.path,
         task=task,
     )

@@ -20,6 +20,9 @@ class EvaluateConfig(StepConfig):
     )
     batch_size: int = Field(64, ge=1, le=4096, description="Images that are scored at once.")
     num_mistakes: int = Field(16, ge=0, le=1000, description="Worst mistakes that are kept as pictures.")
+    num_leaks: int = Field(
+        12, ge=0, le=1000, description="Images with a suspicious neighbour in training that are kept as pictures, with it."
+    )
     num_resamples: int = Field(1000, ge=100, le=100_000, description="Test sets that are drawn with replacement for the 95 % intervals.")
     num_threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
         "auto", description="Threads that decode and score images; auto: the cores that the run was given."

@@ -9,11 +9,13 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.dvc_plots import plots
 from components.evaluate.evaluation_set import evaluation_rows, held_out_rows, num_trained_on
 from components.evaluate.figures import draw
+from components.evaluate.leaked import draw_pairs, measure_without, tell_leaks
 from components.evaluate.mistakes import mistakes
 from darkroom import evaluation as noun
 from darkroom import manifest as manifests
 from darkroom.evaluation import Predictions, write_predictions
 from darkroom.images import Images
+from darkroom.leaks import read_leaks
 from darkroom.manifest import Manifest
 from darkroom.metrics.calibration import Calibration, calibration
 from darkroom.metrics.footprint import footprint
@@ -37,6 +39,7 @@ def evaluate(
     config: EvaluateConfig,
     evaluation_images: Path | None = None,
     evaluation_cleaned: Path | None = None,
+    leaks: Path | None = None,
 ) -> dict[str, float]:
     """Evaluates a model on the test images, or on those of the frozen evaluation set that `config.data` names.
 
@@ -48,6 +51,7 @@ def evaluate(
         config: What is scored, batch size, intervals and mistakes.
         evaluation_images: Packed images of the frozen evaluation set, or none.
         evaluation_cleaned: What `clean` kept of it, or none.
+        leaks: What leaks from training into the images, see `darkroom.leaks`, or none.
 
     Returns:
         The headline measures, see `darkroom.metrics.measures.measures`, with `expected_calibration_error` and `num_images`; of a
@@ -68,19 +72,25 @@ def evaluate(
     headline = {**predictions.measures(), "expected_calibration_error": found.error, "num_images": float(len(predictions))}
     if frozen:
         headline["num_trained_on"] = float(num_trained_on(test, manifest))
+    leaking = read_leaks(leaks) if leaks else None
+    leaked = {noun.LEAKS: measure_without(predictions, leaking)} if leaking else {}
     with whole(evaluation) as draft:
         draft.mkdir()
-        _write(draft, predictions, headline, found, config)
-        noun.write_notes(draft, _tell(headline))
+        _write(draft, predictions, headline, {**leaked, "calibration": found.table()}, found, config)
+        noun.write_notes(draft, (*_tell(headline), *(tell_leaks(headline, leaked[noun.LEAKS], leaking) if leaking else ())))
+        if leaking:
+            draw_pairs(draft / noun.LEAKS, leaking, Images(images, *([evaluation_images] if evaluation_images else [])), config.num_leaks)
         mistakes(draft / noun.MISTAKES, predictions, packed, config.num_mistakes)
     print(f"{len(predictions)} images  accuracy {headline['accuracy']:.4f}  f1_macro {headline['f1_macro']:.4f}", flush=True)
     return {**headline, **costs}
 
 
-def _write(folder: Path, predictions: Predictions, headline: dict[str, float], found: Calibration, config: EvaluateConfig) -> None:
-    """Writes all of an evaluation but its mistakes into a folder."""
+def _write(
+    folder: Path, predictions: Predictions, headline: dict[str, float], details: dict[str, Any], found: Calibration, config: EvaluateConfig
+) -> None:
+    """Writes all of an evaluation but its pictures of images into a folder."""
     write_predictions(folder / noun.PREDICTIONS, predictions)
-    noun.write_metrics(folder, {**headline, **_details(predictions, config), "calibration": found.table()})
+    noun.write_metrics(folder, {**headline, **_details(predictions, config), **details})
     draw(folder / noun.FIGURES, predictions, found)
     plots(folder / noun.PLOTS, predictions)
 

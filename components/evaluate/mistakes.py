@@ -52,11 +52,7 @@ def _sureness(predictions: Predictions) -> Floats:
 
 
 def _mistake(folder: Path, predictions: Predictions, images: Images, number: int, row: np.int64) -> dict[str, Any]:
-    picture = decode(images[predictions.image_ids[row]], at_least_px=THUMBNAIL_PX)
-    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
-    small = max(picture.size) <= _LOSSLESS_PX
-    name = f"{number:03d}.{'png' if small else 'jpg'}"
-    picture.save(folder / name, quality=85)
+    name = save_thumbnail(folder, f"{number:03d}", images[predictions.image_ids[row]])
     only = slice(row, row + 1)
     return {
         "file": name,
@@ -66,3 +62,12 @@ def _mistake(folder: Path, predictions: Predictions, images: Images, number: int
         "predicted": predictions.names(predictions.y_pred[only])[0],
         "probability": float(_sureness(predictions)[row]),
     }
+
+
+def save_thumbnail(folder: Path, stem: str, data: bytes) -> str:
+    """Writes a file's picture with at most 256 px a side, and gives the name of the new file."""
+    picture = decode(data, at_least_px=THUMBNAIL_PX)
+    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    name = f"{stem}.{'png' if max(picture.size) <= _LOSSLESS_PX else 'jpg'}"
+    picture.save(folder / name, quality=85)
+    return name

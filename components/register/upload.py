@@ -109,7 +109,8 @@ def _headline(outcome: Outcome) -> dict[str, float]:
     pruned = {f"pruned_{name}": value for name, value in outcome.pruned_metrics.items()}
     ratios = {"latency_ratio": outcome.latency_ratio, "size_ratio": outcome.size_ratio}
     floor = {f"floor_{name}": outcome.floor_metrics[name] for name in HEADLINE if name in outcome.floor_metrics}  # all: in its evaluation
-    return {**outcome.metrics, **pruned, **floor, **ratios, "dropped": float(outcome.dropped)}
+    leaks = {f"leaks_{name}": outcome.leaks[name] for name in ("share", "low", "high") if name in outcome.leaks}
+    return {**outcome.metrics, **pruned, **floor, **ratios, **leaks, "dropped": float(outcome.dropped)}
 
 
 def _curves(history: Path) -> list[tuple[int, Mapping[str, float]]]:

@@ -10,6 +10,7 @@ from components.report.config import ReportConfig
 from components.report.data_section import data_section, findings
 from components.report.decision import decision_of
 from components.report.evaluation_section import evaluation_section
+from components.report.leaks_section import leaks_section
 from components.report.pictures import sheet
 from components.report.search_section import search_section
 from components.report.training_section import training_section
@@ -80,6 +81,7 @@ def report(
         **data_section(manifest),
         notes=ordered(from_plain((decided or {}).get(NOTES)) or artifacts.notes),
         findings=findings(artifacts.issues, config.num_examples),
+        **leaks_section(artifacts.evaluation_of(variant)),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         search=search_section(tuned),
         **training_section(artifacts, card),

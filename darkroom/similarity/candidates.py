@@ -49,7 +49,7 @@ def views_of(embeddings: Embeddings, names: list[str]) -> Views:
 def joined_views(first: Views, second: Views) -> Views:
     """The views of both, with vectors where both have some of one origin."""
     comparable = first.vectors is not None and second.vectors is not None and first.origin == second.origin
-    vectors = np.concatenate([first.vectors, second.vectors]) if comparable else None  # type: ignore[list-item]
+    vectors = np.concatenate([first.vectors, second.vectors]) if comparable else None
     grey, signatures = (np.concatenate([getattr(one, name) for one in (first, second)]) for name in ("grey", "signatures"))
     return Views(grey, signatures, vectors, first.origin if comparable else "")
 

@@ -23,7 +23,7 @@ stages:
     outs:
 """
 ENDINGS = {
-    "manifest": ".parquet", "cleaned": ".parquet", "issues": ".parquet", "splits": ".parquet", "examples": ".parquet",
+    "manifest": ".parquet", "cleaned": ".parquet", "issues": ".parquet", "splits": ".parquet", "leaks": ".parquet", "examples": ".parquet",
     "policy": ".json", "tuned": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
 }  # fmt: skip
 PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}

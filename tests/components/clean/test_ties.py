@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from darkroom.similarity.clusters import star_clusters
 from components.clean.config import CleanConfig
 from components.clean.ties import LookAlike, tie
+from darkroom.similarity.clusters import star_clusters
 from darkroom.similarity.confirmation import Confirmed
 
 

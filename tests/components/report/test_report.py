@@ -18,7 +18,7 @@ from PIL import Image
 from components.report.config import ReportConfig
 from components.report.report import report
 from darkroom.comparison import ClassChange, Comparison, Difference, Limit
-from darkroom.evaluation import METRICS, read_headline, read_metrics
+from darkroom.evaluation import LEAKED, LEAKS, METRICS, read_headline, read_metrics
 from darkroom.model import CARD, read_card
 from darkroom.outcome import Forgotten, Outcome, Verdict, read_outcome
 from darkroom.system.files import write_json
@@ -92,7 +92,7 @@ def write_undecided(work: Finished, folder: Path, params: dict[str, Any] | None 
     return (folder / "report").read_text()
 
 
-def with_measures(work: Finished, folder: Path, artifact: str, **measures: float) -> Finished:
+def with_measures(work: Finished, folder: Path, artifact: str, **measures: Any) -> Finished:
     """The same run, one of whose evaluations says something else."""
     shutil.copytree(getattr(work.artifacts, artifact), folder / artifact)
     write_json(folder / artifact / METRICS, {**read_metrics(getattr(work.artifacts, artifact)), **measures})
@@ -334,3 +334,25 @@ def test_without_a_search_there_is_no_section_and_with_two_trials_no_charts(work
     page = Page(write_searched(work, tmp_path, Tuned("loss", (Trial(0, "complete", {}, 0.5, 3), Trial(1, "failed", {"train.epochs": 3})))))
     assert "None was better." in page.text
     assert "Parallel coordinates" not in [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
+
+
+def test_leaks_stand_beside_the_score_with_their_pairs(work: Finished, tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation" / LEAKS
+    pair = {"path": "<b>t</b>.png", "other": "o.png", "check": "same_thing", "score": 0.8, "file": "0.png", "other_file": "1.png"}
+    figures = {"share": 0.25, "low": 0.05, "high": 0.57, "num_images": 12, "beyond_chance": True, "without": {"accuracy": 0.5}}
+    floor = {"as_split": {"accuracy": 0.9}, "by_clusters": {"accuracy": 0.6}}
+    leaking = with_measures(work, tmp_path, "evaluation", **{LEAKS: {**figures, "floor": floor}})
+    folder.mkdir()
+    for name in ("0.png", "1.png"):
+        Image.new("RGB", (8, 8), "red").save(folder / name)
+    write_json(folder / LEAKED, [pair])
+    page = Page(write(leaking, tmp_path))
+    accuracy = read_headline(work.artifacts.evaluation)["accuracy"]
+    assert "25.0 % of the 12 tested images (5.0 to 57.0 %) have a suspicious neighbour in training" in page.text
+    assert f"Accuracy {accuracy:.4f} 0.5000 0.9000 0.6000" in page.text
+    assert "the same thing 0.80 tested: <b>t</b>.png trained on: o.png" in page.text
+    assert sum(tag == "img" and dict(attributes)["alt"] in ("<b>t</b>.png", "o.png") for tag, attributes in page.elements) == 2
+    calm = with_measures(work, tmp_path / "calm", "evaluation", **{LEAKS: {**figures, "beyond_chance": False, "share": 0.0, "floor": {}}})
+    text = Page(write(calm, tmp_path / "calm")).text
+    assert "Nothing beyond chance: 0.0 %" in text and "expect less" not in text
+    assert "from training into the tested images" not in Page(write(work, tmp_path / "untested")).text
