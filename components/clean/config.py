@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from darkroom.similarity.look_alikes import MIN_DETAIL_SHARE, MIN_SIDE_PX, NEAR_DUPLICATE, NUM_NEIGHBOURS, SAME_THING
+from darkroom.similarity.levels import MIN_DETAIL_SHARE, MIN_SIDE_PX, NEAR_DUPLICATE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.system.config import StepConfig
 
 

@@ -14,7 +14,8 @@ from darkroom.leaks import SUSPICIOUS, Leak
 from darkroom.manifest import Manifest
 from darkroom.similarity.clusters import star_clusters
 from darkroom.similarity.confirmation import Confirmed
-from darkroom.similarity.look_alikes import MIN_SIDE_PX, NEAR_DUPLICATE, Seen, find_look_alikes, join, see
+from darkroom.similarity.levels import MIN_SIDE_PX, NEAR_DUPLICATE
+from darkroom.similarity.look_alikes import Seen, find_look_alikes, join, see
 from darkroom.similarity.suspicion import Suspicious, suspicious_neighbours
 from darkroom.units import Integers
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from components.split.account import EXCLUDED, NAMES, check_excluded, count_labels, describe_split, describe_tied, measures_of
 from components.split.config import SplitConfig
 from components.split.constraints import (
     FREE,
@@ -29,9 +30,6 @@ from darkroom.manifest import FOLD, Manifest
 from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
-
-EXCLUDED = 3
-NAMES = np.array([*SPLITS, "excluded"])
 
 
 def split(
@@ -95,7 +93,7 @@ def split(
     codes[usable & _validated(given_unit, constraints, len(codes))] = VALIDATION  # no leak moves an image out of it
     codes[policy.excluded(codes)] = EXCLUDED
     tied = int(((codes == EXCLUDED) & usable).sum())
-    _check_excluded(tied, int(usable.sum()), config)
+    check_excluded(tied, int(usable.sum()), config)
     trained, untrained = _classes_to_train_on(current, labels, codes, config)
     kept &= trained
     if current.task != "multilabel":
@@ -106,11 +104,9 @@ def split(
     current = _with_folds(current, labels, unit, codes, config)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
-    measures = {**_measures(labels, codes, kept), "num_in_evaluation_set": float(frozen.sum()), "num_copies_of_evaluation_set": len(copies)}
-    if leaking:
-        measures |= {"leaks_share": leaking.share, "leaks_low": leaking.low, "leaks_high": leaking.high}
+    measures = measures_of(labels, codes, kept, frozen, len(copies), leaking)
     said, leaked = told(leaking)
-    notes = tell("split", [*_describe(measures), *said], [*leaked, *warnings, *untrained, *_describe_tied(tied), *wrong])
+    notes = tell("split", [*describe_split(measures), *said], [*leaked, *warnings, *untrained, *describe_tied(tied), *wrong])
     of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
     _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, inverse, splits)
     return measures
@@ -212,7 +208,7 @@ def _assign(
     free = np.flatnonzero(codes < TRAIN)
     if len(free) == 0:
         return codes
-    placed = np.stack([_count(labels, codes == split) for split in range(3)], axis=1)
+    placed = np.stack([count_labels(labels, codes == split) for split in range(3)], axis=1)
     shares = np.array([1 - config.test_fraction - config.validation_fraction, config.validation_fraction, config.test_fraction])
     codes[free] = stratify_images(labels[free], unit[free], placed, shares * open_splits, exclusive=exclusive, seed=config.seed)
     return codes
@@ -224,33 +220,6 @@ def _validated(unit: Integers, constraints: Integers, num: int) -> npt.NDArray[n
     np.maximum.at(binding, unit, constraints)
     found: npt.NDArray[np.bool_] = (constraints[:num] == VALIDATION) & (binding[unit[:num]] == VALIDATION)
     return found
-
-
-def _count(labels: csr_array, chosen: npt.NDArray[np.bool_]) -> Integers:
-    """Chosen images of each label, and in the last element all chosen images: `(K + 1,) int64`."""
-    return np.append(labels[np.flatnonzero(chosen)].sum(axis=0), chosen.sum()).astype(np.int64)
-
-
-def _describe(measures: dict[str, float]) -> list[str]:
-    said = [", ".join(f"{measures[f'num_{name}']:,.0f} {name}" for name in NAMES.tolist())]
-    if frozen := measures["num_in_evaluation_set"]:
-        copies = measures["num_copies_of_evaluation_set"]
-        how = f"or tied to it; {copies:,.0f} show the same as one of it" if copies else "or tied to it"
-        said.append(f"{frozen:,.0f} images are excluded: they are in the evaluation set (evaluate.data), {how}")
-    return said
-
-
-def _check_excluded(num_tied: int, number: int, config: SplitConfig) -> None:
-    if num_tied > config.max_excluded * number:
-        raise InputError(
-            f"a group or a cluster of clean (near_duplicates, same_things) ties {num_tied:,} of {number:,} images to test or validation "
-            f"images of an earlier or a given split, so that they can't be trained on, above split.max_excluded {config.max_excluded:g}: "
-            "make a new test set (split.previous=none, split.given=ignore), tie less (clean.same_things=flag), or raise it"
-        )
-
-
-def _describe_tied(num_tied: int) -> list[str]:
-    return [f"{num_tied:,} images are excluded: a group or a duplicate ties them to a test or validation image"] if num_tied else []
 
 
 def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
@@ -282,13 +251,3 @@ def _write(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], inve
     classes = tuple(name for name, stays in zip(current.classes, kept, strict=True) if stays)
     task = "binary" if current.task == "multiclass" and len(classes) == 2 else current.task
     replace(current, table=table, classes=classes, task=task).write(splits)
-
-
-def _measures(labels: csr_array, codes: Integers, kept: npt.NDArray[np.bool_]) -> dict[str, float]:
-    counts = np.stack([_count(labels, codes == split) for split in range(3)], axis=1)
-    shares = counts[:-1][kept] / np.maximum(counts[-1], 1)
-    overall = counts[:-1][kept].sum(axis=1) / counts[-1].sum()
-    measures: dict[str, float] = {f"num_{name}": int((codes == code).sum()) for code, name in enumerate(NAMES.tolist())}
-    measures["num_rare_classes"] = int((~kept).sum())
-    measures["largest_share_gap"] = float(np.abs(shares - overall[:, None]).max(initial=0.0))
-    return measures

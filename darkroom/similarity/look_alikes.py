@@ -12,14 +12,11 @@ from darkroom.images import Images
 from darkroom.pixels import decode
 from darkroom.similarity.candidates import Views, candidate_pairs, candidates_between, joined_views, views_of
 from darkroom.similarity.confirmation import GREY_PX, Confirmed, confirm
+from darkroom.similarity.levels import MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.system.parallel import ordered
 from darkroom.thumbnails import thumbnails
 from darkroom.units import Integers
 
-NEAR_DUPLICATE, SAME_THING = 0.85, 0.75  # correlations of the details of two aligned pictures from which on they are that
-NUM_NEIGHBOURS = 8  # nearest images, by vectors and by thumbnails, that each is compared with
-MIN_DETAIL_SHARE = 0.05  # share of two pictures that must have details for them to be compared by these
-MIN_SIDE_PX = 32  # smaller pictures carry too little to be told apart
 _VIEW_PX = 128  # a JPEG may be decoded at a fraction of its size that keeps so many pixels
 
 

@@ -240,6 +240,7 @@ def test_an_outcome_reads_back(work: Finished, tmp_path: Path) -> None:
         "metrics": {"accuracy": 0.9},
         "pruned": {"metrics": {"accuracy": 0.8}, "latency_ratio": 0.45, "size_ratio": 0.31},
         "floor": {"metrics": {}, "difference": None},
+        "leaks": {},
         "dropped": 26,
         "decision": "challenger",
         "reason": VERDICT.reason,

@@ -48,10 +48,13 @@ def perform_split(folder: Path, cleaned: Path, config: dict[str, object]) -> dsl
     metrics = dsl.Metrics(name="metrics", uri=str(folder / "metrics"))
     table = manifests.read(cleaned)
     dataclasses.replace(table, table=table.table.slice(0, 0)).write(folder / "evaluation_cleaned")  # there is no such set
+    looks = {name: dsl.Dataset(name=name, uri="") for name in ("images", "embeddings", "evaluation_images", "evaluation_embeddings")}
     split_component.python_func(
+        **looks,
         cleaned=dsl.Dataset(name="cleaned", uri=str(cleaned)),
         evaluation_cleaned=dsl.Dataset(name="evaluation_cleaned", uri=str(folder / "evaluation_cleaned")),
         splits=dsl.Dataset(name="splits", uri=str(folder / "splits")),
+        leaks=dsl.Dataset(name="leaks", uri=str(folder / "leaks")),
         metrics=metrics,
         config=config,
         code_version="1",
