@@ -69,4 +69,8 @@ def check_excluded(num_tied: int, number: int, config: SplitConfig) -> None:
 
 def describe_tied(num_tied: int) -> list[str]:
     """What is said of images that are tied to validation or test."""
-    return [f"{num_tied:,} images are excluded: a group, a duplicate or a leak ties them to a test or validation image"] if num_tied else []
+    return (
+        [f"{num_tied:,} images are excluded: a group or a duplicate ties them to a test or validation image, or they leak into one"]
+        if num_tied
+        else []
+    )
