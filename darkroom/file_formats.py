@@ -65,6 +65,7 @@ SLIDE = _format(
 )
 NIFTI = _format("NIfTI", "write its slices as PNG, for example with nibabel", "nii nii.gz")
 SVG = _format("SVG", "draw it as PNG, for example with librsvg (`rsvg-convert FILE -o FILE.png`)", "svg svgz")
+ARCHIVE = _format("archive", "unpack it into the folder of its class", "zip tar gz tgz bz2 xz 7z rar zst")
 UNDECODED = (
     HEIC,
     RAW,
@@ -106,7 +107,7 @@ UNDECODED = (
     ),
     _format("volume", "write its slices as PNG, for example with SimpleITK", "nrrd nhdr mha mhd mgz mnc", b"NRRD0"),
     _format("array", "write its pictures as PNG", "npy npz mat h5 hdf5 pt pkl pickle tfrecord tfrecords", b"\x93NUMPY", b"\x89HDF"),
-    _format("archive", "unpack it into the folder of its class", "zip tar gz tgz bz2 xz 7z rar zst"),
+    ARCHIVE,
     _format("Git LFS pointer", "it stands for the picture: fetch that with `git lfs pull`", "", b"version https://git-lfs"),
     _format("git-annex pointer", "it stands for the picture: fetch that with `git annex get`", "", b"/annex/objects/"),
 )

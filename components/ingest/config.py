@@ -44,7 +44,7 @@ class TableConfig(StepConfig):
     )
     missing_words: Literal["auto", "missing", "label"] = Field(
         "auto",
-        description="nan, NA, null and None in a column of labels: missing or a label; auto: nan is missing, others are refused.",
+        description="nan, NA, None, - and ? in a column of labels: missing or a label; auto: nan is missing, others are refused.",
     )
     uncertain: Literal["fail", "negative", "positive", "drop"] = Field(
         "fail", description="What -1, ? and the like mean in a column of 0 and 1; drop: the row is left out."

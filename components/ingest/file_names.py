@@ -1,11 +1,13 @@
 """Finds the files that a table names: by path, file name, or name without suffix, anywhere below the root."""
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from posixpath import commonprefix, normpath
+from urllib.parse import unquote
 
 from components.ingest.cells import plain
 from components.ingest.listing import first_few, is_picture_name
@@ -200,7 +202,8 @@ def is_absolute(path: str) -> bool:
 
 
 def _slashed(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("file://").removeprefix("./")
+    path = name.replace("\\", "/").removeprefix("file://").removeprefix("./")
+    return unquote(re.split("[?#]", path)[0]) if "://" in path else path  # of an address, what its server is asked for beside the file
 
 
 def _is_elsewhere(path: str) -> bool:

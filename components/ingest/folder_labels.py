@@ -50,7 +50,7 @@ def join_folders(source: Source, files: TableFiles, folders: Listing, config: Ta
     order = {path: number for number, path in zip(numbers, sorted(joined), strict=True)}
     listed = [joined.get(file.path, file) for file in folders.files]
     user_columns = read_user_columns(files.table, error.roles.used, [order.get(file.path) for file in listed], repeated)
-    beside = [file.path for file in listed if file.path not in joined]
+    beside = [file.path for file in listed if file.path not in joined and is_picture_name(file.path)]
     taken = _taken(error.roles, user_columns.values.column_names) or ("splits" if any(files.splits) else "")
     if not taken:
         raise InputError(

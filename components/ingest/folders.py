@@ -3,7 +3,7 @@
 import unicodedata
 from collections import defaultdict
 
-from components.ingest.listing import Listed, Listing, first_few, is_picture_name
+from components.ingest.listing import Listed, Listing, first_few, is_picture_name, packed_archives
 from components.ingest.sources import Source
 from components.ingest.split_folders import Setting, SplitFolders, find_split_folders
 from darkroom.data_files import is_table
@@ -32,10 +32,10 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
             files.append(listed)
         else:
             unlabelled.append(path)
-    beside = [path for path in unlabelled if is_picture_name(path)]
+    beside = [path for path in unlabelled if is_picture_name(path) and not is_table(path)]
     _refuse_unlabelled(source, files, beside, splits)
     _refuse_other_classes(source, files, splits)
-    notes = (f"{len(beside)} image(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
+    notes = (f"{len(beside)} file(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
     return Listing(files, num_ignored=len(unlabelled), notes=(*splits.notes, *notes))
 
 
@@ -52,6 +52,10 @@ def _listed(path: str, splits: SplitFolders) -> Listed | None:
 
 
 def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str], splits: SplitFolders) -> None:
+    if not files and (archives := packed_archives(pictures)):
+        raise InputError(
+            f"{source.name} holds archives ({first_few(archives)}), which are not unpacked: name one as the data, or unpack them there"
+        )
     if not files and pictures and not splits.outer:
         raise InputError(
             f"{source.name} holds {len(pictures)} image(s) ({first_few(pictures)}) but no class folders: put each class's images into a "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
+from components.ingest.masks import mask_notes
 from components.ingest.recognition import recognize, undecoded_notes
 from components.ingest.sources import Source
 from darkroom.file_formats import FileFormat
@@ -193,7 +194,7 @@ def _describe(listing: Listing, rows: list[Packed], result: Manifest, measures: 
     """What is said of how the source was read, and what may be wrong with it."""
     alike = {name.strip().casefold() for name in result.classes}
     doubtful = [f"some classes differ in case or blanks only: {first_few(list(map(repr, result.classes)), 12)}"]
-    lost = [*undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result)]
+    lost = [*undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result), *mask_notes(listing)]
     counts = (
         f"{len(result):,} files, {measures['num_images']:,.0f} images, {len(result.classes)} classes, {result.task}, "
         f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB"

@@ -1,10 +1,11 @@
 """The listing of a source: its files with their labels, groups and splits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from darkroom.file_formats import undecoded_format
+from darkroom.file_formats import ARCHIVE, undecoded_format
 
 _ENDINGS = "jpg jpeg jpe jfif png apng gif bmp dib tif tiff webp avif jp2 j2k mpo psd pgm ppm pbm pnm tga ico pcx qoi dds"
 IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
@@ -65,6 +66,11 @@ def has_image_suffix(path: str) -> bool:
 def is_picture_name(path: str) -> bool:
     """Whether a file's suffix is that of an image, or of a format that could show one and is not decoded."""
     return has_image_suffix(path) or undecoded_format(path) is not None
+
+
+def packed_archives(paths: Iterable[str]) -> list[str]:
+    """The files that are archives by their suffix, whose images nobody has unpacked."""
+    return [path for path in paths if undecoded_format(path) is ARCHIVE]
 
 
 def sort_labels(labels: set[str]) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from components.ingest.parquet_table import holds_images
 from components.ingest.path_columns import PathColumn, path_column
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
-from components.ingest.table_candidates import Candidates, check_spreadsheets, find_candidates, is_text, names_files
+from components.ingest.table_candidates import Candidates, find_candidates, is_text, names_files
 from components.ingest.table_files import TableFiles
 from components.ingest.tables import Table, read_table
+from components.ingest.unread_tables import check_unread
 from darkroom.system.errors import InputError
 
 
@@ -77,7 +78,7 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
             continue
         naming += [found] if found else []
         others += [] if found else [path]
-    not_read, notes = check_spreadsheets(source, candidates.spreadsheets, names)
+    not_read, notes = check_unread(source, candidates.unread, names)
     if tables := [path for path in others if not is_text(path)]:
         notes.append(f"{len(tables)} table(s) name no file here and are not used: {first_few(tables)}")
     if texts := [path for path in others if is_text(path)]:

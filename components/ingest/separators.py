@@ -8,7 +8,7 @@ from components.ingest.listing import first_few
 from darkroom.system.errors import InputError
 
 CERTAIN = ("\n", "\t")  # in no label's name
-POSSIBLE = (";", ",", "/", "+", " ")
+POSSIBLE = (";", ",", "/", "+", "&", " ")
 WORDS = {"blank": " ", "none": ""}  # a setting's words for what is hard to write
 
 

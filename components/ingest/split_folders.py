@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from components.ingest.listing import first_few
+from components.ingest.masks import is_mask_folder
 from components.ingest.split_names import BESIDE, is_unclear, split_in, words_of
 from darkroom.system.errors import InputError
 
@@ -103,10 +104,11 @@ def _refuse_equal_folders(name: str, inside: Mapping[str, list[str]]) -> None:
     if len(inner) < 2 or len(set(inner)) > 1 or sum(any(map(str.isalpha, folder)) for folder in inner[0]) < 2:
         return
     outer = sorted(inside)
+    masks = "".join(f"; or name {folder} in ingest.ignore, if masks lie in it" for folder in sorted(inner[0]) if is_mask_folder(folder))
     raise InputError(
         f"{first_few([f'{top}/' for top in outer])} in {name} hold the same folders ({first_few(sorted(inner[0]))}), and either may be the "
         f"classes: set ingest.split_folders to classes if the outer ones are, name one of them as the data, such as {name}/{outer[0]}, "
-        "or rename them to train/ and test/ if they are splits"
+        f"or rename them to train/ and test/ if they are splits{masks}"
     )
 
 

@@ -29,6 +29,8 @@ def split_in(name: str) -> str | None:
     Returns:
         `train`, `validation` or `test`; none where the name holds no split's, several, or says something else as well.
     """
+    if split := split_of(name):
+        return split
     words = words_of(name)
     named = words & set(SPLIT_NAMES)
     return SPLIT_NAMES[named.pop()] if len(named) == 1 and words - named <= BESIDE else None

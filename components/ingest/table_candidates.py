@@ -1,9 +1,6 @@
 """The files of a source that may be tables: which are read, and whether one that can't be read names files."""
 
-import io
 import re
-import zipfile
-from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -12,9 +9,9 @@ from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
-from components.ingest.tables import SPREADSHEETS
+from components.ingest.unread_tables import UNREAD_TABLES, mention
 from darkroom.data_files import PACKED_SUFFIXES, is_table
-from darkroom.system.errors import InputError
+from darkroom.file_formats import undecoded_format
 
 OTHERS = {"verdicts.csv"}  # tables that another step reads
 TEXTS = (".txt", ".json")  # that may be tables, or anything else
@@ -27,12 +24,12 @@ class Candidates(NamedTuple):
 
     Attributes:
         paths: Those that are read.
-        spreadsheets: Those that are not read, whatever they hold.
+        unread: Those of formats that are not read, such as spreadsheets.
         notes: Sentences about others.
     """
 
     paths: list[str]
-    spreadsheets: list[str]
+    unread: list[str]
     notes: list[str]
 
 
@@ -46,8 +43,10 @@ def find_candidates(source: Source) -> Candidates:
     """
     found = [path for path in source.sizes if is_table(path) and PurePosixPath(path).name.lower() not in OTHERS]
     submissions = [path for path in found if _SUBMISSION.fullmatch(PurePosixPath(path).name.partition(".")[0])]
-    beside = _beside_images(source, [path for path in found if is_text(path)])
-    tables = [path for path in found if path not in {*submissions, *beside}]
+    unread = [path for path in source.sizes if path.lower().endswith(UNREAD_TABLES)]
+    beside = _beside_images(source, [*filter(is_text, found), *unread])
+    apart = {*submissions, *beside}
+    tables = [path for path in found if path not in apart]
     deep = [path for path in tables if not _is_near(path)]
     texts = [path for path in tables if is_text(path)]
     many = [part for part in (deep, texts) if len(part) > MAX_DEEP_TABLES]
@@ -57,10 +56,10 @@ def find_candidates(source: Source) -> Candidates:
         *((part, "tables in folders that are no splits" if part is deep else "texts") for part in many),
     ]
     notes = [f"{len(part):,} {what} are not read: {first_few(part)}" for part, what in left_out if part]
-    unread = {path for part in many for path in part}
-    sheets = [path for path in source.sizes if path.lower().endswith(SPREADSHEETS)]
-    near = [path for path in sheets if _is_near(path) or len(sheets) <= MAX_DEEP_TABLES]
-    return Candidates([path for path in tables if path not in unread], near, notes)
+    apart |= {path for part in many for path in part}
+    few = len(unread) <= MAX_DEEP_TABLES
+    near = [path for path in unread if path not in apart and (_is_near(path) or (few and not undecoded_format(path)))]
+    return Candidates([path for path in tables if path not in apart], near, notes)
 
 
 def is_text(path: str) -> bool:
@@ -84,27 +83,13 @@ def names_files(source: Source, path: str, names: FileNames) -> bool:
     data = next(iter(source.read([path]))).data
     text = (data if is_text(path) else data[:65536]).decode(encoding_of(data), "replace")
     if ".json" in PurePosixPath(path.lower()).suffixes:
-        return _mentions(re.findall(r'"([^"\n]+)"', text), path, names)
+        return mention(re.findall(r'"([^"\n]+)"', text), path, names)
     rows = [[word for word in re.split(r'[,;|"\s]+', line) if word] for line in text.splitlines()[:500] if line.strip()]
     whole = sum(any(has_image_suffix(word) and names.locate(word, path) for word in row) for row in rows)
     if is_text(path):
         return len(rows) > 1 and 2 * whole >= len(rows)
     naming = sum(any(not word.isdigit() and names.locate(word, path) for word in row) for row in rows[1:])
     return whole > 0 or 2 * naming > len(rows[1:])
-
-
-def check_spreadsheets(source: Source, paths: list[str], names: FileNames) -> tuple[list[InputError], list[str]]:
-    """Errors about spreadsheets that name files, and sentences about the others.
-
-    Args:
-        source: The files.
-        paths: Of the spreadsheets.
-        names: Finds files by what a table calls them.
-    """
-    naming = [path for path in paths if _mentions(_cells(next(iter(source.read([path]))).data), path, names)]
-    others = [path for path in paths if path not in naming]
-    errors = [InputError(f"{path} names files here, but is a spreadsheet, which is not read: save it as CSV") for path in naming]
-    return errors, [f"{first_few(others)} may hold a table, but is not read: save it as CSV"] if others else []
 
 
 def _is_near(path: str) -> bool:
@@ -118,28 +103,3 @@ def _beside_images(source: Source, texts: list[str]) -> list[str]:
     images = [PurePosixPath(path).name.casefold() for path in source.sizes if has_image_suffix(path)]
     known = {*images, *(name.rpartition(".")[0] for name in images)}
     return [path for path in texts if PurePosixPath(path).name.casefold().rpartition(".")[0] in known]
-
-
-def _mentions(texts: Collection[str], table: str, names: FileNames) -> bool:
-    """Whether two whole names of images are among some texts."""
-    found: set[str] = set()
-    for text in texts:
-        if has_image_suffix(text.replace("\\", "/")):
-            found.update(names.locate(text, table)[:1])
-        if len(found) > 1:
-            return True
-    return False
-
-
-def _cells(data: bytes) -> list[str]:
-    """The texts in a spreadsheet's file, as far as they can be told without reading it as one."""
-    if data[:2] != b"PK":
-        texts = [data.decode("latin-1"), *(data[start:].decode("utf-16-le", "replace") for start in (0, 1))]
-        return [cell for text in texts for cell in re.findall(r"[\w./\\ -]+", text)]
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = [name for name in archive.namelist() if name.endswith(".xml")]
-            texts = [archive.open(name).read(2**26).decode("utf-8", "replace") for name in parts]
-    except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile):
-        return []
-    return [cell for text in texts for cell in re.findall(r">([^<>]+)<", text)]

@@ -9,11 +9,12 @@ from components.ingest.columns import Columns
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import read_splits
 from components.ingest.labels import Labels, read_labels
-from components.ingest.listing import Listed, Listing, first_few, is_picture_name
+from components.ingest.listing import Listed, Listing, first_few, is_picture_name, packed_archives
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
 from components.ingest.tables import Table
 from components.ingest.user_columns import read_user_columns
+from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 
 
@@ -101,13 +102,16 @@ def refuse_missing(source: Source, files: TableFiles, config: TableConfig) -> No
 
 
 def _alike(source: Source, missing: list[str]) -> str:
-    """Says in what the names of files that do not exist differ from those that do, if it is only the ending or leading zeros."""
+    """Says in what the names of files that do not exist differ from those that do, or which archive may hold them."""
     stems = {PurePosixPath(path).stem.casefold() for path in source.sizes if is_picture_name(path)}
     wanted = [PurePosixPath(name.replace("\\", "/")).stem.casefold() for name in missing]
     if any(stem in stems for stem in wanted):
         return " (files of these names have another ending)"
     bare = {stem.lstrip("0") for stem in stems}
-    return " (files of these names differ in leading zeros)" if any(stem.lstrip("0") in bare for stem in wanted) else ""
+    if any(stem.lstrip("0") in bare for stem in wanted):
+        return " (files of these names differ in leading zeros)"
+    archives = [path for path in packed_archives(source.sizes) if not is_table(path)]
+    return f" ({first_few(archives)} is not unpacked)" if archives else ""
 
 
 def missing_names(files: TableFiles) -> list[str]:

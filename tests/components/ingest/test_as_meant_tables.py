@@ -206,6 +206,17 @@ READ = {
         {},
         {SIX[n]: ("cat", "", "dog")[n % 3] for n in range(6) if n % 3 != 1},
     ),
+    "plus and minus are the labels of a test": ({"t.csv": labelled(("+", "-"))}, {}, {SIX[n]: "+-"[n % 2] for n in range(6)}),
+    "labels joined by an ampersand": (
+        {"t.csv": labelled(("cat", "cat & dog", "dog"))},
+        {},
+        {SIX[n]: ("cat", "cat|dog", "dog")[n % 3] for n in range(6)},
+    ),
+    "addresses with questions, and blanks written as in addresses": (
+        {"t.csv": table("url,label", lambda n, p: (f"https://pets.example/a%20b/{p}?size=3#x", KINDS[n % 2]))},
+        {},
+        CAT_DOG,
+    ),
     "nan is told to be one": (
         {"t.csv": labelled(("cat", "nan", "dog"))},
         {"missing_words": "label"},
@@ -479,6 +490,8 @@ REFUSED = {
         ("ingest.label_column",),
     ),
     "NA may be a label": ({"t.csv": labelled(("cat", "NA", "dog"))}, {}, ("NA", "ingest.missing_words")),
+    "a dash may be a label": ({"t.csv": labelled(("cat", "-", "dog"))}, {}, ("'-'", "ingest.missing_words")),
+    "a question mark may be a label": ({"t.csv": labelled(("cat", "?", "dog"))}, {}, ("'?'", "ingest.missing_words")),
     "groups that overlap": (
         {"t.csv": table("filename,label,patient,lesion", lambda n, p: (p, KINDS[n % 2], n // 3, n % 2))},
         {},
@@ -522,6 +535,7 @@ def test_columns_of_a_table_that_are_one_hot_but_for_a_flag_name_their_task(tmp_
     ("header", "cells", "splits"),
     [
         ("split", ("Train", "VAL", "testing"), ("train", "validation", "test")),
+        ("split", ("tRAIN", "tEst", "-"), ("train", "test", None)),
         ("subset", ("training", "dev", ""), ("train", "validation", None)),
         ("Data Split", ("train_set", "valid", "nan"), ("train", "validation", None)),
         ("fold", ("trn", "val", "tst"), ("train", "validation", "test")),

@@ -10,6 +10,7 @@ from components.ingest.folders import list_folders
 from components.ingest.sources import FolderSource
 from components.ingest.split_folders import Setting
 from darkroom.system.errors import InputError
+from tests.layouts import by_path, draw, ingested
 
 T, V, E = "train", "validation", "test"
 
@@ -200,3 +201,25 @@ def test_folders_that_all_hold_the_same_are_refused_unless_they_are_said_to_be_c
 def test_folders_of_years_below_classes_are_no_classes(tmp_path: Path) -> None:
     found, _ = read(tmp_path, "cat/2023/1 cat/2024/2 dog/2023/3 dog/2024/4")
     assert {label for label, _ in found.values()} == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("mask", ["{kind}/{n}_mask.png", "{kind}/{n} segmentation 1.png", "{kind}/masks/{n}.png"])
+def test_masks_among_the_images_of_a_class_are_told_and_may_be_left_out(
+    tmp_path: Path, mask: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = [(kind, n) for kind in ("cat", "dog") for n in range(2)]
+    masks = [mask.format(kind=kind, n=n) for kind, n in numbers]
+    photos = draw(tmp_path / "photos", [*(f"{kind}/{n}.png" for kind, n in numbers), *masks])
+    assert len(ingested(photos)) == 8
+    assert f"4 file(s) are called as masks of others, and taken for images of their class ({masks[0]}" in capsys.readouterr().out
+    assert len(ingested(photos, ignore=("*_mask.*", "*segmentation*", "masks"))) == 4
+    assert "mask" not in capsys.readouterr().out.replace("'*_mask.*'", "").replace("'masks'", "")
+
+
+def test_masks_beside_a_folder_of_images_in_each_class(tmp_path: Path) -> None:
+    photos = draw(
+        tmp_path / "photos", [f"{kind}/{part}/{n}.png" for kind in ("cat", "dog") for part in ("images", "masks") for n in range(2)]
+    )
+    with pytest.raises(InputError, match=r"name masks in ingest\.ignore"):
+        ingested(photos)
+    assert set(by_path(ingested(photos, ignore=("masks",))).values()) == {"cat", "dog"}

@@ -5,8 +5,11 @@ import gzip
 import io
 import json
 import lzma
+import pickle
+import sqlite3
 import zipfile
 
+import numpy as np
 import pytest
 
 from components.ingest.packed_tables import unpacked
@@ -78,6 +81,13 @@ def test_several_classes_of_a_file_in_json(tmp_path):
         assert by_path(ingested(lay(tmp_path / name / "photos", SIX, {name: json.dumps(value)}))) == several
 
 
+def database(paths: list[str]) -> bytes:
+    with sqlite3.connect(":memory:") as store:
+        store.execute("create table pets (file text, kind text)")
+        store.executemany("insert into pets values (?, 'x')", [(path,) for path in paths])
+    return store.serialize()
+
+
 FOLDERS = [f"{kind}/{kind}_{number}.png" for kind in KINDS for number in range(4)]
 LISTED = "\n".join(FOLDERS) + "\n"
 COCO = {
@@ -96,6 +106,13 @@ REFUSED = {
     "patients.xls": b"\xd0\xcf\x11\xe0" + "\n".join(FOLDERS).encode("utf-16-le"),
     "old.xls": b"\xd0\xcf\x11\xe0" + "\0".join(FOLDERS).encode(),
     "instances.json": json.dumps(COCO),
+    "train.lst": "".join(f"{number}\t{number % 2}.000000\t{path}\n" for number, path in enumerate(FOLDERS)),
+    "pets.yaml": "".join(f"{path}: x\n" for path in FOLDERS),
+    "meta/pets.xml": "".join(f'<image id="{number}" name="{path}"/>' for number, path in enumerate(FOLDERS)),
+    "pets.pkl": pickle.dumps([(path, "x") for path in FOLDERS]),
+    "pets.npy": np.lib.format.magic(1, 0) + np.array(FOLDERS).tobytes(),
+    "pets.db": database(FOLDERS),
+    "pets.feather": b"ARROW1",
     "broken.json": json.dumps(RECORDS)[:-3].replace('"', '"cat/cat_', 1).replace("0.png", FOLDERS[0]).replace("1.png", FOLDERS[4]),
 }
 
@@ -129,6 +146,9 @@ NO_TABLES = {
     "settings.json": json.dumps({"title": "pets", "cover": FOLDERS[0], "sizes": [1, 2], "by": {"name": "me"}}),
     "other coco.json": json.dumps(COCO).replace("cat_", "other_").replace("dog_", "other_"),
     "deep.json": "[" * 100_000,
+    "data.yaml": "names: [cat, dog]\nnc: 2\ncover: cat/cat_0.png\n",
+    "Annotations/cat_0.xml": "<filename>cat_0.png</filename><name>dog_1.png</name>",
+    "labels.mat": b"MATLAB 5.0" + bytes(range(256)),
     "prices.xlsx": sheet("month", "price", "May"),
     "locked.xls": b"\xd0\xcf\x11\xe0" + bytes(range(256)),
     "no zip.xlsx": b"PK\3\4",
@@ -221,3 +241,16 @@ def test_files_and_folders_can_be_left_out(tmp_path, capsys):
     assert "'meta/' in ingest.ignore leaves out 1 file(s)" in told
     assert "'*.bmp' in ingest.ignore names nothing that is here" in told
     assert len(ingested(photos, table="none", ignore=("cat/cat_[0-2]*", "masks"))) == 5
+
+
+def test_a_file_that_may_hold_a_table_is_told(tmp_path, capsys):
+    assert len(ingested(lay(tmp_path / "photos", FOLDERS, {"labels.h5": b"\x89HDF"}))) == 8
+    assert "labels.h5 may hold a table, but is not read: save it as CSV" in capsys.readouterr().out
+
+
+def test_archives_that_nobody_unpacked_are_told(tmp_path):
+    photos = lay(tmp_path / "photos", (), {"train.zip": zipped("cat/0.png", b"x"), "test.zip": zipped("cat/1.png", b"x")})
+    with pytest.raises(InputError, match=r"archives \(test\.zip, train\.zip\).*unpack"):
+        ingested(photos)
+    with pytest.raises(InputError, match=r"train\.csv names 6 file\(s\).*train\.zip is not unpacked"):
+        ingested(lay(tmp_path / "kaggle", (), {"train.zip": zipped("0.png", b"x"), "train.csv": CSV}))

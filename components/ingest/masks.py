@@ -1,0 +1,40 @@
+"""Masks beside the images that they were drawn for: `1_mask.png` beside `1.png`, or a folder `masks` beside `images`."""
+
+import re
+from pathlib import PurePosixPath
+
+from components.ingest.listing import Listing, first_few, has_image_suffix
+
+_WORD = r"(?:mask|segmentation|seg|annotation|annot|groundtruth|ground_truth|gt)s?"
+_BESIDE = re.compile(rf"(.+?)[\s_-]+{_WORD}(?:[\s_-]*[0-9]+)?", re.IGNORECASE)
+
+
+def mask_notes(listing: Listing) -> list[str]:
+    """A sentence where files of a class are called as masks of others in it.
+
+    Args:
+        listing: The files with their labels.
+    """
+    places = [(file, PurePosixPath(file.path)) for file in listing.files if has_image_suffix(file.path)]
+    pictures = {(file.labels, place.stem) for file, place in places if not is_mask_folder(place.parent.name)}
+    masks = [
+        file.path
+        for file, place in places
+        if ((found := _BESIDE.fullmatch(place.stem)) and (file.labels, found[1]) in pictures)
+        or (is_mask_folder(place.parent.name) and (file.labels, place.stem) in pictures)
+    ]
+    if not masks:
+        return []
+    return [
+        f"{len(masks):,} file(s) are called as masks of others, and taken for images of their class ({first_few(masks)}): if they are "
+        "masks, ingest.ignore leaves them out, by names such as *_mask.* or masks"
+    ]
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder is called as one of masks.
+
+    Args:
+        name: Its name, without the folders above it.
+    """
+    return bool(re.fullmatch(_WORD, name, re.IGNORECASE))
