@@ -252,7 +252,7 @@ def test_a_split_without_class_folders_is_told(data, out):
 def test_images_beside_class_folders_are_counted_and_named(data, out, capsys):
     _, measures = run(lay(data, names("logo.png", "a/1.png", "b/2.png")), out)
     assert measures["num_ignored"] == 1
-    assert "1 image(s) beside the class folders are ignored: logo.png" in capsys.readouterr().out
+    assert "1 file(s) beside the class folders are ignored: logo.png" in capsys.readouterr().out
 
 
 def test_classes_that_differ_in_case_only_are_pointed_out(data, out, capsys):
