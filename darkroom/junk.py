@@ -10,7 +10,7 @@ SYSTEM_NAMES = frozenset(  # of operating systems and storage boxes, in lower ca
         *("__pycache__", "__macosx", "network trash folder", "temporary items", "icon\r"),
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "zbthumbnail.info", "picasa.ini"),
         *("$recycle.bin", "system volume information", "found.000", "lost+found"),
-        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot"),
+        *("@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "~snapshot"),
     }
 )
 DOCUMENT_SUFFIXES = frozenset({".md", ".rst", ".html", ".htm", ".py", ".ipynb", ".sh", ".log", ".dvc", ".part", ".crdownload"})

@@ -9,7 +9,18 @@ from darkroom.data_files import absolute, list_files, needed_folders
 from darkroom.system.errors import InputError
 
 BINS = [
-    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "lost+found", ".thumbnails", "$RECYCLE.BIN", "System Volume Information"),
+    *(
+        "@eaDir",
+        "#recycle",
+        "#snapshot",
+        "~snapshot",
+        "@sharebin",
+        "@Recycle",
+        "lost+found",
+        ".thumbnails",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+    ),
     *(".Trash-1000", ".Trashes", "__MACOSX", ".ipynb_checkpoints", ".AppleDouble", "__pycache__", ".@__thumb", ".git"),
 ]
 FILES = [
