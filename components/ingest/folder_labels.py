@@ -58,7 +58,7 @@ def join_folders(source: Source, files: TableFiles, folders: Listing, config: Ta
             "ingest.table to none to leave the table out"
         )
     notes = [
-        f"labels from the class folders of {source.name}, {taken} from {files.table.name}",
+        f"labels from the class folders, {taken} from {files.table.name}",
         *files.notes,
         *error.roles.notes,
         *([f"{len(beside)} file(s) are not named by {files.table.name}: {first_few(beside)}"] if beside else []),

@@ -100,12 +100,17 @@ def test_a_table_of_the_training_images_alone_gives_no_split(tmp_path, capsys):
 
 def test_a_table_of_patients_beside_class_folders_gives_groups(tmp_path, capsys):
     text = table("filename,patient_id,age", lambda n, p: (p, f"p{n // 2}", 30 + n), paths=FOLDERS)
-    photos = lay(tmp_path / "photos", [*FOLDERS, "cat/more.png"], {"patients.csv": text, "cat/README.txt": "hello"})
+    texts = {"meta/patients.csv": text, "cat/notes.txt": "hello"}
+    photos, same = (lay(tmp_path / name, [*FOLDERS, "cat/more.png"], texts) for name in ("photos", "same"))
     manifest = ingested(photos)
+    out = capsys.readouterr().out
     assert by_path(manifest) == {path: path.partition("/")[0] for path in [*FOLDERS, "cat/more.png"]}
     assert by_path(manifest, "group") == {path: f"p{n // 2}" for n, path in enumerate(FOLDERS)} | {"cat/more.png": None}
     assert by_path(manifest, "age") == {path: 30 + n for n, path in enumerate(FOLDERS)} | {"cat/more.png": None}
-    assert "labels from the class folders of" in capsys.readouterr().out.splitlines()[0]
+    assert "labels from the class folders, groups ('patient_id')" in out.splitlines()[0]
+    assert "1 file(s) are not named by meta/patients.csv: cat/more.png" in out
+    ingested(same)
+    assert (tmp_path / "same-out/manifest.parquet").read_bytes() == (tmp_path / "photos-out/manifest.parquet").read_bytes()
 
 
 def test_folders_of_patients_beside_a_table_are_no_classes(tmp_path):
