@@ -20,6 +20,7 @@ BINARIES = (
 UNREAD_TABLES = (*SPREADSHEETS, *TEXTS, *PACKED, *BINARIES)
 _ENDING = re.compile("|".join(map(re.escape, sorted(IMAGE_SUFFIXES, key=len, reverse=True))), re.IGNORECASE)
 _MAX_NAME = 255  # characters
+_MAX_BYTES = 2**24  # of a file that is no text, which are searched
 
 
 def check_unread(source: Source, paths: list[str], names: FileNames) -> tuple[list[InputError], list[str]]:
@@ -68,6 +69,7 @@ def _texts(source: Source, path: str) -> list[str]:
         return [*re.split(r"[\s,;|\"'<>=:\[\]{}()]+", text), *(part.strip() for part in re.split(r"[\n\t\"'<>|,;]", text))]
     if data[:2] == b"PK":
         return _cells(data)
+    data = data[:_MAX_BYTES]
     texts = [part.decode("latin-1") for part in (data, data.replace(b"\0", b""))]  # the latter where a letter has two or four bytes
     texts += [data[start:].decode("utf-16-le", "replace") for start in (0, 1)]
     found = [name for text in texts for name in _names(text)]
