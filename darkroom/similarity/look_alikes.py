@@ -13,6 +13,7 @@ from darkroom.pixels import decode
 from darkroom.similarity.candidates import Views, candidate_pairs, candidates_between, joined_views, views_of
 from darkroom.similarity.confirmation import GREY_PX, Confirmed, confirm
 from darkroom.similarity.levels import MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
+from darkroom.similarity.still_camera import same_in_front
 from darkroom.system.parallel import ordered
 from darkroom.thumbnails import thumbnails
 from darkroom.units import Integers
@@ -75,7 +76,7 @@ def find_look_alikes(
         return np.stack([np.empty((GREY_PX, GREY_PX), np.uint8), *greys])[1:]
 
     found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
-    return confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share)
+    return same_in_front(confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share), pictures)
 
 
 def _grey(data: bytes) -> npt.NDArray[np.uint8]:
