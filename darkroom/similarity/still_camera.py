@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from darkroom.similarity.confirmation import Confirmed
@@ -20,6 +21,7 @@ MIN_ALIKE, MAX_ALIKE = 8, 32  # look-alikes from which on their median is taken 
 _SIGMA, _NOISE = 8.0, 4.0  # what is local, in pixels, and contrast that is not raised, in grey levels
 _LEAST_SPREAD = 0.15  # of an even picture, from compression alone
 _FAR = 4.0  # spreads of the look-alikes by which what is in front differs from them
+_MOVED_PX, _EDGE_PX = 3, 4  # copies are cut out and turned: by so much the background may be moved, and so much of the edge may be filled
 _LEAST_SHARE = 0.005  # of the picture that must differ for it to show anything in front
 _ALIKE = 0.5  # correlation of what is in front, from which on it is the same
 
@@ -55,11 +57,18 @@ def _differ(pictures: Tensor) -> npt.NDArray[np.bool_]:
     """Which of the later pictures `(N + 1, S, S)` have something else in front of the common background than the first, `(N,) bool`."""
     even = evened(pictures, _SIGMA, _NOISE)
     background = even[:MAX_ALIKE].median(0).values
-    away = even - background
-    spread = 1.4826 * away[:MAX_ALIKE].abs().median(0).values
-    front = blurred(away.abs(), 1.0) > _FAR * blurred(spread[None], 1.0).clamp(min=_LEAST_SPREAD)
-    either = (front[:1] | front[1:]).float()
+    highest, lowest = _around(background), -_around(-background)  # what the background is at a place, moved a little
+    beyond = (even - highest).clamp(min=0) + (lowest - even).clamp(min=0)
+    spread = 1.4826 * beyond[:MAX_ALIKE].median(0).values
+    front = blurred(beyond, 1.0) > _FAR * blurred(spread[None], 1.0).clamp(min=_LEAST_SPREAD)
+    front = F.pad(front[:, _EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX].float(), (_EDGE_PX,) * 4)
+    either, away = torch.maximum(front[:1], front[1:]), even - background
     first, second = away[:1] * either, away[1:] * either
     correlation = (first * second).sum((1, 2)) / (first.square().sum((1, 2)) * second.square().sum((1, 2))).sqrt().clamp(min=1e-6)
     found: npt.NDArray[np.bool_] = ((either.mean((1, 2)) > _LEAST_SHARE) & (correlation < _ALIKE)).numpy()
     return found
+
+
+def _around(picture: Tensor) -> Tensor:
+    """The largest value near each place of a picture `(S, S)`."""
+    return F.max_pool2d(picture[None, None], 2 * _MOVED_PX + 1, 1, _MOVED_PX)[0, 0]
