@@ -5,13 +5,13 @@ decides whether the cache answers, except the image.
 """
 
 import inspect
-import itertools
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kfp import compiler, components, dsl, kubernetes
+import yaml
+from google.protobuf import json_format
+from kfp import dsl, kubernetes
 from kfp.dsl.graph_component import GraphComponent
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
@@ -49,17 +49,10 @@ def compile_pipeline(
         InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false.
     """
     check_image(platform)  # before a folder is made
-    with tempfile.TemporaryDirectory() as folder, whole(output) as draft:
-        written = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(cluster_pipeline(platform, arguments, pipeline, caching=caching), str(written))
-        components.load_component_from_file(str(written))  # raises where Kubeflow would refuse the file
-        draft.write_text(_without_heading(written.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def _without_heading(text: str) -> str:
-    """Leaves out kfp's comment at the top: it prints dictionaries in another order each time."""
-    lines = text.splitlines(keepends=True)
-    return "".join(itertools.dropwhile(lambda line: line.startswith("#"), lines))
+    placed = cluster_pipeline(platform, arguments, pipeline, caching=caching)
+    specs = [json_format.MessageToDict(spec) for spec in (placed.pipeline_spec, placed.platform_spec)]
+    with whole(output) as draft:  # not by kfp's compiler: its comment differs each time, and it writes YAML in Python, not in C
+        draft.write_text(yaml.dump_all(specs, Dumper=yaml.CSafeDumper, sort_keys=True), encoding="utf-8")
 
 
 def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from darkroom.versions.code import code_version
 from pipelines.params import read_settings
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.submit import command as commands
-from pipelines.submit.compile import compile_pipeline, default_arguments, notes
+from pipelines.submit.compile import check_image, compile_pipeline, default_arguments, notes
 from pipelines.training import TASKS
 from tests.pipelines.conftest import ROOT
 
@@ -126,7 +126,7 @@ def test_a_tag_is_refused_unless_it_is_allowed(tmp_path: Path, image: str) -> No
     with pytest.raises(InputError, match=rf"platform\.image is '{image}', which is no digest: .* platform\.allow_tag=true"):
         compiled(tmp_path / "training.yaml", read_platform({"image": image}))
     assert not (tmp_path / "training.yaml").exists()
-    assert f"image: {image}\n" in compiled(tmp_path / "training.yaml", read_platform({"image": image, "allow_tag": True}))
+    check_image(read_platform({"image": image, "allow_tag": True}))
 
 
 def test_no_image_at_all_is_refused(tmp_path: Path) -> None:
@@ -211,7 +211,9 @@ def test_the_last_task_reports_however_the_others_ended(documents: tuple[dict[st
 
 
 def test_nothing_of_the_platform_is_an_argument_of_a_step(tmp_path: Path, documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    plain = yaml.load(compiled(tmp_path / "plain.yaml", read_platform({"image": IMAGE})).split("\n---\n")[0], yaml.CSafeLoader)
+    tagged = read_platform({"image": "darkroom:1.0", "allow_tag": True})
+    plain = yaml.load(compiled(tmp_path / "plain.yaml", tagged).split("\n---\n")[0], yaml.CSafeLoader)
+    assert {one["container"]["image"] for one in plain["deploymentSpec"]["executors"].values()} == {"darkroom:1.0"}
     tasks = [pipeline["components"]["comp-exit-handler-1"]["dag"]["tasks"] for pipeline in (plain, documents[0])]
     inputs = [{name: task["inputs"] for name, task in found.items()} for found in tasks]
     assert inputs[0] == inputs[1]
