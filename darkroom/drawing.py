@@ -67,13 +67,13 @@ def drawing(path: Path, width: float, height: float, num_rows: int = 1, num_colu
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it reports the fonts it looks for
     with matplotlib.rc_context({**_RC, "font.family": [_FONT, *_installed()]}):
         figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)
+        canvas = FigureCanvasAgg(figure)
         yield list(figure.subplots(num_rows, num_columns, squeeze=False).ravel())
         if engine := figure.get_layout_engine():
             engine.execute(figure)
         figure.set_layout_engine("none")
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Software": None})
+        canvas.print_png(path, metadata={"Software": None})  # `savefig` would lay the figure out once more
 
 
 def show_names(classes: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,9 @@ def migrated_store(pytestconfig: pytest.Config) -> Path:
 
     The process that made it wrote its output beside it, in `made.out` and `made.err`.
     """
+    from mlflow.store.db import utils
+
+    utils._get_latest_schema_revision = cache(utils._get_latest_schema_revision)  # reads all migrations, for each store that is opened
     makers = (ROOT / "darkroom" / "tracking" / name for name in ("client.py", "sqlite_store.py"))
     key = hashlib.sha256(b"".join([f"{ROOT} {version('mlflow')}".encode(), *(path.read_bytes() for path in makers)])).hexdigest()
     folder = Path(pytestconfig.cache.mkdir(f"mlflow-store-{key[:16]}"))  # type: ignore[union-attr]

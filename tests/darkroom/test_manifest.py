@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.manifest import Manifest, make_table, put_column, read
@@ -23,6 +23,7 @@ def test_a_manifest_comes_back_as_it_was(tmp_path):
     assert read(tmp_path / "m.parquet") == manifest()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=6, unique=True))
 def test_any_name_is_a_class(tmp_path_factory, classes):
     path = tmp_path_factory.mktemp("m") / "m.parquet"

@@ -255,7 +255,7 @@ def test_no_file_is_lost(tmp_path_factory, chosen, duplicates, contradictions):
         assert len(set(kept.column("cluster"))) == len(kept)
 
 
-@pytest.mark.parametrize("name", ["weather4", "bccd_multilabel"])
+@pytest.mark.parametrize("name", ["weather4", pytest.param("bccd_multilabel", marks=pytest.mark.slow)])
 def test_real_sets(tmp_path, name):
     if not (SHARED / name).exists():
         pytest.skip(f"the set {name} is not beside the project")

@@ -29,7 +29,7 @@ def chosen(width, number, given):
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
         (400, 3000, {}, LITE0, 192, 3, 1e-3),
         (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 128, 4, 5e-4),
-        (400, 300, {"epochs": 3, "side_px": 96}, LITE0, 96, 3, 1e-3),
+        (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
         (28, 300, {"model": "lite0"}, LITE0, 64, 40, 1e-3),
         (28, 300, {"model": "lite0", "weights": ""}, LITE0, 32, 100, 2e-3),
     ],

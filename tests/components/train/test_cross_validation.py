@@ -84,6 +84,7 @@ def folded(folder: Path, num_folds: int = 3) -> toys.Inputs:
     return inputs
 
 
+@pytest.mark.usefixtures("exported_once")
 def test_a_model_on_embeddings_is_the_same_as_without_folds_and_its_card_has_what_they_reached(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     settings = {"model": "logistic_regression"}

@@ -20,7 +20,7 @@ from darkroom.training.heads import FittedHead
 from darkroom.training.validation import Validated
 from tests.components.train import toys
 
-pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")
+pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures", "exported_once")
 CARD = ModelCard("small_cnn", ("a", "b"), "multiclass", 8, (0.5,) * 3, (0.5,) * 3)
 
 
@@ -91,7 +91,6 @@ def test_the_floor_takes_the_network_s_place_where_that_is_wanted(tmp_path: Path
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "floor_model" / name).read_bytes()
 
 
-@pytest.mark.usefixtures("exported_once")
 @pytest.mark.parametrize("task", ["multiclass", *(pytest.param(one, marks=pytest.mark.slow) for one in ("binary", "multilabel"))])
 @pytest.mark.parametrize(
     "family", [pytest.param(one, marks=() if one in ("probe", "random_forest") else pytest.mark.slow) for one in ON_VECTORS]

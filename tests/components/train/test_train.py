@@ -161,9 +161,16 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     "settings",
     [
         pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow),
-        {"optimizer": "muon", "loss": "focal", "layer_decay": 0.5, "cutmix": 0.5, "clip_norm": 1, "accumulate": 2},
-        {"freeze_epochs": 1, "unfreeze_epochs": 1, "layer_decay": 0.5, "head_rate_factor": 5, "schedule": "one_cycle"},
-        {"optimizer": "adam", "schedule": "step", "class_balance": "sampling"},
+        {"optimizer": "muon", "schedule": "step", "loss": "focal", "layer_decay": 0.5, "cutmix": 0.5, "clip_norm": 1, "accumulate": 2},
+        {
+            "optimizer": "adam",
+            "schedule": "one_cycle",
+            "class_balance": "sampling",
+            "freeze_epochs": 1,
+            "unfreeze_epochs": 1,
+            "layer_decay": 0.5,
+            "head_rate_factor": 5,
+        },
     ],
 )
 def test_an_interrupted_training_goes_on_to_the_same_bytes_and_tells_every_epoch(tmp_path, settings):
@@ -337,7 +344,7 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path):
         run(toys.make(tmp_path), tmp_path, device="cuda")
 
 
-@pytest.mark.parametrize("policy", [Policy(), toys.MILD])
+@pytest.mark.parametrize("policy", [pytest.param(Policy(), marks=pytest.mark.slow), toys.MILD])
 def test_the_card_tells_over_and_underfitting_from_training_images_as_they_are(tmp_path, policy):
     inputs = toys.make(tmp_path, num_train=48, num_validation=24, policy=policy)
     run(inputs, tmp_path, learning_rate=1e-9, epochs=2)

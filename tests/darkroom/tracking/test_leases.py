@@ -66,7 +66,8 @@ def test_who_holds_has_won_even_where_another_clock_says_earlier(mlflow_store: P
     assert [found.run_id for found in leases.leases("race", "k")] == [holder]
 
 
-def test_the_earlier_asker_waits_until_the_later_one_gives_way(mlflow_store: Path) -> None:
+def test_the_earlier_asker_waits_until_the_later_one_gives_way(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "POLL_S", 0.1)
     later = make(ASKS, host="elsewhere")
     earlier = make(ASKS, host="here too", late_s=60)
     answers: list[object] = []

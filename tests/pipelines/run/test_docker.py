@@ -42,7 +42,7 @@ def test_quantities_are_those_of_kubernetes(quantity: str, expected: int) -> Non
 def test_without_an_engine_it_is_one_sentence_before_any_step_starts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{project.folder}/nobody.sock")
     data = shapes(project.folder / "images", num_images=1)
-    done = project.darkroom("run", "--data", str(data), "--runner", "docker", "--json")
+    done = project.fork("run", "--data", str(data), "--runner", "docker", "--json")
     message = json.loads(done.stdout.strip().split("\n")[-1])["error"]
     assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
     assert message.startswith(f"no Docker engine answers at unix://{project.folder}/nobody.sock (")

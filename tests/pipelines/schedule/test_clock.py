@@ -51,13 +51,13 @@ def test_one_runs_at_a_time_and_what_was_missed_is_one_run() -> None:
             running[0] += 1
             most[0] = max(most[0], running[0])
             starts.append(schedule.name)
-        time.sleep(0.5)
+        time.sleep(0.2)
         with lock:
             running[0] -= 1
 
-    scheduler = make_scheduler([ticking("a", 0.1), ticking("b", 0.1)], start)
+    scheduler = make_scheduler([ticking("a", 0.04), ticking("b", 0.04)], start)
     scheduler.start()
-    time.sleep(2.2)
+    time.sleep(0.8)
     scheduler.remove_all_jobs()
     scheduler.shutdown(wait=True)
     assert most == [1]
