@@ -73,7 +73,8 @@ def drawing(path: Path, width: float, height: float, num_rows: int = 1, num_colu
             engine.execute(figure)
         figure.set_layout_engine("none")
         path.parent.mkdir(parents=True, exist_ok=True)
-        canvas.print_png(path, metadata={"Software": None})  # `savefig` would lay the figure out once more
+        # `savefig` would lay the figure out once more
+        canvas.print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
 def show_names(classes: Sequence[str]) -> list[str]:
