@@ -7,6 +7,7 @@ from pathlib import Path
 
 from darkroom.junk import is_document, is_system_name
 from darkroom.system.errors import InputError
+from darkroom.verdicts import FILE as VERDICTS
 
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")  # of one file
 _PLAIN_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".json", ".jsonl", ".ndjson")
@@ -34,7 +35,7 @@ def list_files(source: Path) -> DataFiles:
     """Lists what is read of a folder, or of the folder around a table of labels; links are followed.
 
     Args:
-        source: A folder, or a table beside its images, which is then the only table that is read.
+        source: A folder, or a table beside its images, which is then the only table that is read, apart from people's verdicts.
 
     Raises:
         InputError: A folder may not be read.
@@ -114,7 +115,7 @@ class _Scan:
                     self._add_file(entry, path)
 
     def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
-        if is_document(entry.name) or (self.table and is_table(path) and path != self.table):
+        if is_document(entry.name) or (self.table and is_table(path) and path not in (self.table, VERDICTS)):
             self.num_skipped += 1
             return
         try:

@@ -14,7 +14,7 @@ file's schema metadata. Only this module reads and writes manifests: pandas lose
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,9 @@ import pyarrow.parquet as pq
 from darkroom import notes as noun
 from darkroom.notes import Note
 from darkroom.system.files import whole
-from darkroom.system.formats import Format
+from darkroom.system.formats import Format, record_from
 from darkroom.task import TASKS, Task
+from darkroom.verdicts import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
 RESERVED = frozenset({*COLUMNS, "unit", "truth", "predicted"})  # here, and in the predictions of an evaluation
 PROBABILITY = "probability:"  # begins the name of a class's column in the predictions
 _FORMAT = Format("manifest")
-_KEY = b"darkroom"
+_KEY, _VERDICTS = b"darkroom", "verdicts"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Manifest:
         task: `binary` (the second class is the positive one), `multiclass` or `multilabel`.
         data_version: Hash of the data that was read.
         notes: What the steps before decided, in their order.
+        verdicts: What people decided about these images, from `ingest` to `clean`, which applies it.
     """
 
     table: pa.Table
@@ -72,6 +74,7 @@ class Manifest:
     task: Task
     data_version: str
     notes: tuple[Note, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -119,7 +122,13 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Writes the manifest; equal manifests make equal bytes."""
-        meaning = {"classes": self.classes, "task": self.task, "data_version": self.data_version, noun.KEY: noun.plain(self.notes)}
+        meaning: dict[str, Any] = {
+            "classes": self.classes,
+            "task": self.task,
+            "data_version": self.data_version,
+            noun.KEY: noun.plain(self.notes),
+        }
+        meaning |= {_VERDICTS: [asdict(verdict) for verdict in self.verdicts]} if self.verdicts else {}
         metadata = {_KEY: json.dumps(_FORMAT.stamp(meaning), ensure_ascii=False).encode()}
         with whole(path) as draft:
             pq.write_table(self.table.replace_schema_metadata(metadata), draft, compression="zstd")
@@ -168,7 +177,8 @@ def read(path: Path) -> Manifest:
     odd = [field for field in table.schema if field.type != COLUMNS.get(field.name, field.type)]
     if odd:
         raise ValueError(f"{path} has a column {odd[0].name!r} of type {odd[0].type}: only darkroom.manifest may write manifests")
-    return Manifest(table.replace_schema_metadata(None), classes, task, data_version, noun.from_plain(values.get(noun.KEY)))
+    verdicts = tuple(record_from(Verdict, row) for row in values.get(_VERDICTS, ()))
+    return Manifest(table.replace_schema_metadata(None), classes, task, data_version, noun.from_plain(values.get(noun.KEY)), verdicts)
 
 
 def read_notes(path: Path) -> tuple[Note, ...]:

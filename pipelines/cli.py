@@ -25,6 +25,7 @@ from pipelines.project import in_project
 from pipelines.promote.command import models, promote, rollback
 from pipelines.recover.command import sync
 from pipelines.retrain.command import retrain
+from pipelines.review.command import review
 from pipelines.run.command import logs, resume, run
 from pipelines.schedule import command as schedules
 from pipelines.submit.command import compile, submit
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (run, retrain, tune, resume, sync, runs, gc, logs, ui, predict, models, promote, rollback, compile, submit, doctor):
+for command in (run, retrain, tune, resume, sync, runs, gc, logs, ui, review, predict, models, promote, rollback, compile, submit, doctor):
     app.command()(in_project(command))
 
 data_app = typer.Typer(

@@ -7,6 +7,7 @@ from typing import Any
 from components import STEPS
 from components.train.config import TrainConfig
 from components.tune.space import searched_values
+from darkroom import verdicts
 from darkroom.networks.architectures import check_architecture
 from darkroom.registry import registry
 from darkroom.runtime.step import config_of, evaluation_settings
@@ -25,15 +26,17 @@ Params = dict[str, dict[str, Any]]
 
 
 def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
-    """The settings with the version of `evaluate.data` in `evaluate.data_version`, so that caches and keys know its content.
+    """The settings with the versions of `evaluate.data` and `clean.verdicts` beside them, so that caches and keys know their contents.
 
     Args:
         params: Settings, a section a step, complete.
 
     Raises:
-        InputError: The set is not there, or is not the version that the settings name.
+        InputError: One is not there, or is not the version that the settings name.
     """
     settings = {step: dict(section) for step, section in params.items()}
+    if path := settings.get("clean", {}).get("verdicts"):
+        settings["clean"]["verdicts_version"] = _verdicts_version(Path(path), settings["clean"]["verdicts_version"])
     wanted, source = str(settings["evaluate"]["data_version"]), str(settings["evaluate"]["data"])
     if not source:
         if wanted:
@@ -50,6 +53,12 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
         )
     settings["evaluate"]["data_version"] = found
     return settings
+
+
+def _verdicts_version(path: Path, wanted: str) -> str:
+    """The version of the file at `clean.verdicts`: the one that is named, if the file continues it, or else that of now."""
+    data = verdicts.read_bytes(path)
+    return verdicts.version(verdicts.at_version(data, wanted, f"{path} (clean.verdicts)") if wanted else data)
 
 
 def on_this_machine(settings: Mapping[str, Mapping[str, Any]]) -> Params:

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
+from components.clean.people import CHECK as VERDICT
+from components.clean.people import Judged, apply_verdicts
 from components.clean.scan import Scan, scan_images
 from components.clean.ties import NEAR_DUPLICATE, SAME_THING, LookAlike, tie
 from darkroom import issues as issue_table
@@ -46,24 +48,30 @@ def clean(
         Files that were kept and dropped, and findings a check.
 
     Raises:
-        InputError: No image is readable, or fewer than two classes are left.
+        InputError: No image is readable, fewer than two classes are left, or a person's verdict can't be applied.
     """
     delivered = manifests.read(manifest)
     if not len(delivered):  # as where there is no frozen evaluation set
         return _write(delivered, [], cleaned, issues, num_dropped=0)
+    judged = apply_verdicts(delivered, config)
+    delivered = judged.delivered
     scans = _scan_images(images, delivered)
-    findings = _unusable(delivered, scans, config)
+    findings = _unusable(delivered, scans, config, judged.kept)
     if len(findings) == len(delivered):
         raise InputError(f"there is no readable image among the {len(delivered)} delivered: {findings[0]['path']} {findings[0]['detail']}")
     dropped = {finding["path"] for finding in findings}
-    findings += _copies(delivered, scans, dropped, config)
+    findings += _copies(delivered, scans, dropped, config, judged)
     dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
     kept, look_alikes = _tied(kept, Images(images), Embeddings(embeddings) if embeddings else None, config)
-    findings += look_alikes
-    kept = replace(kept, notes=(*delivered.notes, *tell("clean", *_describe(kept, findings))))
-    return _write(kept, findings, cleaned, issues, num_dropped=len(dropped))
+    findings = judged.silence(findings + look_alikes)
+    said, doubts = _describe(kept, findings)
+    kept = judged.without_proposals(
+        replace(kept, notes=(*delivered.notes, *tell("clean", [*said, *judged.notes], doubts + judged.warnings)))
+    )
+    num_dropped = len(dropped) + sum(finding["action"] == "dropped" for finding in judged.findings)
+    return _write(kept, judged.findings + findings, cleaned, issues, num_dropped=num_dropped)
 
 
 def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues: Path, *, num_dropped: int) -> dict[str, float]:
@@ -71,7 +79,7 @@ def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues
         kept.write(cleaned_draft)
         issue_table.write(issues_draft, findings)
     counts = Counter(str(finding["check"]) for finding in findings)
-    found = {f"num_{check}": float(counts[check]) for check in CHECKS}
+    found = {f"num_{check}": float(counts[check]) for check in (VERDICT, *CHECKS)}
     return {"num_kept": float(len(kept)), "num_dropped": float(num_dropped), **found}
 
 
@@ -88,20 +96,20 @@ def _not_packed(path: str) -> Scan:
     return Scan(check="refused", reason="the file is larger than ingest.max_file_mb")
 
 
-def _unusable(delivered: Manifest, scans: dict[str, Scan], config: CleanConfig) -> list[dict[str, Any]]:
+def _unusable(delivered: Manifest, scans: dict[str, Scan], config: CleanConfig, kept: frozenset[str]) -> list[dict[str, Any]]:
     findings = []
     for path, name in zip(delivered.column("path"), delivered.column("image_id"), strict=True):
         image = scans[name] if name else _not_packed(path)
         side = min(image.width, image.height)
         if image.check:
             findings.append(_finding(path, name, image.check, float(image.num_bytes), "dropped", f"can't be used: {image.reason}"))
-        elif side < config.min_side_px:
+        elif side < config.min_side_px and name not in kept:
             detail = f"has {image.width} x {image.height} pixels, and a side must have {config.min_side_px} (clean.min_side_px)"
             findings.append(_finding(path, name, "small", float(side), "dropped", detail))
     return findings
 
 
-def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], config: CleanConfig) -> list[dict[str, Any]]:
+def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], config: CleanConfig, judged: Judged) -> list[dict[str, Any]]:
     rows = [
         Row(path, name, scans[name].pixels, labels, given_split)
         for path, name, labels, given_split in zip(
@@ -109,7 +117,7 @@ def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], conf
         )
         if path not in dropped
     ]
-    return [_copy_finding(copy) for copy in find_copies(rows, config.duplicates, config.contradictions)]
+    return [_copy_finding(copy) for copy in judged.spare(find_copies(rows, config.duplicates, config.contradictions), rows)]
 
 
 def _copy_finding(copy: Copy) -> dict[str, Any]:

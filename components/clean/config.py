@@ -50,3 +50,8 @@ class CleanConfig(StepConfig):
     num_neighbours: int = Field(
         NUM_NEIGHBOURS, ge=1, le=1000, description="Nearest images, by vectors and by thumbnails, that each is compared with."
     )
+    verdicts: str = Field(
+        "",
+        description="People's verdicts beside those in the data's root: a file, for data that nothing is written to, such as an archive.",
+    )
+    verdicts_version: str = Field("", description="Version of that file, which a run records; later lines are not read. Leave it empty.")

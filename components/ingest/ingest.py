@@ -11,6 +11,7 @@ from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import recognize, undecoded_notes
 from components.ingest.sources import Source
+from components.ingest.verdict_file import read_verdicts
 from darkroom.file_formats import FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
@@ -65,12 +66,16 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
 def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str) -> dict[str, float]:
     source, table = open_source(data, int(config.max_file_mb * 2**20))
     listing = list_source(source, table, config, config.task)
+    judged = read_verdicts(source, config)
     with whole(images) as images_draft, whole(manifest) as manifest_draft:
         rows, num_bytes = _pack(source, listing, images_draft)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
         measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
-        result = replace(result, notes=tell("ingest", *_describe(listing, rows, result, measures)))
+        measures["num_ignored"] -= judged.is_read
+        said, doubts = _describe(listing, rows, result, measures)
+        notes = tell("ingest", [*said, *judged.notes], [*doubts, *judged.warnings])
+        result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
     return measures
 

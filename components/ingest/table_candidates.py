@@ -12,8 +12,9 @@ from components.ingest.split_names import split_in
 from components.ingest.unread_tables import UNREAD_TABLES, mention
 from darkroom.data_files import PACKED_SUFFIXES, is_table
 from darkroom.file_formats import undecoded_format
+from darkroom.verdicts import FILE as VERDICTS
 
-OTHERS = {"verdicts.csv"}  # tables that another step reads
+OTHERS = {VERDICTS}  # tables that are read for something else
 TEXTS = (".txt", ".json")  # that may be tables, or anything else
 MAX_DEEP_TABLES = 50  # in folders that are no splits, and texts: more are one for each image
 _SUBMISSION = re.compile(r"(sample|example|dummy)?[\W_]*submissions?[\W_]*(sample|example|format)?", re.IGNORECASE)

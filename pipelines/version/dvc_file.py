@@ -27,6 +27,7 @@ ENDINGS = {
     "policy": ".json", "tuned": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
 }  # fmt: skip
 PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
+FILES = {"clean": "verdicts"}  # a step's setting names a file, whose version this is
 SOURCES = {"ingest": ("data", "data"), "ingest_evaluation": ("'${evaluate.data}'", "evaluation")}  # where from, and its version's file
 
 
@@ -36,8 +37,8 @@ def staged_tasks() -> list[Task]:
 
 
 def version_files() -> list[str]:
-    """The files in `build/versions` that the stages depend on: of the data, of the evaluation set, and of each step's code."""
-    return ["data", "evaluation", *dict.fromkeys(task.step for task in staged_tasks())]
+    """The files in `build/versions` that the stages depend on: of data, evaluation set, verdicts, and each step's code."""
+    return ["data", "evaluation", *FILES.values(), *dict.fromkeys(task.step for task in staged_tasks())]
 
 
 def dvc_text() -> str:
@@ -60,7 +61,8 @@ def _stage(task: Task, paths: dict[str, str]) -> str:
     source, version = SOURCES.get(task.title, ("", ""))
     options = {**({"data": source} if source else {}), **inputs, **made, "metrics": f"{folder}/metrics.json"}
     words = [f"--task {task.title}"] * (task.title != task.step) + [f"--{name.replace('_', '-')} {path}" for name, path in options.items()]
-    deps = [*([f"build/versions/{version}"] if version else []), f"build/versions/{task.step}", *inputs.values()]
+    versions = [name for name in (version, FILES.get(task.step, ""), task.step) if name]
+    deps = [*(f"build/versions/{name}" for name in versions), *inputs.values()]
     sections = ["train"] if "train_settings" in known else ["evaluate.data", "evaluate.ingest"] if task.settings else []
     params = list(STEPS) if "params" in known else [task.step, *sections]
     outs = [f"{path}: {{cache: false}}" for own, path in made.items() if own not in PLOTS]

@@ -18,20 +18,21 @@ from pipelines.params import frozen, read_settings
 
 
 def write_versions(data: Path, folder: Path) -> None:
-    """Writes `data` and `evaluation` with the versions of the data and of `evaluate.data`, and a file a step with its code's.
+    """Writes `data`, `evaluation` and `verdicts` with the versions of the data and of what settings name, and a file a step, its code's.
 
     Raises:
         InputError: The data is missing, or differs from what its `.dvc` file records; or the evaluation set is not the one
             that the settings name.
     """
-    evaluation_version = frozen(read_settings([])[0])["evaluate"]["data_version"]
+    settings = frozen(read_settings([])[0])
     version = data_version(data)
     if message := difference(data, version):
         raise InputError(message)
     with whole(folder) as draft:
         draft.mkdir()
         (draft / "data").write_text(f"{version}\n", encoding="utf-8")
-        (draft / "evaluation").write_text(f"{evaluation_version}\n", encoding="utf-8")
+        (draft / "evaluation").write_text(f"{settings['evaluate']['data_version']}\n", encoding="utf-8")
+        (draft / "verdicts").write_text(f"{settings['clean']['verdicts_version']}\n", encoding="utf-8")
         for step in STEPS:
             if step == "register":  # DVC's stages register nothing
                 continue

@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
 def test_dvcs_stages_depend_on_the_versions_of_data_and_code(data: Path, tmp_path: Path) -> None:
     write_versions(data, tmp_path / "versions")
     written = {path.name: path.read_text().strip() for path in (tmp_path / "versions").iterdir()}
-    assert written == {"data": data_version(data), "evaluation": "", **{step: code_version(step) for step in DVC_STEPS}}
+    assert written == {"data": data_version(data), "evaluation": "", "verdicts": "", **{step: code_version(step) for step in DVC_STEPS}}
 
 
 def test_data_that_is_not_the_recorded_version_stops_dvc(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""The command that opens the page on which a person judges findings."""
+
+import os
+import signal
+import sys
+import webbrowser
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.terminal import print_note
+
+if TYPE_CHECKING:
+    from pipelines.review.findings import Findings
+    from pipelines.review.review_server import ReviewServer
+
+
+def review(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id, its beginning, `last`, or NAME@champion.")] = "last",
+    suggest: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Show the N images whose labels would teach most, instead of findings.")
+    ] = 0,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 for one that is free.", min=0, max=65535)] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser, where there is one.")] = True,
+) -> None:
+    """Opens a page with a run's findings, worst first, on which a person keeps, drops or relabels images by keyboard.
+
+    Each verdict is written at once into `verdicts.csv` beside the data (or at `clean.verdicts`); the next run respects it.
+
+    Example: `darkroom review last`, or `darkroom review --suggest 50`
+    """
+    from darkroom.system.processes import user
+    from pipelines.params import read_settings
+    from pipelines.recover.recover import open_store
+    from pipelines.review.findings import Findings
+    from pipelines.review.review_server import ReviewServer
+    from pipelines.review.reviewed_run import read_run, verdicts_file
+
+    clean = read_settings([])[0]["clean"]
+    open_store(print_note)
+    reviewed = read_run(run)
+    file = verdicts_file(reviewed, clean)
+    if suggest:
+        from pipelines.review.suggestions import suggestions
+
+        found = suggestions(reviewed, file, suggest)
+        reviewed, rows = found.run, found.rows
+    else:
+        rows = reviewed.findings
+    findings = Findings(reviewed, file, user(), rows)
+    before = len(findings.decided())  # a file that can't be read is told before the page is opened
+    with ReviewServer(findings, port) as server:
+        _serve(server, browser)
+    _say_what_was_written(findings, before)
+
+
+def _serve(server: "ReviewServer", browser: bool) -> None:
+    """Serves until Ctrl-C, or until the process is asked to end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print_note(f"review: {server.address} (Ctrl-C ends it)")
+    if browser and sys.stderr.isatty() and (sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
+        webbrowser.open(server.address)
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+def _say_what_was_written(findings: "Findings", before: int) -> None:
+    now = len(findings.decided())
+    print_note(
+        f"{now:,} images have a verdict in {findings.file} ({now - before:+,} in this session): the next `darkroom run` respects them"
+    )

@@ -1,0 +1,136 @@
+"""The run that is reviewed: its images, its findings, and the file that verdicts are written to."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from darkroom import issues, manifest
+from darkroom.data_files import absolute, is_table, list_files
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT
+from darkroom.system.errors import InputError
+from darkroom.verdicts import FILE
+from darkroom.versions.repository import is_address
+from pipelines import history
+from pipelines.step_outputs import step_output
+
+
+@dataclass(frozen=True)
+class ReviewedRun:
+    """A run, and what a person needs to see of it.
+
+    Attributes:
+        run_id: Its id.
+        source: Where its data is: a path, or an address.
+        delivered: A row a delivered file; where that is not on this machine any more, a row a file that was kept.
+        splits: The rows that were kept, with their split; none where the run has not come so far.
+        findings: What `clean` found, see `darkroom.issues`.
+        packed: The packed images, or none where they are not on this machine any more.
+        embeddings: What `embed` made of the images, or none likewise.
+    """
+
+    run_id: str
+    source: Path
+    delivered: Manifest
+    splits: Manifest | None
+    findings: list[dict[str, Any]]
+    packed: Path | None
+    embeddings: Path | None
+
+    @cached_property
+    def _images(self) -> Images | None:
+        return Images(self.packed) if self.packed else None
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        """Where the files of the source are, by `image_id`: for a run whose packed images are gone."""
+        if is_address(self.source) or not (self.source.is_dir() or is_table(self.source)):
+            return {}
+        places = list_files(absolute(self.source)).places
+        return {name: places[path] for path, name in self.paths if places.get(path)}
+
+    @cached_property
+    def paths(self) -> list[tuple[str, str]]:
+        """Paths and ids of all images of the run."""
+        pairs = zip(self.delivered.column("path"), self.delivered.column("image_id"), strict=True)
+        found = [(one["path"], one["image_id"]) for one in self.findings]
+        return [(path, name) for path, name in dict.fromkeys([*pairs, *found]) if name]
+
+    def image(self, name: str) -> bytes | None:
+        """The bytes of an image of the run, or nothing where they can't be had any more.
+
+        Args:
+            name: Its id.
+        """
+        if self._images is not None:
+            return self._images[name] if name in self._images else None  # noqa: SIM401
+        try:
+            data = Path(self._places[name]).read_bytes()
+        except (KeyError, OSError):
+            return None
+        return data if hashlib.sha256(data).hexdigest() == name else None
+
+
+def read_run(name: str) -> ReviewedRun:
+    """Reads what is reviewed of a run.
+
+    Args:
+        name: The run's id or the beginning of one, `last`, or the model that it ended with.
+
+    Raises:
+        InputError: There is no such run, or nothing to be seen of it.
+    """
+    record = history.find(name)
+    with tempfile.TemporaryDirectory() as folder:
+        found = step_output(record.run_id, "clean", "issues") or history.kept(record, ISSUES_KEPT, Path(folder))
+        splits = step_output(record.run_id, "split", "splits") or history.kept(record, SPLITS_KEPT, Path(folder))
+        delivered = step_output(record.run_id, "ingest", "manifest") or splits
+        if found is None or delivered is None:
+            raise InputError(f"run {record.run_id[:8]} has no findings to review: its step clean has not ended, or they were removed")
+        run = ReviewedRun(
+            record.run_id,
+            Path(record.source),
+            manifest.read(delivered),
+            manifest.read(splits) if splits else None,
+            issues.rows(found),
+            step_output(record.run_id, "ingest", "images"),
+            step_output(record.run_id, "embed", "embeddings"),
+        )
+    _require_images(run)
+    return run
+
+
+def _require_images(run: ReviewedRun) -> None:
+    names = {name for _, name in run.paths}
+    if names and run.packed is None and not any(map(run.image, list(names)[:20])):
+        raise InputError(
+            f"the images of run {run.run_id[:8]} are not on this machine (any more), nor as they were at {run.source}: run again with "
+            "`darkroom run`, and review that run"
+        )
+
+
+def verdicts_file(run: ReviewedRun, clean: Mapping[str, Any]) -> Path:
+    """The file that verdicts are written to: the one at `clean.verdicts`, or else `verdicts.csv` in the data's root.
+
+    Args:
+        run: The run.
+        clean: Settings of `clean`, as they are now.
+
+    Raises:
+        InputError: Nothing can be written beside the data, and no file is named.
+    """
+    if clean.get("verdicts"):
+        return Path(str(clean["verdicts"])).absolute()
+    if not is_address(run.source) and run.source.is_dir():
+        return run.source / FILE
+    if not is_address(run.source) and run.source.is_file() and is_table(run.source):
+        return run.source.parent / FILE
+    raise InputError(
+        f"no verdict can be written beside the data of run {run.run_id[:8]}, which is no folder here ({run.source}): name a file for them "
+        "in clean.verdicts, such as `verdicts: verdicts.csv` in params.yaml"
+    )
