@@ -11,7 +11,7 @@ from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import recognize, undecoded_notes
 from components.ingest.sources import Source
-from components.ingest.verdict_file import read_verdicts
+from components.ingest.verdict_file import read_verdicts, with_labelled
 from darkroom.file_formats import FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
@@ -67,6 +67,7 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
     source, table = open_source(data, int(config.max_file_mb * 2**20))
     listing = list_source(source, table, config, config.task)
     judged = read_verdicts(source, config)
+    listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(images) as images_draft, whole(manifest) as manifest_draft:
         rows, num_bytes = _pack(source, listing, images_draft)
         _refuse_nothing(data, rows)

@@ -1,10 +1,16 @@
 """Reads what people decided about the images of a source, from `verdicts.csv` in its root."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from components.ingest.config import IngestConfig
+from components.ingest.listing import Listed, Listing, has_image_suffix
 from components.ingest.sources import Source, without_ignored
-from darkroom.verdicts import FILE, Verdict, is_verdicts, latest, parse
+from darkroom.images import image_id
+from darkroom.verdicts import FILE, RELABEL, Verdict, is_verdicts, latest, parse
 
 
 class VerdictFile(NamedTuple):
@@ -21,6 +27,43 @@ class VerdictFile(NamedTuple):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_read: bool = False
+
+
+def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict], config: IngestConfig) -> Listing:
+    """A listing with the images that have no label in the source, but one by a person's verdict.
+
+    Args:
+        source: The files.
+        listing: Those with a label.
+        verdicts: The one that counts of each image.
+        config: How the source is read.
+
+    Raises:
+        InputError: A verdict gives a label that is no class.
+    """
+    given = {verdict.image_id: verdict for verdict in verdicts if verdict.word == RELABEL}
+    listed = {file.path for file in listing.files}
+    sizes = without_ignored(source, config.ignore)[0].sizes if given else {}
+    classes = set(listing.classes) or {label for file in listing.files for label in file.labels}
+    found = []
+    for file in source.read([path for path in sizes if path not in listed and has_image_suffix(path)]):
+        if file.whole and (verdict := given.get(image_id(file.data))):
+            found.append(Listed(file.path, verdict.labels(classes, multilabel=listing.multilabel)))
+    if not found:
+        return listing
+    files = [*listing.files, *found]
+    order = sorted(range(len(files)), key=lambda number: files[number].path)
+    columns = listing.user_columns
+    if columns is not None:
+        columns = columns.take(pa.array([number if number < len(listing.files) else None for number in order], pa.int64()))
+    note = f"{len(found):,} image(s) without a label of their own have the one that a person gave them"
+    return replace(
+        listing,
+        files=[files[number] for number in order],
+        num_ignored=max(0, listing.num_ignored - len(found)),
+        notes=(*listing.notes, note),
+        user_columns=columns,
+    )
 
 
 def read_verdicts(source: Source, config: IngestConfig) -> VerdictFile:

@@ -22,6 +22,7 @@ from components.split.constraints import (
 )
 from components.split.folds import NO_FOLD, assign_folds
 from components.split.leak_policy import LeakPolicy, told
+from components.split.relabelled import relabelled_test_images
 from components.split.straddling import check_classes, check_straddling
 from components.split.stratify import stratify_images
 from darkroom import manifest
@@ -106,6 +107,7 @@ def split(
     inverse[order] = np.arange(len(order))
     measures = measures_of(labels, codes, kept, frozen, len(copies), leaking)
     said, leaked = told(leaking)
+    said += relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
     notes = tell("split", [*describe_split(measures), *said], [*leaked, *warnings, *untrained, *describe_tied(tied), *wrong])
     of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
     _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, inverse, splits)

@@ -68,7 +68,7 @@ def compare(before: Record, after: Record, only: str = "") -> Comparison:
 
     Args:
         before: The run that the other is compared with.
-        after: The other run; its labels count where the two differ.
+        after: The other run. Where labels differ, those of the run that started later count for both.
         only: One measure, where no more is needed: then images are not counted either, and intervals are a little coarser.
     """
     measures, note, shared = _measures(before, after, only)
@@ -130,6 +130,9 @@ def _measures(before: Record, after: Record, only: str) -> tuple[list[dict[str, 
         if not (refused := _refusal(*answers)):
             earlier, later = (found for found in answers if found is not None)
             pair = shared_answers(later, earlier)
+            if before.started > after.started:  # what people relabelled since counts for both
+                earlier, later = shared_answers(earlier, later)
+                pair = later, earlier
             compared, num_resamples = [name for name in names if name in MEASURES], 200 if only else 1000
             changes, shared = differences(*pair, compared, num_resamples=num_resamples, seed=0), len(pair[0])
         note = refused or note

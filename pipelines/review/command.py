@@ -3,9 +3,12 @@
 import os
 import signal
 import sys
+import tempfile
 import webbrowser
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +17,7 @@ from pipelines.terminal import print_note
 if TYPE_CHECKING:
     from pipelines.review.findings import Findings
     from pipelines.review.review_server import ReviewServer
+    from pipelines.review.reviewed_run import ReviewedRun
 
 
 def review(
@@ -30,29 +34,36 @@ def review(
 
     Example: `darkroom review last`, or `darkroom review --suggest 50`
     """
-    from darkroom.system.processes import user
     from pipelines.params import read_settings
     from pipelines.recover.recover import open_store
-    from pipelines.review.findings import Findings
     from pipelines.review.review_server import ReviewServer
     from pipelines.review.reviewed_run import read_run, verdicts_file
 
-    clean = read_settings([])[0]["clean"]
+    settings = read_settings([])[0]
     open_store(print_note)
     reviewed = read_run(run)
-    file = verdicts_file(reviewed, clean)
-    if suggest:
-        from pipelines.review.suggestions import suggestions
-
-        found = suggestions(reviewed, file, suggest)
-        reviewed, rows = found.run, found.rows
-    else:
-        rows = reviewed.findings
-    findings = Findings(reviewed, file, user(), rows)
-    before = len(findings.decided())  # a file that can't be read is told before the page is opened
-    with ReviewServer(findings, port) as server:
-        _serve(server, browser)
+    file = verdicts_file(reviewed, settings["clean"])
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:
+        findings = _findings(reviewed, file, suggest, settings["ingest"], Path(folder) / "unlabelled")
+        before = len(findings.decided())  # a file that can't be read is told before the page is opened
+        with ReviewServer(findings, port) as server:
+            _serve(server, browser)
     _say_what_was_written(findings, before)
+
+
+def _findings(run: "ReviewedRun", file: Path, number: int, ingest: Mapping[str, Any], folder: Path) -> "Findings":
+    """The run's findings, or so many suggestions."""
+    from darkroom.system.processes import user
+    from pipelines.review.findings import Findings
+
+    if not number:
+        return Findings(run, file, user(), run.findings)
+    from components.ingest.config import IngestConfig
+    from darkroom.verdicts import latest, read
+    from pipelines.review.suggestions import suggest
+
+    found = suggest(run, frozenset(latest(read(file))), number, IngestConfig(**ingest), folder)
+    return Findings(run, file, user(), found.rows, found.unlabelled, found.images)
 
 
 def _serve(server: "ReviewServer", browser: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom import verdicts
+from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.verdicts import RELABEL, WORDS, Verdict
@@ -28,7 +29,8 @@ class Findings:
         file: Where verdicts are written.
         who: Who gives them.
         rows: Findings as `darkroom.issues` has them.
-        others: Further images, by path: those that are not in the run.
+        others: Ids of further images, by path: those that are not in the run.
+        packed: The further images.
     """
 
     run: ReviewedRun
@@ -36,6 +38,7 @@ class Findings:
     who: str
     rows: Sequence[Mapping[str, Any]]
     others: Mapping[str, str] = field(default_factory=dict)
+    packed: Images | None = None
 
     @cached_property
     def groups(self) -> dict[str, list[Mapping[str, Any]]]:
@@ -51,6 +54,12 @@ class Findings:
         """Ids of all images that can be seen and judged."""
         found = {row["image_id"] for rows in self.groups.values() for row in rows}
         return frozenset({*found, *(self._ids[row["other"]] for rows in self.groups.values() for row in rows if row["other"] in self._ids)})
+
+    def image(self, name: str) -> bytes | None:
+        """The bytes of an image, or nothing where they can't be had any more."""
+        if self.packed is not None and name in self.packed:
+            return self.packed[name]
+        return self.run.image(name)
 
     def overview(self) -> dict[str, Any]:
         """What the page shows first: checks with their numbers, classes, and where verdicts go."""

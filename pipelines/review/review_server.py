@@ -49,7 +49,7 @@ class ReviewServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def __init__(self, findings: Findings, port: int = 0) -> None:
         self.findings, self.token = findings, secrets.token_urlsafe(32)
-        self.preview = previews(findings.run.image)
+        self.preview = previews(findings.image)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:

@@ -1,0 +1,205 @@
+"""The images whose labels would teach most: unlabelled ones, and those that a model on the embeddings is least sure of.
+
+A linear model on the embeddings answers images that it has not learnt from. Its margin is what its first answer leads by. Images are
+chosen one after the other, each by how small its margin is and how unlike it is to those that are chosen already.
+
+Source:
+    Settles 2009, Active learning literature survey, section 3.1 (margin) and 3.6 (density and diversity).
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.embed.inference import embed_images
+from components.ingest.catalogue import open_source
+from components.ingest.config import IngestConfig
+from components.ingest.listing import has_image_suffix
+from components.ingest.sources import without_ignored
+from darkroom.embeddings import Embeddings
+from darkroom.groups import grouping_columns, independent_units
+from darkroom.images import Images, ImageWriter, image_id
+from darkroom.manifest import Manifest
+from darkroom.networks.backbones import embedding_backbone
+from darkroom.networks.embedder import choose_place, embedder
+from darkroom.system.cores import num_cores
+from darkroom.system.errors import InputError
+from darkroom.training import devices
+from darkroom.training.linear import Linear, fit_linear, one_hot
+from darkroom.versions.repository import is_address
+from pipelines.review.reviewed_run import ReviewedRun
+
+CHECK = "suggested"
+NUM_FOLDS = 5
+REGULARIZATION = 1.0
+BATCH = 8  # images at once
+POOL = 20  # candidates for each suggestion: those of the smallest margins
+SPLITS = ("train", "validation")  # a test image teaches nothing
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What a person is asked about.
+
+    Attributes:
+        rows: Findings, as `darkroom.issues` has them.
+        unlabelled: Ids of the images without a label among them, by path.
+        images: The unlabelled images.
+    """
+
+    rows: list[dict[str, Any]]
+    unlabelled: Mapping[str, str]
+    images: Images
+
+
+def suggest(run: ReviewedRun, decided: frozenset[str], number: int, config: IngestConfig, folder: Path) -> Suggestions:
+    """Chooses the images whose labels would teach most.
+
+    Args:
+        run: The run whose embeddings and labels are used.
+        decided: Images that people have judged already.
+        number: How many at most.
+        config: How the source is read.
+        folder: Where the unlabelled images are packed; lasts as long as the review.
+
+    Raises:
+        InputError: The run's embeddings are not on this machine any more, or it has too few labelled images.
+    """
+    if run.embeddings is None or run.splits is None:
+        raise InputError(
+            f"the embeddings of run {run.run_id[:8]} are not on this machine (any more): run again with `darkroom run`, and name that run"
+        )
+    vectors = Embeddings(run.embeddings)
+    unlabelled = _pack_unlabelled(run, decided, config, folder)
+    table, labelled = _learnt_from(run.splits, vectors)
+    others, new = _embedded(unlabelled, vectors, run.embeddings, folder)
+    targets = one_hot(table.targets(), len(table.classes))
+    multilabel = table.task == "multilabel"
+    unseen = _out_of_fold(labelled, targets, independent_units(grouping_columns(table)), multilabel=multilabel)
+    answers = np.concatenate([unseen, _fit(labelled, targets, multilabel=multilabel)(new)]) if len(new) else unseen
+    probabilities = _probabilities(answers, multilabel=multilabel)
+    margins = _margins(probabilities, multilabel=multilabel)
+    names = [*table.column("image_id"), *others]
+    margins[[row for row, name in enumerate(names) if name in decided]] = np.inf
+    chosen = choose(margins, np.concatenate([labelled, new]), number)
+    paths = {name: path for path, name in unlabelled.items()} | dict(zip(table.column("image_id"), table.column("path"), strict=True))
+    rows = [_row(paths[names[row]], names[row], float(margins[row]), probabilities[row], table, row < len(labelled)) for row in chosen]
+    return Suggestions(rows, unlabelled, Images(folder))
+
+
+def choose(margins: Floats, vectors: Floats, number: int) -> list[int]:
+    """Rows of small margins that are unlike each other, the one that would teach most first.
+
+    Args:
+        margins: `(N,)` from 0 to 1; infinite for rows that are not to be chosen.
+        vectors: `(N, D)` of unit length.
+        number: How many at most.
+    """
+    pool = np.argsort(margins, kind="stable")[: POOL * number]
+    pool = pool[np.isfinite(margins[pool])]
+    chosen: list[int] = []
+    distance = np.ones(len(pool), np.float32)  # to the nearest that is chosen, 0 to 1
+    for _ in range(min(number, len(pool))):
+        worth = (1 - margins[pool]) * distance
+        worth[np.isin(pool, chosen)] = -1
+        best = int(pool[worth.argmax()])
+        chosen.append(best)
+        distance = np.minimum(distance, np.clip(1 - vectors[pool] @ vectors[best], 0, 1))
+    return chosen
+
+
+def _learnt_from(splits: Manifest, vectors: Embeddings) -> tuple[Manifest, Floats]:
+    """The rows for training and validation that have a vector, and the vectors."""
+    rows = [
+        row
+        for row, (name, split, label) in enumerate(zip(splits.column("image_id"), splits.column("split"), _known(splits), strict=True))
+        if split in SPLITS and name in vectors and label
+    ]
+    table = Manifest(splits.table.take(rows), splits.classes, splits.task, splits.data_version)
+    units = independent_units(grouping_columns(table)) if rows else np.zeros(0, np.int64)
+    if len(np.unique(units)) < 2:
+        raise InputError("fewer than two labelled images are for training, which says nothing about others: label some more first")
+    return table, vectors.of(table.column("image_id"))
+
+
+def _known(splits: Manifest) -> list[bool]:
+    """Whether the labels of each row are classes: one of a class that `split` dropped is not."""
+    if splits.task == "multilabel":
+        return [True] * len(splits)
+    return [label in splits.classes for label in splits.column("label")]
+
+
+def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestConfig, folder: Path) -> dict[str, str]:
+    """Packs the images of the source that have no label, and gives their ids by path; of a DVC address there are none here."""
+    found: dict[str, str] = {}
+    paths, names = {path for path, _ in run.paths}, {name for _, name in run.paths}
+    with ImageWriter(folder) as writer:
+        if not is_address(run.source) and run.source.exists():
+            source = without_ignored(open_source(run.source, int(config.max_file_mb * 2**20))[0], config.ignore)[0]
+            for file in source.read([path for path in source.sizes if path not in paths and has_image_suffix(path)]):
+                name = image_id(file.data)
+                if file.whole and name not in decided | names:
+                    found[file.path] = writer.add(file.data)
+    return found
+
+
+def _embedded(unlabelled: Mapping[str, str], vectors: Embeddings, embeddings: Path, folder: Path) -> tuple[list[str], Floats]:
+    """The unlabelled images that can be decoded, and their vectors by the backbone of the run."""
+    names, parts = list[str](), [np.zeros((0, vectors.origin.num_features), np.float32)]
+    if unlabelled:
+        print(f"looks at {len(unlabelled):,} images without a label", file=sys.stderr, flush=True)
+        backbone = embedding_backbone(embeddings, vectors.origin)
+        compute, wanted = embedder(backbone, choose_place("auto", "float32")), sorted(set(unlabelled.values()))
+        with devices.threads(1):
+            for rows in embed_images(Images(folder), wanted, compute, backbone.recipe, BATCH, num_cores()):
+                names += rows.column("image_id").to_pylist()
+                parts.append(np.asarray(rows.column("vector").flatten().to_numpy(), np.float32).reshape(rows.num_rows, -1))
+    return names, np.concatenate(parts)
+
+
+def _fit(vectors: Floats, targets: Floats, *, multilabel: bool) -> Linear:
+    return fit_linear(vectors, targets, np.ones_like(targets), "logistic" if multilabel else "softmax", REGULARIZATION)
+
+
+def _out_of_fold(vectors: Floats, targets: Floats, units: npt.NDArray[np.int64], *, multilabel: bool) -> Floats:
+    """Answers of models that have not learnt from an image, nor from what is tied to it, `(N, K)`."""
+    num_folds = min(NUM_FOLDS, int(units.max()) + 1)
+    folds = np.random.default_rng(0).permutation(int(units.max()) + 1)[units] % num_folds
+    answers = np.zeros_like(targets)
+    for fold in range(num_folds):
+        answers[folds == fold] = _fit(vectors[folds != fold], targets[folds != fold], multilabel=multilabel)(vectors[folds == fold])
+    return answers
+
+
+def _probabilities(answers: Floats, *, multilabel: bool) -> Floats:
+    if multilabel:
+        each: Floats = 1 / (1 + np.exp(-answers))
+        return each
+    powers = np.exp(answers - answers.max(1, keepdims=True))
+    shares: Floats = powers / powers.sum(1, keepdims=True)
+    return shares
+
+
+def _margins(probabilities: Floats, *, multilabel: bool) -> Floats:
+    """What the first answer leads by, 0 to 1; of several labels, the least sure one."""
+    if multilabel:
+        least: Floats = np.abs(2 * probabilities - 1).min(1)
+        return least
+    ordered = np.sort(probabilities, axis=1)
+    lead: Floats = ordered[:, -1] - ordered[:, -2]
+    return lead
+
+
+def _row(path: str, name: str, margin: float, probabilities: Floats, table: Manifest, is_labelled: bool) -> dict[str, Any]:
+    doubt = -np.abs(probabilities - 0.5) if table.task == "multilabel" else probabilities
+    order = doubt.argsort()[::-1][:2]
+    likely = " or ".join(f"{table.classes[index]!r} ({probabilities[index]:.2f})" for index in order)
+    detail = f"may show {likely}" + ("" if is_labelled else ", and has no label")
+    return {"path": path, "image_id": name, "check": CHECK, "score": 1 - margin, "action": "flagged", "detail": detail, "other": None}
