@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +113,7 @@ def parse(data: bytes, name: str) -> list[Verdict]:
         if len(row) != len(header):
             raise InputError(f"{place} has {len(row)} cells, and the first line {len(header)}: correct the line")
         cells = dict(zip(header, row, strict=True))
-        found.append(_verdict(*(cells.get(column, "") for column in COLUMNS), place, found[-1].when if found else ""))
+        found.append(_verdict(cells, place, found[-1].when if found else ""))
     return found
 
 
@@ -122,15 +122,16 @@ def _require_columns(header: Sequence[str], columns: Sequence[str], place: str) 
         raise InputError(f"{place} names no column {missing[0]!r}: a file of verdicts begins with {','.join(COLUMNS)}")
 
 
-def _verdict(image_id: str, word: str, label: str, who: str, when: str, place: str, before: str) -> Verdict:
-    image_id, word, when = image_id.strip().lower(), word.strip().lower(), when.strip()
+def _verdict(cells: Mapping[str, str], place: str, before: str) -> Verdict:
+    image_id, word, when = cells["image_id"].strip().lower(), cells["verdict"].strip().lower(), cells.get("when", "").strip()
+    label = cells.get("label", "")
     if not _IMAGE_ID.fullmatch(image_id):
         raise InputError(f"{place} has the image_id {image_id[:200]!r}, which is none (64 hexadecimal digits): correct the line")
     if word not in WORDS:
         raise InputError(f"{place} has the verdict {word[:200]!r}: it must be one of {', '.join(WORDS)}")
     if label.strip() and word != RELABEL:
         raise InputError(f"{place} has the verdict {word!r} and a label ({label[:200]!r}): leave the label empty, or write relabel")
-    return Verdict(image_id, word, label, who.strip(), _utc(when, place) if when else before, place)
+    return Verdict(image_id, word, label, cells.get("who", "").strip(), _utc(when, place) if when else before, place)
 
 
 def _utc(when: str, place: str) -> str:

@@ -89,7 +89,7 @@ class Page:
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
         """Sets the window's size, and which colours the person likes."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
     def faults(self) -> list[str]:

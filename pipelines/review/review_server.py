@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _page(self) -> tuple[str, bytes, dict[str, str]]:
         nonce = secrets.token_urlsafe(16)
         policy = (
-            f"default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+            f"default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         text = PAGE.read_text(encoding="utf-8").replace("{{nonce}}", nonce)

@@ -175,3 +175,23 @@ def test_verdicts_count_in_the_data_version_and_are_no_table_of_labels(photos: P
     (photos / FILE).write_text("path,label\ncat/0.png,dog\n")
     labels, _, notes = cleaned(photos)
     assert labels["cat/0.png"] == "cat" and f"warning: {FILE} has no column image_id" in " ".join(notes)
+
+
+def test_an_image_without_a_label_has_the_one_that_a_person_gave_it(photos: Path) -> None:
+    names = [put(photos / name, picture(number)) for number, name in enumerate(("a.png", "cat/2b.png", "z.png"), 20)]
+    rows = [f"{name},{name[:3]},{number}" for number, name in enumerate(NAMES)]
+    (photos / "labels.csv").write_text("\n".join(["path,label,age", *rows, "cat/2b.png,,9"]))
+    for image in names[:2]:
+        judge(photos / FILE, image, "relabel", "dog")
+    labels, _, notes = cleaned(photos)
+    assert labels["a.png"] == labels["cat/2b.png"] == "dog" and len(labels) == 8
+    assert "2 image(s) without a label of their own have the one that a person gave them" in notes
+    table = manifest.read(photos.parent / "made" / "cleaned")
+    assert dict(zip(table.column("path"), table.column("age"), strict=True)) == {
+        **{name: number for number, name in enumerate(NAMES)}, "a.png": None, "cat/2b.png": None,
+    }  # fmt: skip
+    (photos / "labels.csv").unlink()
+    assert cleaned(photos)[0]["a.png"] == "dog"
+    judge(photos / FILE, names[0], "relabel", "cow")
+    with pytest.raises(InputError, match=rf"{FILE} line 4 relabels an image to 'cow'"):
+        cleaned(photos)

@@ -392,3 +392,22 @@ def test_a_split_that_ties_take_most_training_images_of_is_refused_with_what_to_
         run(tmp_path, made(frame), previous=tmp_path / "before.parquet")
     result, measures = run(tmp_path, made(frame), previous=tmp_path / "before.parquet", max_excluded=1, rare_classes="drop")
     assert measures["num_excluded"] == result.column("split").count("excluded") > 0
+
+
+def test_a_test_set_whose_labels_changed_is_a_new_one_and_keeps_its_images(tmp_path: Path) -> None:
+    data = rows({"a": 30, "b": 30})
+    first, _ = run(tmp_path, made(data))
+    before = assigned(first)
+    changed = {split: next(one for one in before if before[one] == split) for split in ("test", "train")}
+    data["label"] = [
+        {"a": "b", "b": "a"}[label] if image in changed.values() else label
+        for image, label in zip(data["image_id"], data["label"], strict=True)
+    ]
+    again, _ = run(tmp_path, made(data), previous=tmp_path / "splits.parquet", out="again")
+    assert assigned(again) == before
+    assert [str(note) for note in again.notes if "new test set" in note.text] == [
+        "1 test image(s) have other labels than before: it is a new test set, and earlier predictions are scored on the new labels "
+        "before they are compared"
+    ]
+    once_more, _ = run(tmp_path, made(data), previous=tmp_path / "again", out="more")
+    assert not [note for note in once_more.notes if "new test set" in note.text]

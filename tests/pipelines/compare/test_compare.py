@@ -1,11 +1,12 @@
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from darkroom.evaluation import read_headline
+from darkroom.evaluation import PREDICTIONS, read_headline, read_predictions, write_predictions
 from darkroom.tracking.log import log_files, log_measures, set_run_tags
 from darkroom.tracking.runs import finish_run, start_run
 from pipelines import history
@@ -14,9 +15,12 @@ from pipelines.compare.show import show, why_best
 from tests.finished import make
 
 
-def tracked(folder: Path, *, epochs: int, noise: float, version: str, **given: int) -> str:
-    """A run that keeps what `register` would have kept."""
+def tracked(folder: Path, *, epochs: int, noise: float, version: str, corrected: bool = False, **given: int) -> str:
+    """A run that keeps what `register` would have kept; where its labels were corrected, by what the model answers."""
     made = make(folder, noise=noise, data_version=version, evaluate_pruned=False, **given)
+    if corrected:
+        answers = read_predictions(made.artifacts.evaluation)
+        write_predictions(made.artifacts.evaluation / PREDICTIONS, replace(answers, y_true=answers.y_pred))
     run_id = start_run("shapes", f"{epochs} epochs", {"train": {"epochs": epochs, "seed": 0}}, {}, "/data", version)
     tree = folder / "kept"
     (tree / "split").mkdir(parents=True)
@@ -79,3 +83,12 @@ def test_a_run_without_measures_is_compared_by_what_it_was_given(mlflow_store: P
     ids = [start_run("shapes", "", {"train": {"epochs": epochs}}, {}, "/data", "a" * 32) for epochs in (1, 2)]
     found = compare(*(history.find(run_id) for run_id in ids))
     assert (found.settings, found.data, found.measures) == ({"train.epochs": ("1", "2")}, {}, [])
+
+
+def test_labels_of_the_run_that_started_later_count_for_both(mlflow_store: Path, tmp_path: Path) -> None:
+    earlier = tracked(tmp_path / "a", epochs=1, noise=1.0, version="a" * 32)
+    later = tracked(tmp_path / "b", epochs=1, noise=1.0, version="b" * 32, corrected=True)  # the same answers, right by its labels
+    for pair in ((earlier, later), (later, earlier)):
+        found = compare(*map(history.find, pair))
+        accuracy = next(row for row in found.measures if row["measure"] == "accuracy")
+        assert accuracy["change"]["change"] == 0.0  # by its own labels, the earlier one would be worse
