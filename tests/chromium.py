@@ -65,13 +65,12 @@ class Page:
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60.0) -> Any:
-        """The value of an expression as soon as there is one."""
+    def wait(self, script: str, seconds: float = 60.0) -> None:
+        """Waits until an expression is true."""
         deadline = time.monotonic() + seconds
-        while not (found := self.run(script)):
+        while not self.run(f"Boolean({script})"):
             assert time.monotonic() < deadline, f"{script} is not true on the page"
             time.sleep(0.05)
-        return found
 
     def press(self, *keys: str) -> None:
         """Presses keys, one after the other."""
