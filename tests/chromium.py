@@ -108,7 +108,7 @@ def browsing(profile: Path) -> Iterator[Page]:
     """A browser with one empty page; ends with the block."""
     to_browser, from_browser = os.pipe(), os.pipe()
     joined = f'exec "$0" "$@" 3<&{to_browser[0]} 4>&{from_browser[1]}'
-    command = ["sh", "-c", joined, BROWSER, *FLAGS, f"--user-data-dir={profile}"]
+    command = ["bash", "-c", joined, BROWSER, *FLAGS, f"--user-data-dir={profile}"]
     process = subprocess.Popen(
         command, pass_fds=(to_browser[0], from_browser[1]), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

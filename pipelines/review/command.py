@@ -79,5 +79,5 @@ def _serve(server: "ReviewServer", browser: bool) -> None:
 def _say_what_was_written(findings: "Findings", before: int) -> None:
     now = len(findings.decided())
     print_note(
-        f"{now:,} images have a verdict in {findings.file} ({now - before:+,} in this session): the next `darkroom run` respects them"
+        f"{now:,} image(s) have a verdict in {findings.file} ({now - before:+,} in this session): the next `darkroom run` respects them"
     )

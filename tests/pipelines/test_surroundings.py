@@ -193,6 +193,7 @@ ONE_OF_EACH: dict[str, Change] = {
     "submit": no_settings,
     "sync": narrow,
     "schedule pause": removed_folder,
+    "review": moved,
 }
 
 
