@@ -100,17 +100,17 @@ def test_a_run_without_findings_is_named(made: ReviewedRun) -> None:
 @pytest.mark.slow
 def test_the_command_serves_the_page_until_ctrl_c(made: ReviewedRun) -> None:
     lay_out(Path("runs", tracked(made), "artifacts", "pipeline"), made)
-    process = subprocess.Popen([sys.executable, "-m", "pipelines", "review", "last"], stderr=subprocess.PIPE, text=True)
-    try:
+    command = [sys.executable, "-m", "pipelines", "review", "last"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         address = next(line for line in process.stderr if line.startswith("review: ")).split()[1]
-        assert urllib.request.urlopen(address, timeout=60).read().startswith(b"<!doctype html>")
+        with urllib.request.urlopen(address, timeout=60) as page:
+            assert page.read().startswith(b"<!doctype html>")
         body = json.dumps({"image_id": made.findings[0]["image_id"], "verdict": "drop", "labels": []}).encode()
         request = urllib.request.Request(address.replace("/?", "/verdict?"), body, {"Content-Type": "application/json"})
-        assert json.load(urllib.request.urlopen(request, timeout=60))["verdict"] == "drop"
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["verdict"] == "drop"
         process.send_signal(signal.SIGINT)
         assert "1 image(s) have a verdict" in process.stderr.read()
         assert process.wait(60) == 0
-    finally:
-        process.kill()
     assert [one.word for one in verdicts.read(made.source / verdicts.FILE)] == ["drop"]
