@@ -30,6 +30,8 @@ def opened(page: Page, findings: Findings) -> Iterator[None]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
+            page.open("about:blank")
+            page.wait("location.href === 'about:blank'")
             page.events.clear()
             page.resize(1280, 900)
             page.open(server.address)
@@ -134,7 +136,8 @@ def test_nothing_is_wider_than_a_phone(page: Page, tmp_path: Path, dark: bool) -
 def test_a_server_that_has_ended_is_told(page: Page, tmp_path: Path) -> None:
     findings = review(tmp_path, ["0.png"])
     with opened(page, findings):
-        pass
-    page.press("k")
-    page.wait("document.querySelector('#message.wrong')?.textContent.includes('does not answer')")
+        page.run("window.fetch = () => Promise.reject(new TypeError('refused'))")  # what a browser says then
+        page.press("k")
+        page.wait("document.querySelector('#message.wrong')?.textContent.includes('does not answer')")
+        assert page.run("document.querySelectorAll('.judged').length") == 0
     assert not findings.file.exists()
