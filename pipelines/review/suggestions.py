@@ -180,7 +180,7 @@ def _out_of_fold(vectors: Floats, targets: Floats, units: npt.NDArray[np.int64],
 
 def _probabilities(answers: Floats, *, multilabel: bool) -> Floats:
     if multilabel:
-        each: Floats = 1 / (1 + np.exp(-answers))
+        each: Floats = (1 / (1 + np.exp(-answers))).astype(np.float32)
         return each
     powers = np.exp(answers - answers.max(1, keepdims=True))
     shares: Floats = powers / powers.sum(1, keepdims=True)
