@@ -49,7 +49,7 @@ def cleaned(
     source: Path, ingests: dict[str, object] | None = None, **config: object
 ) -> tuple[dict[str, object], list[tuple[str, str, str]], list[str]]:
     """Labels by path, findings, and notes."""
-    folder = source.parent / "made"
+    folder = (source.parent.parent if source.suffix == ".csv" else source.parent) / "made"  # beside the data
     shutil.rmtree(folder, ignore_errors=True)
     ingest(source, folder / "images", folder / "manifest", config=IngestConfig(**(ingests or {})), data_version="v")
     made = [folder / name for name in ("images", "manifest", "cleaned", "issues")]
