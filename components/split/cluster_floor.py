@@ -36,12 +36,12 @@ def floor_by_clusters(
         seed: Decides folds and clusters, and which images count where there are many.
 
     Returns:
-        Measures `as_split` and `by_clusters`; empty where there are too few units.
+        Measures `as_split` and `by_clusters`; empty where a class stands in fewer clusters than there are folds.
     """
     rows = _sampled(units, seed)
     vectors, labels, units = vectors[rows], labels[rows], renumbered(units[rows])
     clusters = units_with_clusters(vectors, units, seed)
-    if clusters.max(initial=0) < NUM_FOLDS:
+    if min(len(np.unique(clusters[shown > 0])) for shown in labels.T) < NUM_FOLDS:  # a fold would lack a class, which says nothing of leaks
         return {}
     kinds = {"as_split": units, "by_clusters": clusters}
     return {name: _cross_validated(vectors, labels, together, task, seed) for name, together in kinds.items()}
