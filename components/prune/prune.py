@@ -101,6 +101,8 @@ def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
         patience=10**6,
         freeze_epochs=0,
         unfreeze_epochs=0,
+        frozen_share=0.0,
+        first_side_share=1.0,
         seed=config.seed,
     )
 

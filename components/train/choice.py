@@ -14,6 +14,7 @@ from darkroom.networks.cost import facts_of
 from darkroom.system.errors import InputError
 from darkroom.training import defaults
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.progressive import share_of_pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Length(NamedTuple):
 
 _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay", "loss",
-    "clip_norm", "accumulate", "cutmix",
+    "clip_norm", "accumulate", "cutmix", "first_side_share",
     "freeze_epochs", "unfreeze_epochs", "monitor", "mixed_precision", "device", "threshold_prior_images", "seed",
 )  # fmt: skip
 
@@ -57,7 +58,7 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
         length: Side and epochs where `train.effort` does not settle them.
 
     Raises:
-        InputError: There are fewer than two training images, or no such network.
+        InputError: There are fewer than two training images, no such network, or one that does not take what is asked of it.
     """
     if len(training) < 2:
         raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
@@ -65,6 +66,9 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
     architecture = _architecture(training, config, reason)
     pretrained = weights.is_pretrained(architecture, config.weights)
     side, epochs, why = length or _by_effort(training, architecture, config)
+    if config.first_side_share < 1 and not facts_of(architecture, side).takes_other_sides:
+        problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
+        raise InputError(problem, "set it to 1")
     settings = _settings(len(training), architecture, side, epochs, pretrained, config)
     return Choice(architecture, side, settings, "; ".join([*reason, why]))
 
@@ -95,11 +99,11 @@ def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Le
     budget, is_large = _budget(config), _is_fine_tuned(architecture, config)
     side = config.side_px
     if isinstance(side, str):
-        side = _pretrained_side(training, architecture, budget) if is_large else defaults.side_px(training, budget)
+        side = _pretrained_side(training, architecture, config) if is_large else defaults.side_px(training, budget)
     if not isinstance(config.epochs, str):
         limit = f", nor train.time_limit_min={config.time_limit_min:g}" if config.time_limit_min else ""
         return Length(side, config.epochs, f"train.epochs={config.epochs} is set by hand, so train.effort does not count{limit}")
-    macs = facts_of(architecture, side).macs if is_large else 0
+    macs = facts_of(architecture, side).macs * share_of_pixels(config.first_side_share) if is_large else 0
     epochs = defaults.pretrained_epochs(len(training), macs, budget) if macs else defaults.epochs(len(training), side, budget)
     return Length(
         side, epochs, f"{epochs} epochs of {len(training):,} images at {side} px for train.effort={config.effort}; {_others(config)}"
@@ -117,10 +121,10 @@ def _architecture(training: Manifest, config: TrainConfig, reason: list[str]) ->
     return "small_cnn"
 
 
-def _pretrained_side(training: Manifest, architecture: str, budget: defaults.Budget) -> int:
+def _pretrained_side(training: Manifest, architecture: str, config: TrainConfig) -> int:
     reference = 224  # a side that every network can be made for
-    macs = facts_of(architecture, reference).macs
-    return defaults.pretrained_side_px(training, lambda side: macs * (side / reference) ** 2, budget)
+    macs = facts_of(architecture, reference).macs * share_of_pixels(config.first_side_share)
+    return defaults.pretrained_side_px(training, lambda side: macs * (side / reference) ** 2, _budget(config))
 
 
 def _others(config: TrainConfig) -> str:
@@ -136,7 +140,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         if pretrained and not facts_of(architecture, side).has_batch_norm:
             share *= defaults.WITHOUT_BATCH_NORM
         rate = defaults.learning_rate(config.optimizer, batch, share)
-    head, frozen = config.head_rate_factor, config.freeze_batch_norm
+    head, frozen_layers, frozen = config.head_rate_factor, config.frozen_share, config.freeze_batch_norm
     return Settings(
         epochs=epochs,
         batch_size=batch,
@@ -145,6 +149,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         warmup_epochs=defaults.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
         patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
         head_rate_factor=(defaults.HEAD_RATE_FACTOR if pretrained else 1.0) if head == "auto" else head,
+        frozen_share=(config.auto_frozen_share if pretrained else 0.0) if frozen_layers == "auto" else frozen_layers,
         freeze_batch_norm=pretrained and batch < defaults.MIN_BATCH_NORM_IMAGES if frozen == "auto" else frozen,
         **{name: getattr(config, name) for name in _SAME},
     )

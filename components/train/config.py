@@ -65,6 +65,16 @@ class TrainConfig(StepConfig):
     )
     freeze_epochs: int = Field(0, ge=0, le=100_000, description="First epochs in which the last layer alone learns.")
     unfreeze_epochs: int = Field(0, ge=0, le=100_000, description="Epochs after these in which ever earlier layers join.")
+    frozen_share: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        "auto",
+        description="Share of the trunk's layers, the first, that never learn; auto: auto_frozen_share for given weights, else 0.",
+    )
+    first_side_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Side of the first epoch as a share of side_px, to which it grows (progressive resizing); 1: all have it.",
+    )
     freeze_batch_norm: bool | Auto = Field(
         "auto", description="Whether batch normalisation keeps its statistics; auto: for pretrained weights and batches below 16 images."
     )
@@ -118,12 +128,12 @@ class TrainConfig(StepConfig):
         description="Median shorter side from which auto takes a pretrained network: smaller images have too few pixels.",
     )
     auto_macs: float = Field(
-        8e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
+        1.35e13, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
     )
     auto_pretrained_min_side_px: int = Field(64, ge=16, le=512, description="Smallest side that auto takes for a pretrained network.")
     auto_pretrained_max_side_px: int = Field(256, ge=16, le=512, description="Largest side that auto takes for a pretrained network.")
     auto_pretrained_min_epochs: float = Field(
-        3.0, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
+        5, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
     )
     auto_pretrained_max_epochs: int = Field(40, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes.")
     auto_pretrained_share: float = Field(
@@ -131,6 +141,12 @@ class TrainConfig(StepConfig):
         gt=0,
         le=1,
         description="Share of its usual learning rate that auto takes from given weights: larger steps undo what they have learnt.",
+    )
+    auto_frozen_share: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share of a pretrained trunk that auto freezes: its first layers find edges, and learning them takes half of the time.",
     )
     threshold_prior_images: float = Field(
         30, ge=0, le=1e9, description="Images of the rarer answer that move a threshold half of the way from 0.5; 0: it is not held back."

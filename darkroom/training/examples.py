@@ -17,6 +17,7 @@ from darkroom.pixels import UnreadableError
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
+from darkroom.training.progressive import resize
 
 MEMORY_BYTES = 2**30  # above this, the pixels are in a scratch file that the system pages in and out
 
@@ -42,18 +43,19 @@ class Examples:
             return Examples(self.pixels, self.targets.to(device))
         return Examples(self.pixels.to(device), self.targets.to(device))
 
-    def pick(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    def pick(self, rows: Tensor, device: torch.device, side_px: int | None = None) -> tuple[Tensor, Tensor]:
         """Some images as a network's input before normalisation, with their labels.
 
         Args:
             rows: `(n,) int64` numbers of images, on the CPU.
             device: Where the network is.
+            side_px: To which the images are resized; without it they keep theirs.
 
         Returns:
             `(n, 3, S, S) float32` in 0..1, and the targets of these rows.
         """
-        chosen = self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True)
-        return chosen.permute(0, 3, 1, 2).to(torch.float32).div_(255), self.targets[rows.to(device)]
+        chosen = self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True).permute(0, 3, 1, 2)
+        return resize(chosen, side_px or chosen.shape[-1]).to(torch.float32).div_(255), self.targets[rows.to(device)]
 
 
 def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:

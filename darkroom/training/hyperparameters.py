@@ -41,6 +41,8 @@ class Settings:
     layer_decay: float = 1.0
     freeze_epochs: int = 0
     unfreeze_epochs: int = 0
+    frozen_share: float = 0.0
+    first_side_share: float = 1.0
     freeze_batch_norm: bool = False
     monitor: str = "f1_macro"
     patience: int = 10**6

@@ -62,14 +62,16 @@ def learn_from(network: nn.Module, depth: float, *, freeze_batch_norm: bool) -> 
             module.train(not (freeze_batch_norm or frozen))
 
 
-def first_learning_depth(epoch: int, *, freeze_epochs: int, unfreeze_epochs: int) -> float:
+def first_learning_depth(epoch: int, *, freeze_epochs: int, unfreeze_epochs: int, frozen_share: float) -> float:
     """From which depth on layers learn in an epoch.
 
     Args:
         epoch: From 0.
         freeze_epochs: Epochs in which the last layer alone learns.
         unfreeze_epochs: Epochs after these in which ever earlier layers join, the first ones last.
+        frozen_share: Depth before which no layer ever learns.
     """
     if epoch < freeze_epochs:
         return HEAD
-    return max(0.0, 1 - (epoch - freeze_epochs + 1) / (unfreeze_epochs + 1)) if unfreeze_epochs else 0.0
+    joined = 1 - (epoch - freeze_epochs + 1) / (unfreeze_epochs + 1) if unfreeze_epochs else 0.0
+    return max(frozen_share, joined)

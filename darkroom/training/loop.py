@@ -84,13 +84,13 @@ def step_seconds(network: nn.Module, problem: Problem, settings: Settings, max_s
     Args:
         network: Is left as it is.
         problem: What is to be learnt.
-        settings: How.
+        settings: How; the images have their full side.
         max_s: For how long is measured; at least two steps are, and the first ones don't count.
     """
     trainer = Trainer(copy.deepcopy(network), problem, settings)
     taken, began = list[float](), time.monotonic()
     with trainer.own_randomness():
-        order, augmenting = trainer.begin(settings.freeze_epochs + settings.unfreeze_epochs)
+        order, augmenting = trainer.begin(max(settings.epochs, settings.freeze_epochs + settings.unfreeze_epochs))
         while len(taken) < 2 or (len(taken) < WARM_STEPS + TIMED_STEPS and time.monotonic() - began < max_s):
             rows, start = order[len(taken) % len(order)], time.monotonic()
             float(trainer.step(rows, augmenting))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from darkroom.augmentation.operations import apply
 from darkroom.system.errors import InputError
-from darkroom.training import batches, devices, layers, micro_batches, thresholds, validation
+from darkroom.training import batches, devices, layers, micro_batches, progressive, thresholds, validation
 from darkroom.training.deadline import Course, Deadline
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
@@ -73,6 +73,7 @@ class Trainer:
         self.kept: dict[str, Any] = {"epoch": 0, "weights": {}}
         self.error = 0.0  # standard error of the best epoch's score
         self.rate = 0.0  # of the trunk, in the step that is next
+        self.side_px = 0  # of the images, in the step that is next
         self.accumulate = settings.accumulate
         self.course, self.deadline = Course(settings.epochs, settings.epochs), deadline or Deadline()
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
@@ -95,11 +96,17 @@ class Trainer:
     def begin(self, epoch: int) -> tuple[list[Tensor], torch.Generator]:
         """Batches of an epoch, and a generator; all that is random depends on the seed and the epoch's number alone."""
         settings = self.settings
+        self.side_px = progressive.side_at(epoch, settings.epochs, self.train.pixels.shape[1], settings.first_side_share)
         seeds = batches.seeds_of(settings.seed, epoch)
         order = batches.order(self.problem.task, self.train.targets.cpu(), settings, torch.Generator().manual_seed(seeds[0]))
         augmenting = torch.Generator(self.device).manual_seed(seeds[1])
         torch.manual_seed(seeds[2])  # for dropout and stochastic depth, which know no generator
-        depth = layers.first_learning_depth(epoch, freeze_epochs=settings.freeze_epochs, unfreeze_epochs=settings.unfreeze_epochs)
+        depth = layers.first_learning_depth(
+            epoch,
+            freeze_epochs=settings.freeze_epochs,
+            unfreeze_epochs=settings.unfreeze_epochs,
+            frozen_share=settings.frozen_share,
+        )
         layers.learn_from(self.network, depth, freeze_batch_norm=settings.freeze_batch_norm)
         return order, augmenting
 
@@ -154,7 +161,7 @@ class Trainer:
 
     def step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Moves the weights by one batch; returns its loss before."""
-        images, targets = self.train.pick(rows, self.device)
+        images, targets = self.train.pick(rows, self.device, self.side_px)
         images = self.normalise(apply(self.problem.policy, images, generator))
         mixed = batches.mix(images, targets, self.settings, generator)
 

@@ -6,6 +6,7 @@ from components.train.choice import choose
 from components.train.config import TrainConfig
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.config import parse
+from darkroom.system.errors import InputError
 
 LITE0 = "tf_efficientnet_lite0"
 
@@ -27,8 +28,8 @@ def chosen(width, number, given):
         (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 89, 2e-3),
         (400, 3000, {"model": "small_cnn", "effort": "quick"}, "small_cnn", 64, 13, 2e-3),
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
-        (400, 3000, {}, LITE0, 192, 3, 1e-3),
-        (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 128, 4, 5e-4),
+        (400, 3000, {}, LITE0, 192, 5, 1e-3),
+        (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 96, 8, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
         (28, 300, {"model": "lite0"}, LITE0, 64, 40, 1e-3),
         (28, 300, {"model": "lite0", "weights": ""}, LITE0, 32, 100, 2e-3),
@@ -39,6 +40,30 @@ def test_auto_follows_the_data_and_the_budget(width, number, given, architecture
     assert (found.architecture, found.side_px, found.settings.epochs, found.settings.batch_size) == (architecture, side, epochs, 32)
     assert found.settings.learning_rate == pytest.approx(rate)
     assert found.settings.head_rate_factor == (10 if rate < 2e-3 else 1)
+
+
+@pytest.mark.parametrize(
+    ("width", "given", "frozen"),
+    [
+        (400, {}, 0.2),
+        (400, {"auto_frozen_share": 0.4}, 0.4),
+        (400, {"weights": ""}, 0.0),
+        (28, {}, 0.0),
+        (28, {"frozen_share": 0.5}, 0.5),
+    ],
+)
+def test_given_weights_keep_their_first_layers(width, given, frozen):
+    assert chosen(width, 100, given).settings.frozen_share == frozen
+
+
+def test_smaller_images_afford_more_epochs():
+    whole, growing = (chosen(400, 3000, {"side_px": 128, "first_side_share": share}).settings for share in (1.0, 0.5))
+    assert growing.epochs > whole.epochs and growing.first_side_share == 0.5
+
+
+def test_a_network_of_one_side_is_not_given_others():
+    with pytest.raises(InputError, match=r"train\.first_side_share is 0\.6, but vit_b_16 takes images of one side only"):
+        chosen(400, 100, {"model": "vit_b_16", "first_side_share": 0.6})
 
 
 def test_a_transformer_is_fine_tuned_at_lower_rates():

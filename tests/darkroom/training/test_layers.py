@@ -54,6 +54,12 @@ def test_frozen_weights_stay_though_they_are_decayed():
 
 
 def test_layers_are_unfrozen_from_the_last_to_the_first():
-    depth = [first_learning_depth(epoch, freeze_epochs=2, unfreeze_epochs=3) for epoch in range(7)]
+    depth = [first_learning_depth(epoch, freeze_epochs=2, unfreeze_epochs=3, frozen_share=0) for epoch in range(7)]
     assert depth == [HEAD, HEAD, 0.75, 0.5, 0.25, 0, 0]
-    assert first_learning_depth(0, freeze_epochs=0, unfreeze_epochs=0) == 0
+    assert first_learning_depth(0, freeze_epochs=0, unfreeze_epochs=0, frozen_share=0) == 0
+
+
+def test_the_first_layers_never_learn_where_a_share_of_them_is_frozen():
+    depth = [first_learning_depth(epoch, freeze_epochs=1, unfreeze_epochs=3, frozen_share=0.4) for epoch in range(6)]
+    assert depth == [HEAD, 0.75, 0.5, 0.4, 0.4, 0.4]
+    assert first_learning_depth(0, freeze_epochs=0, unfreeze_epochs=0, frozen_share=0.4) == 0.4
