@@ -14,7 +14,7 @@ from darkroom.system.formats import Format
 if TYPE_CHECKING:
     import pandas as pd
 
-Action = Literal["dropped", "relabelled", "tied", "flagged"]
+Action = Literal["dropped", "relabelled", "tied", "flagged", "relabel proposed", "drop proposed"]
 
 SCHEMA = pa.schema(
     [

@@ -7,7 +7,9 @@ ingest's size limit, or of a format that is not decoded), `label`
 `given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean: the smallest
 `image_id` of what shows the same), `pixel_hash` (clean: equal for equal pixels), `split` (split), `source_id` (augment: the
 image that a copy was made from), `validation_fold` (split: the fold of cross-validation
-in which an image is held out; null of test images), and under any other name the further columns of the
+in which an image is held out; null of test images), `label_score` (clean: how likely the label is wrong, 0 to 1; null where it was
+not judged), `proposed_action`, `proposed_label` and `proposed_labels` (see `darkroom.proposals`), and under any other name the
+further columns of the
 user's own table, in their own types. Task, class order and data version stand in the
 file's schema metadata. Only this module reads and writes manifests: pandas loses that metadata.
 """
@@ -49,6 +51,10 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "split": pa.string(),
     "source_id": pa.string(),
     FOLD: pa.int32(),
+    "label_score": pa.float64(),
+    "proposed_action": pa.string(),
+    "proposed_label": pa.string(),
+    "proposed_labels": pa.list_(pa.string()),
 }
 RESERVED = frozenset({*COLUMNS, "unit", "truth", "predicted"})  # here, and in the predictions of an evaluation
 PROBABILITY = "probability:"  # begins the name of a class's column in the predictions

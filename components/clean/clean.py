@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
+from components.clean.mislabelled import ACTIONS, MISLABELLED, judge_labels
+from components.clean.mislabelled import Judged as JudgedLabels
 from components.clean.people import CHECK as VERDICT
 from components.clean.people import Judged, apply_verdicts
 from components.clean.scan import Scan, scan_images
@@ -24,25 +26,27 @@ from darkroom.similarity.look_alikes import find_look_alikes, see
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
-CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING)
+CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING, MISLABELLED)
 HARMLESS = ("duplicate", NEAR_DUPLICATE, SAME_THING)  # to drop or to tie them loses nothing
+SAID = ("dropped", "tied", *(action for action in ACTIONS.values() if action != "flagged"))  # what a note counts
 
 
 def clean(
     images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig, embeddings: Path | None = None
 ) -> dict[str, float]:
-    """Drops unreadable, refused, small, duplicate and contradictory images, and ties near-duplicates and photographs of the same thing.
+    """Drops unreadable, refused, small, duplicate and contradictory images, ties those that show the same, and judges labels.
 
     Images that are tied share a `cluster`, named by the smallest `image_id` in it; so do images of equal pixels that are kept.
+    Labels are judged by models of the other images; what follows from that is only proposed, see `darkroom.proposals`.
 
     Args:
         images: The packed images.
         manifest: A row a delivered file, from `ingest`.
-        cleaned: Where the rows that are kept are written, with their `cluster`, their `pixel_hash` and their size as decoded;
-            `image_id` is unique in it.
+        cleaned: Where the rows that are kept are written, with their `cluster`, their `pixel_hash`, their size as decoded and
+            their `label_score`; `image_id` is unique in it.
         issues: Where the findings are written, a row each.
         config: What is dropped, what is tied and what is only flagged.
-        embeddings: What `embed` made of the images; without, look-alikes are found by thumbnails alone.
+        embeddings: What `embed` made of the images; without, look-alikes are found by thumbnails alone, and no label is judged.
 
     Returns:
         Files that were kept and dropped, and findings a check.
@@ -64,12 +68,13 @@ def clean(
     dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
-    kept, look_alikes = _tied(kept, Images(images), Embeddings(embeddings) if embeddings else None, config)
-    findings = judged.silence(findings + look_alikes)
+    vectors = Embeddings(embeddings) if embeddings else None
+    kept, look_alikes = _tied(kept, Images(images), vectors, config)
+    labels = judge_labels(kept, vectors, config)
+    findings = judged.silence([*findings, *look_alikes, *_label_findings(labels)])
     said, doubts = _describe(kept, findings)
-    kept = judged.without_proposals(
-        replace(kept, notes=(*delivered.notes, *tell("clean", [*said, *judged.notes], doubts + judged.warnings)))
-    )
+    told = tell("clean", [*said, *labels.skipped, *judged.notes], doubts + judged.warnings)
+    kept = judged.without_proposals(replace(labels.manifest, notes=(*delivered.notes, *told)))
     num_dropped = len(dropped) + sum(finding["action"] == "dropped" for finding in judged.findings)
     return _write(kept, judged.findings + findings, cleaned, issues, num_dropped=num_dropped)
 
@@ -156,6 +161,11 @@ def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config:
     return replace(kept, table=table), sorted(findings, key=lambda finding: (CHECKS.index(finding["check"]), finding["path"]))
 
 
+def _label_findings(judged: JudgedLabels) -> list[dict[str, Any]]:
+    paths, names = judged.manifest.column("path"), judged.manifest.column("image_id")
+    return [_finding(paths[one.row], names[one.row], MISLABELLED, one.score, one.action, one.detail) for one in judged.findings]
+
+
 def _labels(table: Manifest) -> list[frozenset[str]]:
     if table.task == "multilabel":
         return [frozenset(labels) for labels in table.column("labels")]
@@ -195,7 +205,7 @@ def _describe(kept: Manifest, findings: list[dict[str, Any]]) -> tuple[list[str]
         found = [finding for finding in findings if finding["check"] == check and (finding["other"] or check != SAME_THING)]
         if found:
             actions = Counter(finding["action"] for finding in found)
-            done = ", ".join(f"{actions[action]:,} {action}" for action in ("dropped", "tied") if actions[action] or action == "dropped")
+            done = ", ".join(f"{actions[action]:,} {action}" for action in SAID if actions[action] or action == "dropped")
             first = f"{found[0]['path']} {found[0]['detail']}"
             said[check] = f"{check}: {len(found):,} found, {done}, such as {first}"
     untied = [f"{one['path']} {one['detail']}" for one in findings if one["check"] == SAME_THING and not one["other"]]

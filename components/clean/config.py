@@ -55,3 +55,12 @@ class CleanConfig(StepConfig):
         description="People's verdicts beside those in the data's root: a file, for data that nothing is written to, such as an archive.",
     )
     verdicts_version: str = Field("", description="Version of that file, which a run records; later lines are not read. Leave it empty.")
+    mislabelled: Literal["flag", "relabel", "drop", "off"] = Field(
+        "flag",
+        description="Labels that models of the other images contradict: flag, propose to relabel or to drop (which split applies to "
+        "training images only), or do not look for them.",
+    )
+    label_folds: int = Field(
+        5, ge=2, le=100, description="Folds of the models that judge labels; labels of fewer independent images are not judged."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides those folds.")

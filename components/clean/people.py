@@ -17,7 +17,7 @@ from darkroom.verdicts import DROP, KEEP, RELABEL, Verdict, at_version, latest, 
 
 CHECK = "verdict"
 SETTING = "clean.verdicts"
-PROPOSALS = ("proposed_label", "proposed_action")  # columns with what checks would do to training images
+PROPOSALS = ("proposed_label", "proposed_labels", "proposed_action")  # columns with what checks would do to training images
 
 Finding = dict[str, Any]
 

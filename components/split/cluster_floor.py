@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 
-from components.split.folds import assign_folds
+from darkroom.folds import assign_folds
 from darkroom.metrics.measures import measures
 from darkroom.model import decide
 from darkroom.task import Task

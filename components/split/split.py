@@ -20,15 +20,16 @@ from components.split.constraints import (
     previous_constraints,
     read_previous,
 )
-from components.split.folds import NO_FOLD, assign_folds
 from components.split.leak_policy import LeakPolicy, told
 from components.split.relabelled import relabelled_test_images
 from components.split.straddling import check_classes, check_straddling
-from components.split.stratify import stratify_images
+from components.split.training_proposals import apply_proposals
 from darkroom import manifest
+from darkroom.folds import NO_FOLD, assign_folds
 from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.manifest import FOLD, Manifest
 from darkroom.notes import tell
+from darkroom.stratification import stratify_images
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
 
@@ -52,7 +53,8 @@ def split(
     source gives is kept as it is and receives no further images; a split that the source does not give is drawn from the
     remaining images in the ratio of the fractions. A previous assignment takes precedence over the source's. Where images
     that are tied together belong to different splits, test wins over validation and validation over train; the other
-    images are `excluded`. So are the images of a dropped class, which is also removed from `classes`.
+    images are `excluded`. So are the images of a dropped class, which is also removed from `classes`. What `clean` proposes
+    (`darkroom.proposals`) is applied to training images alone.
 
     Args:
         cleaned: Manifest of kept images.
@@ -69,7 +71,7 @@ def split(
 
     Returns:
         Images in each split, excluded images, dropped classes, the largest gap between a class's share in a split
-        and over all (0 to 1), and the share of tested images that leak with its limits.
+        and over all (0 to 1), the share of tested images that leak with its limits, and how many proposals were applied and not.
 
     Raises:
         InputError: Too few images or classes, a class too small where that is to fail, a previous assignment of
@@ -95,6 +97,8 @@ def split(
     codes[policy.excluded(codes)] = EXCLUDED
     tied = int(((codes == EXCLUDED) & usable).sum())
     check_excluded(tied, int(usable.sum()), config)
+    applied = apply_proposals(current, codes, TRAIN, EXCLUDED)
+    current, codes, labels = applied.manifest, applied.codes, _label_matrix(applied.manifest)
     trained, untrained = _classes_to_train_on(current, labels, codes, config)
     kept &= trained
     if current.task != "multilabel":
@@ -105,10 +109,11 @@ def split(
     current = _with_folds(current, labels, unit, codes, config)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
-    measures = measures_of(labels, codes, kept, frozen, len(copies), leaking)
+    measures = {**measures_of(labels, codes, kept, frozen, len(copies), leaking), **applied.measures()}
     said, leaked = told(leaking)
     said += relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
-    notes = tell("split", [*describe_split(measures), *said], [*leaked, *warnings, *untrained, *describe_tied(tied), *wrong])
+    doubts = [*leaked, *warnings, *untrained, *describe_tied(tied), *applied.notes(), *wrong]
+    notes = tell("split", [*describe_split(measures), *said], doubts)
     of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
     _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, inverse, splits)
     return measures

@@ -70,6 +70,7 @@ def test_good_images_are_kept_with_a_cluster_of_their_own_and_their_size(tmp_pat
     assert measures == {
         "num_kept": 3, "num_dropped": 0, "num_unreadable": 0, "num_undecoded": 0, "num_refused": 0,
         "num_small": 0, "num_verdict": 0, "num_contradictory": 0, "num_duplicate": 0, "num_near_duplicate": 0, "num_same_thing": 0,
+        "num_mislabelled": 0,
     }  # fmt: skip
     assert (kept.classes, kept.task, kept.data_version) == (("a", "b", "c"), "multiclass", "v1")
 

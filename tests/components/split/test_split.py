@@ -60,6 +60,9 @@ def test_split_is_exact_on_something_small(tmp_path: Path) -> None:
         "num_rare_classes": 0,
         "num_in_evaluation_set": 0,
         "num_copies_of_evaluation_set": 0,
+        "num_relabelled": 0,
+        "num_left_out": 0,
+        "num_unapplied_proposals": 0,
         "largest_share_gap": pytest.approx(0, abs=1e-12),
     }
     assert (result.classes, result.task, result.data_version) == (("cat", "dog"), "binary", "v1")

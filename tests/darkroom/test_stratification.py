@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.model_selection import train_test_split
 
-from components.split.stratify import demand, stratify
+from darkroom.stratification import demand, stratify
 
 SHARES = np.array([0.7, 0.15, 0.15])
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from components.split.stratify import stratify_images
+from darkroom.stratification import stratify_images
 from darkroom.units import Integers
 
 NO_FOLD = -1

@@ -1,0 +1,66 @@
+"""Which labels are wrong, by confident learning on predictions of models that have not seen the images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.training.linear import Floats
+
+_FILTER = "prune_by_noise_rate"  # as many of each confusion as the confident joint says, the least likely labels first
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """What is thought of each image's labels.
+
+    Attributes:
+        scores: `(N,) float64`, 0 to 1, higher is worse. Of one label an image: the probability of the likeliest other label, as a
+            share of its sum with the given one's, so that above 0.5 another label is likelier. Of several: the probability that
+            the least likely of the answers, one a label, is wrong.
+        found: `(N,) bool`: which labels are wrong by confident learning.
+        proposed: `(N, K) bool`: the labels that each image should have; those that it has where nothing is found.
+    """
+
+    scores: npt.NDArray[np.float64]
+    found: npt.NDArray[np.bool_]
+    proposed: npt.NDArray[np.bool_]
+
+
+def find_label_errors(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelErrors:
+    """Finds labels that are likely to be wrong.
+
+    Args:
+        probabilities: `(N, K) float32`, see `out_of_fold`.
+        targets: `(N,) int64` classes, all of which occur, or `(N, K) int64` of 0 and 1.
+
+    Source: Northcutt, Jiang, Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels".
+    """
+    return _of_classes(probabilities, targets) if targets.ndim == 1 else _of_labels(probabilities, targets)
+
+
+def _of_classes(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelErrors:
+    from cleanlab.filter import find_label_issues  # takes a second to import
+
+    rows = np.arange(len(targets))
+    exact = probabilities.astype(np.float64)
+    given = exact[rows, targets]
+    exact[rows, targets] = -1.0
+    other, largest = exact.argmax(1), exact.max(1)
+    found = find_label_issues(targets, probabilities, filter_by=_FILTER, n_jobs=1)
+    proposed = np.zeros(probabilities.shape, bool)
+    proposed[rows, np.where(found, other, targets)] = True
+    return LabelErrors(largest / (largest + given), found, proposed)
+
+
+def _of_labels(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelErrors:
+    """Each label against its absence."""
+    from cleanlab.filter import find_label_issues
+
+    exact = probabilities.astype(np.float64)
+    wrong = np.where(targets > 0, 1 - exact, exact)
+    both = np.stack([1 - exact, exact], axis=2)
+    found = np.stack(
+        [find_label_issues(targets[:, label], both[:, label], filter_by=_FILTER, n_jobs=1) for label in range(targets.shape[1])], axis=1
+    )
+    return LabelErrors(wrong.max(1), found.any(1), (targets > 0) ^ found)

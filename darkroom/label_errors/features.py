@@ -1,0 +1,61 @@
+"""What labels are judged by: an image's vector joined with hand-made features of its thumbnails, as principal components."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from darkroom.embeddings import Embeddings
+from darkroom.networks.handcrafted import hog, patterns
+from darkroom.training.linear import Floats
+from darkroom.units import Integers
+
+NUM_COMPONENTS = 256  # of the vectors, and of the hand-made features
+NUM_SAMPLED = 4_096  # images that the directions of the components are taken from
+_BATCH = 1_024  # images at once, so that memory grows by what is kept of each alone
+
+
+def label_features(embeddings: Embeddings, names: Sequence[str]) -> Floats:
+    """Describes images by at most 512 numbers each.
+
+    Args:
+        embeddings: Of these images and others.
+        names: Their ids.
+
+    Returns:
+        `(len(names), D) float32`: principal components of the vectors, then those of the hand-made features.
+    """
+    rows = embeddings.rows(names)
+
+    def vectors(chosen: Integers) -> Floats:
+        return embeddings.vectors[chosen].astype(np.float32)
+
+    def hand_made(chosen: Integers) -> Floats:
+        return _hand_made(embeddings.grey[chosen], embeddings.colours[chosen])
+
+    return np.hstack([_components(vectors, rows), _components(hand_made, rows)])
+
+
+def _hand_made(grey: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> Floats:
+    """Histograms of gradients, local binary patterns and colours of thumbnails, `(N, D) float32`, each row of unit length."""
+    values = torch.from_numpy(grey).to(torch.float32)[:, None]
+    parts = [hog(values), patterns(values), torch.from_numpy(colours).to(torch.float32).flatten(1) / 255.0 - 0.5]
+    found: Floats = F.normalize(torch.cat([F.normalize(part, dim=1) for part in parts], dim=1), dim=1).numpy()
+    return found
+
+
+def _components(features: Callable[[Integers], Floats], rows: Integers) -> Floats:
+    """The principal components of features, which are computed a batch at a time, `(N, D) float32`.
+
+    Args:
+        features: The features of rows, `(n, F) float32`.
+        rows: `(N,)`: at most `NUM_SAMPLED` of them, evenly chosen (ids are hashes), give the directions.
+    """
+    sample = features(rows[:: max(1, -(-len(rows) // NUM_SAMPLED))])
+    mean = sample.mean(0, dtype=np.float64).astype(np.float32)
+    covariance = (sample - mean).T @ (sample - mean)
+    directions = np.linalg.eigh(covariance.astype(np.float64))[1][:, : -NUM_COMPONENTS - 1 : -1].astype(np.float32)
+    batches = np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
+    return np.concatenate([(features(batch) - mean) @ directions for batch in batches])

@@ -1,0 +1,60 @@
+"""What a machine's verdict proposes for an image, in columns of the manifest; it is applied to training images alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from darkroom.manifest import put_column
+from darkroom.task import Task
+from darkroom.units import Integers
+
+RELABEL, DROP = "relabel", "drop"
+_ACTION = "proposed_action"
+
+
+def with_columns(table: pa.Table, task: Task) -> pa.Table:
+    """The table with the columns of proposals, empty where it has none yet: the action, and what the label or labels should be."""
+    wanted = [name for name in (_ACTION, _column(task)) if name not in table.column_names]
+    for name in wanted:
+        table = put_column(table, name, [None] * len(table))
+    return table
+
+
+def propose(table: pa.Table, rows: Integers, action: str, labels: Sequence[Sequence[str]]) -> pa.Table:
+    """The table with proposals for some rows; what is already proposed to be dropped stays so.
+
+    Args:
+        table: See `with_columns`.
+        rows: `(n,)`.
+        action: `relabel` or `drop`.
+        labels: The labels that each should have, which count for `relabel`.
+    """
+    actions, column = table[_ACTION].to_pylist(), _column("multilabel" if "labels" in table.column_names else "multiclass")
+    wanted = table[column].to_pylist()
+    for row, names in zip(rows.tolist(), labels, strict=True):
+        if actions[row] != DROP:
+            actions[row] = action
+            wanted[row] = None if action == DROP else list(names) if column == "proposed_labels" else names[0]
+    return put_column(put_column(table, _ACTION, actions), column, wanted)
+
+
+def proposed(table: pa.Table, action: str) -> npt.NDArray[np.bool_]:
+    """Which rows an action is proposed for, `(N,) bool`; none where nothing was proposed."""
+    if _ACTION not in table.column_names:
+        return np.zeros(len(table), bool)
+    return np.array([one == action for one in table[_ACTION].to_pylist()], bool)
+
+
+def relabelled(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:
+    """The table with the proposed labels of the chosen rows in place of theirs."""
+    name = "labels" if "labels" in table.column_names else "label"
+    if not chosen.any():
+        return table
+    pairs = zip(table[name].to_pylist(), table[f"proposed_{name}"].to_pylist(), chosen.tolist(), strict=True)
+    return put_column(table, name, [new if taken else old for old, new, taken in pairs])
+
+
+def _column(task: Task) -> str:
+    return "proposed_labels" if task == "multilabel" else "proposed_label"
