@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components.clean.config import CleanConfig
@@ -74,7 +75,8 @@ def judge_labels(kept: Manifest, embeddings: Embeddings | None, config: CleanCon
     if len(labels) < (1 if kept.task == "multilabel" else 2):
         return Judged(blank, [], [*skipped, "no label is judged"])
     targets = _targets(kept, rows, labels)
-    errors = _errors(label_features(embeddings, [kept.column("image_id")[row] for row in rows]), targets, unit, config)
+    names = kept.table["image_id"].take(pa.array(rows)).to_pylist()
+    errors = _errors(label_features(embeddings, names), targets, unit, config)
     return Judged(_marked(blank, rows, labels, errors, config), _findings(kept, rows, labels, errors, config), skipped)
 
 
