@@ -19,7 +19,7 @@ from darkroom.label_errors.features import label_features
 from darkroom.label_errors.out_of_fold import out_of_fold
 from darkroom.manifest import Manifest
 from darkroom.training.linear import Floats, one_hot
-from darkroom.units import Integers
+from darkroom.units import Integers, renumbered
 
 MISLABELLED = "mislabelled"
 ACTIONS = {"flag": "flagged", "relabel": "relabel proposed", "drop": "drop proposed"}
@@ -91,7 +91,7 @@ def _judged(kept: Manifest, embeddings: Embeddings, num_folds: int) -> tuple[Int
         counts = [len(np.unique(unit[targets == label])) for label in range(len(kept.classes))]
     labels = [label for label, number in enumerate(counts) if number >= num_folds]
     chosen = np.ones(len(rows), bool) if kept.task == "multilabel" else np.isin(targets, labels)
-    return rows[chosen], labels, unit[chosen]
+    return rows[chosen], labels, renumbered(unit[chosen])
 
 
 def _describe_skipped(kept: Manifest, labels: list[int], num_folds: int) -> list[str]:
