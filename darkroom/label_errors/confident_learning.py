@@ -63,4 +63,4 @@ def _of_labels(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelEr
     found = np.stack(
         [find_label_issues(targets[:, label], both[:, label], filter_by=_FILTER, n_jobs=1) for label in range(targets.shape[1])], axis=1
     )
-    return LabelErrors(wrong.max(1), found.any(1), (targets > 0) ^ found)
+    return LabelErrors(wrong.max(1), found.max(1), (targets > 0) ^ found)

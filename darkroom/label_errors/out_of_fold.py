@@ -73,14 +73,23 @@ class _Moments:
             _product(features, targets),
         )
 
-    def _parts(self) -> tuple[float, _Exact, _Exact, _Exact, _Exact]:
-        return self.number, self.features, self.targets, self.products, self.answers
-
     def __add__(self, other: "_Moments") -> "_Moments":
-        return _Moments(*(one + two for one, two in zip(self._parts(), other._parts(), strict=True)))
+        return _Moments(
+            self.number + other.number,
+            self.features + other.features,
+            self.targets + other.targets,
+            self.products + other.products,
+            self.answers + other.answers,
+        )
 
     def __sub__(self, other: "_Moments") -> "_Moments":
-        return _Moments(*(one - two for one, two in zip(self._parts(), other._parts(), strict=True)))
+        return _Moments(
+            self.number - other.number,
+            self.features - other.features,
+            self.targets - other.targets,
+            self.products - other.products,
+            self.answers - other.answers,
+        )
 
 
 def _product(left: Floats, right: Floats) -> _Exact:
@@ -136,5 +145,6 @@ def _sigmoids(outputs: Floats, targets: Floats) -> Floats:
     for column in range(outputs.shape[1]):
         seen, truth = outputs[:, [column]], targets[:, [column]]
         found = fit_linear(seen, truth, ones, "logistic", 1.0)
-        columns.append(1 / (1 + np.exp(-found(seen))) if found.weight[0, 0] > 0 else np.full_like(seen, truth.mean()))
+        told = 1 / (1 + np.exp(-found(seen))) if found.weight[0, 0] > 0 else np.full_like(seen, truth.mean())
+        columns.append(told.astype(np.float32))
     return np.hstack(columns)
