@@ -131,7 +131,7 @@ def _marked(blank: Manifest, rows: Integers, labels: list[int], errors: LabelErr
     """The manifest with every judged image's score, and what is proposed."""
     scores = np.full(len(blank), np.nan)
     scores[rows] = errors.scores
-    table = manifests.put_column(blank.table, "label_score", scores)
+    table = manifests.put_column(blank.table, "label_score", scores.tolist())
     found = np.flatnonzero(errors.found)
     if config.mislabelled in (proposals.DROP, proposals.RELABEL):
         wanted = [_expected(blank, int(rows[place]), labels, errors.proposed[place]) for place in found.tolist()]
