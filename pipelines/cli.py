@@ -19,6 +19,7 @@ from pipelines.check.command import doctor
 from pipelines.collect.command import gc
 from pipelines.compare.command import runs, ui
 from pipelines.data.command import diff, log
+from pipelines.forget.command import forget
 from pipelines.options import Output
 from pipelines.predict.command import predict
 from pipelines.project import in_project
@@ -49,7 +50,7 @@ for command in (run, retrain, tune, resume, sync, runs, gc, logs, ui, review, pr
 data_app = typer.Typer(
     help="Shows versions of the data and what differs between them; takes an image out; lays out the sample.", no_args_is_help=True
 )
-for about_data in (version, log, diff, sample):
+for about_data in (version, log, diff, forget, sample):
     data_app.command()(in_project(about_data))
 app.add_typer(data_app, name="data")
 

@@ -1,0 +1,144 @@
+"""The data itself: files in its folder, rows of tables that name them, and what DVC keeps in its cache and its remotes."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from darkroom.data_files import list_files
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.system.secrets import redact
+from darkroom.versions.data_version import data_version, difference, recorded_version
+from darkroom.versions.dvc_cache import files_of
+from darkroom.versions.git_history import data_history
+from darkroom.versions.repository import own_repository
+from pipelines.forget.removals import Removal
+from pipelines.forget.subject import Subject
+from pipelines.forget.traces import all_files
+
+_TABLES = (".csv", ".tsv", ".txt")
+
+
+def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
+    """The files of the images in a folder, the rows of plain tables that name them, and then its new record.
+
+    Raises:
+        InputError: The data is an archive that holds an image.
+    """
+    if data.is_file() and subject.traces.in_file(data):
+        raise InputError(f"{data} is an archive that holds the image, and is not written anew", "pack it without the image")
+    for place in subject.places:
+        yield Removal("data", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
+    names = _names(data, subject)
+    tables = [path for path in all_files(data) if path.suffix.lower() in _TABLES and without_rows(path, names) is not None]
+    for table in tables:
+        yield Removal("rows of tables", str(table), lambda table=table: _rewrite(table, names))  # type: ignore[misc]
+    if (subject.places or tables) and recorded_version(data) and not difference(data, data_version(data)):
+        yield Removal("record", f"{data}.dvc", lambda: _add(data))
+
+
+def _names(data: Path, subject: Subject) -> set[str]:
+    """What a cell may hold that names an image: its id, its path, the ends of it that no other file has."""
+    gone, others = subject.paths, set[str]()
+    for path in set(list_files(data).places) - gone if data.is_dir() else set[str]():
+        others |= _ends(path)
+    return {*subject.contents, *(end for path in gone for end in _ends(path) - others)}
+
+
+def _ends(path: str) -> set[str]:
+    parts = path.split("/")
+    ends = {"/".join(parts[number:]) for number in range(len(parts))}
+    return ends | {f"./{path}"}
+
+
+def without_rows(table: Path, names: set[str]) -> bytes | None:
+    """A table's text without the rows of which a cell is one of the names, all else as it was; nothing where there is no such row."""
+    data = table.read_bytes()
+    with suppress(UnicodeDecodeError, csv.Error):
+        lines = io.StringIO(data.decode("utf-8"), newline="").readlines()
+        head = lines[0] if lines else ""
+        delimiter = max(",;\t", key=head.count)
+        reader, kept, start, found = csv.reader(lines, delimiter=delimiter), list[str](), 0, False
+        for cells in reader:
+            rows, start = lines[start : reader.line_num], reader.line_num
+            if any(cell.strip() in names for cell in cells):
+                found = True
+            else:
+                kept += rows
+        return "".join(kept).encode("utf-8") if found else None
+    return None
+
+
+def _rewrite(table: Path, names: set[str]) -> None:
+    if (text := without_rows(table, names)) is not None:
+        with whole(table) as draft:
+            draft.write_bytes(text)
+
+
+def _add(data: Path) -> None:
+    """Makes what the folder holds now the version that its `.dvc` file records."""
+    with own_repository() as repository:
+        repository.add([str(data)])
+
+
+def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Removal]:
+    """What DVC keeps of the images in its cache and its remotes, and the lists of versions that name them.
+
+    Args:
+        data: The source, whose versions git may know.
+        subject: The images.
+        left: Gets what could not be looked at, a sentence each.
+    """
+    from dvc.exceptions import NotDvcRepoError
+
+    try:
+        with own_repository() as repository:
+            lists = _lists(repository.cache.local, subject.md5s)
+            for md5 in sorted(subject.md5s | lists):
+                yield from _cached(repository, md5)
+            for name in sorted(repository.config["remote"]):
+                yield from _remote(repository, name, subject.md5s, lists | _versions(data), left)
+    except NotDvcRepoError:
+        return
+
+
+def _lists(storage: Any, md5s: set[str]) -> set[str]:
+    """The versions in DVC's cache whose lists of files name one of the md5s."""
+    found = set()
+    for path in all_files(Path(storage.path)):
+        if path.suffix == ".dir":
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                if {entry["md5"] for entry in json.loads(path.read_text(encoding="utf-8"))} & md5s:
+                    found.add(f"{path.parent.name}{path.name}")
+    return found
+
+
+def _cached(repository: Any, md5: str) -> Iterator[Removal]:
+    places = {Path(repository.cache.local.oid_to_path(md5)), Path(repository.cache.local.path).parents[1] / md5[:2] / md5[2:]}
+    for place in sorted(place for place in places if place.is_file()):
+        yield Removal("DVC's cache", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
+
+
+def _versions(data: Path) -> set[str]:
+    """The versions that git knows of the data."""
+    with suppress(InputError):
+        return {record.md5 for record in data_history(data)}
+    return set()
+
+
+def _remote(repository: Any, name: str, md5s: set[str], versions: set[str], left: list[str]) -> Iterator[Removal]:
+    """What one remote keeps of the images; where it does not answer, it is left."""
+    try:
+        storage = repository.cloud.get_remote_odb(name)
+        there = {version for version in versions if version.endswith(".dir") and storage.exists(version)}
+        lists = {version for version in there if set(files_of(storage, version).values()) & md5s}
+        held = [md5 for md5 in sorted(md5s | lists) if storage.exists(md5)]
+    except Exception as error:  # each storage raises its own
+        left.append(f"the DVC remote {name} can't be asked ({redact(' '.join(str(error).split()))[:200]}): once it answers, run this again")
+        return
+    for md5 in held:
+        yield Removal("DVC's remote", f"{name}: {md5}", lambda md5=md5: storage.fs.rm_file(storage.oid_to_path(md5)))  # type: ignore[misc]

@@ -1,0 +1,135 @@
+"""Forgets images: plans what is to go, carries it out, looks for what is left, and leaves a record without the images."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from darkroom.system.errors import InputError
+from darkroom.system.formats import Format
+from darkroom.system.processes import user
+from darkroom.tracking.client import is_tracked
+from darkroom.versions.data_version import recorded_version
+from pipelines import history
+from pipelines.forget import delivered, kept_here, kept_in_store
+from pipelines.forget.kept_in_store import Use
+from pipelines.forget.removals import Removal
+from pipelines.forget.subject import Subject, find_subject
+from pipelines.forget.traces import all_files
+
+RECORD = Path("forgotten.jsonl")
+_FORMAT = Format("record of forgotten images")
+
+
+@dataclass
+class ForgetPlan:
+    """What is to be done.
+
+    Attributes:
+        data: The data's folder.
+        subject: The images.
+        removals: What is to go, in the order in which it does.
+        uses: The registered models whose data had an image.
+        left: What Darkroom can't remove, a sentence each.
+    """
+
+    data: Path
+    subject: Subject
+    removals: list[Removal]
+    uses: list[Use]
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many things of each kind are to go."""
+        return dict(Counter(removal.kind for removal in self.removals if removal.kind != "names"))
+
+
+def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
+    """Finds all that the project keeps of some images; nothing is changed.
+
+    Args:
+        words: Their ids, beginnings of these, or paths of their files.
+        data: The data's folder.
+
+    Raises:
+        InputError: A word means no image, nothing is kept of them, a run is in progress, or the data is an archive.
+    """
+    kept_here.check_idle()
+    subject, left, renamed = find_subject(words, data), list[str](), dict[str, str]()
+    found = [
+        *kept_here.run_removals(subject),
+        *kept_here.shared_removals(subject),
+        *kept_here.previous_removals(subject, renamed),
+        *kept_here.text_removals(subject),
+        *(kept_in_store.store_removals(subject, renamed) if is_tracked() else ()),
+        *delivered.dvc_removals(data, subject, left),
+        *delivered.data_removals(data, subject),
+    ]
+    removals = _without_inner(found)
+    if not any(removal.kind != "names" for removal in removals):
+        raise InputError(
+            f"nothing here is kept of {', '.join(name[:12] for name in subject.names)}", "is the id right, and this the project?"
+        )
+    if unknown := [name[:12] for name, content in subject.contents.items() if not content]:
+        left.append(f"the bytes of {', '.join(unknown)} are not here any more, so DVC's remote can't be asked for them")
+    left += _elsewhere(subject, data)
+    return ForgetPlan(data, subject, removals, kept_in_store.uses(subject) if is_tracked() else [], left)
+
+
+def forget(plan: ForgetPlan, reason: str = "") -> dict[str, Any]:
+    """Carries out a plan, then looks through the whole project for what is left.
+
+    Args:
+        plan: What is to be done; a plan that was interrupted is made again and carried out.
+        reason: Why, for the record.
+
+    Returns:
+        What the record says.
+    """
+    before = recorded_version(plan.data)
+    for removal in plan.removals:
+        removal.do()
+    if is_tracked():
+        kept_in_store.vacuum()
+    traces = plan.subject.traces
+    left = [*plan.left, *(f"{path} still holds it" for path in all_files(Path()) if path != RECORD and traces.in_file(path))]
+    record = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "who": user(),
+        "reason": reason,
+        "images": [hashlib.sha256(name.encode()).hexdigest() for name in plan.subject.names],
+        "data_version_before": before,
+        "data_version": recorded_version(plan.data),
+        "removed": plan.counts,
+        "models": [use.plain() for use in plan.uses],
+        "left": [plan.subject.blot(text) for text in left],
+    }
+    with RECORD.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(_FORMAT.stamp(record), ensure_ascii=False) + "\n")
+    return {**record, "left": left}
+
+
+def _without_inner(removals: Sequence[Removal]) -> list[Removal]:
+    """Without what lies in a folder that goes as a whole."""
+    folders = {removal.place for removal in removals}
+    return [
+        removal for removal in removals if not any(str(folder) in folders for folder in Path(removal.place).parents if str(folder) != ".")
+    ]
+
+
+def _elsewhere(subject: Subject, data: Path) -> list[str]:
+    """Files of the images in sources that runs have read and that are not the project's data."""
+    sources = {Path(run.source) for run in history.runs() if run.source} if is_tracked() else set[Path]()
+    places = {source / path for source in sources for path in subject.paths if source.is_dir()}
+    here = {os.path.realpath(place) for place in subject.places}
+    return [
+        f"{place} is in a source that a run has read, and was left as it is"
+        for place in sorted(places)
+        if place.is_file() and os.path.realpath(place) not in here and subject.traces.in_file(place)
+    ]

@@ -1,0 +1,143 @@
+"""What runs keep on this machine: whole folders of steps, vectors, caches, checkpoints, pages and texts.
+
+A step's folder that holds an image is removed whole: without the image its other files would not be what they say, and the next
+run makes them anew, because the entries of the cache that point to it go too.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from darkroom.system.errors import InputError
+from darkroom.system.files import remove, whole
+from darkroom.system.locks import is_locked
+from darkroom.tracking.tags import VOLUME
+from darkroom.vector_store import forget_images, shard_names
+from pipelines import step_cache
+from pipelines.forget.kept_tables import without_images
+from pipelines.forget.removals import TOMBSTONE, Removal
+from pipelines.forget.subject import Subject
+from pipelines.forget.traces import all_files
+from pipelines.paths import ROOT
+
+_PICTURES = ("report-component*",)  # steps whose outputs show images without their ids
+_TEXTS = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".md", ".yaml"})
+_MAX_TEXT_BYTES = 64 * 2**20
+
+
+def check_idle() -> None:
+    """Raises `InputError` where a run is in progress, which would go on with the images."""
+    running = [folder.name[:8] for folder in sorted(ROOT.glob("*")) if (folder / "artifacts").is_dir() and is_locked(folder)]
+    if running:
+        raise InputError(f"run {running[0]} is in progress and may read the image", "wait until it has ended, or stop it")
+
+
+def run_removals(subject: Subject) -> Iterator[Removal]:
+    """Steps' folders, reports and failures of the runs that had an image, and the entries of the cache that point to them."""
+    gone = set[Path]()
+    for run in sorted(path for path in ROOT.glob("*") if (path / "artifacts").is_dir() or (path / "logs").is_dir()):
+        found = [folder for folder in sorted(run.glob("artifacts/*/*")) if folder.is_dir() and subject.traces.in_folder(folder)]
+        pictures = [folder for pattern in _PICTURES for folder in sorted(run.glob(f"artifacts/*/{pattern}"))] if found else []
+        gone |= {folder.absolute() for folder in (*found, *pictures)}
+        yield from (_removal("steps", folder) for folder in dict.fromkeys((*found, *pictures)))
+        if (run / "report.html").is_file() and (found or _has_used(run, gone)):
+            yield Removal("reports", str(run / "report.html"), lambda page=run / "report.html": bury(page))  # type: ignore[misc]
+        if (run / "failure.zip").is_file() and (found or subject.traces.in_file(run / "failure.zip")):
+            yield _removal("failures", run / "failure.zip")
+    for entry, folders in step_cache.entries().items():
+        if folders & gone or subject.traces.in_file(entry):
+            yield _removal("cache", entry)
+
+
+def shared_removals(subject: Subject) -> Iterator[Removal]:
+    """What runs share: vectors, earlier assignments, data that was laid out, checkpoints, packed images on a volume; and `build/`."""
+    held = [path for path in sorted((ROOT / "vectors").glob("*/*.arrow")) if _shard_has(path, subject)]
+    if held:
+        place = f"{ROOT / 'vectors'}: {len(held)} shards"
+        yield Removal("vectors", place, lambda: forget_images(ROOT / "vectors", subject.names))
+    for folder in ("data", "checkpoints"):
+        for path in sorted((ROOT / folder).glob("*")):
+            if subject.traces.in_folder(path) or subject.traces.in_file(path):
+                yield _removal(folder, path)
+    for path in sorted((ROOT / "models").glob("*")):
+        if subject.traces.in_folder(path):
+            yield _removal("models", path)
+    if os.environ.get(VOLUME):
+        for path in sorted((Path(os.environ[VOLUME]) / "images").glob("*")):
+            if subject.traces.in_folder(path):
+                yield _removal("volume", path)
+    stages = [path for path in sorted(Path("build").glob("*")) if path.name == "report" or subject.traces.in_folder(path)]
+    yield from (_removal("build", path) for path in stages if [path.name for path in stages] != ["report"])
+
+
+def previous_removals(subject: Subject, renamed: dict[str, str]) -> Iterator[Removal]:
+    """Earlier assignments to splits, which are named by their content: written anew under another name.
+
+    Args:
+        subject: The images.
+        renamed: Gets the new names by the old ones, once it is done.
+    """
+    for path in sorted((ROOT / "previous").glob("*.parquet")):
+        if subject.traces.in_file(path):
+            yield Removal("previous", str(path), lambda path=path: _rename(path, subject, renamed))  # type: ignore[misc]
+
+
+def text_removals(subject: Subject) -> Iterator[Removal]:
+    """Texts under `runs/` that name an image, such as logs, and pages in the project that show it."""
+    for path in all_files(ROOT):
+        if path.suffix in _TEXTS and path.stat().st_size < _MAX_TEXT_BYTES and _names_it(path, subject):
+            yield Removal("texts", str(path), lambda path=path: _blot(path, subject))  # type: ignore[misc]
+    for path in all_files(Path()):
+        if path.suffix == ".html" and ROOT not in path.parents and subject.traces.in_file(path):
+            yield Removal("pages", str(path), lambda path=path: bury(path))  # type: ignore[misc]
+
+
+def bury(page: Path) -> None:
+    """Puts a short page that says why in the place of one that showed an image."""
+    if page.is_file():
+        with whole(page) as draft:
+            draft.write_text(TOMBSTONE, encoding="utf-8")
+
+
+def _blot(path: Path, subject: Subject) -> None:
+    """Writes a text anew without what names the images."""
+    if path.is_file():
+        text = subject.blot(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        with whole(path) as draft:
+            draft.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _names_it(path: Path, subject: Subject) -> bool:
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    return subject.blot(text) != text or subject.traces.in_file(path)
+
+
+def _has_used(run: Path, gone: set[Path]) -> bool:
+    """Whether a run took what is to go from the cache."""
+    used = run / "artifacts" / "used.json"
+    keys = used.read_text(encoding="utf-8") if used.is_file() else ""
+    return any(entry.name[:12] in keys for entry, folders in step_cache.entries().items() if folders & gone)
+
+
+def _shard_has(path: Path, subject: Subject) -> bool:
+    try:
+        return not set(shard_names(path)).isdisjoint(subject.contents)
+    except (pa.ArrowException, OSError):
+        return True  # damaged: it goes
+
+
+def _rename(path: Path, subject: Subject, renamed: dict[str, str]) -> None:
+    if not path.is_file() or (table := without_images(path.read_bytes(), subject.contents, subject.blot)) is None:
+        return
+    name = hashlib.sha256(table).hexdigest()
+    with whole(path.with_name(f"{name}.parquet")) as draft:
+        draft.write_bytes(table)
+    renamed[path.stem] = name
+    remove(path)
+
+
+def _removal(kind: str, path: Path) -> Removal:
+    return Removal(kind, str(path), lambda: remove(path))

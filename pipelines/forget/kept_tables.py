@@ -1,0 +1,76 @@
+"""Tables that runs keep: written anew without the rows of images, with everything that they mean, and a count of what was taken out."""
+
+import json
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+FORGOTTEN = "num_forgotten"  # rows that were taken out later: the measures beside the table were made with them
+_KEY = b"darkroom"
+_ID_COLUMNS = ("image_id", "source_id", "cluster")  # a cluster is named after one of its images
+
+_SENTENCES = ("detail", "other")  # columns that may name another image's file
+
+
+def without_images(data: bytes, names: Collection[str], blot: Callable[[str], str] = str) -> bytes | None:
+    """A Parquet table without the rows of some images.
+
+    A cluster that is named after one of them is named after the smallest of its other images.
+
+    Args:
+        data: The file's bytes.
+        names: The images' ids.
+        blot: Takes what names them out of texts: of notes, and of sentences about other images.
+
+    Returns:
+        The file's new bytes; nothing where the table is none, or has no such row.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except pa.ArrowException:
+        return None
+    unwanted, known = pa.array(sorted(names), pa.string()), [name for name in _ID_COLUMNS if name in table.column_names]
+    if not any(pc.any(pc.is_in(table[name], unwanted)).as_py() for name in known):
+        return None
+    rest = table
+    for name in ("image_id", "source_id"):
+        if name in known:
+            rest = rest.filter(pc.invert(pc.is_in(rest[name], unwanted)))
+    if "cluster" in known:
+        rest = _renamed_clusters(rest, set(names))
+    for name in set(_SENTENCES) & set(rest.column_names):
+        texts = [None if text is None else blot(text) for text in rest[name].to_pylist()]
+        rest = rest.set_column(rest.column_names.index(name), name, pa.array(texts, pa.string()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(rest.replace_schema_metadata(_stamped(table, len(table) - len(rest), blot)), sink, compression="zstd")
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def roles(data: bytes, names: Collection[str]) -> set[str]:
+    """The splits in which a table has some images; empty where it has none of them, or is no table of splits."""
+    try:
+        table = pq.read_table(pa.BufferReader(data), columns=["image_id", "split"])
+    except (pa.ArrowException, KeyError):
+        return set()
+    rows = table.filter(pc.is_in(table["image_id"], pa.array(sorted(names), pa.string())))
+    return {split for split in rows["split"].to_pylist() if split}
+
+
+def _renamed_clusters(table: pa.Table, names: set[str]) -> pa.Table:
+    clusters, ids = table["cluster"].to_pylist(), table["image_id"].to_pylist()
+    heirs: dict[str, str] = {}
+    for cluster, name in zip(clusters, ids, strict=True):
+        if cluster in names:
+            heirs[cluster] = min(heirs.get(cluster, name), name)
+    column = pa.array([heirs.get(cluster, cluster) for cluster in clusters], pa.string())
+    return table.set_column(table.column_names.index("cluster"), "cluster", column)
+
+
+def _stamped(table: pa.Table, number: int, blot: Callable[[str], str]) -> dict[bytes, bytes]:
+    metadata: dict[bytes, bytes] = dict(table.schema.metadata or {})
+    with_meaning: dict[str, Any] = json.loads(blot(metadata.get(_KEY, b"{}").decode()))
+    with_meaning[FORGOTTEN] = with_meaning.get(FORGOTTEN, 0) + number
+    return {**metadata, _KEY: json.dumps(with_meaning, ensure_ascii=False).encode()}
