@@ -3,6 +3,7 @@
 import base64
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,8 @@ from components.ingest.ingest import ingest
 from darkroom.images import Images
 from darkroom.manifest import read
 from darkroom.system.errors import InputError
-from darkroom.versions.data_version import check_source, data_version, difference
+from darkroom.versions.data_version import check_source, data_version, difference, fetch_version
+from darkroom.versions.dvc_cache import linked
 from darkroom.versions.repository import Address, fetched, parse_address, recorded_md5
 from tests import forks
 from tests.pipelines.conftest import ROOT, shapes
@@ -165,6 +167,29 @@ def test_a_file_that_the_remote_lost_is_one_sentence(repository: Repository, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def pull(repository: Repository, folder: Path) -> None:
+    """In a clone with an empty cache, `dvc pull` lays out each version; and a version is read without a checkout of it."""
+    command(folder, "git", "clone", "-q", str(repository.folder), "clone")
+    for tag, number in (("v2", 5), ("v1", 6)):
+        command(folder / "clone", "git", "checkout", "-q", tag)
+        command(folder / "clone", "dvc", "pull", "-q")
+        assert data_version(folder / "clone" / "data") == repository.md5s[tag]
+        assert len(list((folder / "clone" / "data").rglob("*.png"))) == number
+    shutil.rmtree(folder / "clone" / ".dvc" / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "clone")
+        with linked(repository.md5s["v2"], "data", pull=False) as place:
+            assert place is None
+        with linked(repository.md5s["v2"], "data", pull=True) as place:
+            assert place and len(list(place.rglob("*.png"))) == 5
+        assert fetch_version(repository.md5s["v1"], folder / "fetched")
+    assert data_version(folder / "fetched") == repository.md5s["v1"]
+
+
+def test_what_was_pushed_is_pulled(repository: Repository, tmp_path: Path) -> None:
+    pull(repository, tmp_path)
+
+
 class _GitOverHttp(http.server.BaseHTTPRequestHandler):
     """git's own server program, behind a password."""
 
@@ -266,6 +291,15 @@ def test_a_data_version_in_a_bucket_is_packed(on_s3: Repository, guarded_bucket:
     assert (len(table), table.data_version) == (6, on_s3.md5s["v1"])
     assert len(list(Images(tmp_path / "images"))) == 6
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_was_pushed_to_a_bucket_is_pulled(
+    on_s3: Repository, guarded_bucket: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in guarded_bucket["writer"].items():
+        monkeypatch.setenv(name, value)
+    pull(on_s3, tmp_path)
 
 
 @pytest.mark.slow

@@ -1,0 +1,261 @@
+"""An image is forgotten in a project with a run, a model, a DVC remote and pages: whatever is then below the project is searched."""
+
+import base64
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from components.embed.config import EmbedConfig
+from components.embed.embed import embed
+from components.register.config import RegisterConfig
+from components.register.register import register
+from darkroom import issues, manifest
+from darkroom.evaluation import read_mistakes
+from darkroom.images import Images
+from darkroom.pixels import decode
+from darkroom.registry.fetch import previous_assignment
+from darkroom.system.errors import InputError
+from darkroom.system.files import write_json
+from darkroom.system.locks import lock_run
+from darkroom.thumbnails import thumbnails
+from darkroom.tracking.log import log_files, set_run_tags
+from darkroom.tracking.runs import finish_run
+from darkroom.versions.data_version import data_version, recorded_version
+from pipelines.forget.delivered import without_rows
+from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
+from pipelines.forget.kept_tables import without_images
+from pipelines.plan import make_plan
+from pipelines.run import run
+from tests import forks
+from tests.darkroom.versions.test_repository import GIT
+from tests.finished import make
+from tests.pipelines.conftest import ROOT
+
+
+@dataclass
+class Kept:
+    """A project, and one image of it."""
+
+    folder: Path
+    run_id: str
+    image: str
+    path: str
+    data: bytes
+
+    def plan(self, *words: str) -> ForgetPlan:
+        return make_forget_plan(words or (self.image,), Path("data"))
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(
+        ["git", *words], cwd=folder, env={**GIT, "HOME": str(folder), "PATH": os.environ["PATH"]}, check=True, capture_output=True
+    )
+
+
+@pytest.fixture(scope="module")
+def template(migrated_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """The project as it was before; tests work in copies of it."""
+    folder = tmp_path_factory.mktemp("template") / "project"
+    folder.mkdir()
+    shutil.copyfile(migrated_store, folder / "mlflow.db")
+    shutil.copy(ROOT / "params.yaml", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        return _fill(folder, patch)
+
+
+def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
+    work = make(folder.parent / "made", noise=1.0, evaluate_pruned=False)
+    table, images = manifest.read(work.artifacts.splits), Images(work.images)
+    for path, name in zip(table.column("path"), table.column("image_id"), strict=True):
+        place = folder / "data" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(images[name])
+    mistake = read_mistakes(work.artifacts.evaluation)[0]
+    (folder / "data" / "verdicts.csv").write_text(f"image_id,verdict\n{mistake['image_id']},keep\n{'0' * 64},drop\n")
+    git(folder, "init", "-q", "-b", "main")
+    forks.dvc("init", "-q", folder=folder)
+    forks.dvc("remote", "add", "-q", "-d", "store", str(folder / "remote"), folder=folder)
+    for words in (("add", "-q", "data"), ("push", "-q")):
+        forks.dvc(*words, folder=folder)
+    git(folder, "add", "data.dvc")
+    git(folder, "commit", "-q", "-m", "data")
+    made = make_plan(Path("data"), [])
+    replace(table, data_version=made.version).write(work.artifacts.splits)
+    found = {"path": "cat/x.png", "check": "near_duplicate", "action": "tied", "other": mistake["path"], "detail": f"as {mistake['path']}"}
+    issues.write(
+        work.artifacts.issues, [{**found, "image_id": "1" * 64}, {**found, "path": mistake["path"], "image_id": mistake["image_id"]}]
+    )
+    run_id = run._start(replace(made, name="toys"))
+    patch.setenv("MLFLOW_RUN_ID", run_id)
+    register(work.artifacts, folder.parent / "outcome", config=RegisterConfig(), name="toys", params=made.params)
+    (folder.parent / "page").mkdir()
+    (folder.parent / "page" / "report.html").write_text("<img src='data:image/png;base64,thumbnail-of-it'>")
+    log_files(run_id, folder.parent / "page")
+    set_run_tags(run_id, {"darkroom.forgotten": f"version 1 forgot {mistake['path']} too"})
+    patch.delenv("MLFLOW_RUN_ID")
+    finish_run(run_id, "FINISHED")
+    outputs = folder / "runs" / run_id / "artifacts" / "pipeline-1"
+    for step, name, source in (
+        ("ingest", "images", work.images), ("ingest", "manifest", work.artifacts.splits), ("split", "splits", work.artifacts.splits),
+        ("evaluate", "evaluation", work.artifacts.evaluation), ("train", "model", work.artifacts.model),
+    ):  # fmt: skip
+        target = outputs / f"{step}-component" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+        write_json(folder / "runs" / "cache" / f"{step}{name}.json", {"output": {"uri": str(target)}})
+    embed(
+        work.images,
+        outputs / "embed-component" / "embeddings",
+        config=EmbedConfig(backbone="handcrafted"),
+        store=folder / "runs" / "vectors",
+    )
+    (folder / "runs" / run_id / "report.html").write_text("<img src='data:image/png;base64,thumbnail-of-it'>")
+    (folder / "runs" / run_id / "logs").mkdir()
+    (folder / "runs" / run_id / "logs" / "train.log").write_text(f"worst: {mistake['path']}, and cat/other{mistake['path']}\n")
+    (folder / "diff.html").write_text(f"<figure data-image='{mistake['image_id']}'>")
+    (folder / "runs" / "previous").mkdir()
+    shutil.copyfile(work.artifacts.splits, folder / "runs" / "previous" / f"{'a' * 64}.parquet")
+    return Kept(folder, run_id, mistake["image_id"], mistake["path"], images[mistake["image_id"]])
+
+
+@pytest.fixture
+def kept(template: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+    """The project in its place, which is put back afterwards."""
+    backup = template.folder.parent / "backup"
+    shutil.copytree(template.folder, backup, symlinks=True)
+    monkeypatch.chdir(template.folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{template.folder / 'mlflow.db'}")
+    yield template
+    monkeypatch.chdir(template.folder.parent)
+    shutil.rmtree(template.folder)
+    backup.rename(template.folder)
+
+
+def holders(kept: Kept) -> list[str]:
+    """Every file below the project that holds the image's bytes, its id or its thumbnail, in whatever way."""
+    seen = thumbnails(decode(kept.data))
+    pictures = (kept.data, base64.b64encode(kept.data), seen.grey.tobytes(), kept.image.encode(), b"thumbnail-of-it")
+    found = []
+    for path in sorted(path for path in kept.folder.rglob("*") if path.is_file() and ".git" not in path.parts):
+        data = path.read_bytes()
+        if data[:4] == b"PAR1":
+            data += pd.read_parquet(path).to_csv().encode() + str(pq.read_schema(path).metadata).encode()
+        elif data[:6] == b"SQLite":
+            with closing(sqlite3.connect(path)) as store:
+                data += "\n".join(store.iterdump()).encode()
+        if any(picture in data for picture in pictures):
+            found.append(path.relative_to(kept.folder).as_posix())
+    return found
+
+
+def test_nothing_below_the_project_holds_a_forgotten_image(kept: Kept) -> None:
+    before = holders(kept)
+    assert {name.split("/")[0] for name in before} == {"data", "runs", "mlartifacts", ".dvc", "remote", "diff.html"}
+    plan = kept.plan(kept.image[:12])
+    assert holders(kept) == before  # a plan changes nothing
+    done = forget(plan, "a patient's right")
+    assert holders(kept) == []
+    assert done["left"] == []
+    assert not (kept.folder / "data" / kept.path).exists()
+    (model,) = done["models"]
+    assert (model["model"], model["version"], model["roles"]) == ("toys", 1, ["test"])
+    (record,) = [json.loads(line) for line in RECORD.read_text().splitlines()]
+    assert (record["format"], record["reason"], record["models"]) == (1, "a patient's right", done["models"])
+    assert kept.image not in RECORD.read_text() and kept.path not in RECORD.read_text()
+
+
+def test_what_is_left_is_what_it_says(kept: Kept) -> None:
+    forget(kept.plan())
+    assert recorded_version(Path("data")) == data_version(Path("data"))  # a new version, which the user commits
+    assert (kept.folder / "data" / "verdicts.csv").read_text() == f"image_id,verdict\n{'0' * 64},drop\n"
+    assert sorted(path.name for path in kept.folder.glob("runs/cache/*")) == ["trainmodel.json"]
+    assert [path.name for path in kept.folder.glob("runs/*/artifacts/*/*")] == ["train-component"]
+    (vectors,) = kept.folder.glob("runs/vectors/*/*.arrow")
+    assert vectors.stat().st_size
+    assert (kept.folder / "runs" / kept.run_id / "logs" / "train.log").read_text().endswith(f", and cat/other{kept.path}\n")
+    assert "Removed" in (kept.folder / "diff.html").read_text()
+    (previous,) = kept.folder.glob("runs/previous/*.parquet")
+    assert previous.stem != "a" * 64
+    rows = manifest.read(previous)
+    assert len(rows) == 35 and kept.image not in rows.column("image_id")
+
+
+def test_the_next_run_continues_the_split_of_the_other_images(kept: Kept) -> None:
+    old = previous_assignment("toys", "other data", Path("before"))
+    forget(kept.plan())
+    new = previous_assignment("toys", "other data", Path("after"))
+    assert old and new
+    splits = [dict(zip(table.column("image_id"), table.column("split"), strict=True)) for table in map(manifest.read, (old, new))]
+    assert splits[1] == {name: split for name, split in splits[0].items() if name != kept.image}
+
+
+def test_a_file_names_its_image_and_twice_is_nothing(kept: Kept) -> None:
+    forget(kept.plan(f"data/{kept.path}"))
+    with pytest.raises(InputError, match="nothing here is kept"):
+        kept.plan()
+
+
+def test_what_an_interruption_left_goes_with_the_next_try(kept: Kept) -> None:
+    plan = kept.plan()
+    for removal in plan.removals[::2]:
+        removal.do()
+    forget(kept.plan())
+    assert holders(kept) == []
+
+
+@pytest.mark.parametrize("word", ["cat", "123", "f" * 12, "f" * 64])
+def test_what_is_no_image_here_is_told(kept: Kept, word: str) -> None:
+    with pytest.raises(InputError, match=word[:12]):
+        kept.plan(word)
+
+
+def test_a_run_in_progress_is_waited_for(kept: Kept) -> None:
+    with lock_run(kept.folder / "runs" / kept.run_id), pytest.raises(InputError, match=f"run {kept.run_id[:8]} is in progress"):
+        kept.plan()
+
+
+def test_a_remote_that_does_not_answer_is_told(kept: Kept) -> None:
+    forks.dvc("remote", "add", "-q", "away", "s3://nowhere/dvc", folder=kept.folder)
+    forks.dvc("remote", "modify", "-q", "away", "endpointurl", "http://127.0.0.1:1", folder=kept.folder)
+    plan = kept.plan()
+    assert any("remote away" in text for text in plan.left)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("path,label\na/1.png,x\na/11.png,y\n", "path,label\na/11.png,y\n"),
+        ('path;note\r\n"a/1.png";"two\nlines"\r\nb.png;c\r\n', "path;note\r\nb.png;c\r\n"),
+        ("path,label\n1.png,x\n", "path,label\n"),
+        ("path,label\na/11.png,a/1.pngx\n", None),
+        ("", None),
+    ],
+    ids=["whole cells", "lines in quotes", "the name alone", "other names", "empty"],
+)
+def test_rows_that_name_a_file_leave_a_table_as_it_is_otherwise(tmp_path: Path, text: str, rest: str | None) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_bytes(text.encode())
+    assert without_rows(table, {"a/1.png", "1.png"}) == (None if rest is None else rest.encode())
+
+
+def test_a_cluster_is_named_after_another_of_its_images(tmp_path: Path) -> None:
+    columns = {"path": list("abcd"), "image_id": ["1", "2", "3", "4"], "label": ["x"] * 4, "cluster": ["1", "1", "1", "4"]}
+    manifest.Manifest(manifest.make_table(columns), ("x", "y"), "binary", "v").write(tmp_path / "table")
+    rest = without_images((tmp_path / "table").read_bytes(), {"1"})
+    assert rest is not None
+    (tmp_path / "table").write_bytes(rest)
+    table = manifest.read(tmp_path / "table")
+    assert (table.column("image_id"), table.column("cluster")) == (["2", "3", "4"], ["2", "2", "4"])
+    assert without_images(rest, {"1"}) is None
