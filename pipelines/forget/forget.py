@@ -62,12 +62,12 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
     """
     kept_here.check_idle()
     subject, left, renamed = find_subject(words, data), list[str](), dict[str, str]()
-    found = [
+    found = [  # in this order: what tells where an image was goes after what it tells of, so that an interruption loses nothing
+        *kept_here.text_removals(subject),
+        *kept_here.previous_removals(subject, renamed),
+        *(kept_in_store.store_removals(subject, renamed) if is_tracked() else ()),
         *kept_here.run_removals(subject),
         *kept_here.shared_removals(subject),
-        *kept_here.previous_removals(subject, renamed),
-        *kept_here.text_removals(subject),
-        *(kept_in_store.store_removals(subject, renamed) if is_tracked() else ()),
         *delivered.dvc_removals(data, subject, left),
         *delivered.data_removals(data, subject),
     ]

@@ -23,7 +23,7 @@ from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
 from pipelines.paths import ROOT
 
-_PICTURES = ("report-component*",)  # steps whose outputs show images without their ids
+_REPORT = "report-component*"  # a step whose output shows images without their ids
 _TEXTS = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".md", ".yaml"})
 _MAX_TEXT_BYTES = 64 * 2**20
 
@@ -36,20 +36,20 @@ def check_idle() -> None:
 
 
 def run_removals(subject: Subject) -> Iterator[Removal]:
-    """Steps' folders, reports and failures of the runs that had an image, and the entries of the cache that point to them."""
-    gone = set[Path]()
-    for run in sorted(path for path in ROOT.glob("*") if (path / "artifacts").is_dir() or (path / "logs").is_dir()):
-        found = [folder for folder in sorted(run.glob("artifacts/*/*")) if folder.is_dir() and subject.traces.in_folder(folder)]
-        pictures = [folder for pattern in _PICTURES for folder in sorted(run.glob(f"artifacts/*/{pattern}"))] if found else []
-        gone |= {folder.absolute() for folder in (*found, *pictures)}
-        yield from (_removal("steps", folder) for folder in dict.fromkeys((*found, *pictures)))
-        if (run / "report.html").is_file() and (found or _has_used(run, gone)):
-            yield Removal("reports", str(run / "report.html"), lambda page=run / "report.html": bury(page))  # type: ignore[misc]
-        if (run / "failure.zip").is_file() and (found or subject.traces.in_file(run / "failure.zip")):
-            yield _removal("failures", run / "failure.zip")
+    """Entries of the cache, reports and failures of the runs that had an image, and last, as they tell which, the steps' folders."""
+    steps = [folder for folder in sorted(ROOT.glob("*/artifacts/*/*")) if folder.is_dir() and subject.traces.in_folder(folder)]
+    gone = {folder.absolute() for folder in steps}
     for entry, folders in step_cache.entries().items():
         if folders & gone or subject.traces.in_file(entry):
             yield _removal("cache", entry)
+    for run in sorted(path for path in ROOT.glob("*") if (path / "artifacts").is_dir()):
+        if any(run in folder.parents for folder in steps) or _has_used(run, gone):
+            if (run / "report.html").is_file():
+                yield Removal("reports", str(run / "report.html"), lambda page=run / "report.html": bury(page))  # type: ignore[misc]
+            if (run / "failure.zip").is_file():
+                yield _removal("failures", run / "failure.zip")
+            steps += sorted(run.glob(f"artifacts/*/{_REPORT}"))
+    yield from (_removal("steps", folder) for folder in dict.fromkeys(steps))
 
 
 def shared_removals(subject: Subject) -> Iterator[Removal]:

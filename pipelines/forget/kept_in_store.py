@@ -75,9 +75,6 @@ def store_removals(subject: Subject, renamed: Mapping[str, str]) -> Iterator[Rem
     """
     everything = [run for view in (ACTIVE, DELETED) for run in search_runs("", view=view)]
     for run in everything:
-        yield from _of_run(str(run.info.run_id), subject)
-    yield Removal("names", "tags that name earlier assignments", lambda: _rename_tags(everything, renamed))
-    for run in everything:
         changed = {name: subject.blot(value) for name, value in run.data.tags.items() if subject.blot(value) != value}
         if changed:
             yield Removal("tags", f"run {run.info.run_id[:8]}: {', '.join(changed)}", _tagging(str(run.info.run_id), changed))
@@ -85,6 +82,9 @@ def store_removals(subject: Subject, renamed: Mapping[str, str]) -> Iterator[Rem
         changed = {name: subject.blot(value) for name, value in version.tags.items() if subject.blot(value) != value}
         if changed:
             yield Removal("tags", f"{version.name}/{version.number}", lambda version=version, tags=changed: set_tags(version, tags))  # type: ignore[misc]
+    for run in everything:
+        yield from _of_run(str(run.info.run_id), subject)
+    yield Removal("names", "tags that name earlier assignments", lambda: _rename_tags(everything, renamed))
 
 
 def vacuum() -> None:
@@ -106,8 +106,6 @@ def _of_run(run_id: str, subject: Subject) -> Iterator[Removal]:
     paths = list(kept_files.kept_paths(run_id, skipped=frozenset({_BUNDLES, _FIGURES})))
     tables = {path: kept_files.read_kept(run_id, path) for path in paths if path.endswith(".parquet")}
     anew = {path: table for path, data in tables.items() if (table := without_images(data, subject.contents, subject.blot)) is not None}
-    for path, table in anew.items():
-        yield Removal("tables", f"run {run_id[:8]}: {path}", _replacing(run_id, path, table))
     for path in [path for path in paths if path.endswith(_TEXTS) and not (path == REPORT_KEPT and anew)]:
         text = kept_files.read_kept(run_id, path).decode(errors="surrogateescape")
         if (blotted := subject.blot(text)) != text:
@@ -122,6 +120,8 @@ def _of_run(run_id: str, subject: Subject) -> Iterator[Removal]:
             yield Removal("pictures", f"run {run_id[:8]}: {path}", lambda path=path: kept_files.delete_kept(run_id, path))  # type: ignore[misc]
         for model in kept_files.logged_models(run_id):
             yield from _examples(model)
+    for path, table in anew.items():
+        yield Removal("tables", f"run {run_id[:8]}: {path}", _replacing(run_id, path, table))
 
 
 def _examples(model: str) -> Iterator[Removal]:
@@ -130,10 +130,7 @@ def _examples(model: str) -> Iterator[Removal]:
         if data := kept_files.read_of_model(model, name):
             neutral = _neutral(json.loads(data))
             if neutral != json.loads(data):
-                text = json.dumps(neutral).encode()
-                yield Removal(
-                    "examples", f"model {model}: {name}", lambda name=name, text=text: kept_files.replace_of_model(model, name, text)
-                )  # type: ignore[misc]
+                yield Removal("examples", f"model {model}: {name}", _replacing_of_model(model, name, json.dumps(neutral).encode()))
 
 
 def _neutral(value: Any) -> Any:
@@ -173,3 +170,7 @@ def _tagging(run_id: str, tags: Mapping[str, str]) -> Any:
 
 def _replacing(run_id: str, path: str, data: bytes) -> Any:
     return lambda: kept_files.replace_kept(run_id, path, data)
+
+
+def _replacing_of_model(model: str, name: str, data: bytes) -> Any:
+    return lambda: kept_files.replace_of_model(model, name, data)

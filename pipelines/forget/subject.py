@@ -135,9 +135,10 @@ def _content(name: str, places: Sequence[Path], packed: Sequence[Images]) -> byt
     for folder in packed:
         if name in folder:
             return folder[name]
-    cached = Path(".dvc/cache")
-    for path in (*places, *(all_files(cached) if cached.is_dir() else ())):
+    candidates: list[Path] = [*places, *all_files(Path(".dvc/cache"))]
+    for path in candidates:
         with suppress(OSError):
-            if image_id(data := path.read_bytes()) == name:
+            data = path.read_bytes()
+            if image_id(data) == name:
                 return data
     return b""

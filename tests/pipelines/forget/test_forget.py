@@ -207,9 +207,10 @@ def test_a_file_names_its_image_and_twice_is_nothing(kept: Kept) -> None:
         kept.plan()
 
 
-def test_what_an_interruption_left_goes_with_the_next_try(kept: Kept) -> None:
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_what_an_interruption_left_goes_with_the_next_try(kept: Kept, share: float) -> None:
     plan = kept.plan()
-    for removal in plan.removals[::2]:
+    for removal in plan.removals[: int(share * len(plan.removals))]:
         removal.do()
     forget(kept.plan())
     assert holders(kept) == []
