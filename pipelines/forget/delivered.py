@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -81,7 +82,8 @@ def _rewrite(table: Path, names: set[str]) -> None:
 
 def _add(data: Path) -> None:
     """Makes what the folder holds now the version that its `.dvc` file records."""
-    with own_repository() as repository:
+    with own_repository() as repository, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # DVC's own
         repository.add([str(data)])
 
 
