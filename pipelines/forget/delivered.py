@@ -99,13 +99,19 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
 
     try:
         with own_repository() as repository:
-            lists = _lists(repository.cache.local, subject.md5s)
-            for md5 in sorted(subject.md5s | lists):
+            md5s = subject.md5s | _holding(repository.cache.local, subject)
+            lists = _lists(repository.cache.local, md5s)
+            for md5 in sorted(md5s | lists):
                 yield from _cached(repository, md5)
             for name in sorted(repository.config["remote"]):
-                yield from _remote(repository, name, subject.md5s, lists | _versions(data), left)
+                yield from _remote(repository, name, md5s, lists | _versions(data), left)
     except NotDvcRepoError:
         return
+
+
+def _holding(storage: Any, subject: Subject) -> set[str]:
+    """The md5s of the files in DVC's cache that name the images or hold them, such as tables of earlier versions."""
+    return {f"{path.parent.name}{path.name}" for path in all_files(Path(storage.path)) if subject.traces.in_file(path)}
 
 
 def _lists(storage: Any, md5s: set[str]) -> set[str]:
