@@ -142,11 +142,20 @@ def _remote(repository: Any, name: str, md5s: set[str], versions: set[str], left
     """What one remote keeps of the images; where it does not answer, it is left."""
     try:
         storage = repository.cloud.get_remote_odb(name)
-        there = {version for version in versions if version.endswith(".dir") and storage.exists(version)}
+        there = {version for version in versions if version.endswith(".dir") and _has(storage, version)}
         lists = {version for version in there if set(files_of(storage, version).values()) & md5s}
-        held = [md5 for md5 in sorted(md5s | lists) if storage.exists(md5)]
+        held = [md5 for md5 in sorted(md5s | lists) if _has(storage, md5)]
     except Exception as error:  # each storage raises its own
         left.append(f"the DVC remote {name} can't be asked ({redact(' '.join(str(error).split()))[:200]}): once it answers, run this again")
         return
     for md5 in held:
         yield Removal("DVC's remote", f"{name}: {md5}", lambda md5=md5: storage.fs.rm_file(storage.oid_to_path(md5)))  # type: ignore[misc]
+
+
+def _has(storage: Any, md5: str) -> bool:
+    """Whether a remote holds something; unlike DVC's own question, an error where the remote does not answer."""
+    try:
+        storage.fs.info(storage.oid_to_path(md5))
+    except FileNotFoundError:
+        return False
+    return True
