@@ -77,6 +77,8 @@ def judge_labels(kept: Manifest, embeddings: Embeddings | None, config: CleanCon
     targets = _targets(kept, rows, labels)
     names = kept.table["image_id"].take(pa.array(rows)).to_pylist()
     errors = _errors(label_features(embeddings, names), targets, unit, config)
+    if not errors.informed:
+        return Judged(blank, [], [*skipped, "labels are not judged, as models of the other images answer no better than by chance"])
     return Judged(_marked(blank, rows, labels, errors, config), _findings(kept, rows, labels, errors, config), skipped)
 
 

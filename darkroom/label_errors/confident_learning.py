@@ -20,11 +20,13 @@ class LabelErrors:
             the least likely of the answers, one a label, is wrong.
         found: `(N,) bool`: which labels are wrong by confident learning.
         proposed: `(N, K) bool`: the labels that each image should have; those that it has where nothing is found.
+        informed: Whether the predictions say more about any label than its share does; of the others nothing is found.
     """
 
     scores: npt.NDArray[np.float64]
     found: npt.NDArray[np.bool_]
     proposed: npt.NDArray[np.bool_]
+    informed: bool
 
 
 def find_label_errors(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelErrors:
@@ -47,10 +49,11 @@ def _of_classes(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelE
     given = exact[rows, targets]
     exact[rows, targets] = -1.0
     other, largest = exact.argmax(1), exact.max(1)
-    found = find_label_issues(targets, probabilities, filter_by=_FILTER, n_jobs=1)
+    informed = _says_more(given, np.bincount(targets)[targets] / len(targets))
+    found = find_label_issues(targets, probabilities, filter_by=_FILTER, n_jobs=1) & informed
     proposed = np.zeros(probabilities.shape, bool)
     proposed[rows, np.where(found, other, targets)] = True
-    return LabelErrors(largest / (largest + given), found, proposed)
+    return LabelErrors(largest / (largest + given), found, proposed, informed)
 
 
 def _of_labels(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelErrors:
@@ -60,7 +63,14 @@ def _of_labels(probabilities: Floats, targets: npt.NDArray[np.int64]) -> LabelEr
     exact = probabilities.astype(np.float64)
     wrong = np.where(targets > 0, 1 - exact, exact)
     both = np.stack([1 - exact, exact], axis=2)
+    labels, shares = range(targets.shape[1]), np.where(targets > 0, targets.mean(0), 1 - targets.mean(0))
+    informed = [_says_more(1 - wrong[:, label], shares[:, label]) for label in labels]
     found = np.stack(
-        [find_label_issues(targets[:, label], both[:, label], filter_by=_FILTER, n_jobs=1) for label in range(targets.shape[1])], axis=1
+        [find_label_issues(targets[:, label], both[:, label], filter_by=_FILTER, n_jobs=1) & informed[label] for label in labels], axis=1
     )
-    return LabelErrors(wrong.max(1), found.max(1), (targets > 0) ^ found)
+    return LabelErrors(wrong.max(1), found.max(1), (targets > 0) ^ found, any(informed))
+
+
+def _says_more(given: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]) -> bool:
+    """Whether predictions have a lower loss than the answer's shares, by the probability that each gives what is given."""
+    return bool(np.log(given).mean() > np.log(shares).mean())

@@ -113,6 +113,13 @@ def test_where_nothing_can_be_judged_nothing_is_and_it_is_said(tmp_path: Path, l
     assert found.skipped[-1] == "no label is judged"
 
 
+def test_where_models_know_nothing_no_label_is_judged_and_it_is_said(tmp_path: Path) -> None:
+    labels = [CLASSES[number] for number in np.random.default_rng(3).integers(0, 3, 60)]
+    found = judge(tmp_path, cleaned(labels), np.zeros((60, 3)), mislabelled="relabel")
+    assert (found.findings, set(found.manifest.column("label_score"))) == ([], {None})
+    assert "chance" in found.skipped[-1]
+
+
 def test_without_embeddings_nothing_is_judged_and_it_is_said() -> None:
     found = judge_labels(cleaned(["a", "b"]), None, CleanConfig())
     assert (found.findings, found.manifest.column("label_score")) == ([], [None, None])
