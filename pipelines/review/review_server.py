@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         if foreign or self.headers.get("Sec-Fetch-Site", "none").strip().lower() not in ("none", "same-origin"):
             raise _RefusedError(HTTPStatus.FORBIDDEN, "a page of another site is not answered")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
-            raise _RefusedError(HTTPStatus.FORBIDDEN, "the address lacks its token: open the one that `darkroom review` printed")
+            raise _RefusedError(HTTPStatus.FORBIDDEN, "this address is incomplete: open the one that `darkroom review` printed")
 
     def _get(self, path: str, query: dict[str, str]) -> tuple[str, bytes, dict[str, str]]:
         findings = self.server.findings

@@ -58,7 +58,7 @@ def versions() -> dict[str, str]:
     ("changed", "affected", "unaffected"),
     [
         ("components/split/split.py", {"split"}, {"ingest", "embed", "clean", "augment", "train", "evaluate"}),
-        ("darkroom/images.py", {"ingest", "embed", "clean", "augment", "train", "evaluate", "prune"}, {"split"}),
+        ("darkroom/images.py", {"ingest", "embed", "clean", "split", "augment", "train", "evaluate", "prune"}, {"register"}),
         ("components/prune/component.py", set(), set(STEPS)),
         ("requirements.lock", set(STEPS), set()),
         ("darkroom/augmentation/__init__.py", {"augment", "train", "prune"}, {"ingest", "embed", "clean", "split", "evaluate", "register"}),

@@ -45,7 +45,7 @@ EVERYTHING = {
     "endpoint": "https://kubeflow.example.org",
 }
 EVALUATION = ("ingest_evaluation", "evaluation_data", "evaluation_version")
-READS_PIXELS = {"ingest", "embed", "clean", "augment", "tune", "train", "evaluate", "prune"}
+READS_PIXELS = {"ingest", "embed", "clean", "split", "augment", "tune", "train", "evaluate", "prune"}
 
 
 def compiled(path: Path, platform: PlatformConfig | None = None) -> str:
