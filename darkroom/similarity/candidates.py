@@ -13,6 +13,7 @@ from darkroom.units import Integers
 
 MIN_COSINE, MIN_INVARIANT_COSINE = 0.5, 0.6  # of vectors and of invariants: of 1,500 pairs of copies, none is below both
 SIGNATURES = 4  # similar signatures that an image may have on average, for each of its neighbours
+_BLOCK = 4096  # images
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,17 @@ def views_of(embeddings: Embeddings, names: list[str]) -> Views:
         KeyError: An image has none.
     """
     rows = embeddings.rows(names)
-    vectors = projected(embeddings.vectors[rows].astype(np.float32), embeddings.origin.key)
-    return Views(embeddings.grey[rows], embeddings.signatures[rows], vectors, embeddings.origin.key)
+    return Views(embeddings.grey[rows], embeddings.signatures[rows], projected_vectors(embeddings, names), embeddings.origin.key)
+
+
+def projected_vectors(embeddings: Embeddings, names: list[str]) -> npt.NDArray[np.float32]:
+    """The vectors of some images, projected a block at a time: a million of them take 1 GB, and 5 GB before.
+
+    Raises:
+        KeyError: An image has none.
+    """
+    blocks = (names[start : start + _BLOCK] for start in range(0, max(1, len(names)), _BLOCK))
+    return np.concatenate([projected(embeddings.of(block), embeddings.origin.key) for block in blocks])
 
 
 def joined_views(first: Views, second: Views) -> Views:

@@ -1,6 +1,6 @@
 """Confirms on the pixels that two images show the same: oriented, aligned, and compared in their details."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from darkroom.similarity.filters import shrunk
 from darkroom.similarity.local_correlation import local_correlation
-from darkroom.similarity.orientations import NUM_ORIENTATIONS, oriented, prepared, shifted_correlation
+from darkroom.similarity.orientations import every_correlation, oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import COARSE, FINE, moved, register
 from darkroom.system.parallel import ordered
 from darkroom.training import devices
@@ -98,23 +98,37 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
 def _oriented(pairs: Integers, grey: Grey) -> _Likely:
     """The pairs whose thumbnails fit roughly, shifted or not, with the orientation of the second one in which they do."""
 
-    def orient(start: int) -> tuple[Integers, Tensor]:
+    def rough(start: int) -> tuple[Integers, Tensor]:
         block = pairs[start : start + _THUMBNAILS]
-        every = torch.arange(NUM_ORIENTATIONS)[:, None].expand(-1, len(block))
-        first, second = (small[block[:, side]].float() for side in (0, 1))
-        rough, best = shifted_correlation(first, second, every).topk(2, dim=0)
-        kept = rough[0] >= ROUGH[1]
-        block, best = block[kept.numpy()], best[:, kept]
-        first, second = (_prepared(grey[block[:, side]], FINER[0]) for side in (0, 1))
-        finer, choice = shifted_correlation(first, second, best).max(dim=0)
-        chosen = best[choice, torch.arange(best.shape[1])]
-        return block[(finer >= FINER[1]).numpy()], chosen[finer >= FINER[1]]
+        correlations, best = every_correlation(small, block).topk(2, dim=0)
+        kept = correlations[0] >= ROUGH[1]
+        return block[kept.numpy()], best[:, kept]
 
-    blocks = range(0, len(grey), _THUMBNAILS)
-    small = torch.cat([part.half() for part in ordered(lambda start: _prepared(grey[start : start + _THUMBNAILS], ROUGH[0]), blocks)])
-    found = list(ordered(orient, range(0, len(pairs), _THUMBNAILS)))
-    likely = np.concatenate([np.empty((0, 2), np.int64), *(kept for kept, _ in found)])
-    return _Likely(likely, torch.cat([torch.empty(0, dtype=torch.int64), *(chosen for _, chosen in found)]), torch.empty(0, 2, 3))
+    def finer(start: int) -> tuple[Integers, Tensor]:
+        block, best = rows[start : start + _THUMBNAILS], candidates[:, start : start + _THUMBNAILS]
+        first, second = (larger[block[:, side]].float() for side in (0, 1))
+        correlations, choice = shifted_correlation(first, second, best).max(dim=0)
+        kept = correlations >= FINER[1]
+        return block[kept.numpy()], best[choice, torch.arange(best.shape[1])][kept]
+
+    small = _all_prepared(grey, ROUGH[0])
+    left, candidates = _joined(ordered(rough, range(0, len(pairs), _THUMBNAILS)), torch.empty(2, 0, dtype=torch.int64))
+    used, rows = np.unique(left, return_inverse=True)
+    larger, rows = _all_prepared(grey[used], FINER[0]), rows.reshape(-1, 2)
+    likely, chosen = _joined(ordered(finer, range(0, len(rows), _THUMBNAILS)), torch.empty(0, dtype=torch.int64))
+    return _Likely(used[likely], chosen, torch.empty(0, 2, 3))
+
+
+def _joined(parts: Iterator[tuple[Integers, Tensor]], none: Tensor) -> tuple[Integers, Tensor]:
+    """Pairs and what is known of each, of all blocks."""
+    pairs, known = zip((np.empty((0, 2), np.int64), none), *parts, strict=True)
+    return np.concatenate(pairs), torch.cat(known, dim=-1)
+
+
+def _all_prepared(grey: Grey, side_px: int) -> Tensor:
+    """Thumbnails as `prepared` makes them, at a lower precision: `(N, side_px, side_px) float16`."""
+    blocks = ordered(lambda start: _prepared(grey[start : start + _THUMBNAILS], side_px).half(), range(0, len(grey), _THUMBNAILS))
+    return torch.cat([torch.empty(0, side_px, side_px, dtype=torch.float16), *blocks])
 
 
 def _prepared(grey: Grey, side_px: int) -> Tensor:

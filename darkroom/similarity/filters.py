@@ -8,11 +8,9 @@ from torch import Tensor
 
 
 def blurred(pictures: Tensor, sigma_px: float) -> Tensor:
-    """Pictures `(N, S, S) float32` under a Gaussian."""
-    kernel, reach = _kernel(sigma_px)
-    mode = "reflect" if reach < pictures.shape[-1] else "replicate"
-    across = F.conv2d(F.pad(pictures[:, None], (reach, reach, 0, 0), mode=mode), kernel[None, None, None])
-    return F.conv2d(F.pad(across, (0, 0, reach, reach), mode=mode), kernel[None, None, :, None])[:, 0]
+    """Pictures `(N, S, S) float32` under a Gaussian; as products of matrices, which small pictures need less time for than for filters."""
+    matrix = _blurring(pictures.shape[-1], sigma_px)
+    return matrix.T @ (pictures @ matrix)
 
 
 def evened(pictures: Tensor, sigma_px: float, noise: float) -> Tensor:
@@ -33,7 +31,10 @@ def shrunk(pictures: Tensor, side_px: int) -> Tensor:
 
 
 @cache
-def _kernel(sigma_px: float) -> tuple[Tensor, int]:
+def _blurring(side_px: int, sigma_px: float) -> Tensor:
+    """`(S, S)`: what a row of pixels is multiplied by; beyond its ends it is mirrored."""
     reach = max(1, int(3 * sigma_px + 0.5))
     weights = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float32) ** 2) / (2 * sigma_px**2))
-    return weights / weights.sum(), reach
+    mode = "reflect" if reach < side_px else "replicate"
+    rows = F.pad(torch.eye(side_px)[:, None], (reach, reach), mode=mode)
+    return F.conv1d(rows, (weights / weights.sum())[None, None])[:, 0].contiguous()

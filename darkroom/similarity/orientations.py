@@ -2,10 +2,12 @@
 
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from darkroom.similarity.filters import evened
+from darkroom.units import Integers
 
 NUM_ORIENTATIONS = 8
 _SIGMA = 3.0  # of what is local, in pixels at 32; finer structure decides
@@ -45,14 +47,52 @@ def shifted_correlation(first: Tensor, second: Tensor, orientations: Tensor) -> 
     Source: Kuglin, Hines: The phase correlation image alignment method, 1975; here of evened pictures, so unweighted.
     """
     side = first.shape[-1]
-    reach = max(1, int(side * _SHIFT))
     spectrum = torch.fft.rfft2(first)
     found = []
     for orientation in orientations:
         products = spectrum * torch.fft.rfft2(oriented(second, orientation)).conj()
-        near = torch.roll(torch.fft.irfft2(products, s=(side, side)), (reach, reach), (1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
-        found.append(near.amax((1, 2)))
+        found.append(_near(torch.fft.irfft2(products, s=(side, side))).amax((1, 2)))
     return torch.stack(found)
+
+
+def every_correlation(pictures: Tensor, pairs: Integers) -> Tensor:
+    """What `shifted_correlation` gives for pairs in each orientation, in less time: for many pairs of small pictures.
+
+    The first is turned instead of the second, once for all pairs that it begins, and of the shifts only the small ones are computed.
+
+    Args:
+        pictures: `(N, S, S)`, from `prepared`.
+        pairs: `(P, 2) int64`: rows, sorted.
+
+    Returns:
+        `(8, P) float32`, -1 to 1.
+    """
+    side = pictures.shape[-1]
+    first, second = (torch.from_numpy(np.ascontiguousarray(pairs[:, place])) for place in (0, 1))
+    owners, owner = torch.unique_consecutive(first, return_inverse=True)
+    single = pictures[owners].float()
+    spectra = torch.fft.rfft2(torch.stack([_turned(single, _inverse(orientation)) for orientation in range(NUM_ORIENTATIONS)]))
+    products = spectra[:, owner] * torch.fft.rfft2(pictures[second].float()).conj()
+    return (torch.view_as_real(products).reshape(NUM_ORIENTATIONS, len(pairs), -1) @ _small_shifts(side)).amax(2)
+
+
+def _inverse(orientation: int) -> int:
+    """The orientation that undoes another one."""
+    return orientation if orientation >= 4 else (4 - orientation) % 4
+
+
+@cache
+def _small_shifts(side: int) -> Tensor:
+    """The inverse transform of a spectrum, real and imaginary parts, at the small shifts alone: `(2 * S * (S // 2 + 1), shifts)`."""
+    size = 2 * side * (side // 2 + 1)
+    spectra = torch.view_as_complex(torch.eye(size).reshape(size, side, side // 2 + 1, 2))
+    return _near(torch.fft.irfft2(spectra, s=(side, side))).flatten(1)
+
+
+def _near(correlations: Tensor) -> Tensor:
+    """Correlations `(N, S, S)` at the small shifts."""
+    reach = max(1, int(correlations.shape[-1] * _SHIFT))
+    return torch.roll(correlations, (reach, reach), (1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
 
 
 def _turned(pictures: Tensor, orientation: int) -> Tensor:
