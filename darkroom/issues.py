@@ -18,7 +18,7 @@ Action = Literal["dropped", "relabelled", "tied", "flagged", "relabel proposed",
 
 SCHEMA = pa.schema(
     [
-        ("path", pa.string()),
+        ("path", pa.string()),  # null of a finding about a class or a column, as is the image
         ("image_id", pa.string()),
         ("check", pa.string()),  # unreadable, duplicate, near_duplicate, contradictory, small, ...
         ("score", pa.float64()),  # what the check measured, in the check's own unit; higher is worse

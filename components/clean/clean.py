@@ -5,12 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from components.clean.class_balance import TABLE_CHECKS, find_table_issues
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
 from components.clean.mislabelled import ACTIONS, MISLABELLED, judge_labels
 from components.clean.mislabelled import Judged as JudgedLabels
+from components.clean.odd_actions import act_on_odd_images
+from components.clean.odd_images import ODD_CHECKS, find_odd_images
 from components.clean.people import CHECK as VERDICT
 from components.clean.people import Judged, apply_verdicts
 from components.clean.scan import Scan, scan_images
@@ -26,7 +30,11 @@ from darkroom.similarity.look_alikes import find_look_alikes, see
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
-CHECKS = ("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING, MISLABELLED)
+CHECKS = (
+    *("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING, MISLABELLED),
+    *ODD_CHECKS,
+    *TABLE_CHECKS,
+)
 HARMLESS = ("duplicate", NEAR_DUPLICATE, SAME_THING)  # to drop or to tie them loses nothing
 SAID = ("dropped", "tied", *(action for action in ACTIONS.values() if action != "flagged"))  # what a note counts
 
@@ -71,10 +79,11 @@ def clean(
     vectors = Embeddings(embeddings) if embeddings else None
     kept, look_alikes = _tied(kept, Images(images), vectors, config)
     labels = judge_labels(kept, vectors, config)
-    findings = judged.silence([*findings, *look_alikes, *_label_findings(labels)])
+    kept, odd, common = _odd(labels.manifest, scans, vectors, config)
+    findings = judged.silence([*findings, *look_alikes, *_label_findings(labels), *odd, *_table_issues(kept, config)])
     said, doubts = _describe(kept, findings)
-    told = tell("clean", [*said, *labels.skipped, *judged.notes], doubts + judged.warnings)
-    kept = judged.without_proposals(replace(labels.manifest, notes=(*delivered.notes, *told)))
+    told = tell("clean", [*said, *common, *labels.skipped, *judged.notes], doubts + judged.warnings)
+    kept = judged.without_proposals(replace(kept, notes=(*delivered.notes, *told)))
     num_dropped = len(dropped) + sum(finding["action"] == "dropped" for finding in judged.findings)
     return _write(kept, judged.findings + findings, cleaned, issues, num_dropped=num_dropped)
 
@@ -131,7 +140,7 @@ def _copy_finding(copy: Copy) -> dict[str, Any]:
 
 
 def _finding(
-    path: str, image_id: str | None, check: str, score: float, action: str, detail: str, other: str | None = None
+    path: str | None, image_id: str | None, check: str, score: float, action: str, detail: str, other: str | None = None
 ) -> dict[str, Any]:
     return {"path": path, "image_id": image_id, "check": check, "score": score, "action": action, "detail": detail, "other": other}
 
@@ -164,6 +173,27 @@ def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config:
 def _label_findings(judged: JudgedLabels) -> list[dict[str, Any]]:
     paths, names = judged.manifest.column("path"), judged.manifest.column("image_id")
     return [_finding(paths[one.row], names[one.row], MISLABELLED, one.score, one.action, one.detail) for one in judged.findings]
+
+
+def _odd(
+    kept: Manifest, scans: dict[str, Scan], embeddings: Embeddings | None, config: CleanConfig
+) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
+    """The manifest with what is done about odd images, the findings, and what is too common to be odd."""
+    paths, names, labels = kept.column("path"), kept.column("image_id"), _labels(kept)
+    qualities = np.stack([scans[name].quality for name in names])
+    sizes = np.array([(scans[name].width, scans[name].height) for name in names], np.float64)
+    found, common = find_odd_images(names, labels, qualities, sizes, embeddings, config)
+    kept, actions = act_on_odd_images(kept, found, labels, config)
+    findings = [
+        _finding(paths[one.row], names[one.row], one.check, one.score, action, one.detail)
+        for one, action in zip(found, actions, strict=True)
+    ]
+    return kept, findings, common
+
+
+def _table_issues(kept: Manifest, config: CleanConfig) -> list[dict[str, Any]]:
+    """Findings about columns and classes, which have no path."""
+    return [_finding(None, None, one.check, one.score, "flagged", one.detail) for one in find_table_issues(kept, _labels(kept), config)]
 
 
 def _labels(table: Manifest) -> list[frozenset[str]]:
@@ -201,17 +231,28 @@ def _require_two_classes(delivered: Manifest, kept: Manifest, findings: list[dic
 def _describe(kept: Manifest, findings: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
     """What is said of the findings, a sentence a check: of what is common, and of what is wrong with the data."""
     said: dict[str, str] = {}
-    for check in CHECKS:
+    for check in (check for check in CHECKS if check not in ODD_CHECKS):
         found = [finding for finding in findings if finding["check"] == check and (finding["other"] or check != SAME_THING)]
         if found:
             actions = Counter(finding["action"] for finding in found)
             done = ", ".join(f"{actions[action]:,} {action}" for action in SAID if actions[action] or action == "dropped")
-            first = f"{found[0]['path']} {found[0]['detail']}"
+            first = f"{found[0]['path'] or ''} {found[0]['detail']}".strip()
             said[check] = f"{check}: {len(found):,} found, {done}, such as {first}"
     untied = [f"{one['path']} {one['detail']}" for one in findings if one["check"] == SAME_THING and not one["other"]]
     if len(untied) > 1:
         untied = [f"{len(untied):,} clusters are not tied, such as: {untied[0]}"]
-    return [f"{len(kept):,} files kept", *(said[check] for check in said if check in HARMLESS)], [
+    harmless = [*(said[check] for check in said if check in HARMLESS), *_describe_odd(findings)]
+    return [f"{len(kept):,} files kept", *harmless], [
         *(said[check] for check in said if check not in HARMLESS),
         *untied,
     ]
+
+
+def _describe_odd(findings: list[dict[str, Any]]) -> list[str]:
+    """One sentence for all odd images, as most data have some."""
+    found = [finding for finding in findings if finding["check"] in ODD_CHECKS]
+    if not found:
+        return []
+    counts = Counter(str(finding["check"]) for finding in found)
+    numbers = ", ".join(f"{counts[check]:,} {check}" for check in ODD_CHECKS if counts[check])
+    return [f"odd images: {numbers}, such as {found[0]['path']} {found[0]['detail']}"]

@@ -1,11 +1,15 @@
 """The settings of `clean`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from darkroom.similarity.levels import MIN_DETAIL_SHARE, MIN_SIDE_PX, NEAR_DUPLICATE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.system.config import StepConfig
+from darkroom.training.hyperparameters import Auto
+
+OddAction = Literal["flag", "drop", "tie", "off"]
+Threshold = Annotated[float, Field(ge=0)] | Auto
 
 
 class CleanConfig(StepConfig):
@@ -64,3 +68,43 @@ class CleanConfig(StepConfig):
         5, ge=2, le=100, description="Folds of the models that judge labels; labels of fewer independent images are not judged."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Decides those folds.")
+    off_topic: OddAction = Field(
+        "flag",
+        description="Images far from all of their class, by the embeddings: flag, drop (of training images, by split), tie to each other "
+        "(on one side of every split), or do not look for them.",
+    )
+    dark: OddAction = Field("flag", description="Dark images: the same.")
+    bright: OddAction = Field("flag", description="Bright images: the same.")
+    blurred: OddAction = Field("flag", description="Blurred images: the same.")
+    low_information: OddAction = Field("flag", description="Images that show hardly anything, such as an even area: the same.")
+    grey: OddAction = Field("flag", description="Grey images among coloured ones: the same.")
+    odd_size: OddAction = Field("flag", description="Images much larger or smaller than the others: the same.")
+    odd_aspect: OddAction = Field("flag", description="Images much more oblong than the others: the same.")
+    off_topic_threshold: Threshold = Field(
+        "auto", description="Distance of vectors (1 - cosine) from which on an image is off topic; auto: from those of its class."
+    )
+    dark_threshold: Threshold = Field(
+        "auto", description="Halvings below white of what 95 % of the pixels are at most, from which on an image is dark; auto: see above."
+    )
+    bright_threshold: Threshold = Field(
+        "auto", description="Halvings of the room to white of what 90 % of the pixels are at least; auto: see above."
+    )
+    blurred_threshold: Threshold = Field("auto", description="Width of the sharper edges at 128 px, in pixels; auto: see above.")
+    low_information_threshold: Threshold = Field(
+        "auto", description="Bits that the entropy of the grey levels lacks of 8; auto: see above."
+    )
+    grey_threshold: Threshold = Field("auto", description="Halvings of the difference of the channels from 256; auto: see above.")
+    odd_size_threshold: Threshold = Field("auto", description="Doublings or halvings of the median side; auto: see above.")
+    odd_aspect_threshold: Threshold = Field("auto", description="Doublings of the longer side over the shorter one; auto: see above.")
+    max_odd_share: float = Field(
+        0.1, gt=0, le=1, description="Share of a class above which images that stand out are how the class is, and not odd."
+    )
+    missing_values: Literal["flag", "off"] = Field("flag", description="Columns of the table of labels in which values are missing.")
+    few_images: Literal["flag", "off"] = Field("flag", description="Classes with fewer than min_class_images independent images.")
+    min_class_images: int = Field(20, ge=1, description="See few_images.")
+    imbalance: Literal["flag", "off"] = Field("flag", description="Classes that are outnumbered by max_imbalance.")
+    max_imbalance: float = Field(
+        10.0,
+        ge=1,
+        description="Times that the largest class has the images of another, or a label (multi-label) those with the rarer answer.",
+    )

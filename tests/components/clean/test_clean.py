@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from components.clean.class_balance import TABLE_CHECKS
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
+from components.clean.odd_images import ODD_CHECKS
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from darkroom import issues as issue_table
@@ -52,7 +54,7 @@ def lay(folder, rows, task="multiclass", classes=("a", "b", "c")):
 
 def run(folder, **config):
     paths = [folder / name for name in ("images", "manifest.parquet", "cleaned.parquet", "issues.parquet")]
-    measures = clean(*paths, config=CleanConfig(**config))
+    measures = clean(*paths, config=CleanConfig(few_images="off", **config))
     found = issue_table.read(paths[3])
     return read(paths[2]), list(zip(found["path"], found["check"], found["action"], strict=True)), measures
 
@@ -71,6 +73,7 @@ def test_good_images_are_kept_with_a_cluster_of_their_own_and_their_size(tmp_pat
         "num_kept": 3, "num_dropped": 0, "num_unreadable": 0, "num_undecoded": 0, "num_refused": 0,
         "num_small": 0, "num_verdict": 0, "num_contradictory": 0, "num_duplicate": 0, "num_near_duplicate": 0, "num_same_thing": 0,
         "num_mislabelled": 0,
+        **{f"num_{check}": 0 for check in (*ODD_CHECKS, *TABLE_CHECKS)},
     }  # fmt: skip
     assert (kept.classes, kept.task, kept.data_version) == (("a", "b", "c"), "multiclass", "v1")
 
@@ -266,7 +269,7 @@ def test_real_sets(tmp_path, name):
     expected = {"weather4": (1123, 1097, 26), "bccd_multilabel": (364, 364, 0)}[name]
     assert (packed["num_files"], len(kept), measures["num_dropped"]) == expected
     assert set(kept.column("given_split")) == {None}
-    assert {check for _, check, _ in found} <= {"duplicate"}
+    assert {check for _, check, _ in found} - {*ODD_CHECKS, *TABLE_CHECKS} <= {"duplicate"}
 
 
 def test_nothing_in_nothing_out(tmp_path):

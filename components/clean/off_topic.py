@@ -1,0 +1,49 @@
+"""How far an image is from all of its class, by the vectors: a class's own images have others near them, what is off topic has none."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.embeddings import Embeddings
+from darkroom.similarity.candidates import projected_vectors
+from darkroom.units import Integers
+
+MAX_REFERENCE = 2000  # images of a class that others are compared with
+_NEAREST = 0.1  # share of these that must be near: a few foreign images of one kind do not hide each other
+_BLOCK = 4096
+
+Floats = npt.NDArray[np.float32]
+
+
+def class_distances(embeddings: Embeddings, names: list[str], classes: Mapping[str, Integers]) -> Floats:
+    """The distance of each image within which a tenth of its class are; of the nearest class, where it has several.
+
+    Args:
+        embeddings: Of these images and others.
+        names: The images' ids.
+        classes: The rows of each class, in `names`. The first by id stand for a large class: ids are hashes, so these are a fair sample.
+
+    Returns:
+        `(N,) float32`: 1 - cosine, 0 to 2; NaN of images without a vector or a label, and of the only image of a class.
+    """
+    found = np.full(len(names), np.nan, np.float32)
+    for rows in classes.values():
+        members = np.array(sorted((row for row in rows.tolist() if names[row] in embeddings), key=names.__getitem__), np.int64)
+        if len(members) > 1:
+            vectors = projected_vectors(embeddings, [names[row] for row in members.tolist()])
+            found[members] = np.fmin(found[members], _distances(vectors))
+    return found
+
+
+def _distances(vectors: Floats) -> Floats:
+    """Distance of each row within which a tenth of the first rows are, itself left out: `(N,)`."""
+    reference = vectors[:MAX_REFERENCE]
+    number = min(len(reference) - 1, int(np.ceil(_NEAREST * len(reference))))
+    found = []
+    for start in range(0, len(vectors), _BLOCK):
+        cosines = vectors[start : start + _BLOCK] @ reference.T
+        itself = np.arange(start, min(start + len(cosines), len(reference)))
+        cosines[itself - start, itself] = -1.0
+        found.append(1 - np.partition(cosines, len(reference) - number, axis=1)[:, len(reference) - number])
+    return np.concatenate(found)
