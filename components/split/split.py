@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -83,40 +84,66 @@ def split(
     order = canonical_order(current.table)
     current = replace(current, table=current.table.take(order))
     previous_splits = read_previous(previous, current) if previous else None
-    constraints, unit, open_splits = _constrain(current, previous_splits, config)
-    labels = _label_matrix(current)
     evaluation = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
     policy = LeakPolicy.of(current, evaluation, (images, evaluation_images), (embeddings, evaluation_embeddings), config)
-    given_unit, unit = unit, policy.tied(unit)
-    kept, warnings = _classes_with_enough_images(current, labels, unit, config)
-    copies = policy.copies_of_evaluation()
-    frozen = _in_evaluation_set(current, evaluation) | np.isin(unit[: len(current)], unit[copies])
-    usable = ~frozen if current.task == "multilabel" else kept[labels.indices] & ~frozen
-    codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=current.task != "multilabel")
-    codes[usable & _validated(given_unit, constraints, len(codes))] = VALIDATION  # no leak moves an image out of it
-    codes[policy.excluded(codes)] = EXCLUDED
-    tied = int(((codes == EXCLUDED) & usable).sum())
-    check_excluded(tied, int(usable.sum()), config)
-    applied = apply_proposals(current, codes, TRAIN, EXCLUDED)
+    assigned = _assign_all(current, previous_splits, evaluation, policy, config)
+    applied = apply_proposals(current, assigned.codes, TRAIN, EXCLUDED)
     current, codes, labels = applied.manifest, applied.codes, _label_matrix(applied.manifest)
     trained, untrained = _classes_to_train_on(current, labels, codes, config)
-    kept &= trained
+    kept = assigned.kept & trained
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
     wrong = [*check_straddling(current, codes, config), *check_classes(current, labels, codes, config)]
     leaking = policy.measured(codes, leaks)
-    current = _with_folds(current, labels, unit, codes, config)
-    inverse = np.empty_like(order)
-    inverse[order] = np.arange(len(order))
-    measures = {**measures_of(labels, codes, kept, frozen, len(copies), leaking), **applied.measures()}
+    current = _with_folds(current, labels, assigned.unit, codes, config)
+    measures = {**measures_of(labels, codes, kept, assigned.frozen, assigned.num_copies, leaking), **applied.measures()}
     said, leaked = told(leaking)
     said += relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
-    doubts = [*leaked, *warnings, *untrained, *describe_tied(tied), *applied.notes(), *wrong]
+    doubts = [*leaked, *assigned.warnings, *untrained, *describe_tied(assigned.num_tied), *applied.notes(), *wrong]
     notes = tell("split", [*describe_split(measures), *said], doubts)
     of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
-    _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, inverse, splits)
+    _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, np.argsort(order), splits)
     return measures
+
+
+class _Assigned(NamedTuple):
+    """The splits, before proposals are applied.
+
+    Attributes:
+        codes: `(N,) int64`, of `NAMES`.
+        unit: The unit of each row, those of a previous assignment behind; what shares one stays together.
+        kept: Classes with enough images, `(K,) bool`.
+        frozen: Rows that are excluded for the frozen evaluation set, `(N,) bool`.
+        num_copies: How many show the same as an image of it.
+        num_tied: How many are excluded as they are tied to images of another split.
+        warnings: What is to be said of it.
+    """
+
+    codes: Integers
+    unit: Integers
+    kept: npt.NDArray[np.bool_]
+    frozen: npt.NDArray[np.bool_]
+    num_copies: int
+    num_tied: int
+    warnings: list[str]
+
+
+def _assign_all(
+    current: Manifest, previous_splits: Manifest | None, evaluation: Manifest | None, policy: LeakPolicy, config: SplitConfig
+) -> _Assigned:
+    constraints, given_unit, open_splits = _constrain(current, previous_splits, config)
+    labels, unit, exclusive = _label_matrix(current), policy.tied(given_unit), current.task != "multilabel"
+    kept, warnings = _classes_with_enough_images(current, labels, unit, config)
+    copies = policy.copies_of_evaluation()
+    frozen = _in_evaluation_set(current, evaluation) | np.isin(unit[: len(current)], unit[copies])
+    usable = kept[labels.indices] & ~frozen if exclusive else ~frozen
+    codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=exclusive)
+    codes[usable & _validated(given_unit, constraints, len(codes))] = VALIDATION  # no leak moves an image out of it
+    codes[policy.excluded(codes)] = EXCLUDED
+    num_tied = int(((codes == EXCLUDED) & usable).sum())
+    check_excluded(num_tied, int(usable.sum()), config)
+    return _Assigned(codes, unit, kept, frozen, len(copies), num_tied, warnings)
 
 
 def _in_evaluation_set(current: Manifest, evaluation: Manifest | None) -> npt.NDArray[np.bool_]:
