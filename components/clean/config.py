@@ -61,8 +61,7 @@ class CleanConfig(StepConfig):
     verdicts_version: str = Field("", description="Version of that file, which a run records; later lines are not read. Leave it empty.")
     mislabelled: Literal["flag", "relabel", "drop", "off"] = Field(
         "flag",
-        description="Labels that models of the other images contradict: flag, propose to relabel or to drop (which split applies to "
-        "training images only), or do not look for them.",
+        description="Labels that models of the other images contradict: flag, relabel or drop (of training images, by split), or off.",
     )
     label_folds: int = Field(
         5, ge=2, le=100, description="Folds of the models that judge labels; labels of fewer independent images are not judged."
@@ -70,8 +69,7 @@ class CleanConfig(StepConfig):
     seed: int = Field(0, ge=0, lt=2**31, description="Decides those folds.")
     off_topic: OddAction = Field(
         "flag",
-        description="Images far from all of their class, by the embeddings: flag, drop (of training images, by split), tie to each other "
-        "(on one side of every split), or do not look for them.",
+        description="Images far from their class: flag, drop (of training images, by split), tie (on one side of every split), or off.",
     )
     dark: OddAction = Field("flag", description="Dark images: the same.")
     bright: OddAction = Field("flag", description="Bright images: the same.")
