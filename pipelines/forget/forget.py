@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pipelines.forget import delivered, kept_here, kept_in_store
 from pipelines.forget.kept_in_store import Use
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject, find_subject
-from pipelines.forget.traces import all_files
+from pipelines.forget.traces import Traces, all_files
 
 RECORD = Path("forgotten.jsonl")
 _FORMAT = Format("record of forgotten images")
@@ -97,8 +97,7 @@ def forget(plan: ForgetPlan, reason: str = "") -> dict[str, Any]:
         removal.do()
     if is_tracked():
         kept_in_store.vacuum()
-    traces = plan.subject.traces
-    left = [*plan.left, *(f"{path} still holds it" for path in all_files(Path()) if path != RECORD and traces.in_file(path))]
+    left = [*plan.left, *_still_held(plan.subject.traces)]
     record = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "who": user(),
@@ -113,6 +112,16 @@ def forget(plan: ForgetPlan, reason: str = "") -> dict[str, Any]:
     with RECORD.open("a", encoding="utf-8") as file:
         file.write(json.dumps(_FORMAT.stamp(record), ensure_ascii=False) + "\n")
     return {**record, "left": left}
+
+
+def _still_held(traces: Traces) -> Iterator[str]:
+    """What is to be said of each file of the project that holds an image, or that can't be read."""
+    for path in all_files(Path()):
+        try:
+            if path != RECORD and traces.in_file(path):
+                yield f"{path} still holds it"
+        except InputError as error:  # the images are gone from all else, which has to be recorded
+            yield str(error)
 
 
 def _without_inner(removals: Sequence[Removal]) -> list[Removal]:

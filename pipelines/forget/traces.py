@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from darkroom.system.errors import InputError
+
 _LEAST_BYTES = 16  # of a file that is searched for inside of others; a shorter one could stand anywhere
 _SKIPPED = frozenset({".git", ".venv", "node_modules"})
 
@@ -40,13 +42,20 @@ class Traces:
         return any(data.find(needle) >= 0 for needle in self.needles)
 
     def in_file(self, path: Path) -> bool:
-        """Whether there is a trace in a file; one that can't be read as what it is, is searched as bytes."""
-        with contextlib.suppress(OSError):
+        """Whether there is a trace in a file; one that is damaged is searched as bytes, one that is gone has none.
+
+        Raises:
+            InputError: The file can't be read, so nobody knows.
+        """
+        try:
             if path.is_symlink() or not path.is_file() or not path.stat().st_size:
                 return False
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return bytes(data[:]) in self.contents.values() if len(data) < _LEAST_BYTES else self._in_mapped(path, data)
-        return False
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _unknown(error, path) from None
 
     def _in_mapped(self, path: Path, data: mmap.mmap) -> bool:
         kinds = {b"PAR1": self._in_parquet, b"SQLi": self._in_database, b"PK\x03\x04": self._in_zip, b"\x1f\x8b": self._in_gzip}
@@ -95,7 +104,21 @@ class Traces:
 
 
 def all_files(folder: Path, skipped: frozenset[str] = _SKIPPED) -> Iterator[Path]:
-    """The files in a folder and below it, hidden ones too, without those of git and of virtual environments."""
-    for root, folders, names in os.walk(folder):
+    """The files in a folder and below it, hidden ones too, without those of git and of virtual environments.
+
+    Raises:
+        InputError: A folder can't be read.
+    """
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise _unknown(error, Path(error.filename or folder)) from None
+
+    for root, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(set(folders) - skipped)
         yield from (Path(root) / name for name in sorted(names))
+
+
+def _unknown(error: OSError, path: Path) -> InputError:
+    problem = f"{path} can't be read ({error.strerror}), so it can't be said whether it holds the image"
+    return InputError(problem, "make it readable, or delete it, and repeat the command")

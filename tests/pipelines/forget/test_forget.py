@@ -34,6 +34,7 @@ from darkroom.versions.data_version import data_version, recorded_version
 from pipelines.forget.delivered import without_rows
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
 from pipelines.forget.kept_tables import without_images
+from pipelines.forget.traces import Traces, all_files
 from pipelines.plan import make_plan
 from pipelines.run import run
 from tests import forks
@@ -225,6 +226,23 @@ def test_what_is_no_image_here_is_told(kept: Kept, word: str) -> None:
 def test_a_run_in_progress_is_waited_for(kept: Kept) -> None:
     with lock_run(kept.folder / "runs" / kept.run_id), pytest.raises(InputError, match=f"run {kept.run_id[:8]} is in progress"):
         kept.plan()
+
+
+def test_a_file_that_can_not_be_read_is_told_and_never_taken_for_one_without_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "report.html").write_bytes(b"<p>this is somebody's page</p>")
+    traces = Traces({"somebody": b""})
+    assert traces.in_file(tmp_path / "report.html") and not traces.in_file(tmp_path / "gone.html")
+    monkeypatch.setattr("pipelines.forget.traces.mmap.mmap", refuse)
+    with pytest.raises(InputError, match=r"report\.html can't be read \(Permission denied\), so it can't be said"):
+        traces.in_file(tmp_path / "report.html")
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(InputError, match=r"can't be read \(Permission denied\)"):
+        list(all_files(tmp_path))
 
 
 def test_a_remote_that_does_not_answer_is_told(kept: Kept) -> None:
