@@ -99,7 +99,7 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
 
     try:
         with own_repository() as repository:
-            md5s = subject.md5s | _holding(repository.cache.local, subject)
+            md5s = subject.md5s | _holding(repository.cache.local, subject, _names(data, subject))
             lists = _lists(repository.cache.local, md5s)
             for md5 in sorted(md5s | lists):
                 yield from _cached(repository, md5)
@@ -109,9 +109,10 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
         return
 
 
-def _holding(storage: Any, subject: Subject) -> set[str]:
-    """The md5s of the files in DVC's cache that name the images or hold them, such as tables of earlier versions."""
-    return {f"{path.parent.name}{path.name}" for path in all_files(Path(storage.path)) if subject.traces.in_file(path)}
+def _holding(storage: Any, subject: Subject, names: set[str]) -> set[str]:
+    """The md5s of the files in DVC's cache that hold the images or name them, by id or by path, such as tables of earlier versions."""
+    files = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"]
+    return {f"{path.parent.name}{path.name}" for path in files if subject.traces.in_file(path) or without_rows(path, names) is not None}
 
 
 def _lists(storage: Any, md5s: set[str]) -> set[str]:

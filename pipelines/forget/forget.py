@@ -14,7 +14,8 @@ from darkroom.system.errors import InputError
 from darkroom.system.formats import Format
 from darkroom.system.processes import user
 from darkroom.tracking.client import is_tracked
-from darkroom.versions.data_version import recorded_version
+from darkroom.tracking.tags import KUBEFLOW_TAG
+from darkroom.versions.data_version import data_version, difference, recorded_version
 from pipelines import history
 from pipelines.forget import delivered, kept_here, kept_in_store
 from pipelines.forget.kept_in_store import Use
@@ -92,12 +93,25 @@ def forget(plan: ForgetPlan, reason: str = "") -> dict[str, Any]:
     Returns:
         What the record says.
     """
+    kept_here.check_idle()
     before = recorded_version(plan.data)
-    for removal in plan.removals:
-        removal.do()
-    if is_tracked():
-        kept_in_store.vacuum()
-    left = [*plan.left, *_still_held(plan.subject.traces)]
+    try:
+        for removal in plan.removals:
+            removal.do()
+        if is_tracked():
+            kept_in_store.vacuum()
+    except BaseException:  # what tells which models had the images may be gone when this is repeated
+        _record(plan, reason, before, ["it was interrupted, and is to be repeated"])
+        raise
+    traces = plan.subject.traces
+    left = [*plan.left, *_still_held(traces)]
+    left += [f"{path} is damaged or encrypted: its bytes were searched as they are" for path in sorted(traces.damaged) if path.exists()]
+    if before and (changed := difference(plan.data, data_version(plan.data))):
+        left.append(changed)
+    return {**_record(plan, reason, before, left), "left": left}
+
+
+def _record(plan: ForgetPlan, reason: str, before: str, left: Sequence[str]) -> dict[str, Any]:
     record = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "who": user(),
@@ -111,7 +125,7 @@ def forget(plan: ForgetPlan, reason: str = "") -> dict[str, Any]:
     }
     with RECORD.open("a", encoding="utf-8") as file:
         file.write(json.dumps(_FORMAT.stamp(record), ensure_ascii=False) + "\n")
-    return {**record, "left": left}
+    return record
 
 
 def _still_held(traces: Traces) -> Iterator[str]:
@@ -133,11 +147,13 @@ def _without_inner(removals: Sequence[Removal]) -> list[Removal]:
 
 
 def _elsewhere(subject: Subject, data: Path) -> list[str]:
-    """Files of the images in sources that runs have read and that are not the project's data."""
-    sources = {Path(run.source) for run in history.runs() if run.source} if is_tracked() else set[Path]()
+    """Files of the images in sources that runs have read and that are not the project's data, and what runs left on Kubeflow."""
+    runs = history.runs() if is_tracked() else []
+    sources = {Path(run.source) for run in runs if run.source}
     places = {source / path for source in sources for path in subject.paths if source.is_dir()}
     here = {os.path.realpath(place) for place in subject.places}
-    return [
+    remote = [f"run {run.run_id[:8]} ran on Kubeflow, where the files of its steps were left" for run in runs if run.tags.get(KUBEFLOW_TAG)]
+    return remote + [
         f"{place} is in a source that a run has read, and was left as it is"
         for place in sorted(places)
         if place.is_file() and os.path.realpath(place) not in here and subject.traces.in_file(place)

@@ -60,7 +60,7 @@ def shared_removals(subject: Subject) -> Iterator[Removal]:
         yield Removal("vectors", place, lambda: forget_images(ROOT / "vectors", subject.names))
     for folder in ("data", "checkpoints"):
         for path in sorted((ROOT / folder).glob("*")):
-            if subject.traces.in_folder(path) or subject.traces.in_file(path):
+            if subject.traces.in_folder(path):
                 yield _removal(folder, path)
     for path in sorted((ROOT / "models").glob("*")):
         if subject.traces.in_folder(path):
@@ -111,8 +111,10 @@ def _blot(path: Path, subject: Subject) -> None:
 
 
 def _names_it(path: Path, subject: Subject) -> bool:
+    if subject.traces.in_file(path):
+        return True
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    return subject.blot(text) != text or subject.traces.in_file(path)
+    return subject.blot(text) != text
 
 
 def _has_used(run: Path, gone: set[Path]) -> bool:

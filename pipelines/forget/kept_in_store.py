@@ -27,6 +27,7 @@ _BUNDLES, _FIGURES = "bundles", "figures"  # hold no image
 _PICTURES = "images/"  # the contact sheet, which shows training images
 _TEXTS = (".json", ".txt", ".csv", ".html", ".md")
 _EXAMPLES = ("input_example.json", "serving_input_example.json")  # of a logged model: a small picture of some image
+_NOT_KNOWN = "not known"
 _HOLD_VECTORS = frozenset({"k_nearest", "rbf_svm"})  # models that keep the vectors of training images
 
 
@@ -61,7 +62,7 @@ def uses(subject: Subject) -> list[Use]:
     for version in (version for name in model_names() for version in versions(name)):
         known = _roles(version, subject)
         if known:
-            holds = "train" in known and version.tags.get("architecture", "") in _HOLD_VECTORS
+            holds = bool(known & {"train", _NOT_KNOWN}) and version.tags.get("architecture", "") in _HOLD_VECTORS
             found.append(Use(version.name, version.number, alias_of(version), version.run_id, tuple(sorted(known)), holds))
     return found
 
@@ -97,8 +98,8 @@ def vacuum() -> None:
 def _roles(version: Version, subject: Subject) -> set[str]:
     try:
         return roles(kept_files.read_kept(version.run_id, SPLITS_KEPT), subject.contents)
-    except Exception:  # each kind of artifact store raises its own where there is no such file
-        return {"not known"}
+    except Exception:  # each kind of artifact store raises its own where there is no such file; it may also be damaged
+        return {_NOT_KNOWN}
 
 
 def _of_run(run_id: str, subject: Subject) -> Iterator[Removal]:
@@ -110,9 +111,6 @@ def _of_run(run_id: str, subject: Subject) -> Iterator[Removal]:
         text = kept_files.read_kept(run_id, path).decode(errors="surrogateescape")
         if (blotted := subject.blot(text)) != text:
             yield Removal("texts", f"run {run_id[:8]}: {path}", _replacing(run_id, path, blotted.encode(errors="surrogateescape")))
-    for path in [path for path in paths if path.endswith(".zip")]:
-        if anew or subject.traces.in_bytes(kept_files.read_kept(run_id, path)):
-            yield Removal("failures", f"run {run_id[:8]}: {path}", lambda path=path: kept_files.delete_kept(run_id, path))  # type: ignore[misc]
     if anew:
         if REPORT_KEPT in paths:
             yield Removal("reports", f"run {run_id[:8]}: {REPORT_KEPT}", _replacing(run_id, REPORT_KEPT, TOMBSTONE.encode()))

@@ -10,8 +10,6 @@ import pyarrow.parquet as pq
 
 FORGOTTEN = "num_forgotten"  # rows that were taken out later: the measures beside the table were made with them
 _KEY = b"darkroom"
-_ID_COLUMNS = ("image_id", "source_id", "cluster")  # a cluster is named after one of its images
-
 _SENTENCES = ("detail", "other")  # columns that may name another image's file
 
 
@@ -26,35 +24,30 @@ def without_images(data: bytes, names: Collection[str], blot: Callable[[str], st
         blot: Takes what names them out of texts: of notes, and of sentences about other images.
 
     Returns:
-        The file's new bytes; nothing where the table is none, or has no such row.
+        The file's new bytes; nothing where the table is none, or names none of them.
     """
     try:
         table = pq.read_table(pa.BufferReader(data))
     except pa.ArrowException:
         return None
-    unwanted, known = pa.array(sorted(names), pa.string()), [name for name in _ID_COLUMNS if name in table.column_names]
-    if not any(pc.any(pc.is_in(table[name], unwanted)).as_py() for name in known):
-        return None
-    rest = table
-    for name in ("image_id", "source_id"):
-        if name in known:
-            rest = rest.filter(pc.invert(pc.is_in(rest[name], unwanted)))
-    if "cluster" in known:
+    unwanted, rest = pa.array(sorted(names), pa.string()), table
+    for name in {"image_id", "source_id"} & set(table.column_names):
+        rest = rest.filter(pc.invert(pc.is_in(rest[name], unwanted)))
+    if "cluster" in rest.column_names:
         rest = _renamed_clusters(rest, set(names))
     for name in set(_SENTENCES) & set(rest.column_names):
         texts = [None if text is None else blot(text) for text in rest[name].to_pylist()]
         rest = rest.set_column(rest.column_names.index(name), name, pa.array(texts, pa.string()))
+    if rest.equals(table):
+        return None
     sink = pa.BufferOutputStream()
     pq.write_table(rest.replace_schema_metadata(_stamped(table, len(table) - len(rest), blot)), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
 
 
 def roles(data: bytes, names: Collection[str]) -> set[str]:
-    """The splits in which a table has some images; empty where it has none of them, or is no table of splits."""
-    try:
-        table = pq.read_table(pa.BufferReader(data), columns=["image_id", "split"])
-    except (pa.ArrowException, KeyError):
-        return set()
+    """The splits in which a table has some images; empty where it has none of them."""
+    table = pq.read_table(pa.BufferReader(data), columns=["image_id", "split"])
     rows = table.filter(pc.is_in(table["image_id"], pa.array(sorted(names), pa.string())))
     return {split for split in rows["split"].to_pylist() if split}
 

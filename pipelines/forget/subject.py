@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from darkroom.data_files import list_files
 from darkroom.images import Images, image_id
 from darkroom.system.errors import InputError
+from darkroom.versions.repository import own_repository
 from pipelines.forget.removals import GONE
 from pipelines.forget.traces import Traces, all_files
 from pipelines.paths import ROOT
@@ -46,7 +47,7 @@ class Subject:
         """What DVC keeps them under, as far as their bytes are known."""
         return {hashlib.md5(data, usedforsecurity=False).hexdigest() for data in self.contents.values() if data}
 
-    @property
+    @cached_property
     def traces(self) -> Traces:
         """What is searched for."""
         return Traces(self.contents)
@@ -130,13 +131,19 @@ def _meant(word: str, known: dict[str, set[str]]) -> str:
     return found[0]
 
 
+def _cached_by_dvc() -> Iterator[Path]:
+    from dvc.exceptions import NotDvcRepoError
+
+    with suppress(NotDvcRepoError), own_repository() as repository:
+        yield from all_files(Path(repository.cache.local.path))
+
+
 def _content(name: str, places: Sequence[Path], packed: Sequence[Images]) -> bytes:
     """An image's bytes: from the data, from packed images, or from DVC's cache, which is searched only where both lack it."""
     for folder in packed:
         if name in folder:
             return folder[name]
-    candidates: list[Path] = [*places, *all_files(Path(".dvc/cache"))]
-    for path in candidates:
+    for path in [*places, *_cached_by_dvc()]:
         with suppress(OSError):
             data = path.read_bytes()
             if image_id(data) == name:

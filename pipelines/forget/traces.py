@@ -2,19 +2,20 @@
 
 import base64
 import contextlib
-import gzip
 import mmap
 import os
 import sqlite3
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.ingest.archives import DAMAGE_ERRORS, OPENERS
 from darkroom.system.errors import InputError
 
 _LEAST_BYTES = 16  # of a file that is searched for inside of others; a shorter one could stand anywhere
@@ -27,11 +28,13 @@ class Traces:
 
     Attributes:
         contents: The images' bytes by their ids; empty where they are not to be had.
+        damaged: Gets the files that could not be opened as what they are: of these only the bytes were searched, which may be compressed.
     """
 
     contents: Mapping[str, bytes]
+    damaged: set[Path] = field(default_factory=set, compare=False)
 
-    @property
+    @cached_property
     def needles(self) -> tuple[bytes, ...]:
         """The ids, the bytes, and the bytes as pages and JSON files hold them."""
         files = [data for data in self.contents.values() if len(data) >= _LEAST_BYTES]
@@ -58,14 +61,15 @@ class Traces:
             raise _unknown(error, path) from None
 
     def _in_mapped(self, path: Path, data: mmap.mmap) -> bool:
-        kinds = {b"PAR1": self._in_parquet, b"SQLi": self._in_database, b"PK\x03\x04": self._in_zip, b"\x1f\x8b": self._in_gzip}
+        kinds = {b"PAR1": self._in_parquet, b"SQLi": self._in_database, b"PK\x03\x04": self._in_zip}
+        kinds |= {magic: partial(self._in_compressed, opener) for magic, opener in OPENERS.items()}
         read = next((read for magic, read in kinds.items() if data[: len(magic)] == magic), None)
         if read:
-            with contextlib.suppress(
-                pa.ArrowException, sqlite3.Error, zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError
-            ):
+            try:
                 if read(path):
                     return True
+            except (pa.ArrowException, sqlite3.Error, *DAMAGE_ERRORS):
+                self.damaged.add(path)
         return self.in_bytes(data)
 
     def _in_parquet(self, path: Path) -> bool:
@@ -84,8 +88,8 @@ class Traces:
         with zipfile.ZipFile(path) as members:
             return any(self.in_bytes(members.read(name)) for name in members.namelist())
 
-    def _in_gzip(self, path: Path) -> bool:
-        with gzip.open(path) as file:
+    def _in_compressed(self, opener: Callable[[BinaryIO], Any], path: Path) -> bool:
+        with path.open("rb") as packed, opener(packed) as file:
             return self.in_bytes(file.read())
 
     def _in_values(self, values: Iterable[Any]) -> bool:
@@ -96,6 +100,8 @@ class Traces:
             return self.in_bytes(value.encode(errors="replace"))
         if isinstance(value, bytes):
             return value in self.contents.values() or self.in_bytes(value)
+        if isinstance(value, dict):
+            return self._in_values(value.values())
         return isinstance(value, list | tuple) and self._in_values(value)
 
     def in_folder(self, folder: Path) -> bool:
@@ -104,14 +110,17 @@ class Traces:
 
 
 def all_files(folder: Path, skipped: frozenset[str] = _SKIPPED) -> Iterator[Path]:
-    """The files in a folder and below it, hidden ones too, without those of git and of virtual environments.
+    """The files in a folder and below it, hidden ones too, without those of git and of virtual environments; of a file, itself.
 
     Raises:
         InputError: A folder can't be read.
     """
 
+    if folder.is_file():
+        yield folder
+
     def fail(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise _unknown(error, Path(error.filename or folder)) from None
 
     for root, folders, names in os.walk(folder, onerror=fail):

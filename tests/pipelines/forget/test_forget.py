@@ -1,7 +1,10 @@
 """An image is forgotten in a project with a run, a model, a DVC remote and pages: whatever is then below the project is searched."""
 
 import base64
+import bz2
+import gzip
 import json
+import lzma
 import os
 import shutil
 import sqlite3
@@ -12,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -217,6 +221,24 @@ def test_what_an_interruption_left_goes_with_the_next_try(kept: Kept, share: flo
     assert holders(kept) == []
 
 
+def test_an_interruption_is_recorded_with_the_models_that_it_was_about(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.forget.forget.kept_in_store.vacuum", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    plan = kept.plan()
+    with pytest.raises(KeyboardInterrupt):
+        forget(plan)
+    (record,) = [json.loads(line) for line in RECORD.read_text().splitlines()]
+    assert [model["model"] for model in record["models"]] == ["toys"] and record["left"] == ["it was interrupted, and is to be repeated"]
+
+
+def test_a_table_of_an_earlier_version_that_names_the_file_goes_from_the_cache(kept: Kept) -> None:
+    (kept.folder / "data" / "labels.csv").write_text(f"path,label\n{kept.path},cat\nx.png,dog\n")
+    forks.dvc("add", "-q", "data", folder=kept.folder)
+    forget(kept.plan())
+    assert not [
+        path for path in (kept.folder / ".dvc" / "cache").rglob("*") if path.is_file() and f"{kept.path}," in path.read_text("latin-1")
+    ]
+
+
 @pytest.mark.parametrize("word", ["cat", "123", "f" * 12, "f" * 64])
 def test_what_is_no_image_here_is_told(kept: Kept, word: str) -> None:
     with pytest.raises(InputError, match=word[:12]):
@@ -243,6 +265,20 @@ def test_a_file_that_can_not_be_read_is_told_and_never_taken_for_one_without_the
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(InputError, match=r"can't be read \(Permission denied\)"):
         list(all_files(tmp_path))
+
+
+def test_traces_are_found_in_packed_and_nested_values_and_damage_is_told(tmp_path: Path) -> None:
+    traces, name = Traces({"somebody's id": b""}), b"x,somebody's id\n" * 9
+    for suffix, opener in (("gz", gzip.open), ("bz2", bz2.open), ("xz", lzma.open)):
+        with opener(tmp_path / f"table.{suffix}", "wb") as file:
+            file.write(name)
+    pq.write_table(pa.table({"image": [{"bytes": b"", "path": "somebody's id"}]}), tmp_path / "table.parquet")
+    files = list(all_files(tmp_path))
+    assert len(files) == 4 and all(map(traces.in_file, files)) and not traces.damaged
+    assert list(all_files(files[0])) == files[:1]
+    for path in files:
+        path.write_bytes(path.read_bytes()[:20])
+    assert not any(map(traces.in_file, files)) and traces.damaged == set(files)
 
 
 def test_a_remote_that_does_not_answer_is_told(kept: Kept) -> None:
