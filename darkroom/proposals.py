@@ -1,22 +1,21 @@
 """What a machine's verdict proposes for an image, in columns of the manifest; it is applied to training images alone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from darkroom.manifest import put_column
-from darkroom.task import Task
 from darkroom.units import Integers
 
 RELABEL, DROP = "relabel", "drop"
 _ACTION = "proposed_action"
 
 
-def with_columns(table: pa.Table, task: Task) -> pa.Table:
+def with_columns(table: pa.Table) -> pa.Table:
     """The table with the columns of proposals, empty where it has none yet: the action, and what the label or labels should be."""
-    wanted = [name for name in (_ACTION, _column(task)) if name not in table.column_names]
+    wanted = [name for name in (_ACTION, _column(table)) if name not in table.column_names]
     for name in wanted:
         table = put_column(table, name, [None] * len(table))
     return table
@@ -31,7 +30,7 @@ def propose(table: pa.Table, rows: Integers, action: str, labels: Sequence[Seque
         action: `relabel` or `drop`.
         labels: The labels that each should have, which count for `relabel`.
     """
-    actions, column = table[_ACTION].to_pylist(), _column("multilabel" if "labels" in table.column_names else "multiclass")
+    actions, column = table[_ACTION].to_pylist(), _column(table)
     wanted = table[column].to_pylist()
     for row, names in zip(rows.tolist(), labels, strict=True):
         if actions[row] != DROP:
@@ -56,5 +55,13 @@ def relabelled(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:
     return put_column(table, name, [new if taken else old for old, new, taken in pairs])
 
 
-def _column(task: Task) -> str:
-    return "proposed_labels" if task == "multilabel" else "proposed_label"
+def withdrawn(table: pa.Table, settled: Collection[str]) -> pa.Table:
+    """The table in which nothing is proposed for images that a person has settled."""
+    for name in {_ACTION, _column(table)} & set(table.column_names):
+        pairs = zip(table["image_id"].to_pylist(), table[name].to_pylist(), strict=True)
+        table = put_column(table, name, [None if image in settled else value for image, value in pairs])
+    return table
+
+
+def _column(table: pa.Table) -> str:
+    return "proposed_labels" if "labels" in table.column_names else "proposed_label"

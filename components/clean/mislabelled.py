@@ -67,7 +67,7 @@ def judge_labels(kept: Manifest, embeddings: Embeddings | None, config: CleanCon
     """
     if config.mislabelled == "off":
         return Judged(kept, [], [])
-    blank = replace(kept, table=proposals.with_columns(manifests.put_column(kept.table, "label_score", [None] * len(kept)), kept.task))
+    blank = replace(kept, table=proposals.with_columns(manifests.put_column(kept.table, "label_score", [None] * len(kept))))
     if embeddings is None:
         return Judged(blank, [], ["labels are not judged, as there are no embeddings"])
     rows, labels, unit = _judged(kept, embeddings, config.label_folds)
@@ -118,7 +118,8 @@ def _errors(features: Floats, targets: Integers, unit: Integers, config: CleanCo
     sparse = csr_array((np.ones(len(targets), np.int64), (number, targets))) if exclusive else csr_array(targets)
     folds = assign_folds(sparse, unit, number, config.label_folds, exclusive=exclusive, seed=config.seed)
     first = find_label_errors(out_of_fold(features, wanted, folds, exclusive=exclusive), targets)
-    doubted = _doubted(first.found, wanted)
+    if not (doubted := _doubted(first.found, wanted)).any():
+        return first
     return find_label_errors(out_of_fold(features, wanted, folds, exclusive=exclusive, doubted=doubted), targets)
 
 

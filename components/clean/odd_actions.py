@@ -43,7 +43,7 @@ def act_on_odd_images(
     table = manifests.put_column(kept.table, "cluster", clusters)
     dropped = np.array(sorted({one.row for one in found if one.action == "drop"}), np.int64)
     if len(dropped):
-        table = propose(with_columns(table, kept.task), dropped, DROP, [[]] * len(dropped))
+        table = propose(with_columns(table), dropped, DROP, [[]] * len(dropped))
     return replace(kept, table=table), ["flagged" if one.check in large else _DONE[one.action] for one in found]
 
 

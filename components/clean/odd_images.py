@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from components.clean.config import CleanConfig
 from components.clean.off_topic import class_distances
-from components.clean.outliers import outliers, rows_of_classes
+from components.clean.outliers import from_threshold, outliers, rows_of_classes
 from darkroom.embeddings import Embeddings
 from darkroom.image_quality import DRAFT_PX, MEASURES
 
@@ -88,7 +88,7 @@ def find_odd_images(
         if threshold == "auto":
             seen = outliers(values, classes, rule.deviations, rule.floor, config.max_odd_share)
         else:
-            seen = outliers(values, {}, 0.0, float(threshold), 1.0)
+            seen = from_threshold(values, float(threshold))
         action = getattr(config, check)
         for row in seen.rows.tolist():
             value, typical = (_readable(check, score) for score in (values[row], seen.typical[row]))

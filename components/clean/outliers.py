@@ -56,14 +56,21 @@ def outliers(scores: Floats, classes: Mapping[str, Integers], deviations: float,
         limit, middle = (_limit(own, deviations), _median(own)) if len(rows) >= MIN_CLASS else (of_all, _median(scores))
         limits[rows], typical[rows] = np.maximum(limits[rows], limit), middle
     limits[np.isneginf(limits)] = of_all  # of images without a label
-    found = scores > np.maximum(limits, floor)
-    common = {}
-    for name, rows in (*classes.items(), ("", np.arange(len(scores)))):
-        number = int(found[rows].sum())
-        if number > max(1.0, max_share * len(rows)):
+    above = scores > np.maximum(limits, floor)
+    found, common = above.copy(), {}
+    for name, rows in classes.items():
+        if (number := int(above[rows].sum())) > max(1.0, max_share * len(rows)):
             common[name] = number
             found[rows] = False
+    if (number := int(found.sum())) > max(1.0, max_share * len(found)):
+        common[""] = number
+        found[:] = False
     return Outliers(np.flatnonzero(found), typical, common)
+
+
+def from_threshold(scores: Floats, threshold: float) -> Outliers:
+    """The images whose score, `(N,)`, is at least a threshold, whatever the others have."""
+    return Outliers(np.flatnonzero(scores >= threshold), np.full(len(scores), _median(scores)), {})
 
 
 def _limit(scores: Floats, deviations: float) -> float:

@@ -12,12 +12,12 @@ from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row
 from darkroom import manifest as manifests
 from darkroom.manifest import Manifest
+from darkroom.proposals import withdrawn
 from darkroom.system.errors import InputError
 from darkroom.verdicts import DROP, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
 
 CHECK = "verdict"
 SETTING = "clean.verdicts"
-PROPOSALS = ("proposed_label", "proposed_labels", "proposed_action")  # columns with what checks would do to training images
 
 Finding = dict[str, Any]
 
@@ -69,15 +69,11 @@ class Judged:
 
     def silence(self, findings: Sequence[Finding]) -> list[Finding]:
         """The findings without those that only propose something about an image that a person has settled."""
-        return [one for one in findings if one["image_id"] not in self.settled or one["action"] == "dropped"]
+        return [one for one in findings if one["image_id"] not in self.settled or one["action"] in ("dropped", "tied")]
 
     def without_proposals(self, kept: Manifest) -> Manifest:
         """A manifest in which nothing is proposed about an image that a person has settled."""
-        table = kept.table
-        for name in set(PROPOSALS) & set(table.column_names):
-            pairs = zip(table["image_id"].to_pylist(), table[name].to_pylist(), strict=True)
-            table = manifests.put_column(table, name, [None if image in self.settled else value for image, value in pairs])
-        return replace(kept, table=table)
+        return replace(kept, table=withdrawn(kept.table, self.settled))
 
 
 def apply_verdicts(delivered: Manifest, config: CleanConfig) -> Judged:

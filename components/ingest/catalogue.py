@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from components.ingest.archives import open_archive
 from components.ingest.columns import NONE, NoLabelsError, find_columns, holds_labels, with_only_column
@@ -14,11 +14,11 @@ from components.ingest.listing import Listing, first_few, has_image_suffix
 from components.ingest.naming_tables import FoundTables, NamingTable, belong_together, find_tables, resolve_files
 from components.ingest.reading_notes import reading_notes
 from components.ingest.sources import FolderSource, Source, without_ignored
-from components.ingest.table_candidates import OTHERS
 from components.ingest.table_files import TableFiles, list_table
 from components.ingest.tables import SPREADSHEETS
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
+from darkroom.verdicts import FILE as VERDICTS
 
 COLUMNS = ("path_column", "label_column", "label_columns", "group_column", "split_column")  # settings that name columns of a table
 
@@ -50,7 +50,7 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     wanted = table or config.table.removeprefix("./")
     if wanted and wanted not in source.sizes:
         raise InputError(f"ingest.table is {wanted!r}, which is not in {source.name}: name a file there, or leave it empty")
-    if PurePosixPath(wanted).name.lower() in OTHERS:
+    if wanted == VERDICTS:
         raise InputError(
             f"{wanted} in {source.name} is named as people's verdicts are, and is no table of labels: name another, or rename it"
         )

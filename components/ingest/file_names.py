@@ -202,8 +202,10 @@ def is_absolute(path: str) -> bool:
 
 
 def _slashed(name: str) -> str:
-    path = name.replace("\\", "/").removeprefix("file://").removeprefix("./")
-    return unquote(re.split("[?#]", path)[0]) if "://" in path else path  # of an address, what its server is asked for beside the file
+    path = name.replace("\\", "/")
+    if path.startswith(("http://", "https://")):
+        return unquote(re.split("[?#]", path)[0])  # what its server is asked for beside the file is no part of its name
+    return unquote(path.removeprefix("file://")) if path.startswith("file://") else path.removeprefix("./")
 
 
 def _is_elsewhere(path: str) -> bool:

@@ -14,7 +14,6 @@ from darkroom.data_files import PACKED_SUFFIXES, is_table
 from darkroom.file_formats import undecoded_format
 from darkroom.verdicts import FILE as VERDICTS
 
-OTHERS = {VERDICTS}  # tables that are read for something else
 TEXTS = (".txt", ".json")  # that may be tables, or anything else
 MAX_DEEP_TABLES = 50  # in folders that are no splits, and texts: more are one for each image
 _SUBMISSION = re.compile(r"(sample|example|dummy)?[\W_]*submissions?[\W_]*(sample|example|format)?", re.IGNORECASE)
@@ -42,7 +41,7 @@ def find_candidates(source: Source) -> Candidates:
     Args:
         source: The files.
     """
-    found = [path for path in source.sizes if is_table(path) and PurePosixPath(path).name.lower() not in OTHERS]
+    found = [path for path in source.sizes if is_table(path) and path != VERDICTS]
     submissions = [path for path in found if _SUBMISSION.fullmatch(PurePosixPath(path).name.partition(".")[0])]
     unread = [path for path in source.sizes if path.lower().endswith(UNREAD_TABLES)]
     beside = _beside_images(source, [*filter(is_text, found), *unread])

@@ -10,6 +10,7 @@ from darkroom.metrics.measures import measures
 from darkroom.model import decide
 from darkroom.task import Task
 from darkroom.training.linear import fit_linear
+from darkroom.training.principal_components import principal_directions
 from darkroom.units import Integers, renumbered
 
 NUM_FOLDS = 5
@@ -53,8 +54,7 @@ def _reduced(vectors: Floats) -> Floats:
     if vectors.shape[1] <= MAX_FEATURES:
         return vectors
     centred = vectors - vectors.mean(0)
-    directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))[1][:, -MAX_FEATURES:]
-    reduced: Floats = centred @ directions.astype(np.float32)
+    reduced: Floats = centred @ principal_directions(centred, MAX_FEATURES)
     return reduced
 
 

@@ -10,11 +10,11 @@ from components.train.config import TrainConfig
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
 from darkroom.networks.architectures import AUTO, canonical
-from darkroom.networks.cost import facts_of
+from darkroom.networks.cost import facts_of, takes_side
 from darkroom.system.errors import InputError
 from darkroom.training import defaults
 from darkroom.training.hyperparameters import Settings
-from darkroom.training.progressive import share_of_pixels
+from darkroom.training.progressive import share_of_pixels, side_at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
     architecture = _architecture(training, config, reason)
     pretrained = weights.is_pretrained(architecture, config.weights)
     side, epochs, why = length or _by_effort(training, architecture, config)
-    if config.first_side_share < 1 and not facts_of(architecture, side).takes_other_sides:
+    if config.first_side_share < 1 and not takes_side(architecture, side, side_at(0, epochs, side, config.first_side_share)):
         problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
         raise InputError(problem, "set it to 1")
     settings = _settings(len(training), architecture, side, epochs, pretrained, config)

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy.linalg import eigh
 
 from darkroom.embeddings import Embeddings
 from darkroom.networks.handcrafted import hog, patterns
 from darkroom.training.linear import Floats
+from darkroom.training.principal_components import principal_directions
 from darkroom.units import Integers
 
 NUM_COMPONENTS = 256  # of the vectors, and of the hand-made features
@@ -56,19 +56,6 @@ def _components(features: Callable[[Integers], Floats], rows: Integers) -> Float
     """
     sample = features(rows[:: max(1, -(-len(rows) // NUM_SAMPLED))])
     mean = sample.mean(0, dtype=np.float64).astype(np.float32)
-    directions = _directions(sample - mean)
+    directions = principal_directions(sample - mean, NUM_COMPONENTS)
     batches = np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
     return np.concatenate([(features(batch) - mean) @ directions for batch in batches])
-
-
-def _directions(centred: Floats) -> Floats:
-    """The directions in which examples `(n, F)` vary most, `(F, D) float32`, of unit length; from the smaller matrix of products."""
-    number, num_features = centred.shape
-    products = centred @ centred.T if number < num_features else centred.T @ centred
-    last = len(products) - 1
-    sizes, found = eigh(products.astype(np.float64), subset_by_index=(max(0, last + 1 - NUM_COMPONENTS), last))
-    varying = sizes > 1e-6 * max(float(sizes[-1]), 1e-12)
-    directions = found[:, varying].astype(np.float32)
-    if number < num_features:
-        directions = centred.T @ (directions / np.sqrt(sizes[varying]).astype(np.float32))
-    return np.ascontiguousarray(directions[:, ::-1])

@@ -18,12 +18,10 @@ class Facts(NamedTuple):
     Attributes:
         macs: Multiply-adds that one image takes.
         has_batch_norm: Whether it normalises by batches; transformers don't.
-        takes_other_sides: Whether it can be given images of half the side; vision transformers are made for one.
     """
 
     macs: int
     has_batch_norm: bool
-    takes_other_sides: bool
 
 
 @cache
@@ -35,15 +33,17 @@ def facts_of(architecture: str, side_px: int) -> Facts:
     """
     with torch.device("meta"):
         network = build(architecture, 2, side_px=side_px).eval()
-        has_batch_norm = any(isinstance(module, _BatchNorm) for module in network.modules())
-        return Facts(count_macs(network, side_px), has_batch_norm, _takes(network, side_px // 2))
+        return Facts(count_macs(network, side_px), any(isinstance(module, _BatchNorm) for module in network.modules()))
 
 
-def _takes(network: nn.Module, side_px: int) -> bool:
-    try:
-        network(torch.zeros(1, 3, side_px, side_px))
-    except (RuntimeError, AssertionError, ValueError):  # of torch, of torchvision and timm
-        return False
+def takes_side(architecture: str, side_px: int, other_px: int) -> bool:
+    """Whether an architecture that is made for a side takes images of another; vision transformers don't."""
+    with torch.device("meta"):
+        network = build(architecture, 2, side_px=side_px).eval()
+        try:
+            network(torch.zeros(1, 3, other_px, other_px))
+        except (RuntimeError, AssertionError, ValueError):  # of torch, of torchvision and timm
+            return False
     return True
 
 

@@ -11,11 +11,11 @@ STEP_PX = 32  # networks halve a side up to five times
 GROWING_SHARE = 2 / 3  # of the epochs; in the others the images have their full side
 
 
-def side_at(epoch: int, epochs: int, side_px: int, first_side_share: float) -> int:
+def side_at(epoch: float, epochs: int, side_px: int, first_side_share: float) -> int:
     """The side of the images in an epoch: a multiple of 32, or the full side.
 
     Args:
-        epoch: From 0.
+        epoch: Position in the schedule, from 0.
         epochs: Of the whole training.
         side_px: The full side.
         first_side_share: The side of the first epoch as a share of it; it grows evenly to 1.

@@ -96,7 +96,9 @@ class Trainer:
     def begin(self, epoch: int) -> tuple[list[Tensor], torch.Generator]:
         """Batches of an epoch, and a generator; all that is random depends on the seed and the epoch's number alone."""
         settings = self.settings
-        self.side_px = progressive.side_at(epoch, settings.epochs, self.train.pixels.shape[1], settings.first_side_share)
+        self.side_px = progressive.side_at(
+            self.course.scheduled(epoch), settings.epochs, self.train.pixels.shape[1], settings.first_side_share
+        )
         seeds = batches.seeds_of(settings.seed, epoch)
         order = batches.order(self.problem.task, self.train.targets.cpu(), settings, torch.Generator().manual_seed(seeds[0]))
         augmenting = torch.Generator(self.device).manual_seed(seeds[1])

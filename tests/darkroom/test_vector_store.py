@@ -132,3 +132,16 @@ def test_a_place_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"file.*DARKROOM_VECTORS"):
         VectorStore(tmp_path / "file", ORIGIN, "abc")
+
+
+def test_a_damaged_shard_is_removed_and_never_written_anew_when_an_image_is_forgotten(tmp_path: Path) -> None:
+    filled(tmp_path, "ab")
+    filled(tmp_path, "ac")
+    damaged = shards(tmp_path)[0]
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(bytes(data))
+    vector_store.forget_images(tmp_path, ["a"])
+    (left,) = shards(tmp_path)
+    assert vector_store.shard_names(left) in (["b"], ["c"])
+    assert VectorStore(tmp_path, ORIGIN, "abc").num_damaged == 0

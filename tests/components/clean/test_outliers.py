@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.clean.outliers import outliers, rows_of_classes
+from components.clean.outliers import from_threshold, outliers, rows_of_classes
 
 RNG = np.random.default_rng(0)
 NIGHT, DAY = RNG.normal(5, 0.3, 100), RNG.normal(1, 0.3, 100)
@@ -51,3 +51,16 @@ def test_with_several_labels_an_image_must_stand_out_of_each_of_its_classes() ->
     labels = [*LABELS, frozenset(["day", "night"]), frozenset[str]()]
     scores = np.concatenate([NIGHT, DAY, [5.0, 50.0]])
     assert outliers(scores, rows_of_classes(labels), 4.0, 2.0, 0.1).rows.tolist() == [201]
+
+
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_what_a_class_is_called_changes_nothing_where_an_image_has_several(name: str) -> None:
+    labels = [frozenset(["m"])] * 101 + [frozenset(["m", name])] * 2 + [frozenset([name])] * 48
+    scores = np.concatenate([RNG.normal(1, 0.3, 100), [9.0] * 3, np.full(48, 1.0)])
+    seen = outliers(scores, rows_of_classes(labels), 4.0, 2.0, 0.02)
+    assert (seen.rows.tolist(), seen.common) == ([], {"m": 3, name: 2})
+
+
+def test_a_threshold_that_is_set_counts_alone() -> None:
+    scores = np.array([3.0] * 30 + [2.0] * 5 + [0.0] * 5 + [np.nan])
+    assert from_threshold(scores, 2.0).rows.tolist() == list(range(35))

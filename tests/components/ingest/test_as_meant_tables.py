@@ -217,6 +217,11 @@ READ = {
         {},
         CAT_DOG,
     ),
+    "addresses of files": (
+        {"t.csv": table("path,label", lambda n, p: (f"file:///other/a%20b/{p}", KINDS[n % 2]))},
+        {},
+        CAT_DOG,
+    ),
     "nan is told to be one": (
         {"t.csv": labelled(("cat", "nan", "dog"))},
         {"missing_words": "label"},
