@@ -21,7 +21,7 @@ from darkroom.system.formats import Format, record_from
 from darkroom.units import Integers
 
 SIGNIFICANCE = 0.05
-SUSPICIOUS = "suspicious"  # the check of a pair that is only near; others are `near_duplicate` and `same_thing`
+CONFIRMED, SUSPICIOUS = "near_duplicate", "suspicious"  # the checks: what the pixels confirm, and what is only near by the vectors
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("image_id", "path", "other_id", "other", "check")] + [("score", pa.float64())])
 _FORMAT = Format("table of leaks")
 _KEY = b"darkroom"
@@ -36,7 +36,7 @@ class Leak:
         path: Its path.
         other_id: The training image.
         other: Its path.
-        check: `near_duplicate` or `same_thing` where the pixels confirm it, else `suspicious`.
+        check: `near_duplicate` where the pixels confirm it, else `suspicious`.
         score: Correlation of the details, or of a suspicious pair the cosine of the vectors.
     """
 
@@ -101,7 +101,9 @@ def leaks_of(
     low, high = share_interval(leaking, units)
     num_units = len(np.unique(units[leaking]))
     confirmed = any(one.check != SUSPICIOUS for one in found)
-    p_value = binomtest(num_units, len(np.unique(units)), chance, alternative="greater").pvalue
+    _, sizes = np.unique(units, return_counts=True)
+    by_unit = float((1 - (1 - chance) ** sizes).mean())  # a unit of many images has as many chances
+    p_value = binomtest(num_units, len(sizes), by_unit, alternative="greater").pvalue
     rows = sorted(found, key=lambda one: (one.check == SUSPICIOUS, -one.score, one.path))
     return Leaks(tuple(rows), len(leaking), float(leaking.mean()), low, high, bool(confirmed or p_value < SIGNIFICANCE), floor)
 

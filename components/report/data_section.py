@@ -33,6 +33,11 @@ def data_section(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def _by_badness(row: dict[str, Any]) -> float:
+    """The worst first; of images that are too small the score is their side."""
+    return float(row["score"] if row["check"] == "small" else -row["score"])
+
+
 def findings(path: Path, num_examples: int) -> list[dict[str, Any]]:
     """A row for each check and what was done about it, and each format that is not decoded, the most frequent first, with examples.
 
@@ -44,7 +49,7 @@ def findings(path: Path, num_examples: int) -> list[dict[str, Any]]:
     for row in issues.rows(path):
         kinds[row["check"], row["action"], row["detail"] if row["check"] == "undecoded" else ""].append(row)
     rows = [
-        {"check": check, "action": action, "count": len(found), "examples": sorted(found, key=lambda row: -row["score"])[:num_examples]}
+        {"check": check, "action": action, "count": len(found), "examples": sorted(found, key=_by_badness)[:num_examples]}
         for (check, action, _), found in sorted(kinds.items())
     ]
     return sorted(rows, key=lambda row: (-row["count"], row["check"]))

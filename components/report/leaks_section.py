@@ -8,7 +8,7 @@ from components.report.pictures import embed
 from darkroom.evaluation import LEAKS, read_headline, read_leaks
 
 MEASURES = ("accuracy", "f1_macro", "balanced_accuracy")
-_NEAR = {"near_duplicate": "near-duplicate", "same_thing": "the same thing", "suspicious": "suspiciously near"}
+_NEAR = {"near_duplicate": "near-duplicate", "suspicious": "suspiciously near"}
 
 
 def leaks_section(evaluation: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What `split` does about leaks: it tells them, refuses them, or ties the images that would leak."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +73,11 @@ class LeakPolicy:
             found[training[pairs[:, 1]]] = True
         return found
 
-    def measured(self, codes: Integers, leaks: Path | None) -> Leaks | None:
+    def measured(self, current: Manifest, codes: Integers, leaks: Path | None) -> Leaks | None:
         """Tests what the model will be tested on, and writes what is found.
 
         Args:
+            current: The images, with the labels that are trained on.
             codes: `(N,)`: the split of each image.
             leaks: Where to, or none.
 
@@ -87,22 +88,22 @@ class LeakPolicy:
             if leaks:
                 write_untested(leaks)
             return None
-        training = self.gallery.at(np.flatnonzero(codes == TRAIN))
-        tested = self.evaluation or self.gallery.at(np.flatnonzero(codes == TEST))
+        gallery = replace(self.gallery, table=current)
+        training = gallery.at(np.flatnonzero(codes == TRAIN))
+        tested = self.evaluation or gallery.at(np.flatnonzero(codes == TEST))
         pairs, every = leaking_pairs(tested, training, self.config.leak_quantile)
         _, first = np.unique(pairs[:, 0], return_index=True)
         leaking = np.isin(np.arange(len(tested)), pairs[:, 0])
         units = independent_units(grouping_columns(tested.table))
-        found = leaks_of([every[row] for row in first.tolist()], leaking, units, 1 - self.config.leak_quantile, self._floor(codes))
+        found = leaks_of([every[row] for row in first.tolist()], leaking, units, 1 - self.config.leak_quantile, self._floor(gallery, codes))
         if leaks:
             found.write(leaks)
         if found.beyond_chance and self.config.leaks == "fail":
             raise InputError(f"{describe(found)}; split.leaks is fail: {_REMEDY}, or set split.leaks=warn")
         return found
 
-    def _floor(self, codes: Integers) -> dict[str, dict[str, float]]:
-        assert self.gallery is not None
-        used = self.gallery.at(np.flatnonzero(codes < len(SPLITS)))
+    def _floor(self, gallery: Gallery, codes: Integers) -> dict[str, dict[str, float]]:
+        used = gallery.at(np.flatnonzero(codes < len(SPLITS)))
         rows, table = used.embedded(), used.table
         if len(rows) < 2 * len(SPLITS):
             return {}

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from darkroom.embeddings import Embeddings
 from darkroom.images import Images
-from darkroom.leaks import SUSPICIOUS, Leak
+from darkroom.leaks import CONFIRMED, SUSPICIOUS, Leak
 from darkroom.manifest import Manifest
 from darkroom.similarity.clusters import star_clusters
 from darkroom.similarity.confirmation import Confirmed
-from darkroom.similarity.levels import MIN_SIDE_PX, NEAR_DUPLICATE
+from darkroom.similarity.levels import MIN_SIDE_PX, NEAR_DUPLICATE, SAME_THING
 from darkroom.similarity.look_alikes import Seen, find_look_alikes, join, see
 from darkroom.similarity.suspicion import Suspicious, suspicious_neighbours
 from darkroom.units import Integers
@@ -78,13 +78,13 @@ def open_gallery(table: Manifest | None, images: Path | None, embeddings: Path |
     return Gallery(table, Images(images), Embeddings(embeddings)) if table and len(table) and images and embeddings else None
 
 
-def copies_between(first: Gallery, second: Gallery) -> Confirmed:
+def copies_between(first: Gallery, second: Gallery, min_correlation: float = SAME_THING) -> Confirmed:
     """The pairs of an image of the first and one of the second that show the same, as the pixels confirm; pairs of their rows."""
     rows, others = first.comparable(), second.comparable()
     if not len(rows) or not len(others):
         return Confirmed(np.empty((0, 2), np.int64), np.empty(0))
     sides = np.arange(len(rows) + len(others)) < len(rows)
-    pairs, correlations = find_look_alikes(join(first.seen(rows), second.seen(others)), sides=sides)
+    pairs, correlations = find_look_alikes(join(first.seen(rows), second.seen(others)), min_correlation, sides=sides)
     return Confirmed(np.stack([rows[pairs[:, 0]], others[pairs[:, 1] - len(rows)]], axis=1), correlations)
 
 
@@ -101,19 +101,22 @@ def suspicious_between(first: Gallery, second: Gallery, quantile: float) -> Susp
 def leaking_pairs(tested: Gallery, training: Gallery, quantile: float) -> tuple[Integers, list[Leak]]:
     """The pairs of a tested and a training image that leak: of rows, `(P, 2) int64`; by tested image, the surest first.
 
+    By the pixels alone only near-duplicates do: different clothes on one background correlate as the same thing again does, which is enough
+    for a tie, whose error costs nothing, and not for a warning. The same thing again is found by the vectors.
+
     Args:
         tested: Images that are tested on.
         training: Images that are trained on.
         quantile: See `suspicious_neighbours`.
     """
-    confirmed, suspicious = copies_between(tested, training), suspicious_between(tested, training, quantile)
+    confirmed, suspicious = copies_between(tested, training, NEAR_DUPLICATE), suspicious_between(tested, training, quantile)
     sure = np.concatenate([np.ones(len(confirmed.pairs), bool), np.zeros(len(suspicious.pairs), bool)])
     pairs, scores = (np.concatenate([first, second]) for first, second in zip(confirmed, suspicious, strict=True))
     order = np.lexsort((pairs[:, 1], -scores, ~sure, pairs[:, 0]))
     ids, paths, other_ids, others = (one.table.column(name) for one in (tested, training) for name in ("image_id", "path"))
     found = []
     for row, other, score, is_sure in zip(*pairs[order].T.tolist(), scores[order].tolist(), sure[order].tolist(), strict=True):
-        check = SUSPICIOUS if not is_sure else "near_duplicate" if score >= NEAR_DUPLICATE else "same_thing"
+        check = CONFIRMED if is_sure else SUSPICIOUS
         found.append(Leak(ids[row], paths[row], other_ids[other], others[other], check, round(score, 3)))
     return pairs[order], found
 

@@ -95,7 +95,7 @@ def split(
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
     wrong = [*check_straddling(current, codes, config), *check_classes(current, labels, codes, config)]
-    leaking = policy.measured(codes, leaks)
+    leaking = policy.measured(current, codes, leaks)
     current = _with_folds(current, labels, assigned.unit, codes, config)
     measures = {**measures_of(labels, codes, kept, assigned.frozen, assigned.num_copies, leaking), **applied.measures()}
     said, leaked = told(leaking)
@@ -249,10 +249,10 @@ def _assign(
 
 
 def _validated(unit: Integers, constraints: Integers, num: int) -> npt.NDArray[np.bool_]:
-    """Which of the current rows an earlier or a given split holds in validation, `(N,) bool`, unless a group ties them to test."""
+    """Which rows an earlier or given split holds in validation, and new ones of their units, `(N,) bool`; not if tied to test by a group."""
     binding = np.full(int(unit.max()) + 1, FREE, dtype=np.int64)
     np.maximum.at(binding, unit, constraints)
-    found: npt.NDArray[np.bool_] = (constraints[:num] == VALIDATION) & (binding[unit[:num]] == VALIDATION)
+    found: npt.NDArray[np.bool_] = np.isin(constraints[:num], (FREE, VALIDATION)) & (binding[unit[:num]] == VALIDATION)
     return found
 
 

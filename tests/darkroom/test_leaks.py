@@ -19,7 +19,7 @@ def leak(number: int, check: str = "suspicious", score: float = 0.9) -> Leak:
 def test_leaks_are_read_as_written_the_confirmed_first(tmp_path: Path) -> None:
     floor = {"as_split": {"f1_macro": 0.9}, "by_clusters": {"f1_macro": 0.6}}
     leaking = np.array([True, True, False, True])
-    found = leaks_of([leak(0), leak(1, "same_thing", 0.8), leak(3, "near_duplicate", 0.95)], leaking, np.arange(4), 0.001, floor)
+    found = leaks_of([leak(0), leak(1, "near_duplicate", 0.88), leak(3, "near_duplicate", 0.95)], leaking, np.arange(4), 0.001, floor)
     assert [one.image_id for one in found.found] == ["t3", "t1", "t0"]
     assert (found.share, (found.low, found.high)) == (0.75, wilson(3, 4))
     found.write(tmp_path / "leaks")
@@ -39,11 +39,19 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "check", "beyond"), [(0, "", False), (1, "suspicious", False), (3, "suspicious", True), (1, "same_thing", True)]
+    ("number", "check", "beyond"), [(0, "", False), (1, "suspicious", False), (3, "suspicious", True), (1, "near_duplicate", True)]
 )
 def test_one_suspicious_image_among_many_is_chance(number: int, check: str, beyond: bool) -> None:
     leaking = np.arange(200) < number
     assert leaks_of([leak(one, check) for one in range(number)], leaking, np.arange(200), 0.001, {}).beyond_chance == beyond
+
+
+def test_a_unit_of_many_images_has_as_many_chances() -> None:
+    units, leaking = np.repeat(np.arange(60), 40), np.zeros(2400, bool)
+    leaking[[0, 400, 1200]] = True  # about 2.4 of 2,400 are chance
+    assert not leaks_of([leak(one) for one in range(3)], leaking, units, 0.001, {}).beyond_chance
+    leaking[::80] = True
+    assert leaks_of([leak(one) for one in range(30)], leaking, units, 0.001, {}).beyond_chance
 
 
 def test_images_of_a_unit_are_one_observation() -> None:

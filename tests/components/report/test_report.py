@@ -339,7 +339,7 @@ def test_without_a_search_there_is_no_section_and_with_two_trials_no_charts(work
 
 def test_leaks_stand_beside_the_score_with_their_pairs(work: Finished, tmp_path: Path) -> None:
     folder = tmp_path / "evaluation" / LEAKS
-    pair = {"path": "<b>t</b>.png", "other": "o.png", "check": "same_thing", "score": 0.8, "file": "0.png", "other_file": "1.png"}
+    pair = {"path": "<b>t</b>.png", "other": "o.png", "check": "near_duplicate", "score": 0.88, "file": "0.png", "other_file": "1.png"}
     figures = {"share": 0.25, "low": 0.05, "high": 0.57, "num_images": 12, "beyond_chance": True, "without": {"accuracy": 0.5}}
     floor = {"as_split": {"accuracy": 0.9}, "by_clusters": {"accuracy": 0.6}}
     leaking = with_measures(work, tmp_path, "evaluation", **{LEAKS: {**figures, "floor": floor}})
@@ -351,7 +351,7 @@ def test_leaks_stand_beside_the_score_with_their_pairs(work: Finished, tmp_path:
     accuracy = read_headline(work.artifacts.evaluation)["accuracy"]
     assert "25.0 % of the 12 tested images (5.0 to 57.0 %) have a suspicious neighbour in training" in page.text
     assert f"Accuracy {accuracy:.4f} 0.5000 0.9000 0.6000" in page.text
-    assert "the same thing 0.80 tested: <b>t</b>.png trained on: o.png" in page.text
+    assert "near-duplicate 0.88 tested: <b>t</b>.png trained on: o.png" in page.text
     assert sum(tag == "img" and dict(attributes)["alt"] in ("<b>t</b>.png", "o.png") for tag, attributes in page.elements) == 2
     calm = with_measures(work, tmp_path / "calm", "evaluation", **{LEAKS: {**figures, "beyond_chance": False, "share": 0.0, "floor": {}}})
     text = Page(write(calm, tmp_path / "calm")).text

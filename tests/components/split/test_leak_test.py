@@ -76,7 +76,7 @@ def test_what_is_split_blindly_leaks(several: Path, tmp_path: Path, capsys: pyte
     assert {one.path for one in found.found} == {path for path in test if path.partition("-")[0] in known}
     assert all(one.other in train and one.other[:4] == one.path[:4] for one in found.found)
     assert found.share > 0.8 and found.low <= found.share <= found.high and found.beyond_chance
-    assert {one.check for one in found.found} <= {"near_duplicate", "same_thing"}
+    assert {one.check for one in found.found} == {"near_duplicate"}
     assert found.floor["as_split"].keys() == found.floor["by_clusters"].keys() >= {"accuracy", "f1_macro"}
     assert any(note.is_warning and "split.leaks=merge" in note.text for note in result.notes)
     assert found.found[0].path in capsys.readouterr().out

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from components.split.config import SplitConfig
+from components.split.leak_policy import LeakPolicy
 from components.split.split import split
 from darkroom import manifest
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 from darkroom.task import Task
+from darkroom.units import Integers
 
 RANK = {"train": 0, "validation": 1, "test": 2}
 
@@ -414,3 +416,21 @@ def test_a_test_set_whose_labels_changed_is_a_new_one_and_keeps_its_images(tmp_p
     ]
     once_more, _ = run(tmp_path, made(data), previous=tmp_path / "again", out="more")
     assert not [note for note in once_more.notes if "new test set" in note.text]
+
+
+def test_a_leak_into_test_moves_nothing_out_of_validation_and_its_group_stays_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows({"cat": 40, "dog": 40}).assign(group=[f"g{number}" for number in range(80)])
+    first = assigned(run(tmp_path, made(frame), out="first")[0])
+    held, tested = (next(name for name, split in first.items() if split == wanted) for wanted in ("validation", "test"))
+    new = rows({"cat": 1}, start=100).assign(group=frame.set_index("image_id")["group"][held])
+    both = pd.concat([frame, new], ignore_index=True)
+    order = sorted(both["image_id"])
+
+    def leaking(policy: LeakPolicy, unit: Integers) -> Integers:
+        return np.where(unit == unit[order.index(held)], unit[order.index(tested)], unit)
+
+    monkeypatch.setattr(LeakPolicy, "tied", leaking)
+    found = assigned(run(tmp_path, made(both), previous=tmp_path / "first")[0])
+    assert (found[held], found[name(100)], found[tested]) == ("validation", "validation", "test")
