@@ -50,9 +50,15 @@ def in_project(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def bundle_name(text: str) -> str:
-    """A model as a person named it; what can only be a folder is named from the root, because a command works in the project."""
-    is_folder = text.startswith((".", "/")) or (text and Path(text).is_dir())
-    return str(Path(text).absolute()) if is_folder else text
+    """A model as a person named it; a bundle's folder is named from the root, because a command works in the project.
+
+    A plain name is one of the registry also where a folder of that name lies beside, as `data` does, unless the folder holds a model.
+    """
+    from darkroom.model import CARD
+
+    path = Path(text)
+    is_folder = text.startswith((".", "/")) or (path / CARD).is_file() or (len(path.parts) > 1 and path.is_dir())
+    return str(path.absolute()) if is_folder else text
 
 
 def _current_folder() -> Path:

@@ -249,7 +249,7 @@ def _assign(
 
 
 def _validated(unit: Integers, constraints: Integers, num: int) -> npt.NDArray[np.bool_]:
-    """Which rows an earlier or given split holds in validation, and new ones of their units, `(N,) bool`; not if tied to test by a group."""
+    """Which rows an earlier or given split holds in validation, and new ones of their units, `(N,) bool`; none tied to test by a group."""
     binding = np.full(int(unit.max()) + 1, FREE, dtype=np.int64)
     np.maximum.at(binding, unit, constraints)
     found: npt.NDArray[np.bool_] = np.isin(constraints[:num], (FREE, VALIDATION)) & (binding[unit[:num]] == VALIDATION)

@@ -63,7 +63,11 @@ def test_what_was_typed_is_meant_from_where_it_was_typed(
 
 def test_a_models_folder_is_named_from_the_root(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(places)
-    assert [bundle_name(text) for text in ("store", "digits@champion", "../gone", "")] == [
+    (places / "bundle").mkdir()
+    (places / "bundle/model.json").touch()
+    assert [bundle_name(text) for text in ("bundle", "store", "./store", "digits@champion", "../gone", "")] == [
+        str(places / "bundle"),
+        "store",  # a folder of something else hides no model of its name
         str(places / "store"),
         "digits@champion",
         str(places / "../gone"),
