@@ -10,7 +10,12 @@ from darkroom.system.config import StepConfig
 class AugmentConfig(StepConfig):
     """Balances the training split; what training does to a picture on the fly. A strength of 0 leaves an operation out."""
 
-    target_share: float = Field(0.5, ge=0, le=1, description="Training images that each class should have, as a share of the largest's.")
+    target_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Training images that each class should have, as a share of the largest's; the loss weighs those that are rare.",
+    )
     max_copies_per_image: int = Field(4, ge=0, le=100, description="Copies made of one image at most.")
     max_copies: int = Field(2000, ge=0, description="Copies made in all at most.")
     max_side_px: int = Field(256, ge=8, le=4096, description="Longer side of a copy at most, in pixels.")

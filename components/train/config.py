@@ -128,12 +128,12 @@ class TrainConfig(StepConfig):
         description="Median shorter side from which auto takes a pretrained network: smaller images have too few pixels.",
     )
     auto_macs: float = Field(
-        1.35e13, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
+        8e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
     )
     auto_pretrained_min_side_px: int = Field(64, ge=16, le=512, description="Smallest side that auto takes for a pretrained network.")
     auto_pretrained_max_side_px: int = Field(256, ge=16, le=512, description="Largest side that auto takes for a pretrained network.")
     auto_pretrained_min_epochs: float = Field(
-        5, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
+        4, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
     )
     auto_pretrained_max_epochs: int = Field(40, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes.")
     auto_pretrained_share: float = Field(

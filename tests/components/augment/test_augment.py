@@ -53,7 +53,7 @@ def data(folder: Path, labels: list[Any], splits: list[str], task: Task = "multi
 
 def run(folder: Path, out: str = "out", **values: Any) -> dict[str, float]:
     paths = [folder / out / name for name in OUTPUTS]
-    return augment(folder / "images", folder / "splits", *paths, config=parse(AugmentConfig, "augment", values))
+    return augment(folder / "images", folder / "splits", *paths, config=parse(AugmentConfig, "augment", {"target_share": 0.5, **values}))
 
 
 def uneven(folder: Path) -> None:
