@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components import STEPS
+from darkroom.runtime.outputs import refuse_overwriting
 from darkroom.runtime.step import arguments_of, call, config_of, evaluation_settings, function_of
 from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
@@ -43,20 +44,21 @@ def main(words: list[str] | None = None) -> int:
         os.environ.setdefault(name, folder if os.access(".", os.W_OK) else "")
     params, sets, metrics, task = (options.pop(name) for name in ("params", "sets", "metrics", "task"))
     try:
+        refuse_overwriting(step, options | {"metrics": metrics})
         sections = read_params(params, tuple(sets), STEPS)
         complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
         known = {"params": complete, "train_settings": complete["train"]}
         options |= {name: value for name, value in known.items() if name in arguments_of(step)}
         config = evaluation_settings(sections) if task == "ingest_evaluation" else sections.get(step, {})
         measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
+        if metrics:
+            write_json(metrics, measures)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"error: {explain(error) or error}: correct the paths that {step} was given", file=sys.stderr)
         return 2
-    if metrics:
-        write_json(metrics, measures)
     return 0
 
 

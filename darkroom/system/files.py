@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from darkroom.system.errors import InputError
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -18,6 +20,9 @@ def whole(path: Path) -> Iterator[Path]:
 
     Yields:
         A path that does not exist yet, in the same folder: make a file or a folder there.
+
+    Raises:
+        InputError: There is a folder already, and of its files none would be there in the new one: it is another's.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -25,10 +30,19 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield draft
         if path.is_dir() or draft.is_dir():
+            _refuse_foreign(path, draft)
             remove(path)
         draft.replace(path)
     finally:
         remove(draft)
+
+
+def _refuse_foreign(path: Path, draft: Path) -> None:
+    """Refuses a folder that is not empty where a file is to be, or a folder of other files."""
+    old = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    new = {entry.name for entry in draft.iterdir()} if draft.is_dir() else {""}
+    if old and new and not old & new:
+        raise InputError(f"{path} is a folder with {min(old)} in it, which would be lost: name a path where nothing is, or empty it")
 
 
 def remove(path: Path) -> None:

@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import importlib
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from darkroom import manifest as manifests
 from darkroom.embeddings import Origin, write
 from darkroom.images import ImageWriter
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.runtime.outputs import outputs_of
 from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import owner_tags
@@ -96,6 +98,34 @@ def test_by_hand_a_place_that_can_not_be_written_is_one_sentence(cleaned: Path, 
     assert main(["split", "--cleaned", str(cleaned), "--splits", "/proc/splits", "--params", str(ROOT / "params.yaml")]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
     assert sentence.startswith("error: ") and "/proc/" in sentence
+
+
+@pytest.mark.parametrize(
+    ("splits", "metrics", "named"),
+    [
+        ("inputs/cleaned", "m.json", ("--cleaned", "--splits")),
+        ("inputs", "m.json", ("--cleaned", "--splits")),
+        ("new", "inputs/../new", ("--splits", "--metrics")),
+        ("new", "inputs", ("--cleaned", "--metrics")),
+        ("new/splits", "new", ("--splits", "--metrics")),
+    ],
+)
+def test_by_hand_no_output_replaces_another_path(
+    tmp_path: Path, cleaned: Path, splits: str, metrics: str, named: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = cleaned.read_bytes()
+    words = ["--splits", str(tmp_path / splits), "--metrics", str(tmp_path / metrics), "--params", str(ROOT / "params.yaml")]
+    assert main(["split", "--cleaned", str(cleaned), *words]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert [word for word in named if word not in sentence] == []
+    assert (cleaned.read_bytes(), sorted(path.name for path in tmp_path.iterdir())) == (before, ["inputs"])
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_a_step_writes_is_known_without_importing_its_face(step: str) -> None:
+    made = importlib.import_module(f"components.{step}.component")
+    spec = getattr(made, f"{step}_component").component_spec
+    assert set(outputs_of(step)) == {name for name, output in spec.outputs.items() if output.type.startswith("system.")}
 
 
 @pytest.mark.parametrize(("words", "status"), [([], 0), (["--help"], 0), (["bake"], 2)])

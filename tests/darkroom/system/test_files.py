@@ -2,6 +2,7 @@
 
 import pytest
 
+from darkroom.system.errors import InputError
 from darkroom.system.files import read_json, remove, whole, write_json
 
 
@@ -30,8 +31,9 @@ def test_a_folder_replaces_a_folder(tmp_path):
     for content in ("old", "new"):
         with whole(tmp_path / "out") as draft:
             draft.mkdir()
-            (draft / f"{content}.txt").write_text(content)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new.txt"]
+            for name in ("all.txt", f"{content}.txt"):
+                (draft / name).write_text(content)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["all.txt", "new.txt"]
 
 
 def test_a_file_replaces_a_folder_and_a_folder_a_file(tmp_path):
@@ -63,3 +65,13 @@ def test_json_refuses_what_is_no_number(tmp_path):
     with pytest.raises(ValueError, match="Out of range"):
         write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("made", ["", "images-0.arrow"], ids=["a file", "a folder"])
+def test_a_folder_of_other_files_is_not_replaced(tmp_path, made):
+    photos = tmp_path / "photos"
+    (photos / "cat").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"photos .*cat"), whole(photos) as draft:
+        (draft / made).parent.mkdir(exist_ok=True)
+        (draft / made).write_bytes(b"x")
+    assert [path.name for path in tmp_path.rglob("*")] == ["photos", "cat"]
