@@ -3,18 +3,20 @@
 It is known by its name alone, so that nothing of it is opened: some of it may not be read.
 """
 
+import re
 from posixpath import splitext
 
 SYSTEM_NAMES = frozenset(  # of operating systems and storage boxes, in lower case
     {
         *("__pycache__", "__macosx", "network trash folder", "temporary items", "icon\r"),
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "zbthumbnail.info", "picasa.ini"),
-        *("$recycle.bin", "system volume information", "found.000", "lost+found"),
+        *("$recycle.bin", "system volume information", "lost+found", "lost.dir", "trashbox", "_gsdata_"),
         *("@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "~snapshot"),
     }
 )
 DOCUMENT_SUFFIXES = frozenset({".md", ".rst", ".html", ".htm", ".py", ".ipynb", ".sh", ".log", ".dvc", ".part", ".crdownload"})
 DOCUMENT_NAMES = frozenset({"readme", "license", "licence", "copying", "citation", "changelog", "makefile"})
+_FOUND = re.compile(r"(?i)found\.[0-9]{3}")  # folders of a Windows disk that was repaired
 _TEXT_SUFFIXES = frozenset({"", ".txt", ".cff", ".bib"})
 
 
@@ -30,7 +32,7 @@ def is_junk(path: str) -> bool:
 
 def is_system_name(name: str) -> bool:
     """Whether a file or folder of this name was made by a system, and not by a person; hidden ones count among these."""
-    return name.startswith((".", "~$")) or name.lower() in SYSTEM_NAMES
+    return name.startswith((".", "~$")) or name.lower() in SYSTEM_NAMES or bool(_FOUND.fullmatch(name))
 
 
 def is_document(name: str) -> bool:

@@ -10,8 +10,9 @@ from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames
 from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
 from components.ingest.folders import list_folders
+from components.ingest.joined_tables import NamingTable, belong_together, resolve_files
 from components.ingest.listing import Listing, first_few, has_image_suffix
-from components.ingest.naming_tables import FoundTables, NamingTable, belong_together, find_tables, resolve_files
+from components.ingest.naming_tables import FoundTables, find_tables
 from components.ingest.reading_notes import reading_notes
 from components.ingest.sources import FolderSource, Source, without_ignored
 from components.ingest.table_files import TableFiles, list_table
@@ -58,7 +59,7 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     found = find_tables(source, names, config, wanted)
     folders = class_folders(source, config)
     naming = found.naming if wanted else _certain(source, found.naming) or ([] if folders else found.naming)
-    _refuse_unclear_tables(source, found, naming, bool(wanted or not (folders or naming)))
+    _refuse_unclear_tables(source, found, naming, names, bool(wanted or not (folders or naming)))
     others = [one.table.name for one in found.naming if one not in naming]
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
@@ -67,20 +68,21 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     return replace(listing, notes=(*listing.notes, *unused, *found.notes))
 
 
-def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[NamingTable], alone: bool) -> None:
+def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[NamingTable], names: FileNames, alone: bool) -> None:
     """Refuses tables that can't be read, and several that do not belong together.
 
     Args:
         source: The files.
         found: All tables.
         naming: Those that name files.
+        names: Finds files by what a table calls them.
         alone: Whether there is nothing beside a table that can't be read which could be taken in its place.
     """
     if found.errors and alone:
         raise found.errors[0]
     if found.errors:
         raise InputError(f"{found.errors[0]}; or set ingest.table to {'the one that holds the labels' if naming else NONE}")
-    if len(naming) > 1 and not belong_together(naming):
+    if len(naming) > 1 and not belong_together(naming, names):
         tables = first_few([one.table.name for one in naming], 6)
         raise InputError(
             f"{source.name} has several tables of labels ({tables}): name one in ingest.table, set it to none, or "

@@ -13,7 +13,9 @@ from darkroom.system.errors import InputError
 Integers = npt.NDArray[np.int64]
 NAN_WORDS = frozenset(("nan", "-nan", "<na>", "#n/a", "#na", "nat"))  # what programs write for a missing value, and nobody else
 MISSING_WORDS = NAN_WORDS | {"na", "n/a", "null", "none", "-", "--"}  # the others may be labels, too
-NO_ANSWER = frozenset(("?", "??", "???"))  # in a column of labels; in one of 0 and 1 it is uncertain
+NO_ANSWER = frozenset(  # in a column of labels; in one of 0 and 1 it is uncertain
+    ("?", "??", "???", "n.a.", "nil", "(null)", "undefined", "unlabeled", "unlabelled", "not labeled", "not labelled", "no label")
+)
 LETTERS = {
     "y": frozenset(("y", "n", "yes", "no")),
     "t": frozenset(("t", "f", "true", "false")),
@@ -87,7 +89,7 @@ def missing_labels(table: str, column: str, cells: set[str], reading: str) -> se
     if reading == "label":
         return set()
     answers = frozenset(("-", "--", "---")) if cells & {"+", "++", "+++"} else frozenset()  # of a test: positive and negative
-    missing = {cell for cell in cells - answers if cell and (is_missing(cell) or cell in NO_ANSWER)}
+    missing = {cell for cell in cells - answers if cell and (is_missing(cell) or cell.casefold() in NO_ANSWER)}
     unclear = sorted(cell for cell in missing if cell.casefold() not in NAN_WORDS)
     if unclear and reading == "auto":
         raise InputError(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from components.ingest.listing import Listed, Listing, first_few, is_picture_name, packed_archives
 from components.ingest.sources import Source
 from components.ingest.split_folders import Setting, SplitFolders, find_split_folders
+from components.ingest.split_names import is_unlabelled
 from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 
@@ -35,6 +36,8 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
     beside = [path for path in unlabelled if is_picture_name(path) and not is_table(path)]
     _refuse_unlabelled(source, files, beside, splits)
     _refuse_other_classes(source, files, splits)
+    if split_folders != "classes":
+        _refuse_without_answer(source, files)
     notes = (f"{len(beside)} file(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
     return Listing(files, num_ignored=len(unlabelled), notes=(*splits.notes, *notes))
 
@@ -88,6 +91,16 @@ def _refuse_other_classes(source: Source, files: list[Listed], splits: SplitFold
                 f"{root} in {source.name} holds {first_few(sorted(classes[root]))}, which are no classes of the training: name {root} in "
                 "ingest.ignore to leave it out, or call the folders as the classes"
             )
+
+
+def _refuse_without_answer(source: Source, files: list[Listed]) -> None:
+    """Refuses a folder called unlabeled or the like: its images may have no class, or be one."""
+    found = {file.labels[0]: file.path for file in files if is_unlabelled(file.labels[0]) and is_picture_name(file.path)}
+    for label, path in found.items():
+        raise InputError(
+            f"{label!r} in {source.name} may be a class, or hold images without one ({path}): name {label} in ingest.ignore to leave it "
+            "out, or set ingest.split_folders to classes to take it for a class"
+        )
 
 
 def _label(folder: str) -> str:

@@ -40,10 +40,10 @@ def list_items(table: str, column: str, cell: str) -> tuple[str, ...]:
     items = _from_json(cell) if cell[0] == "[" else None
     if items is None:
         rest = _QUOTED.sub("", inner)
-        if _QUOTED.search(inner) and not re.sub(r"[,\s]|\b(None|nan|null)\b", "", rest):
+        if _QUOTED.search(inner) and not re.sub(r"[,;|\s]|\b(None|nan|null)\b", "", rest):
             items = [re.sub(r"\\(.)", r"\1", double or single) for double, single in _QUOTED.findall(inner)]
-        elif not re.search(r"""["'\[\]{}():]""", inner) and ("," in inner or re.fullmatch(r"[-0-9.\s]*|\S+", inner)):
-            items = inner.split(",") if "," in inner else _BARE.findall(inner)
+        elif not re.search(r"""["'\[\]{}():]""", inner) and (re.search(r"[,;|]", inner) or re.fullmatch(r"[-0-9.\s]*|\S+", inner)):
+            items = re.split(r"[,;|]", inner) if re.search(r"[,;|]", inner) else _BARE.findall(inner)
         else:
             raise InputError(
                 f"{table} has {cell[:200]!r} in column {column!r}, a list whose items are not clear: write labels as in cat|dog, or set "

@@ -1,40 +1,24 @@
-"""Finds the tables in a source that name its files, and reads several that belong together as one."""
+"""Finds the tables in a source that name its files."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-
-import pyarrow as pa
 
 from components.ingest.cells import is_missing
 from components.ingest.column_names import GROUPS, known
 from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames, is_absolute
+from components.ingest.joined_tables import NamingTable
 from components.ingest.listing import first_few
 from components.ingest.parquet_table import holds_images
-from components.ingest.path_columns import PathColumn, path_column
+from components.ingest.path_columns import path_column
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
 from components.ingest.table_candidates import Candidates, find_candidates, is_text, names_files
-from components.ingest.table_files import TableFiles
 from components.ingest.tables import Table, read_table
 from components.ingest.unread_tables import check_unread
 from darkroom.system.errors import InputError
 
-
-@dataclass(frozen=True)
-class NamingTable:
-    """A table that names files of the source.
-
-    Attributes:
-        table: The table.
-        column: The column that names them.
-        split: The split that its folder or its own name says; an empty text if none.
-    """
-
-    table: Table
-    column: PathColumn
-    split: str
+MAX_TRIED = 5  # of tables that are too many
 
 
 @dataclass(frozen=True)
@@ -62,7 +46,7 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
         wanted: The table that the user pointed at; empty for all that there are.
     """
     naming, errors, others = [], [], []
-    candidates = Candidates([wanted], [], []) if wanted else find_candidates(source)
+    candidates = Candidates([wanted], [], [], []) if wanted else find_candidates(source)
     for path in candidates.paths:
         try:
             table = read_table(path, source.read_table(path), names)
@@ -78,41 +62,13 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
             continue
         naming += [found] if found else []
         others += [] if found else [path]
+    errors += [_too_many(part) for part in candidates.many if any(names_files(source, path, names) for path in part[:MAX_TRIED])]
     not_read, notes = check_unread(source, candidates.unread, names)
     if tables := [path for path in others if not is_text(path)]:
         notes.append(f"{len(tables)} table(s) name no file here and are not used: {first_few(tables)}")
     if texts := [path for path in others if is_text(path)]:
         notes.append(f"{len(texts)} text(s) are no tables of files here: {first_few(texts)}")
     return FoundTables(naming, [*errors, *not_read], (*candidates.notes, *notes))
-
-
-def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles:
-    """Finds the files that tables name; several tables are read as one.
-
-    Args:
-        naming: The tables.
-        names: Finds files by what a table calls them.
-
-    Raises:
-        InputError: A name is not safe or not clear, or the tables' columns differ.
-    """
-    first = naming[0]
-    split_by_place = len(naming) > 1 or "/" in first.table.name
-    paths: list[str | None] = []
-    splits: list[str] = []
-    for one in naming:
-        cells = one.table.cells(one.column.name)
-        split = one.split if split_by_place else ""
-        paths += [names.resolve(cell, one.table.name, split) if cell else None for cell in cells]
-        splits += [split] * len(cells)
-    notes = tuple(note for one in naming for note in (*one.table.notes, *one.column.notes))
-    return TableFiles(_joined(naming), first.column.name, paths, splits, notes, len(naming))
-
-
-def belong_together(naming: Sequence[NamingTable]) -> bool:
-    """Whether each table is that of another split, by its folder or by its own name."""
-    splits = [one.split for one in naming]
-    return "" not in splits and len(set(splits)) == len(splits)
 
 
 def _naming_table(source: Source, table: Table, names: FileNames, config: TableConfig, wanted: bool) -> NamingTable | None:
@@ -138,6 +94,13 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
     return None
 
 
+def _too_many(paths: list[str]) -> InputError:
+    return InputError(
+        f"{len(paths):,} files ({first_few(paths)}) are more than are read, and some are tables of files here: write one table, or name "
+        "them in ingest.ignore"
+    )
+
+
 def _refuse_folders(source: Source, table: Table) -> None:
     """Refuses a table whose rows are about folders: nothing else says what those mean."""
     folders = {folder for path in source.sizes for folder in path.split("/")[:-1]}
@@ -154,27 +117,3 @@ def _split(path: str) -> str:
     """The split that the nearest folder of one, or else the table's own name says."""
     folders = [split for folder in reversed(path.split("/")[:-1]) if (split := split_in(folder))]
     return (folders or [split_in(PurePosixPath(path).name.partition(".")[0]) or ""])[0]
-
-
-def _joined(naming: Sequence[NamingTable]) -> Table:
-    """The tables below each other."""
-    first = naming[0].table
-    if len(naming) == 1:
-        return first
-    name = " and ".join(one.table.name for one in naming)
-    columns = {one.column.name for one in naming}
-    if len(columns) > 1:
-        raise InputError(f"{name} call the column of file names differently ({', '.join(sorted(columns))}): give it one name")
-    typed = [one.table for one in naming if one.table.typed]
-    if len(typed) not in (0, len(naming)):
-        raise InputError(f"{name} are of different formats: write all as CSV or all as Parquet")
-    try:
-        plain = [_without_dictionaries(one.table.values) for one in naming]
-        return Table(name, pa.concat_tables(plain, promote_options="permissive"), first.typed)
-    except pa.ArrowException:
-        raise InputError(f"{name} have a column whose types differ: write it in one type") from None
-
-
-def _without_dictionaries(table: pa.Table) -> pa.Table:
-    fields = [field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in table.schema]
-    return table.cast(pa.schema([field.with_nullable(True) for field in fields]))

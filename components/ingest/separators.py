@@ -9,6 +9,7 @@ from darkroom.system.errors import InputError
 
 CERTAIN = ("\n", "\t")  # in no label's name
 POSSIBLE = (";", ",", "/", "+", "&", " ")
+UNLIKELY = (" and ", "_", "-", ":")  # which are in many names, too
 WORDS = {"blank": " ", "none": ""}  # a setting's words for what is hard to write
 
 
@@ -37,6 +38,8 @@ def find_separator(table: str, column: str, cells: set[str], setting: str) -> tu
     for mark in (told, *CERTAIN) if told else ():
         if example := min((cell for cell in cells if mark in cell), default=""):
             return mark, f"labels in column {column!r} of {table} are joined by {mark!r}, as in {example[:200]!r}"
+    for mark in UNLIKELY if told else ():
+        _refuse_parts_alone(table, column, mark, cells)
     for mark in POSSIBLE if told else ():
         joined = {cell: _parts(cell, mark) for cell in cells if mark in cell}
         joined = {cell: parts for cell, parts in joined.items() if len(parts) > 1}
@@ -60,6 +63,21 @@ def _parts(cell: str, mark: str) -> list[str]:
     return [part for part in parts if part]
 
 
+def _refuse_parts_alone(table: str, column: str, mark: str, cells: set[str]) -> None:
+    """Refuses cells of which each part between the marks is a label of other cells, as in `cat`, `dog` and `cat-dog`."""
+    joined = {cell: parts for cell in cells if len(parts := _parts(cell, mark)) > 1}
+    if joined and {part for parts in joined.values() for part in parts} <= cells - set(joined):
+        raise _unclear(table, column, mark, joined)
+
+
+def _unclear(table: str, column: str, mark: str, joined: dict[str, list[str]]) -> InputError:
+    example = min(joined)
+    return InputError(
+        f"{table} has {first_few([repr(example)])} in column {column!r}, which may be one label or {len(joined[example])} "
+        f"({' and '.join(map(repr, joined[example]))}): set ingest.separator to none, or to {'blank' if mark == ' ' else repr(mark)}"
+    )
+
+
 def _decide(table: str, column: str, mark: str, joined: dict[str, list[str]], alone: set[str]) -> tuple[str, str]:
     counts = Counter(part for parts in joined.values() for part in set(parts))
     some_alone = any(part in alone for part in counts)
@@ -75,7 +93,4 @@ def _decide(table: str, column: str, mark: str, joined: dict[str, list[str]], al
     is_name = not some_again or (not several and not some_alone and not all_again)
     if is_name and mark not in (",", ";"):  # which are in few names, and join in many tables
         return "", f"each cell of column {column!r} of {table} is one label, as {example[:200]!r} (ingest.separator would part it)"
-    raise InputError(
-        f"{table} has {first_few([repr(example)])} in column {column!r}, which may be one label or {len(joined[example])} "
-        f"({' and '.join(map(repr, joined[example]))}): set ingest.separator to none, or to {'blank' if mark == ' ' else mark!r}"
-    )
+    raise _unclear(table, column, mark, joined)

@@ -8,6 +8,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "development", "valset"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "testset"), "test"),
 }
+UNLABELLED_NAMES = frozenset(("unlabeled", "unlabelled", "unannotated", "unsorted", "unsup"))  # as folders without classes are called
 UNCLEAR_NAMES = frozenset(("eval", "evaluation", "holdout", "heldout", "unseen", "public", "private"))  # validation or test
 BESIDE = {  # words that may stand beside a split's in the name of a folder or a table
     "seg", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "data", "dataset", "set", "split", "subset",
@@ -39,6 +40,12 @@ def split_in(name: str) -> str | None:
 def words_of(name: str) -> set[str]:
     """The words that a name is made of, in lower case, without digits."""
     return {word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word}
+
+
+def is_unlabelled(folder: str) -> bool:
+    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`."""
+    words = words_of(folder)
+    return bool(words & UNLABELLED_NAMES) and words - UNLABELLED_NAMES <= BESIDE
 
 
 def is_unclear(word: str) -> bool:

@@ -25,11 +25,13 @@ class Candidates(NamedTuple):
     Attributes:
         paths: Those that are read.
         unread: Those of formats that are not read, such as spreadsheets.
+        many: Those that are too many to be read.
         notes: Sentences about others.
     """
 
     paths: list[str]
     unread: list[str]
+    many: list[list[str]]
     notes: list[str]
 
 
@@ -59,7 +61,7 @@ def find_candidates(source: Source) -> Candidates:
     apart |= {path for part in many for path in part}
     few = len(unread) <= MAX_DEEP_TABLES
     near = [path for path in unread if path not in apart and (_is_near(path) or (few and not undecoded_format(path)))]
-    return Candidates([path for path in tables if path not in apart], near, notes)
+    return Candidates([path for path in tables if path not in apart], near, many, notes)
 
 
 def is_text(path: str) -> bool:

@@ -130,6 +130,22 @@ READ = {
         {},
         LISTS,
     ),
+    "lists with bars": ({"t.csv": table("filename,labels", lambda n, p: (p, ("[cat]", "[cat|dog]", "[dog|bird]")[n % 3]))}, {}, LISTS),
+    "quoted lists with semicolons": (
+        {"t.csv": table("filename,labels", lambda n, p: (p, ("['cat']", "['cat'; 'dog']", "['dog'; 'bird']")[n % 3]))},
+        {},
+        LISTS,
+    ),
+    "names with hyphens": (
+        {"t.csv": labelled(("t-shirt", "t-rex", "hat"))},
+        {},
+        {SIX[n]: ("t-shirt", "t-rex", "hat")[n % 3] for n in range(6)},
+    ),
+    "parts that stand alone, told to be several": (
+        {"t.csv": labelled(("cat", "cat and dog", "dog"))},
+        {"separator": " and "},
+        {SIX[n]: ("cat", "cat|dog", "dog")[n % 3] for n in range(6)},
+    ),
     "lists of one label": ({"t.csv": table("filename,label", lambda n, p: (p, f"['{KINDS[n % 2]}']"))}, {}, CAT_DOG),
     "joined by blanks": ({"t.csv": labelled(("cat", "cat dog", "dog bird", "bird"), "filename,labels")}, {}, JOINED),
     "joined by commas": ({"t.csv": labelled(("cat", '"cat, dog"', '"dog, bird"', "bird"))}, {}, JOINED),
@@ -459,6 +475,18 @@ REFUSED = {
         {},
         ("wild cat", "blank", "ingest.separator"),
     ),
+    **{
+        f"parts between {mark!r} that stand alone": (
+            {"t.csv": labelled(("cat", f"cat{mark}dog", "dog"))},
+            {},
+            (repr(mark), "ingest.separator"),
+        )
+        for mark in ("-", "_", ":", " and ")
+    },
+    **{
+        f"{word} may be a label": ({"t.csv": labelled(("cat", word, "dog"))}, {}, (word, "ingest.missing_words"))
+        for word in ("Unlabeled", "no label", "n.a.")
+    },
     "a semicolon in a name": ({"t.csv": labelled(("Hats", "Shoes &amp; Bags"))}, {}, ("&amp; Bags", "ingest.separator")),
     "a remark after a semicolon": ({"t.csv": labelled(("cat", "cat; old", "dog", "cow"))}, {}, ("cat; old", "ingest.separator")),
     "a dictionary in a cell": ({"t.csv": table("filename,labels", lambda n, p: (p, quoted('{"cat": 1}')))}, {}, ("t.csv", "list")),

@@ -148,6 +148,18 @@ def test_images_of_a_test_without_classes_are_left_out_and_told(tmp_path: Path, 
     assert unlabelled in notes[-1]
 
 
+@pytest.mark.parametrize("folder", ["unlabeled", "Unlabelled images", "train/unsorted"])
+def test_a_folder_of_images_without_classes_is_none_unless_the_user_says_so(tmp_path: Path, folder: str) -> None:
+    root = folder.rpartition("/")[0]
+    words = [f"{root}/{kind}/1.png".lstrip("/") for kind in ("cat", "dog")]
+    photos = draw(tmp_path / "photos", [*words, f"{folder}/3.png"])
+    with pytest.raises(InputError, match=r"ingest\.ignore.*ingest\.split_folders"):
+        ingested(photos)
+    assert ingested(photos, ignore=(folder.rpartition("/")[2],)).classes == ("cat", "dog")
+    if not root:
+        assert set(ingested(photos, split_folders="classes").classes) == {"cat", "dog", folder}
+
+
 @pytest.mark.parametrize("unlabelled", ["val/3.png", "train/3.png", "test/dog/3.png test/4.png", "val/images/3.png"])
 def test_other_images_in_a_split_without_a_class_are_named(tmp_path: Path, unlabelled: str) -> None:
     words = f"train/cat/1.png train/dog/2.png {unlabelled}"

@@ -173,9 +173,17 @@ def test_texts_that_are_called_as_images_are_not_opened(tmp_path, capsys):
 
 
 def test_many_texts_are_told_and_not_read(tmp_path, capsys):
-    photos = lay(tmp_path / "photos", FOLDERS, {f"{number}.txt": LISTED for number in range(60)})
+    photos = lay(tmp_path / "photos", FOLDERS, {f"{number}.txt": "0.5 0.5\n" for number in range(60)})
     assert len(ingested(photos)) == 8
     assert "60 texts are not read: 0.txt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["{}.txt", "meta/{}.csv"])
+def test_too_many_tables_of_files_stop_with_the_setting(tmp_path, name):
+    photos = lay(tmp_path / "photos", FOLDERS, {name.format(number): LISTED for number in range(60)})
+    with pytest.raises(InputError, match=r"60 files .*ingest\.ignore.*ingest\.table to none"):
+        ingested(photos)
+    assert len(ingested(photos, ignore=(name.format("*"),))) == 8
 
 
 def test_lists_of_the_splits_beside_class_folders(tmp_path):
