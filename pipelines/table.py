@@ -1,7 +1,8 @@
-"""Tables at the terminal: readable at 80 columns, and with nothing cut where a file or another program reads them."""
+"""Tables at the terminal: readable at 80 columns, and a line a row where a file or another program reads them."""
 
+import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,18 +11,21 @@ from rich.text import Text
 from pipelines.terminal import visible
 
 _GAP = INDENT = "  "
+MAX_CLAUSE = 60  # characters of a sentence in a file or a pipe
 _NO_BREAK = "\u00a0"  # keeps a heading and the beginning of its value on one line
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None, *, prose: Collection[str] = ()
+) -> None:
     """Prints a table as `table_lines` lays it out for this terminal, file or pipe."""
     console = console or Console(highlight=False)
-    lines = table_lines(headings, rows, console.width if console.is_terminal else None)
+    lines = table_lines(headings, rows, console.width if console.is_terminal else None, prose)
     for number, line in enumerate(lines):
         console.print(Text(line, "" if number else "bold"), soft_wrap=True)
 
 
-def table_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+def table_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None, prose: Collection[str] = ()) -> list[str]:
     """Lays out a table.
 
     Args:
@@ -29,11 +33,14 @@ def table_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], width: i
         rows: The texts of the cells.
         width: Characters in a line. What does not fit beside the columns before it stands below its row, with its heading, and
             wraps; empty values are left out there. Without a width a row is one line, whatever its length.
+        prose: Headings of columns of sentences; without a width the first clause stands for the sentence (`--json` has it whole).
 
     Returns:
         The line of headings, and one or more lines a row.
     """
     cells = [[visible(cell).replace("\n", " ") for cell in row] for row in rows]
+    if width is None:
+        cells = [[clause(cell) if heading in prose else cell for heading, cell in zip(headings, row, strict=True)] for row in cells]
     columns = list(zip(headings, *cells, strict=True))
     widths = [max(map(cell_len, column)) for column in columns]
     beside = len(columns) if width is None else _num_fitting(widths, width)
@@ -44,6 +51,14 @@ def table_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], width: i
         below = [f"{heading}:{_NO_BREAK}{cell}" for heading, cell in zip(headings[beside:], row[beside:], strict=True) if cell]
         lines += wrapped("; ".join(below), width or 0)
     return lines
+
+
+def clause(text: str) -> str:
+    """The first clause of a long text, without what stands in brackets after it, cut at a word if it is long itself; a path stays whole."""
+    if len(text) <= MAX_CLAUSE or " " not in text:
+        return text
+    first = re.split(r"[;,:.] | \(", text)[0]
+    return f"{first} ..." if len(first) <= MAX_CLAUSE else textwrap.shorten(first, MAX_CLAUSE, placeholder=" ...")
 
 
 def wrapped(text: str, width: int, first: str = INDENT) -> list[str]:

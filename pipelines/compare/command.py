@@ -53,7 +53,7 @@ def _list(choice: Any, asked: list[str], as_json: bool) -> None:
         print(f"no run{unmet}: start one with `darkroom run`, or ask for less", file=sys.stderr)
     else:
         names = runs_table.columns(found, asked, choice.best)
-        print_table(names, [[runs_table.text(run, name) for name in names] for run in found])
+        print_table(names, [[runs_table.text(run, name) for name in names] for run in found], prose=names)
     if choice.best and len(ordered) > 1:
         why = _why_best(ordered[1], ordered[0], choice.best)
         print_note(why)

@@ -86,7 +86,8 @@ def _show(model: dict[str, Any]) -> None:
         ]
         for version in model["versions"]
     ]
-    print_table(("version", "alias", "f1_macro", "accuracy", "variant", "data", "decision", "reason", "by hand"), rows, console)
+    headings = ("version", "alias", "f1_macro", "accuracy", "variant", "data", "decision", "reason", "by hand")
+    print_table(headings, rows, console, prose=("reason",))
 
 
 def _with_interval(measure: dict[str, float] | None) -> str:
