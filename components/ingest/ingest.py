@@ -68,7 +68,7 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
     listing = list_source(source, table, config, config.task)
     judged = read_verdicts(source, config)
     listing = with_labelled(source, listing, judged.verdicts, config)
-    with whole(images) as images_draft, whole(manifest) as manifest_draft:
+    with whole(manifest) as manifest_draft, whole(images) as images_draft:
         rows, num_bytes = _pack(source, listing, images_draft)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
@@ -111,7 +111,7 @@ def _measures(source: Source, listing: Listing, rows: list[Packed], result: Mani
 
 def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
     """Writes no image and a manifest without a row."""
-    with whole(images) as images_draft, whole(manifest) as manifest_draft:
+    with whole(manifest) as manifest_draft, whole(images) as images_draft:
         with ImageWriter(images_draft):
             pass
         columns = ("path", "image_id", "label", "width", "height", "group", "given_split")
