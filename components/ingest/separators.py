@@ -32,7 +32,7 @@ def find_separator(table: str, column: str, cells: set[str], setting: str) -> tu
     Raises:
         InputError: A cell may be one label or several.
     """
-    told = WORDS.get(setting, setting)
+    told = WORDS.get(setting, f" {setting} " if setting.isalpha() else setting)  # `and` is no part of `sand`
     if all(re.fullmatch(r"-?[0-9]+,0+", cell) for cell in cells):
         return "", ""  # numbers with a decimal comma
     for mark in (told, *CERTAIN) if told else ():

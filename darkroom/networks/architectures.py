@@ -40,7 +40,8 @@ def canonical(name: str) -> str:
     bare = name.removeprefix(TIMM)
     if timm.is_model(bare):
         return name if bare in torchvision_names() else bare
-    near = difflib.get_close_matches(bare.lower(), [*OWN, *SHORT, *torchvision_names(), *timm.list_models()], n=3)
+    known = dict.fromkeys((*OWN, *SHORT, *torchvision_names(), *timm.list_models()))
+    near = difflib.get_close_matches(bare.lower(), list(known), n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join((*OWN, *SHORT))} and what torchvision and timm have"
     raise InputError(f"train.model is {name!r}, which is no network: {hint}")
 

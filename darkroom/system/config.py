@@ -32,7 +32,7 @@ def parse(kind: type[Config], step: str, values: Mapping[str, Any]) -> Config:
     Args:
         kind: The step's model, such as `SplitConfig`.
         step: The step's name, for messages.
-        values: Names and values, as in a section of `params.yaml`; whole floats count as integers.
+        values: Names and values, as in a section of `params.yaml`; whole floats count as integers, one text as a list of it.
 
     Raises:
         InputError: A value is out of bounds or of the wrong kind, or a name is not known.
@@ -44,7 +44,18 @@ def parse(kind: type[Config], step: str, values: Mapping[str, Any]) -> Config:
     numbers = [detail["loc"] for detail in details if detail["type"] == "string_type"]  # such as `name: 007`, where a text is asked for
     if numbers and (typed := as_typed(values, numbers)):
         return parse(kind, step, typed)
+    if single := {name: [text] if text else [] for name, text in _texts_for_lists(details)}:
+        return parse(kind, step, {**values, **single})
     raise InputError("; ".join(_sentence(kind, step, detail) + place_of(values, detail["loc"]) for detail in _one_a_value(details)))
+
+
+def _texts_for_lists(details: Sequence[Any]) -> list[tuple[str, str]]:
+    """The settings that are lists of texts and got one text, such as `ignore: masks`."""
+    return [
+        (str(detail["loc"][0]), str(detail["input"]))
+        for detail in details
+        if detail["type"] == "tuple_type" and len(detail["loc"]) == 1 and isinstance(detail["input"], str | int)
+    ]
 
 
 def _one_a_value(details: Sequence[Any]) -> list[dict[str, Any]]:

@@ -141,11 +141,14 @@ READ = {
         {},
         {SIX[n]: ("t-shirt", "t-rex", "hat")[n % 3] for n in range(6)},
     ),
-    "parts that stand alone, told to be several": (
-        {"t.csv": labelled(("cat", "cat and dog", "dog"))},
-        {"separator": " and "},
-        {SIX[n]: ("cat", "cat|dog", "dog")[n % 3] for n in range(6)},
-    ),
+    **{
+        f"parts that stand alone, told to be several by {told!r}": (
+            {"t.csv": labelled(("sand", "sand and dog", "dog"))},
+            {"separator": told},
+            {SIX[n]: ("sand", "dog|sand", "dog")[n % 3] for n in range(6)},
+        )
+        for told in (" and ", "and")
+    },
     "lists of one label": ({"t.csv": table("filename,label", lambda n, p: (p, f"['{KINDS[n % 2]}']"))}, {}, CAT_DOG),
     "joined by blanks": ({"t.csv": labelled(("cat", "cat dog", "dog bird", "bird"), "filename,labels")}, {}, JOINED),
     "joined by commas": ({"t.csv": labelled(("cat", '"cat, dog"', '"dog, bird"', "bird"))}, {}, JOINED),

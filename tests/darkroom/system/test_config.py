@@ -12,10 +12,16 @@ from darkroom.system.errors import InputError
 class ToyConfig(StepConfig):
     epochs: int = Field(10, ge=1, description="Passes over the data.")
     batch_size: int | Literal["auto"] = "auto"
+    leave_out: tuple[str, ...] = ()
 
 
 def test_defaults_fill_what_is_not_said():
     assert parse(ToyConfig, "toy", {}) == ToyConfig(epochs=10, batch_size="auto")
+
+
+@pytest.mark.parametrize(("given", "read"), [("masks", ("masks",)), (2023, ("2023",)), (["a", "b"], ("a", "b")), ("", ())])
+def test_one_text_is_a_list_of_it(given, read):
+    assert parse(ToyConfig, "toy", {"leave_out": given, "epochs": 3}) == ToyConfig(epochs=3, leave_out=read)
 
 
 def test_whole_floats_are_integers_as_kubeflow_sends_them():
@@ -42,7 +48,7 @@ def test_settings_do_not_change_and_travel_as_plain_values():
     config = ToyConfig(epochs=3)
     with pytest.raises(ValueError, match="frozen"):
         config.epochs = 4
-    assert dump(config) == {"epochs": 3, "batch_size": "auto"}
+    assert dump(config) == {"epochs": 3, "batch_size": "auto", "leave_out": []}
     assert parse(ToyConfig, "toy", dump(config)) == config
 
 
