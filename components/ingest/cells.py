@@ -23,7 +23,7 @@ LETTERS = {
 }  # with what they stand
 TRUE, FALSE = frozenset(("1", "true", "yes", *LETTERS)), frozenset(("0", "false", "no", "n", "f"))
 WHOLE = frozenset(("1", "true", "yes", "0", "false", "no"))  # words that mean yes and no alone
-_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))[.,]0+")
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:[.]0+|,0{1,2}|,0{4,})")  # `1,000` may be a thousand
 
 
 def plain(cell: str) -> str:

@@ -39,7 +39,7 @@ def read_csv(name: str, data: bytes) -> CsvFile:
         data: Its bytes.
 
     Raises:
-        InputError: It is not UTF-8 or UTF-16, not valid, or its rows differ in length.
+        InputError: It is not UTF-8 or UTF-16, holds zero bytes, is not valid, or its rows differ in length.
     """
     content, delimiter = _delimiter(name, _decoded(name, data))
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, skipinitialspace=delimiter == " ", strict=True)
@@ -64,15 +64,20 @@ def read_csv(name: str, data: bytes) -> CsvFile:
 
 
 def encoding_of(data: bytes) -> str:
-    """The encoding of a text's bytes: UTF-16 where they begin with its mark, else UTF-8, with or without a mark."""
-    return "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    """The encoding of a text: UTF-16 with its mark, or where the first letter has a zero byte; else UTF-8, with or without a mark."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    return {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get((data[:1] == b"\0", data[1:2] == b"\0"), "utf-8-sig")
 
 
 def _decoded(name: str, data: bytes) -> str:
     try:
-        return data.decode(encoding_of(data))
+        text = data.decode(encoding_of(data))
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not UTF-8 (byte {error.start}): save it as CSV in UTF-8") from None
+    if "\0" in text:
+        raise InputError(f"{name} holds zero bytes (at character {text.index(chr(0))}), as no text does: save it as CSV in UTF-8")
+    return text
 
 
 def _delimiter(name: str, content: str) -> tuple[str, str]:

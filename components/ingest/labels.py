@@ -82,7 +82,7 @@ def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> La
 
 def _refuse_measured(table: Table, column: str, cells: set[str]) -> None:
     """Refuses many numbers with decimals: what is measured is no class."""
-    measured = sorted(cell for cell in cells if re.fullmatch(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?", cell))
+    measured = sorted(cell for cell in cells if re.fullmatch(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?[ %°]*", cell))
     with_decimals = [cell for cell in measured if not re.fullmatch(r"[-+]?[0-9]+([.,]0+)?", cell)]
     if len(measured) == len(cells) > MAX_NUMBERS and with_decimals:
         raise InputError(

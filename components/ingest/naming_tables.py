@@ -60,8 +60,10 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
         except InputError as error:
             errors.append(error)
             continue
+        is_nested = not found and ".json" in path.lower() and names_files(source, path, names)
+        errors += [_nested(path)] if is_nested else []
         naming += [found] if found else []
-        others += [] if found else [path]
+        others += [] if found or is_nested else [path]
     errors += [_too_many(part) for part in candidates.many if any(names_files(source, path, names) for path in part[:MAX_TRIED])]
     not_read, notes = check_unread(source, candidates.unread, names)
     if tables := [path for path in others if not is_text(path)]:
@@ -92,6 +94,10 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
         columns = ", ".join(table.columns) or "none"
         raise InputError(f"{table.name} has no column of file names (columns: {columns}): name it in ingest.path_column")
     return None
+
+
+def _nested(path: str) -> InputError:
+    return InputError(f"{path} names files here, but in no column: save it as CSV with a row for each file")
 
 
 def _too_many(paths: list[str]) -> InputError:

@@ -84,7 +84,7 @@ def names_files(source: Source, path: str, names: FileNames) -> bool:
         return True
     data = next(iter(source.read([path]))).data
     text = (data if is_text(path) else data[:65536]).decode(encoding_of(data), "replace")
-    if ".json" in PurePosixPath(path.lower()).suffixes:
+    if {".json", ".jsonl", ".ndjson"} & set(PurePosixPath(path.lower()).suffixes):
         return mention(re.findall(r'"([^"\n]+)"', text), path, names)
     rows = [[word for word in re.split(r'[,;|"\s]+', line) if word] for line in text.splitlines()[:500] if line.strip()]
     whole = sum(any(has_image_suffix(word) and names.locate(word, path) for word in row) for row in rows)

@@ -105,6 +105,8 @@ READ = {
         {SIX[n]: "xy"[n % 2] for n in range(6)},
     ),
     "counts beside a label": ({"t.csv": table("filename,label,boxes,dogs", lambda n, p: (p, KINDS[n % 2], n, n % 3))}, {}, CAT_DOG),
+    "thousands": ({"t.csv": labelled(('"1,000"', '"2,000"'))}, {}, {SIX[n]: ("1,000", "2,000")[n % 2] for n in range(6)}),
+    "UTF-16 without a mark": ({"t.csv": labelled(KINDS).encode("utf-16-le")}, {}, CAT_DOG),
     "a few numbers with decimals": (
         {"t.csv": labelled(("1.0", "1.5", "2.0"))},
         {},
@@ -399,7 +401,7 @@ REFUSED = {
             {},
             (name, "measured", "ingest.label_column"),
         )
-        for cell in ("0.{}5", "0,{}5", "1e-{}", "-{}.25")
+        for cell in ("0.{}5", "0,{}5", "1e-{}", "-{}.25", "{}.5 %", "{}.5°")
         for name in ("label", "score")
         if "e" not in cell
     },
@@ -504,6 +506,7 @@ REFUSED = {
         {},
         ("is_test", "ingest.split_column"),
     ),
+    "zero bytes": ({"t.csv": labelled(("cat", "d\0g"))}, {}, ("t.csv", "zero bytes")),
     "no label at all": ({"t.csv": labelled(("nan", ""))}, {}, ("t.csv", "label")),
     "words that come again": (
         {"t.csv": labelled(("red shirt", "blue shirt", "red hat", "blue hat"), "filename,labels")},

@@ -106,6 +106,8 @@ REFUSED = {
     "patients.xls": b"\xd0\xcf\x11\xe0" + "\n".join(FOLDERS).encode("utf-16-le"),
     "old.xls": b"\xd0\xcf\x11\xe0" + "\0".join(FOLDERS).encode(),
     "instances.json": json.dumps(COCO),
+    "nested.json": json.dumps([{"image": {"file_name": path}, "label": "x"} for path in FOLDERS]),
+    "nested.jsonl": "".join(json.dumps({"image": {"name": path}}) + "\n" for path in FOLDERS),
     "train.lst": "".join(f"{number}\t{number % 2}.000000\t{path}\n" for number, path in enumerate(FOLDERS)),
     "pets.yaml": "".join(f"{path}: x\n" for path in FOLDERS),
     "meta/pets.xml": "".join(f'<image id="{number}" name="{path}"/>' for number, path in enumerate(FOLDERS)),
