@@ -61,15 +61,28 @@ def _verdicts_version(path: Path, wanted: str) -> str:
     return verdicts.version(verdicts.at_version(data, wanted, f"{path} (clean.verdicts)") if wanted else data)
 
 
-def on_this_machine(settings: Mapping[str, Mapping[str, Any]]) -> Params:
-    """The settings with this machine's processor in `train.processor` where a time limit is measured on it, so that the cache knows it.
+def on_this_machine(settings: Mapping[str, Mapping[str, Any]], num_gpus: int) -> Params:
+    """The settings as they are computed on a machine, so that the cache knows what the result depends on.
 
     Args:
         settings: A section a step, complete.
+        num_gpus: GPUs that a step has.
+
+    Returns:
+        The settings with this machine's processor in `train.processor` where a time limit is measured on it, and the number of
+        processes, see `for_gpus`.
     """
-    found = {step: dict(section) for step, section in settings.items()}
+    found = for_gpus(settings, num_gpus)
     if parse(TrainConfig, "train", found["train"]).is_time_limited:
         found["train"]["processor"] = device()
+    return found
+
+
+def for_gpus(settings: Mapping[str, Mapping[str, Any]], number: int) -> Params:
+    """The settings with the number of GPUs that a step has in `train.num_processes`, where that is `auto` and there are several."""
+    found = {step: dict(section) for step, section in settings.items()}
+    if number > 1 and found["train"]["num_processes"] == "auto" and found["train"]["device"] != "cpu":
+        found["train"]["num_processes"] = number
     return found
 
 

@@ -54,6 +54,9 @@ class PlatformConfig(StepConfig):
         "nvidia.com/gpu", description="The kind of accelerator, as the cluster calls it."
     )
     accelerator_count: int = Field(0, ge=0, le=64, description="Accelerators that embed and the steps that train get, no more; 0: none.")
+    train_runtime: ResourceName = Field(
+        "torch-distributed", description="The ClusterTrainingRuntime of Kubeflow Trainer for torch, where train.num_nodes is above 1."
+    )
     node_selector: dict[Label, str] = Field(default_factory=dict, description="Labels that a node must have, by name: {pool: training}.")
     tolerations: list[Toleration] = Field(
         default_factory=list, description="Taints that are tolerated: [{key: gpu, operator: Exists, value: '', effect: NoSchedule}]."

@@ -98,6 +98,12 @@ class TrainConfig(StepConfig):
     mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
     num_threads: Annotated[int, Field(ge=1, le=1024)] | Auto = Field("auto", description="Threads; auto: the cores that the run was given.")
+    num_processes: Annotated[int, Field(ge=1, le=1024)] | Auto = Field(
+        "auto", description="Processes that share each batch and train one network, on each node; auto: one a GPU, or 1 on a CPU."
+    )
+    num_nodes: int = Field(
+        1, ge=1, le=1024, description="Nodes that train together: above 1 on Kubeflow alone, by a TrainJob of Kubeflow Trainer."
+    )
     auto_base_side_px: int = Field(
         64,
         ge=16,

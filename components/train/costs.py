@@ -12,6 +12,7 @@ import torch
 
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
+from components.train.sharing import num_gpus
 from darkroom import groups
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -24,6 +25,7 @@ from darkroom.training.batches import Normalise
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import step_seconds
 from darkroom.training.losses import make_loss
+from darkroom.training.micro_batches import MIN_IMAGES
 from darkroom.training.problem import read_problem
 
 T = TypeVar("T")
@@ -89,13 +91,15 @@ class Bench:
         few = self._few()
         problem, decoded_s = _timed(lambda: read_problem(self._packed, few, self._policy, Recipe(side)))
         network = initial_network(self._architecture, self._config, len(self._table.classes), side)
-        step_s = step_seconds(network, problem, self._settings, MAX_SHARE * 60 * self._config.time_limit_min)
+        gpus = max(1, num_gpus(self._config))  # processes on a CPU share what one has
+        settings = dataclasses.replace(self._settings, batch_size=max(MIN_IMAGES, self._settings.batch_size // gpus))
+        step_s = step_seconds(network, problem, settings, MAX_SHARE * 60 * self._config.time_limit_min) / gpus
         device = devices.choose(self._settings.device)
         images, normalise = problem.train.to(device), Normalise(problem.mean, problem.std, device)
         half = devices.half_precision(self._settings.mixed_precision, device)
         network = network.to(device).eval()
         _, forward_s = _timed(lambda: validation.logits_of(network, images, len(problem.classes), normalise, half).cpu())
-        return Costs(decoded_s / len(few), step_s, forward_s / len(images))
+        return Costs(decoded_s / len(few), step_s, forward_s / len(images) / gpus)
 
     def score_s(self) -> float:
         """Seconds that the measures of all validation images take, without the predictions."""

@@ -21,6 +21,7 @@ from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_plan import announce_folds, for_folds
 from components.train.initial_network import initial_network
 from components.train.on_vectors import Source, read_source
+from components.train.sharing import fit_network
 from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
@@ -35,7 +36,7 @@ from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
 from darkroom.training import devices, micro_batches
 from darkroom.training.hyperparameters import Settings
-from darkroom.training.loop import OnEpoch, fit, nothing
+from darkroom.training.loop import OnEpoch, nothing
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.range_test import RangeTest, find_rate
 from darkroom.training.trainer import Fitted
@@ -178,7 +179,7 @@ def _train_network(
             ],
         )
         table = dataclasses.replace(table, notes=(*table.notes, *told_now))
-        fitted = fit(classifier, problem, settings, checkpoint=checkpoints, on_epoch=on_epoch, deadline=timed.deadline)
+        fitted = fit_network(classifier, problem, settings, architecture, config, checkpoints, on_epoch, timed.deadline)
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
@@ -217,7 +218,7 @@ def _network_fold(
     place, config = checkpoints and checkpoints / f"fold_{fold}", for_folds(config)
     with devices.threads(config.num_threads):
         network, problem, settings, _ = _prepare(packed, table, policy, choice, config, place)
-        fitted = fit(network, problem, settings, checkpoint=place)
+        fitted = fit_network(network, problem, settings, choice.architecture, config, place)
     if place:
         shutil.rmtree(place, ignore_errors=True)
     return fitted.history[fitted.best_epoch - 1]

@@ -17,7 +17,15 @@ from darkroom.tracking.tags import KUBEFLOW_RUN
 
 STEP = "train"  # whose settings are searched
 DATABASES = ("sqlite", "postgresql")
-_FIXED = ("monitor", "device", "num_threads", "processor", "time_limit_min")  # what compares trials, and what changes no result
+_FIXED = (
+    "monitor",
+    "device",
+    "num_threads",
+    "num_processes",
+    "num_nodes",
+    "processor",
+    "time_limit_min",
+)  # what compares trials, and what changes no result
 
 
 @dataclass(frozen=True)

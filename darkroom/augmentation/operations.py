@@ -19,20 +19,38 @@ def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
     Args:
         policy: What may happen to an image.
         batch: `(N, 3, H, W) float32` in 0..1, on any device; left as it was.
-        generator: Source of all randomness; one on the batch's own device saves a copy of the noise.
+        generator: Source of all randomness.
 
     Returns:
         A new `(N, 3, H, W) float32` tensor in 0..1; images that drew no operation are equal bit by bit.
     """
+    return apply_drawn(policy, batch, draw(len(batch), generator))
+
+
+def draw(num_images: int, generator: torch.Generator) -> Tensor:
+    """All the random numbers that augmenting so many images takes: `(N, operations, numbers) float32` in 0..1, on the CPU."""
+    return torch.rand(num_images, len(OPERATIONS), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
+
+
+def apply_drawn(policy: Policy, batch: Tensor, draws: Tensor) -> Tensor:
+    """Augments images, each by its own random numbers: whichever other images are beside it changes nothing.
+
+    Args:
+        policy: What may happen to an image.
+        batch: As `apply` takes it.
+        draws: Of these images, see `draw`.
+
+    Returns:
+        As `apply` does.
+    """
     result = batch.clone(memory_format=torch.contiguous_format)
-    draws = torch.rand(len(batch), len(OPERATIONS), NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
     step = max(1, CACHED_VALUES // batch[:1].numel()) if batch.device.type == "cpu" and len(batch) else max(1, len(batch))
     for part, drawn in zip(torch.split(result, step), torch.split(draws, step), strict=True):
-        _augment(policy, part, drawn, generator)
+        _augment(policy, part, drawn)
     return result
 
 
-def _augment(policy: Policy, batch: Tensor, draws: Tensor, generator: torch.Generator) -> None:
+def _augment(policy: Policy, batch: Tensor, draws: Tensor) -> None:
     uniforms = {name: draws[:, number, 1:] for number, name in enumerate(OPERATIONS)}
     applied = {name: draws[:, number, 0] < _probability(policy, name) for number, name in enumerate(OPERATIONS)}
     for name, axis in (("horizontal_flip", 3), ("vertical_flip", 2)):
@@ -41,7 +59,7 @@ def _augment(policy: Policy, batch: Tensor, draws: Tensor, generator: torch.Gene
             batch[rows] = batch[rows].flip(axis)
     _warp(policy, batch, uniforms, applied)
     recolour(policy, batch, uniforms, applied)
-    _corrupt(policy, batch, uniforms, applied, generator)
+    _corrupt(policy, batch, uniforms, applied)
 
 
 def _warp(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied: dict[str, Tensor]) -> None:
@@ -53,7 +71,7 @@ def _warp(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied: d
     batch[rows] = warp(batch[rows], composed[warped].to(batch.device))
 
 
-def _corrupt(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied: dict[str, Tensor], generator: torch.Generator) -> None:
+def _corrupt(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied: dict[str, Tensor]) -> None:
     for name in ("noise", "erasing"):
         operation, rows = policy.get(name), _rows(applied[name], batch)
         if operation is None or not len(rows):
@@ -61,7 +79,7 @@ def _corrupt(policy: Policy, batch: Tensor, uniforms: dict[str, Tensor], applied
         drawn = uniforms[name][applied[name]]
         strength = operation.low + (operation.high - operation.low) * drawn[:, 0]
         if name == "noise":
-            add_noise(batch, rows, strength, generator)
+            add_noise(batch, rows, strength, drawn[:, 1:3])
         else:
             erase(batch, rows, strength, drawn[:, 1:4])
 

@@ -10,6 +10,7 @@ from darkroom.augmentation.policy import Policy
 
 GREY = (0.299, 0.587, 0.114)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue")
+SEED_VALUES = 2**24  # that a random float32 in 0..1 can have
 
 
 def recolour(policy: Policy, batch: Tensor, uniforms: Mapping[str, Tensor], applied: Mapping[str, Tensor]) -> Tensor:
@@ -73,10 +74,19 @@ def _rotate_hue(angle: Tensor) -> Tensor:
     return torch.eye(3) * cos + torch.full((3, 3), third) * (1 - cos) + cross * sin
 
 
-def add_noise(batch: Tensor, rows: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
-    """Adds Gaussian noise of standard deviation `std (n,)` to the images `rows (n,)`, in place, within 0..1."""
-    shape = (len(rows), *batch.shape[1:])
-    noise = torch.randn(shape, generator=generator, device=generator.device).to(batch.device)
+def add_noise(batch: Tensor, rows: Tensor, std: Tensor, uniforms: Tensor) -> Tensor:
+    """Adds Gaussian noise to images, in place, within 0..1.
+
+    Args:
+        batch: `(N, 3, H, W) float32`.
+        rows: `(n,)` indices of images.
+        std: `(n,)` standard deviations.
+        uniforms: `(n, 2)` in 0..1: the seed of an image's noise, which so does not depend on the images beside it.
+    """
+    generator = torch.Generator(batch.device)
+    noise = torch.empty(len(rows), *batch.shape[1:], device=batch.device)
+    for image, (high, low) in zip(noise, (uniforms * SEED_VALUES).to(torch.int64).tolist(), strict=True):
+        image.normal_(generator=generator.manual_seed(high * SEED_VALUES + low))
     noise.mul_(std.to(batch.device)[:, None, None, None]).add_(batch[rows]).clamp_(0, 1)
     batch[rows] = noise
     return batch

@@ -31,18 +31,26 @@ class Mixing(Protocol):
     def cutmix(self) -> float: ...
 
 
-class Mixed(NamedTuple):
-    """A batch in which each image is mixed with a partner.
+class Mixture(NamedTuple):
+    """How the images of a batch are mixed, each with a partner.
 
     Attributes:
-        images: `(N, 3, S, S) float32`.
-        partners: The partners' targets, shaped as the targets.
+        partners: Whose partner is who, `(N,) int64` numbers in the batch, on the CPU; none where nothing is mixed.
         share: How much of each image is its own, 0 to 1.
+        square: Rows and columns that are the partner's; without it, images are blended.
     """
 
-    images: Tensor
-    partners: Tensor
-    share: float
+    partners: Tensor | None = None
+    share: float = 1.0
+    square: tuple[slice, slice] | None = None
+
+    def of(self, images: Tensor, partners: Tensor) -> Tensor:
+        """Mixes images `(n, 3, S, S) float32` with as many partners."""
+        if self.square is None:
+            return images.lerp(partners, 1 - self.share)
+        pasted = images.clone()
+        pasted[..., *self.square] = partners[..., *self.square]
+        return pasted
 
 
 class Normalise:
@@ -84,8 +92,16 @@ def order(task: Task, targets: Tensor, settings: Order, generator: torch.Generat
         rows = torch.multinomial(_draw_weights(task, targets), len(targets), replacement=True, generator=generator)
     else:
         rows = torch.randperm(len(targets), generator=generator)
-    num_batches = min(-(-len(rows) // settings.batch_size), max(1, len(rows) // 2))
-    return list(rows.tensor_split(num_batches))
+    return list(rows.tensor_split(_num_batches(len(rows), settings.batch_size)))
+
+
+def smallest_size(num_images: int, batch_size: int) -> int:
+    """Images of the smallest batch into which `order` divides so many."""
+    return num_images // _num_batches(num_images, batch_size)
+
+
+def _num_batches(num_images: int, batch_size: int) -> int:
+    return min(-(-num_images // batch_size), max(1, num_images // 2))
 
 
 def _draw_weights(task: Task, targets: Tensor) -> Tensor:
@@ -96,32 +112,28 @@ def _draw_weights(task: Task, targets: Tensor) -> Tensor:
     return 1 / torch.bincount(targets)[targets].to(torch.float32)
 
 
-def mix(images: Tensor, targets: Tensor, settings: Mixing, generator: torch.Generator) -> Mixed:
-    """Mixes a batch with its own images in another order, now and then; each image keeps half of itself or more.
+def draw_mixture(num_images: int, side_px: int, settings: Mixing, generator: torch.Generator) -> Mixture:
+    """Draws how a batch is mixed with its own images in another order, now and then; each image keeps half of itself or more.
 
     Args:
-        images: `(N, 3, S, S) float32`.
-        targets: The truth, N rows.
+        num_images: Of the batch.
+        side_px: Of the images.
         settings: Chances that the images are blended, and that a square of each is its partner's.
-        generator: Source of randomness, on the images' device.
+        generator: Source of randomness.
 
     Sources: Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; Yun et al. 2019, "CutMix", with whole squares.
     """
 
-    def draw() -> float:
-        return float(torch.rand((), generator=generator, device=images.device))
+    def uniform() -> float:
+        return float(torch.rand((), generator=generator, device=generator.device))
 
     chance = settings.mixing + settings.cutmix
-    if chance == 0 or (chosen := draw()) >= chance:
-        return Mixed(images, targets, 1.0)
-    share = 0.5 + 0.5 * draw()
-    partners = torch.randperm(len(images), generator=generator, device=images.device)
+    if chance == 0 or (chosen := uniform()) >= chance:
+        return Mixture()
+    share = 0.5 + 0.5 * uniform()
+    partners = torch.randperm(num_images, generator=generator, device=generator.device).cpu()
     if chosen < settings.mixing:
-        return Mixed(images.lerp(images[partners], 1 - share), targets[partners], share)
-    whole = images.shape[-1]
-    side = int(whole * (1 - share) ** 0.5)
-    top, left = (int((whole - side + 1) * draw()) for _ in range(2))
-    square = (..., slice(top, top + side), slice(left, left + side))
-    pasted = images.clone()
-    pasted[square] = images[partners][square]
-    return Mixed(pasted, targets[partners], 1 - (side / whole) ** 2)
+        return Mixture(partners, share)
+    side = int(side_px * (1 - share) ** 0.5)
+    top, left = (int((side_px - side + 1) * uniform()) for _ in range(2))
+    return Mixture(partners, 1 - (side / side_px) ** 2, (slice(top, top + side), slice(left, left + side)))

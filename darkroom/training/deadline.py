@@ -87,6 +87,11 @@ class Deadline:
     _marks: deque[tuple[float, float]] = dataclasses.field(default_factory=deque)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return not math.isinf(self.limit_s)
+
+    @property
     def used_s(self) -> float:
         """Seconds that the step has taken."""
         return self.clock() - self.started
@@ -112,7 +117,7 @@ class Deadline:
             position: Where it is, at the end of a step.
             num_steps: Of an epoch.
         """
-        if math.isinf(self.limit_s):
+        if not self.is_limited:
             return course
         now = self.clock()
         self._marks.append((now, position))

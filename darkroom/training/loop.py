@@ -13,6 +13,7 @@ from darkroom.training.deadline import Deadline
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted, Trainer
+from darkroom.training.world import World
 
 WARM_STEPS, TIMED_STEPS = 3, 7  # of a measurement
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -30,6 +31,7 @@ def fit(
     checkpoint: Path | None = None,
     on_epoch: OnEpoch = nothing,
     deadline: Deadline | None = None,
+    world: World | None = None,
 ) -> Fitted:
     """Trains a network and leaves in it the weights of the last epoch within one standard error of the best, on the CPU.
 
@@ -41,11 +43,12 @@ def fit(
         on_epoch: Called with each epoch's number, from 1, and its row of the history; after a resumption also for
             the epochs before it.
         deadline: When the step has to be done, or none.
+        world: The processes that train it, each of which calls this; one of them keeps the checkpoints.
 
     Raises:
         InputError: The loss has left the finite numbers, or no GPU is there though one was asked for.
     """
-    trainer = Trainer(network, problem, settings, deadline)
+    trainer = Trainer(network, problem, settings, deadline, world)
     if checkpoint and (state := load(checkpoint, trainer.meaning)):
         trainer.restore(state)
         print(f"resuming after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
@@ -54,7 +57,7 @@ def fit(
     while not trainer.is_done():
         with trainer.own_randomness():
             row = trainer.run_epoch()
-        if checkpoint:
+        if checkpoint and trainer.world.is_first:
             save(checkpoint, trainer.state())
         print(_line(row, settings), flush=True)
         on_epoch(len(trainer.history), row)

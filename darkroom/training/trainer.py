@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from darkroom.augmentation.operations import apply
 from darkroom.system.errors import InputError
 from darkroom.training import batches, devices, layers, micro_batches, progressive, thresholds, validation
 from darkroom.training.deadline import Course, Deadline
+from darkroom.training.drawn_batch import draw_batch
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
 from darkroom.training.optimizers import make_optimizer, moving_average, rate_factor
 from darkroom.training.problem import Problem
+from darkroom.training.world import World
 
 CHECKED_STEPS = 100  # after so many the GPU is asked whether all losses are numbers
 
@@ -50,9 +51,13 @@ class Trainer:
         problem: What is to be learnt.
         settings: How.
         deadline: When the step has to be done, or none.
+        world: The processes that train it.
     """
 
-    def __init__(self, network: nn.Module, problem: Problem, settings: Settings, deadline: Deadline | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, problem: Problem, settings: Settings, deadline: Deadline | None = None, world: World | None = None
+    ) -> None:
+        self.world = world or World()
         self.device = devices.choose(settings.device)
         self.problem, self.settings, self.history = problem, settings, list[dict[str, float]]()
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -74,7 +79,7 @@ class Trainer:
         self.error = 0.0  # standard error of the best epoch's score
         self.rate = 0.0  # of the trunk, in the step that is next
         self.side_px = 0  # of the images, in the step that is next
-        self.accumulate = settings.accumulate
+        self.accumulate = max(settings.accumulate, self.world.min_parts)
         self.course, self.deadline = Course(settings.epochs, settings.epochs), deadline or Deadline()
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
 
@@ -125,7 +130,8 @@ class Trainer:
             self.average.update_parameters(self.network)
             if self.device.type == "cpu" or (number + 1) % CHECKED_STEPS == 0 or number + 1 == len(order):
                 self._check_finite(losses[: number + 1], len(order))
-                self.course = self.deadline.watch(self.course, position, len(order))
+                if self.deadline.is_limited:
+                    self.course = self.world.agree(self.deadline.watch(self.course, position, len(order)))
             if self.course.is_over(position):
                 break
         sizes = torch.tensor([len(rows) for rows in order[: number + 1]], device=self.device)
@@ -134,7 +140,14 @@ class Trainer:
         if self.accumulate > 1:
             row["accumulate"] = float(self.accumulate)
         validated = validation.validate(
-            self.average.module, self.problem, self.validation, self.loss, self.normalise, self.half, settings.threshold_prior_images
+            self.average.module,
+            self.problem,
+            self.validation,
+            self.loss,
+            self.normalise,
+            self.half,
+            settings.threshold_prior_images,
+            self.world,
         )
         row |= validated.row
         if not all(math.isfinite(value) for value in row.values()):
@@ -163,19 +176,20 @@ class Trainer:
 
     def step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Moves the weights by one batch; returns its loss before."""
-        images, targets = self.train.pick(rows, self.device, self.side_px)
-        images = self.normalise(apply(self.problem.policy, images, generator))
-        mixed = batches.mix(images, targets, self.settings, generator)
+        batch = draw_batch(self.train, rows, self.side_px, self.problem.policy, self.settings, self.normalise, self.device, generator)
+        targets = self.train.targets[rows.to(self.device)]
 
         def add(part: slice) -> Tensor:
-            with torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
-                logits = self.network(mixed.images[part])
-            own, partners = (self.loss(logits.float(), truth[part], truth) for truth in (targets, mixed.partners))
-            loss = mixed.share * own + (1 - mixed.share) * partners
+            prepared, share = batch.prepare(self.world.share(part)), batch.mixture.share
+            with self.world.slicing(part), torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
+                logits = self.network(prepared.images)
+            own, partners = (self.loss(logits.float(), targets[numbers.to(self.device)], targets) for numbers in prepared[1:])
+            loss = share * own + (1 - share) * partners
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             return loss.detach()
 
-        loss, parts = micro_batches.in_parts(len(rows), self.accumulate, add, self.optimizer.zero_grad)
+        loss, parts = micro_batches.in_parts(len(rows), self.accumulate, add, self.optimizer.zero_grad, may_halve=self.world.size == 1)
+        self.world.add_up([loss, *(value.grad for value in self.network.parameters() if value.grad is not None)])
         if parts > self.accumulate:
             print(micro_batches.told(self.settings.batch_size, parts), flush=True)
             self.accumulate = parts
@@ -229,7 +243,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.accumulate = state.get("accumulate", self.settings.accumulate)
+        self.accumulate = max(state.get("accumulate", self.settings.accumulate), self.world.min_parts)
         self.history, self.kept, self.error = state["history"], state["kept"], state["error"]
         self.course = Course(**state["course"])
         self.deadline.resume(state["used_s"])
@@ -242,7 +256,7 @@ class Trainer:
             print(f"stopped early: {self.settings.monitor} has not improved since epoch {self._best_epoch}", flush=True)
         self.network.load_state_dict(self.kept["weights"])
         self.network.eval().requires_grad_(True)
-        logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None)
+        logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None, self.world)
         self.network.to("cpu", memory_format=torch.contiguous_format)
         task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()
         y_score = validation.probabilities_of(logits, task).cpu().numpy()

@@ -18,13 +18,19 @@ from darkroom.training.examples import Examples
 from darkroom.training.hyperparameters import LOWER_IS_BETTER
 from darkroom.training.losses import Loss
 from darkroom.training.problem import Problem
+from darkroom.training.world import World
 
 BATCH_SIZE = 128
 
 
 @torch.no_grad()
 def logits_of(
-    network: nn.Module, examples: Examples, num_classes: int, normalise: Callable[[Tensor], Tensor], half: torch.dtype | None
+    network: nn.Module,
+    examples: Examples,
+    num_classes: int,
+    normalise: Callable[[Tensor], Tensor],
+    half: torch.dtype | None,
+    world: World | None = None,
 ) -> Tensor:
     """Runs a network over examples.
 
@@ -34,16 +40,17 @@ def logits_of(
         num_classes: K.
         normalise: Maps images in 0..1 to the network's inputs.
         half: The short type to compute in, or none for float32.
+        world: The processes that do so together.
 
     Returns:
         `(N, K) float32` on the network's device.
     """
     device = next(network.parameters()).device
-    parts = [torch.zeros(0, num_classes, device=device)]
-    for rows in torch.split(torch.arange(len(examples)), BATCH_SIZE):
+    parts, world = [torch.zeros(0, num_classes, device=device)], world or World()
+    for rows in torch.split(torch.arange(len(examples))[world.share(slice(0, len(examples)))], BATCH_SIZE):
         with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
             parts.append(network(normalise(examples.pick(rows, device)[0])).float())
-    return torch.cat(parts)
+    return world.collect(torch.cat(parts), len(examples))
 
 
 def probabilities_of(logits: Tensor, task: Task) -> Tensor:
@@ -73,6 +80,7 @@ def validate(
     normalise: Callable[[Tensor], Tensor],
     half: torch.dtype | None,
     prior_images: float,
+    world: World | None = None,
 ) -> Validated:
     """Measures a network, with the thresholds that the model would be delivered with if this epoch were kept.
 
@@ -84,10 +92,11 @@ def validate(
         normalise: Maps images in 0..1 to the network's inputs.
         half: The short type to compute in, or none for float32.
         prior_images: How much few images hold the thresholds back, see `thresholds.tune_one`.
+        world: The processes that do so together.
     """
     if not len(examples):
         return Validated({})
-    logits = logits_of(network, examples, len(problem.classes), normalise, half)
+    logits = logits_of(network, examples, len(problem.classes), normalise, half, world)
     if not bool(logits.isfinite().all()):  # the caller raises
         return Validated({"validation_loss": math.nan})
     return judge(logits, examples.targets, problem.classes, problem.task, problem.validation_units, loss, prior_images)

@@ -29,19 +29,26 @@ def environment_tags() -> dict[str, str]:
 
 def device() -> str:
     """The GPUs that a step would find, or else the processor."""
-    return _gpus() or f"{_processor()}, {len(os.sched_getaffinity(0))} threads"
+    names = sorted(_gpus())
+    gpus = ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
+    return gpus or f"{_processor()}, {len(os.sched_getaffinity(0))} threads"
 
 
-def _gpus() -> str:
+def num_gpus() -> int:
+    """How many GPUs a step would find."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return len(_gpus()) if visible is None else min(len(_gpus()), len(visible.split(",")))
+
+
+def _gpus() -> list[str]:
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return ""
+        return []
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]  # torch would say the same, seconds later
     try:
         answer = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=10)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    names = sorted(line.strip() for line in answer.stdout.splitlines() if line.strip()) if answer.returncode == 0 else []
-    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()] if answer.returncode == 0 else []
 
 
 def _processor() -> str:

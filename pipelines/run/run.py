@@ -20,6 +20,7 @@ from darkroom.tracking.leases import TakenError
 from darkroom.tracking.log import as_texts
 from darkroom.tracking.tags import ASKS, LEASE, PREVIOUS, WORK_KEY
 from darkroom.versions.data_version import difference
+from darkroom.versions.environment import num_gpus
 from pipelines import history, params, step_cache
 from pipelines.paths import ROOT
 from pipelines.plan import Plan, key_of
@@ -143,12 +144,13 @@ def carry_out(
     from pipelines.training import FLOW, training
 
     folder = ROOT / run_id
+    gpus = num_gpus() if runner is PROCESSES else plan.platform.accelerator_count
     arguments = {
         "data": plan.shown_source,
         "data_version": plan.version,
         "name": plan.name,
         "previous": str(previous or ""),
-        **params.arguments(params.on_this_machine(plan.params)),
+        **params.arguments(params.on_this_machine(plan.params, gpus)),
     }
     folders = {"root": folder / "artifacts", "cache": step_cache.CACHE, "logs": folder / "logs"}
     try:

@@ -54,10 +54,10 @@ def desired_runs(schedules: list[Schedule], params: Path, folder: Path) -> list[
         settings, platform = read_settings(schedule.overrides, params)
         source = check_cluster_source(Path(config.data))
         package = folder / f"{config.name}.yaml"
-        compile_pipeline(package, platform, {}, retraining)
+        compile_pipeline(package, platform, {}, retraining, num_nodes=settings["train"]["num_nodes"])
         name = model_name(settings, source)
         arguments: dict[str, Any] = {
-            **{key: value for key, value in default_arguments(settings).items() if key not in ("previous", "evaluation_version")},
+            **{key: value for key, value in default_arguments(settings, platform).items() if key not in ("previous", "evaluation_version")},
             "data": config.data,
             "name": name,
             "retrain": dump(read_retrain(schedule.overrides, params, config.window)),

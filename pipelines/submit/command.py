@@ -34,10 +34,10 @@ def compile(
     if pipeline == "retraining":
         from pipelines.retraining import retraining
 
-        arguments = {"force": False, "retrain": dump(read_retrain(sets or [], params))} | default_arguments(settings)
-        compile_pipeline(output, platform, arguments, retraining)
+        arguments = {"force": False, "retrain": dump(read_retrain(sets or [], params))} | default_arguments(settings, platform)
+        compile_pipeline(output, platform, arguments, retraining, num_nodes=settings["train"]["num_nodes"])
     elif pipeline == "training":
-        compile_pipeline(output, platform, default_arguments(settings))
+        compile_pipeline(output, platform, default_arguments(settings, platform), num_nodes=settings["train"]["num_nodes"])
     else:
         raise InputError(f"--pipeline is {pipeline!r}: give training or retraining")
     for note in notes(platform):

@@ -23,6 +23,7 @@ from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VECT
 from darkroom.versions.code import code_version
 from pipelines import params
 from pipelines.platform import PlatformConfig, is_digest
+from pipelines.submit import train_job
 from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
@@ -34,7 +35,13 @@ CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write o
 
 
 def compile_pipeline(
-    output: Path, platform: PlatformConfig, arguments: Mapping[str, Any], pipeline: GraphComponent = training, *, caching: bool = True
+    output: Path,
+    platform: PlatformConfig,
+    arguments: Mapping[str, Any],
+    pipeline: GraphComponent = training,
+    *,
+    caching: bool = True,
+    num_nodes: int = 1,
 ) -> None:
     """Writes the pipeline as YAML; the same inputs give the same bytes.
 
@@ -44,30 +51,40 @@ def compile_pipeline(
         arguments: Values that a run has where it is started without its own, by the names of the pipeline's parameters.
         pipeline: The training pipeline, or the retraining pipeline.
         caching: Whether the steps may be taken from the cluster's cache.
+        num_nodes: `train.num_nodes` of the runs.
 
     Raises:
-        InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false.
+        InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false; or several nodes share no volume.
     """
     check_image(platform)  # before a folder is made
-    placed = cluster_pipeline(platform, arguments, pipeline, caching=caching)
+    placed = cluster_pipeline(platform, arguments, pipeline, caching=caching, num_nodes=num_nodes)
     specs = [json_format.MessageToDict(spec) for spec in (placed.pipeline_spec, placed.platform_spec)]
     with whole(output) as draft:  # not by kfp's compiler: its comment differs each time, and it writes YAML in Python, not in C
         draft.write_text(yaml.dump_all(specs, Dumper=yaml.CSafeDumper, sort_keys=True), encoding="utf-8")
 
 
-def default_arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def default_arguments(settings: Mapping[str, Mapping[str, Any]], platform: PlatformConfig) -> dict[str, Any]:
     """The arguments that the settings decide, so that a run that is started on Kubeflow's page only needs the data and a name.
+
+    Args:
+        settings: A section a step, complete.
+        platform: Where the steps run, whose accelerators decide how many processes train where `train.num_processes` is auto.
 
     Raises:
         InputError: A search of settings would keep its trials in an SQLite file.
     """
     if settings["tune"]["enabled"]:
         check_cluster(settings["tune"]["storage"], on_cluster=True)
-    return {**params.arguments(settings), "previous": ""}
+    return {**params.arguments(params.for_gpus(settings, platform.accelerator_count)), "previous": ""}
 
 
 def cluster_pipeline(
-    platform: PlatformConfig, arguments: Mapping[str, Any], pipeline: GraphComponent = training, *, caching: bool = True
+    platform: PlatformConfig,
+    arguments: Mapping[str, Any],
+    pipeline: GraphComponent = training,
+    *,
+    caching: bool = True,
+    num_nodes: int = 1,
 ) -> GraphComponent:
     """The pipeline, with every task placed on the platform, and a last task that reports how it ended."""
     check_image(platform)
@@ -80,6 +97,8 @@ def cluster_pipeline(
             pipeline.pipeline_func(*channels.values())  # without its outputs: Kubeflow passes none out of an exit handler
         for task in Pipeline.get_default_pipeline().tasks.values():
             _configure(task, platform, final=task is ending, continuing=pipeline is not training)
+            if num_nodes > 1 and step_of(task) in train_job.STEPS:
+                train_job.add_train_job(task, platform, num_nodes)
             if not caching:
                 task.set_caching_options(False)
 
@@ -125,9 +144,15 @@ def _with_default(parameter: inspect.Parameter, arguments: Mapping[str, Any]) ->
     return parameter.replace(default=default, kind=inspect.Parameter.KEYWORD_ONLY)  # so that any of them may have one
 
 
+def step_of(task: PipelineTask) -> str:
+    """The step that a task runs."""
+    name: str = task.component_spec.name
+    return name.removesuffix("-component")
+
+
 def _configure(task: PipelineTask, platform: PlatformConfig, *, final: bool, continuing: bool) -> None:
     """Sets where and how one task runs."""
-    step = task.component_spec.name.removesuffix("-component")
+    step = step_of(task)
     task.set_container_image(platform.image)
     _set_resources(task, platform)
     _set_references(task, platform)

@@ -61,10 +61,11 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     experiment = cluster.experiment(plan.platform.experiment or plan.name, create=not plan.platform.experiment)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.yaml"
-        compile_pipeline(path, plan.platform, default_arguments(plan.params), caching=caching)
+        num_nodes = plan.params["train"]["num_nodes"]
+        compile_pipeline(path, plan.platform, default_arguments(plan.params, plan.platform), caching=caching, num_nodes=num_nodes)
         version = cluster.upload(path, training.name, f"darkroom-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}")
     arguments = {
-        **default_arguments(plan.params),
+        **default_arguments(plan.params, plan.platform),
         "data": parse_address(plan.source).text,
         "data_version": plan.version,
         "name": plan.name,

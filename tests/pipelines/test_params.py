@@ -7,7 +7,7 @@ import pytest
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, dvc_md5
 from darkroom.versions.environment import device
-from pipelines.params import complete, frozen, on_this_machine, settled
+from pipelines.params import complete, for_gpus, frozen, on_this_machine, settled
 from pipelines.plan import key_of, make_plan
 from tests.pipelines.conftest import ROOT, shapes
 
@@ -55,8 +55,17 @@ def test_without_a_set_the_settings_stay_as_they_are() -> None:
 @pytest.mark.parametrize(("limit", "epochs", "known"), [(5.0, "auto", True), (0.0, "auto", False), (5.0, 3, False)])
 def test_the_processor_counts_where_a_time_limit_is_measured_on_it(limit: float, epochs: object, known: bool) -> None:
     train = {"time_limit_min": limit, "epochs": epochs, "processor": ""}
-    assert on_this_machine({"train": train})["train"]["processor"] == (device() if known else "")
+    assert on_this_machine({"train": train}, 1)["train"]["processor"] == (device() if known else "")
     assert train["processor"] == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "processes"),
+    [(1, {}, "auto"), (4, {}, 4), (4, {"num_processes": 2}, 2), (4, {"device": "cpu"}, "auto")],
+)
+def test_the_number_of_gpus_counts_where_training_uses_all(number: int, changes: dict[str, object], processes: object) -> None:
+    settings = complete({"train": changes})
+    assert for_gpus(settings, number)["train"]["num_processes"] == processes
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,23 @@
 """Batches: every image once, or every class as often; blended or not."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from darkroom.training.batches import mix, order, seeds_of
+from darkroom.training.batches import draw_mixture, order, seeds_of
 from darkroom.training.hyperparameters import Settings
 
 
 def gen(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def mix(images, targets, settings, generator):
+    mixture = draw_mixture(len(images), images.shape[-1], settings, generator)
+    partners = torch.arange(len(images)) if mixture.partners is None else mixture.partners
+    mixed = images if mixture.partners is None else mixture.of(images, images[partners])
+    return SimpleNamespace(images=mixed, partners=targets[partners], share=mixture.share)
 
 
 @pytest.mark.parametrize(("num_images", "sizes"), [(10, [4, 3, 3]), (4, [4]), (5, [3, 2]), (2, [2]), (3, [3])])

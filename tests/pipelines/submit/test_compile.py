@@ -233,5 +233,5 @@ def test_the_command_bakes_the_settings_in_and_says_what_no_volume_means(tmp_pat
 
 
 def test_default_arguments_name_every_step() -> None:
-    settings, _ = read_settings([], ROOT / "params.yaml")
-    assert set(default_arguments(settings)) == {*STEPS, *EVALUATION, "params", "previous"}
+    settings, platform = read_settings([], ROOT / "params.yaml")
+    assert set(default_arguments(settings, platform)) == {*STEPS, *EVALUATION, "params", "previous"}
