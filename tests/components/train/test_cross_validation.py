@@ -12,10 +12,10 @@ from scipy import stats
 from components.train.config import TrainConfig
 from components.train.cross_validation import CrossValidation, cross_validate, estimate, held_out
 from components.train.fold_plan import for_folds
+from components.train.sharing import fit_network
 from darkroom import manifest, model
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.errors import InputError
-from darkroom.training.loop import fit
 from darkroom.training.trainer import Fitted
 from tests.components.train import toys
 from tests.components.train.test_train import run
@@ -109,11 +109,11 @@ def test_a_training_that_was_killed_after_two_folds_takes_these_as_they_are(
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return fit(*given, **named)
+        return fit_network(*given, **named)
 
     undisturbed = run(inputs, tmp_path, epochs=2)
     with monkeypatch.context() as patched:
-        patched.setattr("components.train.train.fit", killed)
+        patched.setattr("components.train.train.fit_network", killed)
         with pytest.raises(KeyboardInterrupt):
             run(inputs, tmp_path, epochs=2, checkpoints=tmp_path / "checkpoints")
     capsys.readouterr()
