@@ -85,6 +85,13 @@ class TrainConfig(StepConfig):
     loss_gamma: Annotated[float, Field(ge=0, le=10)] | Auto = Field(
         "auto", description="How much less sure answers count in the focal and asymmetric loss; auto: 2 and 4."
     )
+    distill_folds: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the loss in which the network learns what the folds of split.num_folds answer for images they left out.",
+    )
+    distill_temperature: float = Field(2.0, gt=0, le=100, description="Of these answers: the higher, the more the unlikely classes count.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features that is dropped before the last layer.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth that is spread over the other answers.")
     mixing: float = Field(0.0, ge=0, le=1, description="Share of the batches whose images are blended in pairs (mixup).")
@@ -179,14 +186,18 @@ class TrainConfig(StepConfig):
         return self.time_limit_min > 0 and self.epochs == "auto" and self.model not in ON_VECTORS
 
     def check_folds(self, num_folds: int) -> None:
-        """Refuses folds where the time is limited, which is meant for a single training.
+        """Refuses folds where the time is limited, which is meant for a single training, and the distillation of folds without any.
 
         Args:
             num_folds: Folds that `split` makes, or 0.
 
         Raises:
-            InputError: It is.
+            InputError: It is, or there are none.
         """
+        if self.distill_folds and not num_folds:
+            raise InputError(f"train.distill_folds is {self.distill_folds:g}, and split.num_folds is 0", "set that to 5, for example")
+        if self.distill_folds and self.model in ON_VECTORS:
+            raise InputError(f"train.distill_folds is {self.distill_folds:g}, and {self.model} (train.model) is no network", "set it to 0")
         if num_folds and self.is_time_limited:
             limit = f"train.time_limit_min is {self.time_limit_min:g}, which limits a single training"
             raise InputError(f"split.num_folds is {num_folds}, and {limit}: set one of them to 0")

@@ -13,6 +13,7 @@ from darkroom.training import batches, devices
 from darkroom.training.deadline import Deadline
 from darkroom.training.handover import Work
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.loop import OnEpoch, fit, nothing
 from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted
@@ -58,6 +59,7 @@ def fit_network(
     checkpoint: Path | None = None,
     on_epoch: OnEpoch = nothing,
     deadline: Deadline | None = None,
+    answers: KnownAnswers | None = None,
 ) -> Fitted:
     """Trains a network as `darkroom.training.loop.fit` does, in as many processes as the settings say.
 
@@ -70,19 +72,22 @@ def fit_network(
         checkpoint: A folder where every epoch is kept until the end, or none.
         on_epoch: Called with each epoch's number, from 1, and its row of the history.
         deadline: When the step has to be done, or none.
+        answers: Of other networks for the training images, learnt beside the labels, or none.
 
     Raises:
         InputError: So many processes can't train together, or not here.
     """
     number = 1 if is_alone(config) else num_processes(config, len(problem.train), settings.batch_size)
     if number * config.num_nodes == 1:
-        return fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch, deadline=deadline)
+        return fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch, deadline=deadline, answers=answers)
     from darkroom.training.launch import fit_together  # torch's launcher takes half a second
 
     cores = num_cores() if config.num_threads == "auto" else config.num_threads
     print(f"{number * config.num_nodes} processes share each batch of {settings.batch_size} images", flush=True)
     weights, threads = network.state_dict(), max(1, cores // number)
-    work = Work(architecture, config.dropout, weights, problem, settings, threads, checkpoint=checkpoint, deadline=deadline)
+    work = Work(
+        architecture, config.dropout, weights, problem, settings, threads, checkpoint=checkpoint, deadline=deadline, answers=answers
+    )
     if config.num_nodes == 1:
         return fit_together(network, work, number, on_epoch)
     from darkroom.runtime.train_job import launcher, on_volume, shared_folder  # Kubernetes's client takes a second

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from components.train import fold_answers
 from components.train import learning_curves as pictures
 from components.train.choice import Choice
 from components.train.config import TrainConfig
@@ -18,6 +19,7 @@ from components.train.cross_validation import FitFold, cross_validate, family_fo
 from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
+from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, for_folds
 from components.train.initial_network import initial_network
 from components.train.on_vectors import Source, read_source
@@ -108,15 +110,16 @@ def train(
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     fit_fold: FitFold = partial(family_fold, embeddings, family, config)
+    answers = FoldAnswers(checkpoints)
     if timed:
-        fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints)
+        fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers)
         told += announce_folds(packed, table, policy, timed.choice, config, checkpoints)
     folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
     told += tell("train", [*searched.told(), *folds.told()])
     table = dataclasses.replace(table, notes=(*table.notes, *told))
     beside = {**({"tuned": searched.best} if searched.best else {}), **folds.provenance}
     if timed:
-        measured = _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, on_epoch)
+        measured = _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch)
     else:
         measured = _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch)
     return {**measured, **folds.measures, **measures_of(floor, config)}
@@ -159,6 +162,7 @@ def _train_network(
     timed: Timed,
     config: TrainConfig,
     checkpoints: Path | None,
+    answers: FoldAnswers,
     on_epoch: OnEpoch,
 ) -> dict[str, float]:
     """Trains a network, and returns what `train` does but for the measures of floor and folds; its card says what stands `beside` it."""
@@ -166,6 +170,7 @@ def _train_network(
     architecture, side = choice.architecture, choice.side_px
     with devices.threads(config.num_threads):
         classifier, problem, settings, tested = _prepare(packed, table, policy, choice, config, checkpoints)
+        taught = answers.for_training(table, problem, config)
         num_parameters = sum(value.numel() for value in classifier.parameters())
         told = (
             f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
@@ -176,10 +181,11 @@ def _train_network(
                 f"{told}, {architecture} with {num_parameters:,} parameters",
                 choice.reason,
                 *(test.told() for test in tested),
+                *fold_answers.told(taught),
             ],
         )
         table = dataclasses.replace(table, notes=(*table.notes, *told_now))
-        fitted = fit_network(classifier, problem, settings, architecture, config, checkpoints, on_epoch, timed.deadline)
+        fitted = fit_network(classifier, problem, settings, architecture, config, checkpoints, on_epoch, timed.deadline, taught)
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
@@ -212,13 +218,22 @@ def _prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, conf
 
 
 def _network_fold(
-    packed: Images, policy: Path, choice: Choice, config: TrainConfig, checkpoints: Path | None, table: Manifest, fold: int
+    packed: Images,
+    policy: Path,
+    choice: Choice,
+    config: TrainConfig,
+    checkpoints: Path | None,
+    answers: FoldAnswers,
+    table: Manifest,
+    fold: int,
 ) -> Mapping[str, float]:
     """Trains a network on the other folds, and returns its measures on the images of this one."""
     place, config = checkpoints and checkpoints / f"fold_{fold}", for_folds(config)
     with devices.threads(config.num_threads):
         network, problem, settings, _ = _prepare(packed, table, policy, choice, config, place)
         fitted = fit_network(network, problem, settings, choice.architecture, config, place)
+        if config.distill_folds:
+            answers.keep(fold, table.where("validation"), network, problem, settings)
     if place:
         shutil.rmtree(place, ignore_errors=True)
     return fitted.history[fitted.best_epoch - 1]

@@ -17,6 +17,7 @@ from darkroom.system.files import read_json, whole, write_json
 from darkroom.training.deadline import Course, Deadline
 from darkroom.training.examples import Examples
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted
 
@@ -37,6 +38,7 @@ class Work:
         min_parts: See `darkroom.training.world.World`.
         checkpoint: A folder where every epoch is kept, or none.
         deadline: When the step has to be done, or none.
+        answers: Of other networks for the training images, or none.
     """
 
     architecture: str
@@ -48,6 +50,7 @@ class Work:
     min_parts: int = 1
     checkpoint: Path | None = None
     deadline: Deadline | None = None
+    answers: KnownAnswers | None = None
 
     def network(self) -> nn.Module:
         """The network as it is before it is trained."""
@@ -63,6 +66,7 @@ def write_work(folder: Path, work: Work) -> None:
     plain |= {"problem": _plain_problem(work.problem), "settings": dataclasses.asdict(work.settings)}
     plain["checkpoint"] = str(work.checkpoint.resolve()) if work.checkpoint else ""
     plain["deadline"] = _plain_deadline(work.deadline) if work.deadline else {}
+    plain["answers"] = vars(work.answers) if work.answers else {}
     with whole(folder / _WORK) as draft:
         torch.save(plain, draft)
 
@@ -73,6 +77,7 @@ def read_work(folder: Path) -> Work:
     plain |= {"problem": _problem(plain["problem"]), "settings": Settings(**plain["settings"])}
     plain["checkpoint"] = Path(plain["checkpoint"]) if plain["checkpoint"] else None
     plain["deadline"] = _deadline(**plain["deadline"]) if plain["deadline"] else None
+    plain["answers"] = KnownAnswers(**plain["answers"]) if plain["answers"] else None
     return Work(**plain)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from darkroom.training.checkpoint import load, save
 from darkroom.training.deadline import Deadline
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted, Trainer
 from darkroom.training.world import World
@@ -32,6 +33,7 @@ def fit(
     on_epoch: OnEpoch = nothing,
     deadline: Deadline | None = None,
     world: World | None = None,
+    answers: KnownAnswers | None = None,
 ) -> Fitted:
     """Trains a network and leaves in it the weights of the last epoch within one standard error of the best, on the CPU.
 
@@ -44,11 +46,12 @@ def fit(
             the epochs before it.
         deadline: When the step has to be done, or none.
         world: The processes that train it, each of which calls this; one of them keeps the checkpoints.
+        answers: Of other networks for the training images, learnt beside the labels, or none.
 
     Raises:
         InputError: The loss has left the finite numbers, or no GPU is there though one was asked for.
     """
-    trainer = Trainer(network, problem, settings, deadline, world)
+    trainer = Trainer(network, problem, settings, deadline, world, answers)
     if checkpoint and (state := load(checkpoint, trainer.meaning)):
         trainer.restore(state)
         print(f"resuming after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)

@@ -13,6 +13,7 @@ from darkroom.training import batches, devices, layers, micro_batches, progressi
 from darkroom.training.deadline import Course, Deadline
 from darkroom.training.drawn_batch import draw_batch
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.losses import make_loss
 from darkroom.training.optimizers import make_optimizer, moving_average, rate_factor
 from darkroom.training.problem import Problem
@@ -52,10 +53,17 @@ class Trainer:
         settings: How.
         deadline: When the step has to be done, or none.
         world: The processes that train it.
+        answers: Of other networks for the training images, learnt beside the labels, or none.
     """
 
     def __init__(
-        self, network: nn.Module, problem: Problem, settings: Settings, deadline: Deadline | None = None, world: World | None = None
+        self,
+        network: nn.Module,
+        problem: Problem,
+        settings: Settings,
+        deadline: Deadline | None = None,
+        world: World | None = None,
+        answers: KnownAnswers | None = None,
     ) -> None:
         self.world = world or World()
         self.device = devices.choose(settings.device)
@@ -71,6 +79,7 @@ class Trainer:
             shares=layers.rate_shares(self.network, head_rate_factor=settings.head_rate_factor, layer_decay=settings.layer_decay),
         )
         self.train, self.validation = problem.train.to(self.device), problem.validation.to(self.device)
+        self.answers = answers and answers.to(self.device)
         self.loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
         self.half = devices.half_precision(settings.mixed_precision, self.device)
@@ -87,7 +96,8 @@ class Trainer:
     def meaning(self) -> dict[str, Any]:
         """What a checkpoint must have in common with this training to be resumed from."""
         sizes = [len(self.train), len(self.validation), *self.train.pixels.shape[1:]]
-        return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes}
+        taught = {"answers": [self.answers.share, self.answers.temperature]} if self.answers else {}
+        return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes, **taught}
 
     def is_done(self) -> bool:
         """Whether all epochs have passed, or too many without a better one."""
@@ -185,6 +195,8 @@ class Trainer:
                 logits = self.network(prepared.images)
             own, partners = (self.loss(logits.float(), targets[numbers.to(self.device)], targets) for numbers in prepared[1:])
             loss = share * own + (1 - share) * partners
+            if self.answers:
+                loss = self.answers.blend(loss, logits.float(), *(rows[numbers] for numbers in prepared[1:]), share, len(rows))
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             return loss.detach()
 

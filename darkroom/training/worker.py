@@ -63,7 +63,14 @@ def _work(folder: Path, work: Work, rank: int) -> None:
     network = work.network()
     with devices.threads(work.num_threads):
         fitted = fit(
-            network, work.problem, work.settings, checkpoint=work.checkpoint, on_epoch=on_epoch, deadline=work.deadline, world=world
+            network,
+            work.problem,
+            work.settings,
+            checkpoint=work.checkpoint,
+            on_epoch=on_epoch,
+            deadline=work.deadline,
+            world=world,
+            answers=work.answers,
         )
     if world.is_first:
         handover.write_result(folder, network, fitted)
