@@ -118,7 +118,7 @@ class TrainJob:
 
 
 def _api() -> Any:
-    from kubernetes import client, config  # takes a second
+    from kubernetes import client, config  # type: ignore[import-untyped] # takes a second
 
     config.load_incluster_config()
     return client.CustomObjectsApi()

@@ -56,7 +56,7 @@ class DrawnBatch:
         if self.mixture.partners is None:
             return Prepared(self._augmented(own), own, own)
         partners = self.mixture.partners[own]
-        needed = torch.cat([own, partners]).unique()
+        needed = torch.unique(torch.cat([own, partners]))
         images = self._augmented(needed)
         chosen, others = (images[torch.searchsorted(needed, rows).to(self.device)] for rows in (own, partners))
         return Prepared(self.mixture.of(chosen, others), own, partners)

@@ -98,8 +98,8 @@ def _plain_deadline(deadline: Deadline) -> dict[str, float]:
     return {**plain, "began": time.time() - deadline.used_s}
 
 
-def _deadline(began: float, **plain: float) -> Deadline:
-    return Deadline(**plain, started=time.monotonic() - (time.time() - began))
+def _deadline(began: float, limit_s: float, epoch_s: float, between_s: float, closing_s: float) -> Deadline:
+    return Deadline(limit_s, epoch_s, between_s, closing_s, started=time.monotonic() - (time.time() - began))
 
 
 def write_result(folder: Path, network: nn.Module, fitted: Fitted) -> None:

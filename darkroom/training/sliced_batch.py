@@ -83,7 +83,7 @@ class SlicedBatch(TorchFunctionMode):
         variance, mean = torch.var_mean(values, axes, correction=0)
         count = torch.full_like(mean, values.numel() // values.shape[1])
         own = F.one_hot(torch.tensor(self._rank, device=values.device), self._size)
-        means, squares, counts = _Sum.apply(own[:, None, None] * torch.stack([mean, variance * count, count])).unbind(1)  # type: ignore[no-untyped-call]
+        means, squares, counts = _Sum.apply(own[:, None, None] * torch.stack([mean, variance * count, count])).unbind(1)
         total = counts.sum(0)
         mean = (counts * means).sum(0) / total
         variance = (squares + counts * (means - mean).square()).sum(0) / total
@@ -101,7 +101,7 @@ class _Sum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Every process's loss depends on this process's values."""
         total = gradient.contiguous().clone()
         dist.all_reduce(total)

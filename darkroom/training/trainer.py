@@ -196,7 +196,7 @@ class Trainer:
             own, partners = (self.loss(logits.float(), targets[numbers.to(self.device)], targets) for numbers in prepared[1:])
             loss = share * own + (1 - share) * partners
             if self.answers:
-                loss = self.answers.blend(loss, logits.float(), *(rows[numbers] for numbers in prepared[1:]), share, len(rows))
+                loss = self.answers.blend(loss, logits.float(), rows[prepared.rows], rows[prepared.partners], share, len(rows))
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             return loss.detach()
 

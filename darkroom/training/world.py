@@ -59,7 +59,7 @@ class World:
         for some in kinds.values():
             flat = torch.cat([value.reshape(-1) for value in some])
             dist.all_reduce(flat)
-            for value, part in zip(some, flat.split([value.numel() for value in some]), strict=True):
+            for value, part in zip(some, torch.split(flat, [value.numel() for value in some]), strict=True):
                 value.copy_(part.view_as(value))
 
     def collect(self, rows: Tensor, number: int) -> Tensor:

@@ -23,7 +23,7 @@ from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VECT
 from darkroom.versions.code import code_version
 from pipelines import params
 from pipelines.platform import PlatformConfig, is_digest
-from pipelines.submit import train_job
+from pipelines.submit import several_nodes
 from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
@@ -97,8 +97,8 @@ def cluster_pipeline(
             pipeline.pipeline_func(*channels.values())  # without its outputs: Kubeflow passes none out of an exit handler
         for task in Pipeline.get_default_pipeline().tasks.values():
             _configure(task, platform, final=task is ending, continuing=pipeline is not training)
-            if num_nodes > 1 and step_of(task) in train_job.STEPS:
-                train_job.add_train_job(task, platform, num_nodes)
+            if num_nodes > 1 and step_of(task) in several_nodes.STEPS:
+                several_nodes.add_train_job(task, platform, num_nodes)
             if not caching:
                 task.set_caching_options(False)
 

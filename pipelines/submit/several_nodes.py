@@ -58,7 +58,7 @@ def train_job(platform: PlatformConfig, num_nodes: int) -> dict[str, Any]:
 
 
 def _resources(platform: PlatformConfig) -> dict[str, dict[str, str]]:
-    gpus = {platform.accelerator_type: str(platform.accelerator_count)} if platform.accelerator_count else {}
+    gpus: dict[str, str] = {platform.accelerator_type: str(platform.accelerator_count)} if platform.accelerator_count else {}
     asked = {"cpu": platform.cpu_request, "memory": platform.memory_request}
     most = {"cpu": platform.cpu_limit, "memory": platform.memory_limit}
     found = {

@@ -13,7 +13,7 @@ from darkroom.system.errors import InputError
 from darkroom.tracking.tags import POD_NAME, POD_UID, TRAIN_JOB
 from pipelines.platform import read_platform
 from pipelines.submit.compile import compile_pipeline
-from pipelines.submit.train_job import train_job
+from pipelines.submit.several_nodes import train_job
 from tests.pipelines.submit.test_compile import EVERYTHING, IMAGE
 
 SCHEMA = json.loads(Path(__file__).with_name("trainjob.schema.json").read_text())
