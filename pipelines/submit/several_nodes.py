@@ -70,7 +70,7 @@ def _resources(platform: PlatformConfig) -> dict[str, dict[str, str]]:
 
 def _pod(platform: PlatformConfig) -> dict[str, Any]:
     memory = {"medium": "Memory", "sizeLimit": f"{round(platform.shared_memory_gib * 1024)}Mi"}
-    volumes = {
+    volumes: dict[str, tuple[str, dict[str, Any]]] = {
         "darkroom": (platform.mount_path, {"persistentVolumeClaim": {"claimName": platform.volume}}),
         "shared-memory": ("/dev/shm", {"emptyDir": memory}),
         "scratch": ("/tmp", {"emptyDir": {}}),
