@@ -14,6 +14,9 @@ import torch
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.networks.network import build
 from darkroom.system.errors import InputError
+from darkroom.training import handover
+from darkroom.training.batches import Normalise
+from darkroom.training.deadline import Course
 from darkroom.training.drawn_batch import draw_batch
 from darkroom.training.examples import Examples
 from darkroom.training.handover import Work
@@ -21,7 +24,8 @@ from darkroom.training.hyperparameters import Settings
 from darkroom.training.launch import fit_together
 from darkroom.training.loop import fit
 from darkroom.training.problem import Problem
-from darkroom.training.trainer import Trainer
+from darkroom.training.trainer import Fitted
+from darkroom.training.worker import MEMORY
 from darkroom.training.world import World
 
 SETTINGS = Settings(2, batch_size=16, learning_rate=2e-3, mixing=0.3, cutmix=0.3, monitor="loss", ema_decay=0.9, device="cpu")
@@ -69,19 +73,64 @@ def losses(fitted):
 
 
 def test_images_are_prepared_alike_whichever_are_beside_them():
-    network, shared = work()
-    trainer = Trainer(network, shared.problem, SETTINGS)
-    mixed = 0
-    for epoch in range(4):
-        order, generator = trainer.begin(epoch)
-        for rows in order:
-            batch = draw_batch(trainer.train, rows, 16, shared.problem.policy, SETTINGS, trainer.normalise, torch.device("cpu"), generator)
-            whole = batch.prepare(slice(0, len(rows)))
-            parts = [batch.prepare(World(rank, 3).share(slice(0, len(rows)))) for rank in range(3)]
-            mixed += batch.mixture.partners is not None
-            for number in range(3):
-                torch.testing.assert_close(torch.cat([part[number] for part in parts]), whole[number], rtol=0, atol=1e-5)
+    examples, policy, cpu, generator = problem().train, problem().policy, torch.device("cpu"), torch.Generator().manual_seed(0)
+    rows, mixed = torch.arange(16), 0
+    for _ in range(12):
+        batch = draw_batch(examples, rows, 16, policy, SETTINGS, Normalise((0.4,) * 3, (0.3,) * 3, cpu), cpu, generator)
+        whole = batch.prepare(slice(0, 16))
+        parts = [batch.prepare(World(rank, 3).share(slice(0, 16))) for rank in range(3)]
+        mixed += batch.mixture.partners is not None
+        for number in range(3):
+            torch.testing.assert_close(torch.cat([part[number] for part in parts]), whole[number], rtol=0, atol=1e-5)
     assert 0 < mixed < 12
+
+
+class Acted:
+    """Processes that are none: they report some epochs, and fail as they are told, or end."""
+
+    def __init__(self, failures):
+        self.failures, self.parts = list(failures), []
+
+    def __call__(self, folder):
+        self.folder = folder
+        return self
+
+    def start(self):
+        found = handover.read_work(self.folder)
+        self.parts.append(found.min_parts)
+        for epoch in (1, 2):
+            handover.write_epoch(self.folder, epoch, {"train_loss": float(found.min_parts)})
+        if not self.failures:
+            handover.write_result(self.folder, found.network(), Fitted([{"epoch": 1.0}], 1, (0.5,), course=Course(2, 2.0)))
+
+    def join_for(self, seconds):
+        return True
+
+    def failure(self):
+        return self.failures.pop(0) if self.failures else None
+
+    def end(self):
+        assert not self.folder.exists()
+
+
+def test_where_memory_is_short_all_begin_again_with_more_parts_and_no_epoch_is_told_twice(tmp_path, capsys):
+    network, shared = work()
+    acted, rows = Acted([(MEMORY, "CUDA out of memory")] * 2), []
+    fitted = fit_together(network, shared, 2, lambda epoch, row: rows.append((epoch, row)), acted, tmp_path)
+    assert acted.parts == [1, 2, 4]
+    assert rows == [(1, {"train_loss": 1.0}), (2, {"train_loss": 1.0})]
+    assert (fitted.thresholds, fitted.course) == ((0.5,), Course(2, 2.0))
+    assert "in 4 parts" in capsys.readouterr().out
+    with pytest.raises(InputError, match="memory does not suffice"):
+        fit_together(network, shared, 8, launch=Acted([(MEMORY, "CUDA out of memory")] * 2), root=tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("input", InputError), ("internal", RuntimeError)])
+def test_a_failure_keeps_its_kind(tmp_path, kind, error):
+    network, shared = work()
+    with pytest.raises(error, match="too bad"):
+        fit_together(network, shared, 2, launch=Acted([(kind, "too bad")]), root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
