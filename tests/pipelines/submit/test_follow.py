@@ -62,10 +62,10 @@ def compiled() -> dict[str, bytes]:
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: dict[str, bytes]) -> None:
     """A folder and an environment of their own, no waiting, and equal pipelines compiled once."""
 
-    def compile_once(path: Path, platform: PlatformConfig, arguments: dict[str, Any], *, caching: bool) -> None:
-        key = repr((platform.model_copy(update={"endpoint": ""}), arguments, caching))
+    def compile_once(path: Path, platform: PlatformConfig, arguments: dict[str, Any], **options: Any) -> None:
+        key = repr((platform.model_copy(update={"endpoint": ""}), arguments, options))
         if key not in compiled:
-            compile_pipeline(path, platform, arguments, caching=caching)
+            compile_pipeline(path, platform, arguments, **options)
             compiled[key] = path.read_bytes()
         path.write_bytes(compiled[key])
 
