@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from components.ingest.column_names import GROUPS, LABELS, known, plain_name
 from components.ingest.file_names import FileNames
+from components.ingest.indicators import indicator_words
 from components.ingest.listing import first_few
 from components.ingest.path_columns import PathColumn
 from components.ingest.table_files import TableFiles
@@ -40,6 +41,7 @@ def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles
     Raises:
         InputError: A name is not safe or not clear, or the tables' columns differ.
     """
+    naming, unanswered = _without_answers(naming)
     table, renamed = _joined(naming)
     split_by_place = len(naming) > 1 or "/" in naming[0].table.name
     paths: list[str | None] = []
@@ -50,7 +52,7 @@ def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles
         paths += [names.resolve(cell, one.table.name, split) if cell else None for cell in cells]
         splits += [split] * len(cells)
     notes = tuple(note for one in naming for note in (*one.table.notes, *one.column.notes))
-    return TableFiles(table, naming[0].column.name, paths, splits, (*notes, *renamed), len(naming))
+    return TableFiles(table, naming[0].column.name, paths, splits, (*notes, *renamed, *unanswered), len(naming))
 
 
 def belong_together(naming: Sequence[NamingTable], names: FileNames) -> bool:
@@ -67,6 +69,19 @@ def belong_together(naming: Sequence[NamingTable], names: FileNames) -> bool:
     are_apart = not any(one.startswith(other) for one, other in permutations(folders, 2)) and "/" not in folders
     same = len({tuple(sorted(one.table.columns)) for one in naming}) == 1
     return are_apart and same and all(_stays_in(one, folder, names) for one, folder in zip(naming, folders, strict=True))
+
+
+def _without_answers(naming: Sequence[NamingTable]) -> tuple[Sequence[NamingTable], list[str]]:
+    """The tables without those that lack all of another's columns of 0 and 1 and say nothing else: names to predict; and sentences."""
+    left = [one for one in naming if any(_only_names(one.table, other.table) for other in naming if other is not one)]
+    told = [f"{one.table.name} names {len(one.table):,} file(s) without a label, which are left out" for one in left]
+    return [one for one in naming if one not in left], told
+
+
+def _only_names(table: Table, other: Table) -> bool:
+    lacking = [column for column in other.columns if column not in table.columns]
+    labels = [column for column in lacking if indicator_words(other, column) is not None]
+    return set(table.columns) < set(other.columns) and len(labels) > 1 and not known(other.columns, LABELS)
 
 
 def _stays_in(one: NamingTable, folder: str, names: FileNames) -> bool:

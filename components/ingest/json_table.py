@@ -70,11 +70,12 @@ def _from_list(value: list[Any]) -> Records | None:
 
 
 def _from_files(value: dict[str, Any]) -> Records | None:
+    column = "key" if all(map(str.isdigit, value)) else "filename"  # numbers may be those of classes
     if all(isinstance(cell, dict) for cell in value.values()):
-        return [{"filename": path, **cell} for path, cell in value.items()]
+        return [{column: path, **cell} for path, cell in value.items()]
     if any(isinstance(cell, dict) for cell in value.values()):
         return None
-    return [{"filename": path, "label": cell} for path, cell in value.items()]
+    return [{column: path, "label": cell} for path, cell in value.items()]
 
 
 def _from_classes(value: dict[str, list[Any]]) -> Records:

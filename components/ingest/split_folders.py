@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from components.ingest.listing import first_few
+from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.masks import is_mask_folder
 from components.ingest.split_names import BESIDE, is_unclear, split_in, words_of
 from darkroom.system.errors import InputError
@@ -104,10 +104,11 @@ def _refuse_equal_folders(name: str, inside: Mapping[str, list[str]]) -> None:
     if len(inner) < 2 or len(set(inner)) > 1 or sum(any(map(str.isalpha, folder)) for folder in inner[0]) < 2:
         return
     outer = sorted(inside)
+    likely = max(outer, key=lambda top: sum(map(has_image_suffix, inside[top])))
     masks = "".join(f"; or name {folder} in ingest.ignore, if masks lie in it" for folder in sorted(inner[0]) if is_mask_folder(folder))
     raise InputError(
         f"{first_few([f'{top}/' for top in outer])} in {name} hold the same folders ({first_few(sorted(inner[0]))}), and either may be the "
-        f"classes: set ingest.split_folders to classes if the outer ones are, name one of them as the data, such as {name}/{outer[0]}, "
+        f"classes: set ingest.split_folders to classes if the outer ones are, name one of them as the data, such as {name}/{likely}, "
         f"or rename them to train/ and test/ if they are splits{masks}"
     )
 
@@ -140,11 +141,12 @@ def _several_folders(inner: list[str]) -> set[str]:
 
 
 def _inside_wrapper(name: str, inside: Mapping[str, list[str]], setting: Setting) -> SplitFolders | None:
-    """Splits inside of one folder that holds all images: `dataset/Training/cat/1.jpg`."""
+    """Splits inside of one folder that holds all images, or of several in each other: `dataset/Training/cat/1.jpg`."""
     if len(inside) != 1:
         return None
     ((top, rests),) = inside.items()
-    if not any(split_in(rest.partition("/")[0]) for rest in rests if rest.count("/") > 1):
+    tops = {rest.partition("/")[0] for rest in rests if rest.count("/") > 1}
+    if not any(map(split_in, tops)) and (len(tops) != 1 or not all(rest.startswith(f"{min(tops)}/") for rest in rests)):
         return None
     found = find_split_folders(f"{name}/{top}", rests, setting)
     if not all(rest.startswith(tuple(found.outer)) for rest in rests):

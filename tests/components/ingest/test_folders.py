@@ -76,6 +76,16 @@ LAYOUTS = {
         "Data/Training/cat/1.png Data/Training/dog/2.png Data/test_set/test_set/cat/3.png",
         {"Data/Training/cat/1.png": ("cat", T), "Data/Training/dog/2.png": ("dog", T), "Data/test_set/test_set/cat/3.png": ("cat", E)},
     ),
+    "splits in folders of one name around them": (
+        "pets/pets/training_set/cat/1.png pets/pets/training_set/dog/2.png pets/pets/test_set/cat/3.png",
+        {
+            "pets/pets/training_set/cat/1.png": ("cat", T), "pets/pets/training_set/dog/2.png": ("dog", T),
+            "pets/pets/test_set/cat/3.png": ("cat", E),
+        },
+    ),
+    "one class with folders in each other": (
+        "cat/a/b/1.png cat/a/c/2.png", {"cat/a/b/1.png": ("cat", None), "cat/a/c/2.png": ("cat", None)},
+    ),
     "a class that is called as pictures are": (
         "train/photos/1.png train/drawings/2.png test/photos/3.png",
         {"train/photos/1.png": ("photos", T), "train/drawings/2.png": ("drawings", T), "test/photos/3.png": ("photos", E)},

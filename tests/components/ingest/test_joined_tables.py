@@ -53,6 +53,15 @@ def test_a_table_of_names_to_predict_beside_one_with_labels(tmp_path, capsys):
     assert "4 file(s) without a label are left out" in capsys.readouterr().out
 
 
+def test_a_table_of_names_to_predict_beside_one_with_columns_of_0_and_1(tmp_path, capsys):
+    texts = {
+        "train.csv": table("id,cat,dog", lambda n, p: (p, 1 - n % 2, n % 2), paths=BOTH[:4]),
+        "test.csv": table("id", lambda n, p: (p,), paths=BOTH[4:]),
+    }
+    assert by_path(ingested(lay(tmp_path / "photos", BOTH, texts))) == {path: CAT_DOG[path] for path in BOTH[:4]}
+    assert "test.csv names 4 file(s) without a label, which are left out" in capsys.readouterr().out
+
+
 SIGNS = [f"{top}{sign:05d}/{number}.png" for top in ("a/", "") for sign in (7, 20) for number in range(3)]
 
 

@@ -166,6 +166,14 @@ def test_texts_that_are_no_tables_stop_nothing(tmp_path, name):
     assert by_path(ingested(lay(tmp_path / "photos", FOLDERS, {name: text}))) == {path: path[:3] for path in FOLDERS}
 
 
+def test_numbers_of_classes_are_no_names_of_files(tmp_path):
+    paths = [f"{kind}/{number}.png" for kind in KINDS for number in range(4)]
+    texts = {"classes.json": json.dumps({"0": "Cat", "1": "Dog"}), "classes.csv": "id,name\n0,Cat\n1,Dog\n"}
+    assert by_path(ingested(lay(tmp_path / "photos", paths, texts))) == {path: path[:3] for path in paths}
+    photos = lay(tmp_path / "table", SIX, {"classes.json": json.dumps({"0": "Cat", "1": "Dog"}), "t.csv": CSV})
+    assert by_path(ingested(photos)) == CAT_DOG
+
+
 def test_texts_that_are_called_as_images_are_not_opened(tmp_path, capsys):
     texts = {f"labels/cat/cat_{number}.txt": "0 1 1 1 1" for number in range(4)} | {"cat/cat_1.json": "{}"}
     photos = lay(tmp_path / "photos", FOLDERS, texts)
