@@ -8,7 +8,18 @@ import numpy as np
 import pyarrow as pa
 
 from components.ingest.cells import FALSE, TRUE, is_missing, mean_yes_and_no
-from components.ingest.column_names import GROUPS, LABELS, METADATA, ROW_NUMBERS, is_flag, is_metadata, known, may_be_group, plain_name
+from components.ingest.column_names import (
+    GROUPS,
+    LABELS,
+    METADATA,
+    ROW_NUMBERS,
+    SPLITS,
+    is_flag,
+    is_metadata,
+    known,
+    may_be_group,
+    plain_name,
+)
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
 from components.ingest.indicators import UNCERTAIN, indicator_words, label_columns, refuse_odd_cells
@@ -149,7 +160,7 @@ def _no_labels(table: Table, roles: Columns, rest: list[str]) -> NoLabelsError:
         f"{table.name} has no column that is known to hold labels (columns: {', '.join(table.columns)}): "
         "name it in ingest.label_column, or the columns of 0 and 1 in ingest.label_columns, or set ingest.table to none",
         roles,
-        [column for column in rest if plain_name(column) not in METADATA and _has_classes(table, column)],
+        [column for column in rest if plain_name(column) not in {*METADATA, *SPLITS} and _has_classes(table, column)],
         rest[0] if len(rest) == len(others) == 1 else "",
     )
 

@@ -123,14 +123,23 @@ def missing_names(files: TableFiles) -> list[str]:
 
 
 def row_facts(files: TableFiles, columns: Columns, config: TableConfig) -> Iterator[tuple[str | None, str | None]]:
-    """The group and the given split of each row."""
+    """The group and the given split of each row.
+
+    Raises:
+        InputError: A column says that a file is for the test, and its folder or its table's place does not, or the reverse.
+    """
     names, codes = files.table.encoded(columns.group) if columns.group else ([""], [0] * len(files.table))
     groups = [None if is_missing(name) else plain(name) for name in names]
     depth, folder_splits = _folder_splits(path for path in files.paths if path and config.split_folders != "classes")
     for code, said, placed, path in zip(codes, read_splits(files.table, columns.splits), files.splits, files.paths, strict=True):
         folders = (path or "").split("/")[depth:-1]
-        split = said if columns.splits else placed or folder_splits.get(folders[0] if folders else "", "")
-        yield groups[code], split or None
+        by_place = placed or folder_splits.get(folders[0] if folders else "", "")
+        if said and by_place and not config.split_column and said != by_place and "test" in (said, by_place):
+            raise InputError(
+                f"{files.table.name} says in {first_few(list(map(repr, columns.splits)))} that {path} is of the split {said}, its place "
+                f"says {by_place}: name the column in ingest.split_column to take it, or set that to none to take the folders"
+            )
+        yield groups[code], (said if columns.splits else by_place) or None
 
 
 def first_rows(listed: list[Listed | None], table: str) -> tuple[list[int], list[tuple[int, int]]]:

@@ -322,6 +322,22 @@ def test_two_tables_of_splits_with_paths_beside_folders(tmp_path):
     assert by_path(ingested(photos, ignore=("Meta", "Meta.csv"))) == by_path(manifest)
 
 
+@pytest.mark.parametrize("classes", [False, True])
+def test_a_column_of_splits_that_contradicts_the_folders_is_refused(tmp_path, classes):
+    paths = [f"{split}/{KINDS[n % 2]}/{n}.png" if classes else f"{split}/{n}.png" for split in ("train", "test") for n in range(4)]
+    said = ["train", "val", "train", "test", "test", "test", "test", "test"]
+    header = "filename,split" if classes else "filename,split,label"
+    text = table(header, lambda n, p: (p, said[n], *([] if classes else [KINDS[n % 2]])), paths=paths)
+    photos = lay(tmp_path / "photos", paths, {"t.csv": text})
+    with pytest.raises(InputError, match=r"'split'.*train/.*test.*train.*ingest\.split_column"):
+        ingested(photos)
+    words = {"val": "validation"}
+    assert by_path(ingested(photos, split_column="split"), "given_split") == {p: words.get(s, s) for p, s in zip(paths, said, strict=True)}
+    assert by_path(ingested(photos, split_column="none"), "given_split") == {path: path.split("/")[0] for path in paths}
+    (photos / "t.csv").write_text(text.replace("test\n", "train\n", 1) if classes else text.replace("test,", "train,", 1))
+    assert by_path(ingested(photos), "given_split")[paths[1]] == "validation"  # a part of the training
+
+
 def test_a_table_of_the_test_alone_beside_class_folders_of_the_training(tmp_path):
     photos = lay(tmp_path / "photos", SIGNS, {"Test.csv": signs(SIGNS[6:])})
     with pytest.raises(InputError, match=r"Test\.csv .*3 file.*6 others.*ingest\.table"):
