@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darkroom.task import Task
+from darkroom.training.losses import divergence
 
 CERTAINTY = 0.95  # of the label, for an image without an answer
 
@@ -20,10 +21,7 @@ class KnownAnswers:
         logits: `(N, K) float32`, a row a training image.
         task: What they mean.
         share: Of these answers in the loss, 0 to 1; the labels have the rest.
-        temperature: By which the logits of both sides are divided: the higher, the more the unlikely classes count.
-
-    Source:
-        Hinton, Vinyals and Dean 2015, Distilling the knowledge in a neural network, https://arxiv.org/abs/1503.02531
+        temperature: See `darkroom.training.losses.divergence`.
     """
 
     logits: Tensor
@@ -48,17 +46,7 @@ class KnownAnswers:
         """
         own, other = (self._probabilities(self.logits[some.to(self.logits.device)]) for some in (rows, partners))
         wanted = share * own + (1 - share) * other
-        return (1 - self.share) * loss + self.share * self.divergence(logits, wanted) / num_images
-
-    def divergence(self, logits: Tensor, wanted: Tensor) -> Tensor:
-        """How far logits `(n, K)` are from wanted probabilities: the images' Kullback-Leibler divergences, each the mean of its labels'."""
-        scaled = logits / self.temperature
-        if self.task == "multilabel":
-            least = F.binary_cross_entropy(wanted, wanted, reduction="none")
-            each = (F.binary_cross_entropy_with_logits(scaled, wanted, reduction="none") - least).mean(1)
-        else:
-            each = F.kl_div(scaled.log_softmax(1), wanted, reduction="none").sum(1)
-        return self.temperature**2 * each.sum()
+        return (1 - self.share) * loss + self.share * divergence(self.task, logits, wanted, self.temperature) / num_images
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         scaled = logits / self.temperature

@@ -99,6 +99,30 @@ def make_loss(task: Task, targets: Tensor, num_classes: int, settings: Settings)
     return Loss(task, gamma, settings.loss == "asymmetric", settings.label_smoothing, weights)
 
 
+def divergence(task: Task, logits: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+    """How far a network's answers are from those that it is to learn from other networks, beside the labels.
+
+    Args:
+        task: Multilabel takes each label's own divergence.
+        logits: `(n, K) float32` of the network that learns.
+        wanted: `(n, K) float32` probabilities, of logits that were divided by the temperature.
+        temperature: By which the logits of both sides are divided: the higher, the more the unlikely classes count.
+
+    Returns:
+        `() float32`: the sum of the images' Kullback-Leibler divergences, each the mean of its labels' for multilabel, times the square of
+        the temperature, so that gradients are as large as at any other.
+
+    Source: Hinton, Vinyals and Dean 2015, "Distilling the Knowledge in a Neural Network".
+    """
+    scaled = logits / temperature
+    if task == "multilabel":
+        least = F.binary_cross_entropy(wanted, wanted, reduction="none")
+        each = (F.binary_cross_entropy_with_logits(scaled, wanted, reduction="none") - least).mean(1)
+    else:
+        each = F.kl_div(scaled.log_softmax(1), wanted, reduction="none").sum(1)
+    return temperature**2 * each.sum()
+
+
 def class_weights(task: Task, targets: Tensor, num_classes: int) -> Tensor:
     """How much an example counts by its class: the inverse root of the class's share, at most 10 times its average.
 
