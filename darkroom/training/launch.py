@@ -6,6 +6,7 @@ ends all. For those of several nodes, see `darkroom.runtime.train_job`.
 
 import dataclasses
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -145,7 +146,7 @@ class Processes(threading.Thread):
         )
         try:
             with _quiet():
-                elastic_launch(config, sys.executable)("-m", worker.__spec__.name, str(self._folder))
+                elastic_launch(config, sys.executable)("-m", worker.__spec__.name, str(self._folder), str(os.getpid()))
         except BaseException as error:
             self._error = error
 
@@ -163,14 +164,14 @@ class Processes(threading.Thread):
         """See `Launch`."""
         if self._error is None:
             return None
-        if isinstance(self._error, ChildFailedError):
-            killed = [(rank, one.exitcode) for rank, one in self._error.failures.items() if one.exitcode < 0]
-            if killed:
-                rank, code = killed[0]
-                return "internal", f"process {rank} of the training was ended by {signal.Signals(-code).name}"
-            if found := handover.first_failure(self._folder):
-                return found
-        return "internal", f"the processes of the training failed: {self._error}"
+        found = handover.first_failure(self._folder)
+        if found and found[0] != "internal":
+            return found
+        failures = self._error.failures if isinstance(self._error, ChildFailedError) else {}
+        for rank, one in failures.items():
+            if one.exitcode < 0 and -one.exitcode != signal.SIGTERM:  # by which the launcher ends the others
+                return "internal", f"process {rank} of the training was ended by {signal.Signals(-one.exitcode).name}"
+        return found or ("internal", f"the processes of the training failed: {self._error}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """One of the processes that train a network together: `torchrun --nproc-per-node 2 -m darkroom.training.worker FOLDER`.
 
-The folder is what `darkroom.training.launch` wrote. A process ends when the folder is gone, or the process that started it.
+The folder is what `darkroom.training.launch` wrote. A process ends when the folder is gone, or the process that started it, whose id may
+follow the folder: it may have ended before this one looks.
 """
 
 import io
@@ -16,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from darkroom.system.cores import share_cores
-from darkroom.system.errors import InputError, kind_of
+from darkroom.system.errors import kind_of
 from darkroom.system.files import remove
 from darkroom.training import devices, handover
 from darkroom.training.handover import Work
@@ -28,18 +29,19 @@ MEMORY = "memory"  # kind of a failure
 _POLL_S, _TIMEOUT = 0.5, timedelta(hours=1)
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, parent: int) -> int:
     """Trains.
 
     Args:
         folder: Where the work is, and the result will be.
+        parent: Id of the process that started this one.
 
     Returns:
         The exit status.
     """
     share_cores()
     rank = int(os.environ["RANK"])
-    threading.Thread(target=_follow, args=(folder, os.getppid(), rank), daemon=True).start()
+    threading.Thread(target=_follow, args=(folder, parent, rank), daemon=True).start()
     if rank:
         sys.stdout = io.StringIO()
     try:
@@ -88,6 +90,4 @@ def _follow(folder: Path, parent: int, rank: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise InputError("usage: python -m darkroom.training.worker FOLDER")
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else os.getppid()))

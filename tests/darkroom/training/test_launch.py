@@ -181,7 +181,7 @@ def test_no_process_outlives_the_one_that_started_it():
     imported = "from dataclasses import replace; from tests.darkroom.training.test_launch import SETTINGS, together"
     code = f"{imported}; together(replace(SETTINGS, epochs=10**5))"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[3])
-    wait_for(lambda: len(workers(parent.pid)) == 2)
+    wait_for(lambda: len(workers(parent.pid)) == 2)  # which have not begun yet
     started = workers(parent.pid)
     parent.kill()
     parent.wait()
