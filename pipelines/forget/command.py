@@ -49,7 +49,7 @@ def forget(
     _show(plan)
     if dry_run:
         if as_json:
-            places = [{"kind": removal.kind, "place": removal.place} for removal in plan.removals if removal.kind != "names"]
+            places = [{"kind": removal.kind, "place": removal.place} for removal in plan.removals]
             print(json.dumps({"dry_run": True, "removals": places, "models": [use.plain() for use in plan.uses], "left": plan.left}))
         return
     if not yes:
@@ -67,7 +67,7 @@ def forget(
 
 def _show(plan: "ForgetPlan") -> None:
     """Prints what goes, which models had the images, and what can't be removed."""
-    print_table(["goes", "where"], [[removal.kind, visible(removal.place)] for removal in plan.removals if removal.kind != "names"])
+    print_table(["goes", "where"], [[removal.kind, visible(removal.place)] for removal in plan.removals])
     for use in plan.uses:
         what = ", ".join(use.roles) + ("; it keeps the vectors of its training images: train it anew" if use.holds_vectors else "")
         print(f"model  {use.model} version {use.version}{f' ({use.alias})' if use.alias else ''}: {what}")

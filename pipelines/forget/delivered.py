@@ -1,7 +1,5 @@
 """The data itself: files in its folder, rows of tables that name them, and what DVC keeps in its cache and its remotes."""
 
-import csv
-import io
 import json
 import warnings
 from collections.abc import Iterator
@@ -11,17 +9,15 @@ from typing import Any
 
 from darkroom.data_files import list_files
 from darkroom.system.errors import InputError
-from darkroom.system.files import whole
 from darkroom.system.secrets import redact
 from darkroom.versions.data_version import data_version, difference, recorded_version
 from darkroom.versions.dvc_cache import files_of
 from darkroom.versions.git_history import data_history
 from darkroom.versions.repository import own_repository
+from pipelines.forget.data_tables import SUFFIXES, Names, rewrite, without_rows
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
-
-_TABLES = (".csv", ".tsv", ".txt")
 
 
 def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
@@ -35,49 +31,25 @@ def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
     for place in subject.places:
         yield Removal("data", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
     names = _names(data, subject)
-    tables = [path for path in all_files(data) if path.suffix.lower() in _TABLES and without_rows(path, names) is not None]
+    tables = [path for path in all_files(data) if path.suffix.lower() in SUFFIXES and without_rows(path, names) is not None]
     for table in tables:
-        yield Removal("rows of tables", str(table), lambda table=table: _rewrite(table, names))  # type: ignore[misc]
+        yield Removal("rows of tables", str(table), lambda table=table: rewrite(table, names))  # type: ignore[misc]
     if (subject.places or tables) and recorded_version(data) and not difference(data, data_version(data)):
         yield Removal("record", f"{data}.dvc", lambda: _add(data))
 
 
-def _names(data: Path, subject: Subject) -> set[str]:
-    """What a cell may hold that names an image: its id, its path, the ends of it that no other file has."""
+def _names(data: Path, subject: Subject) -> Names:
+    """What a cell may hold that is or names an image: its bytes, its id, its path, the ends of it that no other file has."""
     gone, others = subject.paths, set[str]()
     for path in set(list_files(data).places) - gone if data.is_dir() else set[str]():
         others |= _ends(path)
-    return {*subject.contents, *(end for path in gone for end in _ends(path) - others)}
+    return {*subject.contents, *filter(None, subject.contents.values()), *(end for path in gone for end in _ends(path) - others)}
 
 
 def _ends(path: str) -> set[str]:
     parts = path.split("/")
     ends = {"/".join(parts[number:]) for number in range(len(parts))}
     return ends | {f"./{path}"}
-
-
-def without_rows(table: Path, names: set[str]) -> bytes | None:
-    """A table's text without the rows of which a cell is one of the names, all else as it was; nothing where there is no such row."""
-    data = table.read_bytes()
-    with suppress(UnicodeDecodeError, csv.Error):
-        lines = io.StringIO(data.decode("utf-8"), newline="").readlines()
-        head = lines[0] if lines else ""
-        delimiter = max(",;\t", key=head.count)
-        reader, kept, start, found = csv.reader(lines, delimiter=delimiter), list[str](), 0, False
-        for cells in reader:
-            rows, start = lines[start : reader.line_num], reader.line_num
-            if any(cell.strip() in names for cell in cells):
-                found = True
-            else:
-                kept += rows
-        return "".join(kept).encode("utf-8") if found else None
-    return None
-
-
-def _rewrite(table: Path, names: set[str]) -> None:
-    if (text := without_rows(table, names)) is not None:
-        with whole(table) as draft:
-            draft.write_bytes(text)
 
 
 def _add(data: Path) -> None:
@@ -109,7 +81,7 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
         return
 
 
-def _holding(storage: Any, subject: Subject, names: set[str]) -> set[str]:
+def _holding(storage: Any, subject: Subject, names: Names) -> set[str]:
     """The md5s of the files in DVC's cache that hold the images or name them, by id or by path, such as tables of earlier versions."""
     files = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"]
     return {f"{path.parent.name}{path.name}" for path in files if subject.traces.in_file(path) or without_rows(path, names) is not None}

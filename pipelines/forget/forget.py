@@ -48,7 +48,7 @@ class ForgetPlan:
     @property
     def counts(self) -> dict[str, int]:
         """How many things of each kind are to go."""
-        return dict(Counter(removal.kind for removal in self.removals if removal.kind != "names"))
+        return dict(Counter(removal.kind for removal in self.removals))
 
 
 def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
@@ -62,18 +62,19 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
         InputError: A word means no image, nothing is kept of them, a run is in progress, or the data is an archive.
     """
     kept_here.check_idle()
-    subject, left, renamed = find_subject(words, data), list[str](), dict[str, str]()
+    subject, left = find_subject(words, data), list[str]()
+    previous, renamed = kept_here.previous_removals(subject)
     found = [  # in this order: what tells where an image was goes after what it tells of, so that an interruption loses nothing
         *kept_here.text_removals(subject),
-        *kept_here.previous_removals(subject, renamed),
-        *(kept_in_store.store_removals(subject, renamed) if is_tracked() else ()),
+        *(kept_in_store.store_removals(subject, renamed, left) if is_tracked() else ()),
+        *previous,
         *kept_here.run_removals(subject),
         *kept_here.shared_removals(subject),
         *delivered.dvc_removals(data, subject, left),
         *delivered.data_removals(data, subject),
     ]
     removals = _without_inner(found)
-    if not any(removal.kind != "names" for removal in removals):
+    if not removals:
         raise InputError(
             f"nothing here is kept of {', '.join(name[:12] for name in subject.names)}", "is the id right, and this the project?"
         )

@@ -73,16 +73,28 @@ def shared_removals(subject: Subject) -> Iterator[Removal]:
     yield from (_removal("build", path) for path in stages if [path.name for path in stages] != ["report"])
 
 
-def previous_removals(subject: Subject, renamed: dict[str, str]) -> Iterator[Removal]:
-    """Earlier assignments to splits, which are named by their content: written anew under another name.
+def previous_removals(subject: Subject) -> tuple[list[Removal], dict[str, str]]:
+    """Earlier assignments to splits, which are named by their content: written anew under another name; damaged ones go.
 
     Args:
         subject: The images.
-        renamed: Gets the new names by the old ones, once it is done.
+
+    Returns:
+        What is to be done, and the new names by the old ones.
     """
+    removals, renamed = list[Removal](), dict[str, str]()
     for path in sorted((ROOT / "previous").glob("*.parquet")):
-        if subject.traces.in_file(path):
-            yield Removal("previous", str(path), lambda path=path: _rename(path, subject, renamed))  # type: ignore[misc]
+        if not subject.traces.in_file(path):
+            continue
+        try:
+            table = without_images(path.read_bytes(), subject.contents, subject.blot)
+        except (pa.ArrowException, OSError):
+            removals.append(_removal("previous", path))
+            continue
+        if table is not None:
+            renamed[path.stem] = hashlib.sha256(table).hexdigest()
+            removals.append(Removal("previous", str(path), lambda path=path, table=table: _replace(path, table)))  # type: ignore[misc]
+    return removals, renamed
 
 
 def text_removals(subject: Subject) -> Iterator[Removal]:
@@ -131,13 +143,10 @@ def _shard_has(path: Path, subject: Subject) -> bool:
         return True  # damaged: it goes
 
 
-def _rename(path: Path, subject: Subject, renamed: dict[str, str]) -> None:
-    if not path.is_file() or (table := without_images(path.read_bytes(), subject.contents, subject.blot)) is None:
-        return
-    name = hashlib.sha256(table).hexdigest()
-    with whole(path.with_name(f"{name}.parquet")) as draft:
+def _replace(path: Path, table: bytes) -> None:
+    """Puts a table under the name of its content in the place of an earlier one."""
+    with whole(path.with_name(f"{hashlib.sha256(table).hexdigest()}.parquet")) as draft:
         draft.write_bytes(table)
-    renamed[path.stem] = name
     remove(path)
 
 

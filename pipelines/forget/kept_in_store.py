@@ -5,11 +5,13 @@ import hashlib
 import io
 import json
 import sqlite3
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pyarrow as pa
 from PIL import Image
 
 from darkroom.registry.fetch import PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
@@ -67,25 +69,35 @@ def uses(subject: Subject) -> list[Use]:
     return found
 
 
-def store_removals(subject: Subject, renamed: Mapping[str, str]) -> Iterator[Removal]:
-    """What the runs in MLflow keep of the images, deleted runs too.
+def store_removals(subject: Subject, renamed: Mapping[str, str], left: list[str]) -> Iterator[Removal]:
+    """What the runs in MLflow keep of the images, deleted runs too: first what tags say, and which earlier assignments they name.
 
     Args:
         subject: The images.
-        renamed: New names of earlier assignments by their old ones, which tags name.
+        renamed: New names of earlier assignments on this machine by their old ones.
+        left: Gets what could not be looked at, a sentence each.
     """
     everything = [run for view in (ACTIVE, DELETED) for run in search_runs("", view=view)]
+    kept = [_Kept.of(str(run.info.run_id), subject, left) for run in everything]
+    names = dict(ChainMap(dict(renamed), *(one.renamed for one in kept)))
     for run in everything:
-        changed = {name: subject.blot(value) for name, value in run.data.tags.items() if subject.blot(value) != value}
-        if changed:
+        if changed := _changed(run.data.tags, subject, names):
             yield Removal("tags", f"run {run.info.run_id[:8]}: {', '.join(changed)}", _tagging(str(run.info.run_id), changed))
     for version in (version for name in model_names() for version in versions(name)):
-        changed = {name: subject.blot(value) for name, value in version.tags.items() if subject.blot(value) != value}
-        if changed:
+        if changed := _changed(version.tags, subject, names):
             yield Removal("tags", f"{version.name}/{version.number}", lambda version=version, tags=changed: set_tags(version, tags))  # type: ignore[misc]
-    for run in everything:
-        yield from _of_run(str(run.info.run_id), subject)
-    yield Removal("names", "tags that name earlier assignments", lambda: _rename_tags(everything, renamed))
+    for one in kept:
+        yield from _of_run(one, subject)
+
+
+def _changed(tags: Mapping[str, str], subject: Subject, names: Mapping[str, str]) -> dict[str, str]:
+    """The tags that are to say something else."""
+    wanted = {name: names.get(value, value) if name == PREVIOUS else subject.blot(value) for name, value in tags.items()}
+    return {name: value for name, value in wanted.items() if value != tags[name]}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def vacuum() -> None:
@@ -102,24 +114,56 @@ def _roles(version: Version, subject: Subject) -> set[str]:
         return {_NOT_KNOWN}
 
 
-def _of_run(run_id: str, subject: Subject) -> Iterator[Removal]:
+@dataclass(frozen=True)
+class _Kept:
+    """The files of a run.
+
+    Attributes:
+        run_id: The run.
+        paths: Their paths.
+        anew: The tables that have an image, without it.
+        renamed: The new name of the earlier assignment among them by its old one.
+    """
+
+    run_id: str
+    paths: list[str]
+    anew: dict[str, bytes]
+    renamed: dict[str, str]
+
+    @classmethod
+    def of(cls, run_id: str, subject: Subject, left: list[str]) -> "_Kept":
+        paths = list(kept_files.kept_paths(run_id, skipped=frozenset({_BUNDLES, _FIGURES})))
+        anew, renamed = dict[str, bytes](), dict[str, str]()
+        for path in [path for path in paths if path.endswith(".parquet")]:
+            data = kept_files.read_kept(run_id, path)
+            try:
+                table = without_images(data, subject.contents, subject.blot)
+            except (pa.ArrowException, OSError):
+                left.append(f"run {run_id[:8]}: {path} in MLflow is damaged, so it can't be said whether it holds the image: delete it")
+                continue
+            if table is not None:
+                anew[path] = table
+                if path == PREVIOUS_KEPT:
+                    renamed[_sha256(data)] = _sha256(table)
+        return cls(run_id, paths, anew, renamed)
+
+
+def _of_run(kept: _Kept, subject: Subject) -> Iterator[Removal]:
     """The files of a run: tables and texts are written anew; what shows its images goes where its tables have one of them."""
-    paths = list(kept_files.kept_paths(run_id, skipped=frozenset({_BUNDLES, _FIGURES})))
-    tables = {path: kept_files.read_kept(run_id, path) for path in paths if path.endswith(".parquet")}
-    anew = {path: table for path, data in tables.items() if (table := without_images(data, subject.contents, subject.blot)) is not None}
-    for path in [path for path in paths if path.endswith(_TEXTS) and not (path == REPORT_KEPT and anew)]:
+    run_id, run = kept.run_id, f"run {kept.run_id[:8]}"
+    for path in [path for path in kept.paths if path.endswith(_TEXTS) and not (path == REPORT_KEPT and kept.anew)]:
         text = kept_files.read_kept(run_id, path).decode(errors="surrogateescape")
         if (blotted := subject.blot(text)) != text:
-            yield Removal("texts", f"run {run_id[:8]}: {path}", _replacing(run_id, path, blotted.encode(errors="surrogateescape")))
-    if anew:
-        if REPORT_KEPT in paths:
-            yield Removal("reports", f"run {run_id[:8]}: {REPORT_KEPT}", _replacing(run_id, REPORT_KEPT, TOMBSTONE.encode()))
-        for path in [path for path in paths if path.startswith(_PICTURES)]:
-            yield Removal("pictures", f"run {run_id[:8]}: {path}", lambda path=path: kept_files.delete_kept(run_id, path))  # type: ignore[misc]
+            yield Removal("texts", f"{run}: {path}", _replacing(run_id, path, blotted.encode(errors="surrogateescape")))
+    if kept.anew:
+        if REPORT_KEPT in kept.paths:
+            yield Removal("reports", f"{run}: {REPORT_KEPT}", _replacing(run_id, REPORT_KEPT, TOMBSTONE.encode()))
+        for path in [path for path in kept.paths if path.startswith(_PICTURES)]:
+            yield Removal("pictures", f"{run}: {path}", lambda path=path: kept_files.delete_kept(run_id, path))  # type: ignore[misc]
         for model in kept_files.logged_models(run_id):
             yield from _examples(model)
-    for path, table in anew.items():
-        yield Removal("tables", f"run {run_id[:8]}: {path}", _replacing(run_id, path, table))
+    for path, table in kept.anew.items():
+        yield Removal("tables", f"{run}: {path}", _replacing(run_id, path, table))
 
 
 def _examples(model: str) -> Iterator[Removal]:
@@ -143,23 +187,6 @@ def _neutral(value: Any) -> Any:
             Image.new("RGB", picture.size, (128, 128, 128)).save(file, "PNG")
             return base64.b64encode(file.getvalue()).decode()
     return value
-
-
-def _rename_tags(everything: list[Any], renamed: Mapping[str, str]) -> None:
-    """Lets tags name the earlier assignments as they are now, those that only MLflow keeps too."""
-    names = {**renamed}
-    for run in everything:
-        old = run.data.tags.get(PREVIOUS, "")
-        with suppress(Exception):  # most runs keep no such table
-            kept = hashlib.sha256(kept_files.read_kept(str(run.info.run_id), PREVIOUS_KEPT)).hexdigest() if old not in ("", "none") else old
-            if kept != old:
-                names[old] = kept
-    for run in everything:
-        if new := names.get(run.data.tags.get(PREVIOUS, "")):
-            set_run_tags(str(run.info.run_id), {PREVIOUS: new})
-    for version in (version for name in model_names() for version in versions(name)):
-        if new := names.get(version.tags.get(PREVIOUS, "")):
-            set_tags(version, {PREVIOUS: new})
 
 
 def _tagging(run_id: str, tags: Mapping[str, str]) -> Any:

@@ -24,12 +24,12 @@ def without_images(data: bytes, names: Collection[str], blot: Callable[[str], st
         blot: Takes what names them out of texts: of notes, and of sentences about other images.
 
     Returns:
-        The file's new bytes; nothing where the table is none, or names none of them.
+        The file's new bytes; nothing where the table names none of them.
+
+    Raises:
+        pyarrow.ArrowException: The file is damaged.
     """
-    try:
-        table = pq.read_table(pa.BufferReader(data))
-    except pa.ArrowException:
-        return None
+    table = pq.read_table(pa.BufferReader(data))
     unwanted, rest = pa.array(sorted(names), pa.string()), table
     for name in {"image_id", "source_id"} & set(table.column_names):
         rest = rest.filter(pc.invert(pc.is_in(rest[name], unwanted)))
@@ -38,10 +38,11 @@ def without_images(data: bytes, names: Collection[str], blot: Callable[[str], st
     for name in set(_SENTENCES) & set(rest.column_names):
         texts = [None if text is None else blot(text) for text in rest[name].to_pylist()]
         rest = rest.set_column(rest.column_names.index(name), name, pa.array(texts, pa.string()))
-    if rest.equals(table):
+    meaning = (table.schema.metadata or {}).get(_KEY, b"{}").decode()
+    if rest.equals(table) and blot(meaning) == meaning:
         return None
     sink = pa.BufferOutputStream()
-    pq.write_table(rest.replace_schema_metadata(_stamped(table, len(table) - len(rest), blot)), sink, compression="zstd")
+    pq.write_table(rest.replace_schema_metadata(_stamped(table, blot(meaning), len(table) - len(rest))), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -62,8 +63,7 @@ def _renamed_clusters(table: pa.Table, names: set[str]) -> pa.Table:
     return table.set_column(table.column_names.index("cluster"), "cluster", column)
 
 
-def _stamped(table: pa.Table, number: int, blot: Callable[[str], str]) -> dict[bytes, bytes]:
-    metadata: dict[bytes, bytes] = dict(table.schema.metadata or {})
-    with_meaning: dict[str, Any] = json.loads(blot(metadata.get(_KEY, b"{}").decode()))
+def _stamped(table: pa.Table, meaning: str, number: int) -> dict[bytes, bytes]:
+    with_meaning: dict[str, Any] = json.loads(meaning)
     with_meaning[FORGOTTEN] = with_meaning.get(FORGOTTEN, 0) + number
-    return {**metadata, _KEY: json.dumps(with_meaning, ensure_ascii=False).encode()}
+    return {**(table.schema.metadata or {}), _KEY: json.dumps(with_meaning, ensure_ascii=False).encode()}

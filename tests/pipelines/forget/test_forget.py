@@ -3,6 +3,7 @@
 import base64
 import bz2
 import gzip
+import hashlib
 import json
 import lzma
 import os
@@ -32,10 +33,12 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.system.locks import lock_run
 from darkroom.thumbnails import thumbnails
+from darkroom.tracking.client import client
 from darkroom.tracking.log import log_files, set_run_tags
 from darkroom.tracking.runs import finish_run
+from darkroom.tracking.tags import PREVIOUS
 from darkroom.versions.data_version import data_version, recorded_version
-from pipelines.forget.delivered import without_rows
+from pipelines.forget.data_tables import without_rows
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
 from pipelines.forget.kept_tables import without_images
 from pipelines.forget.traces import Traces, all_files
@@ -303,6 +306,55 @@ def test_rows_that_name_a_file_leave_a_table_as_it_is_otherwise(tmp_path: Path, 
     table = tmp_path / "labels.csv"
     table.write_bytes(text.encode())
     assert without_rows(table, {"a/1.png", "1.png"}) == (None if rest is None else rest.encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [
+        ([{"file": "a/1.png", "label": "x"}, {"file": "b.png", "label": "x"}], [{"file": "b.png", "label": "x"}]),
+        ([["1.png", "x"], ["b.png", "y"]], [["b.png", "y"]]),
+        ({"a/1.png": "x", "b.png": "y"}, {"b.png": "y"}),
+        ({"x": ["a/1.png", "c.png"], "y": ["b.png", "d.png"]}, {"x": ["c.png"], "y": ["b.png", "d.png"]}),
+        ({"file": ["a/1.png", "b.png"], "label": ["x", "y"]}, {"file": ["b.png"], "label": ["y"]}),
+        ({"file": {"0": "b.png", "1": "1.png"}, "label": {"0": "x", "1": "y"}}, {"file": {"0": "b.png"}, "label": {"0": "x"}}),
+        ({"images": [{"id": 1, "file": {"path": "1.png"}}], "about": "a/1.png and others"}, {"images": [], "about": "a/1.png and others"}),
+        ([{"file": "a/11.png"}], None),
+    ],
+    ids=["objects", "pairs", "files", "classes", "columns", "columns of pandas", "nested", "other names"],
+)
+def test_json_that_names_a_file_keeps_its_form(tmp_path: Path, value: object, rest: object) -> None:
+    table = tmp_path / "labels.json"
+    table.write_text(json.dumps(value, indent=2))
+    assert without_rows(table, {"a/1.png", "1.png"}) == (None if rest is None else json.dumps(rest, indent=2).encode())
+
+
+def test_json_lines_and_parquet_lose_the_rows_that_name_or_hold_an_image(tmp_path: Path) -> None:
+    (tmp_path / "labels.jsonl").write_text('{"file": "1.png"}\n{"file":  "b.png"}\n')
+    assert without_rows(tmp_path / "labels.jsonl", {"1.png"}) == b'{"file":  "b.png"}\n'
+    rows = [{"image": {"bytes": data, "path": path}, "label": 1} for data, path in ((b"one", None), (b"two", "1.png"), (b"three", "b.png"))]
+    table = pa.Table.from_pylist(rows).replace_schema_metadata({"features": "their types"})
+    pq.write_table(table, tmp_path / "packed.parquet")
+    rest = without_rows(tmp_path / "packed.parquet", {"1.png", b"one"})
+    assert rest is not None and pq.read_table(pa.BufferReader(rest)).equals(table.slice(2), check_metadata=True)
+
+
+def test_a_damaged_table_in_the_store_is_told(kept: Kept, tmp_path: Path) -> None:
+    (place,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
+    place.write_bytes(place.read_bytes()[:-30])
+    assert any("split/splits.parquet" in text for text in kept.plan().left)
+
+
+def test_tags_name_an_earlier_assignment_as_it_is_then(kept: Kept, tmp_path: Path) -> None:
+    (splits,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
+    old = hashlib.sha256(splits.read_bytes()).hexdigest()
+    (tmp_path / "split").mkdir()
+    shutil.copyfile(splits, tmp_path / "split" / "previous.parquet")
+    log_files(kept.run_id, tmp_path)
+    set_run_tags(kept.run_id, {PREVIOUS: old})
+    forget(kept.plan())
+    (previous,) = kept.folder.glob("mlartifacts/**/split/previous.parquet")
+    new = client().get_run(kept.run_id).data.tags[PREVIOUS]
+    assert new == hashlib.sha256(previous.read_bytes()).hexdigest() != old
 
 
 def test_a_cluster_is_named_after_another_of_its_images(tmp_path: Path) -> None:
