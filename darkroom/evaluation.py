@@ -164,7 +164,7 @@ def read_mistakes(folder: Path) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], read_json(folder / MISTAKES / "mistakes.json"))
 
 
-def read_leaks(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def read_leak_pairs(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What leaks from training into the images: figures, see `darkroom.leaks.Leaks`, with the measures `without` those images; and the
     surest pairs, with their pictures' names in `leaks/`, `file` and `other_file`. Empty where that was not tested."""
     figures, pairs = read_metrics(folder).get(LEAKS) or {}, folder / LEAKS / LEAKED

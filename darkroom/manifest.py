@@ -15,7 +15,7 @@ file's schema metadata. Only this module reads and writes manifests: pandas lose
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,20 @@ class Manifest:
         return list(self.table[name].to_pylist())
 
     @property
+    def label_column(self) -> str:
+        """The name of the column of labels: `labels`, of which each row has several or none, or `label`."""
+        return "labels" if self.task == "multilabel" else "label"
+
+    def label_lists(self) -> list[list[str]]:
+        """What each row shows, as lists, which hold one label unless the task is multi-label."""
+        given = self.column(self.label_column)
+        return given if self.task == "multilabel" else [[label] for label in given]
+
+    def label_sets(self) -> list[frozenset[str]]:
+        """The same as sets."""
+        return [frozenset(labels) for labels in self.label_lists()]
+
+    @property
     def is_copy(self) -> list[bool]:
         """Whether each row is a copy that `augment` made."""
         if "source_id" not in self.table.column_names:
@@ -157,6 +171,11 @@ def make_table(columns: Mapping[str, Sequence[Any]], user_types: Mapping[str, pa
     if unknown:
         raise ValueError(f"no column of a manifest: {', '.join(unknown)}")
     return pa.table({name: pa.array(columns[name], kind, from_pandas=True) for name, kind in types.items() if name in columns})
+
+
+def quoted(labels: Iterable[str]) -> str:
+    """Labels as messages name them."""
+    return ", ".join(map(repr, labels)) or "nothing"
 
 
 def put_column(table: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from darkroom.manifest import put_column
+from darkroom.manifest import Manifest, put_column
 from darkroom.units import Integers
 
 RELABEL, DROP = "relabel", "drop"
@@ -44,6 +44,15 @@ def proposed(table: pa.Table, action: str) -> npt.NDArray[np.bool_]:
     if _ACTION not in table.column_names:
         return np.zeros(len(table), bool)
     return np.array([one == action for one in table[_ACTION].to_pylist()], bool)
+
+
+def proposed_labels(rows: Manifest) -> dict[str, list[str]]:
+    """The labels that are proposed, by path: lists, which hold one label unless the task is multi-label."""
+    if _ACTION not in rows.table.column_names:
+        return {}
+    columns = (rows.column(name) for name in ("path", _ACTION, _column(rows.table)))
+    chosen = [(path, wanted) for path, action, wanted in zip(*columns, strict=True) if action == RELABEL]
+    return {path: [wanted] if isinstance(wanted, str) else wanted for path, wanted in chosen}
 
 
 def relabelled(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:

@@ -154,9 +154,8 @@ def _measures(y_true: Integers, copies: Integers, chosen_policy: Policy, measure
 
 def _draw(delivered: Images, training: Manifest, chosen_policy: Policy, measured: dict[str, Mirroring], path: Path, seed: int) -> None:
     rows = _samples(_y_true(training), seed)
-    labels = training.column("labels" if training.task == "multilabel" else "label")
-    names = training.column("image_id")
-    shown = [(label if isinstance(label := labels[row], str) else ", ".join(label), delivered[names[row]]) for row in rows]
+    labels, names = training.label_lists(), training.column("image_id")
+    shown = [(", ".join(labels[row]), delivered[names[row]]) for row in rows]
     notes = [
         f"{name.replace('_', ' ')}: mirrored images keep {mirroring.kept:.0%} of what a small classifier learnt, "
         + ("so it is on" if chosen_policy.get(name) else "so it is left out")

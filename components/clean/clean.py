@@ -127,7 +127,7 @@ def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], conf
     rows = [
         Row(path, name, scans[name].pixels, labels, given_split)
         for path, name, labels, given_split in zip(
-            delivered.column("path"), delivered.column("image_id"), _labels(delivered), delivered.column("given_split"), strict=True
+            delivered.column("path"), delivered.column("image_id"), delivered.label_sets(), delivered.column("given_split"), strict=True
         )
         if path not in dropped
     ]
@@ -156,7 +156,7 @@ def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config:
     clusters = {hashes[row]: names[row] for row in first.values()}
     found: list[LookAlike] = []
     if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:
-        compared, labels = [names[row] for row in rows], _labels(kept)
+        compared, labels = [names[row] for row in rows], kept.label_sets()
         min_correlation = min(config.min_same_thing, config.min_near_duplicate)
         pairs = find_look_alikes(see(images, compared, embeddings), min_correlation, config.num_neighbours, config.min_detail_share)
         tied, found = tie(pairs, compared, [labels[row] for row in rows], config)
@@ -179,7 +179,7 @@ def _odd(
     kept: Manifest, scans: dict[str, Scan], embeddings: Embeddings | None, config: CleanConfig
 ) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
     """The manifest with what is done about odd images, the findings, and what is too common to be odd."""
-    paths, names, labels = kept.column("path"), kept.column("image_id"), _labels(kept)
+    paths, names, labels = kept.column("path"), kept.column("image_id"), kept.label_sets()
     qualities = np.stack([scans[name].quality for name in names])
     sizes = np.array([(scans[name].width, scans[name].height) for name in names], np.float64)
     found, common = find_odd_images(names, labels, qualities, sizes, embeddings, config)
@@ -193,13 +193,7 @@ def _odd(
 
 def _table_issues(kept: Manifest, config: CleanConfig) -> list[dict[str, Any]]:
     """Findings about columns and classes, which have no path."""
-    return [_finding(None, None, one.check, one.score, "flagged", one.detail) for one in find_table_issues(kept, _labels(kept), config)]
-
-
-def _labels(table: Manifest) -> list[frozenset[str]]:
-    if table.task == "multilabel":
-        return [frozenset(labels) for labels in table.column("labels")]
-    return [frozenset([label]) for label in table.column("label")]
+    return [_finding(None, None, one.check, one.score, "flagged", one.detail) for one in find_table_issues(kept, kept.label_sets(), config)]
 
 
 def _kept(delivered: Manifest, scans: dict[str, Scan], dropped: set[str]) -> Manifest:
@@ -217,7 +211,7 @@ def _kept(delivered: Manifest, scans: dict[str, Scan], dropped: set[str]) -> Man
 
 
 def _require_two_classes(delivered: Manifest, kept: Manifest, findings: list[dict[str, Any]]) -> None:
-    occurring = {label for labels in _labels(kept) for label in labels}
+    occurring = {label for labels in kept.label_sets() for label in labels}
     if len(occurring) < 2:
         left = f"only one class, {occurring.pop()!r}, is" if occurring else "no class is"
         raise InputError(

@@ -1,6 +1,5 @@
 """Finds images whose label is likely to be wrong, by models of the other images' labels; what follows from it is only proposed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.label_errors.confident_learning import LabelErrors, find_label_errors
 from darkroom.label_errors.features import label_features
 from darkroom.label_errors.out_of_fold import out_of_fold
-from darkroom.manifest import Manifest
+from darkroom.manifest import Manifest, quoted
 from darkroom.training.linear import Floats, one_hot
 from darkroom.units import Integers, renumbered
 
@@ -97,7 +96,7 @@ def _judged(kept: Manifest, embeddings: Embeddings, num_folds: int) -> tuple[Int
 
 
 def _describe_skipped(kept: Manifest, labels: list[int], num_folds: int) -> list[str]:
-    used = {name for row in (kept.column("labels") if kept.task == "multilabel" else [kept.column("label")]) for name in row}
+    used = {name for row in kept.label_lists() for name in row}
     skipped = sorted(used - {kept.classes[label] for label in labels})
     if not skipped:
         return []
@@ -146,27 +145,18 @@ def _findings(kept: Manifest, rows: Integers, labels: list[int], errors: LabelEr
     """The findings, the worst first."""
     found = np.flatnonzero(errors.found)
     found = found[np.lexsort((rows[found], -errors.scores[found]))]
-    action, given = ACTIONS[config.mislabelled], _given(kept)
+    action, given = ACTIONS[config.mislabelled], kept.label_lists()
     return [
-        Mislabelled(int(rows[place]), float(errors.scores[place]), action, f"is labelled {_quoted(given[rows[place]])}, and models of the "
-                    f"other images answer {_quoted(_expected(kept, int(rows[place]), labels, errors.proposed[place]))}")
+        Mislabelled(int(rows[place]), float(errors.scores[place]), action, f"is labelled {quoted(given[rows[place]])}, and models of the "
+                    f"other images answer {quoted(_expected(kept, int(rows[place]), labels, errors.proposed[place]))}")
         for place in found.tolist()
     ]  # fmt: skip
-
-
-def _given(kept: Manifest) -> list[list[str]]:
-    return kept.column("labels") if kept.task == "multilabel" else [[label] for label in kept.column("label")]
 
 
 def _expected(kept: Manifest, row: int, labels: list[int], proposed: npt.NDArray[np.bool_]) -> list[str]:
     """The labels that an image should have, in the order of the classes; those that are not judged stay as they are."""
     judged = {kept.classes[label] for label in labels}
     wanted = {kept.classes[label] for label, holds in zip(labels, proposed.tolist(), strict=True) if holds}
-    kind = "labels" if kept.task == "multilabel" else "label"
-    given = kept.table[kind][row].as_py()
+    given = kept.table[kept.label_column][row].as_py()
     stays = set(given) - judged if kept.task == "multilabel" else set()
     return [name for name in kept.classes if name in wanted | stays]
-
-
-def _quoted(labels: Sequence[str]) -> str:
-    return ", ".join(map(repr, labels)) or "nothing"

@@ -11,7 +11,7 @@ import pyarrow as pa
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row
 from darkroom import manifest as manifests
-from darkroom.manifest import Manifest
+from darkroom.manifest import Manifest, quoted
 from darkroom.proposals import withdrawn
 from darkroom.system.errors import InputError
 from darkroom.verdicts import DROP, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
@@ -123,23 +123,19 @@ def _given(config: CleanConfig) -> tuple[list[Verdict], list[str]]:
 def _relabelled(delivered: Manifest, labels: dict[str, tuple[str, ...]]) -> Manifest:
     if not labels:
         return delivered
-    rows = list(zip(delivered.column("image_id"), delivered.column(_column(delivered)), strict=True))
+    rows = list(zip(delivered.column("image_id"), delivered.column(delivered.label_column), strict=True))
     if delivered.task == "multilabel":
         order = {name: number for number, name in enumerate(delivered.classes)}
         values = [sorted(labels[name], key=order.__getitem__) if name in labels else row for name, row in rows]
     else:
         values = [labels[name][0] if name in labels else row for name, row in rows]
-    return replace(delivered, table=manifests.put_column(delivered.table, _column(delivered), values))
-
-
-def _column(delivered: Manifest) -> str:
-    return "labels" if delivered.task == "multilabel" else "label"
+    return replace(delivered, table=manifests.put_column(delivered.table, delivered.label_column, values))
 
 
 def _findings(delivered: Manifest, here: dict[str, Verdict], labels: dict[str, tuple[str, ...]]) -> list[Finding]:
     """A row for each file that is dropped, or gets another label."""
     findings = []
-    columns = (delivered.column(name) for name in ("path", "image_id", _column(delivered)))
+    columns = (delivered.column(name) for name in ("path", "image_id", delivered.label_column))
     for path, name, before in zip(*columns, strict=True):
         verdict = here.get(name)
         if verdict is None or verdict.word == KEEP:
@@ -148,14 +144,10 @@ def _findings(delivered: Manifest, here: dict[str, Verdict], labels: dict[str, t
         if verdict.word == RELABEL and set(labels[name]) == set(shown):
             continue
         by = f"by {verdict.who or 'a person'}" + (f" on {verdict.when[:10]}" if verdict.when else "")
-        detail = f"was dropped {by}" if verdict.word == DROP else f"was relabelled from {_quoted(shown)} to {_quoted(labels[name])} {by}"
+        detail = f"was dropped {by}" if verdict.word == DROP else f"was relabelled from {quoted(shown)} to {quoted(labels[name])} {by}"
         action = "dropped" if verdict.word == DROP else "relabelled"
         findings.append({"path": path, "image_id": name, "check": CHECK, "score": 1.0, "action": action, "detail": detail, "other": None})
     return findings
-
-
-def _quoted(labels: Sequence[str]) -> str:
-    return ", ".join(map(repr, labels)) or "nothing"
 
 
 def _notes(here: dict[str, Verdict], findings: list[Finding], num_gone: int) -> list[str]:

@@ -33,7 +33,7 @@ def evaluation_rows(cleaned: Path | None, splits: Manifest, config: EvaluateConf
         raise InputError(f"evaluate.data is {config.data}, but its images are missing: pass what ingest and clean made of it, too")
     rows = _as_task(rows, splits, config)
     known = set(splits.classes)
-    occurring = rows.column("label") if splits.task != "multilabel" else [name for row in rows.column("labels") for name in row]
+    occurring = [name for row in rows.label_lists() for name in row]
     if unknown := sorted(set(occurring) - known):
         raise InputError(
             f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model only knows "
@@ -57,7 +57,7 @@ def _as_task(rows: Manifest, splits: Manifest, config: EvaluateConfig) -> Manife
             f"evaluate.data is {config.data}, where images have several labels or none, but the training data is {splits.task}: "
             f"set how it is read, as in evaluate.ingest={{task: {splits.task}}}"
         )
-    labels = pa.array([[label] for label in rows.column("label")], manifests.COLUMNS["labels"])
+    labels = pa.array(rows.label_lists(), manifests.COLUMNS["labels"])
     index = rows.table.column_names.index("label")
     return replace(rows, table=rows.table.set_column(index, "labels", labels))
 

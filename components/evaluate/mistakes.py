@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from darkroom.evaluation import Predictions
 from darkroom.images import Images
 from darkroom.metrics.measures import Floats, Ints
-from darkroom.pixels import decode
+from darkroom.preview import preview
 from darkroom.system.files import write_json
 
 THUMBNAIL_PX = 256
-_LOSSLESS_PX = 96  # JPEG would blur a tiny picture
 
 
 def mistakes(folder: Path, predictions: Predictions, images: Images, num_mistakes: int) -> None:
@@ -66,8 +64,7 @@ def _mistake(folder: Path, predictions: Predictions, images: Images, number: int
 
 def save_thumbnail(folder: Path, stem: str, data: bytes) -> str:
     """Writes a file's picture with at most 256 px a side, and gives the name of the new file."""
-    picture = decode(data, at_least_px=THUMBNAIL_PX)
-    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
-    name = f"{stem}.{'png' if max(picture.size) <= _LOSSLESS_PX else 'jpg'}"
-    picture.save(folder / name, quality=85)
+    picture = preview(data, THUMBNAIL_PX)
+    name = f"{stem}.{'png' if picture.kind == 'png' else 'jpg'}"
+    (folder / name).write_bytes(picture.data)
     return name

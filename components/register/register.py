@@ -10,7 +10,7 @@ from components.register.transaction import register_candidate
 from components.register.upload import keep_results, keep_tables, markdown
 from darkroom.artifacts import Artifacts
 from darkroom.comparison import Difference
-from darkroom.evaluation import read_headline, read_leaks, read_predictions
+from darkroom.evaluation import read_headline, read_leak_pairs, read_predictions
 from darkroom.issues import num_dropped
 from darkroom.metrics.paired_comparison import compare_models
 from darkroom.outcome import Outcome, Verdict
@@ -96,7 +96,7 @@ def _outcome(
 
 def _leaks(artifacts: Artifacts, config: RegisterConfig) -> dict[str, Any]:
     """What leaks from training into the test images, and the measure that decides without them; empty where that was not tested."""
-    figures, _ = read_leaks(artifacts.evaluation)
+    figures, _ = read_leak_pairs(artifacts.evaluation)
     if not figures:
         return {}
     return {**figures, "measure": config.measure, "measure_without": figures["without"].get(config.measure)}

@@ -19,8 +19,7 @@ def data_section(manifest: Manifest) -> dict[str, Any]:
         manifest: Its `split` column is one of `SPLITS`.
     """
     splits = manifest.column("split")
-    labels = manifest.column("labels") if manifest.task == "multilabel" else [[label] for label in manifest.column("label")]
-    pairs = Counter((label, split) for row, split in zip(labels, splits, strict=True) for label in row)
+    pairs = Counter((label, split) for row, split in zip(manifest.label_lists(), splits, strict=True) for label in row)
     counts = {name: [pairs[name, split] for split in SPLITS] for name in manifest.classes}
     totals = Counter(splits)
     return {

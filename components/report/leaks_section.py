@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.report.pictures import embed
-from darkroom.evaluation import LEAKS, read_headline, read_leaks
+from darkroom.evaluation import LEAKS, read_headline, read_leak_pairs
 
 MEASURES = ("accuracy", "f1_macro", "balanced_accuracy")
 _NEAR = {"near_duplicate": "near-duplicate", "suspicious": "suspiciously near"}
@@ -17,7 +17,7 @@ def leaks_section(evaluation: Path) -> dict[str, Any]:
     Args:
         evaluation: Of the model that is registered, see `darkroom.evaluation`.
     """
-    figures, pairs = read_leaks(evaluation)
+    figures, pairs = read_leak_pairs(evaluation)
     if not figures:
         return {"leaks": None}
     headline, floor = read_headline(evaluation), figures["floor"]

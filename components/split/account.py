@@ -16,18 +16,27 @@ NAMES = np.array([*SPLITS, "excluded"])
 Flags = npt.NDArray[np.bool_]
 
 
-def measures_of(labels: csr_array, codes: Integers, kept: Flags, frozen: Flags, num_copies: int, leaks: Leaks | None) -> dict[str, float]:
-    """What there is to measure of a split, see `components.split.split.split`.
+def counts_of(labels: csr_array, codes: Integers) -> Integers:
+    """Images of each label in each split, and in the last row all images of the split: `(K + 1, 3) int64`.
 
     Args:
         labels: `(N, K)` of 0 and 1, which labels each image has.
         codes: `(N,)`: the place of each one's split in `NAMES`.
+    """
+    return np.stack([count_labels(labels, codes == split) for split in range(len(SPLITS))], axis=1)
+
+
+def measures_of(counts: Integers, codes: Integers, kept: Flags, frozen: Flags, num_copies: int, leaks: Leaks | None) -> dict[str, float]:
+    """What there is to measure of a split, see `components.split.split.split`.
+
+    Args:
+        counts: See `counts_of`.
+        codes: `(N,)`: the place of each image's split in `NAMES`.
         kept: `(K,)`: which classes were not dropped.
         frozen: `(N,)`: which images are in the frozen evaluation set, or tied to it.
         num_copies: Of them, how many the pixels confirm to show the same as one of it.
         leaks: What leaks, or nothing where that was not tested.
     """
-    counts = np.stack([count_labels(labels, codes == split) for split in range(len(SPLITS))], axis=1)
     shares = counts[:-1][kept] / np.maximum(counts[-1], 1)
     overall = counts[:-1][kept].sum(axis=1) / counts[-1].sum()
     measures: dict[str, float] = {f"num_{name}": int((codes == code).sum()) for code, name in enumerate(NAMES.tolist())}

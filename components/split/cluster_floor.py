@@ -34,13 +34,11 @@ def floor_by_clusters(
         labels: `(N, K)` of 0 and 1.
         units: `(N,)`: images of one number stay together in both.
         task: What is to be answered.
-        seed: Decides folds and clusters, and which images count where there are many.
+        seed: Decides folds and clusters.
 
     Returns:
         Measures `as_split` and `by_clusters`; empty where a class stands in fewer clusters than there are folds.
     """
-    rows = _sampled(units, seed)
-    vectors, labels, units = vectors[rows], labels[rows], renumbered(units[rows])
     clusters = units_with_clusters(vectors, units, seed)
     vectors = _reduced(vectors)
     if min(len(np.unique(clusters[shown > 0])) for shown in labels.T) < NUM_FOLDS:  # a fold would lack a class, which says nothing of leaks
@@ -58,8 +56,13 @@ def _reduced(vectors: Floats) -> Floats:
     return reduced
 
 
-def _sampled(units: Integers, seed: int) -> Integers:
-    """All rows, or of many those of some units."""
+def sampled(units: Integers, seed: int) -> Integers:
+    """The rows that the models are fitted on: all, or of many those of some units.
+
+    Args:
+        units: `(N,)`: images of one number are taken together.
+        seed: Decides which.
+    """
     order = np.random.default_rng(seed).permutation(int(units.max()) + 1)
     counted = np.cumsum(np.bincount(units)[order])
     return np.flatnonzero(np.isin(units, order[counted <= max(MAX_IMAGES, counted[0])]))

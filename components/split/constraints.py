@@ -29,7 +29,7 @@ def read_previous(path: Path, current: Manifest) -> Manifest:
     except (OSError, ValueError, NotImplementedError) as error:  # Arrow's errors are these
         reason = " ".join(str(error).split())
         raise InputError(f"the previous splits {path} can't be read ({reason}): name a file that split wrote, or none") from None
-    lacking = {"split", "image_id", "labels" if previous.task == "multilabel" else "label"} - set(previous.table.column_names)
+    lacking = {"split", "image_id", previous.label_column} - set(previous.table.column_names)
     if lacking:
         raise InputError(f"the previous splits {path} have no column {min(lacking)!r}: name a file that split wrote, or none")
     if (previous.task == "multilabel") != (current.task == "multilabel"):

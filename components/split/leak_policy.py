@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.split.cluster_floor import floor_by_clusters
+from components.split.cluster_floor import floor_by_clusters, sampled
 from components.split.config import SplitConfig
 from components.split.constraints import SPLITS, TEST, TRAIN, VALIDATION
 from components.split.leak_test import Gallery, clusters_of_leaks, copies_between, leaking_pairs, open_gallery
@@ -15,7 +15,7 @@ from darkroom.groups import grouping_columns, independent_units
 from darkroom.leaks import SUSPICIOUS, Leaks, leaks_of, write_untested
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
-from darkroom.units import Integers
+from darkroom.units import Integers, renumbered
 
 Flags = npt.NDArray[np.bool_]
 
@@ -108,6 +108,8 @@ class LeakPolicy:
         if len(rows) < 2 * len(SPLITS):
             return {}
         unit = independent_units(grouping_columns(table))[rows]
+        few = sampled(unit, self.config.seed)
+        rows, unit = rows[few], renumbered(unit[few])
         shown = used.labels(rows, table.classes).astype(np.int64)
         kept = np.flatnonzero(shown.any(0))
         task = "multiclass" if table.task == "binary" and len(kept) != 2 else table.task

@@ -65,8 +65,7 @@ class Gallery:
     def labels(self, rows: Integers, classes: Sequence[str]) -> Floats:
         """Which of the classes some images show, `(len(rows), K) float32` of 0 and 1."""
         index = {name: number for number, name in enumerate(classes)}
-        several = "labels" in self.table.table.column_names
-        given = self.table.column("labels") if several else [[label] for label in self.table.column("label")]
+        given = self.table.label_lists()
         found = np.zeros((len(rows), len(classes)), np.float32)
         for place, row in enumerate(rows.tolist()):
             found[place, [index[label] for label in given[row] if label in index]] = 1

@@ -15,9 +15,9 @@ def relabelled_test_images(current: Manifest, splits: list[str], previous: Manif
     if previous is None:
         return []
     test = SPLITS[TEST]
-    rows = zip(previous.column("image_id"), previous.column("split"), _labels(previous), strict=True)
+    rows = zip(previous.column("image_id"), previous.column("split"), previous.label_sets(), strict=True)
     before = {name: labels for name, split, labels in rows if split == test}
-    now = zip(current.column("image_id"), splits, _labels(current), strict=True)
+    now = zip(current.column("image_id"), splits, current.label_sets(), strict=True)
     changed = sum(split == test and before.get(name, labels) != labels for name, split, labels in now)
     if not changed:
         return []
@@ -25,9 +25,3 @@ def relabelled_test_images(current: Manifest, splits: list[str], previous: Manif
         f"{changed:,} test image(s) have other labels than before: it is a new test set, and earlier predictions are scored on the new "
         "labels before they are compared"
     ]
-
-
-def _labels(table: Manifest) -> list[frozenset[str]]:
-    if table.task == "multilabel":
-        return [frozenset(labels) for labels in table.column("labels")]
-    return [frozenset([label]) for label in table.column("label")]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from components.split.account import EXCLUDED, NAMES, check_excluded, count_labels, describe_split, describe_tied, measures_of
+from components.split.account import EXCLUDED, NAMES, check_excluded, count_labels, counts_of, describe_split, describe_tied, measures_of
 from components.split.config import SplitConfig
 from components.split.constraints import (
     FREE,
@@ -94,10 +94,11 @@ def split(
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
-    wrong = [*check_straddling(current, codes, config), *check_classes(current, labels, codes, config)]
+    counts = counts_of(labels, codes)
+    wrong = [*check_straddling(current, codes, config), *check_classes(current.classes, counts, config)]
     leaking = policy.measured(current, codes, leaks)
     current = _with_folds(current, labels, assigned.unit, codes, config)
-    measures = {**measures_of(labels, codes, kept, assigned.frozen, assigned.num_copies, leaking), **applied.measures()}
+    measures = {**measures_of(counts, codes, kept, assigned.frozen, assigned.num_copies, leaking), **applied.measures()}
     said, leaked = told(leaking)
     said += relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
     doubts = [*leaked, *assigned.warnings, *untrained, *describe_tied(assigned.num_tied), *applied.notes(), *wrong]

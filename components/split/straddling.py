@@ -1,9 +1,8 @@
 """The gate behind `split`: nothing that belongs together stands in two splits, and every class stands in each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from components.split.config import SplitConfig
 from components.split.constraints import SPLITS
@@ -50,13 +49,12 @@ def _sides(values: list[str | None], codes: Integers) -> Mapping[str, set[str]]:
     return sides
 
 
-def check_classes(current: Manifest, labels: csr_array, codes: Integers, config: SplitConfig) -> list[str]:
+def check_classes(classes: Sequence[str], counts: Integers, config: SplitConfig) -> list[str]:
     """Looks for classes that a split lacks.
 
     Args:
-        current: All images, with their classes.
-        labels: `(N, K)` of 0 and 1.
-        codes: `(N,)`: see `check_straddling`.
+        classes: Their names.
+        counts: `(K + 1, 3)`, see `components.split.account.counts_of`.
         config: `missing_classes` says whether that is an error.
 
     Returns:
@@ -65,10 +63,9 @@ def check_classes(current: Manifest, labels: csr_array, codes: Integers, config:
     Raises:
         InputError: One does, and that is to fail.
     """
-    counts = np.stack([np.asarray(labels[np.flatnonzero(codes == code)].sum(axis=0)) for code in range(len(SPLITS))])
-    found = []
-    for split, row in zip(SPLITS, counts, strict=True):
-        missing = [repr(current.classes[number]) for number in np.flatnonzero((row == 0) & (counts.sum(0) > 0)).tolist()]
+    found, shown = [], counts[:-1]
+    for split, column in zip(SPLITS, shown.T, strict=True):
+        missing = [repr(classes[number]) for number in np.flatnonzero((column == 0) & (shown.sum(1) > 0)).tolist()]
         if missing:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             found.append(f"no image in {split} shows {', '.join(missing[:5])}{more}: nothing can be said of it there")

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from darkroom.folds import NO_FOLD
 from darkroom.training.linear import Floats, fit_linear
 from darkroom.units import Integers
 
@@ -27,7 +28,7 @@ def out_of_fold(
     Args:
         features: `(N, D) float32`.
         targets: `(N, K) float32` of 0 and 1.
-        folds: `(N,) int64` of 0 and more.
+        folds: `(N,) int64` of 0 and more; `NO_FOLD` where the labels are not known: these images are predicted from all others.
         exclusive: Every image has exactly one label.
         doubted: `(N,) bool`: images that nothing is learnt from, or none.
 
@@ -37,8 +38,9 @@ def out_of_fold(
     Source: leave-out predictions by the Gram matrices of the folds, as in Hastie, Tibshirani, Friedman, "The Elements of
     Statistical Learning", 3.4.1.
     """
-    members = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
-    learnt = members if doubted is None else [rows[~doubted[rows]] for rows in members]
+    members, known = [np.flatnonzero(folds == fold) for fold in np.unique(folds)], folds != NO_FOLD
+    taught = known if doubted is None else known & ~doubted
+    learnt = [rows[taught[rows]] for rows in members]
     moments = [_Moments.of(features[rows], targets[rows]) for rows in learnt]
     total = sum(moments[1:], moments[0])
     models = [_Ridge.of(total - one) for one in moments]
@@ -50,7 +52,7 @@ def out_of_fold(
     outputs = np.empty(targets.shape, np.float32)
     for model, rows in zip(models, members, strict=True):
         outputs[rows] = model(features[rows], best)
-    return np.clip(_softmax(outputs, targets) if exclusive else _sigmoids(outputs, targets), _LEAST, 1 - _LEAST)
+    return np.clip(_softmax(outputs, targets, known) if exclusive else _sigmoids(outputs, targets, known), _LEAST, 1 - _LEAST)
 
 
 @dataclass(frozen=True)
@@ -125,26 +127,26 @@ class _Ridge:
         return found
 
 
-def _softmax(outputs: Floats, targets: Floats) -> Floats:
-    """Probabilities that are as sharp as fits the labels best."""
+def _softmax(outputs: Floats, targets: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """Probabilities that are as sharp as fits the known labels best."""
     centred = outputs - outputs.max(1, keepdims=True)
-    given = (centred * targets).sum(1)
+    seen, given = centred[known], (centred * targets)[known].sum(1)
 
     def loss(log_sharpness: float) -> float:
         sharpness = np.float32(np.exp(log_sharpness))
-        return float((np.log(np.exp(centred * sharpness).sum(1)) - sharpness * given).mean())
+        return float((np.log(np.exp(seen * sharpness).sum(1)) - sharpness * given).mean())
 
     shares = np.exp(centred * np.float32(np.exp(minimize_scalar(loss, bounds=(0.0, _MAX_LOG_SHARPNESS), method="bounded").x)))
     probabilities: Floats = shares / shares.sum(1, keepdims=True)
     return probabilities
 
 
-def _sigmoids(outputs: Floats, targets: Floats) -> Floats:
+def _sigmoids(outputs: Floats, targets: Floats, known: npt.NDArray[np.bool_]) -> Floats:
     """Probabilities of each label for itself; its share where the outputs say nothing about it."""
-    ones, columns = np.ones((len(outputs), 1), np.float32), list[Floats]()
+    ones, columns = np.ones((int(known.sum()), 1), np.float32), list[Floats]()
     for column in range(outputs.shape[1]):
         seen, truth = outputs[:, [column]], targets[:, [column]]
-        found = fit_linear(seen, truth, ones, "logistic", 1.0)
-        told = 1 / (1 + np.exp(-found(seen))) if found.weight[0, 0] > 0 else np.full_like(seen, truth.mean())
+        found = fit_linear(seen[known], truth[known], ones, "logistic", 1.0)
+        told = 1 / (1 + np.exp(-found(seen))) if found.weight[0, 0] > 0 else np.full_like(seen, truth[known].mean())
         columns.append(told.astype(np.float32))
     return np.hstack(columns)

@@ -113,7 +113,7 @@ def _labels(run: Record) -> dict[str, Any] | None:
         if path is None:
             return None
         table = manifest.read(path)
-        return dict(zip(table.column("image_id"), table.column("labels" if table.task == "multilabel" else "label"), strict=True))
+        return dict(zip(table.column("image_id"), table.column(table.label_column), strict=True))
 
 
 def _measures(before: Record, after: Record, only: str) -> tuple[list[dict[str, Any]], str, int]:

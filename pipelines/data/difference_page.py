@@ -1,23 +1,21 @@
 """The page of a difference of two data versions: one HTML file, complete in itself, with the images as small pictures."""
 
 import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from darkroom.images import Images
-from darkroom.pixels import UnreadableError, decode
+from darkroom.pixels import UnreadableError
+from darkroom.preview import preview
 from darkroom.system.files import whole
 from pipelines.data.difference import KINDS, Change, DataDifference
 from pipelines.data.show_difference import sentence, test_row
 
 MAX_PICTURES = 60  # of a kind
 _SIDE_PX = 160
-_LOSSLESS_PX = 96  # JPEG would blur a tiny picture
 _ABOUT = {
     "added": "Images that only the later data has.",
     "removed": "Images that only the earlier data has.",
@@ -52,13 +50,8 @@ def _images(changes: Sequence[Change], files: Images) -> list[dict[str, Any]]:
 def _picture(name: str, files: Images) -> dict[str, Any]:
     """A small picture as a `data:` address, and whether it is tiny; an empty address where there is none."""
     try:
-        picture = decode(files[name], at_least_px=_SIDE_PX)
+        picture = preview(files[name], _SIDE_PX)
     except (KeyError, UnreadableError):
         return {"source": "", "is_tiny": False}
-    picture.thumbnail((_SIDE_PX, _SIDE_PX), Image.Resampling.LANCZOS)
-    is_tiny, file = max(picture.size) <= _LOSSLESS_PX, io.BytesIO()
-    picture.save(file, "PNG" if is_tiny else "JPEG", quality=82)
-    return {
-        "source": f"data:image/{'png' if is_tiny else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}",
-        "is_tiny": is_tiny,
-    }
+    address = f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode()}"
+    return {"source": address, "is_tiny": picture.kind == "png"}

@@ -90,7 +90,7 @@ def _images_of(version: Version) -> tuple[dict[str, frozenset[str]], set[str]] |
             return None
         table = manifest.read(splits)
         found = issues.read(findings) if findings else None
-    column = table.column("labels") if table.task == "multilabel" else [[label] for label in table.column("label")]
+    column = table.label_lists()
     labels = {name: frozenset(row) for name, row in zip(table.column("image_id"), column, strict=True)}
     if found is None:
         return labels, set()

@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from darkroom import verdicts
+from darkroom import proposals, verdicts
 from darkroom.images import Images
-from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.verdicts import RELABEL, WORDS, Verdict
 from pipelines.review.reviewed_run import ReviewedRun
@@ -145,8 +144,8 @@ class Findings:
             "image_id": image,
             "path": path,
             "labels": self._labels.get(path, []),
-            "split": self._splits.get(path, ""),
-            "proposed": self._proposed.get(path, ""),
+            "split": self._splits.get(path) or "",
+            "proposed": self._proposed.get(path),
             "verdict": self._judged(verdict) if verdict else None,
         }
 
@@ -160,22 +159,14 @@ class Findings:
 
     @cached_property
     def _labels(self) -> dict[str, list[str]]:
-        table = self.run.delivered
-        if self._is_multilabel:
-            return dict(zip(table.column("path"), table.column("labels"), strict=True))
-        return {path: [label] for path, label in zip(table.column("path"), table.column("label"), strict=True)}
+        return dict(zip(self.run.delivered.column("path"), self.run.delivered.label_lists(), strict=True))
 
     @cached_property
     def _splits(self) -> dict[str, str]:
-        return _by_path(self.run.splits, "split")
+        table = self.run.splits
+        return dict(zip(table.column("path"), table.column("split"), strict=True)) if table else {}
 
     @cached_property
-    def _proposed(self) -> dict[str, str]:
-        return _by_path(self.run.splits, "proposed_label")
-
-
-def _by_path(table: Manifest | None, column: str) -> dict[str, Any]:
-    if table is None or column not in table.table.column_names:
-        return {}
-    pairs = zip(table.column("path"), table.column(column), strict=True)
-    return {path: value for path, value in pairs if value}
+    def _proposed(self) -> dict[str, list[str]]:
+        """The labels that images should have, by path."""
+        return proposals.proposed_labels(self.run.splits) if self.run.splits else {}

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from darkroom.system.errors import InputError
 from pipelines.review.findings import Findings
-from pipelines.review.previews import SIDES_PX, previews
+from pipelines.review.page_pictures import SIDES_PX, previews
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 65536

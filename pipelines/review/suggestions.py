@@ -9,34 +9,40 @@ Source:
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+from scipy.sparse import csr_array
 
 from components.embed.inference import embed_images
 from components.ingest.catalogue import open_source
 from components.ingest.config import IngestConfig
 from components.ingest.listing import has_image_suffix
 from components.ingest.sources import without_ignored
-from darkroom.embeddings import Embeddings
+from darkroom.embeddings import Embeddings, schema
+from darkroom.folds import NO_FOLD, assign_folds
 from darkroom.groups import grouping_columns, independent_units
 from darkroom.images import Images, ImageWriter, image_id
+from darkroom.label_errors.out_of_fold import out_of_fold
 from darkroom.manifest import Manifest
 from darkroom.networks.backbones import embedding_backbone
 from darkroom.networks.embedder import choose_place, embedder
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 from darkroom.training import devices
-from darkroom.training.linear import Linear, fit_linear, one_hot
+from darkroom.training.linear import one_hot
+from darkroom.vector_store import VectorStore
 from darkroom.versions.repository import is_address
+from pipelines.paths import ROOT
 from pipelines.review.reviewed_run import ReviewedRun
 
 CHECK = "suggested"
 NUM_FOLDS = 5
-REGULARIZATION = 1.0
+VECTORS = ROOT / "vectors"
 BATCH = 8  # images at once
 POOL = 20  # candidates for each suggestion: those of the smallest margins
 SPLITS = ("train", "validation")  # a test image teaches nothing
@@ -80,15 +86,12 @@ def suggest(run: ReviewedRun, decided: frozenset[str], number: int, config: Inge
     unlabelled = _pack_unlabelled(run, decided, config, folder)
     table, labelled = _learnt_from(run.splits, vectors)
     others, new = _embedded(unlabelled, vectors, run.embeddings, folder)
-    targets = one_hot(table.targets(), len(table.classes))
-    multilabel = table.task == "multilabel"
-    unseen = _out_of_fold(labelled, targets, independent_units(grouping_columns(table)), multilabel=multilabel)
-    answers = np.concatenate([unseen, _fit(labelled, targets, multilabel=multilabel)(new)]) if len(new) else unseen
-    probabilities = _probabilities(answers, multilabel=multilabel)
-    margins = _margins(probabilities, multilabel=multilabel)
+    seen = np.concatenate([labelled, new])
+    probabilities = _probabilities(table, seen)
+    margins = _margins(probabilities, multilabel=table.task == "multilabel")
     names = [*table.column("image_id"), *others]
     margins[[row for row, name in enumerate(names) if name in decided]] = np.inf
-    chosen = choose(margins, np.concatenate([labelled, new]), number)
+    chosen = choose(margins, seen, number)
     paths = {name: path for path, name in unlabelled.items()} | dict(zip(table.column("image_id"), table.column("path"), strict=True))
     rows = [_row(paths[names[row]], names[row], float(margins[row]), probabilities[row], table, row < len(labelled)) for row in chosen]
     return Suggestions(rows, unlabelled, Images(folder))
@@ -131,9 +134,8 @@ def _learnt_from(splits: Manifest, vectors: Embeddings) -> tuple[Manifest, Float
 
 def _known(splits: Manifest) -> list[bool]:
     """Whether the labels of each row are classes: one of a class that `split` dropped is not."""
-    if splits.task == "multilabel":
-        return [True] * len(splits)
-    return [label in splits.classes for label in splits.column("label")]
+    known = set(splits.classes)
+    return [set(labels) <= known for labels in splits.label_lists()]
 
 
 def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestConfig, folder: Path) -> dict[str, str]:
@@ -151,40 +153,35 @@ def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestCo
 
 
 def _embedded(unlabelled: Mapping[str, str], vectors: Embeddings, embeddings: Path, folder: Path) -> tuple[list[str], Floats]:
-    """The unlabelled images that can be decoded, and their vectors by the backbone of the run."""
-    names, parts = list[str](), [np.zeros((0, vectors.origin.num_features), np.float32)]
-    if unlabelled:
-        print(f"looks at {len(unlabelled):,} images without a label", file=sys.stderr, flush=True)
-        backbone = embedding_backbone(embeddings, vectors.origin)
-        compute, wanted = embedder(backbone, choose_place("auto", "float32")), sorted(set(unlabelled.values()))
+    """The unlabelled images that can be decoded, and their vectors by the backbone of the run, kept where those of runs are."""
+    wanted = sorted(set(unlabelled.values()))
+    if not wanted:
+        return [], np.zeros((0, vectors.origin.num_features), np.float32)
+    backbone, place = embedding_backbone(embeddings, vectors.origin), choose_place("auto", "float32")
+    kept = VectorStore(VECTORS, replace(vectors.origin, precision=place.precision, device=place.device), wanted)
+    missing = [name for name in wanted if name not in kept]
+    if missing:
+        print(f"looks at {len(missing):,} images without a label", file=sys.stderr, flush=True)
         with devices.threads(1):
-            for rows in embed_images(Images(folder), wanted, compute, backbone.recipe, BATCH, num_cores()):
-                names += rows.column("image_id").to_pylist()
-                parts.append(np.asarray(rows.column("vector").flatten().to_numpy(), np.float32).reshape(rows.num_rows, -1))
-    return names, np.concatenate(parts)
+            for rows in embed_images(Images(folder), missing, embedder(backbone, place), backbone.recipe, BATCH, num_cores()):
+                kept.add(rows)
+        kept.flush()
+    found = pa.Table.from_batches(kept.rows(wanted), schema(vectors.origin.num_features)).combine_chunks()
+    values = np.asarray(found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False), np.float32)
+    return found["image_id"].to_pylist(), values.reshape(len(found), -1)
 
 
-def _fit(vectors: Floats, targets: Floats, *, multilabel: bool) -> Linear:
-    return fit_linear(vectors, targets, np.ones_like(targets), "logistic" if multilabel else "softmax", REGULARIZATION)
-
-
-def _out_of_fold(vectors: Floats, targets: Floats, units: npt.NDArray[np.int64], *, multilabel: bool) -> Floats:
-    """Answers of models that have not learnt from an image, nor from what is tied to it, `(N, K)`."""
-    num_folds = min(NUM_FOLDS, int(units.max()) + 1)
-    folds = np.random.default_rng(0).permutation(int(units.max()) + 1)[units] % num_folds
-    answers = np.zeros_like(targets)
-    for fold in range(num_folds):
-        answers[folds == fold] = _fit(vectors[folds != fold], targets[folds != fold], multilabel=multilabel)(vectors[folds == fold])
-    return answers
-
-
-def _probabilities(answers: Floats, *, multilabel: bool) -> Floats:
-    if multilabel:
-        each: Floats = (1 / (1 + np.exp(-answers))).astype(np.float32)
-        return each
-    powers = np.exp(answers - answers.max(1, keepdims=True))
-    shares: Floats = powers / powers.sum(1, keepdims=True)
-    return shares
+def _probabilities(table: Manifest, vectors: Floats) -> Floats:
+    """Answers of models that have not learnt from an image, nor from what is tied to it: `(N, K)`; the first images have labels."""
+    targets, unit = table.targets(), independent_units(grouping_columns(table))
+    known, exclusive = one_hot(targets, len(table.classes)), table.task != "multilabel"
+    folds = np.full(len(vectors), NO_FOLD)
+    num_folds = min(NUM_FOLDS, int(unit.max()) + 1)
+    folds[: len(table)] = assign_folds(
+        csr_array(known.astype(np.int64)), unit, np.arange(len(table)), num_folds, exclusive=exclusive, seed=0
+    )
+    wanted = np.vstack([known, np.zeros((len(vectors) - len(table), len(table.classes)), np.float32)])
+    return out_of_fold(vectors, wanted, folds, exclusive=exclusive)
 
 
 def _margins(probabilities: Floats, *, multilabel: bool) -> Floats:

@@ -10,7 +10,7 @@ from PIL import Image
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evaluate import evaluate
 from darkroom import manifest
-from darkroom.evaluation import LEAKS, read_headline, read_leaks, read_notes
+from darkroom.evaluation import LEAKS, read_headline, read_leak_pairs, read_notes
 from darkroom.leaks import Leak, leaks_of, write_untested
 
 ROWS = [
@@ -45,7 +45,7 @@ def test_measures_without_leaks(
     leaks = write_leaks(splits, tmp_path / "leaks", *tested)
     config = EvaluateConfig(num_resamples=100, num_threads=1, num_leaks=2)
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=config, leaks=leaks)
-    figures, pairs = read_leaks(tmp_path / "evaluation")
+    figures, pairs = read_leak_pairs(tmp_path / "evaluation")
     assert read_headline(tmp_path / "evaluation")["accuracy"] == accuracy
     assert figures["without"].get("accuracy") == without
     assert (figures["share"], figures["num_images"]) == (len(tested) / 4, 4)
@@ -66,5 +66,5 @@ def test_images_that_were_not_tested_say_nothing(
     images, splits = write_data(ROWS)
     write_untested(tmp_path / "leaks")
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=EvaluateConfig(num_threads=1), leaks=tmp_path / "leaks")
-    assert read_leaks(tmp_path / "evaluation") == ({}, [])
+    assert read_leak_pairs(tmp_path / "evaluation") == ({}, [])
     assert read_notes(tmp_path / "evaluation") == ()

@@ -9,7 +9,8 @@ from PIL import ImageEnhance
 
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
-from components.split.cluster_floor import floor_by_clusters
+from components.split.account import counts_of
+from components.split.cluster_floor import floor_by_clusters, sampled
 from components.split.config import SplitConfig
 from components.split.split import split
 from components.split.straddling import check_classes, check_straddling
@@ -139,6 +140,8 @@ def test_a_floor_that_knows_things_by_their_neighbours_falls_under_folds_by_clus
     assert found["as_split"]["accuracy"] > 0.9
     assert found["by_clusters"]["accuracy"] < 0.6
     assert floor_by_clusters(vectors[:8], labels[:8], np.arange(8), "multiclass", 0) == {}
+    few = sampled(np.repeat(np.arange(4_000), 2), 0)
+    assert len(few) == 5_000 and (few[::2] + 1 == few[1::2]).all()
 
 
 def test_a_group_in_two_splits_fails_and_a_class_that_a_split_lacks_is_told() -> None:
@@ -151,8 +154,8 @@ def test_a_group_in_two_splits_fails_and_a_class_that_a_split_lacks_is_told() ->
     from scipy.sparse import csr_array
 
     labels = csr_array(np.array([[1, 0], [1, 0], [0, 1], [0, 1]]))
-    missing = check_classes(table, labels, np.array([0, 1, 0, 1]), SplitConfig())
+    missing = check_classes(table.classes, counts_of(labels, np.array([0, 1, 0, 1])), SplitConfig())
     assert [text.partition(" shows")[0] for text in missing] == ["no image in test"]
     assert "'a', 'b'" in missing[0]
     with pytest.raises(InputError, match=r"split\.missing_classes"):
-        check_classes(table, labels, np.array([0, 1, 2, 2]), SplitConfig(missing_classes="fail"))
+        check_classes(table.classes, counts_of(labels, np.array([0, 1, 2, 2])), SplitConfig(missing_classes="fail"))

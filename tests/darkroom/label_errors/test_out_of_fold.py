@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from darkroom.folds import NO_FOLD
 from darkroom.label_errors import out_of_fold as module
 from darkroom.label_errors.out_of_fold import out_of_fold
 
@@ -20,7 +21,7 @@ def test_outputs_are_those_of_ridge_regressions_on_the_other_folds(monkeypatch: 
     features, y_true, folds = separable(90, 3)
     targets = np.eye(3, dtype=np.float32)[y_true]
     seen = []
-    monkeypatch.setattr(module, "_softmax", lambda outputs, _: seen.append(outputs) or outputs)
+    monkeypatch.setattr(module, "_softmax", lambda outputs, *_: seen.append(outputs) or outputs)
     monkeypatch.setattr(module, "_REGULARIZATIONS", (2.0,))
     doubted = np.arange(90) % 7 == 0
     out_of_fold(features, targets, folds, exclusive=True, doubted=doubted)
@@ -45,3 +46,13 @@ def test_a_label_that_the_features_say_nothing_about_gets_its_share() -> None:
     found = out_of_fold(features, np.stack([y_true, chance], axis=1).astype(np.float32), folds, exclusive=False)
     assert ((found[:, 0] > 0.5) == (y_true == 1)).all()
     assert abs(found[:, 1] - chance.mean()).max() < 0.2
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_images_without_a_label_are_answered_by_all_others_and_change_no_answer(exclusive: bool) -> None:
+    features, y_true, folds = separable(120, 3)
+    targets = np.eye(3, dtype=np.float32)[y_true]
+    more, unknown = np.concatenate([features, features[:30]]), np.concatenate([folds, np.full(30, NO_FOLD)])
+    found = out_of_fold(more, np.concatenate([targets, np.zeros((30, 3), np.float32)]), unknown, exclusive=exclusive)
+    np.testing.assert_allclose(found[:120], out_of_fold(features, targets, folds, exclusive=exclusive), atol=1e-5)
+    assert (found[120:].argmax(1) == y_true[:30]).all()

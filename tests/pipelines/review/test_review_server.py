@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from darkroom import verdicts
+from darkroom import proposals, verdicts
 from darkroom.system.errors import InputError
 from pipelines.review.findings import Findings
 from pipelines.review.review_server import MAX_BODY_BYTES, ReviewServer
@@ -245,3 +246,11 @@ def test_verdicts_go_beside_the_data_or_where_the_settings_say(tmp_path: Path) -
         with pytest.raises(InputError, match=r"clean\.verdicts"):
             verdicts_file(replace(run, source=source), {})
         assert verdicts_file(replace(run, source=source), {"verdicts": str(tmp_path / "v.csv")}) == tmp_path / "v.csv"
+
+
+def test_what_is_proposed_is_shown_of_one_label_and_of_several(tmp_path: Path) -> None:
+    for task, labels, wanted in (("binary", ["dog"], ["dog"]), ("multilabel", ["cat", "dog"], ["cat", "dog"]), ("multilabel", [], [])):
+        run = make_run(tmp_path / f"{task}{len(labels)}", ["a.png", "b.png"], task=task)
+        table = proposals.propose(proposals.with_columns(run.delivered.table), np.array([1]), proposals.RELABEL, [labels])
+        found = Findings(replace(run, splits=replace(run.delivered, table=table)), tmp_path / "v.csv", "anna", run.findings)
+        assert {row["path"]: row["proposed"] for row in found.part("dark", 0, 9)} == {"a.png": None, "b.png": wanted}

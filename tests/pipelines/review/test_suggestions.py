@@ -43,15 +43,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> ReviewedRun:
     return ReviewedRun("a" * 32, data, table, table, [], folder / "images", folder / "embeddings")
 
 
-def test_what_is_mislabelled_and_what_has_no_label_is_suggested(run: ReviewedRun, tmp_path: Path) -> None:
+def test_what_is_mislabelled_and_what_has_no_label_is_suggested(
+    run: ReviewedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     found = suggest(run, frozenset(), 40, IngestConfig(ignore=("new 2.png",)), tmp_path / "packed")
     paths = [row["path"] for row in found.rows]
     assert len(paths) == 35 and not [path for path in paths if path.endswith("05.png")]
     assert set(found.unlabelled) == {"new 0.png", "new 1.png"} <= set(paths)
     assert set(found.images) == set(found.unlabelled.values())
     assert next(row["detail"] for row in found.rows if row["path"] == "new 0.png").endswith("has no label")
+    assert "looks at 2 images" in capsys.readouterr().err
     again = suggest(run, frozenset([found.rows[0]["image_id"], found.unlabelled["new 1.png"]]), 3, IngestConfig(), tmp_path / "again")
     assert found.rows[0]["path"] not in [row["path"] for row in again.rows] and len(again.rows) == 3
+    assert "looks at" not in capsys.readouterr().err  # its vector is kept
     assert all(0 <= row["score"] <= 1 for row in found.rows)
 
 

@@ -1,14 +1,12 @@
-"""Pictures for the page, made anew from an image's bytes when the page asks for them: no byte of a file is handed on as it is."""
+"""Pictures for the page, made when the page asks for them."""
 
-import io
 import os
 import threading
 from collections.abc import Callable
 from functools import lru_cache
 
-from PIL import Image
-
-from darkroom.pixels import UnreadableError, decode
+from darkroom.pixels import UnreadableError
+from darkroom.preview import preview
 
 SIDES_PX = {"small": 256, "large": 1280}  # the longer side, at most
 _KEPT = 3000  # small ones take about 10 kB each
@@ -28,21 +26,9 @@ def previews(image: Callable[[str], bytes | None]) -> Callable[[str, str], bytes
             return None
         with busy:
             try:
-                picture = decode(data, at_least_px=SIDES_PX[size])
+                return preview(data, SIDES_PX[size]).data
             except UnreadableError:
                 return None
-            return _encode(picture, SIDES_PX[size])
 
     small = lru_cache(_KEPT)(lambda name: make(name, "small"))
     return lambda name, size: small(name) if size == "small" else make(name, size)
-
-
-def _encode(picture: Image.Image, side_px: int) -> bytes:
-    """A picture as JPEG; one of a few pixels as PNG, and with its pixels as they are."""
-    file = io.BytesIO()
-    if max(picture.size) <= side_px // 2:
-        picture.save(file, "PNG")
-    else:
-        picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
-        picture.save(file, "JPEG", quality=85)
-    return file.getvalue()
