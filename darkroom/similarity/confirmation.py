@@ -1,6 +1,6 @@
 """Confirms on the pixels that two images show the same: oriented, aligned, and compared in their details."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from darkroom.units import Integers
 GREY_PX = 64
 ROUGH, FINER = (16, 0.4), (32, 0.5)  # sides in pixels, and the correlation below which no copy of 20 kinds is
 MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
+NEARLY_ALIGNED = 0.55  # of the second one moved onto the first, below which the first moved onto the second is not either
 _THUMBNAILS, _PICTURES = 256, 64  # pairs at once
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +44,8 @@ class _Likely(NamedTuple):
     Attributes:
         pairs: `(P, 2) int64`, rows.
         orientations: `(P,) int64`, of the second pictures, see `oriented`.
-        maps: `(P, 2, 3)`, see `register`; none yet before the pairs are aligned.
+        maps: `(P, 2, 2, 3)`, of the second picture onto the first and of the first onto the second, see `register`; none yet before the
+            pairs are aligned.
     """
 
     pairs: Integers
@@ -55,6 +57,8 @@ def confirm(
     pairs: Integers, grey: Grey, pictures: Callable[[Integers], Grey], min_correlation: float, min_detail_share: float
 ) -> Confirmed:
     """Keeps the pairs that show the same: first by their thumbnails, then by their pictures.
+
+    Either picture is moved onto the other, and the better fit counts: so it does not matter which is the first.
 
     Args:
         pairs: `(P, 2) int64`: pairs of rows.
@@ -71,10 +75,11 @@ def confirm(
         def correlate(start: int) -> Floats:
             block = slice(start, start + _PICTURES)
             fixed, moving = _pair(seen, places[block], likely.orientations[block])
-            maps = register(fixed, moving, FINE, likely.maps[block])
-            correlations, shares = local_correlation(fixed, *moved(moving, maps))
-            known = torch.where(shares >= min_detail_share, correlations, -1.0)
-            return np.asarray(np.round(known.double().numpy(), 3), np.float64)
+            known = []
+            for side, pair in enumerate(((fixed, moving), (moving, fixed))):
+                _, correlations, shares = _fitted(*pair, FINE, likely.maps[block, side])
+                known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
+            return np.asarray(np.round(torch.maximum(*known).double().numpy(), 3), np.float64)
 
         found = np.concatenate([np.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
     return Confirmed(likely.pairs[found >= min_correlation], found[found >= min_correlation])
@@ -86,13 +91,23 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
     def align(start: int) -> tuple[Tensor, Tensor]:
         block = slice(start, start + _THUMBNAILS)
         fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
-        maps = register(fixed, moving, COARSE)
-        return maps, local_correlation(fixed, *moved(moving, maps))[0]
+        there, correlations, _ = _fitted(fixed, moving, COARSE)
+        hopeful = torch.nonzero(correlations >= NEARLY_ALIGNED)[:, 0]
+        back, others, _ = _fitted(moving[hopeful], fixed[hopeful], COARSE)
+        kept = torch.maximum(correlations[hopeful], others) >= MIN_ALIGNED
+        return start + hopeful[kept], torch.stack([there[hopeful[kept]], back[kept]], dim=1)
 
     found = list(ordered(align, range(0, len(likely.pairs), _THUMBNAILS)))
-    maps, correlations = (torch.cat(parts) for parts in zip((likely.maps, torch.empty(0)), *found, strict=True))
-    kept = correlations >= MIN_ALIGNED
-    return _Likely(likely.pairs[kept.numpy()], likely.orientations[kept], maps[kept])
+    rows, maps = (torch.cat(parts) for parts in zip((torch.empty(0, dtype=torch.int64), likely.maps), *found, strict=True))
+    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps)
+
+
+def _fitted(fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], maps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Moves pictures onto others: the maps, the correlations of the details, and the shares of the area that have some."""
+    if not len(fixed):
+        return torch.empty(0, 2, 3), torch.empty(0), torch.empty(0)
+    found = register(fixed, moving, levels, maps)
+    return found, *local_correlation(fixed, *moved(moving, found))
 
 
 def _oriented(pairs: Integers, grey: Grey) -> _Likely:
@@ -116,7 +131,7 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
     used, rows = np.unique(left, return_inverse=True)
     larger, rows = _all_prepared(grey[used], FINER[0]), rows.reshape(-1, 2)
     likely, chosen = _joined(ordered(finer, range(0, len(rows), _THUMBNAILS)), torch.empty(0, dtype=torch.int64))
-    return _Likely(used[likely], chosen, torch.empty(0, 2, 3))
+    return _Likely(used[likely], chosen, torch.empty(0, 2, 2, 3))
 
 
 def _joined(parts: Iterator[tuple[Integers, Tensor]], none: Tensor) -> tuple[Integers, Tensor]:

@@ -17,12 +17,7 @@ _SHIFT = 0.13  # of the side, to either direction
 
 def oriented(pictures: Tensor, orientations: Tensor) -> Tensor:
     """Pictures `(N, S, S)`, each in its own orientation, `(N,) int64`: the number of quarter turns, and 4 more if mirrored then."""
-    result = torch.empty_like(pictures)
-    for number in range(NUM_ORIENTATIONS):
-        rows = orientations == number
-        if rows.any():
-            result[rows] = _turned(pictures[rows], number)
-    return result
+    return pictures.flatten(1).gather(1, _places(pictures.shape[-1])[orientations]).reshape(pictures.shape)
 
 
 def prepared(pictures: Tensor) -> Tensor:
@@ -46,19 +41,14 @@ def shifted_correlation(first: Tensor, second: Tensor, orientations: Tensor) -> 
 
     Source: Kuglin, Hines: The phase correlation image alignment method, 1975; here of evened pictures, so unweighted.
     """
-    side = first.shape[-1]
     spectrum = torch.fft.rfft2(first)
-    found = []
-    for orientation in orientations:
-        products = spectrum * torch.fft.rfft2(oriented(second, orientation)).conj()
-        found.append(_near(torch.fft.irfft2(products, s=(side, side))).amax((1, 2)))
-    return torch.stack(found)
+    return torch.stack([_best(spectrum * torch.fft.rfft2(oriented(second, one)).conj()) for one in orientations])
 
 
 def every_correlation(pictures: Tensor, pairs: Integers) -> Tensor:
     """What `shifted_correlation` gives for pairs in each orientation, in less time: for many pairs of small pictures.
 
-    The first is turned instead of the second, once for all pairs that it begins, and of the shifts only the small ones are computed.
+    The first is turned instead of the second, once for all pairs that it begins.
 
     Args:
         pictures: `(N, S, S)`, from `prepared`.
@@ -67,13 +57,17 @@ def every_correlation(pictures: Tensor, pairs: Integers) -> Tensor:
     Returns:
         `(8, P) float32`, -1 to 1.
     """
-    side = pictures.shape[-1]
     first, second = (torch.from_numpy(np.ascontiguousarray(pairs[:, place])) for place in (0, 1))
     owners, owner = torch.unique_consecutive(first, return_inverse=True)
     single = pictures[owners].float()
     spectra = torch.fft.rfft2(torch.stack([_turned(single, _inverse(orientation)) for orientation in range(NUM_ORIENTATIONS)]))
-    products = spectra[:, owner] * torch.fft.rfft2(pictures[second].float()).conj()
-    return (torch.view_as_real(products).reshape(NUM_ORIENTATIONS, len(pairs), -1) @ _small_shifts(side)).amax(2)
+    return _best(spectra[:, owner] * torch.fft.rfft2(pictures[second].float()).conj())
+
+
+def _best(products: Tensor) -> Tensor:
+    """The largest correlation at a small shift, `(...)`, by the products of two spectra, `(..., S, S // 2 + 1)`."""
+    side = products.shape[-2]
+    return (torch.view_as_real(products).flatten(-3) @ _small_shifts(side)).amax(-1)
 
 
 def _inverse(orientation: int) -> int:
@@ -98,6 +92,13 @@ def _near(correlations: Tensor) -> Tensor:
 def _turned(pictures: Tensor, orientation: int) -> Tensor:
     turned = torch.rot90(pictures, orientation % 4, (1, 2))
     return turned.flip(2) if orientation >= 4 else turned
+
+
+@cache
+def _places(side: int) -> Tensor:
+    """Where each pixel of a picture in each orientation is from, `(8, S * S) int64`."""
+    pixels = torch.arange(side * side).reshape(1, side, side)
+    return torch.cat([_turned(pixels, orientation) for orientation in range(NUM_ORIENTATIONS)]).flatten(1)
 
 
 @cache

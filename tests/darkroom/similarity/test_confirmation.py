@@ -48,6 +48,15 @@ def test_copies_are_confirmed() -> None:
     assert {name: value for name, value in zip(COPIES, found, strict=True) if value < 0.85} == {}
 
 
+def test_it_does_not_matter_which_picture_is_the_first() -> None:
+    pictures = [photograph(1), *(make(photograph(1)) for make in COPIES.values())]
+    grey = np.stack([thumbnails(picture).grey for picture in pictures])
+    large = np.stack([np.asarray(picture.convert("L").resize((GREY_PX, GREY_PX))) for picture in pictures])
+    pairs = np.array([[0, other] for other in range(1, len(pictures))])
+    found = [confirm(one, grey, lambda rows: large[rows], 0.5, 0.05).correlations for one in (pairs, pairs[:, ::-1])]
+    np.testing.assert_allclose(*found, atol=0.02)
+
+
 def test_different_pictures_are_not_though_their_outlines_agree() -> None:
     shapes = [Image.composite(photograph(seed), Image.new("RGB", (120, 96), "white"), outline()) for seed in range(1, 5)]
     assert confirmed(*shapes, min_correlation=0.85) == []
