@@ -3,25 +3,23 @@
 `python benchmarks/data.py near-duplicates ../shared/data/weather4 ../shared/data/clothing_small/train`
 `python benchmarks/data.py signatures --numbers 10000 100000 1000000`
 `python benchmarks/data.py mislabelled ../shared/data/weather4 ../shared/data/clothing_small`
-`python benchmarks/data.py odd ../shared/data/weather4 --sheets odd-images` (what is found in data as they are, as pictures to look at)
-`python benchmarks/data.py speed cifar10/train` (all checks, given the embeddings; and cleanvision, where it is installed)
+`python benchmarks/data.py speed cifar10/train --cleanvision other-venv/bin/python` (all checks, given the embeddings; and cleanvision)
 
 1,000 pairs are copies, 50 of each kind; 1,000 are different pictures, each with the two most similar ones of its folder.
 Of the labels, 9 % are moved to the next class, with three seeds.
 """
 
 import argparse
-import importlib
-import importlib.util
 import io
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
@@ -29,15 +27,12 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
 from components.clean.mislabelled import judge_labels
-from components.clean.odd_images import ODD_CHECKS
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from darkroom import issues, manifest
 from darkroom.embeddings import Embeddings
-from darkroom.images import Images
-from darkroom.pixels import decode
 from darkroom.similarity.signatures import similar_signatures
 from darkroom.system.cores import num_cores
 
@@ -200,8 +195,11 @@ def _share_found(kept: manifest.Manifest, embedded: Embeddings, seed: int) -> fl
     return float(sum(moved[finding.row] for finding in findings[: moved.sum()]) / moved.sum())
 
 
-def cleaned_findings(source: Path, place: Path) -> tuple[list[dict[str, Any]], Images, int]:
-    """Packs, embeds and cleans a source, prints what each step takes, and gives the findings, the images, and how many are kept."""
+def compare_speed(source: Path, place: Path, interpreter: str) -> None:
+    """Prints how long all checks but those of labels take, and how long cleanvision takes for the same files.
+
+    cleanvision is no dependency (its licence is the AGPL): it is looked for in the environment of the given interpreter.
+    """
     packed, delivered, vectors, cleaned, found = (place / name for name in ("images", "manifest", "embeddings", "cleaned", "issues"))
     ingest(source, packed, delivered, config=IngestConfig())
     start = time.perf_counter()
@@ -209,34 +207,23 @@ def cleaned_findings(source: Path, place: Path) -> tuple[list[dict[str, Any]], I
     embedded, used = time.perf_counter(), time.process_time()
     clean(packed, delivered, cleaned, found, config=CleanConfig(mislabelled="off"), embeddings=vectors)
     seconds, busy = time.perf_counter() - embedded, time.process_time() - used
-    print(f"embed {embedded - start:.1f} s, clean {seconds:.1f} s ({busy:.1f} s of {num_cores()} cores)")
-    return issues.rows(found), Images(packed), len(manifest.read(cleaned))
-
-
-def show_odd_images(source: Path, place: Path, sheets: Path | None) -> None:
-    """Prints the share that each check finds, and writes the images found as contact sheets: false alarms are what is not odd there."""
-    rows, images, number = cleaned_findings(source, place)
-    for check in ODD_CHECKS:
-        found = sorted((row for row in rows if row["check"] == check), key=lambda row: -row["score"])[:300]
-        print(f"{check}: {sum(row['check'] == check for row in rows)} of {number:,} ({len(found) / number:.2%})")
-        if sheets and found:
-            sheets.mkdir(parents=True, exist_ok=True)
-            sheet = Image.new("RGB", (20 * 96, -(-len(found) // 20) * 96), "white")
-            for at, row in enumerate(found):
-                sheet.paste(ImageOps.contain(decode(images[row["image_id"]]), (92, 92)), (at % 20 * 96, at // 20 * 96))
-            sheet.save(sheets / f"{source.name}-{check}.png")
-
-
-def compare_speed(source: Path, place: Path) -> None:
-    """Prints how long all checks take, and how long cleanvision takes for the same files."""
-    cleaned_findings(source, place)
-    if importlib.util.find_spec("cleanvision") is None:
-        print("cleanvision is not installed (pip install cleanvision): not compared")
-        return
-    imagelab = importlib.import_module("cleanvision").Imagelab(data_path=str(source))
+    print(f"embed {embedded - start:.1f} s, clean {seconds:.1f} s ({busy:.1f} s of the processor, {num_cores()} cores)", flush=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    imagelab.find_issues(n_jobs=num_cores(), verbose=False)
-    print(f"cleanvision {time.perf_counter() - start:.1f} s")
+    done = subprocess.run([interpreter, "-c", _CLEANVISION, str(source), str(num_cores())], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"cleanvision is not installed for {interpreter}: not compared ({done.stderr.strip().splitlines()[-1]})")
+        return
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
+    theirs = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"cleanvision {wall:.1f} s ({theirs:.1f} s of the processor, its imports among them): {theirs / busy:.1f} times ours")
+
+
+_CLEANVISION = """
+import sys
+from cleanvision import Imagelab
+Imagelab(data_path=sys.argv[1]).find_issues(n_jobs=int(sys.argv[2]), verbose=False)
+"""
 
 
 def main() -> None:
@@ -246,10 +233,9 @@ def main() -> None:
     commands.add_parser("near-duplicates").add_argument("sources", type=Path, nargs="+", help="folders with images at any depth")
     commands.add_parser("signatures").add_argument("--numbers", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     commands.add_parser("mislabelled").add_argument("sources", type=Path, nargs="+", help="data of one label an image")
-    odd = commands.add_parser("odd")
-    odd.add_argument("source", type=Path, help="data as ingest takes them")
-    odd.add_argument("--sheets", type=Path, help="folder for contact sheets")
-    commands.add_parser("speed").add_argument("source", type=Path, help="data as ingest takes them")
+    speed = commands.add_parser("speed")
+    speed.add_argument("source", type=Path, help="data as ingest takes them")
+    speed.add_argument("--cleanvision", default=sys.executable, help="the Python of an environment that has cleanvision")
     options = parser.parse_args()
     if options.what == "signatures":
         time_signatures(options.numbers)
@@ -260,10 +246,8 @@ def main() -> None:
                 compare_labels(source, Path(folder))
         return
     with tempfile.TemporaryDirectory() as folder:
-        if options.what == "odd":
-            show_odd_images(options.source, Path(folder), options.sheets)
-        elif options.what == "speed":
-            compare_speed(options.source, Path(folder))
+        if options.what == "speed":
+            compare_speed(options.source, Path(folder), options.cleanvision)
         else:
             compare_copies(options.sources, Path(folder))
 
