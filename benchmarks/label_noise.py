@@ -30,9 +30,11 @@ from darkroom.embeddings import Embeddings
 from darkroom.folds import assign_folds
 from darkroom.groups import grouping_columns, independent_units
 from darkroom.training.linear import fit_linear, one_hot
+from darkroom.training.principal_components import reduced
 
 NOISE, SEEDS = (0.0, 0.09, 0.2), (0, 1, 2)
 TEST, TRAIN, EXCLUDED = 0, 1, 2
+NUM_COMPONENTS = 256  # of the vectors that the linear model sees
 _PARTS, _PENALTY = 4, 0.1
 
 Integers = npt.NDArray[np.int64]
@@ -74,7 +76,7 @@ def score(given: manifest.Manifest, codes: Integers, vectors: npt.NDArray[np.flo
 
 def compare(kept: manifest.Manifest, embedded: Embeddings) -> None:
     """Prints macro F1 before and after, by how many labels are wrong."""
-    vectors, y_true = embedded.of(kept.column("image_id")), kept.targets()
+    vectors, y_true = reduced(embedded.of(kept.column("image_id")), NUM_COMPONENTS), kept.targets()
     for noise in NOISE:
         rows = []
         for seed in SEEDS:

@@ -59,7 +59,7 @@ def _as_task(rows: Manifest, splits: Manifest, config: EvaluateConfig) -> Manife
         )
     labels = pa.array(rows.label_lists(), manifests.COLUMNS["labels"])
     index = rows.table.column_names.index("label")
-    return replace(rows, table=rows.table.set_column(index, "labels", labels))
+    return replace(rows, task=splits.task, table=rows.table.set_column(index, "labels", labels))
 
 
 def _with_units(rows: Manifest) -> Manifest:

@@ -10,7 +10,7 @@ from darkroom.metrics.measures import measures
 from darkroom.model import decide
 from darkroom.task import Task
 from darkroom.training.linear import fit_linear
-from darkroom.training.principal_components import principal_directions
+from darkroom.training.principal_components import reduced
 from darkroom.units import Integers, renumbered
 
 NUM_FOLDS = 5
@@ -40,20 +40,11 @@ def floor_by_clusters(
         Measures `as_split` and `by_clusters`; empty where a class stands in fewer clusters than there are folds.
     """
     clusters = units_with_clusters(vectors, units, seed)
-    vectors = _reduced(vectors)
+    vectors = reduced(vectors, MAX_FEATURES)
     if min(len(np.unique(clusters[shown > 0])) for shown in labels.T) < NUM_FOLDS:  # a fold would lack a class, which says nothing of leaks
         return {}
     kinds = {"as_split": units, "by_clusters": clusters}
     return {name: _cross_validated(vectors, labels, together, task, seed) for name, together in kinds.items()}
-
-
-def _reduced(vectors: Floats) -> Floats:
-    """The largest principal components, `(N, at most 256) float32`."""
-    if vectors.shape[1] <= MAX_FEATURES:
-        return vectors
-    centred = vectors - vectors.mean(0)
-    reduced: Floats = centred @ principal_directions(centred, MAX_FEATURES)
-    return reduced
 
 
 def sampled(units: Integers, seed: int) -> Integers:

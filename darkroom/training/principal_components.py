@@ -63,6 +63,21 @@ class Components:
         )
 
 
+def reduced(vectors: Floats, number: int, num_sampled: int = NUM_SAMPLES) -> Floats:
+    """The largest principal components of vectors, `(N, number) float32`; vectors of no more features as they are.
+
+    Args:
+        vectors: `(N, D) float32`.
+        number: Of components, at most.
+        num_sampled: The first vectors that the directions are taken from.
+    """
+    if vectors.shape[1] <= number:
+        return vectors
+    mean = vectors[:num_sampled].mean(0)
+    found: Floats = (vectors - mean) @ principal_directions(vectors[:num_sampled] - mean, number)
+    return found
+
+
 def principal_directions(centred: Floats, number: int) -> Floats:
     """The directions in which vectors vary most, from the smaller matrix of products.
 

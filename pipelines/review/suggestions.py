@@ -35,6 +35,7 @@ from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 from darkroom.training import devices
 from darkroom.training.linear import one_hot
+from darkroom.training.principal_components import reduced
 from darkroom.vector_store import VectorStore
 from darkroom.versions.repository import is_address
 from pipelines.paths import ROOT
@@ -42,6 +43,7 @@ from pipelines.review.reviewed_run import ReviewedRun
 
 CHECK = "suggested"
 NUM_FOLDS = 5
+MAX_FEATURES = 256  # principal components of longer vectors
 VECTORS = ROOT / "vectors"
 BATCH = 8  # images at once
 POOL = 20  # candidates for each suggestion: those of the smallest margins
@@ -181,7 +183,7 @@ def _probabilities(table: Manifest, vectors: Floats) -> Floats:
         csr_array(known.astype(np.int64)), unit, np.arange(len(table)), num_folds, exclusive=exclusive, seed=0
     )
     wanted = np.vstack([known, np.zeros((len(vectors) - len(table), len(table.classes)), np.float32)])
-    return out_of_fold(vectors, wanted, folds, exclusive=exclusive)
+    return out_of_fold(reduced(vectors, MAX_FEATURES), wanted, folds, exclusive=exclusive)
 
 
 def _margins(probabilities: Floats, *, multilabel: bool) -> Floats:
