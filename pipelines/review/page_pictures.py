@@ -26,7 +26,7 @@ def previews(image: Callable[[str], bytes | None]) -> Callable[[str, str], bytes
             return None
         with busy:
             try:
-                return preview(data, SIDES_PX[size]).data
+                return preview(data, SIDES_PX[size], SIDES_PX[size] // 2).data
             except UnreadableError:
                 return None
 
