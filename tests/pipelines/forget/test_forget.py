@@ -33,7 +33,6 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.system.locks import lock_run
 from darkroom.thumbnails import thumbnails
-from darkroom.tracking.client import client
 from darkroom.tracking.log import log_files, set_run_tags
 from darkroom.tracking.runs import finish_run
 from darkroom.tracking.tags import PREVIOUS
@@ -338,22 +337,22 @@ def test_json_lines_and_parquet_lose_the_rows_that_name_or_hold_an_image(tmp_pat
     assert rest is not None and pq.read_table(pa.BufferReader(rest)).equals(table.slice(2), check_metadata=True)
 
 
-def test_a_damaged_table_in_the_store_is_told(kept: Kept, tmp_path: Path) -> None:
+def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
     (place,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
     place.write_bytes(place.read_bytes()[:-30])
     assert any("split/splits.parquet" in text for text in kept.plan().left)
 
 
-def test_tags_name_an_earlier_assignment_as_it_is_then(kept: Kept, tmp_path: Path) -> None:
+def test_tags_name_an_earlier_assignment_as_it_is_then(kept: Kept) -> None:
     (splits,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
-    old = hashlib.sha256(splits.read_bytes()).hexdigest()
-    (tmp_path / "split").mkdir()
-    shutil.copyfile(splits, tmp_path / "split" / "previous.parquet")
-    log_files(kept.run_id, tmp_path)
-    set_run_tags(kept.run_id, {PREVIOUS: old})
+    previous, old = splits.with_name("previous.parquet"), hashlib.sha256(splits.read_bytes()).hexdigest()
+    shutil.copyfile(splits, previous)
+    with closing(sqlite3.connect("mlflow.db")) as store:
+        store.execute("INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", (PREVIOUS, old, kept.run_id))
+        store.commit()
     forget(kept.plan())
-    (previous,) = kept.folder.glob("mlartifacts/**/split/previous.parquet")
-    new = client().get_run(kept.run_id).data.tags[PREVIOUS]
+    with closing(sqlite3.connect("mlflow.db")) as store:
+        ((new,),) = store.execute("SELECT value FROM tags WHERE key = ? AND run_uuid = ?", (PREVIOUS, kept.run_id))
     assert new == hashlib.sha256(previous.read_bytes()).hexdigest() != old
 
 
