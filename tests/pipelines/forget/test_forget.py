@@ -208,6 +208,19 @@ def test_the_next_run_continues_the_split_of_the_other_images(kept: Kept) -> Non
     assert splits[1] == {name: split for name, split in splits[0].items() if name != kept.image}
 
 
+def test_tags_name_an_earlier_assignment_as_it_is_then(kept: Kept) -> None:
+    (splits,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
+    previous, old = splits.with_name("previous.parquet"), hashlib.sha256(splits.read_bytes()).hexdigest()
+    shutil.copyfile(splits, previous)
+    with closing(sqlite3.connect("mlflow.db")) as store:
+        store.execute("INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", (PREVIOUS, old, kept.run_id))
+        store.commit()
+    forget(kept.plan())
+    with closing(sqlite3.connect("mlflow.db")) as store:
+        ((new,),) = store.execute("SELECT value FROM tags WHERE key = ? AND run_uuid = ?", (PREVIOUS, kept.run_id))
+    assert new == hashlib.sha256(previous.read_bytes()).hexdigest() != old
+
+
 def test_a_file_names_its_image_and_twice_is_nothing(kept: Kept) -> None:
     forget(kept.plan(f"data/{kept.path}"))
     with pytest.raises(InputError, match="nothing here is kept"):
@@ -337,25 +350,6 @@ def test_json_lines_and_parquet_lose_the_rows_that_name_or_hold_an_image(tmp_pat
     assert rest is not None and pq.read_table(pa.BufferReader(rest)).equals(table.slice(2), check_metadata=True)
 
 
-def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
-    (place,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
-    place.write_bytes(place.read_bytes()[:-30])
-    assert any("split/splits.parquet" in text for text in kept.plan().left)
-
-
-def test_tags_name_an_earlier_assignment_as_it_is_then(kept: Kept) -> None:
-    (splits,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
-    previous, old = splits.with_name("previous.parquet"), hashlib.sha256(splits.read_bytes()).hexdigest()
-    shutil.copyfile(splits, previous)
-    with closing(sqlite3.connect("mlflow.db")) as store:
-        store.execute("INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", (PREVIOUS, old, kept.run_id))
-        store.commit()
-    forget(kept.plan())
-    with closing(sqlite3.connect("mlflow.db")) as store:
-        ((new,),) = store.execute("SELECT value FROM tags WHERE key = ? AND run_uuid = ?", (PREVIOUS, kept.run_id))
-    assert new == hashlib.sha256(previous.read_bytes()).hexdigest() != old
-
-
 def test_a_cluster_is_named_after_another_of_its_images(tmp_path: Path) -> None:
     columns = {"path": list("abcd"), "image_id": ["1", "2", "3", "4"], "label": ["x"] * 4, "cluster": ["1", "1", "1", "4"]}
     manifest.Manifest(manifest.make_table(columns), ("x", "y"), "binary", "v").write(tmp_path / "table")
@@ -365,3 +359,9 @@ def test_a_cluster_is_named_after_another_of_its_images(tmp_path: Path) -> None:
     table = manifest.read(tmp_path / "table")
     assert (table.column("image_id"), table.column("cluster")) == (["2", "3", "4"], ["2", "2", "4"])
     assert without_images(rest, {"1"}) is None
+
+
+def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
+    (place,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
+    place.write_bytes(place.read_bytes()[:-30])
+    assert any("split/splits.parquet" in text for text in kept.plan().left)
