@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
@@ -142,6 +143,8 @@ def kept(template: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     """The project in its place, which is put back afterwards."""
     backup = template.folder.parent / "backup"
     shutil.copytree(template.folder, backup, symlinks=True)
+    for engine in SqlAlchemyStore._engine_map.values():
+        engine.dispose()  # of connections to the file of the store that the last test has removed
     monkeypatch.chdir(template.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{template.folder / 'mlflow.db'}")
     yield template
