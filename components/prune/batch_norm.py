@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from darkroom.training.examples import Examples
 
 BATCH_SIZE = 64
-MAX_IMAGES = 1024
+MAX_IMAGES = 512
 
 
 @torch.no_grad()
@@ -17,7 +17,7 @@ def recalibrate(network: nn.Module, examples: Examples, normalise: Callable[[Ten
 
     Args:
         network: On the CPU, in `eval` mode; is left in it.
-        examples: Training images, of which at most 1,024, evenly spaced, are used.
+        examples: Training images, of which at most 512, evenly spaced, are used.
         normalise: Maps images in 0..1 to the network's inputs.
 
     Source:
@@ -30,8 +30,9 @@ def recalibrate(network: nn.Module, examples: Examples, normalise: Callable[[Ten
         norm.momentum = None  # the plain mean over all batches
         norm.train()
     rows = torch.linspace(0, len(examples) - 1, min(len(examples), MAX_IMAGES)).round().to(torch.int64)
-    for some in rows.tensor_split(max(1, len(rows) // BATCH_SIZE)):
-        network(normalise(examples.pick(some, torch.device("cpu"))[0]))
+    number = max(1, len(rows) // BATCH_SIZE)
+    for first in range(number):  # images are in the order of their classes, and each batch is to hold all of these
+        network(normalise(examples.pick(rows[first::number], torch.device("cpu"))[0]))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

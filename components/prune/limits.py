@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from darkroom.training.hyperparameters import LOWER_IS_BETTER
 from darkroom.training.validation import compared_by, falls_below, score
 
 ALWAYS = ("f1_macro", "accuracy")  # measures that are shown beside the monitored one
@@ -58,6 +59,27 @@ def check_limits(
     if faults:
         return Verdict(False, f"limits not met: {'; '.join(faults)} ({what})", measures)
     return Verdict(True, f"limits met: {what}, {monitor} went from {before[name]:.4f} to {after[name]:.4f}", measures)
+
+
+def hopeless(before: Mapping[str, float], early: Mapping[str, float], monitor: str, max_drop: float, max_gain: float) -> str:
+    """Why fine-tuning a pruned network can't bring it within its limits, or nothing where it may.
+
+    Args:
+        before: The full model's row of validation measures, `validation_<measure>`.
+        early: The pruned network's, before it is fine-tuned.
+        monitor: The measure that may not get worse than by `max_drop`; of a loss, which has no scale, nothing is foretold.
+        max_drop: In the measure's own unit.
+        max_gain: What fine-tuning is thought to bring at most, in the same unit.
+    """
+    name = f"validation_{monitor}"
+    if monitor in LOWER_IS_BETTER or name not in before or name not in early:
+        return ""
+    if before[name] - early[name] <= max_drop + max_gain:
+        return ""
+    return (
+        f"{monitor} went from {before[name]:.4f} to {early[name]:.4f}, too far for fine-tuning to bring it back within prune.max_drop "
+        f"{max_drop:g} (prune.early_drop_per_epoch): a larger prune.target_macs_ratio or more prune.epochs may help"
+    )
 
 
 def _floor_faults(floor: Mapping[str, Any], after: Mapping[str, float], monitor: str) -> list[str]:

@@ -11,7 +11,9 @@ from torch import nn
 from components.prune.batch_norm import recalibrate
 from components.prune.channels import automatic_round_to, shrink
 from components.prune.config import PruneConfig
-from components.prune.limits import beside_floor, check_limits
+from components.prune.limits import beside_floor, check_limits, hopeless
+from components.prune.recovery import Recovery, choose_recovery, thinned
+from components.prune.sensitivity import measure_inputs
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.metrics.latency import compare_latency
@@ -21,12 +23,11 @@ from darkroom.networks.export import load_network, save_model
 from darkroom.networks.families import parts_of
 from darkroom.system.config import dump
 from darkroom.system.files import whole
-from darkroom.system.formats import record_from
 from darkroom.training import batches, devices, losses, validation
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.loop import OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
-from darkroom.training.trainer import Fitted
 
 
 def prune(
@@ -42,6 +43,8 @@ def prune(
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
     """Removes channels down to a target, fine-tunes with the training's own recipe, and compares both models.
+
+    Where removing them costs so much that fine-tuning can't make up for it, the full model is handed on instead.
 
     Which channels go, and the weights, follow from the inputs and the settings alone; only the card's latencies, and
     with them the verdict, depend on the machine.
@@ -69,70 +72,65 @@ def prune(
     if parts_of(architecture := read_card(model).architecture):
         return _copy(model, pruned_model, f"{architecture} is learnt on a frozen backbone, whose channels all stay")
     full, card = load_network(model)
-    table = manifest.read(examples)
-    settings = fine_tuning(record_from(Settings, card.provenance["hyperparameters"]), config)
-    network = _shrink(full, card, config)
+    chosen = choose_recovery(card, config)
+    table = thinned(manifest.read(examples), chosen.images_share, config.seed)
     with devices.threads(card.provenance["settings"].get("num_threads", "auto")), whole(pruned_model) as draft:
         problem = read_problem(Images(images, augmented_images), table, policy, card.recipe)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
-        before, fitted = _fine_tune(full, network, problem, settings, checkpoints, on_epoch)
+        network = _shrink(full, card, problem, chosen, config)
+        before, early = (_validated(one, problem, chosen.settings) for one in (full, network))
+        if why := hopeless(before, early, chosen.settings.monitor, config.max_drop, chosen.max_gain):
+            return _hand_on(model, draft, why)
+        answers = _answers(full, problem, chosen, config.temperature)
+        fitted = fit(network, problem, chosen.settings, checkpoint=checkpoints, on_epoch=on_epoch, answers=answers)
         card = dataclasses.replace(card, thresholds=fitted.thresholds)
         save_model(draft, network, card)
         costs = _measure(full, network, model, draft, card.side_px, config)
         after = fitted.history[fitted.best_epoch - 1]
         floor, provenance = card.provenance.get("floor", {}), beside_floor(card.provenance, after)
-        verdict = check_limits(costs, before, after, settings.monitor, config.max_drop, config.max_latency_ratio, floor)
-        pruning = {"settings": dump(config), "epochs": settings.epochs, **verdict.measures, "met": verdict.met, "reason": verdict.reason}
+        verdict = check_limits(costs, before, after, chosen.settings.monitor, config.max_drop, config.max_latency_ratio, floor)
+        done = {"epochs": chosen.settings.epochs, "num_images": len(problem.train), "distillation": chosen.distillation}
+        pruning = {"settings": dump(config), **done, **verdict.measures, "met": verdict.met, "reason": verdict.reason}
         dataclasses.replace(card, provenance=provenance, pruning=pruning).write(draft / CARD)
     print(verdict.reason, flush=True)
     return {**verdict.measures, "met": float(verdict.met)}
 
 
-def fine_tuning(training: Settings, config: PruneConfig) -> Settings:
-    """The training's hyperparameters with fewer epochs and a lower learning rate: the network has only to recover."""
-    automatic = max(round(config.auto_epochs_share * training.epochs), min(training.epochs, config.auto_min_epochs))
-    epochs = automatic if config.epochs == "auto" else config.epochs
-    rate = config.auto_rate_share * training.learning_rate if config.learning_rate == "auto" else config.learning_rate
-    return dataclasses.replace(
-        training,
-        epochs=epochs,
-        learning_rate=rate,
-        warmup_epochs=min(1.0, 0.1 * epochs),
-        patience=10**6,
-        freeze_epochs=0,
-        unfreeze_epochs=0,
-        frozen_share=0.0,
-        first_side_share=1.0,
-        seed=config.seed,
-    )
-
-
-def _shrink(full: nn.Module, card: ModelCard, config: PruneConfig) -> nn.Module:
+def _shrink(full: nn.Module, card: ModelCard, problem: Problem, chosen: Recovery, config: PruneConfig) -> nn.Module:
+    """A copy of the network with fewer channels, and with batch statistics of these."""
     network = copy.deepcopy(full)
+    normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
+    inputs = None
+    if chosen.importance == "fisher":
+        loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), chosen.settings)
+        inputs = measure_inputs(network, problem.train, loss, normalise, config.importance_images)
     round_to = automatic_round_to(network) if config.round_to == "auto" else config.round_to
     shrink(
-        network, card.side_px, target_macs_ratio=config.target_macs_ratio, importance=config.importance, ranking=config.ranking,
-        round_to=round_to, name=card.architecture,
+        network, card.side_px, target_macs_ratio=chosen.target_macs_ratio, importance=chosen.importance, ranking=chosen.ranking,
+        round_to=round_to, name=card.architecture, inputs=inputs,
     )  # fmt: skip
+    recalibrate(network, problem.train, normalise)
     macs = count_macs(network, card.side_px), count_macs(full, card.side_px)
     print(f"{macs[0] / 1e6:,.1f} of {macs[1] / 1e6:,.1f} million multiply-adds remain", flush=True)
     return network
 
 
-def _fine_tune(
-    full: nn.Module,
-    network: nn.Module,
-    problem: Problem,
-    settings: Settings,
-    checkpoint: Path | None,
-    on_epoch: OnEpoch,
-) -> tuple[dict[str, float], Fitted]:
-    """Fine-tunes the pruned network; returns the full one's validation measures, and what came of it."""
+def _validated(network: nn.Module, problem: Problem, settings: Settings) -> dict[str, float]:
+    """A network's measures on the validation images, each under a name that begins with `validation_`."""
     loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
-    recalibrate(network, problem.train, normalise)
-    before = validation.validate(full, problem, problem.validation, loss, normalise, None, settings.threshold_prior_images).row
-    return before, fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
+    return validation.validate(network, problem, problem.validation, loss, normalise, None, settings.threshold_prior_images).row
+
+
+def _answers(full: nn.Module, problem: Problem, chosen: Recovery, temperature: float) -> KnownAnswers | None:
+    """The full model's answers for the training images as they are; none where they are not learnt."""
+    if not chosen.distillation:
+        return None
+    device = devices.choose(chosen.settings.device)
+    normalise = batches.Normalise(problem.mean, problem.std, device)
+    logits = validation.logits_of(full.to(device), problem.train.to(device), len(problem.classes), normalise, None).cpu()
+    full.to("cpu")
+    return KnownAnswers(logits, problem.task, chosen.distillation, temperature)
 
 
 def _measure(full: nn.Module, network: nn.Module, model: Path, pruned_model: Path, side_px: int, config: PruneConfig) -> dict[str, float]:
@@ -149,8 +147,13 @@ def _measure(full: nn.Module, network: nn.Module, model: Path, pruned_model: Pat
 
 def _copy(model: Path, pruned_model: Path, why: str) -> dict[str, float]:
     with whole(pruned_model) as draft:
-        shutil.copytree(model, draft)
-        pruning = {"met": False, "reason": f"nothing was pruned: {why}"}
-        dataclasses.replace(read_card(model), pruning=pruning).write(draft / CARD)
+        return _hand_on(model, draft, why)
+
+
+def _hand_on(model: Path, draft: Path, why: str) -> dict[str, float]:
+    """Copies the full model, and notes in its card why nothing was pruned."""
+    shutil.copytree(model, draft)
+    pruning = {"met": False, "reason": f"nothing was pruned: {why}"}
+    dataclasses.replace(read_card(model), pruning=pruning).write(draft / CARD)
     print(pruning["reason"], flush=True)
     return {"macs_ratio": 1.0, "parameters_ratio": 1.0, "size_ratio": 1.0, "latency_ratio": 1.0, "met": 0.0}

@@ -27,3 +27,13 @@ def test_networks_without_batch_normalisation_are_left_alone() -> None:
     before = network[0].weight.clone()
     recalibrate(network, examples, lambda images: images)
     assert torch.equal(network[0].weight, before)
+
+
+def test_images_in_the_order_of_their_classes_give_the_statistics_of_mixed_batches() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)).eval()
+    pixels = torch.cat([torch.full((64, 2, 2, 3), level, dtype=torch.uint8) for level in (0, 80, 160, 240)])
+    pixels += torch.randint(0, 15, pixels.shape, dtype=torch.uint8)
+    recalibrate(network, Examples(pixels, torch.arange(256) // 64), lambda images: images)
+    outputs = network(pixels.permute(0, 3, 1, 2) / 255)
+    torch.testing.assert_close(outputs.var((0, 2, 3)), torch.ones(4), atol=0.05, rtol=0)

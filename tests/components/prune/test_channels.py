@@ -1,18 +1,21 @@
 """Channels go until the target is met, never all of a layer, and the stored shapes lead back to the same network."""
 
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models import VisionTransformer
 
 from components.prune.channels import MAX_SHARE, automatic_round_to, shrink
+from components.prune.sensitivity import LayerInputs, measure_inputs
 from darkroom.networks.cost import count_macs, count_parameters
 from darkroom.networks.export import fit_shapes
 from darkroom.networks.network import build
+from darkroom.training.examples import Examples
 
 
 class Tiny(nn.Module):
@@ -29,11 +32,10 @@ class Tiny(nn.Module):
         return out
 
 
-def shrunk(network: nn.Module, side_px: int = 8, target: float = 0.5, round_to: int = 1, ranking: str = "local") -> nn.Module:
+def shrunk(network: nn.Module, side_px: int = 8, target: float = 0.5, round_to: int = 1, **options: Any) -> nn.Module:
     shrink(
-        network, side_px, target_macs_ratio=target, importance="l2", ranking=ranking,  # type: ignore[arg-type]
-        round_to=round_to, name="tiny",
-    )  # fmt: skip
+        network, side_px, target_macs_ratio=target, round_to=round_to, name="tiny", **({"importance": "l2", "ranking": "local"} | options)
+    )
     return network
 
 
@@ -108,32 +110,42 @@ def test_equal_weights_lose_equal_channels() -> None:
 
 
 def small_transformer() -> nn.Module:
-    return VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=128, num_classes=5)
+    network = VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=128, num_classes=5)
+    torch.nn.init.normal_(network.heads.head.weight)  # torchvision's zeros make every channel worth nothing
+    return network
 
 
 def small_transformer_of_timm() -> nn.Module:
     return timm.create_model("vit_tiny_patch16_224", img_size=32, depth=2, embed_dim=32, num_heads=2, num_classes=5)
 
 
-@pytest.mark.parametrize(
-    ("make", "side_px"),
-    [
-        (partial(build, "small_cnn", 5, side_px=16), 16),
-        (partial(build, "mobilenet_v3_small", 5, side_px=16), 16),
-        (partial(build, "lite0", 5, side_px=32), 32),
-        (small_transformer, 32),
-        (small_transformer_of_timm, 32),
-        *(
-            pytest.param(partial(build, name, 5, side_px=32), 32, marks=pytest.mark.slow)
-            for name in ("convnext_atto", "mobilenetv4_conv_small", "timm/resnet18")
-        ),
-    ],
-)
-def test_known_architectures_shrink_and_come_back_from_their_weights(make: Callable[[], nn.Module], side_px: int) -> None:
+def read_by(network: nn.Module, side_px: int) -> dict[nn.Module, LayerInputs]:
+    pixels = torch.randint(0, 256, (4, side_px, side_px, 3), dtype=torch.uint8)
+    return measure_inputs(network, Examples(pixels, torch.arange(4)), F.cross_entropy, lambda images: images, num_images=4)
+
+
+MADE = {
+    "small_cnn": (partial(build, "small_cnn", 5, side_px=16), 16),
+    "mobilenet_v3_small": (partial(build, "mobilenet_v3_small", 5, side_px=16), 16),
+    "lite0": (partial(build, "lite0", 5, side_px=32), 32),
+    "transformer": (small_transformer, 32),
+    "transformer_of_timm": (small_transformer_of_timm, 32),
+    "convnext_atto": (partial(build, "convnext_atto", 5, side_px=32), 32),
+    "mobilenetv4": (partial(build, "mobilenetv4_conv_small", 5, side_px=32), 32),
+    "resnet18": (partial(build, "timm/resnet18", 5, side_px=32), 32),
+}
+QUICK = [("l2", name) for name in list(MADE)[:5]] + [("fisher", "small_cnn"), ("fisher", "transformer_of_timm")]
+SLOW = [(importance, name) for importance in ("l2", "fisher") for name in MADE if (importance, name) not in QUICK]
+
+
+@pytest.mark.parametrize(("importance", "name"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)])
+def test_known_architectures_shrink_and_come_back_from_their_weights(importance: str, name: str) -> None:
     torch.manual_seed(0)
+    make, side_px = MADE[name]
     network = make().eval()
     full = count_macs(network, side_px)
-    shrunk(network, side_px, target=0.8, round_to=automatic_round_to(network))
+    read, ranking = (read_by(network, side_px), "global") if importance == "fisher" else (None, "local")
+    shrunk(network, side_px, target=0.8, round_to=automatic_round_to(network), ranking=ranking, importance=importance, inputs=read)
     assert 0.65 < count_macs(network, side_px) / full <= 0.8
     again = make().eval()
     fit_shapes(again, network.state_dict())

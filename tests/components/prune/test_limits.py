@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.prune.limits import Verdict, beside_floor, check_limits
+from components.prune.limits import Verdict, beside_floor, check_limits, hopeless
 
 FACTS = {"macs_ratio": 0.48, "latency_ratio": 0.6}
 
@@ -89,3 +89,22 @@ def test_losses_of_a_network_and_its_floor_are_compared_without_smoothing_and_we
     known = {"required": "require", "validation": {"loss": {"model": 0.6, "floor": 0.2}, "log_loss": {"model": 0.15, "floor": 0.2}}}
     assert check_limits(FACTS, row, row, "loss", 0.02, 0.9, known).met
     assert not check_limits(FACTS, row, {**row, "validation_log_loss": 0.21}, "loss", 0.02, 0.9, known).met
+
+
+@pytest.mark.parametrize(
+    ("early", "max_gain", "monitor", "given_up"),
+    [
+        (0.72, 0.2, "f1_macro", False),
+        (0.66, 0.2, "f1_macro", True),
+        (0.66, 0.4, "f1_macro", False),
+        (5.0, 0.2, "log_loss", False),
+        (0.1, 0.2, "roc_auc", False),
+    ],
+)
+def test_only_a_drop_beyond_what_fine_tuning_brings_is_hopeless(early: float, max_gain: float, monitor: str, given_up: bool) -> None:
+    before, after = ({"validation_f1_macro": value, "validation_log_loss": value} for value in (0.9, early))
+    reason = hopeless(before, after, monitor, 0.02, max_gain)
+    assert bool(reason) is given_up
+    assert not given_up or all(
+        word in reason for word in ("f1_macro", "0.9000", "0.6600", "prune.max_drop 0.02", "prune.early_drop_per_epoch")
+    )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from components.prune.config import PruneConfig
-from components.prune.prune import fine_tuning, prune
+from components.prune.prune import prune
 from darkroom.model import Predictor, read_card
 from darkroom.networks.export import load_network
 from darkroom.system.errors import InputError
@@ -89,7 +89,7 @@ def test_the_card_tells_what_was_done_and_keeps_the_rest(once: tuple[Path, dict[
     assert before.pruning is None
     assert after.pruning is not None
     assert after.pruning["met"] is True
-    assert after.pruning["settings"]["target_macs_ratio"] == 0.5
+    assert after.pruning["settings"]["epochs"] == 2
     assert after.pruning["macs_ratio"] == values["macs_ratio"]
     assert "limits met" in after.pruning["reason"]
 
@@ -150,15 +150,24 @@ def test_switched_off_it_hands_on_the_full_model(run: Run, trained: Path, tmp_pa
     }
 
 
-def test_fine_tuning_is_a_share_of_the_training() -> None:
-    training = Settings(epochs=40, learning_rate=0.002, patience=5)
-    settings = fine_tuning(training, PruneConfig(seed=7))
-    assert (settings.epochs, settings.learning_rate, settings.seed) == (12, 0.001, 7)
-    assert [fine_tuning(Settings(epochs=epochs), PruneConfig()).epochs for epochs in (1, 4, 11, 30)] == [1, 2, 3, 9]
-    other = fine_tuning(training, PruneConfig(auto_epochs_share=0.5, auto_rate_share=0.1))
-    assert (other.epochs, other.learning_rate) == (20, pytest.approx(0.0002))
-    assert fine_tuning(training, PruneConfig(auto_min_epochs=30)).epochs == 30
-    assert fine_tuning(training, PruneConfig(epochs=5, learning_rate=0.01)).learning_rate == 0.01
+def test_a_channel_s_importance_and_the_full_model_s_answers_are_settings(run: Run, tmp_path: Path) -> None:
+    values = run("taught", CONFIG.model_copy(update={"importance": "fisher", "distillation": 0.5, "epochs": 1}))
+    assert 0.4 < values["macs_ratio"] <= 0.5
+    pruning = read_card(tmp_path / "taught").pruning
+    assert pruning is not None
+    assert (pruning["distillation"], pruning["num_images"], pruning["epochs"]) == (0.5, 54, 1)
+
+
+def test_a_hopeless_network_is_not_fine_tuned_and_the_full_one_handed_on(run: Run, trained: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"target_macs_ratio": 0.05, "max_drop": 0.0, "early_drop_per_epoch": 1e-6})
+    epochs: list[int] = []
+    values = run("hopeless", config, on_epoch=lambda epoch, row: epochs.append(epoch))
+    assert (epochs, values["met"], values["macs_ratio"]) == ([], 0, 1)
+    assert (tmp_path / "hopeless" / "model.onnx").read_bytes() == (trained / "model" / "model.onnx").read_bytes()
+    pruning = read_card(tmp_path / "hopeless").pruning
+    assert pruning is not None
+    assert pruning["met"] is False
+    assert "prune.early_drop_per_epoch" in pruning["reason"]
 
 
 def test_hyperparameters_of_an_earlier_release_have_the_defaults_of_then() -> None:
