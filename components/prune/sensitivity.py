@@ -11,6 +11,7 @@ from darkroom.training.examples import Examples
 
 BATCH_SIZE = 32
 MAX_POSITIONS = 32  # of an image, at which the covariance is taken
+MAX_CHANNELS = 4096  # of a layer whose covariance is taken: the time grows with their cube
 RIDGE = 0.01  # share of the mean variance that is added to each, where there are hardly more positions than channels
 
 
@@ -21,17 +22,27 @@ class LayerInputs:
     Attributes:
         slopes: `(N, C) float32`, the slope of each image's loss by a factor on each channel as this layer reads it.
         mean: `(C,) float32` over images and positions.
-        covariance: `(C, C) float32` over images and positions.
+        covariance: `(C, C) float32` over images and positions; none where there are too many channels.
     """
 
     slopes: Tensor
     mean: Tensor
-    covariance: Tensor
+    covariance: Tensor | None
 
     def without(self, channels: Tensor) -> "LayerInputs":
         """The same with fewer channels, whose numbers are given."""
         rest = remaining(len(self.mean), channels)
-        return LayerInputs(self.slopes[:, rest], self.mean[rest], self.covariance[rest][:, rest])
+        covariance = None if self.covariance is None else self.covariance[rest][:, rest]
+        return LayerInputs(self.slopes[:, rest], self.mean[rest], covariance)
+
+    def shares(self, channels: Tensor) -> Tensor:
+        """By how much each remaining channel `(R, n)` counts for channels that are about to be removed: a least squares fit."""
+        rest = remaining(len(self.mean), channels)
+        if self.covariance is None:
+            return torch.zeros(len(rest), len(channels))
+        known = self.covariance[rest][:, rest]
+        ridge = (RIDGE * known.diagonal().mean()).clamp_min(1e-12) * torch.eye(len(rest))
+        return torch.linalg.solve(known + ridge, self.covariance[rest][:, channels])
 
 
 def remaining(num_channels: int, removed: Tensor) -> Tensor:
@@ -48,7 +59,7 @@ def mixes_channels(module: nn.Module) -> bool:
 
 @torch.no_grad()
 def stand_in(layer: nn.Linear | nn.Conv2d, inputs: LayerInputs, channels: Tensor) -> None:
-    """Adds to a layer's weights what channels that are about to be removed have in common with the others: a least squares fit.
+    """Adds to a layer's weights what channels that are about to be removed have in common with the others.
 
     Args:
         layer: Is changed; the weights of the channels themselves stay.
@@ -58,10 +69,7 @@ def stand_in(layer: nn.Linear | nn.Conv2d, inputs: LayerInputs, channels: Tensor
     Source:
         He et al. 2017, Channel pruning for accelerating very deep neural networks, https://arxiv.org/abs/1707.06168
     """
-    rest = remaining(len(inputs.mean), channels)
-    known = inputs.covariance[rest][:, rest]
-    ridge = (RIDGE * known.diagonal().mean()).clamp_min(1e-12) * torch.eye(len(rest))
-    shares = torch.linalg.solve(known + ridge, inputs.covariance[rest][:, channels])  # the removed from the remaining ones
+    rest, shares = remaining(len(inputs.mean), channels), inputs.shares(channels)
     lost = layer.weight[:, channels]
     layer.weight[:, rest] += torch.einsum("or...,kr->ok...", lost, shares)
     if layer.bias is not None:
@@ -84,13 +92,15 @@ class _Sums:
         if rows.shape[1] > MAX_POSITIONS:
             rows = rows[:, torch.randperm(rows.shape[1], generator=generator)[:MAX_POSITIONS].to(rows.device)]
         rows = rows.flatten(0, 1).float()
-        self.count, self.total, self.squares = self.count + len(rows), rows.sum(0) + self.total, rows.T @ rows + self.squares
+        self.count, self.total = self.count + len(rows), rows.sum(0) + self.total
+        if rows.shape[1] <= MAX_CHANNELS:
+            self.squares = rows.T @ rows + self.squares
 
     def inputs(self) -> LayerInputs:
         """What has been measured, on the CPU."""
         mean = self.total / self.count
-        covariance = self.squares / self.count - torch.outer(mean, mean)
-        return LayerInputs(torch.cat(self.slopes).cpu(), mean.cpu(), covariance.cpu())
+        covariance = (self.squares / self.count - torch.outer(mean, mean)).cpu() if self.squares.ndim else None
+        return LayerInputs(torch.cat(self.slopes).cpu(), mean.cpu(), covariance)
 
 
 def measure_inputs(

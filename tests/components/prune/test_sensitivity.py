@@ -70,6 +70,19 @@ def test_mean_and_covariance_are_those_of_what_the_layer_reads(network: Wide, ex
     torch.testing.assert_close(found.covariance, torch.cov(read.T, correction=0), atol=1e-5, rtol=1e-4)
 
 
+def test_of_very_many_channels_the_covariance_is_left_out_and_the_mean_alone_stands_in(
+    network: Wide, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.prune.sensitivity.MAX_CHANNELS", 8)
+    found = measure_inputs(network, examples, F.cross_entropy, plain, num_images=12)
+    assert found[network.head].covariance is not None
+    assert found[network.second].covariance is None
+    weights, bias = network.second.weight.clone(), network.second.bias.clone()  # type: ignore[union-attr]
+    stand_in(network.second, found[network.second], torch.tensor([2]))
+    assert torch.equal(network.second.weight, weights)
+    torch.testing.assert_close(network.second.bias, bias + weights[:, 2].sum((1, 2)) * found[network.second].mean[2])
+
+
 def test_no_more_images_are_looked_at_than_asked_for(network: Wide, examples: Examples) -> None:
     assert measure_inputs(network, examples, F.cross_entropy, plain, num_images=5)[network.head].slopes.shape == (5, 8)
 
