@@ -42,7 +42,8 @@ class LayerInputs:
             return torch.zeros(len(rest), len(channels))
         known = self.covariance[rest][:, rest]
         ridge = (RIDGE * known.diagonal().mean()).clamp_min(1e-12) * torch.eye(len(rest))
-        return torch.linalg.solve(known + ridge, self.covariance[rest][:, channels])
+        solved: Tensor = torch.linalg.solve(known + ridge, self.covariance[rest][:, channels])
+        return solved
 
 
 def remaining(num_channels: int, removed: Tensor) -> Tensor:
