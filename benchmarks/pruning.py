@@ -11,6 +11,7 @@ import platform
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from components.prune.config import PruneConfig
 from components.prune.prune import prune
@@ -29,7 +30,7 @@ INPUTS = {
 def measure(run: Path, settings: dict[str, str]) -> dict[str, float]:
     """What `prune` returns for the artifacts of a run, with its seconds of the clock and of the processor."""
     config = parse(PruneConfig, "prune", settings)
-    inputs = {name: run / step / name for name, step in INPUTS.items()}
+    inputs: dict[str, Any] = {name: run / step / name for name, step in INPUTS.items()}
     with tempfile.TemporaryDirectory() as folder:
         clock, processor = time.perf_counter(), time.process_time()
         found = prune(**inputs, pruned_model=Path(folder) / "pruned_model", config=config)
@@ -44,7 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     share_cores()
     print(f"{platform.processor() or platform.machine()}, {num_cores()} cores")
-    for words in ([], options.set) if options.set else ([],):
+    tried: list[list[str]] = [[], options.set] if options.set else [[]]
+    for words in tried:
         found = measure(options.run, dict(word.split("=", 1) for word in words))
         values = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if not name.startswith(("size", "parameters")))
         print(f"{' '.join(words) or 'default'}: {values}", flush=True)
