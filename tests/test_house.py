@@ -81,14 +81,20 @@ def test_the_pipelines_outputs_become_inputs_of_the_same_name() -> None:
         made |= set(paths)
 
 
-def test_text_files_are_utf_8_whatever_the_locale() -> None:
-    calls = [
-        (path.relative_to(ROOT).as_posix(), node)
-        for floor in ("darkroom", "components", "pipelines")
-        for path in (ROOT / floor).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    ]
+@pytest.fixture(scope="module")
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Every node of the product's syntax trees, with its file."""
+    files = [path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")]
+    return [(path.relative_to(ROOT).as_posix(), node) for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+
+
+def test_functions_fit_on_a_screen(nodes: list[tuple[str, ast.AST]]) -> None:
+    functions = [(file, node) for file, node in nodes if isinstance(node, ast.FunctionDef)]
+    assert [f"{file}:{node.name}" for file, node in functions if (node.end_lineno or node.lineno) - node.lineno >= 70] == []
+
+
+def test_text_files_are_utf_8_whatever_the_locale(nodes: list[tuple[str, ast.AST]]) -> None:
+    calls = [(file, node) for file, node in nodes if isinstance(node, ast.Call)]
     assert [
         f"{file}:{node.lineno}" for file, node in calls if _is_text(node) and "encoding" not in {word.arg for word in node.keywords}
     ] == []

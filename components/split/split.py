@@ -81,8 +81,7 @@ def split(
     current = manifest.read(cleaned)
     if len(current) == 0:
         raise InputError("there is no image to split: every one was dropped before, see the issues that clean wrote")
-    order = canonical_order(current.table)
-    current = replace(current, table=current.table.take(order))
+    current = replace(current, table=current.table.take(order := canonical_order(current.table)))
     previous_splits = read_previous(previous, current) if previous else None
     evaluation = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
     policy = LeakPolicy.of(current, evaluation, (images, evaluation_images), (embeddings, evaluation_embeddings), config)
@@ -100,9 +99,9 @@ def split(
     current = _with_folds(current, labels, assigned.unit, codes, config)
     measures = {**measures_of(counts, codes, kept, assigned.frozen, assigned.num_copies, leaking), **applied.measures()}
     said, leaked = told(leaking)
-    said += relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
     doubts = [*leaked, *assigned.warnings, *untrained, *describe_tied(assigned.num_tied), *applied.notes(), *wrong]
-    notes = tell("split", [*describe_split(measures), *said], doubts)
+    relabelled = relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
+    notes = tell("split", [*describe_split(measures), *said, *relabelled], doubts)
     of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
     _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, np.argsort(order), splits)
     return measures
