@@ -126,10 +126,7 @@ def _answers(full: nn.Module, problem: Problem, chosen: Recovery, temperature: f
     """The full model's answers for the training images as they are; none where they are not learnt."""
     if not chosen.distillation:
         return None
-    device = devices.choose(chosen.settings.device)
-    normalise = batches.Normalise(problem.mean, problem.std, device)
-    logits = validation.logits_of(full.to(device), problem.train.to(device), len(problem.classes), normalise, None).cpu()
-    full.to("cpu")
+    logits = validation.logits_without_training(full, problem.train, problem, chosen.settings)
     return KnownAnswers(logits, problem.task, chosen.distillation, temperature)
 
 

@@ -1,5 +1,6 @@
 """Assigns every image to train, validation or test: stratified, with groups kept together, and stable from run to run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from darkroom import manifest
 from darkroom.folds import NO_FOLD, assign_folds
 from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.manifest import FOLD, Manifest
-from darkroom.notes import tell
+from darkroom.notes import Note, tell
 from darkroom.stratification import stratify_images
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
@@ -81,7 +82,8 @@ def split(
     current = manifest.read(cleaned)
     if len(current) == 0:
         raise InputError("there is no image to split: every one was dropped before, see the issues that clean wrote")
-    current = replace(current, table=current.table.take(order := canonical_order(current.table)))
+    order = canonical_order(current.table)
+    current = replace(current, table=current.table.take(order))
     previous_splits = read_previous(previous, current) if previous else None
     evaluation = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
     policy = LeakPolicy.of(current, evaluation, (images, evaluation_images), (embeddings, evaluation_embeddings), config)
@@ -102,9 +104,14 @@ def split(
     doubts = [*leaked, *assigned.warnings, *untrained, *describe_tied(assigned.num_tied), *applied.notes(), *wrong]
     relabelled = relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
     notes = tell("split", [*describe_split(measures), *said, *relabelled], doubts)
-    of_evaluation = tuple(replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes) if evaluation else ()
-    _write(replace(current, notes=(*current.notes, *of_evaluation, *notes)), codes, kept, np.argsort(order), splits)
+    _write(_noted(current, evaluation, notes), codes, kept, np.argsort(order), splits)
     return measures
+
+
+def _noted(current: Manifest, evaluation: Manifest | None, notes: Sequence[Note]) -> Manifest:
+    """The manifest with further notes, after those of the steps that a frozen evaluation set went through, under their tasks' names."""
+    of_evaluation = [replace(note, step=f"{note.step}_evaluation") for note in evaluation.notes] if evaluation else []
+    return replace(current, notes=(*current.notes, *of_evaluation, *notes))
 
 
 class _Assigned(NamedTuple):

@@ -12,7 +12,7 @@ import torch
 
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
-from components.train.sharing import num_gpus
+from components.train.sharing import gpus_used
 from darkroom import groups
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -91,7 +91,7 @@ class Bench:
         few = self._few()
         problem, decoded_s = _timed(lambda: read_problem(self._packed, few, self._policy, Recipe(side)))
         network = initial_network(self._architecture, self._config, len(self._table.classes), side)
-        gpus = max(1, num_gpus(self._config))  # processes on a CPU share what one has
+        gpus = max(1, gpus_used(self._config))  # processes on a CPU share what one has
         settings = dataclasses.replace(self._settings, batch_size=max(MIN_IMAGES, self._settings.batch_size // gpus))
         step_s = step_seconds(network, problem, settings, MAX_SHARE * 60 * self._config.time_limit_min) / gpus
         device = devices.choose(self._settings.device)

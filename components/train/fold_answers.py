@@ -15,8 +15,7 @@ from components.train.config import TrainConfig
 from components.train.cross_validation import folds_of
 from darkroom.manifest import Manifest
 from darkroom.system.files import whole
-from darkroom.training import devices, validation
-from darkroom.training.batches import Normalise
+from darkroom.training import validation
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers, answers_for
 from darkroom.training.problem import Problem
@@ -44,11 +43,7 @@ class FoldAnswers:
             problem: What it has learnt; its validation images are those that were left out.
             settings: How.
         """
-        device = devices.choose(settings.device)
-        normalise = Normalise(problem.mean, problem.std, device)
-        images = problem.validation.to(device)
-        logits = validation.logits_of(network.to(device).eval(), images, len(problem.classes), normalise, None).cpu()
-        network.to("cpu")
+        logits = validation.logits_without_training(network, problem.validation, problem, settings)
         names = left_out.column("image_id")
         self._known[fold] = names, logits
         if self._folder:

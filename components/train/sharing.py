@@ -19,8 +19,8 @@ from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted
 
 
-def num_gpus(config: TrainConfig) -> int:
-    """GPUs that a training uses, each in a process of its own; 0 on a CPU."""
+def gpus_used(config: TrainConfig) -> int:
+    """How many GPUs a training uses, each in a process of its own; 0 on a CPU."""
     device = devices.choose(config.device)
     available = torch.cuda.device_count() if device.type == "cuda" else 0
     return available if config.num_processes == "auto" else min(available, config.num_processes)
@@ -38,7 +38,7 @@ def num_processes(config: TrainConfig, num_images: int, batch_size: int) -> int:
         InputError: More are asked for than there are GPUs, or images in the parts of a batch.
     """
     most = batches.smallest_size(num_images, batch_size) // config.accumulate // config.num_nodes
-    gpus = num_gpus(config)
+    gpus = gpus_used(config)
     if config.num_processes == "auto" and most:
         return min(max(1, gpus), most)
     asked = f"train.num_processes is {config.num_processes}" + (f" and train.num_nodes {config.num_nodes}" if config.num_nodes > 1 else "")
@@ -99,4 +99,4 @@ def fit_network(
 
 def is_alone(config: TrainConfig) -> bool:
     """Whether one process trains, whatever the machine."""
-    return config.num_nodes == 1 and (config.num_processes == 1 or (config.num_processes == "auto" and num_gpus(config) < 2))
+    return config.num_nodes == 1 and (config.num_processes == 1 or (config.num_processes == "auto" and gpus_used(config) < 2))

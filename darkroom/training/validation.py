@@ -13,9 +13,10 @@ from darkroom.metrics.measures import Ints
 from darkroom.model import decide
 from darkroom.system.errors import InputError
 from darkroom.task import Task
-from darkroom.training import thresholds
+from darkroom.training import devices, thresholds
+from darkroom.training.batches import Normalise
 from darkroom.training.examples import Examples
-from darkroom.training.hyperparameters import LOWER_IS_BETTER
+from darkroom.training.hyperparameters import LOWER_IS_BETTER, Settings
 from darkroom.training.losses import Loss
 from darkroom.training.problem import Problem
 from darkroom.training.world import World
@@ -51,6 +52,25 @@ def logits_of(
         with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
             parts.append(network(normalise(examples.pick(rows, device)[0])).float())
     return world.collect(torch.cat(parts), len(examples))
+
+
+def logits_without_training(network: nn.Module, examples: Examples, problem: Problem, settings: Settings) -> Tensor:
+    """Runs a network that is not trained now, on the device that the settings name.
+
+    Args:
+        network: On the CPU, where it is left, in `eval` mode.
+        examples: Images, as they were decoded.
+        problem: What the network has learnt.
+        settings: How.
+
+    Returns:
+        `(N, K) float32` on the CPU.
+    """
+    device = devices.choose(settings.device)
+    normalise = Normalise(problem.mean, problem.std, device)
+    logits = logits_of(network.to(device).eval(), examples.to(device), len(problem.classes), normalise, None).cpu()
+    network.to("cpu")
+    return logits
 
 
 def probabilities_of(logits: Tensor, task: Task) -> Tensor:

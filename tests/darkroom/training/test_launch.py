@@ -185,7 +185,8 @@ def test_no_process_outlives_the_one_that_started_it():
     started = workers(parent.pid)
     parent.kill()
     parent.wait()
-    wait_for(lambda: not any(process.is_running() for process in started))
+    _, left = psutil.wait_procs(started, timeout=120)
+    assert left == []
 
 
 def workers(parent=None):
