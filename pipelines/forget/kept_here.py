@@ -18,13 +18,12 @@ from darkroom.tracking.tags import VOLUME
 from darkroom.vector_store import forget_images, shard_names
 from pipelines import step_cache
 from pipelines.forget.kept_tables import without_images
-from pipelines.forget.removals import TOMBSTONE, Removal
+from pipelines.forget.removals import TEXTS, TOMBSTONE, Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
 from pipelines.paths import ROOT
 
 _REPORT = "report-component*"  # a step whose output shows images without their ids
-_TEXTS = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".md", ".yaml"})
 _MAX_TEXT_BYTES = 64 * 2**20
 
 
@@ -100,7 +99,7 @@ def previous_removals(subject: Subject) -> tuple[list[Removal], dict[str, str]]:
 def text_removals(subject: Subject) -> Iterator[Removal]:
     """Texts under `runs/` that name an image, such as logs, and pages in the project that show it."""
     for path in all_files(ROOT):
-        if path.suffix in _TEXTS and path.stat().st_size < _MAX_TEXT_BYTES and _names_it(path, subject):
+        if path.suffix in TEXTS and path.stat().st_size < _MAX_TEXT_BYTES and _names_it(path, subject):
             yield Removal("texts", str(path), lambda path=path: _blot(path, subject))  # type: ignore[misc]
     for path in all_files(Path()):
         if path.suffix == ".html" and ROOT not in path.parents and subject.traces.in_file(path):

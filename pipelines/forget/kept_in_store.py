@@ -22,12 +22,12 @@ from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.search import ACTIVE, DELETED, search_runs
 from darkroom.tracking.tags import PREVIOUS
 from pipelines.forget.kept_tables import roles, without_images
-from pipelines.forget.removals import TOMBSTONE, Removal
+from pipelines.forget.removals import TEXTS, TOMBSTONE, Removal
 from pipelines.forget.subject import Subject
 
 _BUNDLES, _FIGURES = "bundles", "figures"  # hold no image
 _PICTURES = "images/"  # the contact sheet, which shows training images
-_TEXTS = (".json", ".txt", ".csv", ".html", ".md")
+_TEXTS = (*TEXTS, ".html")
 _EXAMPLES = ("input_example.json", "serving_input_example.json")  # of a logged model: a small picture of some image
 _NOT_KNOWN = "not known"
 _HOLD_VECTORS = frozenset({"k_nearest", "rbf_svm"})  # models that keep the vectors of training images

@@ -10,6 +10,7 @@ TOMBSTONE = """<!doctype html>
 Measures, settings and the model of the run are kept.</p></body></html>
 """
 GONE = "(forgotten)"  # stands in texts where the image was named
+TEXTS = frozenset({".json", ".jsonl", ".log", ".txt", ".csv", ".md", ".yaml"})  # suffixes of what runs leave that may name an image
 
 
 @dataclass(frozen=True)

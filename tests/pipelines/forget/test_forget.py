@@ -110,6 +110,9 @@ def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
     register(work.artifacts, folder.parent / "outcome", config=RegisterConfig(), name="toys", params=made.params)
     (folder.parent / "page").mkdir()
     (folder.parent / "page" / "report.html").write_text("<img src='data:image/png;base64,thumbnail-of-it'>")
+    failure = folder.parent / "page" / "failure" / "logs" / "train.log"  # as a failed run keeps it
+    failure.parent.mkdir(parents=True)
+    failure.write_text(f"worst: {mistake['path']} ({mistake['image_id']})\n")
     log_files(run_id, folder.parent / "page")
     set_run_tags(run_id, {"darkroom.forgotten": f"version 1 forgot {mistake['path']} too"})
     patch.delenv("MLFLOW_RUN_ID")
@@ -195,6 +198,8 @@ def test_what_is_left_is_what_it_says(kept: Kept) -> None:
     (vectors,) = kept.folder.glob("runs/vectors/*/*.arrow")
     assert vectors.stat().st_size
     assert (kept.folder / "runs" / kept.run_id / "logs" / "train.log").read_text().endswith(f", and cat/other{kept.path}\n")
+    (failure,) = kept.folder.glob("mlartifacts/**/failure/logs/train.log")
+    assert failure.read_text().startswith("worst: ") and kept.path not in failure.read_text()
     assert "Removed" in (kept.folder / "diff.html").read_text()
     (previous,) = kept.folder.glob("runs/previous/*.parquet")
     assert previous.stem != "a" * 64
