@@ -59,7 +59,7 @@ def compare(packed: Path, backbone: Backbone, options: argparse.Namespace) -> No
 
         def step(some: list[str] = some) -> None:
             with threads(1):
-                list(embed_images(images, some, compute, backbone.recipe, batch_size, num_cores()))
+                list(embed_images(images, some, compute, backbone.recipe, batch_size, num_cores(), frozenset(some)))
 
         def preloaded(num_batches: int = num_batches) -> None:
             with threads(1), ThreadPoolExecutor(num_cores()) as pool:

@@ -19,7 +19,8 @@ TRANSPOSITIONS = dict(  # by EXIF orientation
     enumerate((_T.FLIP_LEFT_RIGHT, _T.ROTATE_180, _T.FLIP_TOP_BOTTOM, _T.TRANSPOSE, _T.ROTATE_270, _T.TRANSVERSE, _T.ROTATE_90), 2)
 )
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_STARTS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
+_JPEG = b"\xff\xd8\xff"
+_STARTS = {_JPEG: "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 REFUSED_FORMATS = {"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC", "ICNS"}  # need another program to be drawn, or hold no picture
 
 Image.MAX_IMAGE_PIXELS = None  # `decode` applies its own limit before it decodes
@@ -85,6 +86,23 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
         raise UnreadableError(_reason(error, data)) from error
 
 
+def shrunk(picture: Image.Image, data: bytes, at_least_px: int) -> Image.Image:
+    """A picture as `decode(data, at_least_px=...)` gives it, for those who have decoded it in full: only a large JPEG is decoded again.
+
+    A JPEG that is decoded at a fraction of its size has other pixels than one that is averaged.
+
+    Args:
+        picture: What `decode(data)` gave.
+        data: The file's bytes.
+        at_least_px: See `decode`.
+
+    Raises:
+        UnreadableError: See `decode`.
+    """
+    is_smaller = data.startswith(_JPEG) and min(picture.size) >= 2 * at_least_px  # the condition of Pillow's `draft`
+    return decode(data, at_least_px=at_least_px) if is_smaller else picture
+
+
 def pixels(data: bytes, recipe: Recipe) -> npt.NDArray[np.uint8]:
     """Decodes a file and resizes it to a square, the input of every network.
 
@@ -105,7 +123,7 @@ def resized(picture: Image.Image, recipe: Recipe) -> npt.NDArray[np.uint8]:
     """A picture as `pixels` gives it, `(side_px, side_px, 3) uint8`, for those who decode it for more than that.
 
     Args:
-        picture: What `decode(data, at_least_px=recipe.draft_px())` gave.
+        picture: What `decode(data, at_least_px=recipe.draft_px())` gave, or `shrunk`.
         recipe: Side, filter, and how much of the picture is kept.
     """
     side = recipe.side_px

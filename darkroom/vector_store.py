@@ -1,9 +1,9 @@
-"""Vectors that are kept from run to run, so that a grown data set costs only what is new.
+"""Vectors and scans that are kept from run to run, so that a grown data set costs only what is new.
 
-A folder an origin (`darkroom.embeddings.Origin.key`), in it shards in Arrow's format, each named by the hash of its bytes. Shards
-are only ever added, whole, so any number of processes may write at once; what two of them compute at once is kept twice. A
-shard that is not what its name says is damaged: it is removed, and its images are computed again. `darkroom gc` removes those
-that no run needs.
+A folder an origin of vectors (`darkroom.embeddings.Origin.key`), and one of scans, in it shards in Arrow's format, each named by the
+hash of its bytes. Shards are only ever added, whole, so any number of processes may write at once; what two of them compute at once is
+kept twice. A shard that is not what its name says is damaged: it is removed, and its images are computed again. `darkroom gc` removes
+those that no run needs.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from darkroom.embeddings import Origin, schema
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.scans import KEPT_AS, SCHEMA
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json, remove, write_json
 from darkroom.system.formats import record_from
@@ -28,12 +29,12 @@ BATCH_ROWS = 65_536  # that are handed out at once
 ORIGIN = "origin.json"  # what the folder's vectors are, for people
 
 
-class VectorStore:
-    """The kept vectors of one origin, as far as they are of certain images.
+class RowStore:
+    """The kept rows of one kind, as far as they are of certain images.
 
     Args:
-        root: The folder of all origins.
-        origin: How the vectors are computed.
+        folder: Theirs.
+        columns: Of the rows; `image_id` is one of them.
         names: The images that matter.
 
     Attributes:
@@ -43,13 +44,14 @@ class VectorStore:
         InputError: The folder can't be written.
     """
 
-    def __init__(self, root: Path, origin: Origin, names: Iterable[str]) -> None:
-        self._folder, self._columns = root / origin.key, schema(origin.num_features)
+    def __init__(self, folder: Path, columns: pa.Schema, names: Iterable[str]) -> None:
+        self._folder, self._columns = folder, columns
         self._shards: list[pa.RecordBatch] = []
         self._places: dict[str, tuple[int, int]] = {}  # shard and row of an image
         self._pending: list[pa.RecordBatch] = []
         self.num_damaged = 0
-        self._make_folder(origin)
+        with _writable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         wanted = frozenset(names)
         for path in sorted(self._folder.glob("*.arrow")):
             self._take(path, wanted)
@@ -83,15 +85,6 @@ class VectorStore:
         behind[np.argsort(shard, kind="stable")] = np.arange(len(names))  # where each row is when the shards' rows stand in line
         return pa.concat_batches(parts).take(pa.array(behind))
 
-    def _make_folder(self, origin: Origin) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if not (self._folder / ORIGIN).exists():
-                write_json(self._folder / ORIGIN, origin.plain())
-        except OSError as error:
-            problem = f"the store of vectors at {self._folder.parent} can't be written ({error.strerror})"
-            raise InputError(f"{problem}: correct its access rights; a step by hand may name another folder in {VECTORS}") from None
-
     def _take(self, path: Path, wanted: frozenset[str]) -> None:
         """Indexes a shard if it holds one of the images and is whole."""
         try:
@@ -114,6 +107,40 @@ class VectorStore:
             if wanted is None or name in wanted:
                 self._places.setdefault(name, (len(self._shards), row))
         self._shards.append(rows)
+
+
+class VectorStore(RowStore):
+    """The kept vectors of one origin.
+
+    Args:
+        root: The folder of all origins.
+        origin: How the vectors are computed.
+        names: The images that matter.
+
+    Raises:
+        InputError: The folder can't be written.
+    """
+
+    def __init__(self, root: Path, origin: Origin, names: Iterable[str]) -> None:
+        super().__init__(root / origin.key, schema(origin.num_features), names)
+        with _writable(self._folder):
+            if not (self._folder / ORIGIN).exists():
+                write_json(self._folder / ORIGIN, origin.plain())
+
+
+class ScanStore(RowStore):
+    """The kept scans, whatever the backbone is.
+
+    Args:
+        root: The folder of all origins.
+        names: The images that matter.
+
+    Raises:
+        InputError: The folder can't be written.
+    """
+
+    def __init__(self, root: Path, names: Iterable[str]) -> None:
+        super().__init__(root / KEPT_AS, SCHEMA, names)
 
 
 def shard_names(path: Path) -> list[str]:
@@ -166,6 +193,16 @@ def forget_images(root: Path, names: Iterable[str]) -> int:
             _write_shard(path.parent, pa.concat_batches([rest]))
         remove(path)
     return number
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Says in one sentence that a store can't be written."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"the store of vectors at {folder.parent} can't be written ({error.strerror})"
+        raise InputError(f"{problem}: correct its access rights; a step by hand may name another folder in {VECTORS}") from None
 
 
 def _read(path: Path, columns: pa.Schema) -> pa.RecordBatch:

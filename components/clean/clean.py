@@ -17,7 +17,6 @@ from components.clean.odd_actions import act_on_odd_images
 from components.clean.odd_images import ODD_CHECKS, find_odd_images
 from components.clean.people import CHECK as VERDICT
 from components.clean.people import Judged, apply_verdicts
-from components.clean.scan import Scan, scan_images
 from components.clean.ties import NEAR_DUPLICATE, SAME_THING, LookAlike, tie
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
@@ -26,6 +25,7 @@ from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
+from darkroom.scans import Scans, Unusable, read, scan_images
 from darkroom.similarity.look_alikes import find_look_alikes, see
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -54,7 +54,8 @@ def clean(
             their `label_score`; `image_id` is unique in it.
         issues: Where the findings are written, a row each.
         config: What is dropped, what is tied and what is only flagged.
-        embeddings: What `embed` made of the images; without, look-alikes are found by thumbnails alone, and no label is judged.
+        embeddings: What `embed` made of the images; without, images are scanned here, look-alikes are found by thumbnails alone, and no
+            label is judged.
 
     Returns:
         Files that were kept and dropped, and findings a check.
@@ -67,8 +68,8 @@ def clean(
         return _write(delivered, [], cleaned, issues, num_dropped=0)
     judged = apply_verdicts(delivered, config)
     delivered = judged.delivered
-    scans = _scan_images(images, delivered)
-    findings = _unusable(delivered, scans, config, judged.kept)
+    scans, unusable = _scan(images, delivered, embeddings)
+    findings = _left_out(delivered, scans, unusable, config, judged.kept)
     if len(findings) == len(delivered):
         raise InputError(f"there is no readable image among the {len(delivered)} delivered: {findings[0]['path']} {findings[0]['detail']}")
     dropped = {finding["path"] for finding in findings}
@@ -97,35 +98,40 @@ def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues
     return {"num_kept": float(len(kept)), "num_dropped": float(num_dropped), **found}
 
 
-def _scan_images(images: Path, delivered: Manifest) -> dict[str, Scan]:
-    """The scan of every image by `image_id`; files that were not packed have none."""
+def _scan(images: Path, delivered: Manifest, embeddings: Path | None) -> tuple[Scans, dict[str, Unusable]]:
+    """The scans of all images, of those that `embed` has not scanned made now, and why others have none, by `image_id`."""
+    scans, made, unusable = read(embeddings) if embeddings else Scans(), list[pa.RecordBatch](), dict[str, Unusable]()
     names = dict.fromkeys(name for name in delivered.column("image_id") if name is not None)
-    return dict(scan_images(Images(images), names))
+    for rows, failed in scan_images(Images(images), [name for name in names if name not in scans]):
+        made.append(rows)
+        unusable |= failed
+    return scans.together_with(made) if made else scans, unusable
 
 
-def _not_packed(path: str) -> Scan:
+def _not_packed(path: str) -> Unusable:
     """What is wrong with a file of which `ingest` packed nothing."""
     if undecoded := undecoded_format(path):
-        return Scan(check="undecoded", reason=str(undecoded))
-    return Scan(check="refused", reason="the file is larger than ingest.max_file_mb")
+        return Unusable("undecoded", 0, str(undecoded))
+    return Unusable("refused", 0, "the file is larger than ingest.max_file_mb")
 
 
-def _unusable(delivered: Manifest, scans: dict[str, Scan], config: CleanConfig, kept: frozenset[str]) -> list[dict[str, Any]]:
+def _left_out(
+    delivered: Manifest, scans: Scans, unusable: dict[str, Unusable], config: CleanConfig, kept: frozenset[str]
+) -> list[dict[str, Any]]:
+    """A finding for each file that has no picture, or too small a one."""
     findings = []
     for path, name in zip(delivered.column("path"), delivered.column("image_id"), strict=True):
-        image = scans[name] if name else _not_packed(path)
-        side = min(image.width, image.height)
-        if image.check:
-            findings.append(_finding(path, name, image.check, float(image.num_bytes), "dropped", f"can't be used: {image.reason}"))
-        elif side < config.min_side_px and name not in kept:
-            detail = f"has {image.width} x {image.height} pixels, and a side must have {config.min_side_px} (clean.min_side_px)"
+        if why := unusable.get(name) if name else _not_packed(path):
+            findings.append(_finding(path, name, why.check, float(why.num_bytes), "dropped", f"can't be used: {why.reason}"))
+        elif name not in kept and (side := min(size := scans.size(name))) < config.min_side_px:
+            detail = f"has {size[0]} x {size[1]} pixels, and a side must have {config.min_side_px} (clean.min_side_px)"
             findings.append(_finding(path, name, "small", float(side), "dropped", detail))
     return findings
 
 
-def _copies(delivered: Manifest, scans: dict[str, Scan], dropped: set[str], config: CleanConfig, judged: Judged) -> list[dict[str, Any]]:
+def _copies(delivered: Manifest, scans: Scans, dropped: set[str], config: CleanConfig, judged: Judged) -> list[dict[str, Any]]:
     rows = [
-        Row(path, name, scans[name].pixels, labels, given_split)
+        Row(path, name, scans.pixel_hash(name), labels, given_split)
         for path, name, labels, given_split in zip(
             delivered.column("path"), delivered.column("image_id"), delivered.label_sets(), delivered.column("given_split"), strict=True
         )
@@ -176,13 +182,12 @@ def _label_findings(judged: JudgedLabels) -> list[dict[str, Any]]:
 
 
 def _odd(
-    kept: Manifest, scans: dict[str, Scan], embeddings: Embeddings | None, config: CleanConfig
+    kept: Manifest, scans: Scans, embeddings: Embeddings | None, config: CleanConfig
 ) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
     """The manifest with what is done about odd images, the findings, and what is too common to be odd."""
     paths, names, labels = kept.column("path"), kept.column("image_id"), kept.label_sets()
-    qualities = np.stack([scans[name].quality for name in names])
-    sizes = np.array([(scans[name].width, scans[name].height) for name in names], np.float64)
-    found, common = find_odd_images(names, labels, qualities, sizes, embeddings, config)
+    rows = scans.rows(names)
+    found, common = find_odd_images(names, labels, scans.qualities[rows], scans.sizes[rows].astype(np.float64), embeddings, config)
     kept, actions = act_on_odd_images(kept, found, labels, config)
     findings = [
         _finding(paths[one.row], names[one.row], one.check, one.score, action, one.detail)
@@ -196,15 +201,12 @@ def _table_issues(kept: Manifest, config: CleanConfig) -> list[dict[str, Any]]:
     return [_finding(None, None, one.check, one.score, "flagged", one.detail) for one in find_table_issues(kept, kept.label_sets(), config)]
 
 
-def _kept(delivered: Manifest, scans: dict[str, Scan], dropped: set[str]) -> Manifest:
+def _kept(delivered: Manifest, scans: Scans, dropped: set[str]) -> Manifest:
     table = delivered.table.filter(pa.array([path not in dropped for path in delivered.column("path")]))
-    kept_scans = [scans[name] for name in table["image_id"].to_pylist()]
-    measured: dict[str, list[Any]] = {
-        "width": [image.width for image in kept_scans],
-        "height": [image.height for image in kept_scans],
-        "pixel_hash": [image.pixels for image in kept_scans],
-    }
-    for name, values in measured.items():
+    names = table["image_id"].to_pylist()
+    sizes = scans.sizes[scans.rows(names)]
+    hashes = [scans.pixel_hash(name) for name in names]
+    for name, values in (("width", sizes[:, 0].tolist()), ("height", sizes[:, 1].tolist()), ("pixel_hash", hashes)):
         table = manifests.put_column(table, name, values)
     types = pa.schema([field.with_type(manifests.COLUMNS.get(field.name, field.type)) for field in table.schema])
     return replace(delivered, table=table.cast(types).combine_chunks())  # Parquet names the items of a list otherwise

@@ -1,4 +1,4 @@
-"""`embed`: looks at every image once through a backbone; what earlier runs have computed is taken from the store of vectors."""
+"""`embed`: looks at every image once, through a backbone and for its scan; what earlier runs have computed is taken from the store."""
 
 import contextlib
 import tempfile
@@ -16,24 +16,25 @@ from darkroom.networks.backbones import OWN_WEIGHTS, backbone_of, weights_file
 from darkroom.networks.embedder import Place, choose_place, embedder
 from darkroom.networks.pretrained import Backbone
 from darkroom.notes import tell
+from darkroom.scans import FILE, scan_images, to_bytes
 from darkroom.system.cores import num_cores
 from darkroom.training import devices
-from darkroom.vector_store import VectorStore
+from darkroom.vector_store import ScanStore, VectorStore
 
 _PROGRESS_S = 10.0
 
 
 def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | None = None) -> dict[str, float]:
-    """Computes a vector, thumbnails and a signature of every image that can be decoded.
+    """Computes a vector, thumbnails, a signature and a scan of every image that can be decoded.
 
     Args:
         images: The packed images.
-        embeddings: Where the embeddings are written, see `darkroom.embeddings`.
+        embeddings: Where the embeddings are written, see `darkroom.embeddings`, and beside them the scans, see `darkroom.scans`.
         config: Backbone, precision and all else.
-        store: A folder in which vectors are kept from run to run; without one, all images are computed.
+        store: A folder in which vectors and scans are kept from run to run; without one, all images are computed.
 
     Returns:
-        `num_embedded` images, `num_computed` of them now, `num_unreadable`, which have no row, and `num_features` of a vector.
+        `num_embedded` images, `num_computed` of their vectors now, `num_unreadable`, which have no row, and `num_features` of a vector.
 
     Raises:
         InputError: There is no such backbone, it can't compute here in that precision, or the store can't be written.
@@ -47,14 +48,16 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     name = backbone.name if weights else choice.name
     origin = Origin(name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
     with contextlib.ExitStack() as stack:
-        kept = VectorStore(store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-"))), origin, names)
-        missing = [name for name in names if name not in kept]
-        _compute(packed, missing, backbone, place, kept, config)
+        root = store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-")))
+        kept, scans = VectorStore(root, origin, names), ScanStore(root, names)
+        missing, unscanned = ([name for name in names if name not in known] for known in (kept, scans))
+        _compute(packed, missing, backbone, place, kept, scans, config)
+        _scan(packed, [name for name in unscanned if name in kept and name not in scans], scans)
         num_computed = sum(name in kept for name in missing)
-        notes = tell("embed", [choice.reason] if names else [], _warnings(kept))
+        notes = tell("embed", [choice.reason] if names else [], _warnings(kept.num_damaged + scans.num_damaged))
         if names:
             print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
-        files = {OWN_WEIGHTS: weights_file(backbone)} if weights else {}
+        files = {FILE: to_bytes(scans.rows(names))} | ({OWN_WEIGHTS: weights_file(backbone)} if weights else {})
         num_embedded = noun.write(embeddings, origin, kept.rows(names), notes, files)
     return {
         "num_embedded": float(num_embedded),
@@ -64,25 +67,38 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     }
 
 
-def _compute(packed: Images, missing: list[str], backbone: Backbone, place: Place, kept: VectorStore, config: EmbedConfig) -> None:
-    """Computes images and keeps their rows."""
+def _compute(
+    packed: Images, missing: list[str], backbone: Backbone, place: Place, kept: VectorStore, scans: ScanStore, config: EmbedConfig
+) -> None:
+    """Computes the vectors of images, and the scans that are not kept yet."""
     if not missing:
         return
     default = 8 if place.device == "cpu" else 256
     batch_size = default if config.batch_size == "auto" else config.batch_size
     num_threads = num_cores() if config.num_threads == "auto" else config.num_threads
+    unscanned = frozenset(name for name in missing if name not in scans)
     compute, done, told = embedder(backbone, place), 0, time.monotonic()
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
-        for rows in embed_images(packed, missing, compute, backbone.recipe, batch_size, num_threads):
-            kept.add(rows)
-            done += rows.num_rows
+        for vectors, scanned in embed_images(packed, missing, compute, backbone.recipe, batch_size, num_threads, unscanned):
+            scans.add(scanned)
+            if vectors is not None:
+                kept.add(vectors)
+                done += vectors.num_rows
             if time.monotonic() - told > _PROGRESS_S:
                 told = time.monotonic()
                 print(f"computed {done:,} of {len(missing):,} images", flush=True)
+    scans.flush()
     kept.flush()
 
 
-def _warnings(kept: VectorStore) -> list[str]:
-    if not kept.num_damaged:
+def _scan(packed: Images, names: list[str], scans: ScanStore) -> None:
+    """Scans images whose vectors are kept by a version of Darkroom that made no scans, or by another decoder."""
+    for rows, _ in scan_images(packed, names):
+        scans.add(rows)
+    scans.flush()
+
+
+def _warnings(num_damaged: int) -> list[str]:
+    if not num_damaged:
         return []
-    return [f"{kept.num_damaged} damaged shards of kept vectors were removed, and their images computed again"]
+    return [f"{num_damaged} damaged shards of kept vectors and scans were removed, and their images computed again"]

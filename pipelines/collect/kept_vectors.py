@@ -1,4 +1,4 @@
-"""Vectors that no kept run needs: shards of the store none of whose images a kept run has embedded."""
+"""Vectors and scans that no kept run needs: shards of the store none of whose images a kept run has embedded."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from darkroom.embeddings import FILE, Embeddings
+from darkroom.scans import KEPT_AS
 from darkroom.system.errors import InputError
 from darkroom.vector_store import shard_names
 
@@ -15,7 +16,7 @@ def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
     """The shards that may be removed; a shard stays as long as one of its images is needed.
 
     Args:
-        store: The folder of all kept vectors.
+        store: The folder of all kept vectors and scans.
         folders: Steps' folders of the runs that are kept; what `embed` wrote there says which images they need, of which origin.
 
     Returns:
@@ -31,7 +32,8 @@ def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
                 made = Embeddings(path.parent)
             except (pa.ArrowException, OSError, ValueError, InputError):
                 return []
-            needed[made.origin.key].update(made.names)
+            for kind in (made.origin.key, KEPT_AS):
+                needed[kind].update(made.names)
     return [path for path in shards if needed[path.parent.name].isdisjoint(_names(path))]
 
 

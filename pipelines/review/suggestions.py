@@ -165,8 +165,9 @@ def _embedded(unlabelled: Mapping[str, str], vectors: Embeddings, embeddings: Pa
     if missing:
         print(f"looks at {len(missing):,} images without a label", file=sys.stderr, flush=True)
         with devices.threads(1):
-            for rows in embed_images(Images(folder), missing, embedder(backbone, place), backbone.recipe, BATCH, num_cores()):
-                kept.add(rows)
+            for rows, _ in embed_images(Images(folder), missing, embedder(backbone, place), backbone.recipe, BATCH, num_cores()):
+                if rows is not None:
+                    kept.add(rows)
         kept.flush()
     found = pa.Table.from_batches(kept.rows(wanted), schema(vectors.origin.num_features)).combine_chunks()
     values = np.asarray(found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False), np.float32)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from darkroom.images import Images, ImageWriter, image_id
-from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, size
+from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, shrunk, size
 from darkroom.preprocessing.recipe import Recipe
 
 RAMP = np.linspace(0, 255, 12 * 10).reshape(10, 12).astype(np.uint8)
@@ -224,3 +224,18 @@ def test_equal_images_make_equal_bytes(tmp_path):
             writer.add(b"one")
             writer.add(b"two")
     assert (tmp_path / "a/images-00000.arrow").read_bytes() == (tmp_path / "b/images-00000.arrow").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("side", "kind", "is_smaller"), [(127, "JPEG", False), (128, "JPEG", True), (300, "JPEG", True), (300, "PNG", False)]
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_picture_decoded_in_full_becomes_the_one_of_a_fraction(side: int, kind: str, is_smaller: bool, orientation: int) -> None:
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    values = np.random.default_rng(side).integers(0, 256, (side, side + 90, 3), dtype=np.uint8)
+    Image.fromarray(values).save(file, kind, exif=exif)
+    full, expected = decode(file.getvalue()), decode(file.getvalue(), at_least_px=64)
+    found = shrunk(full, file.getvalue(), 64)
+    assert (found.size, found.tobytes()) == (expected.size, expected.tobytes())
+    assert (found.size != full.size, found is not full) == (is_smaller, is_smaller)

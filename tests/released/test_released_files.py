@@ -17,6 +17,7 @@ from darkroom.evaluation import read_metrics, read_predictions
 from darkroom.model import CARD_FORMAT, read_card
 from darkroom.outcome import Verdict, read_outcome
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.scans import read as read_scans
 from darkroom.system.config import KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
@@ -138,3 +139,10 @@ def test_embeddings_of_format_1_are_read() -> None:
     assert (found.norms.tolist(), found.signatures.tolist()) == ([5, 2], [0, 2**64 - 1])
     assert (found.grey[:, 3, 4].tolist(), found.colours[:, 3, 4, 1].tolist()) == ([10, 200], [10, 200])
     assert [note.text for note in found.notes] == ["backbone lite0"]
+
+
+def test_scans_of_format_1_are_read() -> None:
+    found = read_scans(RELEASED)
+    assert (found.pixel_hash("0" * 64), found.pixel_hash("f" * 64)) == ("ab" * 16, "cd" * 16)
+    assert (found.size("0" * 64), found.size("f" * 64)) == ((40, 30), (2, 1))
+    np.testing.assert_array_equal(found.qualities, np.array([[0, 1, 2, 3, 4], [5, 6, np.nan, 7, 8]], np.float32))

@@ -12,6 +12,7 @@ from components.embed.embed import embed
 from darkroom import issues as issue_table
 from darkroom.images import ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table, read
+from darkroom.scans import FILE as SCANS
 from tests.photographs import jpeg, photograph
 
 
@@ -61,6 +62,21 @@ def test_copies_are_kept_and_tied(folder: Path, embedded: bool) -> None:
         assert clusters[path] == clusters[other] == min(ids[path], ids[other])
     assert clusters["s"] != clusters["s-larger"]  # one of them carries too little
     assert len(set(clusters.values())) == 10
+
+
+def test_no_image_is_decoded_that_embed_has_scanned_and_the_bytes_are_those_of_scanning_here(folder: Path) -> None:
+    run(folder, embedded=True, near_duplicates="off", same_things="off")
+    first = [(folder / name).read_bytes() for name in ("cleaned", "issues")]
+    (folder / "embeddings" / SCANS).unlink()  # as in embeddings of an earlier version
+    places = [folder / name for name in ("images", "manifest", "cleaned", "issues")]
+    config = CleanConfig(near_duplicates="off", same_things="off")
+    clean(*places, config=config, embeddings=folder / "embeddings")
+    assert [(folder / name).read_bytes() for name in ("cleaned", "issues")] == first
+    embed(folder / "images", folder / "embeddings", config=EmbedConfig(backbone="handcrafted"))
+    with ImageWriter(folder / "images"):
+        pass  # there are no pixels any more
+    clean(*places, config=config, embeddings=folder / "embeddings")
+    assert [(folder / name).read_bytes() for name in ("cleaned", "issues")] == first
 
 
 def test_the_same_bytes_again_and_off_means_off(folder: Path) -> None:

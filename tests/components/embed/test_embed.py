@@ -1,6 +1,7 @@
 """Embed: what is computed, what is taken from the store, which backbone fits, and what is refused."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build
 from darkroom.pixels import decode, pixels
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.scans import FILE as SCANS
+from darkroom.scans import KEPT_AS, read, scan_images, to_bytes
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 from darkroom.thumbnails import thumbnails
+from tests.photographs import jpeg, photograph
 
 
 def encode(number: int, side: int = 16, num_tones: int = 256, kind: str = "PNG") -> bytes:
@@ -83,12 +87,39 @@ def test_grown_data_cost_what_is_new_and_give_the_bytes_of_a_fresh_run(tmp_path:
 def test_a_damaged_shard_is_computed_again_and_told(tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(tmp_path / "first", FILES, store)
-    (shard,) = store.glob("*/*.arrow")
-    shard.write_bytes(shard.read_bytes()[:-100])
+    shards = list(store.glob("*/*.arrow"))  # of vectors, and of scans
+    for shard in shards:
+        shard.write_bytes(shard.read_bytes()[:-100])
     found, measures = run(tmp_path / "second", FILES, store)
     assert measures["num_computed"] == 11
     assert [note.is_warning for note in found.notes] == [True, False]
-    assert "1 damaged" in found.notes[0].text
+    assert (len(shards), "2 damaged" in found.notes[0].text) == (2, True)
+
+
+def test_every_readable_image_is_scanned(tmp_path: Path) -> None:
+    run(tmp_path, [*FILES, b"no image"])
+    packed = Images(tmp_path / "images")
+    expected = to_bytes(rows for rows, _ in scan_images(packed, sorted(packed)))
+    assert (tmp_path / "embeddings" / SCANS).read_bytes() == expected
+
+
+def test_vectors_that_were_kept_without_scans_are_not_computed_again(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    run(tmp_path / "first", FILES, store)
+    shutil.rmtree(store / KEPT_AS)
+    _, measures = run(tmp_path / "again", FILES, store)
+    assert measures["num_computed"] == 0
+    first, again = (tmp_path / name / "embeddings" for name in ("first", "again"))
+    assert (first / SCANS).read_bytes() == (again / SCANS).read_bytes()
+    assert (first / FILE).read_bytes() == (again / FILE).read_bytes()
+
+
+def test_a_large_photograph_has_the_scan_of_all_its_pixels_and_the_vector_of_a_fraction(tmp_path: Path) -> None:
+    data = jpeg(photograph(1).resize((300, 260)))
+    found, _ = run(tmp_path, [data], backbone="handcrafted")
+    assert (found.grey[0] == thumbnails(decode(data, at_least_px=128)).grey).all()
+    assert (found.grey[0] != thumbnails(decode(data)).grey).any()
+    assert read(tmp_path / "embeddings").size(found.names[0]) == (300, 260)
 
 
 @pytest.mark.parametrize(
@@ -160,4 +191,5 @@ def test_the_users_own_weights_are_told_apart_by_their_content(tmp_path: Path) -
             np.stack([pixels(Images(tmp_path / "images")[name], found.origin.recipe) for name in found.names])
         )
         np.testing.assert_allclose(again, found.vectors, atol=1e-3)
+        assert len(list((tmp_path / "store" / KEPT_AS).glob("*.arrow"))) == 1  # scans are those of any backbone
     assert keys[0] != keys[1]

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 from darkroom.embeddings import Origin, make_batch, write
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.scans import KEPT_AS, SCHEMA, make_rows, scanned
 from darkroom.system.files import write_json
 from darkroom.system.locks import lock_run
 from darkroom.tracking.runs import finish_run, start_run, tracking_uri
-from darkroom.vector_store import VectorStore
+from darkroom.vector_store import RowStore, VectorStore, shard_names
 from pipelines.collect.garbage import collect
 
 
@@ -143,20 +145,29 @@ def test_vectors_go_when_no_kept_run_has_embedded_one_of_their_images(checkout: 
         vectors.flush()
         made[names] = (set(store.glob("*/*.arrow")) - before).pop()
 
+    def keep_scans(names: str, name: str) -> Path:
+        rows = make_rows(list(names), [scanned(Image.new("RGB", (3, 2)))] * len(names))
+        scans = RowStore(store / name, SCHEMA, names)
+        scans.add(rows)
+        scans.flush()
+        return next(path for path in (store / name).glob("*.arrow") if shard_names(path) == list(names))
+
     for names, origin in (("ab", origins[0]), ("cd", origins[0]), ("ef", origins[0]), ("gh", origins[1]), ("ij", origins[0])):
         keep(names, origin)
     for run, names, origin in ((old, "ef", origins[0]), (used, "a", origins[0]), (kept, "cgh", origins[0])):
         shards = VectorStore(store, origin, names)
         write(checkout.runs / run / "artifacts" / "pipeline-1" / "embed-component" / "embeddings", origin, shards.rows(names))
+    scans = [keep_scans("ax", KEPT_AS), keep_scans("ef", KEPT_AS), keep_scans("ab", "scans-1-pillow-1.0")]
     checkout.age(checkout.runs)
     keep("kl", origins[0])  # by a run in progress
     write_json(checkout.runs / kept / "artifacts" / "used.json", {"ingest": f"{used}ingest"[-12:], "embed": f"{used}embed"[-12:]})
     folder = checkout.runs / used / "artifacts" / "pipeline-1" / "embed-component" / "embeddings"
     write_json(checkout.entry(used, "embed"), {"output": {"uri": str(folder.absolute())}})
     told = collect(1, dry_run=True)
-    assert told["number"]["vectors"] == 3
+    assert told["number"]["vectors"] == 5
     assert {**collect(1), "dry_run": True} == told
     assert {names for names, path in made.items() if path.exists()} == {"ab", "cd", "kl"}  # what `cgh` has of lite1 is another's
+    assert [path.exists() for path in scans] == [True, False, False]
 
 
 def test_an_entry_that_a_killed_clearing_hid_comes_back(checkout: Checkout) -> None:

@@ -37,6 +37,7 @@ from darkroom.thumbnails import thumbnails
 from darkroom.tracking.log import log_files, set_run_tags
 from darkroom.tracking.runs import finish_run
 from darkroom.tracking.tags import PREVIOUS
+from darkroom.vector_store import shard_names
 from darkroom.versions.data_version import data_version, recorded_version
 from pipelines.forget.data_tables import without_rows
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
@@ -195,8 +196,8 @@ def test_what_is_left_is_what_it_says(kept: Kept) -> None:
     assert (kept.folder / "data" / "verdicts.csv").read_text() == f"image_id,verdict\n{'0' * 64},drop\n"
     assert sorted(path.name for path in kept.folder.glob("runs/cache/*")) == ["trainmodel.json"]
     assert [path.name for path in kept.folder.glob("runs/*/artifacts/*/*")] == ["train-component"]
-    (vectors,) = kept.folder.glob("runs/vectors/*/*.arrow")
-    assert vectors.stat().st_size
+    names = [set(shard_names(path)) for path in kept.folder.glob("runs/vectors/*/*.arrow")]  # of vectors, and of scans
+    assert len(names) == 2 and names[0] == names[1] and names[0] and kept.image not in names[0]
     assert (kept.folder / "runs" / kept.run_id / "logs" / "train.log").read_text().endswith(f", and cat/other{kept.path}\n")
     (failure,) = kept.folder.glob("mlartifacts/**/failure/logs/train.log")
     assert failure.read_text().startswith("worst: ") and kept.path not in failure.read_text()
