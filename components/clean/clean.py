@@ -164,7 +164,8 @@ def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config:
     if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:
         compared, labels = [names[row] for row in rows], kept.label_sets()
         min_correlation = min(config.min_same_thing, config.min_near_duplicate)
-        pairs = find_look_alikes(see(images, compared, embeddings), min_correlation, config.num_neighbours, config.min_detail_share)
+        seen = see(images, compared, embeddings)
+        pairs = find_look_alikes(seen, min_correlation, config.num_neighbours, config.min_detail_share, min_close_up=config.min_close_up)
         tied, found = tie(pairs, compared, [labels[row] for row in rows], config)
         clusters |= {hashes[row]: name for row, name in zip(rows, tied, strict=True)}
     table = manifests.put_column(kept.table, "cluster", [clusters[one] for one in hashes])

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from darkroom.similarity.levels import MIN_DETAIL_SHARE, MIN_SIDE_PX, NEAR_DUPLICATE, NUM_NEIGHBOURS, SAME_THING
+from darkroom.similarity.levels import MIN_CLOSE_UP, MIN_DETAIL_SHARE, MIN_SIDE_PX, NEAR_DUPLICATE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.system.config import StepConfig
 from darkroom.training.hyperparameters import Auto
 
@@ -35,6 +35,12 @@ class CleanConfig(StepConfig):
         NEAR_DUPLICATE, ge=0, le=1, description="Correlation of the details of two aligned pictures from which on they are near-duplicates."
     )
     min_same_thing: float = Field(SAME_THING, ge=0, le=1, description="The same, from which on they show the same thing.")
+    min_close_up: float = Field(
+        MIN_CLOSE_UP,
+        ge=0,
+        le=1,
+        description="Correlation of their corners and texture close up, below which they only share an outline or a background.",
+    )
     max_cluster_share: float = Field(
         0.05,
         gt=0,

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from darkroom.similarity.filters import shrunk
+from darkroom.similarity.levels import MIN_CLOSE_UP
 from darkroom.similarity.local_correlation import local_correlation
 from darkroom.similarity.orientations import every_correlation, oriented, prepared, shifted_correlation
-from darkroom.similarity.registration import COARSE, FINE, moved, register
+from darkroom.similarity.registration import CLOSE_UP, COARSE, FINE, moved, register
 from darkroom.system.parallel import ordered
 from darkroom.training import devices
 from darkroom.units import Integers
 
-GREY_PX = 64
+GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
 ROUGH, FINER = (16, 0.4), (32, 0.5)  # sides in pixels, and the correlation below which no copy of 20 kinds is
 MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
 NEARLY_ALIGNED = 0.55  # of the second one moved onto the first, below which the first moved onto the second is not either
@@ -24,6 +25,7 @@ _THUMBNAILS, _PICTURES = 256, 64  # pairs at once
 
 Floats = npt.NDArray[np.float64]
 Grey = npt.NDArray[np.uint8]
+Pictures = Callable[[Integers, int], Grey]  # of `(M,)` rows at a side of S pixels, `(M, S, S)`
 
 
 class Confirmed(NamedTuple):
@@ -54,35 +56,68 @@ class _Likely(NamedTuple):
 
 
 def confirm(
-    pairs: Integers, grey: Grey, pictures: Callable[[Integers], Grey], min_correlation: float, min_detail_share: float
+    pairs: Integers, grey: Grey, pictures: Pictures, min_correlation: float, min_detail_share: float, min_close_up: float = MIN_CLOSE_UP
 ) -> Confirmed:
-    """Keeps the pairs that show the same: first by their thumbnails, then by their pictures.
+    """Keeps the pairs that show the same: first by their thumbnails, then by their pictures, and at last by these close up.
 
     Either picture is moved onto the other, and the better fit counts: so it does not matter which is the first.
 
     Args:
         pairs: `(P, 2) int64`: pairs of rows.
         grey: `(N, 32, 32) uint8`: thumbnails.
-        pictures: Gives the grey pictures of some rows, `(M, 64, 64) uint8`; is asked for those of likely pairs alone.
+        pictures: Gives the grey pictures of some rows with sides of so many pixels; is asked for those of likely pairs alone.
         min_correlation: Pairs below it are left out.
         min_detail_share: So are those that have details in a smaller share of their area.
+        min_close_up: And those whose correlation close up, of corners and texture, is below this: only their outlines agree.
     """
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
         likely = _aligned(_oriented(pairs, grey), grey)
-        rows, places = np.unique(likely.pairs, return_inverse=True)
-        seen, places = pictures(rows), places.reshape(-1, 2)
+        likely, found, sides = _alike(likely, pictures, min_correlation, min_detail_share)
+        close = _close_up(likely, sides, pictures) >= min_close_up
+    return Confirmed(likely.pairs[close], found[close])
 
-        def correlate(start: int) -> Floats:
-            block = slice(start, start + _PICTURES)
-            fixed, moving = _pair(seen, places[block], likely.orientations[block])
-            known = []
-            for side, pair in enumerate(((fixed, moving), (moving, fixed))):
-                _, correlations, shares = _fitted(*pair, FINE, likely.maps[block, side])
-                known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
-            return np.asarray(np.round(torch.maximum(*known).double().numpy(), 3), np.float64)
 
-        found = np.concatenate([np.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
-    return Confirmed(likely.pairs[found >= min_correlation], found[found >= min_correlation])
+def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_detail_share: float) -> tuple[_Likely, Floats, Tensor]:
+    """The pairs whose details correlate, with better maps; the correlations; and which of the two maps fits better, `(P,) int64`."""
+    seen, places = _of_pairs(likely, pictures, GREY_PX)
+
+    def correlate(start: int) -> tuple[Tensor, Tensor, Tensor]:
+        block = slice(start, start + _PICTURES)
+        fixed, moving = _pair(seen, places[block], likely.orientations[block])
+        maps, known = [], []
+        for side, pair in enumerate(((fixed, moving), (moving, fixed))):
+            better, correlations, shares = _fitted(*pair, FINE, likely.maps[block, side])
+            maps.append(better)
+            known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
+        return torch.stack(maps, dim=1), *torch.stack(known).max(0)
+
+    parts = [(likely.maps[:0], torch.empty(0), likely.orientations[:0]), *ordered(correlate, range(0, len(places), _PICTURES))]
+    maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
+    found = np.asarray(np.round(correlations.double().numpy(), 3), np.float64)
+    kept = np.flatnonzero(found >= min_correlation)
+    return _Likely(likely.pairs[kept], likely.orientations[kept], maps[kept]), found[kept], sides[kept]
+
+
+def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
+    """The correlations of corners and texture at a higher resolution, under the maps that fit better."""
+    seen, places = _of_pairs(likely, pictures, CLOSE_PX)
+
+    def correlate(start: int) -> Tensor:
+        block = slice(start, start + _PICTURES)
+        fixed, moving = _pair(seen, places[block], likely.orientations[block])
+        turned = (sides[block] == 1)[:, None, None]
+        fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
+        maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
+        return _fitted(fixed, moving, CLOSE_UP, maps, corners=True)[1]
+
+    found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
+    return np.asarray(found.numpy(), np.float64)
+
+
+def _of_pairs(likely: _Likely, pictures: Pictures, side_px: int) -> tuple[Grey, Integers]:
+    """The pictures of some pairs, and the pairs as places among them."""
+    rows, places = np.unique(likely.pairs, return_inverse=True)
+    return pictures(rows, side_px), places.reshape(-1, 2)
 
 
 def _aligned(likely: _Likely, grey: Grey) -> _Likely:
@@ -102,12 +137,14 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
     return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps)
 
 
-def _fitted(fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], maps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def _fitted(
+    fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], maps: Tensor | None = None, *, corners: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
     """Moves pictures onto others: the maps, the correlations of the details, and the shares of the area that have some."""
     if not len(fixed):
         return torch.empty(0, 2, 3), torch.empty(0), torch.empty(0)
     found = register(fixed, moving, levels, maps)
-    return found, *local_correlation(fixed, *moved(moving, found))
+    return found, *local_correlation(fixed, *moved(moving, found), corners=corners)
 
 
 def _oriented(pairs: Integers, grey: Grey) -> _Likely:

@@ -10,16 +10,19 @@ FINE_PX, COARSE_PX = 0.5, 2.0  # details between these scales count: outlines of
 WINDOW_PX, STRIDE_PX = 8, 4
 _NOISE = 1.0  # grey levels of noise, which correlate with nothing
 _DETAIL = 2.0  # contrast of details that counts half, in grey levels
+_STRAIGHT = 1.0  # squared grey levels of gradients, from compression alone, that say nothing about a direction
 _TRIMMED = 0.2  # share that agrees least and is left out: a logo, a hand, a moving leaf
 
 
-def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners: bool = False) -> tuple[Tensor, Tensor]:
     """Correlates details in windows, and averages over the windows in which both pictures have some.
 
     Args:
         fixed: `(N, S, S) float32`, grey levels.
         moving: The others, moved onto them.
         inside: `(N, S, S)` of 0 and 1: which of the moved pixels come from inside of their picture.
+
+        corners: A window counts as much as its details run in both directions: straight edges agree wherever outlines do.
 
     Returns:
         `(N,)`: the correlation, -1 to 1; `(N,)`: the share of the windows in which both have details, 0 to 1.
@@ -34,6 +37,8 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor) -> tuple[Te
     covariance = _windows(first * second * known) / count - means[0] * means[1]
     correlation = (covariance / torch.sqrt((variances[0] + _NOISE**2) * (variances[1] + _NOISE**2))).flatten(1)
     weight = (_detail(*variances) * (count > 0.5)).flatten(1)
+    if corners:
+        weight = weight * torch.minimum(*(_corners(details, known) for details in (first, second))).flatten(1)
     return _trimmed_mean(correlation, weight), weight.sum(1) / (count > 0.5).flatten(1).sum(1).clamp(min=1)
 
 
@@ -48,6 +53,17 @@ def _detail(first: Tensor, second: Tensor) -> Tensor:
     gain = ((contrasts[1] + 0.5) / (contrasts[0] + 0.5)).flatten(1).median(1).values[:, None, None].clamp(0.2, 5)
     common = torch.minimum(contrasts[0], contrasts[1] / gain) ** 2
     return common / (common + _DETAIL**2)
+
+
+def _corners(details: Tensor, known: Tensor) -> Tensor:
+    """How much the details of each window run in both directions, 0 of straight edges to 1 of corners and texture.
+
+    Source: Harris, Stephens: A combined corner and edge detector, 1988 (here the ratio of the eigenvalues of the structure tensor).
+    """
+    across, down = F.pad(details[:, :, 2:] - details[:, :, :-2], (1, 1)), F.pad(details[:, 2:] - details[:, :-2], (0, 0, 1, 1))
+    xx, yy, xy = (_windows(products * known) for products in (across**2, down**2, across * down))
+    spread = torch.sqrt((xx - yy) ** 2 + 4 * xy**2)
+    return (xx + yy - spread).clamp(min=0) / (xx + yy + spread + _STRAIGHT)
 
 
 def _trimmed_mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from darkroom.embeddings import Embeddings
 from darkroom.images import Images
 from darkroom.pixels import decode
 from darkroom.similarity.candidates import Views, candidate_pairs, candidates_between, joined_views, views_of
-from darkroom.similarity.confirmation import GREY_PX, Confirmed, confirm
-from darkroom.similarity.levels import MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
+from darkroom.similarity.confirmation import Confirmed, confirm
+from darkroom.similarity.levels import MIN_CLOSE_UP, MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.similarity.still_camera import same_in_front
 from darkroom.system.parallel import ordered
 from darkroom.thumbnails import thumbnails
@@ -57,6 +57,7 @@ def find_look_alikes(
     num_neighbours: int = NUM_NEIGHBOURS,
     min_detail_share: float = MIN_DETAIL_SHARE,
     sides: npt.NDArray[np.bool_] | None = None,
+    min_close_up: float = MIN_CLOSE_UP,
 ) -> Confirmed:
     """Finds the pairs of images that show the same.
 
@@ -66,23 +67,24 @@ def find_look_alikes(
         num_neighbours: Nearest images that each is compared with.
         min_detail_share: Share of two pictures that must have details.
         sides: `(N,) bool`: only pairs of which one image is true and the other false are wanted; all where there are none.
+        min_close_up: Correlation of corners and texture close up, from which on not only the outlines agree.
 
     Returns:
         Pairs of rows, the lower one first, sorted.
     """
 
-    def pictures(rows: Integers) -> npt.NDArray[np.uint8]:
-        greys = ordered(lambda row: _grey(seen.read(int(row))), rows)
-        return np.stack([np.empty((GREY_PX, GREY_PX), np.uint8), *greys])[1:]
+    def pictures(rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
+        greys = ordered(lambda row: _grey(seen.read(int(row)), side_px), rows)
+        return np.stack([np.empty((side_px, side_px), np.uint8), *greys])[1:]
 
     found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
-    return same_in_front(confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share), pictures)
+    return same_in_front(confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share, min_close_up), pictures)
 
 
-def _grey(data: bytes) -> npt.NDArray[np.uint8]:
-    """The whole picture, squeezed to a square, `(64, 64) uint8`."""
+def _grey(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:
+    """The whole picture, squeezed to a square."""
     picture = decode(data, at_least_px=_VIEW_PX).convert("L")
-    return np.asarray(picture.resize((GREY_PX, GREY_PX), Image.Resampling.LANCZOS))
+    return np.asarray(picture.resize((side_px, side_px), Image.Resampling.LANCZOS))
 
 
 def _thumbnails(images: Images, names: Sequence[str]) -> Views:

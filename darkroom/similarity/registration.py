@@ -8,7 +8,8 @@ from torch import Tensor
 
 from darkroom.similarity.filters import evened, shrunk
 
-COARSE, FINE = ((16, 4), (32, 4)), ((64, 2),)  # side in pixels, and iterations: more change no correlation by more than 0.001
+# sides in pixels, and iterations: more change no correlation by more than 0.001 (close up 0.01)
+COARSE, FINE, CLOSE_UP = ((16, 4), (32, 4)), ((64, 2),), ((128, 1),)
 MAX_LINEAR, MAX_SHIFT = 0.17, 0.2  # that the map departs from the identity: crops of 10 %, turns of 5 degrees, of oblong pictures too
 _MAX_STEP = 0.15
 _ROBUST = 1.0  # error, in standard deviations, that counts half

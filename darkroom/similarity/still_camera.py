@@ -4,7 +4,6 @@ A picture with many look-alikes is compared with their median, which is the back
 """
 
 from collections import defaultdict
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darkroom.similarity.confirmation import Confirmed
+from darkroom.similarity.confirmation import GREY_PX, Confirmed, Pictures
 from darkroom.similarity.filters import blurred, evened
 from darkroom.training import devices
-from darkroom.units import Integers
 
 MIN_ALIKE, MAX_ALIKE = 8, 32  # look-alikes from which on their median is taken for the background, and of which it is taken
 _SIGMA, _NOISE = 8.0, 4.0  # what is local, in pixels, and contrast that is not raised, in grey levels
@@ -28,12 +26,12 @@ _ALIKE = 0.5  # correlation of what is in front, from which on it is the same
 Grey = npt.NDArray[np.uint8]
 
 
-def same_in_front(found: Confirmed, pictures: Callable[[Integers], Grey]) -> Confirmed:
+def same_in_front(found: Confirmed, pictures: Pictures) -> Confirmed:
     """Leaves out the pairs of pictures with many look-alikes that differ in what is in front of their common background.
 
     Args:
         found: Pairs that show the same.
-        pictures: Gives the grey pictures of some rows, `(M, S, S) uint8`; is asked for those with many look-alikes and for these.
+        pictures: Gives the grey pictures of some rows; is asked for those with many look-alikes and for these.
     """
     alike: dict[int, list[int]] = defaultdict(list)
     for number, pair in enumerate(found.pairs.tolist()):
@@ -44,7 +42,7 @@ def same_in_front(found: Confirmed, pictures: Callable[[Integers], Grey]) -> Con
     if not hubs:
         return found
     shown = np.unique(found.pairs[np.concatenate(list(hubs.values()))])
-    seen = pictures(shown)
+    seen = pictures(shown, GREY_PX)
     with devices.threads(1):
         for row, numbers in sorted(hubs.items()):
             others = found.pairs[numbers].sum(1) - row

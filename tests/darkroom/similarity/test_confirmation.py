@@ -1,16 +1,18 @@
 """Confirmation on the pixels: copies of any kind correlate, different pictures do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from darkroom.similarity.confirmation import GREY_PX, confirm
+from darkroom.similarity.confirmation import Pictures, confirm
 from darkroom.similarity.orientations import oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import COARSE, FINE, moved, register
 from darkroom.thumbnails import thumbnails
+from darkroom.units import Integers
 from tests.photographs import photograph
 
 
@@ -34,12 +36,21 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-def confirmed(*pictures: Image.Image, min_correlation: float = -1.0, min_detail_share: float = 0.05) -> list[float]:
+def confirmed(*pictures: Image.Image, min_correlation: float = -1.0, min_close_up: float = 0.5) -> list[float]:
     """Correlations of the first picture with each of the others; of pairs that are sorted out, none."""
-    grey = np.stack([thumbnails(picture).grey for picture in pictures])
-    large = np.stack([np.asarray(picture.convert("L").resize((GREY_PX, GREY_PX))) for picture in pictures])
     pairs = np.array([[0, other] for other in range(1, len(pictures))])
-    return confirm(pairs, grey, lambda rows: large[rows], min_correlation, min_detail_share).correlations.tolist()
+    return confirm(pairs, thumbnails_of(pictures), shown(pictures), min_correlation, 0.05, min_close_up).correlations.tolist()
+
+
+def thumbnails_of(pictures: Sequence[Image.Image]) -> npt.NDArray[np.uint8]:
+    return np.stack([thumbnails(picture).grey for picture in pictures])
+
+
+def shown(pictures: Sequence[Image.Image]) -> Pictures:
+    def of(rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
+        return np.array([np.asarray(pictures[row].convert("L").resize((side_px, side_px))) for row in rows], np.uint8)
+
+    return of
 
 
 def test_copies_are_confirmed() -> None:
@@ -50,17 +61,33 @@ def test_copies_are_confirmed() -> None:
 
 def test_it_does_not_matter_which_picture_is_the_first() -> None:
     pictures = [photograph(1), *(make(photograph(1)) for make in COPIES.values())]
-    grey = np.stack([thumbnails(picture).grey for picture in pictures])
-    large = np.stack([np.asarray(picture.convert("L").resize((GREY_PX, GREY_PX))) for picture in pictures])
     pairs = np.array([[0, other] for other in range(1, len(pictures))])
-    found = [confirm(one, grey, lambda rows: large[rows], 0.5, 0.05).correlations for one in (pairs, pairs[:, ::-1])]
+    found = [confirm(one, thumbnails_of(pictures), shown(pictures), 0.5, 0.05).correlations for one in (pairs, pairs[:, ::-1])]
     np.testing.assert_allclose(*found, atol=0.02)
 
 
 def test_different_pictures_are_not_though_their_outlines_agree() -> None:
     shapes = [Image.composite(photograph(seed), Image.new("RGB", (120, 96), "white"), outline()) for seed in range(1, 5)]
-    assert confirmed(*shapes, min_correlation=0.85) == []
+    assert confirmed(*shapes, min_correlation=0.5) == []
     assert confirmed(*(photograph(seed) for seed in range(1, 9)), min_correlation=0.3) == []
+
+
+def test_even_things_of_one_outline_are_told_apart_close_up() -> None:
+    things = [garment(seed) for seed in range(1, 5)]
+    assert min(confirmed(*things, min_close_up=-1.0), default=0.0) > 0.75  # by their outlines they are the same
+    assert confirmed(*things, min_correlation=0.75) == []
+    again = ImageEnhance.Brightness(things[0].crop((3, 2, 237, 190))).enhance(0.6)
+    assert confirmed(things[0], again, min_correlation=0.75) != []
+
+
+def garment(seed: int) -> Image.Image:
+    """A thing of one colour on an even ground, both with a texture of their own."""
+    rng = np.random.default_rng(seed)
+    mask = Image.new("L", (240, 192), 0)
+    ImageDraw.Draw(mask).ellipse((50, 20, 190, 172), fill=255)
+    even = np.where(np.asarray(mask) > 0, rng.integers(40, 120), 215)
+    texture = np.asarray(Image.fromarray(rng.normal(0, 9, (96, 120)).astype(np.float32)).resize(mask.size, Image.Resampling.BICUBIC))
+    return Image.fromarray((even + texture).clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
 def outline() -> Image.Image:
@@ -77,7 +104,7 @@ def test_pictures_without_details_are_not_compared() -> None:
 def test_no_pair_is_no_work() -> None:
     none = np.empty((0, 2), np.int64)
     grey = np.zeros((1, 32, 32), np.uint8)
-    found = confirm(none, grey, lambda rows: np.empty((len(rows), GREY_PX, GREY_PX), np.uint8), 0.5, 0.05)
+    found = confirm(none, grey, lambda rows, side_px: np.empty((len(rows), side_px, side_px), np.uint8), 0.5, 0.05)
     assert (len(found.pairs), len(found.correlations)) == (0, 0)
 
 

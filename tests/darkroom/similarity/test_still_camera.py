@@ -33,7 +33,8 @@ def left_of(make: Callable[[int], Image.Image], number: int) -> list[list[int]]:
     """The pairs that are left where all had been confirmed."""
     grey = [np.asarray(make(one).convert("L").resize((GREY_PX, GREY_PX))) for one in range(number)]
 
-    def pictures(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    def pictures(rows: npt.NDArray[np.int64], side_px: int) -> npt.NDArray[np.uint8]:
+        assert side_px == GREY_PX
         return np.stack([grey[row] for row in rows])
 
     every = np.stack(np.triu_indices(number, 1), axis=1)
