@@ -1,6 +1,7 @@
 """Registration: the affine map under which one grey picture fits another best, found from coarse to fine."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -43,9 +44,16 @@ def register(fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], m
 def moved(pictures: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures `(N, S, S)` under their maps, and which of the pixels come from inside of them, `(N, S, S)` of 0 and 1."""
     side = pictures.shape[-1]
-    grid = F.affine_grid(maps, [len(maps), 1, side, side], align_corners=False)
-    inside = (grid.abs() <= 1 - 0.5 / side).all(-1).float()
+    grid = _grid(maps, side)
+    inside = (grid.abs().amax(-1) <= 1 - 0.5 / side).float()
     return F.grid_sample(pictures[:, None], grid, align_corners=False, padding_mode="border")[:, 0], inside
+
+
+def _grid(maps: Tensor, side: int) -> Tensor:
+    """Where each pixel is from, `(N, S, S, 2)`: as `affine_grid` gives it, which takes several times as long for small pictures."""
+    place = _places(side)
+    down = maps[:, :, 1:2] * place + maps[:, :, 2:]
+    return (maps[:, None, None, :, 0] * place[:, None] + down.transpose(1, 2)[:, :, None]).contiguous()
 
 
 def _improved(fixed: Tensor, moving: Tensor, maps: Tensor) -> Tensor:
@@ -60,16 +68,23 @@ def _improved(fixed: Tensor, moving: Tensor, maps: Tensor) -> Tensor:
     across, down = torch.zeros_like(image), torch.zeros_like(image)
     across[:, :, 1:-1] = (image[:, :, 2:] - image[:, :, :-2]) * (side / 4)
     down[:, 1:-1] = (image[:, 2:] - image[:, :-2]) * (side / 4)
-    place = (torch.arange(side) + 0.5) * 2 / side - 1
+    place = _places(side)
     x, y = place[None, None, :], place[None, :, None]
     columns = [across * x, across * y, across, down * x, down * y, down, image, torch.ones_like(image)]
     design = torch.stack(columns, dim=1).reshape(number, len(columns), -1)
-    normal = (design * weight) @ design.transpose(1, 2)
+    weighted = design * weight
+    normal = weighted @ design.transpose(1, 2)
     damping = _DAMPING * torch.diag_embed(torch.diagonal(normal, dim1=1, dim2=2) + 1.0)
-    change = torch.linalg.solve(normal + damping, (design * weight) @ error.reshape(number, -1, 1))[:, :6, 0].reshape(number, 2, 3)
+    change = torch.linalg.solve(normal + damping, weighted @ error.reshape(number, -1, 1))[:, :6, 0].reshape(number, 2, 3)
     last = torch.tensor([0.0, 0.0, 1.0]).expand(number, 1, 3)
     step = torch.cat([torch.eye(2, 3) + change.clamp(-_MAX_STEP, _MAX_STEP), last], dim=1)
     return (torch.cat([maps, last], dim=1) @ step)[:, :2]
+
+
+@cache
+def _places(side: int) -> Tensor:
+    """The middles of pixels, `(S,)`, -1 to 1."""
+    return (torch.arange(side) + 0.5) * 2 / side - 1
 
 
 def _limited(maps: Tensor) -> Tensor:

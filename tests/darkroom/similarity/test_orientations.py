@@ -1,4 +1,4 @@
-"""Correlations in each orientation: the quick way gives what the plain one gives, and blurring is that of the filter."""
+"""Correlations in each orientation, blurring and moving: the quick way gives what the plain one gives."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from darkroom.similarity.filters import blurred, shrunk
 from darkroom.similarity.orientations import every_correlation, prepared, shifted_correlation
+from darkroom.similarity.registration import moved
 from darkroom.thumbnails import thumbnails
 from tests.photographs import photograph
 
@@ -26,3 +27,16 @@ def test_blurring_is_that_of_a_gaussian_filter(side: int, sigma: float, reach: i
     kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2
     expected = F.conv2d(F.pad(pictures[:, None], (reach,) * 4, mode=mode), kernel[None, None])[:, 0]
     torch.testing.assert_close(blurred(pictures, sigma), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side", [16, 33])
+def test_a_picture_is_moved_as_torch_moves_it(side: int) -> None:
+    rng = np.random.default_rng(side)
+    maps = torch.eye(2, 3) + torch.from_numpy(rng.normal(0, 0.1, (3, 2, 3)).astype(np.float32))
+    pictures = torch.from_numpy(rng.random((3, side, side), dtype=np.float32))
+    grid = F.affine_grid(maps, [3, 1, side, side], align_corners=False)
+    found, inside = moved(pictures, maps)
+    expected = F.grid_sample(pictures[:, None], grid, align_corners=False, padding_mode="border")[:, 0]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert (inside == (grid.abs() <= 1 - 0.5 / side).all(-1)).all()
+    assert 0 < inside.mean() < 1
