@@ -1,18 +1,17 @@
 """Batch normalisation after pruning: its running mean and variance describe channels that have changed, and are measured again."""
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from darkroom.training.examples import Examples
+from darkroom.training.batches import Normalise
+from darkroom.training.examples import Inputs
 
 BATCH_SIZE = 64
 MAX_IMAGES = 512
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, examples: Examples, normalise: Callable[[Tensor], Tensor]) -> None:
+def recalibrate(network: nn.Module, examples: Inputs, normalise: Normalise) -> None:
     """Gives every batch normalisation the statistics of training images, in place; no weight changes.
 
     Args:
@@ -32,7 +31,7 @@ def recalibrate(network: nn.Module, examples: Examples, normalise: Callable[[Ten
     rows = torch.linspace(0, len(examples) - 1, min(len(examples), MAX_IMAGES)).round().to(torch.int64)
     number = max(1, len(rows) // BATCH_SIZE)
     for first in range(number):  # images are in the order of their classes, and each batch is to hold all of these
-        network(normalise(examples.pick(rows[first::number], torch.device("cpu"))[0]))
+        network(examples.plain(rows[first::number], normalise, torch.device("cpu")))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from darkroom.training.examples import Examples
+from darkroom.training.batches import Normalise
+from darkroom.training.examples import Inputs
 
 BATCH_SIZE = 32
 MAX_POSITIONS = 32  # of an image, at which the covariance is taken
@@ -106,9 +107,9 @@ class _Sums:
 
 def measure_inputs(
     network: nn.Module,
-    examples: Examples,
+    examples: Inputs,
     loss: Callable[[Tensor, Tensor], Tensor],
-    normalise: Callable[[Tensor], Tensor],
+    normalise: Normalise,
     num_images: int,
 ) -> dict[nn.Module, LayerInputs]:
     """Measures the inputs of each layer that mixes channels.
@@ -126,9 +127,9 @@ def measure_inputs(
     rows = torch.linspace(0, len(examples) - 1, min(len(examples), num_images)).round().to(torch.int64)
     with torch.enable_grad(), _frozen(network):
         for some in rows.tensor_split(max(1, -(-len(rows) // BATCH_SIZE))):
-            images, targets = examples.pick(some, device)
+            images, targets = examples.plain(some, normalise, device), examples.targets[some].to(device)
             with _factors(network, sums, generator) as factors:
-                (len(some) * loss(network(normalise(images)), targets)).backward()  # type: ignore[no-untyped-call]
+                (len(some) * loss(network(images), targets)).backward()  # type: ignore[no-untyped-call]
             for module, factor in factors:
                 sums[module].slopes.append(_by_image(factor, len(some)))
     return {module: found.inputs() for module, found in sums.items() if sum(map(len, found.slopes)) == len(rows)}

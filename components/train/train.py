@@ -288,7 +288,7 @@ def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConf
         architecture=architecture,
         classes=problem.classes,
         task=problem.task,
-        side_px=int(problem.train.pixels.shape[1]),
+        side_px=problem.train.side_px,
         mean=problem.mean,
         std=problem.std,
         thresholds=fitted.thresholds,

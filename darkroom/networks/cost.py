@@ -4,7 +4,7 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
@@ -47,14 +47,15 @@ def takes_side(architecture: str, side_px: int, other_px: int) -> bool:
     return True
 
 
-def count_macs(network: nn.Module, side_px: int) -> int:
+def count_macs(network: nn.Module, side_px: int, features: Tensor | None = None) -> int:
     """Multiply-adds that one image takes in convolutions, linear layers and attention.
 
     Args:
         network: In `eval` mode.
         side_px: Side of the image.
+        features: What the network takes in place of an image, or none.
     """
-    image = torch.zeros(1, 3, side_px, side_px, device=next(network.parameters()).device)
+    image = torch.zeros(1, 3, side_px, side_px, device=next(network.parameters()).device) if features is None else features
     # the counter sees neither attention's fast path, which gradients switch off, nor its fused kernels
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(image)

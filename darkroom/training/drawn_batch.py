@@ -6,17 +6,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.operations import apply_drawn, draw
+from darkroom.augmentation.operations import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.training.batches import Mixing, Mixture, Normalise, draw_mixture
-from darkroom.training.examples import Examples
+from darkroom.training.examples import Inputs
 
 
 class Prepared(NamedTuple):
     """Images as the network takes them.
 
     Attributes:
-        images: `(n, 3, S, S) float32`, augmented, mixed and normalised.
+        images: `(n, 3, S, S) float32`, augmented, mixed and normalised; or their features, see `darkroom.training.kept_views`.
         rows: Their numbers in the batch, `(n,) int64`.
         partners: Those of the images that they are mixed with.
     """
@@ -41,7 +41,7 @@ class DrawnBatch:
         device: Where the network is.
     """
 
-    examples: Examples
+    examples: Inputs
     rows: Tensor
     side_px: int
     policy: Policy
@@ -62,12 +62,12 @@ class DrawnBatch:
         return Prepared(self.mixture.of(chosen, others), own, partners)
 
     def _augmented(self, numbers: Tensor) -> Tensor:
-        images = self.examples.pick(self.rows[numbers], self.device, self.side_px)[0]
-        return self.normalise(apply_drawn(self.policy, images, self.draws[numbers]))
+        rows, draws = self.rows[numbers], self.draws[numbers]
+        return self.examples.augmented(rows, draws, self.side_px, self.policy, self.normalise, self.device)
 
 
 def draw_batch(
-    examples: Examples,
+    examples: Inputs,
     rows: Tensor,
     side_px: int,
     policy: Policy,

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,70 @@ import torch
 from torch import Tensor
 
 from darkroom import pixels
+from darkroom.augmentation.operations import apply_drawn
+from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.pixels import UnreadableError
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
+from darkroom.training.batches import Normalise
 from darkroom.training.progressive import resize
 
 MEMORY_BYTES = 2**30  # above this, the pixels are in a scratch file that the system pages in and out
+
+
+class Inputs(Protocol):
+    """Labelled images, from which a network's inputs are made."""
+
+    @property
+    def targets(self) -> Tensor:
+        """`(N,) int64` class indices, or `(N, K) float32` of 0 and 1 for multilabel."""
+        ...
+
+    @property
+    def side_px(self) -> int:
+        """Side of the images."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what is kept of one image."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def at(self, rows: Tensor) -> "Inputs":
+        """Some of the images, by their numbers, `(n,) int64` on the CPU."""
+        ...
+
+    def to(self, device: torch.device) -> "Inputs":
+        """The same images where the network is."""
+        ...
+
+    def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
+        """A network's inputs from images as they are.
+
+        Args:
+            rows: `(n,) int64` numbers of images, on the CPU.
+            normalise: Maps images in 0..1 to about zero mean and unit deviation.
+            device: Where the network is.
+        """
+        ...
+
+    def augmented(self, rows: Tensor, draws: Tensor, side_px: int, policy: Policy, normalise: Normalise, device: torch.device) -> Tensor:
+        """A network's inputs from augmented images.
+
+        Args:
+            rows: `(n,) int64` numbers of images, on the CPU.
+            draws: Their random numbers, see `darkroom.augmentation.operations.draw`.
+            side_px: To which they are resized.
+            policy: What may happen to an image.
+            normalise: Maps images in 0..1 to about zero mean and unit deviation.
+            device: Where the network is.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +92,20 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def side_px(self) -> int:
+        """Side of the images."""
+        return self.pixels.shape[1]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image."""
+        return tuple(self.pixels.shape[1:])
+
+    def at(self, rows: Tensor) -> "Examples":
+        """Some of the images; see `Inputs.at`."""
+        return Examples(self.pixels[rows], self.targets[rows])
 
     def to(self, device: torch.device) -> "Examples":
         """The same examples where the network is, or with the pixels left here where they would not fit."""
@@ -56,6 +126,14 @@ class Examples:
         """
         chosen = self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True).permute(0, 3, 1, 2)
         return resize(chosen, side_px or chosen.shape[-1]).to(torch.float32).div_(255), self.targets[rows.to(device)]
+
+    def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
+        """Normalised images; see `Inputs.plain`."""
+        return normalise(self.pick(rows, device)[0])
+
+    def augmented(self, rows: Tensor, draws: Tensor, side_px: int, policy: Policy, normalise: Normalise, device: torch.device) -> Tensor:
+        """Augmented and normalised images; see `Inputs.augmented`."""
+        return normalise(apply_drawn(policy, self.pick(rows, device, side_px)[0], draws))
 
 
 def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:
@@ -91,7 +169,7 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], recipe: R
     Raises:
         InputError: An image can't be decoded.
     """
-    result = _allocate((len(names), recipe.side_px, recipe.side_px, 3))
+    result = allocate((len(names), recipe.side_px, recipe.side_px, 3), np.dtype(np.uint8))
 
     def fill(row: int) -> None:
         try:
@@ -117,10 +195,11 @@ def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[f
     return tuple(round(value, 6) for value in mean.tolist()), tuple(round(value, 6) for value in std.tolist())
 
 
-def _allocate(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    if int(np.prod(shape)) <= MEMORY_BYTES:
-        return np.empty(shape, np.uint8)
+def allocate(shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """An array without content; in a scratch file if larger than 1 GiB."""
+    if int(np.prod(shape)) * kind.itemsize <= MEMORY_BYTES:
+        return np.empty(shape, kind)
     with tempfile.TemporaryFile(
         prefix="darkroom-pixels-"
     ) as file:  # has no name, so it is removed with the array, or with a killed process
-        return np.memmap(file, np.uint8, "w+", shape=shape)
+        return np.memmap(file, kind, "w+", shape=shape)

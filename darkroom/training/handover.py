@@ -55,7 +55,7 @@ class Work:
     def network(self) -> nn.Module:
         """The network as it is before it is trained."""
         problem = self.problem
-        network = build(self.architecture, len(problem.classes), side_px=problem.train.pixels.shape[1], dropout=self.dropout)
+        network = build(self.architecture, len(problem.classes), side_px=problem.train.side_px, dropout=self.dropout)
         network.load_state_dict(self.weights)
         return network
 

@@ -42,6 +42,7 @@ class Settings:
     freeze_epochs: int = 0
     unfreeze_epochs: int = 0
     frozen_share: float = 0.0
+    kept_views: int = 0
     first_side_share: float = 1.0
     freeze_batch_norm: bool = False
     monitor: str = "f1_macro"

@@ -49,7 +49,7 @@ def learn_from(network: nn.Module, depth: float, *, freeze_batch_norm: bool) -> 
     """Puts a network into training mode of which only the layers from a depth on learn.
 
     Args:
-        network: Is changed: parameters of frozen layers ask for no gradient, and their batch normalisation keeps its statistics.
+        network: Is changed: parameters of frozen layers ask for no gradient, and these layers work as they do for predictions.
         depth: See `depths`; 0 for all layers.
         freeze_batch_norm: Whether all batch normalisation keeps its statistics.
     """
@@ -57,9 +57,9 @@ def learn_from(network: nn.Module, depth: float, *, freeze_batch_norm: bool) -> 
     for name, found in depths(network).items():
         network.get_parameter(name).requires_grad_(found >= depth)
     for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            frozen = module.weight is not None and not module.weight.requires_grad
-            module.train(not (freeze_batch_norm or frozen))
+        learning = [value.requires_grad for value in module.parameters()]
+        if (learning and not any(learning)) or (freeze_batch_norm and isinstance(module, _BatchNorm)):
+            module.eval()
 
 
 def first_learning_depth(epoch: int, *, freeze_epochs: int, unfreeze_epochs: int, frozen_share: float) -> float:

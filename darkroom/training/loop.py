@@ -73,7 +73,7 @@ def losses_at(network: nn.Module, problem: Problem, settings: Settings, rates: S
     Args:
         network: Is left as it is.
         problem: What is to be learnt.
-        settings: How; all layers learn.
+        settings: How; all layers learn that ever do.
         rates: Learning rates.
     """
     trainer = Trainer(copy.deepcopy(network), problem, settings)
@@ -85,7 +85,7 @@ def losses_at(network: nn.Module, problem: Problem, settings: Settings, rates: S
 
 
 def step_seconds(network: nn.Module, problem: Problem, settings: Settings, max_s: float) -> float:
-    """Measures the seconds of a training step, by image, on a copy of a network all of whose layers learn.
+    """Measures the seconds of a training step, by image, on a copy of a network all of whose layers learn that ever do.
 
     Args:
         network: Is left as it is.

@@ -14,7 +14,7 @@ from darkroom.metrics.measures import Ints
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.task import Task
 from darkroom.training import examples
-from darkroom.training.examples import Examples
+from darkroom.training.examples import Inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Problem:
     """What is to be learnt.
 
     Attributes:
-        train: Examples to learn from.
-        validation: Examples that choose the epoch; may be empty.
+        train: Images to learn from.
+        validation: Images that choose the epoch; may be empty.
         validation_units: `(N,)` numbers from 0 without a gap: validation images of one number, such as a patient's, count as one.
         policy: How training images are changed on the fly.
         classes: Class names in the order of the outputs.
@@ -32,8 +32,8 @@ class Problem:
         std: Standard deviation of each channel, 0 to 1.
     """
 
-    train: Examples
-    validation: Examples
+    train: Inputs
+    validation: Inputs
     validation_units: Ints
     policy: Policy
     classes: tuple[str, ...]

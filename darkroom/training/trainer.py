@@ -95,7 +95,7 @@ class Trainer:
     @property
     def meaning(self) -> dict[str, Any]:
         """What a checkpoint must have in common with this training to be resumed from."""
-        sizes = [len(self.train), len(self.validation), *self.train.pixels.shape[1:]]
+        sizes = [len(self.train), len(self.validation), *self.train.shape]
         taught = {"answers": [self.answers.share, self.answers.temperature]} if self.answers else {}
         return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes, **taught}
 
@@ -111,9 +111,8 @@ class Trainer:
     def begin(self, epoch: int) -> tuple[list[Tensor], torch.Generator]:
         """Batches of an epoch, and a generator; all that is random depends on the seed and the epoch's number alone."""
         settings = self.settings
-        self.side_px = progressive.side_at(
-            self.course.scheduled(epoch), settings.epochs, self.train.pixels.shape[1], settings.first_side_share
-        )
+        scheduled = self.course.scheduled(epoch)
+        self.side_px = progressive.side_at(scheduled, settings.epochs, self.train.side_px, settings.first_side_share)
         seeds = batches.seeds_of(settings.seed, epoch)
         order = batches.order(self.problem.task, self.train.targets.cpu(), settings, torch.Generator().manual_seed(seeds[0]))
         augmenting = torch.Generator(self.device).manual_seed(seeds[1])

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from darkroom.metrics.baseline import constant_answer
 from darkroom.training import devices, validation
 from darkroom.training.batches import Normalise
-from darkroom.training.examples import Examples
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.losses import make_loss
 from darkroom.training.problem import Problem
@@ -53,7 +52,7 @@ def measure_sample(network: nn.Module, problem: Problem, settings: Settings, row
     """
     device = devices.choose(settings.device)
     train = problem.train
-    sample = Examples(train.pixels[rows], train.targets[rows]).to(device)
+    sample = train.at(rows).to(device)
     one_each = dataclasses.replace(problem, validation_units=np.arange(len(rows)))
     loss = make_loss(problem.task, train.targets, len(problem.classes), settings)
     normalise = Normalise(problem.mean, problem.std, device)

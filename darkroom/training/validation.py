@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from darkroom.system.errors import InputError
 from darkroom.task import Task
 from darkroom.training import devices, thresholds
 from darkroom.training.batches import Normalise
-from darkroom.training.examples import Examples
+from darkroom.training.examples import Inputs
 from darkroom.training.hyperparameters import LOWER_IS_BETTER, Settings
 from darkroom.training.losses import Loss
 from darkroom.training.problem import Problem
@@ -27,9 +27,9 @@ BATCH_SIZE = 128
 @torch.no_grad()
 def logits_of(
     network: nn.Module,
-    examples: Examples,
+    examples: Inputs,
     num_classes: int,
-    normalise: Callable[[Tensor], Tensor],
+    normalise: Normalise,
     half: torch.dtype | None,
     world: World | None = None,
 ) -> Tensor:
@@ -37,7 +37,7 @@ def logits_of(
 
     Args:
         network: In `eval` mode.
-        examples: Images, as they were decoded.
+        examples: Images.
         num_classes: K.
         normalise: Maps images in 0..1 to the network's inputs.
         half: The short type to compute in, or none for float32.
@@ -50,16 +50,16 @@ def logits_of(
     parts, world = [torch.zeros(0, num_classes, device=device)], world or World()
     for rows in torch.split(torch.arange(len(examples))[world.share(slice(0, len(examples)))], BATCH_SIZE):
         with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
-            parts.append(network(normalise(examples.pick(rows, device)[0])).float())
+            parts.append(network(examples.plain(rows, normalise, device)).float())
     return world.collect(torch.cat(parts), len(examples))
 
 
-def logits_without_training(network: nn.Module, examples: Examples, problem: Problem, settings: Settings) -> Tensor:
+def logits_without_training(network: nn.Module, examples: Inputs, problem: Problem, settings: Settings) -> Tensor:
     """Runs a network that is not trained now, on the device that the settings name.
 
     Args:
         network: On the CPU, where it is left, in `eval` mode.
-        examples: Images, as they were decoded.
+        examples: Images.
         problem: What the network has learnt.
         settings: How.
 
@@ -95,9 +95,9 @@ class Validated:
 def validate(
     network: nn.Module,
     problem: Problem,
-    examples: Examples,
+    examples: Inputs,
     loss: Loss,
-    normalise: Callable[[Tensor], Tensor],
+    normalise: Normalise,
     half: torch.dtype | None,
     prior_images: float,
     world: World | None = None,
