@@ -82,6 +82,7 @@ def fine_tuning(training: Settings, epochs: int, rate_share: float, config: Prun
         freeze_epochs=0,
         unfreeze_epochs=0,
         first_side_share=1.0,
+        kept_views=0,
         seed=config.seed,
     )
 

@@ -13,7 +13,9 @@ from darkroom.networks.architectures import AUTO, canonical
 from darkroom.networks.cost import facts_of, takes_side
 from darkroom.system.errors import InputError
 from darkroom.training import defaults
+from darkroom.training.frozen_trunk import TrunkFacts, trunk_facts
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.kept_views import megabytes
 from darkroom.training.progressive import share_of_pixels, side_at
 
 
@@ -32,6 +34,9 @@ class Choice:
     side_px: int
     settings: Settings
     reason: str
+
+
+REFERENCE_PX = 224  # a side that every network can be made for
 
 
 class Length(NamedTuple):
@@ -103,8 +108,11 @@ def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Le
     if not isinstance(config.epochs, str):
         limit = f", nor train.time_limit_min={config.time_limit_min:g}" if config.time_limit_min else ""
         return Length(side, config.epochs, f"train.epochs={config.epochs} is set by hand, so train.effort does not count{limit}")
-    macs = facts_of(architecture, side).macs * share_of_pixels(config.first_side_share) if is_large else 0
-    epochs = defaults.pretrained_epochs(len(training), macs, budget) if macs else defaults.epochs(len(training), side, budget)
+    epochs = (
+        defaults.pretrained_epochs(len(training), _cost(architecture, side, len(training), config), budget)
+        if is_large
+        else defaults.epochs(len(training), side, budget)
+    )
     return Length(
         side, epochs, f"{epochs} epochs of {len(training):,} images at {side} px for train.effort={config.effort}; {_others(config)}"
     )
@@ -122,9 +130,34 @@ def _architecture(training: Manifest, config: TrainConfig, reason: list[str]) ->
 
 
 def _pretrained_side(training: Manifest, architecture: str, config: TrainConfig) -> int:
-    reference = 224  # a side that every network can be made for
-    macs = facts_of(architecture, reference).macs * share_of_pixels(config.first_side_share)
-    return defaults.pretrained_side_px(training, lambda side: macs * (side / reference) ** 2, _budget(config))
+    return defaults.pretrained_side_px(training, lambda side: _cost(architecture, side, len(training), config), _budget(config))
+
+
+def _cost(architecture: str, side: int, number: int, config: TrainConfig) -> defaults.Cost:
+    """What fine-tuning takes an image."""
+    share_of_reference = (side / REFERENCE_PX) ** 2 * share_of_pixels(config.first_side_share)
+    macs, frozen = facts_of(architecture, REFERENCE_PX).macs * share_of_reference, _trunk(architecture, config).macs_share
+    return defaults.Cost(frozen * macs, (1 - frozen) * macs, _kept_views(architecture, side, number, config))
+
+
+def _kept_views(architecture: str, side: int, number: int, config: TrainConfig) -> int:
+    """How many views of each image are kept if there are as many epochs."""
+    if config.kept_views != "auto":
+        return config.kept_views
+    features = round(_trunk(architecture, config).num_features * side**2)
+    size = megabytes(number, config.auto_kept_views, features)
+    return config.auto_kept_views if 0 < size <= config.auto_kept_views_mb and not config.changes_images else 0
+
+
+def _trunk(architecture: str, config: TrainConfig) -> TrunkFacts:
+    share = _frozen_share(architecture, config)
+    return trunk_facts(architecture, share) if share else TrunkFacts(0.0, 0.0)
+
+
+def _frozen_share(architecture: str, config: TrainConfig) -> float:
+    if config.frozen_share != "auto":
+        return config.frozen_share
+    return config.auto_frozen_share if _is_fine_tuned(architecture, config) else 0.0
 
 
 def _others(config: TrainConfig) -> str:
@@ -140,7 +173,8 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         if pretrained and not facts_of(architecture, side).has_batch_norm:
             share *= defaults.WITHOUT_BATCH_NORM
         rate = defaults.learning_rate(config.optimizer, batch, share)
-    head, frozen_layers, frozen = config.head_rate_factor, config.frozen_share, config.freeze_batch_norm
+    is_large, head, frozen = _is_fine_tuned(architecture, config), config.head_rate_factor, config.freeze_batch_norm
+    views = min(epochs, _kept_views(architecture, side, number, config))
     return Settings(
         epochs=epochs,
         batch_size=batch,
@@ -149,8 +183,9 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         warmup_epochs=defaults.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
         patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
         head_rate_factor=(defaults.HEAD_RATE_FACTOR if pretrained else 1.0) if head == "auto" else head,
-        frozen_share=(config.auto_frozen_share if pretrained else 0.0) if frozen_layers == "auto" else frozen_layers,
-        freeze_batch_norm=pretrained and batch < defaults.MIN_BATCH_NORM_IMAGES if frozen == "auto" else frozen,
+        frozen_share=_frozen_share(architecture, config),
+        kept_views=views if views > 1 else 0,
+        freeze_batch_norm=is_large if frozen == "auto" else frozen,
         **{name: getattr(config, name) for name in _SAME},
     )
 

@@ -55,7 +55,8 @@ class TrainConfig(StepConfig):
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd and muon.")
     clip_norm: float = Field(0.0, ge=0, le=1e6, description="Largest norm of the gradients, which are scaled down to it; 0: none.")
     head_rate_factor: Annotated[float, Field(gt=0, le=1000)] | Auto = Field(
-        "auto", description="Learning rate of the last layer as a multiple of the others'; auto: 10 for pretrained weights, else 1."
+        "auto",
+        description="Learning rate of the last layer as a multiple of the others'; auto: 10 if it alone starts random, else 1.",
     )
     layer_decay: float = Field(
         1.0,
@@ -69,15 +70,21 @@ class TrainConfig(StepConfig):
         "auto",
         description="Share of the trunk's layers, the first, that never learn; auto: auto_frozen_share for given weights, else 0.",
     )
+    kept_views: Annotated[int, Field(ge=0, le=1000)] | Auto = Field(
+        "auto",
+        description="Views of each image that go through the frozen layers once; 0: each time anew; auto: auto_kept_views, if they fit.",
+    )
+    head_start: Literal["auto", "linear", "random"] = Field(
+        "auto",
+        description="Where the last layer starts: linear (a linear model on what it reads) or random; auto: linear for given weights.",
+    )
     first_side_share: float = Field(
         1.0,
         gt=0,
         le=1,
         description="Side of the first epoch as a share of side_px, to which it grows (progressive resizing); 1: all have it.",
     )
-    freeze_batch_norm: bool | Auto = Field(
-        "auto", description="Whether batch normalisation keeps its statistics; auto: for pretrained weights and batches below 16 images."
-    )
+    freeze_batch_norm: bool | Auto = Field("auto", description="Whether batch normalisation keeps its statistics; auto: for given weights.")
     loss: LossName = Field(
         "auto",
         description="auto or cross_entropy (binary for multilabel), focal (sure answers count less), or asymmetric (multilabel only).",
@@ -148,7 +155,9 @@ class TrainConfig(StepConfig):
     auto_pretrained_min_epochs: float = Field(
         4, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
     )
-    auto_pretrained_max_epochs: int = Field(40, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes.")
+    auto_pretrained_max_epochs: int = Field(
+        12, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes, however few images there are; effort scales them."
+    )
     auto_pretrained_share: float = Field(
         0.5,
         gt=0,
@@ -156,10 +165,14 @@ class TrainConfig(StepConfig):
         description="Share of its usual learning rate that auto takes from given weights: larger steps undo what they have learnt.",
     )
     auto_frozen_share: float = Field(
-        0.2,
+        0.68,
         ge=0,
         lt=1,
-        description="Share of a pretrained trunk that auto freezes: its first layers find edges, and learning them takes half of the time.",
+        description="Share of a pretrained trunk that auto freezes: it knows textures and parts of things, and takes most of the time.",
+    )
+    auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
+    auto_kept_views_mb: float = Field(
+        4096, ge=0, le=1e9, description="Memory or scratch space that auto spends on kept views, in megabytes of 2^20 bytes."
     )
     threshold_prior_images: float = Field(
         30, ge=0, le=1e9, description="Images of the rarer answer that move a threshold half of the way from 0.5; 0: it is not held back."
@@ -185,6 +198,11 @@ class TrainConfig(StepConfig):
         """Whether a limit of the time settles how much a network is trained: epochs that are set by hand win."""
         return self.time_limit_min > 0 and self.epochs == "auto" and self.model not in ON_VECTORS
 
+    @property
+    def changes_images(self) -> bool:
+        """Whether images are mixed or resized in every batch anew, so that no view of them can be kept."""
+        return self.mixing + self.cutmix > 0 or self.first_side_share < 1
+
     def check_folds(self, num_folds: int) -> None:
         """Refuses folds where the time is limited, which is meant for a single training, and the distillation of folds without any.
 
@@ -209,6 +227,9 @@ class TrainConfig(StepConfig):
                 f"train.mixing is {self.mixing:g} and train.cutmix {self.cutmix:g}: these shares of the batches are more than 1 together, "
                 "lower one"
             )
+        if self.kept_views not in ("auto", 0) and self.changes_images:
+            changed = "train.mixing, cutmix and first_side_share need images"
+            raise InputError(f"train.kept_views is {self.kept_views}, and {changed}: set it to 0, or these to 0, 0 and 1")
         return self
 
     @field_validator("num_threads", mode="before")

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
-from components.train.sharing import gpus_used
+from components.train.sharing import gpus_used, is_alone
 from darkroom import groups
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -23,10 +24,11 @@ from darkroom.preprocessing.recipe import Recipe
 from darkroom.training import devices, thresholds, validation
 from darkroom.training.batches import Normalise
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.kept_views import kept_views
 from darkroom.training.loop import step_seconds
 from darkroom.training.losses import make_loss
 from darkroom.training.micro_batches import MIN_IMAGES
-from darkroom.training.problem import read_problem
+from darkroom.training.problem import Problem, read_problem
 
 T = TypeVar("T")
 NUM_BATCHES = 2  # of images are decoded to measure with
@@ -39,12 +41,16 @@ class Costs:
 
     Attributes:
         decode_s: To decode one.
+        keep_s: To compute what the frozen layers make of one view; 0 where no views are kept.
         step_s: A training step of one, forward and backward.
+        validate_s: A prediction of one while training.
         forward_s: A prediction of one.
     """
 
     decode_s: float
+    keep_s: float
     step_s: float
+    validate_s: float
     forward_s: float
 
 
@@ -90,16 +96,28 @@ class Bench:
         """Measures images of one side."""
         few = self._few()
         problem, decoded_s = _timed(lambda: read_problem(self._packed, few, self._policy, Recipe(side)))
-        network = initial_network(self._architecture, self._config, len(self._table.classes), side)
+        network, _ = initial_network(self._architecture, self._config, len(self._table.classes), side)
         gpus = max(1, gpus_used(self._config))  # processes on a CPU share what one has
         settings = dataclasses.replace(self._settings, batch_size=max(MIN_IMAGES, self._settings.batch_size // gpus))
-        step_s = step_seconds(network, problem, settings, MAX_SHARE * 60 * self._config.time_limit_min) / gpus
+        settings = settings if is_alone(self._config) else dataclasses.replace(settings, kept_views=0)
+        began = time.monotonic()
+        with kept_views(network, problem, settings) as behind:
+            num_views = settings.kept_views * len(problem.train) + len(problem.validation)
+            keep_s = (time.monotonic() - began) / num_views if behind is not problem else 0.0
+            step_s = step_seconds(network, behind, settings, MAX_SHARE * 60 * self._config.time_limit_min) / gpus
+            validate_s = self._forward_s(network, behind) / gpus
+        forward_s = self._forward_s(network, problem) / gpus
+        return Costs(decoded_s / len(few), keep_s, step_s, validate_s, forward_s)
+
+    def _forward_s(self, network: nn.Module, problem: Problem) -> float:
+        """Seconds that a prediction takes an image, when it is not the first."""
         device = devices.choose(self._settings.device)
         images, normalise = problem.train.to(device), Normalise(problem.mean, problem.std, device)
         half = devices.half_precision(self._settings.mixed_precision, device)
         network = network.to(device).eval()
-        _, forward_s = _timed(lambda: validation.logits_of(network, images, len(problem.classes), normalise, half).cpu())
-        return Costs(decoded_s / len(few), step_s, forward_s / len(images) / gpus)
+        taken = [_timed(lambda: validation.logits_of(network, images, len(problem.classes), normalise, half).cpu())[1] for _ in range(2)]
+        network.to("cpu")
+        return taken[-1] / len(images)
 
     def score_s(self) -> float:
         """Seconds that the measures of all validation images take, without the predictions."""
@@ -121,7 +139,7 @@ class Bench:
     def export_s(self, side: int) -> float:
         """Seconds that the model takes to be written."""
         table = self._table
-        network = initial_network(self._architecture, self._config, len(table.classes), side)
+        network, _ = initial_network(self._architecture, self._config, len(table.classes), side)
         none = np.zeros((0, len(table.classes)))
         tuned = thresholds.tune(table.task, none.astype(np.int64), none, 0)
         card = ModelCard(self._architecture, table.classes, table.task, side, (0.5,) * 3, (0.5,) * 3, tuned)

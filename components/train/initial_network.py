@@ -8,7 +8,7 @@ from darkroom.networks import weights
 from darkroom.networks.network import build
 
 
-def initial_network(architecture: str, config: TrainConfig, num_classes: int, side_px: int) -> nn.Module:
+def initial_network(architecture: str, config: TrainConfig, num_classes: int, side_px: int) -> tuple[nn.Module, bool]:
     """Builds a network with the weights that `train.weights` names; what is random depends on the seed alone.
 
     Args:
@@ -16,9 +16,11 @@ def initial_network(architecture: str, config: TrainConfig, num_classes: int, si
         config: Weights, dropout and seed.
         num_classes: Outputs.
         side_px: Side of its images.
+
+    Returns:
+        The network, and whether its last layer has random weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build(architecture, num_classes, side_px=side_px, dropout=config.dropout)
-    weights.load(network, architecture, config.weights)
-    return network
+    return network, weights.load(network, architecture, config.weights)

@@ -131,7 +131,10 @@ def settle(
             return Settled(**kept["settled"])
     training, batch = table.where("train"), choice.settings.batch_size
     wanted, most = candidates(training, choice.architecture, config)
-    sizes = Sizes(len(training), len(table.where("validation")), NUM_RATES * batch if config.learning_rate == "find" else 0)
+    num_tested = NUM_RATES * batch if config.learning_rate == "find" else 0
+    num_validation = len(table.where("validation"))
+    num_read = len(training) + num_validation if choice.settings.frozen_share else 0
+    sizes = Sizes(len(training), num_validation, num_tested, num_read, choice.settings.kept_views)
     limit_s = SHARE * 60 * config.time_limit_min
     with devices.threads(config.num_threads):
         bench = Bench(packed, table, policy, choice.architecture, choice.settings, config)
@@ -171,11 +174,21 @@ def measure(bench: Bench, wanted: Mapping[int, float], num_train: int, left_s: f
 
 
 class Sizes(NamedTuple):
-    """Images for training and validation, and those of a range test."""
+    """How many images there are.
+
+    Attributes:
+        num_train: For training.
+        num_validation: For validation.
+        num_tested: Of a range test.
+        num_read: That the last layer is fitted on before all else.
+        kept_views: Views that are kept of each training image.
+    """
 
     num_train: int
     num_validation: int
     num_tested: int = 0
+    num_read: int = 0
+    kept_views: int = 0
 
 
 def longest(
@@ -201,13 +214,14 @@ def longest(
 
 
 def _at(side: int, most: int, measured: Measured, sizes: Sizes, used_s: float, limit_s: float) -> Settled:
-    num_train, num_validation, num_tested = sizes
+    num_train, num_validation, num_tested, num_read, kept_views = sizes
     costs = measured.at(side)
     epoch_s = num_train * costs.step_s
-    between_s = num_validation * costs.forward_s + measured.score_s
+    between_s = num_validation * costs.validate_s + measured.score_s
     sample_s = min(num_validation, MAX_IMAGES) * costs.forward_s
     closing_s = between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
-    opening_s = used_s + (num_train + num_validation) * costs.decode_s + num_tested * costs.step_s
+    opening_s = used_s + (num_train + num_validation) * costs.decode_s + num_tested * costs.step_s + num_read * costs.validate_s
+    opening_s += (kept_views * num_train + num_validation) * costs.keep_s
     left = limit_s - opening_s - closing_s
     epochs = min(most, max(0, int(left / max(epoch_s + between_s, 1e-9))))
     return Settled(side, epochs, epoch_s, between_s, closing_s, opening_s + epoch_s + between_s + closing_s)

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import nn
-
 from components.train import fold_answers
 from components.train import learning_curves as pictures
 from components.train.choice import Choice
@@ -21,26 +19,24 @@ from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, for_folds
-from components.train.initial_network import initial_network
+from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
-from components.train.sharing import fit_network
 from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
-from darkroom.networks import export, weights
+from darkroom.networks import export
 from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, plain, tell
-from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
 from darkroom.training import devices, micro_batches
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import OnEpoch, nothing
-from darkroom.training.problem import Problem, read_problem
-from darkroom.training.range_test import RangeTest, find_rate
+from darkroom.training.problem import Problem
+from darkroom.training.range_test import RangeTest
 from darkroom.training.trainer import Fitted
 from darkroom.tuned import Tuned, read_tuned
 
@@ -169,23 +165,16 @@ def _train_network(
     choice = timed.choice
     architecture, side = choice.architecture, choice.side_px
     with devices.threads(config.num_threads):
-        classifier, problem, settings, tested = _prepare(packed, table, policy, choice, config, checkpoints)
+        prepared = prepare(packed, table, policy, choice, config)
+        classifier, problem, epochs = prepared.network, prepared.problem, prepared.settings.epochs
         taught = answers.for_training(table, problem, config)
         num_parameters = sum(value.numel() for value in classifier.parameters())
-        told = (
-            f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {settings.epochs} epochs"
-        )
-        told_now = tell(
-            "train",
-            [
-                f"{told}, {architecture} with {num_parameters:,} parameters",
-                choice.reason,
-                *(test.told() for test in tested),
-                *fold_answers.told(taught),
-            ],
-        )
-        table = dataclasses.replace(table, notes=(*table.notes, *told_now))
-        fitted = fit_network(classifier, problem, settings, architecture, config, checkpoints, on_epoch, timed.deadline, taught)
+        told = f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {epochs} epochs"
+        named = f"{told}, {architecture} with {num_parameters:,} parameters"
+        told_now = tell("train", [named, choice.reason, *fold_answers.told(taught)])
+        trained = train_network(prepared, config, checkpoints, on_epoch, timed.deadline, taught)
+        fitted, settings = trained.fitted, trained.settings
+        table = dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes))
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
@@ -194,27 +183,10 @@ def _train_network(
             floor.place(outputs.model, card.provenance)
         else:
             export.save_model(outputs.model, classifier, card)
-    _keep_history(outputs, fitted.history, fitted.best_epoch, config, tested)
+    _keep_history(outputs, fitted.history, fitted.best_epoch, config, trained.tested)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
     return {"best_epoch": fitted.best_epoch, **kept, **sizes}
-
-
-class _Prepared(NamedTuple):
-    """A network as it is before it is trained, what it is to learn, how, and how the learning rate was found."""
-
-    network: nn.Module
-    problem: Problem
-    settings: Settings
-    tested: list[RangeTest]
-
-
-def _prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig, checkpoints: Path | None) -> _Prepared:
-    problem = read_problem(packed, table, policy, Recipe(choice.side_px))
-    network = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
-    if trained_with := weights.normalisation(choice.architecture, config.weights):
-        problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
-    return _Prepared(network, problem, *_find_rate(network, problem, choice.settings, config, checkpoints))
 
 
 def _network_fold(
@@ -230,10 +202,10 @@ def _network_fold(
     """Trains a network on the other folds, and returns its measures on the images of this one."""
     place, config = checkpoints and checkpoints / f"fold_{fold}", for_folds(config)
     with devices.threads(config.num_threads):
-        network, problem, settings, _ = _prepare(packed, table, policy, choice, config, place)
-        fitted = fit_network(network, problem, settings, choice.architecture, config, place)
+        prepared = prepare(packed, table, policy, choice, config)
+        fitted = train_network(prepared, config, place).fitted
         if config.distill_folds:
-            answers.keep(fold, table.where("validation"), network, problem, settings)
+            answers.keep(fold, table.where("validation"), prepared.network, prepared.problem, prepared.settings)
     if place:
         shutil.rmtree(place, ignore_errors=True)
     return fitted.history[fitted.best_epoch - 1]
@@ -244,16 +216,6 @@ def _keep_history(
 ) -> None:
     write_history(outputs.history, rows)
     pictures.draw(outputs.learning_curves, rows, kept_epoch, config.monitor, tested)
-
-
-def _find_rate(
-    network: nn.Module, problem: Problem, settings: Settings, config: TrainConfig, checkpoints: Path | None
-) -> tuple[Settings, list[RangeTest]]:
-    """The settings with the learning rate that a range test finds where one is asked for, and that test."""
-    if config.learning_rate != "find":
-        return settings, []
-    found = find_rate(network, problem, settings, checkpoints)
-    return dataclasses.replace(settings, learning_rate=found.rate), [found]
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

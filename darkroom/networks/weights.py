@@ -39,7 +39,7 @@ def normalisation(architecture: str, weights: str) -> Normalisation | None:
     return published_input(architecture)[1:] if weights == DEFAULT else None
 
 
-def load(network: nn.Module, architecture: str, weights: str) -> None:
+def load(network: nn.Module, architecture: str, weights: str) -> bool:
     """Puts weights into a network; its last layer stays as it is where the number of classes differs.
 
     Args:
@@ -48,11 +48,14 @@ def load(network: nn.Module, architecture: str, weights: str) -> None:
         weights: `auto` for the packaged weights where there are some, else random ones; empty for random ones; `DEFAULT` for
             those that the network's library publishes; or the path of a `.safetensors` or `.pth` file of a state dict.
 
+    Returns:
+        Whether the last layer still has random weights.
+
     Raises:
         InputError: There are no such weights, they can't be read or downloaded, or they belong to another network.
     """
     if not is_pretrained(architecture, weights):
-        return
+        return True
     stored = _stored(architecture, weights)
     head = last_layer(network)[0]
     outer = head.rpartition(".")[0]  # the last layer follows a dropout, which torchvision's network does not have
@@ -67,6 +70,7 @@ def load(network: nn.Module, architecture: str, weights: str) -> None:
     network.load_state_dict(state, strict=False)
     source = f"the packaged weights of {architecture}" if weights == AUTO else weights
     print(f"started from {source}: {len(state)} tensors taken, {len(dropped)} of the last layer dropped for other classes", flush=True)
+    return f"{head}.weight" not in state
 
 
 def _own_name(name: str, own: dict[str, Tensor], outer: str, head: str) -> str:

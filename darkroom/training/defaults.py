@@ -10,9 +10,8 @@ from darkroom.training.hyperparameters import Effort, LossName, OptimizerName
 
 SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
 EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
-HEAD_RATE_FACTOR = 10.0  # a new last layer has all to learn, a pretrained trunk nearly nothing
+HEAD_RATE_FACTOR = 10.0  # a last layer of random weights has all to learn, a pretrained trunk nearly nothing
 WITHOUT_BATCH_NORM = 0.1  # transformers and ConvNeXt are fine-tuned at a tenth of the rates of other networks
-MIN_BATCH_NORM_IMAGES = 16  # of fewer the statistics are noise
 PASSES = 3  # a training step takes about three times the multiply-adds of a prediction: forward, and backward twice
 LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05, "muon": 2e-3}  # the optimizers' usual peaks; a user sets train.learning_rate
 
@@ -32,6 +31,28 @@ class Budget:
     pretrained_max_side_px: int
     pretrained_min_epochs: float
     pretrained_max_epochs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What fine-tuning takes, in multiply-adds of a prediction.
+
+    Attributes:
+        frozen: Of an image's way through the layers that never learn.
+        learning: Of its way through the others.
+        kept_views: For so many views of each image the frozen layers are computed once; 0: each time that an image is shown.
+    """
+
+    frozen: float
+    learning: float
+    kept_views: int = 0
+
+    def epochs(self, macs: float) -> float:
+        """How often an image can be shown for so many multiply-adds."""
+        shown = macs / (self.frozen + PASSES * self.learning)
+        if not 0 < self.kept_views < shown:
+            return shown
+        return (macs - self.kept_views * self.frozen) / (PASSES * self.learning)
 
 
 def scaled(budget: Budget, effort: float) -> Budget:
@@ -63,29 +84,29 @@ def sides_up_to(median: float, least: int, largest: int) -> list[int]:
     return [side for side in sides if side <= wanted]
 
 
-def pretrained_side_px(manifest: Manifest, macs: Callable[[int], float], budget: Budget) -> int:
+def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: Budget) -> int:
     """The largest side at which the multiply-adds still show each image `pretrained_min_epochs` times, without enlarging most images.
 
     Args:
         manifest: The training images.
-        macs: Multiply-adds of one image by its side.
+        cost: Of one image by its side.
         budget: Limits of the side, and the multiply-adds.
     """
     sides = sides_up_to(median_side_px(manifest), budget.pretrained_min_side_px, budget.pretrained_max_side_px)
     num_images, enough = len(manifest), budget.pretrained_min_epochs
-    affordable = [side for side in sides if budget.macs / (PASSES * macs(side) * num_images) >= enough]
+    affordable = [side for side in sides if cost(side).epochs(budget.macs / num_images) >= enough]
     return affordable[-1] if affordable else sides[0]
 
 
-def pretrained_epochs(num_images: int, macs: float, budget: Budget) -> int:
+def pretrained_epochs(num_images: int, cost: Cost, budget: Budget) -> int:
     """As many as the budget's multiply-adds allow, at least 1.
 
     Args:
         num_images: Training images.
-        macs: Multiply-adds of one image.
+        cost: Of one image.
         budget: The multiply-adds, and the most epochs.
     """
-    return min(max(1, round(budget.macs / (PASSES * macs * num_images))), budget.pretrained_max_epochs)
+    return min(max(1, round(cost.epochs(budget.macs / num_images))), budget.pretrained_max_epochs)
 
 
 def side_px(manifest: Manifest, budget: Budget) -> int:

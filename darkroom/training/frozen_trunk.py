@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from darkroom.networks.cost import count_macs
 from darkroom.networks.network import build
+from darkroom.system.errors import InputError
 from darkroom.training import layers
 
+SIDES_PX = (64, 224)  # at which facts are found: networks of one size, and those of deep ones that shrink images much, need the second
 NUM_IMAGES = 2  # of noise, on which a trunk is tried
 TOLERANCE = 1e-4  # between answers with and without it, as a share of the largest
 
@@ -52,11 +54,11 @@ class TrunkFacts(NamedTuple):
 
     Attributes:
         macs_share: Of the network's multiply-adds that they take, 0 to 1.
-        num_features: Numbers that they make of one image.
+        num_features: Numbers that they make of one pixel.
     """
 
     macs_share: float
-    num_features: int
+    num_features: float
 
 
 def find_trunk(network: nn.Module, side_px: int, frozen_share: float) -> FrozenTrunk | None:
@@ -87,17 +89,31 @@ def find_trunk(network: nn.Module, side_px: int, frozen_share: float) -> FrozenT
 
 
 @cache
-def trunk_facts(architecture: str, side_px: int, frozen_share: float) -> TrunkFacts:
+def trunk_facts(architecture: str, frozen_share: float) -> TrunkFacts:
     """What the frozen layers of an architecture are; nothing where `find_trunk` finds none."""
-    with torch.random.fork_rng(devices=[]):
-        network = build(architecture, 2, side_px=side_px).eval()
-    trunk = find_trunk(network, side_px, frozen_share)
+    network, side = _smallest(architecture)
+    trunk = find_trunk(network, side, frozen_share)
     if trunk is None:
-        return TrunkFacts(0.0, 0)
-    features = trunk(torch.zeros(1, 3, side_px, side_px))
-    whole = count_macs(network, side_px)
+        return TrunkFacts(0.0, 0.0)
+    features = trunk(torch.zeros(1, 3, side, side))
+    whole = count_macs(network, side)
     with trunk.bypassed():
-        return TrunkFacts(1 - count_macs(network, side_px, features) / whole, features.numel())
+        return TrunkFacts(1 - count_macs(network, side, features) / whole, features.numel() / side**2)
+
+
+def _smallest(architecture: str) -> tuple[nn.Module, int]:
+    """A network with random weights in `eval` mode, and the smallest of the usual sides that it takes."""
+    for side in SIDES_PX:
+        try:
+            with torch.random.fork_rng(devices=[]):
+                network = build(architecture, 2, side_px=side).eval()
+            network(torch.zeros(1, 3, side, side))
+        except (InputError, RuntimeError, ValueError, AssertionError):  # of this side; of the last one, it is the caller's
+            if side == SIDES_PX[-1]:
+                raise
+        else:
+            break
+    return network, side
 
 
 @torch.no_grad()

@@ -80,16 +80,29 @@ def _with_vectors(embeddings: Embeddings, rows: Manifest) -> Manifest:
 
 
 def _vectors(embeddings: Embeddings, rows: Manifest, balance: Balance) -> Vectors:
-    targets, num_classes = rows.targets(), len(rows.classes)
-    weights = np.ones((len(rows), num_classes), np.float32)
-    if balance != "none" and len(rows):
-        by_class = losses.class_weights(rows.task, torch.from_numpy(targets), num_classes).numpy()
-        weights = (
-            np.where(targets > 0, by_class[1], by_class[0])
-            if rows.task == "multilabel"
-            else np.repeat(by_class[targets][:, None], num_classes, 1)
-        )
-    return Vectors(embeddings.of(rows.column("image_id")), targets, weights.astype(np.float32))
+    targets = rows.targets()
+    weights = example_weights(rows.task, targets, len(rows.classes), balance)
+    return Vectors(embeddings.of(rows.column("image_id")), targets, weights)
+
+
+def example_weights(task: Task, targets: Ints, num_classes: int, balance: Balance) -> Floats:
+    """How much each answer counts where rare classes are made to count by weights: `(N, K) float32`.
+
+    Args:
+        task: What the targets mean.
+        targets: Class indices `(N,)`, or `(N, K)` of 0 and 1 for multilabel.
+        num_classes: K.
+        balance: Any but `none` means weights.
+    """
+    if balance == "none" or not len(targets):
+        return np.ones((len(targets), num_classes), np.float32)
+    by_class = losses.class_weights(task, torch.from_numpy(targets), num_classes).numpy()
+    if task == "multilabel":
+        weights = np.where(targets > 0, by_class[1], by_class[0])
+    else:
+        weights = np.repeat(by_class[targets][:, None], num_classes, 1)
+    found: Floats = weights.astype(np.float32)
+    return found
 
 
 def fit_best(

@@ -28,10 +28,10 @@ def chosen(width, number, given):
         (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 89, 2e-3),
         (400, 3000, {"model": "small_cnn", "effort": "quick"}, "small_cnn", 64, 13, 2e-3),
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
-        (400, 3000, {}, LITE0, 160, 5, 1e-3),
-        (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 128, 4, 5e-4),
+        (400, 3000, {}, LITE0, 224, 4, 1e-3),
+        (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 160, 5, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
-        (28, 300, {"model": "lite0"}, LITE0, 64, 40, 1e-3),
+        (28, 300, {"model": "lite0"}, LITE0, 64, 12, 1e-3),
         (28, 300, {"model": "lite0", "weights": ""}, LITE0, 32, 100, 2e-3),
     ],
 )
@@ -45,7 +45,7 @@ def test_auto_follows_the_data_and_the_budget(width, number, given, architecture
 @pytest.mark.parametrize(
     ("width", "given", "frozen"),
     [
-        (400, {}, 0.2),
+        (400, {}, 0.68),
         (400, {"auto_frozen_share": 0.4}, 0.4),
         (400, {"weights": ""}, 0.0),
         (28, {}, 0.0),
@@ -57,7 +57,7 @@ def test_given_weights_keep_their_first_layers(width, given, frozen):
 
 
 def test_smaller_images_afford_more_epochs():
-    whole, growing = (chosen(400, 3000, {"side_px": 128, "first_side_share": share}).settings for share in (1.0, 0.5))
+    whole, growing = (chosen(400, 3000, {"side_px": 224, "first_side_share": share}).settings for share in (1.0, 0.5))
     assert growing.epochs > whole.epochs and growing.first_side_share == 0.5
 
 
@@ -71,10 +71,36 @@ def test_a_transformer_is_fine_tuned_at_lower_rates():
     assert chosen(400, 300, given).settings.learning_rate == pytest.approx(1e-4)
 
 
-@pytest.mark.parametrize(("batch", "frozen"), [(8, True), (32, False)])
-def test_small_batches_keep_the_statistics_of_pretrained_weights(batch, frozen):
-    assert chosen(400, 300, {"batch_size": batch, "epochs": 1, "side_px": 64}).settings.freeze_batch_norm == frozen
-    assert not chosen(400, 300, {"batch_size": batch, "model": "small_cnn"}).settings.freeze_batch_norm
+@pytest.mark.parametrize(
+    ("given", "frozen"), [({}, True), ({"freeze_batch_norm": False}, False), ({"model": "small_cnn"}, False), ({"weights": ""}, False)]
+)
+def test_given_weights_keep_their_batch_statistics(given, frozen):
+    assert chosen(400, 300, {"epochs": 1, "side_px": 64, **given}).settings.freeze_batch_norm == frozen
+
+
+@pytest.mark.parametrize(
+    ("given", "views"),
+    [
+        ({}, 4),
+        ({"epochs": 3}, 3),
+        ({"epochs": 1}, 0),
+        ({"auto_kept_views_mb": 10}, 0),
+        ({"mixing": 0.1}, 0),
+        ({"first_side_share": 0.5}, 0),
+        ({"frozen_share": 0.0}, 0),
+        ({"weights": ""}, 0),
+        ({"kept_views": 2}, 2),
+        ({"kept_views": 0}, 0),
+        ({"model": "vit_tiny_patch16_224", "weights": "DEFAULT", "side_px": 64}, 0),
+    ],
+)
+def test_views_are_kept_where_layers_are_frozen_and_there_is_the_room(given, views):
+    assert chosen(400, 300, given).settings.kept_views == views
+
+
+def test_views_can_not_be_kept_of_images_that_change_in_every_batch():
+    with pytest.raises(InputError, match=r"train\.kept_views is 4, and train\.mixing"):
+        parse(TrainConfig, "train", {"kept_views": 4, "cutmix": 0.5})
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from tests.components.train.test_choice import LITE0, rows_of
 from tests.components.train.test_train import run
 
 pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")
-SMALL = Costs(0.001, 0.01, 0.002)
-LARGE = Costs(0.002, 0.04, 0.008)
+SMALL = Costs(0.001, 0.004, 0.01, 0.001, 0.002)
+LARGE = Costs(0.002, 0.016, 0.04, 0.004, 0.008)
 MEASURED = Measured(((64, SMALL), (128, LARGE)), score_s=1.0, export_s=5.0)
 SIZES = Sizes(1000, 200)
 
@@ -44,8 +44,8 @@ def test_the_largest_side_is_taken_that_there_is_the_time_for(limit_s, side, epo
     found = longest({64: 3.5, 96: 3.5, 128: 3.5}, 40, MEASURED, SIZES, 2.0, limit_s)
     assert (found.side_px, found.epochs) == (side, epochs)
     costs = MEASURED.at(side)
-    each = 1000 * costs.step_s + 200 * costs.forward_s + 1
-    spent = 2 + 1200 * costs.decode_s + epochs * each + 2 * 200 * costs.forward_s + 1 + 5
+    each = 1000 * costs.step_s + 200 * costs.validate_s + 1
+    spent = 2 + 1200 * costs.decode_s + epochs * each + 200 * (costs.validate_s + costs.forward_s + costs.keep_s) + 1 + 5
     assert epochs == 0 or spent <= limit_s < spent + each or epochs == 40
     assert found.needed_s == pytest.approx(spent + (1 - epochs) * each)
 
@@ -78,15 +78,15 @@ def test_only_sides_that_may_be_affordable_are_measured(left_s, sides):
     assert (found.export_s > 0) == (left_s > 10)
 
 
-def test_a_range_test_takes_time_as_well():
-    assert (
-        longest({64: 1.0}, 40, MEASURED, Sizes(1000, 200, 3200), 0.0, 60).epochs < longest({64: 1.0}, 40, MEASURED, SIZES, 0.0, 60).epochs
-    )
+@pytest.mark.parametrize("more", [{"num_tested": 3200}, {"num_read": 20_000}, {"kept_views": 4}])
+def test_what_comes_before_the_first_epoch_takes_time_as_well(more):
+    found = [longest({64: 1.0}, 40, MEASURED, sizes, 0.0, 60).epochs for sizes in (SIZES, SIZES._replace(**more))]
+    assert found[1] < found[0]
 
 
 def test_the_sides_to_choose_from_are_those_of_auto():
     wanted, most = candidates(rows_of(400, 300), LITE0, TrainConfig(effort="quick"))
-    assert wanted == dict.fromkeys((64, 96, 128, 160, 192, 224, 256), 4.0) and most == 10
+    assert wanted == dict.fromkeys((64, 96, 128, 160, 192, 224, 256), 4.0) and most == 3
     wanted, most = candidates(rows_of(100, 300), "small_cnn", TrainConfig())
     assert wanted == {16: 8, 32: 8, 64: 8, 96: 80, 128: 80} and most == 100
     assert candidates(rows_of(400, 300), LITE0, TrainConfig(side_px=80))[0] == {80: 1.0}

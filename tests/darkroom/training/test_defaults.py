@@ -7,7 +7,7 @@ import pytest
 from darkroom import manifest
 from darkroom.manifest import Manifest
 from darkroom.training import defaults
-from darkroom.training.defaults import Budget
+from darkroom.training.defaults import Budget, Cost
 
 BUDGET = Budget(
     base_side_px=64, max_side_px=160, min_presentations=80, max_presentations=160_000, min_epochs=8, max_epochs=100, macs=1e13,
@@ -59,8 +59,8 @@ def test_epochs_show_as_many_images_within_limits_and_fewer_large_ones():
     assert defaults.epochs(10**7, 16, dataclasses.replace(BUDGET, max_epochs=3)) == 3
 
 
-def lite0_macs(side):
-    return 385e6 * (side / 224) ** 2
+def lite0(side):
+    return Cost(0.0, 385e6 * (side / 224) ** 2)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,16 @@ def lite0_macs(side):
 )  # fmt: skip
 def test_fine_tuning_takes_the_largest_side_that_the_multiply_adds_afford(width, height, number, effort, side, epochs):
     budget = defaults.scaled(BUDGET, effort)
-    assert defaults.pretrained_side_px(photos(width, height, number), lite0_macs, budget) == side
-    assert defaults.pretrained_epochs(number, lite0_macs(side), budget) == epochs
+    assert defaults.pretrained_side_px(photos(width, height, number), lite0, budget) == side
+    assert defaults.pretrained_epochs(number, lite0(side), budget) == epochs
+
+
+@pytest.mark.parametrize(
+    ("frozen", "views", "macs", "epochs"),
+    [(0, 0, 30, 10), (0, 4, 30, 10), (2, 0, 30, 6), (2, 4, 30, 22 / 3), (2, 4, 15, 3), (2, 4, 20, 4)],
+)
+def test_layers_that_never_learn_are_cheap_and_cheaper_where_their_views_are_kept(frozen, views, macs, epochs):
+    assert Cost(frozen, 1, views).epochs(macs) == pytest.approx(epochs)
 
 
 def test_an_effort_scales_a_training_from_scratch():

@@ -1,0 +1,109 @@
+"""The training of a network: what it starts from, what is computed once, where its last layer and its rate start, and its epochs."""
+
+import dataclasses
+from pathlib import Path
+
+from torch import nn
+
+from components.train.choice import Choice
+from components.train.config import TrainConfig
+from components.train.initial_network import initial_network
+from components.train.sharing import fit_network, is_alone
+from darkroom.images import Images
+from darkroom.manifest import Manifest
+from darkroom.networks import weights
+from darkroom.notes import Note, tell
+from darkroom.preprocessing.recipe import Recipe
+from darkroom.training.deadline import Deadline
+from darkroom.training.hyperparameters import Settings
+from darkroom.training.kept_views import kept_views
+from darkroom.training.known_answers import KnownAnswers
+from darkroom.training.linear_start import start_linearly
+from darkroom.training.loop import OnEpoch, nothing
+from darkroom.training.problem import Problem, read_problem
+from darkroom.training.range_test import RangeTest, find_rate
+from darkroom.training.trainer import Fitted
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A network before it is trained.
+
+    Attributes:
+        network: With the weights that it starts from; is changed by the training.
+        architecture: As the model's card has it.
+        problem: What it is to learn.
+        settings: How.
+        starts_linearly: Whether its last layer is fitted as a linear model before all else.
+    """
+
+    network: nn.Module
+    architecture: str
+    problem: Problem
+    settings: Settings
+    starts_linearly: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A training that is done.
+
+    Attributes:
+        fitted: Its result; the network holds the weights of the epoch that was kept.
+        settings: Those that it had in the end.
+        tested: How its learning rate was found, if it was not given.
+        notes: What was told meanwhile.
+    """
+
+    fitted: Fitted
+    settings: Settings
+    tested: tuple[RangeTest, ...]
+    notes: tuple[Note, ...]
+
+
+def prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig) -> Prepared:
+    """Decodes the images and makes the network.
+
+    Args:
+        packed: Images, copies included.
+        table: All rows.
+        policy: The file of what is done to training images on the fly.
+        choice: What is trained, and how.
+        config: The settings as given.
+    """
+    problem = read_problem(packed, table, policy, Recipe(choice.side_px))
+    network, has_random_head = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
+    if trained_with := weights.normalisation(choice.architecture, config.weights):
+        problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
+    settings = choice.settings if is_alone(config) else dataclasses.replace(choice.settings, kept_views=0)
+    linearly = config.head_start == "linear" or (config.head_start == "auto" and settings.frozen_share > 0 and has_random_head)
+    return Prepared(network, choice.architecture, problem, settings, linearly)
+
+
+def train_network(
+    prepared: Prepared,
+    config: TrainConfig,
+    checkpoints: Path | None = None,
+    on_epoch: OnEpoch = nothing,
+    deadline: Deadline | None = None,
+    answers: KnownAnswers | None = None,
+) -> Trained:
+    """Trains a network; a resumed training computes the views and the last layer's start anew, which come out the same.
+
+    Args:
+        prepared: The network, which is changed.
+        config: The settings as given.
+        checkpoints: A folder where every epoch is kept until the end, or none.
+        on_epoch: Called with each epoch's number, from 1, and its row of the history.
+        deadline: When the step has to be done, or none.
+        answers: Of other networks for the training images, learnt beside the labels, or none.
+    """
+    network, settings = prepared.network, prepared.settings
+    with kept_views(network, prepared.problem, settings) as problem:
+        if prepared.starts_linearly and start_linearly(network, problem, settings) and config.head_rate_factor == "auto":
+            settings = dataclasses.replace(settings, head_rate_factor=1.0)
+        tested = (find_rate(network, problem, settings, checkpoints),) if config.learning_rate == "find" else ()
+        settings = dataclasses.replace(settings, learning_rate=tested[0].rate) if tested else settings
+        notes = tell("train", [test.told() for test in tested])
+        fitted = fit_network(network, problem, settings, prepared.architecture, config, checkpoints, on_epoch, deadline, answers)
+    return Trained(fitted, settings, tested, notes)
