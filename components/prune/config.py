@@ -49,7 +49,7 @@ class PruneConfig(StepConfig):
         description="Its peak learning rate; auto: a share of the training's, see auto_rate_share and auto_pretrained_rate_share.",
     )
     auto_pretrained_macs_ratio: float = Field(
-        0.8,
+        0.7,
         gt=0,
         lt=1,
         description="Multiply-adds that auto leaves to given weights: their layers are all in use, and fine-tuning is short.",

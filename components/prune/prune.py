@@ -109,7 +109,8 @@ def _shrink(full: nn.Module, card: ModelCard, problem: Problem, chosen: Recovery
         network, card.side_px, target_macs_ratio=chosen.target_macs_ratio, importance=chosen.importance, ranking=chosen.ranking,
         round_to=round_to, name=card.architecture, inputs=inputs,
     )  # fmt: skip
-    recalibrate(network, problem.train, normalise)
+    if not chosen.settings.freeze_batch_norm:  # else the layers behind expect the statistics that the training kept
+        recalibrate(network, problem.train, normalise)
     macs = count_macs(network, card.side_px), count_macs(full, card.side_px)
     print(f"{macs[0] / 1e6:,.1f} of {macs[1] / 1e6:,.1f} million multiply-adds remain", flush=True)
     return network

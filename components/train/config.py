@@ -156,7 +156,7 @@ class TrainConfig(StepConfig):
         4, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
     )
     auto_pretrained_max_epochs: int = Field(
-        12, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes, however few images there are; effort scales them."
+        8, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes, however few images there are; effort scales them."
     )
     auto_pretrained_share: float = Field(
         0.5,

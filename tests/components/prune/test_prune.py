@@ -1,5 +1,7 @@
 """A pruned model is smaller, complete, the same every time, and says truly whether it meets its limits."""
 
+import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import torch
 
 from components.prune.config import PruneConfig
 from components.prune.prune import prune
-from darkroom.model import Predictor, read_card
+from darkroom.model import CARD, Predictor, read_card
 from darkroom.networks.export import load_network
 from darkroom.system.errors import InputError
 from darkroom.system.formats import record_from
@@ -168,6 +170,28 @@ def test_a_hopeless_network_is_not_fine_tuned_and_the_full_one_handed_on(run: Ru
     assert pruning is not None
     assert pruning["met"] is False
     assert "prune.early_drop_per_epoch" in pruning["reason"]
+
+
+def test_batch_statistics_that_the_training_kept_stay(trained: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    shutil.copytree(trained, kept)
+    card = read_card(kept / "model")
+    hyperparameters = {**card.provenance["hyperparameters"], "freeze_batch_norm": True}
+    dataclasses.replace(card, provenance={**card.provenance, "hyperparameters": hyperparameters}).write(kept / "model" / CARD)
+    full, pruned, measured = means(kept / "model"), means_after(kept, tmp_path / "pruned"), means_after(trained, tmp_path / "measured")
+    assert all(set(pruned[name].tolist()) <= set(full[name].tolist()) for name in full)
+    assert not any(set(measured[name].tolist()) <= set(full[name].tolist()) for name in full)
+
+
+def means(model: Path) -> dict[str, torch.Tensor]:
+    """The running means of a network's batch normalisation."""
+    return {name: value for name, value in load_network(model)[0].state_dict().items() if name.endswith("running_mean")}
+
+
+def means_after(trained: Path, pruned_model: Path) -> dict[str, torch.Tensor]:
+    """The same of the pruned network."""
+    perform(trained, pruned_model, CONFIG.model_copy(update={"epochs": 1}))
+    return means(pruned_model)
 
 
 def test_hyperparameters_of_an_earlier_release_have_the_defaults_of_then() -> None:

@@ -31,7 +31,7 @@ def chosen(width, number, given):
         (400, 3000, {}, LITE0, 224, 4, 1e-3),
         (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 160, 5, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
-        (28, 300, {"model": "lite0"}, LITE0, 64, 12, 1e-3),
+        (28, 300, {"model": "lite0"}, LITE0, 64, 8, 1e-3),
         (28, 300, {"model": "lite0", "weights": ""}, LITE0, 32, 100, 2e-3),
     ],
 )
