@@ -69,6 +69,9 @@ class CleanConfig(StepConfig):
         "flag",
         description="Labels that models of the other images contradict: flag, relabel or drop (of training images, by split), or off.",
     )
+    min_mislabelled: float = Field(
+        0.2, ge=0, le=1, description="Probability that a label is wrong, from which on it is a finding; every score stands in label_score."
+    )
     label_folds: int = Field(
         5, ge=2, le=100, description="Folds of the models that judge labels; labels of fewer independent images are not judged."
     )

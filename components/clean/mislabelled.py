@@ -116,10 +116,11 @@ def _errors(features: Floats, targets: Integers, unit: Integers, config: CleanCo
     wanted = one_hot(targets, int(targets.max(initial=0)) + 1)
     sparse = csr_array((np.ones(len(targets), np.int64), (number, targets))) if exclusive else csr_array(targets)
     folds = assign_folds(sparse, unit, number, config.label_folds, exclusive=exclusive, seed=config.seed)
-    first = find_label_errors(out_of_fold(features, wanted, folds, exclusive=exclusive), targets)
-    if not (doubted := _doubted(first.found, wanted)).any():
-        return first
-    return find_label_errors(out_of_fold(features, wanted, folds, exclusive=exclusive, doubted=doubted), targets)
+    probabilities = out_of_fold(features, wanted, folds, exclusive=exclusive)
+    doubted = _doubted(find_label_errors(probabilities, targets).found, wanted)
+    if doubted.any():
+        probabilities = out_of_fold(features, wanted, folds, exclusive=exclusive, doubted=doubted)
+    return find_label_errors(probabilities, targets, config.min_mislabelled)
 
 
 def _doubted(found: npt.NDArray[np.bool_], wanted: Floats) -> npt.NDArray[np.bool_]:

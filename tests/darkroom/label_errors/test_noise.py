@@ -1,0 +1,40 @@
+"""How likely labels are to be wrong: of things that look alike labels are no noise, moved labels are."""
+
+import numpy as np
+
+from darkroom.label_errors.noise import wrong_probabilities
+from darkroom.training.linear import Floats
+
+
+def answers(sharpness: float, number: int = 3000) -> Floats:
+    """What a model answers about images of three classes, of which some are hard to tell apart."""
+    rng = np.random.default_rng(0)
+    logits = rng.uniform(0, 8, (number, 1)) * np.eye(3)[rng.integers(0, 3, number)]
+    likely = np.exp(sharpness * logits)
+    return (likely / likely.sum(1, keepdims=True)).astype(np.float32)
+
+
+def drawn(probabilities: Floats) -> np.ndarray:
+    """Labels that are as the model answers: right ones of a model that says how sure it is."""
+    return (np.random.default_rng(1).random((len(probabilities), 1)) > probabilities.cumsum(1)).sum(1).clip(max=2)
+
+
+def test_things_that_look_alike_are_not_noise() -> None:
+    probabilities = answers(1.0)
+    targets = drawn(probabilities)
+    contradicted = probabilities.argmax(1) != targets
+    assert contradicted.sum() > 300
+    assert (wrong_probabilities(probabilities, targets)[contradicted] > 0.2).mean() < 0.2
+
+
+def test_moved_labels_are_likely_to_be_wrong_though_models_became_unsure_by_them() -> None:
+    targets = drawn(answers(1.0))
+    moved = np.arange(len(targets)) % 10 == 0
+    given = np.where(moved, (targets + 1) % 3, targets)
+    likely = wrong_probabilities(answers(0.5), given) > 0.5
+    assert likely[moved].mean() > 0.5
+    assert moved[likely].mean() > 0.8
+
+
+def test_answers_that_say_nothing_make_no_label_wrong() -> None:
+    assert (wrong_probabilities(np.full((60, 3), 1 / 3, np.float32), np.arange(60) % 3) < 0.6).all()
