@@ -88,7 +88,7 @@ class CleanConfig(StepConfig):
     odd_size: OddAction = Field("flag", description="Images much larger or smaller than the others: the same.")
     odd_aspect: OddAction = Field("flag", description="Images much more oblong than the others: the same.")
     off_topic_threshold: Threshold = Field(
-        "auto", description="Distance of vectors (1 - cosine) from which on an image is off topic; auto: from those of its class."
+        "auto", description="Distance of vectors (1 - cosine) from its class from which on an image is off topic; auto: from those of all."
     )
     dark_threshold: Threshold = Field(
         "auto", description="Halvings below white of what 95 % of the pixels are at most, from which on an image is dark; auto: see above."

@@ -1,15 +1,17 @@
 """Odd images: dark, bright, blurred, without information, grey among coloured ones, of an odd size or shape, or off topic."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from components.clean.config import CleanConfig
-from components.clean.off_topic import class_distances
+from components.clean.off_topic import class_distances, nearby_distances
 from components.clean.outliers import from_threshold, outliers, rows_of_classes
 from darkroom.embeddings import Embeddings
 from darkroom.image_quality import DRAFT_PX, MEASURES
+from darkroom.units import Integers
 
 ODD_CHECKS = ("off_topic", *MEASURES, "odd_size", "odd_aspect")
 
@@ -87,6 +89,8 @@ def find_odd_images(
         values = scores[check].astype(np.float64)
         if threshold == "auto":
             seen = outliers(values, classes, rule.deviations, rule.floor, config.max_odd_share)
+            if embeddings and check == "off_topic" and len(seen.rows):
+                seen = seen._replace(rows=np.intersect1d(seen.rows, _alone(embeddings, names, classes)))
         else:
             seen = from_threshold(values, float(threshold))
         action = getattr(config, check)
@@ -95,6 +99,12 @@ def find_odd_images(
             found.append(Odd(row, check, round(float(values[row]), 4), action, rule.detail.format(value=value, typical=typical)))
         common += _describe_common(check, seen.common, config)
     return found, common
+
+
+def _alone(embeddings: Embeddings, names: list[str], classes: Mapping[str, Integers]) -> Integers:
+    """The rows of the images that have nothing near them, of any class, beside what others of their class have."""
+    distances = nearby_distances(embeddings, names).astype(np.float64)
+    return outliers(distances, classes, RULES["off_topic"].deviations, 0.0, 1.0).rows
 
 
 def _shape_scores(sizes: Floats) -> dict[str, Floats]:

@@ -1,4 +1,7 @@
-"""How far an image is from all of its class, by the vectors: a class's own images have others near them, what is off topic has none."""
+"""How far an image is from its class and from all images, by the vectors: what is off topic has none near it, of its class or another.
+
+A garment with a loud pattern is far from most of its class, and not from all that was photographed there.
+"""
 
 from collections.abc import Mapping
 
@@ -11,6 +14,7 @@ from darkroom.units import Integers
 
 MAX_REFERENCE = 2000  # images of a class that others are compared with
 _NEAREST = 0.1  # share of these that must be near: a few foreign images of one kind do not hide each other
+_NEARBY, _FEW = 0.005, 5  # share and least number of all images that must be near
 _BLOCK = 4096
 
 Floats = npt.NDArray[np.float32]
@@ -32,14 +36,31 @@ def class_distances(embeddings: Embeddings, names: list[str], classes: Mapping[s
         members = np.array(sorted((row for row in rows.tolist() if names[row] in embeddings), key=names.__getitem__), np.int64)
         if len(members) > 1:
             vectors = projected_vectors(embeddings, [names[row] for row in members.tolist()])
-            found[members] = np.fmin(found[members], _distances(vectors))
+            found[members] = np.fmin(found[members], _distances(vectors, _NEAREST))
     return found
 
 
-def _distances(vectors: Floats) -> Floats:
-    """Distance of each row within which a tenth of the first rows are, itself left out: `(N,)`."""
+def nearby_distances(embeddings: Embeddings, names: list[str]) -> Floats:
+    """The distance of each image within which a few others of all classes are.
+
+    Args:
+        embeddings: Of these images and others.
+        names: The images' ids. The first ones stand for many, as in `class_distances`.
+
+    Returns:
+        `(N,) float32`: 1 - cosine, 0 to 2; NaN of images without a vector, and of a single image.
+    """
+    found = np.full(len(names), np.nan, np.float32)
+    rows = np.array(sorted((row for row, name in enumerate(names) if name in embeddings), key=names.__getitem__), np.int64)
+    if len(rows) > 1:
+        found[rows] = _distances(projected_vectors(embeddings, [names[row] for row in rows.tolist()]), _NEARBY, _FEW)
+    return found
+
+
+def _distances(vectors: Floats, share: float, least: int = 1) -> Floats:
+    """Distance of each row within which a share of the first rows, and at least so many, are, itself left out: `(N,)`."""
     reference = vectors[:MAX_REFERENCE]
-    number = min(len(reference) - 1, int(np.ceil(_NEAREST * len(reference))))
+    number = min(len(reference) - 1, max(least, int(np.ceil(share * len(reference)))))
     found = []
     for start in range(0, len(vectors), _BLOCK):
         cosines = vectors[start : start + _BLOCK] @ reference.T

@@ -10,18 +10,21 @@ from PIL import Image, ImageEnhance, ImageFilter
 from components.clean.class_balance import find_table_issues
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
-from components.clean.odd_images import ODD_CHECKS
+from components.clean.odd_images import ODD_CHECKS, find_odd_images
 from components.clean.off_topic import class_distances
 from components.clean.outliers import rows_of_classes
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
+from darkroom import embeddings
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
-from darkroom.embeddings import Embeddings
+from darkroom.embeddings import Embeddings, Origin, make_batch
+from darkroom.image_quality import MEASURES
 from darkroom.images import ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
+from darkroom.preprocessing.recipe import Recipe
 from tests.photographs import jpeg, photograph
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -118,6 +121,21 @@ def test_what_is_far_from_its_class_is_off_topic(tmp_path: Path) -> None:
     assert [row["path"] for row in found if row["check"] == "off_topic"] == [f"a/foreign{number}" for number in range(3)]
     known = Embeddings(tmp_path / "embeddings")
     assert np.isnan(class_distances(known, ["missing", known.names[0]], rows_of_classes([frozenset("a"), frozenset("a")]))).all()
+
+
+def test_what_is_near_to_images_of_another_class_is_not_off_topic(tmp_path: Path) -> None:
+    """Of two images far from their class one is like half of another class."""
+    shown = np.array([0] * 40 + [1] * 40 + [2] * 40 + [2, 3])
+    labels = [frozenset("a")] * 40 + [frozenset("b")] * 80 + [frozenset("a")] * 2
+    names = [f"i{row:03d}" for row in range(len(shown))]
+    rng = np.random.default_rng(0)
+    vectors = np.eye(4, 16)[shown] + 0.2 * rng.standard_normal((len(shown), 16))
+    norms, blank = np.linalg.norm(vectors, axis=1), np.zeros((len(shown), 32, 32), np.uint8)
+    batch = make_batch(names, vectors / norms[:, None], norms, blank, np.zeros((len(shown), 8, 8, 3), np.uint8), [0] * len(shown))
+    embeddings.write(tmp_path / "embeddings", Origin("lite0", "ab" * 32, "features", Recipe(224), "float32", "cpu", 16), [batch])
+    qualities, sizes = np.zeros((len(shown), len(MEASURES))), np.full((len(shown), 2), 100.0)
+    found, _ = find_odd_images(names, labels, qualities, sizes, Embeddings(tmp_path / "embeddings"), CleanConfig())
+    assert [(one.check, one.row) for one in found] == [("off_topic", 121)]
 
 
 def table(labels: list[list[str]], **columns: object) -> Manifest:
