@@ -129,7 +129,7 @@ def test_what_is_near_to_images_of_another_class_is_not_off_topic(tmp_path: Path
     labels = [frozenset("a")] * 40 + [frozenset("b")] * 80 + [frozenset("a")] * 2
     names = [f"i{row:03d}" for row in range(len(shown))]
     rng = np.random.default_rng(0)
-    vectors = np.eye(4, 16)[shown] + 0.2 * rng.standard_normal((len(shown), 16))
+    vectors = np.eye(4, 16)[shown] + 0.1 * rng.standard_normal((len(shown), 16))
     norms, blank = np.linalg.norm(vectors, axis=1), np.zeros((len(shown), 32, 32), np.uint8)
     batch = make_batch(names, vectors / norms[:, None], norms, blank, np.zeros((len(shown), 8, 8, 3), np.uint8), [0] * len(shown))
     embeddings.write(tmp_path / "embeddings", Origin("lite0", "ab" * 32, "features", Recipe(224), "float32", "cpu", 16), [batch])
