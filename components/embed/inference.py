@@ -13,7 +13,7 @@ from darkroom.images import Images
 from darkroom.networks.embedder import Vectors
 from darkroom.pixels import UnreadableError, decode, resized, shrunk
 from darkroom.preprocessing.recipe import Recipe
-from darkroom.scans import Decoded, make_rows, scanned
+from darkroom.scans import TOGETHER, Decoded, make_rows, scanned
 from darkroom.system.parallel import ordered
 from darkroom.thumbnails import Thumbnails, thumbnails
 
@@ -21,7 +21,7 @@ Compute = Callable[[npt.NDArray[np.uint8]], Vectors]
 
 
 class Rows(NamedTuple):
-    """What a batch of images gives; images that can't be decoded have no rows.
+    """What some batches of images give; images that can't be decoded have no rows.
 
     Attributes:
         vectors: As `darkroom.embeddings.make_batch` makes them; none where no image can be decoded.
@@ -55,19 +55,25 @@ def embed_images(
         unscanned: Ids of those that are to be scanned, too: a large JPEG is decoded twice for this, other files once.
     """
 
-    def rows_of(start: int) -> Rows:
-        batch = np.zeros((batch_size, recipe.side_px, recipe.side_px, 3), np.uint8)
-        seen, scans = dict[str, Thumbnails](), dict[str, Decoded]()
-        for name in names[start : start + batch_size]:
+    def vectors_of(some: Sequence[str], scans: dict[str, Decoded]) -> pa.RecordBatch | None:
+        batch, seen = np.zeros((batch_size, recipe.side_px, recipe.side_px, 3), np.uint8), dict[str, Thumbnails]()
+        for name in some:
             try:
                 picture = _decode(images[name], name, recipe, scans if name in unscanned else None)
             except UnreadableError:
                 continue
             batch[len(seen)] = resized(picture, recipe)
             seen[name] = thumbnails(picture)
-        return Rows(_vectors(batch, seen, compute), make_rows(list(scans), list(scans.values())))
+        return _vectors(batch, seen, compute)
 
-    yield from ordered(rows_of, range(0, len(names), batch_size), num_threads)
+    def rows_of(block: Sequence[str]) -> Rows:
+        scans = dict[str, Decoded]()
+        found = [vectors_of(block[start : start + batch_size], scans) for start in range(0, len(block), batch_size)]
+        vectors = [rows for rows in found if rows is not None]
+        return Rows(pa.concat_batches(vectors) if vectors else None, make_rows(list(scans), list(scans.values())))
+
+    size = -(-TOGETHER // batch_size) * batch_size
+    yield from ordered(rows_of, (names[start : start + size] for start in range(0, len(names), size)), num_threads)
 
 
 def _decode(data: bytes, name: str, recipe: Recipe, scans: dict[str, Decoded] | None) -> Image.Image:
