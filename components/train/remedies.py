@@ -10,6 +10,7 @@ from darkroom.training.hyperparameters import Effort, Settings
 
 Remedy = tuple[str, str]  # a setting with its value, and what that does
 MAX_REMEDIES = 5
+FEW_FROZEN = 0.2  # of the layers: those that find edges
 _MORE: dict[Effort, Effort] = {"quick": "standard", "standard": "thorough"}
 _OPERATIONS = {  # with strengths that suit photographs
     "crop": "augment.crop=0.15",
@@ -64,6 +65,8 @@ def _against_underfitting(config: TrainConfig, settings: Settings, architecture:
         yield "train.mixing=0, train.cutmix=0", "images are shown unmixed"
     if config.dropout:
         yield "train.dropout=0", "no feature is dropped"
+    if settings.frozen_share > FEW_FROZEN:
+        yield f"train.frozen_share={FEW_FROZEN}", "earlier layers learn, too, which images unlike photographs need; it takes twice as long"
     if settings.freeze_epochs >= settings.epochs / 2:
         yield "train.freeze_epochs=0", "all layers learn from the beginning"
     if architecture == "small_cnn":

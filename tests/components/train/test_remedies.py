@@ -26,6 +26,11 @@ def test_every_proposal_is_a_setting_that_is_not_in_force():
     ]  # fmt: skip
 
 
+def test_a_network_whose_layers_are_mostly_frozen_may_learn_more_of_them():
+    assert "train.frozen_share=0.2" in proposed("underfits", model="lite0")
+    assert "train.frozen_share=0.2" not in proposed("underfits", model="lite0", frozen_share=0.1)
+
+
 def test_more_training_is_a_step_of_effort_or_twice_the_epochs():
     assert proposed("unfinished", effort="quick") == ["train.effort=standard"]
     assert proposed("unfinished", time_limit_min=2.5) == ["train.time_limit_min=5"]
