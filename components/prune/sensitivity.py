@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from darkroom.training.batches import Normalise
 from darkroom.training.examples import Inputs
 
-BATCH_SIZE = 32
+BATCH_SIZE = 16  # images whose slopes are in memory at once
 MAX_POSITIONS = 32  # of an image, at which the covariance is taken
 MAX_CHANNELS = 4096  # of a layer whose covariance is taken: the time grows with their cube
 RIDGE = 0.01  # share of the mean variance that is added to each, where there are hardly more positions than channels
