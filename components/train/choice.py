@@ -67,15 +67,14 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
     """
     if len(training) < 2:
         raise InputError(f"the training split has {len(training)} images: at least 2 are needed; give more data")
-    reason: list[str] = []
-    architecture = _architecture(training, config, reason)
+    architecture, reason = architecture_of(training, config)
     pretrained = weights.is_pretrained(architecture, config.weights)
     side, epochs, why = length or _by_effort(training, architecture, config)
     if config.first_side_share < 1 and not takes_side(architecture, side, side_at(0, epochs, side, config.first_side_share)):
         problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
         raise InputError(problem, "set it to 1")
     settings = _settings(len(training), architecture, side, epochs, pretrained, config)
-    return Choice(architecture, side, settings, "; ".join([*reason, why]))
+    return Choice(architecture, side, settings, "; ".join([*([reason] if reason else []), why]))
 
 
 def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tuple[dict[int, float], int]:
@@ -87,7 +86,7 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
         config: The limits of `auto`, which are those of `train.effort`, but for its multiply-adds.
     """
     budget, median = _budget(config), defaults.median_side_px(training)
-    if _is_fine_tuned(architecture, config):
+    if is_fine_tuned(architecture, config):
         sides = defaults.sides_up_to(median, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
         wanted, most = dict.fromkeys(sides, budget.pretrained_min_epochs), budget.pretrained_max_epochs
     else:
@@ -96,12 +95,13 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
     return (wanted if isinstance(config.side_px, str) else {config.side_px: 1.0}), most
 
 
-def _is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
+def is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
+    """Whether a network starts from weights that others have learnt, and is large enough to gain from their layers."""
     return weights.is_pretrained(architecture, config.weights) and architecture != "small_cnn"
 
 
 def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Length:
-    budget, is_large = _budget(config), _is_fine_tuned(architecture, config)
+    budget, is_large = _budget(config), is_fine_tuned(architecture, config)
     side = config.side_px
     if isinstance(side, str):
         side = _pretrained_side(training, architecture, config) if is_large else defaults.side_px(training, budget)
@@ -118,15 +118,22 @@ def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Le
     )
 
 
-def _architecture(training: Manifest, config: TrainConfig, reason: list[str]) -> str:
+def architecture_of(training: Manifest, config: TrainConfig) -> tuple[str, str]:
+    """What is trained, as a model's card has it, and why, if `auto` chose it.
+
+    Args:
+        training: The rows of the training split.
+        config: Settings.
+
+    Raises:
+        InputError: There is no such network.
+    """
     if config.model != AUTO:
-        return canonical(config.model)
+        return canonical(config.model), ""
     side = defaults.median_side_px(training)
     if side >= config.auto_photo_side_px:
-        reason.append(f"lite0 with ImageNet weights, as half of the images have a shorter side of {side:.0f} px or more")
-        return canonical("lite0")
-    reason.append(f"small_cnn from random weights, as half of the images have a shorter side of {side:.0f} px or less")
-    return "small_cnn"
+        return canonical("lite0"), f"lite0 with ImageNet weights, as half of the images have a shorter side of {side:.0f} px or more"
+    return "small_cnn", f"small_cnn from random weights, as half of the images have a shorter side of {side:.0f} px or less"
 
 
 def _pretrained_side(training: Manifest, architecture: str, config: TrainConfig) -> int:
@@ -157,7 +164,7 @@ def _trunk(architecture: str, config: TrainConfig) -> TrunkFacts:
 def _frozen_share(architecture: str, config: TrainConfig) -> float:
     if config.frozen_share != "auto":
         return config.frozen_share
-    return config.auto_frozen_share if _is_fine_tuned(architecture, config) else 0.0
+    return config.auto_frozen_share if is_fine_tuned(architecture, config) else 0.0
 
 
 def _others(config: TrainConfig) -> str:
@@ -173,7 +180,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         if pretrained and not facts_of(architecture, side).has_batch_norm:
             share *= defaults.WITHOUT_BATCH_NORM
         rate = defaults.learning_rate(config.optimizer, batch, share)
-    is_large, head, frozen = _is_fine_tuned(architecture, config), config.head_rate_factor, config.freeze_batch_norm
+    is_large, head, frozen = is_fine_tuned(architecture, config), config.head_rate_factor, config.freeze_batch_norm
     views = min(epochs, _kept_views(architecture, side, number, config))
     return Settings(
         epochs=epochs,

@@ -170,6 +170,14 @@ class TrainConfig(StepConfig):
         lt=1,
         description="Share of a pretrained trunk that auto freezes: it knows textures and parts of things, and takes most of the time.",
     )
+    auto_min_skill: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Skill of the floor, from 0 (chance) to 1, below which auto takes images as unlike those that given weights know.",
+    )
+    auto_unlike_frozen_share: float = Field(0.2, ge=0, lt=1, description="Share of a pretrained trunk that auto freezes for such images.")
+    auto_unlike_max_epochs: int = Field(24, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes for such images.")
     auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
     auto_kept_views_mb: float = Field(
         4096, ge=0, le=1e9, description="Memory or scratch space that auto spends on kept views, in megabytes of 2^20 bytes."

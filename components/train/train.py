@@ -21,6 +21,7 @@ from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, for_folds
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
+from components.train.suitability import suited
 from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
@@ -104,6 +105,7 @@ def train(
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
+    given, (config, unlike) = dump(config), suited(config, floor, table) if config.model not in ON_VECTORS else (config, ())
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     answers = FoldAnswers(checkpoints)
@@ -111,9 +113,9 @@ def train(
         fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers)
         told += announce_folds(packed, table, policy, timed.choice, config, checkpoints)
     folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
-    told += tell("train", [*searched.told(), *folds.told()])
+    told += (*unlike, *tell("train", [*searched.told(), *folds.told()]))
     table = dataclasses.replace(table, notes=(*table.notes, *told))
-    beside = {**({"tuned": searched.best} if searched.best else {}), **folds.provenance}
+    beside = {"settings": given, **({"tuned": searched.best} if searched.best else {}), **folds.provenance}
     if timed:
         measured = _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch)
     else:
@@ -235,7 +237,6 @@ def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConf
         notes.append(Note("train", fitted.course.told(), is_warning=True))
     provenance = {
         "data_version": table.data_version,
-        "settings": dump(config),
         "hyperparameters": dataclasses.asdict(settings),
         "seed": config.seed,
         "num_train_images": len(problem.train),
