@@ -7,6 +7,7 @@ import dataclasses
 from typing import NamedTuple
 
 from components.train.config import TrainConfig
+from components.train.sharing import is_alone
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
 from darkroom.networks.architectures import AUTO, canonical
@@ -144,16 +145,30 @@ def _cost(architecture: str, side: int, number: int, config: TrainConfig) -> def
     """What fine-tuning takes an image."""
     share_of_reference = (side / REFERENCE_PX) ** 2 * share_of_pixels(config.first_side_share)
     macs, frozen = facts_of(architecture, REFERENCE_PX).macs * share_of_reference, _trunk(architecture, config).macs_share
-    return defaults.Cost(frozen * macs, (1 - frozen) * macs, _kept_views(architecture, side, number, config))
+    return defaults.Cost(frozen * macs, (1 - frozen) * macs, kept_views_of(architecture, side, number, config))
 
 
-def _kept_views(architecture: str, side: int, number: int, config: TrainConfig) -> int:
-    """How many views of each image are kept if there are as many epochs."""
-    if config.kept_views != "auto":
-        return config.kept_views
-    features = round(_trunk(architecture, config).num_features * side**2)
-    size = megabytes(number, config.auto_kept_views, features)
-    return config.auto_kept_views if 0 < size <= config.auto_kept_views_mb and not config.changes_images else 0
+def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig) -> int:
+    """How many views of each image are kept if there are as many epochs; 0 for less than two.
+
+    Args:
+        architecture: As a model's card has it.
+        side: Of the images.
+        number: Training images.
+        config: Settings.
+
+    Raises:
+        InputError: Views are asked for of a network that can't take them, or by several processes.
+    """
+    wanted, trunk, alone = config.kept_views, _trunk(architecture, config), is_alone(config)
+    if wanted not in ("auto", 0) and not (trunk.macs_share and alone):
+        why = f"{architecture} has no frozen layers that come before all others" if alone else "several processes train together"
+        raise InputError(f"train.kept_views is {wanted}, and {why}: set it to auto")
+    if wanted == "auto":
+        size = megabytes(number, config.auto_kept_views, round(trunk.num_features * side**2))
+        fits = alone and 0 < size <= config.auto_kept_views_mb and not config.changes_images
+        wanted = config.auto_kept_views if fits else 0
+    return wanted if wanted > 1 else 0
 
 
 def _trunk(architecture: str, config: TrainConfig) -> TrunkFacts:
@@ -181,7 +196,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
             share *= defaults.WITHOUT_BATCH_NORM
         rate = defaults.learning_rate(config.optimizer, batch, share)
     is_large, head, frozen = is_fine_tuned(architecture, config), config.head_rate_factor, config.freeze_batch_norm
-    views = min(epochs, _kept_views(architecture, side, number, config))
+    views = min(epochs, kept_views_of(architecture, side, number, config))
     return Settings(
         epochs=epochs,
         batch_size=batch,

@@ -68,7 +68,7 @@ class TrainConfig(StepConfig):
     unfreeze_epochs: int = Field(0, ge=0, le=100_000, description="Epochs after these in which ever earlier layers join.")
     frozen_share: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto",
-        description="Share of the trunk's layers, the first, that never learn; auto: auto_frozen_share for given weights, else 0.",
+        description="Share of the trunk's layers, the first, that never learn; auto: auto_frozen_share for given weights of a large one.",
     )
     kept_views: Annotated[int, Field(ge=0, le=1000)] | Auto = Field(
         "auto",
@@ -76,7 +76,7 @@ class TrainConfig(StepConfig):
     )
     head_start: Literal["auto", "linear", "random"] = Field(
         "auto",
-        description="Where the last layer starts: linear (a linear model on what it reads) or random; auto: linear for given weights.",
+        description="Where the last layer starts: linear (a linear model on what it reads) or random; auto: linear behind frozen layers.",
     )
     first_side_share: float = Field(
         1.0,
@@ -84,7 +84,9 @@ class TrainConfig(StepConfig):
         le=1,
         description="Side of the first epoch as a share of side_px, to which it grows (progressive resizing); 1: all have it.",
     )
-    freeze_batch_norm: bool | Auto = Field("auto", description="Whether batch normalisation keeps its statistics; auto: for given weights.")
+    freeze_batch_norm: bool | Auto = Field(
+        "auto", description="Whether batch normalisation keeps its statistics; auto: for a large network's given weights."
+    )
     loss: LossName = Field(
         "auto",
         description="auto or cross_entropy (binary for multilabel), focal (sure answers count less), or asymmetric (multilabel only).",
@@ -148,7 +150,7 @@ class TrainConfig(StepConfig):
         description="Median shorter side from which auto takes a pretrained network: smaller images have too few pixels.",
     )
     auto_macs: float = Field(
-        8e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
+        7e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
     )
     auto_pretrained_min_side_px: int = Field(64, ge=16, le=512, description="Smallest side that auto takes for a pretrained network.")
     auto_pretrained_max_side_px: int = Field(256, ge=16, le=512, description="Largest side that auto takes for a pretrained network.")
@@ -177,13 +179,18 @@ class TrainConfig(StepConfig):
         description="Skill of the floor, from 0 (chance) to 1, below which auto takes images as unlike those that given weights know.",
     )
     auto_unlike_frozen_share: float = Field(0.2, ge=0, lt=1, description="Share of a pretrained trunk that auto freezes for such images.")
-    auto_unlike_max_epochs: int = Field(24, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes for such images.")
+    auto_unlike_max_epochs: int = Field(
+        16, ge=1, le=100_000, description="Most epochs that auto takes for such images; effort scales them."
+    )
     auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
     auto_kept_views_mb: float = Field(
         4096, ge=0, le=1e9, description="Memory or scratch space that auto spends on kept views, in megabytes of 2^20 bytes."
     )
     threshold_prior_images: float = Field(
-        30, ge=0, le=1e9, description="Images of the rarer answer that move a threshold half of the way from 0.5; 0: it is not held back."
+        30,
+        ge=0,
+        le=1e9,
+        description="Images of the rarer answer that move a threshold half of the way from the neutral one; 0: it is not held back.",
     )
     floor: Literal["report", "require", "register"] = Field(
         "require",

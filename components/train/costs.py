@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from components.train.choice import kept_views_of
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
-from components.train.sharing import gpus_used, is_alone
+from components.train.sharing import gpus_used
 from darkroom import groups
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -91,6 +92,7 @@ class Bench:
     def __init__(self, packed: Images, table: Manifest, policy: Path, architecture: str, settings: Settings, config: TrainConfig) -> None:
         self._packed, self._table, self._policy = packed, table, policy
         self._architecture, self._settings, self._config = architecture, settings, config
+        self._num_train = len(table.where("train"))
 
     def costs(self, side: int) -> Costs:
         """Measures images of one side."""
@@ -99,7 +101,8 @@ class Bench:
         network, _ = initial_network(self._architecture, self._config, len(self._table.classes), side)
         gpus = max(1, gpus_used(self._config))  # processes on a CPU share what one has
         settings = dataclasses.replace(self._settings, batch_size=max(MIN_IMAGES, self._settings.batch_size // gpus))
-        settings = settings if is_alone(self._config) else dataclasses.replace(settings, kept_views=0)
+        views = kept_views_of(self._architecture, side, self._num_train, self._config)
+        settings = dataclasses.replace(settings, kept_views=views)
         began = time.monotonic()
         with kept_views(network, problem, settings) as behind:
             num_views = settings.kept_views * len(problem.train) + len(problem.validation)

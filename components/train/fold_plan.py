@@ -33,8 +33,9 @@ def announce_folds(
             costs = Bench(packed, table, policy, choice.architecture, choice.settings, config).costs(choice.side_px)
         parts = [held_out(table, fold) for fold in left]
         num_train, num_held_out = (sum(len(rows.where(split)) for rows in parts) for split in ("train", "validation"))
-        epoch_s = num_train * costs.step_s + num_held_out * costs.forward_s
-        minutes = ((num_train + num_held_out) * costs.decode_s + choice.settings.epochs * epoch_s) / 60
+        epoch_s = num_train * costs.step_s + num_held_out * costs.validate_s
+        once_s = (num_train + num_held_out) * costs.decode_s + (choice.settings.kept_views * num_train + num_held_out) * costs.keep_s
+        minutes = (once_s + choice.settings.epochs * epoch_s) / 60
         print(f"cross-validation: {len(left)} trainings come first, which take up to about {minutes:.2g} minutes", flush=True)
     if not folds_of(table) or for_folds(config) == config:
         return ()

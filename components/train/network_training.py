@@ -8,7 +8,7 @@ from torch import nn
 from components.train.choice import Choice
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
-from components.train.sharing import fit_network, is_alone
+from components.train.sharing import fit_network
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
@@ -34,13 +34,15 @@ class Prepared:
         architecture: As the model's card has it.
         problem: What it is to learn.
         settings: How.
-        starts_linearly: Whether its last layer is fitted as a linear model before all else.
+        has_random_head: Whether its last layer has random weights.
+        starts_linearly: Whether that layer is fitted as a linear model before all else.
     """
 
     network: nn.Module
     architecture: str
     problem: Problem
     settings: Settings
+    has_random_head: bool
     starts_linearly: bool
 
 
@@ -75,9 +77,9 @@ def prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, confi
     network, has_random_head = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
     if trained_with := weights.normalisation(choice.architecture, config.weights):
         problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
-    settings = choice.settings if is_alone(config) else dataclasses.replace(choice.settings, kept_views=0)
+    settings = choice.settings
     linearly = config.head_start == "linear" or (config.head_start == "auto" and settings.frozen_share > 0 and has_random_head)
-    return Prepared(network, choice.architecture, problem, settings, linearly)
+    return Prepared(network, choice.architecture, problem, settings, has_random_head, linearly)
 
 
 def train_network(
@@ -100,7 +102,8 @@ def train_network(
     """
     network, settings = prepared.network, prepared.settings
     with kept_views(network, prepared.problem, settings) as problem:
-        if prepared.starts_linearly and start_linearly(network, problem, settings) and config.head_rate_factor == "auto":
+        started = start_linearly(network, problem, settings) if prepared.starts_linearly else False
+        if config.head_rate_factor == "auto" and (started or not prepared.has_random_head):
             settings = dataclasses.replace(settings, head_rate_factor=1.0)
         tested = (find_rate(network, problem, settings, checkpoints),) if config.learning_rate == "find" else ()
         settings = dataclasses.replace(settings, learning_rate=tested[0].rate) if tested else settings

@@ -9,19 +9,28 @@ import math
 from components.train.choice import architecture_of, is_fine_tuned
 from components.train.config import TrainConfig
 from components.train.floor import PREFIX, Floor
+from components.train.on_vectors import Source, fit_family
 from darkroom.manifest import Manifest
+from darkroom.networks.architectures import HANDCRAFTED
+from darkroom.networks.families import PROBE
 from darkroom.notes import Note, tell
+from darkroom.training.heads import FittedHead
 
 
-def suited(config: TrainConfig, floor: Floor | None, table: Manifest) -> tuple[TrainConfig, tuple[Note, ...]]:
+def suited(config: TrainConfig, floor: Floor | None, source: Source, table: Manifest) -> tuple[TrainConfig, tuple[Note, ...]]:
     """The settings with which `auto` fine-tunes on these images, and what is told where they are not the usual ones.
 
     Args:
-        config: The settings as given; what is set by hand stays.
-        floor: A linear model on the features that the backbone of `embed` finds in the images, or none.
+        config: The settings as given; of those that are set by hand only the most epochs of `auto` change.
+        floor: A linear model on the features that the backbone of `embed` finds in the images; fitted here, where there is none.
+        source: These features; hand-made ones say nothing of given weights.
         table: All rows.
     """
-    known = skill(floor, table) if floor and is_fine_tuned(architecture_of(table.where("train"), config)[0], config) else math.nan
+    if source.backbone.name == HANDCRAFTED or not is_fine_tuned(architecture_of(table.where("train"), config)[0], config):
+        return config, ()
+    if floor is None and len(source.problem.train) < 2:
+        return config, ()
+    known = skill(floor.fitted if floor else fit_family(PROBE, source.problem, config), table)
     if not known < config.auto_min_skill:  # nor where it is not defined
         return config, ()
     chosen = {
@@ -31,15 +40,15 @@ def suited(config: TrainConfig, floor: Floor | None, table: Manifest) -> tuple[T
         "kept_views": 0,
     }
     update = {name: value for name, value in chosen.items() if getattr(config, name) == "auto"}
-    update["auto_pretrained_max_epochs"] = max(config.auto_pretrained_max_epochs, config.auto_unlike_max_epochs)
+    update["auto_pretrained_max_epochs"] = config.auto_unlike_max_epochs
     why = (
-        f"a linear model on the features of given weights tells {known:.0%} apart of what there is beyond chance (train.auto_min_skill "
-        f"{config.auto_min_skill:g}): all but the first layers learn, and for longer"
+        f"a linear model on the features of {source.backbone.name} tells {known:.0%} apart of what there is beyond chance, less than "
+        f"train.auto_min_skill={config.auto_min_skill:g}: {', '.join(f'train.{name}={value}' for name, value in update.items())}"
     )
     return config.model_copy(update=update), tell("train", [why])
 
 
-def skill(floor: Floor, table: Manifest) -> float:
-    """Balanced accuracy of the floor on the validation images, from 0 (chance) to 1; NaN where these don't define it."""
+def skill(fitted: FittedHead, table: Manifest) -> float:
+    """Balanced accuracy of a linear model on the validation images, from 0 (chance) to 1; NaN where these don't define it."""
     chance = 1 / len(table.classes) if table.task == "multiclass" else 0.5
-    return float((floor.fitted.validated.row.get(f"{PREFIX}balanced_accuracy", math.nan) - chance) / (1 - chance))
+    return float((fitted.validated.row.get(f"{PREFIX}balanced_accuracy", math.nan) - chance) / (1 - chance))

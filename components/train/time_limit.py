@@ -10,9 +10,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-from components.train.choice import Choice, Length, candidates, choose
+from components.train.choice import Choice, Length, candidates, choose, kept_views_of
 from components.train.config import TrainConfig
 from components.train.costs import Bench, Measured
 from darkroom.images import Images
@@ -23,6 +24,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.training import devices
 from darkroom.training.deadline import Deadline
+from darkroom.training.linear_start import MAX_IMAGES as MAX_READ
 from darkroom.training.range_test import NUM_RATES
 from darkroom.training.training_sample import MAX_IMAGES
 
@@ -133,8 +135,10 @@ def settle(
     wanted, most = candidates(training, choice.architecture, config)
     num_tested = NUM_RATES * batch if config.learning_rate == "find" else 0
     num_validation = len(table.where("validation"))
-    num_read = len(training) + num_validation if choice.settings.frozen_share else 0
-    sizes = Sizes(len(training), num_validation, num_tested, num_read, choice.settings.kept_views)
+    linearly = config.head_start == "linear" or (config.head_start == "auto" and choice.settings.frozen_share > 0)
+    num_read = min(len(training), MAX_READ) + min(num_validation, MAX_READ) if linearly else 0
+    kept_views = {side: kept_views_of(choice.architecture, side, len(training), config) for side in wanted}
+    sizes = Sizes(len(training), num_validation, num_tested, num_read, kept_views)
     limit_s = SHARE * 60 * config.time_limit_min
     with devices.threads(config.num_threads):
         bench = Bench(packed, table, policy, choice.architecture, choice.settings, config)
@@ -181,14 +185,14 @@ class Sizes(NamedTuple):
         num_validation: For validation.
         num_tested: Of a range test.
         num_read: That the last layer is fitted on before all else.
-        kept_views: Views that are kept of each training image.
+        kept_views: Views that are kept of each training image, by side.
     """
 
     num_train: int
     num_validation: int
     num_tested: int = 0
     num_read: int = 0
-    kept_views: int = 0
+    kept_views: Mapping[int, int] = MappingProxyType({})
 
 
 def longest(
@@ -221,7 +225,8 @@ def _at(side: int, most: int, measured: Measured, sizes: Sizes, used_s: float, l
     sample_s = min(num_validation, MAX_IMAGES) * costs.forward_s
     closing_s = between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
     opening_s = used_s + (num_train + num_validation) * costs.decode_s + num_tested * costs.step_s + num_read * costs.validate_s
-    opening_s += (kept_views * num_train + num_validation) * costs.keep_s
+    views = kept_views.get(side, 0)
+    opening_s += (views * num_train + min(views, 1) * num_validation) * costs.keep_s
     left = limit_s - opening_s - closing_s
     epochs = min(most, max(0, int(left / max(epoch_s + between_s, 1e-9))))
     return Settled(side, epochs, epoch_s, between_s, closing_s, opening_s + epoch_s + between_s + closing_s)

@@ -102,16 +102,17 @@ def megabytes(num_images: int, num_views: int, num_features: int) -> float:
 
 def _keep(trunk: FrozenTrunk, examples: Inputs, problem: Problem, settings: Settings) -> KeptViews:
     """Computes views: images as they are, and those for training also as they would be augmented in the epochs after the first."""
-    number = settings.kept_views if examples is problem.train else 1
+    number = settings.kept_views if examples is problem.train and problem.policy.operations else 1
     device, side, kept = devices.choose(settings.device), examples.side_px, np.zeros((number, 0), np.float16)
     half, source = devices.half_precision(settings.mixed_precision, device), examples.to(device)
     normalise = Normalise(problem.mean, problem.std, device)
     for view in range(number):
         generator = torch.Generator(device).manual_seed(batches.seeds_of(settings.seed, view)[1])
         for rows in torch.split(torch.arange(len(examples)), BATCH_SIZE) if len(examples) else ():
-            images = source.plain(rows, normalise, device)
             if view:
                 images = source.augmented(rows, draw(len(rows), generator), side, problem.policy, normalise, device)
+            else:
+                images = source.plain(rows, normalise, device)
             with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
                 features = _last(trunk(images).float())
             kept = kept if kept.shape[1] else allocate((number, len(examples), *features.shape[1:]), np.dtype(np.float16))

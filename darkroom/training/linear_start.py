@@ -38,9 +38,9 @@ def start_linearly(network: nn.Module, problem: Problem, settings: Settings) -> 
     if not isinstance(layer, nn.Linear) or layer.bias is None:
         return False
     train, validating = (_evenly(inputs) for inputs in (problem.train, problem.validation))
-    vectors = _read_by(layer, network, problem.train.at(train), problem, settings)
+    vectors = _read_by(layer, network, problem.train, train, problem, settings)
     scale = float(np.sqrt(np.square(vectors).sum(1).mean())) or 1.0  # of a mean length of 1, as embeddings have
-    unseen = _read_by(layer, network, problem.validation.at(validating), problem, settings)
+    unseen = _read_by(layer, network, problem.validation, validating, problem, settings)
     units = problem.validation_units[validating.numpy()]
     known = VectorProblem(
         _vectors(vectors / scale, problem.train.targets[train], problem, settings),
@@ -64,13 +64,15 @@ def _evenly(inputs: Inputs) -> Tensor:
     return torch.linspace(0, len(inputs) - 1, min(len(inputs), MAX_IMAGES)).round().to(torch.int64)
 
 
-def _read_by(layer: nn.Linear, network: nn.Module, inputs: Inputs, problem: Problem, settings: Settings) -> Floats:
-    """What a network's last layer reads of images as they are, `(N, D) float32`."""
+@torch.no_grad()
+def _read_by(layer: nn.Linear, network: nn.Module, inputs: Inputs, chosen: Tensor, problem: Problem, settings: Settings) -> Floats:
+    """What a network's last layer reads of some images as they are, `(N, D) float32`."""
     device, read = devices.choose(settings.device), [torch.zeros(0, layer.in_features)]
     handle = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
     normalise = Normalise(problem.mean, problem.std, device)
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    validation.logits_of(network, inputs.to(device), len(problem.classes), normalise, None)
+    for rows in torch.split(chosen, validation.BATCH_SIZE) if len(chosen) else ():
+        network(inputs.plain(rows, normalise, device))
     network.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     handle.remove()
     found: Floats = torch.cat(read).numpy()

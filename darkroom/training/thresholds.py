@@ -6,6 +6,7 @@ import numpy.typing as npt
 from darkroom.task import Task
 
 Floats = npt.NDArray[np.float64]
+NEUTRAL = 0.25  # of the log-odds of a label's share: see `neutral`, and benchmarks/thresholds.py for what it is worth
 CLEARANCE = 1e-4  # thresholds have 4 digits, and stay between the answers
 
 
@@ -25,11 +26,11 @@ def tune(task: Task, y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.floa
 
 
 def tune_one(y_true: npt.NDArray[np.int64], y_score: Floats, prior_images: float) -> float:
-    """The threshold with the best mean of balanced accuracy and macro F1, drawn towards 0.5 where images are few.
+    """The threshold with the best mean of balanced accuracy and macro F1, drawn towards the neutral one where images are few.
 
     Balanced accuracy alone gives away precision on rare labels, F1 alone always answers yes on frequent ones. Of
     equally good thresholds the one in the middle (in log-odds) counts. With n images of the rarer answer it moves
-    n / (n + prior_images) of the way, in log-odds: the best threshold of two images is mostly chance.
+    n / (n + prior_images) of the way from the neutral one, in log-odds: the best threshold of two images is mostly chance.
 
     Args:
         y_true: `(N,)` of 0 and 1.
@@ -47,8 +48,21 @@ def tune_one(y_true: npt.NDArray[np.int64], y_score: Floats, prior_images: float
     candidates = np.concatenate([[order[0] - 1], (order[:-1] + order[1:]) / 2, [order[-1] + 1]])
     worth = _worth(odds[y_true == 1], odds[y_true == 0], candidates)
     best = candidates[worth >= worth.max() - 1e-12]
-    drawn = rarer / (rarer + prior_images) * best[len(best) // 2]
+    start = neutral(float(y_true.mean()))
+    drawn = start + rarer / (rarer + prior_images) * (best[len(best) // 2] - start)
     return round(float(np.clip(1 / (1 + np.exp(-drawn)), CLEARANCE, 1 - CLEARANCE)), 4)
+
+
+def neutral(share: float) -> float:
+    """The log-odds from which on an answer is given, as far as nothing is known but how often it is right.
+
+    Losses weigh answers by the inverse root of their share, so what says nothing gets half of the share's log-odds. Half of these again is
+    between the best for balanced accuracy (all of them) and for macro F1 (less, the surer answers are).
+
+    Args:
+        share: Of the images for which the answer is right, above 0 and below 1.
+    """
+    return NEUTRAL * float(np.log(share / (1 - share)))
 
 
 def _worth(present: Floats, absent: Floats, thresholds: Floats) -> Floats:

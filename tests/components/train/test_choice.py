@@ -28,7 +28,7 @@ def chosen(width, number, given):
         (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 89, 2e-3),
         (400, 3000, {"model": "small_cnn", "effort": "quick"}, "small_cnn", 64, 13, 2e-3),
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
-        (400, 3000, {}, LITE0, 224, 4, 1e-3),
+        (400, 3000, {}, LITE0, 192, 5, 1e-3),
         (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 160, 5, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
         (28, 300, {"model": "lite0"}, LITE0, 64, 8, 1e-3),
@@ -91,11 +91,22 @@ def test_given_weights_keep_their_batch_statistics(given, frozen):
         ({"weights": ""}, 0),
         ({"kept_views": 2}, 2),
         ({"kept_views": 0}, 0),
+        ({"kept_views": 1}, 0),
+        ({"num_processes": 2}, 0),
         ({"model": "vit_tiny_patch16_224", "weights": "DEFAULT", "side_px": 64}, 0),
     ],
 )
 def test_views_are_kept_where_layers_are_frozen_and_there_is_the_room(given, views):
     assert chosen(400, 300, given).settings.kept_views == views
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({"frozen_share": 0.0}, "no frozen layers"), ({"num_processes": 2}, "several processes"), ({"weights": ""}, "no frozen")],
+)
+def test_views_that_can_not_be_kept_are_refused(given, why):
+    with pytest.raises(InputError, match=rf"train\.kept_views is 3, and .*{why}"):
+        chosen(400, 300, {"kept_views": 3, **given})
 
 
 def test_views_can_not_be_kept_of_images_that_change_in_every_batch():

@@ -13,6 +13,7 @@ from darkroom.training.examples import Examples
 from darkroom.training.frozen_trunk import find_trunk
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.kept_views import kept_views, megabytes
+from darkroom.training.linear_start import start_linearly
 from darkroom.training.loop import fit
 from darkroom.training.problem import Problem
 from darkroom.training.validation import logits_of
@@ -96,6 +97,15 @@ def test_a_resumed_training_computes_the_same_views(stopped, tmp_path):
     _, resumed, _ = trained(SETTINGS, checkpoint=tmp_path)
     _, undisturbed, _ = trained(SETTINGS)
     assert all(torch.equal(value, undisturbed.state_dict()[key]) for key, value in resumed.state_dict().items())
+
+
+def test_without_validation_images_views_are_learnt_from_as_well():
+    made, known = network(), problem(FLIP)
+    known = dataclasses.replace(known, validation=known.validation.at(torch.arange(0)), validation_units=np.zeros(0, np.int64))
+    with kept_views(made, known, SETTINGS) as behind:
+        assert start_linearly(made, behind, SETTINGS)
+        result = fit(made, behind, SETTINGS)
+    assert result.best_epoch == 3
 
 
 def test_images_stay_where_nothing_is_frozen_or_no_view_is_kept():
