@@ -207,7 +207,7 @@ def test_waiting_for_another_process_that_does_the_same_counts_for_no_limit_of_t
     monkeypatch.setattr(step.checkpoints, "checkpoint_folder", waiting)
     monkeypatch.setattr(step, "function_of", lambda name: work)
     used = step.call("train", {}, {}, lambda epoch, row: None)
-    assert used["since_the_process_began_s"] - used["used_s"] == pytest.approx(0.2, abs=0.15)
+    assert 0.2 <= used["since_the_process_began_s"] - used["used_s"] < 5  # what the machine does meanwhile comes on top
 
 
 def test_a_checkpoint_of_other_embeddings_is_another(tmp_path: Path) -> None:
@@ -232,4 +232,5 @@ def test_vectors_are_kept_where_the_environment_says(tmp_path: Path, monkeypatch
         monkeypatch.setenv(VECTORS, str(tmp_path / place) if place else "")
         computed.append(call("embed", {}, given, lambda epoch, measures: None)["num_computed"])
     assert computed == [1, 1, 0]
-    assert len(list((tmp_path / "store").glob("*/*.arrow"))) == 1
+    kept = [path.parent.name for path in (tmp_path / "store").glob("*/*.arrow")]
+    assert len(kept) == 2 and sum(name.startswith("scans-") for name in kept) == 1
