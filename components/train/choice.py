@@ -19,6 +19,8 @@ from darkroom.training.hyperparameters import Settings
 from darkroom.training.kept_views import megabytes
 from darkroom.training.progressive import share_of_pixels, side_at
 
+REFERENCE_PX = 224  # a side that every network can be made for
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -35,9 +37,6 @@ class Choice:
     side_px: int
     settings: Settings
     reason: str
-
-
-REFERENCE_PX = 224  # a side that every network can be made for
 
 
 class Length(NamedTuple):
@@ -75,7 +74,7 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
         problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
         raise InputError(problem, "set it to 1")
     settings = _settings(len(training), architecture, side, epochs, pretrained, config)
-    return Choice(architecture, side, settings, "; ".join([*([reason] if reason else []), why]))
+    return Choice(architecture, side, settings, "; ".join(part for part in (reason, why) if part))
 
 
 def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tuple[dict[int, float], int]:
@@ -169,6 +168,16 @@ def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig
         fits = alone and 0 < size <= config.auto_kept_views_mb and not config.changes_images
         wanted = config.auto_kept_views if fits else 0
     return wanted if wanted > 1 else 0
+
+
+def starts_linearly(config: TrainConfig, settings: Settings) -> bool:
+    """Whether a last layer of random weights is fitted as a linear model before all else.
+
+    Args:
+        config: The settings as given.
+        settings: Those of the training loop.
+    """
+    return config.head_start == "linear" or (config.head_start == "auto" and settings.frozen_share > 0)
 
 
 def _trunk(architecture: str, config: TrainConfig) -> TrunkFacts:

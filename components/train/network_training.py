@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from components.train.choice import Choice
+from components.train.choice import Choice, starts_linearly
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
 from components.train.sharing import fit_network
@@ -14,6 +14,7 @@ from darkroom.manifest import Manifest
 from darkroom.networks import weights
 from darkroom.notes import Note, tell
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.system.errors import InputError
 from darkroom.training.deadline import Deadline
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.kept_views import kept_views
@@ -77,9 +78,8 @@ def prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, confi
     network, has_random_head = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
     if trained_with := weights.normalisation(choice.architecture, config.weights):
         problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
-    settings = choice.settings
-    linearly = config.head_start == "linear" or (config.head_start == "auto" and settings.frozen_share > 0 and has_random_head)
-    return Prepared(network, choice.architecture, problem, settings, has_random_head, linearly)
+    linearly = starts_linearly(config, choice.settings) and (has_random_head or config.head_start == "linear")
+    return Prepared(network, choice.architecture, problem, choice.settings, has_random_head, linearly)
 
 
 def train_network(
@@ -99,10 +99,15 @@ def train_network(
         on_epoch: Called with each epoch's number, from 1, and its row of the history.
         deadline: When the step has to be done, or none.
         answers: Of other networks for the training images, learnt beside the labels, or none.
+
+    Raises:
+        InputError: A linear start is asked for of a network whose last layer is none that a linear model could be.
     """
     network, settings = prepared.network, prepared.settings
     with kept_views(network, prepared.problem, settings) as problem:
         started = start_linearly(network, problem, settings) if prepared.starts_linearly else False
+        if config.head_start == "linear" and not started:
+            raise InputError(f"train.head_start is linear, and the last layer of {prepared.architecture} is not: set it to random")
         if config.head_rate_factor == "auto" and (started or not prepared.has_random_head):
             settings = dataclasses.replace(settings, head_rate_factor=1.0)
         tested = (find_rate(network, problem, settings, checkpoints),) if config.learning_rate == "find" else ()

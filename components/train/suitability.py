@@ -12,7 +12,7 @@ from components.train.floor import PREFIX, Floor
 from components.train.on_vectors import Source, fit_family
 from darkroom.manifest import Manifest
 from darkroom.networks.architectures import HANDCRAFTED
-from darkroom.networks.families import PROBE
+from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.notes import Note, tell
 from darkroom.training.heads import FittedHead
 
@@ -26,7 +26,9 @@ def suited(config: TrainConfig, floor: Floor | None, source: Source, table: Mani
         source: These features; hand-made ones say nothing of given weights.
         table: All rows.
     """
-    if source.backbone.name == HANDCRAFTED or not is_fine_tuned(architecture_of(table.where("train"), config)[0], config):
+    if config.model in ON_VECTORS or source.backbone.name == HANDCRAFTED:
+        return config, ()
+    if not is_fine_tuned(architecture_of(table.where("train"), config)[0], config):
         return config, ()
     if floor is None and len(source.problem.train) < 2:
         return config, ()

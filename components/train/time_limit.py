@@ -8,12 +8,12 @@ limit, and the result is that of a training without an interruption.
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from components.train.choice import Choice, Length, candidates, choose, kept_views_of
+from components.train.choice import Choice, Length, candidates, choose, kept_views_of, starts_linearly
 from components.train.config import TrainConfig
 from components.train.costs import Bench, Measured
 from darkroom.images import Images
@@ -131,18 +131,12 @@ def settle(
         kept = json.loads((checkpoints / NAME).read_text(encoding="utf-8"))
         if kept["settings"] == meaning:
             return Settled(**kept["settled"])
-    training, batch = table.where("train"), choice.settings.batch_size
-    wanted, most = candidates(training, choice.architecture, config)
-    num_tested = NUM_RATES * batch if config.learning_rate == "find" else 0
-    num_validation = len(table.where("validation"))
-    linearly = config.head_start == "linear" or (config.head_start == "auto" and choice.settings.frozen_share > 0)
-    num_read = min(len(training), MAX_READ) + min(num_validation, MAX_READ) if linearly else 0
-    kept_views = {side: kept_views_of(choice.architecture, side, len(training), config) for side in wanted}
-    sizes = Sizes(len(training), num_validation, num_tested, num_read, kept_views)
+    wanted, most = candidates(table.where("train"), choice.architecture, config)
+    sizes = _sizes(table, choice, wanted, config)
     limit_s = SHARE * 60 * config.time_limit_min
     with devices.threads(config.num_threads):
         bench = Bench(packed, table, policy, choice.architecture, choice.settings, config)
-        measured = measure(bench, wanted, len(training), limit_s - used_s())
+        measured = measure(bench, wanted, sizes.num_train, limit_s - used_s())
     within = {side: epochs for side, epochs in wanted.items() if side <= measured.sides[-1][0]}
     settled = longest(within, most, measured, sizes, used_s(), limit_s)
     if not settled.epochs and config.model != AUTO:
@@ -193,6 +187,14 @@ class Sizes(NamedTuple):
     num_tested: int = 0
     num_read: int = 0
     kept_views: Mapping[int, int] = MappingProxyType({})
+
+
+def _sizes(table: Manifest, choice: Choice, sides: Iterable[int], config: TrainConfig) -> Sizes:
+    num_train, num_validation = (len(table.where(split)) for split in ("train", "validation"))
+    num_tested = NUM_RATES * choice.settings.batch_size if config.learning_rate == "find" else 0
+    num_read = min(num_train, MAX_READ) + min(num_validation, MAX_READ) if starts_linearly(config, choice.settings) else 0
+    kept_views = {side: kept_views_of(choice.architecture, side, num_train, config) for side in sides}
+    return Sizes(num_train, num_validation, num_tested, num_read, kept_views)
 
 
 def longest(

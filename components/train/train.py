@@ -105,7 +105,8 @@ def train(
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
-    given, (config, unlike) = dump(config), suited(config, floor, source, table) if config.model not in ON_VECTORS else (config, ())
+    given = dump(config)
+    config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     answers = FoldAnswers(checkpoints)

@@ -21,7 +21,6 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners:
         fixed: `(N, S, S) float32`, grey levels.
         moving: The others, moved onto them.
         inside: `(N, S, S)` of 0 and 1: which of the moved pixels come from inside of their picture.
-
         corners: A window counts as much as its details run in both directions: straight edges agree wherever outlines do.
 
     Returns:

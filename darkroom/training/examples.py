@@ -109,12 +109,10 @@ class Examples:
 
     def to(self, device: torch.device) -> "Examples":
         """The same examples where the network is, or with the pixels left here where they would not fit."""
-        if device.type == "cpu" or 2 * self.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
-            return Examples(self.pixels, self.targets.to(device))
-        return Examples(self.pixels.to(device), self.targets.to(device))
+        return Examples(moved(self.pixels, device), self.targets.to(device))
 
-    def pick(self, rows: Tensor, device: torch.device, side_px: int | None = None) -> tuple[Tensor, Tensor]:
-        """Some images as a network's input before normalisation, with their labels.
+    def pick(self, rows: Tensor, device: torch.device, side_px: int | None = None) -> Tensor:
+        """Some images as a network's input before normalisation.
 
         Args:
             rows: `(n,) int64` numbers of images, on the CPU.
@@ -122,18 +120,18 @@ class Examples:
             side_px: To which the images are resized; without it they keep theirs.
 
         Returns:
-            `(n, 3, S, S) float32` in 0..1, and the targets of these rows.
+            `(n, 3, S, S) float32` in 0..1.
         """
         chosen = self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True).permute(0, 3, 1, 2)
-        return resize(chosen, side_px or chosen.shape[-1]).to(torch.float32).div_(255), self.targets[rows.to(device)]
+        return resize(chosen, side_px or chosen.shape[-1]).to(torch.float32).div_(255)
 
     def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
         """Normalised images; see `Inputs.plain`."""
-        return normalise(self.pick(rows, device)[0])
+        return normalise(self.pick(rows, device))
 
     def augmented(self, rows: Tensor, draws: Tensor, side_px: int, policy: Policy, normalise: Normalise, device: torch.device) -> Tensor:
         """Augmented and normalised images; see `Inputs.augmented`."""
-        return normalise(apply_drawn(policy, self.pick(rows, device, side_px)[0], draws))
+        return normalise(apply_drawn(policy, self.pick(rows, device, side_px), draws))
 
 
 def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:
@@ -193,6 +191,11 @@ def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[f
     mean = sums / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(1 / 255)
     return tuple(round(value, 6) for value in mean.tolist()), tuple(round(value, 6) for value in std.tolist())
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """What a training reads again and again, where the network is, or left on the CPU where it would take more than half of the memory."""
+    return values if device.type == "cpu" or 2 * values.nbytes > torch.cuda.mem_get_info(device)[0] else values.to(device)
 
 
 def allocate(shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -14,7 +14,7 @@ from darkroom.augmentation.operations import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.training import batches, devices
 from darkroom.training.batches import Normalise
-from darkroom.training.examples import Inputs, allocate
+from darkroom.training.examples import Inputs, allocate, moved
 from darkroom.training.frozen_trunk import FrozenTrunk, find_trunk
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.problem import Problem
@@ -53,9 +53,7 @@ class KeptViews:
 
     def to(self, device: torch.device) -> "KeptViews":
         """The same where the network is, or with the features left here where they would not fit."""
-        if device.type == "cpu" or 2 * self.features.nbytes > torch.cuda.mem_get_info(device)[0]:
-            return KeptViews(self.features, self.targets.to(device), self.side_px)
-        return KeptViews(self.features.to(device), self.targets.to(device), self.side_px)
+        return KeptViews(moved(self.features, device), self.targets.to(device), self.side_px)
 
     def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
         """Features of the images as they are; see `Inputs.plain`."""
@@ -89,7 +87,8 @@ def kept_views(network: nn.Module, problem: Problem, settings: Settings) -> Iter
         return
     device = devices.choose(settings.device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    train, validation = (_keep(trunk, examples, problem, settings) for examples in (problem.train, problem.validation))
+    number = settings.kept_views if problem.policy.operations else 1  # else all views were the same
+    train, validation = _keep(trunk, problem.train, number, problem, settings), _keep(trunk, problem.validation, 1, problem, settings)
     network.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with trunk.bypassed():
         yield dataclasses.replace(problem, train=train, validation=validation)
@@ -100,9 +99,8 @@ def megabytes(num_images: int, num_views: int, num_features: int) -> float:
     return num_images * num_views * num_features * BYTES / BYTES_PER_MB
 
 
-def _keep(trunk: FrozenTrunk, examples: Inputs, problem: Problem, settings: Settings) -> KeptViews:
-    """Computes views: images as they are, and those for training also as they would be augmented in the epochs after the first."""
-    number = settings.kept_views if examples is problem.train and problem.policy.operations else 1
+def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, settings: Settings) -> KeptViews:
+    """Computes views: images as they are, then as they would be augmented in the epochs after the first."""
     device, side, kept = devices.choose(settings.device), examples.side_px, np.zeros((number, 0), np.float16)
     half, source = devices.half_precision(settings.mixed_precision, device), examples.to(device)
     normalise = Normalise(problem.mean, problem.std, device)

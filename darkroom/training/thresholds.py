@@ -6,7 +6,7 @@ import numpy.typing as npt
 from darkroom.task import Task
 
 Floats = npt.NDArray[np.float64]
-NEUTRAL = 0.25  # of the log-odds of a label's share: see `neutral`, and benchmarks/thresholds.py for what it is worth
+NEUTRAL = 0.25  # of the log-odds of a label's share: see `_neutral`, and benchmarks/thresholds.py for what it is worth
 CLEARANCE = 1e-4  # thresholds have 4 digits, and stay between the answers
 
 
@@ -48,15 +48,16 @@ def tune_one(y_true: npt.NDArray[np.int64], y_score: Floats, prior_images: float
     candidates = np.concatenate([[order[0] - 1], (order[:-1] + order[1:]) / 2, [order[-1] + 1]])
     worth = _worth(odds[y_true == 1], odds[y_true == 0], candidates)
     best = candidates[worth >= worth.max() - 1e-12]
-    start = neutral(float(y_true.mean()))
+    start = _neutral(float(y_true.mean()))
     drawn = start + rarer / (rarer + prior_images) * (best[len(best) // 2] - start)
     return round(float(np.clip(1 / (1 + np.exp(-drawn)), CLEARANCE, 1 - CLEARANCE)), 4)
 
 
-def neutral(share: float) -> float:
+def _neutral(share: float) -> float:
     """The log-odds from which on an answer is given, as far as nothing is known but how often it is right.
 
-    Losses weigh answers by the inverse root of their share, so what says nothing gets half of the share's log-odds. Half of these again is
+    Losses weigh answers by the inverse root of their share (unless `train.class_balance` is none), so what says nothing gets half of the
+    share's log-odds. Half of these again is
     between the best for balanced accuracy (all of them) and for macro F1 (less, the surer answers are).
 
     Args:

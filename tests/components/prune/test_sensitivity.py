@@ -46,7 +46,7 @@ def plain(images: Tensor) -> Tensor:
 def test_slopes_are_those_of_the_loss_by_a_factor_on_a_channel(network: Wide, examples: Examples) -> None:
     found = measure_inputs(network, examples, F.cross_entropy, plain, num_images=12)
     assert set(found) == {network.first, network.second, network.head}
-    images, targets = examples.pick(torch.arange(12), torch.device("cpu"))
+    images, targets = examples.pick(torch.arange(12), torch.device("cpu")), examples.targets[:12]
 
     def losses(factor: float) -> Tensor:
         hidden = network.each(network.first(images).relu())
@@ -63,7 +63,7 @@ def test_slopes_are_those_of_the_loss_by_a_factor_on_a_channel(network: Wide, ex
 
 def test_mean_and_covariance_are_those_of_what_the_layer_reads(network: Wide, examples: Examples) -> None:
     found = measure_inputs(network, examples, F.cross_entropy, plain, num_images=12)[network.head]
-    images, _ = examples.pick(torch.arange(12), torch.device("cpu"))
+    images = examples.pick(torch.arange(12), torch.device("cpu"))
     with torch.no_grad():
         read = network.second(network.each(network.first(images).relu())).relu().mean((2, 3))
     torch.testing.assert_close(found.mean, read.mean(0))

@@ -51,6 +51,12 @@ def test_all_else_is_trained_as_ever(given, value):
     assert suited(config, floor(0.0), source("handcrafted"), images()) == (config, ())
 
 
+@pytest.mark.parametrize("name", ["probe", "random_forest"])
+def test_models_on_vectors_have_no_layers_to_freeze(name):
+    config = parse(TrainConfig, "train", {"model": name})
+    assert suited(config, floor(0.0), source(), images()) == (config, ())
+
+
 def test_what_is_set_by_hand_stays():
     given = {"frozen_share": 0.5, "freeze_batch_norm": True, "head_start": "linear", "kept_views": 3}
     config, notes = suited(parse(TrainConfig, "train", given), floor(0.5), source(), images())

@@ -359,7 +359,7 @@ def test_the_card_tells_over_and_underfitting_from_training_images_as_they_are(t
     problem = read_problem(Images(inputs.images, inputs.augmented_images), manifest.read(inputs.examples), inputs.policy, card.recipe)
     rows = sample_rows([False] * 48, 24)
     with torch.no_grad():
-        images = Normalise(card.mean, card.std, torch.device("cpu"))(problem.train.pick(rows, torch.device("cpu"))[0])
+        images = Normalise(card.mean, card.std, torch.device("cpu"))(problem.train.pick(rows, torch.device("cpu")))
         answers = network(images).argmax(1)
     assert found["train"]["accuracy"] == pytest.approx(float((answers == problem.train.targets[rows]).float().mean()))
     assert [note["text"] for note in card.provenance["notes"] if "the network underfits" in note["text"]]

@@ -63,6 +63,6 @@ def test_statistics_agree_with_numpy_and_flat_images_have_a_deviation():
 
 def test_picked_images_are_a_networks_input():
     values = torch.arange(2 * 2 * 2 * 3, dtype=torch.uint8).view(2, 2, 2, 3)
-    images, targets = Examples(values, torch.tensor([5, 6])).pick(torch.tensor([1]), torch.device("cpu"))
-    torch.testing.assert_close(images, values[1:].permute(0, 3, 1, 2) / 255)
-    assert targets.tolist() == [6]
+    examples, second = Examples(values, torch.tensor([5, 6])), torch.tensor([1])
+    torch.testing.assert_close(examples.pick(second, torch.device("cpu")), values[1:].permute(0, 3, 1, 2) / 255)
+    assert torch.equal(examples.at(second).pixels, values[1:]) and examples.at(second).targets.tolist() == [6]

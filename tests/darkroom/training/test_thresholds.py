@@ -36,6 +36,14 @@ def test_the_prior_says_how_many_images_move_it_half_of_the_way():
     assert tune_one(y_true, y_score, 1e9) == 0.5
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_few_images_stay_near_a_threshold_that_follows_the_share(share):
+    y_true = (np.arange(100) < 100 * share).astype(int)
+    y_score = np.random.default_rng(0).random(100)
+    odds = (share / (1 - share)) ** 0.25
+    assert tune_one(y_true, y_score, 1e9) == pytest.approx(odds / (1 + odds), abs=1e-4)
+
+
 @pytest.mark.parametrize("y_true", [np.zeros(5, int), np.ones(5, int), np.zeros(0, int)], ids=["never", "always", "no images"])
 def test_a_label_that_occurs_one_way_only_keeps_a_half(y_true):
     assert tune_one(y_true, np.linspace(0.1, 0.2, len(y_true)), PRIOR) == 0.5
