@@ -60,5 +60,5 @@ def test_models_on_vectors_have_no_layers_to_freeze(name):
 def test_what_is_set_by_hand_stays():
     given = {"frozen_share": 0.5, "freeze_batch_norm": True, "head_start": "linear", "kept_views": 3}
     config, notes = suited(parse(TrainConfig, "train", given), floor(0.5), source(), images())
-    assert notes[0].text.endswith(": train.auto_pretrained_max_epochs=16")
+    assert notes[0].text.endswith("; so train.auto_pretrained_max_epochs=16")
     assert all(getattr(config, name) == value for name, value in given.items())
