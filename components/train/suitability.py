@@ -45,7 +45,7 @@ def suited(config: TrainConfig, floor: Floor | None, source: Source, table: Mani
     update["auto_pretrained_max_epochs"] = config.auto_unlike_max_epochs
     why = (
         f"images are unlike those that given weights know: a linear model on the features of {source.backbone.name} has a skill of "
-        f"{max(known, 0.0):.2f} on the validation images, below train.auto_min_skill={config.auto_min_skill:g} (0 is chance, 1 is perfect); "
+        f"{max(known, 0.0):.2f} on the validation images, below train.auto_min_skill={config.auto_min_skill:g} (0 is chance, 1 perfect); "
         f"so {', '.join(f'train.{name}={value}' for name, value in update.items())}"
     )
     return config.model_copy(update=update), tell("train", [why])
