@@ -113,7 +113,7 @@ def test_a_training_that_was_killed_after_two_folds_takes_these_as_they_are(
 
     undisturbed = run(inputs, tmp_path, epochs=2)
     with monkeypatch.context() as patched:
-        patched.setattr("components.train.train.fit_network", killed)
+        patched.setattr("components.train.network_training.fit_network", killed)
         with pytest.raises(KeyboardInterrupt):
             run(inputs, tmp_path, epochs=2, checkpoints=tmp_path / "checkpoints")
     capsys.readouterr()

@@ -69,7 +69,7 @@ def test_a_distilled_training_resumes_with_the_answers_that_it_had(tmp_path, mon
     card = model.read_card(tmp_path / "model")
     assert any(note["text"].startswith("the folds are distilled") for note in card.provenance["notes"])
     with monkeypatch.context() as patched:
-        patched.setattr("components.train.train.fit_network", killed)
+        patched.setattr("components.train.network_training.fit_network", killed)
         with pytest.raises(KeyboardInterrupt):
             run(inputs, tmp_path, checkpoints=tmp_path / "checkpoints", **settings)
     assert run(inputs, tmp_path, checkpoints=tmp_path / "checkpoints", **settings) == undisturbed
