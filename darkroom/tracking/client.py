@@ -168,8 +168,9 @@ def _connect(uri: str) -> "MlflowClient":
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for logger in map(logging.getLogger, ("mlflow", "alembic")):
+        if logger.level != logging.WARNING:  # to set a level empties the caches of all loggers
+            logger.setLevel(logging.WARNING)
     return MlflowClient(uri)
 
 

@@ -161,7 +161,10 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, capsys):
     "settings",
     [
         pytest.param({"optimizer": "sgd"}, marks=pytest.mark.slow),
-        {"optimizer": "muon", "schedule": "step", "loss": "focal", "layer_decay": 0.5, "cutmix": 0.5, "clip_norm": 1, "accumulate": 2},
+        pytest.param(
+            {"optimizer": "muon", "schedule": "step", "loss": "focal", "layer_decay": 0.5, "cutmix": 0.5, "clip_norm": 1, "accumulate": 2},
+            marks=pytest.mark.slow,
+        ),
         {
             "optimizer": "adam",
             "schedule": "one_cycle",

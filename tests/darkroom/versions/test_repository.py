@@ -128,7 +128,7 @@ def test_what_was_fetched_does_not_stay(repository: Repository) -> None:
     ("revision", "path", "message"),
     [
         ("@v9", "data", r"data in file://\S+ at v9 can't be fetched: unknown Git revision 'v9'"),
-        ("@v1", "other", r"other in file://\S+ at v1 can't be fetched: there is no /other"),
+        pytest.param("@v1", "other", r"other in file://\S+ at v1 can't be fetched: there is no /other", marks=pytest.mark.slow),
         ("@v1", "data/left", r"DVC does not track data/left in .*: name a folder or a file with a \.dvc file beside it"),
         ("@v1", "data&remote=nowhere", r"remote 'nowhere' doesn't exist"),
     ],

@@ -236,7 +236,7 @@ def test_a_file_names_its_image_and_twice_is_nothing(kept: Kept) -> None:
         kept.plan()
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("share", [pytest.param(0.3, marks=pytest.mark.slow), 0.6, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_what_an_interruption_left_goes_with_the_next_try(kept: Kept, share: float) -> None:
     plan = kept.plan()
     for removal in plan.removals[: int(share * len(plan.removals))]:
