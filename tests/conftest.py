@@ -30,6 +30,8 @@ ROOT = Path(__file__).parent.parent
 STARTED = time.monotonic()
 LONGEST = (  # see `pytest --durations=0`
     "pipelines/run/test_run.py",
+    "pipelines/forget/test_forget.py",
+    "test_security.py",
     "components/register/test_register.py",
     "components/train/test_train.py",
     "components/evaluate/test_evaluate.py",  # with the process of `loaded_modules`
