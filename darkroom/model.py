@@ -45,6 +45,7 @@ class ModelCard:
         pruning: What `prune` did, or nothing.
         resampling: The filter that images are resized with.
         center_crop: See `darkroom.preprocessing.recipe.Recipe`.
+        mirrored: Whether the graph answers with the mean of the logits for an image and for its mirror image.
     """
 
     architecture: str
@@ -58,6 +59,7 @@ class ModelCard:
     pruning: Mapping[str, Any] | None = None
     resampling: Resampling = "bilinear"
     center_crop: float = 0.0
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         """Checks that the thresholds fit the task, and that the side is one that memory is asked for."""

@@ -21,6 +21,7 @@ from darkroom.model import CARD, GRAPH, ModelCard, read_card
 from darkroom.networks.cost import count_macs, count_parameters
 from darkroom.networks.export import load_network, save_model
 from darkroom.networks.families import parts_of
+from darkroom.networks.mirrored import MirroredMean
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 from darkroom.training import batches, devices, losses, validation
@@ -28,6 +29,7 @@ from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.loop import OnEpoch, fit, nothing
 from darkroom.training.problem import Problem, read_problem
+from darkroom.training.trainer import Fitted
 
 
 def prune(
@@ -83,7 +85,7 @@ def prune(
             return _hand_on(model, draft, why)
         answers = _answers(full, problem, chosen, config.temperature)
         fitted = fit(network, problem, chosen.settings, checkpoint=checkpoints, on_epoch=on_epoch, answers=answers)
-        card = dataclasses.replace(card, thresholds=fitted.thresholds)
+        card = dataclasses.replace(card, thresholds=_thresholds(network, card, problem, fitted, chosen.settings))
         save_model(draft, network, card)
         costs = _measure(full, network, model, draft, card.side_px, config)
         after = fitted.history[fitted.best_epoch - 1]
@@ -121,6 +123,14 @@ def _validated(network: nn.Module, problem: Problem, settings: Settings) -> dict
     loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
     return validation.validate(network, problem, problem.validation, loss, normalise, None, settings.threshold_prior_images).row
+
+
+def _thresholds(network: nn.Module, card: ModelCard, problem: Problem, fitted: Fitted, settings: Settings) -> tuple[float, ...]:
+    """Those of the fine-tuned network, which answers as the full one does: perhaps with the mean for an image and its mirror image."""
+    if not card.mirrored:
+        return fitted.thresholds
+    logits = validation.logits_without_training(MirroredMean(network), problem.validation, problem, settings)
+    return validation.tuned_thresholds(logits, problem, settings.threshold_prior_images)
 
 
 def _answers(full: nn.Module, problem: Problem, chosen: Recovery, temperature: float) -> KnownAnswers | None:

@@ -192,6 +192,10 @@ class TrainConfig(StepConfig):
         le=1e9,
         description="Images of the rarer answer that move a threshold half of the way from the neutral one; 0: it is not held back.",
     )
+    mirrored_answers: bool | Auto = Field(
+        False,
+        description="Answer with the mean for an image and its mirror image, at twice the latency; auto: where validation gains.",
+    )
     floor: Literal["report", "require", "register"] = Field(
         "require",
         description="A network below a linear model on the embeddings: report it, require more of a champion, or register that model.",
@@ -242,6 +246,8 @@ class TrainConfig(StepConfig):
                 f"train.mixing is {self.mixing:g} and train.cutmix {self.cutmix:g}: these shares of the batches are more than 1 together, "
                 "lower one"
             )
+        if self.mirrored_answers is True and self.model in ON_VECTORS:
+            raise InputError(f"train.mirrored_answers is true, and {self.model} (train.model) is no network", "set it to false")
         if self.kept_views not in ("auto", 0) and self.changes_images:
             changed = "train.mixing, cutmix and first_side_share need images"
             raise InputError(f"train.kept_views is {self.kept_views}, and {changed}: set it to 0, or these to 0, 0 and 1")

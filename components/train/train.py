@@ -19,6 +19,7 @@ from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, for_folds
+from components.train.mirrored_answers import Delivered, delivered
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
 from components.train.suitability import suited
@@ -177,9 +178,10 @@ def _train_network(
         told_now = tell("train", [named, choice.reason, *fold_answers.told(taught)])
         trained = train_network(prepared, config, checkpoints, on_epoch, timed.deadline, taught)
         fitted, settings = trained.fitted, trained.settings
-        table = dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes))
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
-        card = noted(floor, _card(architecture, problem, fitted, config, settings, table), kept, config)
+        ready = delivered(classifier, problem, fitted.thresholds, kept, config, settings)
+        kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
+        card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
         card = dataclasses.replace(card, provenance={**card.provenance, **beside})
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
@@ -230,7 +232,9 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer.writerows(row | {"epoch": int(row["epoch"])} for row in history)
 
 
-def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings, table: Manifest) -> ModelCard:
+def _card(
+    architecture: str, problem: Problem, fitted: Fitted, ready: Delivered, config: TrainConfig, settings: Settings, table: Manifest
+) -> ModelCard:
     settings, notes = dataclasses.replace(settings, accumulate=fitted.accumulate), list(table.notes)
     if fitted.accumulate > config.accumulate:
         notes.append(Note("train", micro_batches.told(settings.batch_size, fitted.accumulate), is_warning=True))
@@ -255,6 +259,7 @@ def _card(architecture: str, problem: Problem, fitted: Fitted, config: TrainConf
         side_px=problem.train.side_px,
         mean=problem.mean,
         std=problem.std,
-        thresholds=fitted.thresholds,
+        thresholds=ready.thresholds,
         provenance=provenance,
+        mirrored=ready.is_mirrored,
     )

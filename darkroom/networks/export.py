@@ -16,6 +16,7 @@ from torch.onnx import symbolic_helper
 
 from darkroom.model import CARD, GRAPH, WEIGHTS, ModelCard, read_card
 from darkroom.networks.families import is_classical
+from darkroom.networks.mirrored import MirroredMean
 from darkroom.networks.network import build
 from darkroom.networks.same_padding import PaddedConv2d
 from darkroom.system.errors import InputError
@@ -99,7 +100,8 @@ class _ServedNetwork(nn.Module):
 
     def __init__(self, network: nn.Module, card: ModelCard) -> None:
         super().__init__()
-        self.network, self.multilabel = network, card.task == "multilabel"
+        self.network = MirroredMean(network) if card.mirrored else network
+        self.multilabel = card.task == "multilabel"
         self.register_buffer("mean", torch.tensor(card.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(card.std).view(1, 3, 1, 1))
 

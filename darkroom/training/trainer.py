@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from darkroom.system.errors import InputError
-from darkroom.training import batches, devices, layers, micro_batches, progressive, thresholds, validation
+from darkroom.training import batches, devices, layers, micro_batches, progressive, validation
 from darkroom.training.deadline import Course, Deadline
 from darkroom.training.drawn_batch import draw_batch
 from darkroom.training.hyperparameters import Settings
@@ -269,7 +269,5 @@ class Trainer:
         self.network.eval().requires_grad_(True)
         logits = validation.logits_of(self.network, self.validation, len(self.problem.classes), self.normalise, None, self.world)
         self.network.to("cpu", memory_format=torch.contiguous_format)
-        task, y_true = self.problem.task, self.problem.validation.targets.to(torch.int64).numpy()
-        y_score = validation.probabilities_of(logits, task).cpu().numpy()
-        tuned = thresholds.tune(task, y_true, y_score, self.settings.threshold_prior_images)
+        tuned = validation.tuned_thresholds(logits, self.problem, self.settings.threshold_prior_images)
         return Fitted(self.history, self.kept["epoch"], tuned, self.accumulate, self.error, self.course)

@@ -123,6 +123,23 @@ def validate(
     return judge(logits, examples.targets, problem.classes, problem.task, problem.validation_units, loss, prior_images)
 
 
+def judge_on(problem: Problem, logits: Tensor, loss: Loss, prior_images: float) -> Validated:
+    """Measures answers for a problem's validation images, see `judge`."""
+    return judge(logits, problem.validation.targets, problem.classes, problem.task, problem.validation_units, loss, prior_images)
+
+
+def tuned_thresholds(logits: Tensor, problem: Problem, prior_images: float) -> tuple[float, ...]:
+    """The thresholds with which a model is delivered that answers so for a problem's validation images.
+
+    Args:
+        logits: `(N, K) float32`, finite.
+        problem: What was learnt.
+        prior_images: How much few images hold the thresholds back, see `thresholds.tune_one`.
+    """
+    y_true = problem.validation.targets.to(torch.int64).cpu().numpy()
+    return thresholds.tune(problem.task, y_true, probabilities_of(logits, problem.task).cpu().numpy(), prior_images)
+
+
 def judge(logits: Tensor, targets: Tensor, classes: tuple[str, ...], task: Task, units: Ints, loss: Loss, prior_images: float) -> Validated:
     """Measures answers, with the thresholds that the model would be delivered with.
 

@@ -14,7 +14,7 @@ import torch
 from components.prune.config import PruneConfig
 from components.prune.prune import prune
 from darkroom.model import CARD, Predictor, read_card
-from darkroom.networks.export import load_network
+from darkroom.networks.export import load_network, save_model
 from darkroom.system.errors import InputError
 from darkroom.system.formats import record_from
 from darkroom.training.hyperparameters import Settings
@@ -206,3 +206,15 @@ def test_a_network_that_cannot_be_pruned_is_the_users_to_switch_off() -> None:
     network = build("shufflenet_v2_x0_5", 3, side_px=32).eval()
     with pytest.raises(InputError, match=r"can't remove channels from shufflenet.*set prune\.enabled to false"):
         shrink(network, 32, target_macs_ratio=0.5, importance="l2", ranking="local", round_to=8, name="shufflenet")
+
+
+@pytest.mark.slow
+def test_a_model_that_looks_twice_is_pruned_to_one_that_does(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "trained", ignore=shutil.ignore_patterns("model"))
+    network, card = load_network(trained / "model")
+    save_model(tmp_path / "trained" / "model", network, dataclasses.replace(card, mirrored=True))
+    perform(tmp_path / "trained", tmp_path / "pruned")
+    assert read_card(tmp_path / "pruned").mirrored
+    batch = np.random.default_rng(0).integers(0, 256, (5, card.side_px, card.side_px, 3), dtype=np.uint8)
+    pruned = Predictor(tmp_path / "pruned")
+    np.testing.assert_allclose(pruned.probabilities(batch), pruned.probabilities(batch[:, :, ::-1]), atol=1e-5)
