@@ -18,10 +18,14 @@ from darkroom.training import devices
 from darkroom.units import Integers
 
 GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
-ROUGH, FINER = (16, 0.4), (32, 0.5)  # sides in pixels, and the correlation below which no copy of 20 kinds is
+ENLARGED_PX = 96  # a picture whose shorter side is below this has nothing to show at CLOSE_PX that it does not show at GREY_PX
+# sides in pixels, and the correlation below which no copy of 20 kinds is (of 2,200 the lowest are 0.65 and 0.50)
+ROUGH, FINER = (16, 0.5), (32, 0.5)
+UNSURE = 0.1  # less of the second-best orientation at the rough side, up to which it may be the right one (0.05 of 2,200 copies)
+ROUGHLY_ALIGNED = 0.45  # correlation of the details of thumbnails aligned at the rough side alone (0.51 of 2,200 copies)
 MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
-NEARLY_ALIGNED = 0.55  # of the second one moved onto the first, below which the first moved onto the second is not either
-_THUMBNAILS, _PICTURES = 256, 64  # pairs at once
+NEARLY = 0.15  # by how much the second one moved onto the first may be below a limit that the first moved onto the second exceeds
+_THUMBNAILS, _PICTURES, _CLOSE = 256, 64, 8  # pairs at once: at 128 px eight of them take half the time a pair that 64 take
 
 Floats = npt.NDArray[np.float64]
 Grey = npt.NDArray[np.uint8]
@@ -56,7 +60,13 @@ class _Likely(NamedTuple):
 
 
 def confirm(
-    pairs: Integers, grey: Grey, pictures: Pictures, min_correlation: float, min_detail_share: float, min_close_up: float = MIN_CLOSE_UP
+    pairs: Integers,
+    grey: Grey,
+    pictures: Pictures,
+    min_correlation: float,
+    min_detail_share: float,
+    min_close_up: float = MIN_CLOSE_UP,
+    shorter_px: Callable[[Integers], Integers] | None = None,
 ) -> Confirmed:
     """Keeps the pairs that show the same: first by their thumbnails, then by their pictures, and at last by these close up.
 
@@ -69,11 +79,12 @@ def confirm(
         min_correlation: Pairs below it are left out.
         min_detail_share: So are those that have details in a smaller share of their area.
         min_close_up: And those whose correlation close up, of corners and texture, is below this: only their outlines agree.
+        shorter_px: Gives the shorter sides of some rows' pictures, in pixels; where it is not given, all are large.
     """
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
         likely = _aligned(_oriented(pairs, grey), grey)
         likely, found, sides = _alike(likely, pictures, min_correlation, min_detail_share)
-        close = _close_up(likely, sides, pictures) >= min_close_up
+        close = _all_close_up(likely, sides, pictures, shorter_px) >= min_close_up
     return Confirmed(likely.pairs[close], found[close])
 
 
@@ -84,33 +95,47 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
     def correlate(start: int) -> tuple[Tensor, Tensor, Tensor]:
         block = slice(start, start + _PICTURES)
         fixed, moving = _pair(seen, places[block], likely.orientations[block])
-        maps, known = [], []
-        for side, pair in enumerate(((fixed, moving), (moving, fixed))):
-            better, correlations, shares = _fitted(*pair, FINE, likely.maps[block, side])
-            maps.append(better)
-            known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
-        return torch.stack(maps, dim=1), *torch.stack(known).max(0)
+        there = _fitted(fixed, moving, FINE, likely.maps[block, 0])
+        hopeful = torch.nonzero(there[1] >= min_correlation - NEARLY)[:, 0]
+        back = _fitted(moving[hopeful], fixed[hopeful], FINE, likely.maps[block, 1][hopeful])
+        there = tuple(values[hopeful] for values in there)
+        known = [torch.where(shares >= min_detail_share, correlations, -1.0) for _, correlations, shares in (there, back)]
+        return start + hopeful, torch.stack([there[0], back[0]], dim=1), *torch.stack(known).max(0)
 
-    parts = [(likely.maps[:0], torch.empty(0), likely.orientations[:0]), *ordered(correlate, range(0, len(places), _PICTURES))]
-    maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
+    none = torch.empty(0, dtype=torch.int64)
+    parts = [(none, likely.maps[:0], torch.empty(0), none), *ordered(correlate, range(0, len(places), _PICTURES))]
+    rows, maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
     found = np.asarray(np.round(correlations.double().numpy(), 3), np.float64)
     kept = np.flatnonzero(found >= min_correlation)
-    return _Likely(likely.pairs[kept], likely.orientations[kept], maps[kept]), found[kept], sides[kept]
+    rows = rows[kept]
+    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps[kept]), found[kept], sides[kept]
 
 
-def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
-    """The correlations of corners and texture at a higher resolution, under the maps that fit better."""
-    seen, places = _of_pairs(likely, pictures, CLOSE_PX)
+def _all_close_up(likely: _Likely, sides: Tensor, pictures: Pictures, shorter_px: Callable[[Integers], Integers] | None) -> Floats:
+    """The correlations of corners and texture: at a higher resolution, unless one of the two pictures has none."""
+    rows, places = np.unique(likely.pairs, return_inverse=True)
+    small = np.zeros(len(likely.pairs), bool) if shorter_px is None else (shorter_px(rows) < ENLARGED_PX)[places].reshape(-1, 2).any(1)
+    found = np.empty(len(small))
+    for chosen, side_px, levels in ((small, GREY_PX, ()), (~small, CLOSE_PX, CLOSE_UP)):
+        if chosen.any():
+            kept = _Likely(likely.pairs[chosen], likely.orientations[chosen], likely.maps[chosen])
+            found[chosen] = _close_up(kept, sides[chosen], pictures, side_px, levels)
+    return found
+
+
+def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures, side_px: int, levels: Sequence[tuple[int, int]]) -> Floats:
+    """The correlations of corners and texture at some resolution, under the maps that fit better, and are improved at some levels."""
+    seen, places = _of_pairs(likely, pictures, side_px)
 
     def correlate(start: int) -> Tensor:
-        block = slice(start, start + _PICTURES)
+        block = slice(start, start + _CLOSE)
         fixed, moving = _pair(seen, places[block], likely.orientations[block])
         turned = (sides[block] == 1)[:, None, None]
         fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
         maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
-        return _fitted(fixed, moving, CLOSE_UP, maps, corners=True)[1]
+        return _fitted(fixed, moving, levels, maps, corners=True)[1]
 
-    found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
+    found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _CLOSE))])
     return np.asarray(found.numpy(), np.float64)
 
 
@@ -126,11 +151,15 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
     def align(start: int) -> tuple[Tensor, Tensor]:
         block = slice(start, start + _THUMBNAILS)
         fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
-        there, correlations, _ = _fitted(fixed, moving, COARSE)
-        hopeful = torch.nonzero(correlations >= NEARLY_ALIGNED)[:, 0]
-        back, others, _ = _fitted(moving[hopeful], fixed[hopeful], COARSE)
-        kept = torch.maximum(correlations[hopeful], others) >= MIN_ALIGNED
-        return start + hopeful[kept], torch.stack([there[hopeful[kept]], back[kept]], dim=1)
+        rows = torch.arange(start, start + len(fixed))
+        there: Tensor | None = None
+        for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, MIN_ALIGNED - NEARLY), strict=True):
+            there, correlations, _ = _fitted(fixed, moving, (level,), there)
+            hopeful = correlations >= limit
+            rows, fixed, moving, there, correlations = (values[hopeful] for values in (rows, fixed, moving, there, correlations))
+        back, others, _ = _fitted(moving, fixed, COARSE)
+        kept = torch.maximum(correlations, others) >= MIN_ALIGNED
+        return rows[kept], torch.stack([there, back], dim=1)[kept]
 
     found = list(ordered(align, range(0, len(likely.pairs), _THUMBNAILS)))
     rows, maps = (torch.cat(parts) for parts in zip((torch.empty(0, dtype=torch.int64), likely.maps), *found, strict=True))
@@ -153,15 +182,21 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
     def rough(start: int) -> tuple[Integers, Tensor]:
         block = pairs[start : start + _THUMBNAILS]
         correlations, best = every_correlation(small, block).topk(2, dim=0)
+        best[1] = torch.where(correlations[1] >= correlations[0] - UNSURE, best[1], -1)
         kept = correlations[0] >= ROUGH[1]
         return block[kept.numpy()], best[:, kept]
 
     def finer(start: int) -> tuple[Integers, Tensor]:
         block, best = rows[start : start + _THUMBNAILS], candidates[:, start : start + _THUMBNAILS]
         first, second = (larger[block[:, side]].float() for side in (0, 1))
-        correlations, choice = shifted_correlation(first, second, best).max(dim=0)
+        chosen, correlations = best[0].clone(), shifted_correlation(first, second, best[:1])[0]
+        unsure = torch.nonzero(best[1] >= 0)[:, 0]
+        if len(unsure):
+            others = shifted_correlation(first[unsure], second[unsure], best[1:, unsure])[0]
+            better = others > correlations[unsure]
+            chosen[unsure[better]], correlations[unsure[better]] = best[1, unsure[better]], others[better]
         kept = correlations >= FINER[1]
-        return block[kept.numpy()], best[choice, torch.arange(best.shape[1])][kept]
+        return block[kept.numpy()], chosen[kept]
 
     small = _all_prepared(grey, ROUGH[0])
     left, candidates = _joined(ordered(rough, range(0, len(pairs), _THUMBNAILS)), torch.empty(2, 0, dtype=torch.int64))
