@@ -24,7 +24,7 @@ ROUGH, FINER = (16, 0.5), (32, 0.5)
 UNSURE = 0.1  # less of the second-best orientation at the rough side, up to which it may be the right one (0.05 of 2,200 copies)
 ROUGHLY_ALIGNED = 0.45  # correlation of the details of thumbnails aligned at the rough side alone (0.51 of 2,200 copies)
 MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
-NEARLY = 0.15  # by how much the second one moved onto the first may be below a limit that the first moved onto the second exceeds
+NEARLY_ALIGNED = 0.55  # of the second one moved onto the first, below which the first moved onto the second is not either
 _THUMBNAILS, _PICTURES, _CLOSE = 256, 64, 8  # pairs at once: at 128 px eight of them take half the time a pair that 64 take
 
 Floats = npt.NDArray[np.float64]
@@ -95,20 +95,18 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
     def correlate(start: int) -> tuple[Tensor, Tensor, Tensor]:
         block = slice(start, start + _PICTURES)
         fixed, moving = _pair(seen, places[block], likely.orientations[block])
-        there = _fitted(fixed, moving, FINE, likely.maps[block, 0])
-        hopeful = torch.nonzero(there[1] >= min_correlation - NEARLY)[:, 0]
-        back = _fitted(moving[hopeful], fixed[hopeful], FINE, likely.maps[block, 1][hopeful])
-        there = tuple(values[hopeful] for values in there)
-        known = [torch.where(shares >= min_detail_share, correlations, -1.0) for _, correlations, shares in (there, back)]
-        return start + hopeful, torch.stack([there[0], back[0]], dim=1), *torch.stack(known).max(0)
+        maps, known = [], []
+        for side, pair in enumerate(((fixed, moving), (moving, fixed))):
+            better, correlations, shares = _fitted(*pair, FINE, likely.maps[block, side])
+            maps.append(better)
+            known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
+        return torch.stack(maps, dim=1), *torch.stack(known).max(0)
 
-    none = torch.empty(0, dtype=torch.int64)
-    parts = [(none, likely.maps[:0], torch.empty(0), none), *ordered(correlate, range(0, len(places), _PICTURES))]
-    rows, maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
+    parts = [(likely.maps[:0], torch.empty(0), likely.orientations[:0]), *ordered(correlate, range(0, len(places), _PICTURES))]
+    maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
     found = np.asarray(np.round(correlations.double().numpy(), 3), np.float64)
     kept = np.flatnonzero(found >= min_correlation)
-    rows = rows[kept]
-    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps[kept]), found[kept], sides[kept]
+    return _Likely(likely.pairs[kept], likely.orientations[kept], maps[kept]), found[kept], sides[kept]
 
 
 def _all_close_up(likely: _Likely, sides: Tensor, pictures: Pictures, shorter_px: Callable[[Integers], Integers] | None) -> Floats:
@@ -153,7 +151,7 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
         fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
         rows = torch.arange(start, start + len(fixed))
         there: Tensor | None = None
-        for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, MIN_ALIGNED - NEARLY), strict=True):
+        for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, NEARLY_ALIGNED), strict=True):
             there, correlations, _ = _fitted(fixed, moving, (level,), there)
             hopeful = correlations >= limit
             rows, fixed, moving, there, correlations = (values[hopeful] for values in (rows, fixed, moving, there, correlations))
