@@ -18,7 +18,6 @@ from darkroom.training import devices
 from darkroom.units import Integers
 
 GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
-ENLARGED_PX = 96  # a picture whose shorter side is below this has nothing to show at CLOSE_PX that it does not show at GREY_PX
 # sides in pixels, and the correlation below which no copy of 20 kinds is (of 2,200 the lowest are 0.65 and 0.50)
 ROUGH, FINER = (16, 0.5), (32, 0.5)
 UNSURE = 0.1  # less of the second-best orientation at the rough side, up to which it may be the right one (0.05 of 2,200 copies)
@@ -60,13 +59,7 @@ class _Likely(NamedTuple):
 
 
 def confirm(
-    pairs: Integers,
-    grey: Grey,
-    pictures: Pictures,
-    min_correlation: float,
-    min_detail_share: float,
-    min_close_up: float = MIN_CLOSE_UP,
-    shorter_px: Callable[[Integers], Integers] | None = None,
+    pairs: Integers, grey: Grey, pictures: Pictures, min_correlation: float, min_detail_share: float, min_close_up: float = MIN_CLOSE_UP
 ) -> Confirmed:
     """Keeps the pairs that show the same: first by their thumbnails, then by their pictures, and at last by these close up.
 
@@ -79,12 +72,11 @@ def confirm(
         min_correlation: Pairs below it are left out.
         min_detail_share: So are those that have details in a smaller share of their area.
         min_close_up: And those whose correlation close up, of corners and texture, is below this: only their outlines agree.
-        shorter_px: Gives the shorter sides of some rows' pictures, in pixels; where it is not given, all are large.
     """
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
         likely = _aligned(_oriented(pairs, grey), grey)
         likely, found, sides = _alike(likely, pictures, min_correlation, min_detail_share)
-        close = _all_close_up(likely, sides, pictures, shorter_px) >= min_close_up
+        close = _close_up(likely, sides, pictures) >= min_close_up
     return Confirmed(likely.pairs[close], found[close])
 
 
@@ -109,21 +101,9 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
     return _Likely(likely.pairs[kept], likely.orientations[kept], maps[kept]), found[kept], sides[kept]
 
 
-def _all_close_up(likely: _Likely, sides: Tensor, pictures: Pictures, shorter_px: Callable[[Integers], Integers] | None) -> Floats:
-    """The correlations of corners and texture: at a higher resolution, unless one of the two pictures has none."""
-    rows, places = np.unique(likely.pairs, return_inverse=True)
-    small = np.zeros(len(likely.pairs), bool) if shorter_px is None else (shorter_px(rows) < ENLARGED_PX)[places].reshape(-1, 2).any(1)
-    found = np.empty(len(small))
-    for chosen, side_px, levels in ((small, GREY_PX, ()), (~small, CLOSE_PX, CLOSE_UP)):
-        if chosen.any():
-            kept = _Likely(likely.pairs[chosen], likely.orientations[chosen], likely.maps[chosen])
-            found[chosen] = _close_up(kept, sides[chosen], pictures, side_px, levels)
-    return found
-
-
-def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures, side_px: int, levels: Sequence[tuple[int, int]]) -> Floats:
-    """The correlations of corners and texture at some resolution, under the maps that fit better, and are improved at some levels."""
-    seen, places = _of_pairs(likely, pictures, side_px)
+def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
+    """The correlations of corners and texture at a higher resolution, under the maps that fit better."""
+    seen, places = _of_pairs(likely, pictures, CLOSE_PX)
 
     def correlate(start: int) -> Tensor:
         block = slice(start, start + _CLOSE)
@@ -131,7 +111,7 @@ def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures, side_px: int, 
         turned = (sides[block] == 1)[:, None, None]
         fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
         maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
-        return _fitted(fixed, moving, levels, maps, corners=True)[1]
+        return _fitted(fixed, moving, CLOSE_UP, maps, corners=True)[1]
 
     found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _CLOSE))])
     return np.asarray(found.numpy(), np.float64)
@@ -150,7 +130,7 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
         block = slice(start, start + _THUMBNAILS)
         fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
         rows = torch.arange(start, start + len(fixed))
-        there: Tensor | None = None
+        there = torch.eye(2, 3).repeat(len(fixed), 1, 1)
         for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, NEARLY_ALIGNED), strict=True):
             there, correlations, _ = _fitted(fixed, moving, (level,), there)
             hopeful = correlations >= limit

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from darkroom.images import Images
-from darkroom.pixels import decode, size
+from darkroom.pixels import decode
 from darkroom.similarity.candidates import Projection, Views, candidate_pairs, candidates_between, joined_views, views_of
 from darkroom.similarity.confirmation import Confirmed, confirm
 from darkroom.similarity.levels import MIN_CLOSE_UP, MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
@@ -72,34 +72,12 @@ def find_look_alikes(
         Pairs of rows, the lower one first, sorted.
     """
 
+    def pictures(rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
+        greys = ordered(lambda row: _grey(seen.read(int(row)), side_px), rows)
+        return np.stack([np.empty((side_px, side_px), np.uint8), *greys])[1:]
+
     found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
-    pictures = _Pictures(seen.read)
-    confirmed = confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share, min_close_up, pictures.shorter_px)
-    return same_in_front(confirmed, pictures)
-
-
-class _Pictures:
-    """The grey pictures of some images at some side, decoded once for those who ask again for some of the last ones.
-
-    Args:
-        read: Gives the file of an image by its row.
-    """
-
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self._read = read
-        self._rows: Integers = np.empty(0, np.int64)
-        self._greys: npt.NDArray[np.uint8] = np.empty((0, 0, 0), np.uint8)
-
-    def __call__(self, rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
-        """Those of rows that are sorted, `(len(rows), side_px, side_px) uint8`."""
-        if side_px != self._greys.shape[-1] or not np.isin(rows, self._rows).all():
-            greys = ordered(lambda row: _grey(self._read(int(row)), side_px), rows)
-            self._rows, self._greys = rows, np.stack([np.empty((side_px, side_px), np.uint8), *greys])[1:]
-        return self._greys[np.searchsorted(self._rows, rows)]
-
-    def shorter_px(self, rows: Integers) -> Integers:
-        """Their shorter sides in pixels, from the headers of the files."""
-        return np.array([min(size(self._read(int(row)))) for row in rows], np.int64)
+    return same_in_front(confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share, min_close_up), pictures)
 
 
 def _grey(data: bytes, side_px: int) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from darkroom.similarity.confirmation import CLOSE_PX, GREY_PX, Pictures, confirm
+from darkroom.similarity.confirmation import Pictures, confirm
 from darkroom.similarity.orientations import oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import COARSE, FINE, moved, register
 from darkroom.thumbnails import thumbnails
@@ -99,32 +99,6 @@ def outline() -> Image.Image:
 def test_pictures_without_details_are_not_compared() -> None:
     plain = Image.radial_gradient("L").resize((120, 96)).convert("RGB")
     assert confirmed(plain, plain.copy(), min_correlation=0.7) == []
-
-
-@pytest.mark.parametrize(("side", "sides"), [(32, {GREY_PX}), (95, {GREY_PX}), (96, {GREY_PX, CLOSE_PX})])
-def test_pictures_that_would_only_be_enlarged_are_compared_no_closer(side: int, sides: set[int]) -> None:
-    pictures = [photograph(seed).resize((side + 20, side)) for seed in (1, 2)]
-    pictures += [ImageEnhance.Brightness(picture).enhance(0.7) for picture in pictures]
-    asked, show = set(), shown(pictures)
-
-    def seen(rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
-        asked.add(side_px)
-        return show(rows, side_px)
-
-    def shorter_px(rows: Integers) -> Integers:
-        return np.array([min(pictures[row].size) for row in rows])
-
-    every = np.stack(np.triu_indices(4, 1), axis=1)
-    found = confirm(every, thumbnails_of(pictures), seen, 0.75, 0.05, shorter_px=shorter_px)
-    assert found.pairs.tolist() == [[0, 2], [1, 3]]
-    assert asked == sides
-
-
-def test_a_small_picture_is_compared_with_a_large_one_as_small_ones_are() -> None:
-    pictures = [photograph(1, 240, 192), photograph(1, 240, 192).resize((40, 32), Image.Resampling.LANCZOS)]
-    sizes = np.array([min(picture.size) for picture in pictures])
-    found = confirm(np.array([[0, 1]]), thumbnails_of(pictures), shown(pictures), 0.5, 0.05, shorter_px=sizes.__getitem__)
-    assert found.pairs.tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("turned", [Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.TRANSPOSE])
