@@ -26,6 +26,7 @@ from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.scans import Scans, Unusable, read, scan_images
+from darkroom.similarity.candidates import Projection
 from darkroom.similarity.look_alikes import find_look_alikes, see
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -77,9 +78,9 @@ def clean(
     dropped |= {finding["path"] for finding in findings if finding["action"] == "dropped"}
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
-    vectors = Embeddings(embeddings) if embeddings else None
+    vectors = Projection(Embeddings(embeddings)) if embeddings else None
     kept, look_alikes = _tied(kept, Images(images), vectors, config)
-    labels = judge_labels(kept, vectors, config)
+    labels = judge_labels(kept, vectors.embeddings if vectors else None, config)
     kept, odd, common = _odd(labels.manifest, scans, vectors, config)
     findings = judged.silence([*findings, *look_alikes, *_label_findings(labels), *odd, *_table_issues(kept, config)])
     said, doubts = _describe(kept, findings)
@@ -151,20 +152,20 @@ def _finding(
     return {"path": path, "image_id": image_id, "check": check, "score": score, "action": action, "detail": detail, "other": other}
 
 
-def _tied(kept: Manifest, images: Images, embeddings: Embeddings | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]]]:
+def _tied(kept: Manifest, images: Images, vectors: Projection | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]]]:
     """The images with their `cluster`, and the findings; those of equal pixels count once, and those that are too small not at all."""
     hashes, paths, names = (kept.column(name) for name in ("pixel_hash", "path", "image_id"))
     sides = [min(size) for size in zip(kept.column("width"), kept.column("height"), strict=True)]
     first: dict[str, int] = {}
     for row in sorted(range(len(kept)), key=names.__getitem__):
         first.setdefault(hashes[row], row)
-    rows = [row for row in first.values() if sides[row] >= config.min_tie_side_px and (not embeddings or names[row] in embeddings)]
+    rows = [row for row in first.values() if sides[row] >= config.min_tie_side_px and (vectors is None or names[row] in vectors)]
     clusters = {hashes[row]: names[row] for row in first.values()}
     found: list[LookAlike] = []
     if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:
         compared, labels = [names[row] for row in rows], kept.label_sets()
         min_correlation = min(config.min_same_thing, config.min_near_duplicate)
-        seen = see(images, compared, embeddings)
+        seen = see(images, compared, vectors)
         pairs = find_look_alikes(seen, min_correlation, config.num_neighbours, config.min_detail_share, min_close_up=config.min_close_up)
         tied, found = tie(pairs, compared, [labels[row] for row in rows], config)
         clusters |= {hashes[row]: name for row, name in zip(rows, tied, strict=True)}
@@ -182,13 +183,11 @@ def _label_findings(judged: JudgedLabels) -> list[dict[str, Any]]:
     return [_finding(paths[one.row], names[one.row], MISLABELLED, one.score, one.action, one.detail) for one in judged.findings]
 
 
-def _odd(
-    kept: Manifest, scans: Scans, embeddings: Embeddings | None, config: CleanConfig
-) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
+def _odd(kept: Manifest, scans: Scans, vectors: Projection | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
     """The manifest with what is done about odd images, the findings, and what is too common to be odd."""
     paths, names, labels = kept.column("path"), kept.column("image_id"), kept.label_sets()
     rows = scans.rows(names)
-    found, common = find_odd_images(names, labels, scans.qualities[rows], scans.sizes[rows].astype(np.float64), embeddings, config)
+    found, common = find_odd_images(names, labels, scans.qualities[rows], scans.sizes[rows].astype(np.float64), vectors, config)
     kept, actions = act_on_odd_images(kept, found, labels, config)
     findings = [
         _finding(paths[one.row], names[one.row], one.check, one.score, action, one.detail)

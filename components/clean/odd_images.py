@@ -9,8 +9,8 @@ import numpy.typing as npt
 from components.clean.config import CleanConfig
 from components.clean.off_topic import class_distances, nearby_distances
 from components.clean.outliers import from_threshold, outliers, rows_of_classes
-from darkroom.embeddings import Embeddings
 from darkroom.image_quality import DRAFT_PX, MEASURES
+from darkroom.similarity.candidates import Projection
 from darkroom.units import Integers
 
 ODD_CHECKS = ("off_topic", *MEASURES, "odd_size", "odd_aspect")
@@ -63,7 +63,7 @@ class Odd(NamedTuple):
 
 
 def find_odd_images(
-    names: list[str], labels: list[frozenset[str]], qualities: Floats, sizes: Floats, embeddings: Embeddings | None, config: CleanConfig
+    names: list[str], labels: list[frozenset[str]], qualities: Floats, sizes: Floats, vectors: Projection | None, config: CleanConfig
 ) -> tuple[list[Odd], list[str]]:
     """Finds images that stand out of their class, by the checks that are not off.
 
@@ -72,7 +72,7 @@ def find_odd_images(
         labels: What each shows.
         qualities: `(N, 5)`, a column for each of `MEASURES`.
         sizes: `(N, 2)`: width and height in pixels.
-        embeddings: Of these images and others; without, nothing is found off topic.
+        vectors: Of these images and others; without, nothing is found off topic.
         config: Actions and thresholds.
 
     Returns:
@@ -81,16 +81,16 @@ def find_odd_images(
     wanted = [check for check in ODD_CHECKS if getattr(config, check) != "off"]
     classes = rows_of_classes(labels)
     scores = _shape_scores(sizes) | dict(zip(MEASURES, qualities.T, strict=True))
-    if embeddings and "off_topic" in wanted:
-        scores["off_topic"] = class_distances(embeddings, names, classes)
+    if vectors is not None and "off_topic" in wanted:
+        scores["off_topic"] = class_distances(vectors, names, classes)
     found, common = list[Odd](), list[str]()
     for check in (check for check in wanted if check in scores):
         rule, threshold = RULES[check], getattr(config, f"{check}_threshold")
         values = scores[check].astype(np.float64)
         if threshold == "auto":
             seen = outliers(values, classes, rule.deviations, rule.floor, config.max_odd_share)
-            if embeddings and check == "off_topic" and len(seen.rows):
-                seen = seen._replace(rows=np.intersect1d(seen.rows, _alone(embeddings, names, classes)))
+            if vectors is not None and check == "off_topic" and len(seen.rows):
+                seen = seen._replace(rows=np.intersect1d(seen.rows, _alone(vectors, names, classes)))
         else:
             seen = from_threshold(values, float(threshold))
         action = getattr(config, check)
@@ -101,9 +101,9 @@ def find_odd_images(
     return found, common
 
 
-def _alone(embeddings: Embeddings, names: list[str], classes: Mapping[str, Integers]) -> Integers:
+def _alone(vectors: Projection, names: list[str], classes: Mapping[str, Integers]) -> Integers:
     """The rows of the images that have nothing near them, of any class, beside what others of their class have."""
-    distances = nearby_distances(embeddings, names).astype(np.float64)
+    distances = nearby_distances(vectors, names).astype(np.float64)
     return outliers(distances, classes, RULES["off_topic"].deviations, 0.0, 1.0).rows
 
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from darkroom.embeddings import Embeddings
-from darkroom.similarity.candidates import projected_vectors
+from darkroom.similarity.candidates import Projection
 from darkroom.units import Integers
 
 MAX_REFERENCE = 2000  # images of a class that others are compared with
@@ -20,11 +19,11 @@ _BLOCK = 4096
 Floats = npt.NDArray[np.float32]
 
 
-def class_distances(embeddings: Embeddings, names: list[str], classes: Mapping[str, Integers]) -> Floats:
+def class_distances(vectors: Projection, names: list[str], classes: Mapping[str, Integers]) -> Floats:
     """The distance of each image within which a tenth of its class are; of the nearest class, where it has several.
 
     Args:
-        embeddings: Of these images and others.
+        vectors: Of these images and others.
         names: The images' ids.
         classes: The rows of each class, in `names`. The first by id stand for a large class: ids are hashes, so these are a fair sample.
 
@@ -33,27 +32,27 @@ def class_distances(embeddings: Embeddings, names: list[str], classes: Mapping[s
     """
     found = np.full(len(names), np.nan, np.float32)
     for rows in classes.values():
-        members = np.array(sorted((row for row in rows.tolist() if names[row] in embeddings), key=names.__getitem__), np.int64)
+        members = np.array(sorted((row for row in rows.tolist() if names[row] in vectors), key=names.__getitem__), np.int64)
         if len(members) > 1:
-            vectors = projected_vectors(embeddings, [names[row] for row in members.tolist()])
-            found[members] = np.fmin(found[members], _distances(vectors, _NEAREST))
+            own = vectors.of(names[row] for row in members.tolist())
+            found[members] = np.fmin(found[members], _distances(own, _NEAREST))
     return found
 
 
-def nearby_distances(embeddings: Embeddings, names: list[str]) -> Floats:
+def nearby_distances(vectors: Projection, names: list[str]) -> Floats:
     """The distance of each image within which a few others of all classes are.
 
     Args:
-        embeddings: Of these images and others.
+        vectors: Of these images and others.
         names: The images' ids. The first ones stand for many, as in `class_distances`.
 
     Returns:
         `(N,) float32`: 1 - cosine, 0 to 2; NaN of images without a vector, and of a single image.
     """
     found = np.full(len(names), np.nan, np.float32)
-    rows = np.array(sorted((row for row, name in enumerate(names) if name in embeddings), key=names.__getitem__), np.int64)
+    rows = np.array(sorted((row for row, name in enumerate(names) if name in vectors), key=names.__getitem__), np.int64)
     if len(rows) > 1:
-        found[rows] = _distances(projected_vectors(embeddings, [names[row] for row in rows.tolist()]), _NEARBY, _FEW)
+        found[rows] = _distances(vectors.of(names[row] for row in rows.tolist()), _NEARBY, _FEW)
     return found
 
 

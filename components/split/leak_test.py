@@ -12,6 +12,7 @@ from darkroom.embeddings import Embeddings
 from darkroom.images import Images
 from darkroom.leaks import CONFIRMED, SUSPICIOUS, Leak
 from darkroom.manifest import Manifest
+from darkroom.similarity.candidates import Projection
 from darkroom.similarity.clusters import star_clusters
 from darkroom.similarity.confirmation import Confirmed
 from darkroom.similarity.levels import MIN_SIDE_PX, NEAR_DUPLICATE, SAME_THING
@@ -55,7 +56,7 @@ class Gallery:
     def seen(self, rows: Integers) -> Seen:
         """Some of the images, ready to be compared."""
         names = self.table.column("image_id")
-        return see(self.packed, [names[row] for row in rows.tolist()], self.embeddings)
+        return see(self.packed, [names[row] for row in rows.tolist()], Projection(self.embeddings))
 
     def vectors(self, rows: Integers) -> Floats:
         """`(len(rows), D) float32`, of unit length."""

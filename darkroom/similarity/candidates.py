@@ -1,12 +1,14 @@
 """Which pairs of images may show the same: few enough to look at each, found without comparing all."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from darkroom.embeddings import Embeddings
-from darkroom.similarity.neighbours import nearest_between, nearest_pairs, projected
+from darkroom.similarity.neighbours import MAX_FEATURES, nearest_between, nearest_pairs, projected
 from darkroom.similarity.signatures import few_bits, similar_signatures
 from darkroom.thumbnails import invariants
 from darkroom.units import Integers
@@ -36,24 +38,49 @@ class Views:
         return len(self.grey)
 
 
-def views_of(embeddings: Embeddings, names: list[str]) -> Views:
+class Projection:
+    """The vectors of embeddings, each projected once, whoever compares it: a million of them take 1 GB, and 5 GB before.
+
+    Args:
+        embeddings: Theirs; a vector is read when it is first asked for.
+    """
+
+    def __init__(self, embeddings: Embeddings) -> None:
+        self.embeddings = embeddings
+        self._known = np.zeros(len(embeddings), bool)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.embeddings
+
+    def of(self, names: Iterable[str]) -> npt.NDArray[np.float32]:
+        """The projected vectors of some images, `(len(names), D) float32`.
+
+        Raises:
+            KeyError: An image has none.
+        """
+        rows = self.embeddings.rows(names)
+        new = np.unique(rows[~self._known[rows]])
+        for start in range(0, len(new), _BLOCK):
+            block = new[start : start + _BLOCK]
+            self._vectors[block] = projected(self.embeddings.vectors[block].astype(np.float32), self.embeddings.origin.key)
+        self._known[new] = True
+        return self._vectors[rows]
+
+    @cached_property
+    def _vectors(self) -> npt.NDArray[np.float32]:
+        """`(N, D) float32`: those that are not known yet are zeros, which take no memory."""
+        return np.zeros((len(self.embeddings), min(self.embeddings.origin.num_features, MAX_FEATURES)), np.float32)
+
+
+def views_of(vectors: Projection, names: list[str]) -> Views:
     """The views of some images.
 
     Raises:
         KeyError: An image has none.
     """
+    embeddings = vectors.embeddings
     rows = embeddings.rows(names)
-    return Views(embeddings.grey[rows], embeddings.signatures[rows], projected_vectors(embeddings, names), embeddings.origin.key)
-
-
-def projected_vectors(embeddings: Embeddings, names: list[str]) -> npt.NDArray[np.float32]:
-    """The vectors of some images, projected a block at a time: a million of them take 1 GB, and 5 GB before.
-
-    Raises:
-        KeyError: An image has none.
-    """
-    blocks = (names[start : start + _BLOCK] for start in range(0, max(1, len(names)), _BLOCK))
-    return np.concatenate([projected(embeddings.of(block), embeddings.origin.key) for block in blocks])
+    return Views(embeddings.grey[rows], embeddings.signatures[rows], vectors.of(names), embeddings.origin.key)
 
 
 def joined_views(first: Views, second: Views) -> Views:

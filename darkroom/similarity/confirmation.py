@@ -18,10 +18,13 @@ from darkroom.training import devices
 from darkroom.units import Integers
 
 GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
-ROUGH, FINER = (16, 0.4), (32, 0.5)  # sides in pixels, and the correlation below which no copy of 20 kinds is
+# sides in pixels, and the correlation below which no copy of 20 kinds is (of 2,200 the lowest are 0.65 and 0.50)
+ROUGH, FINER = (16, 0.5), (32, 0.5)
+UNSURE = 0.1  # less of the second-best orientation at the rough side, up to which it may be the right one (0.05 of 2,200 copies)
+ROUGHLY_ALIGNED = 0.45  # correlation of the details of thumbnails aligned at the rough side alone (0.51 of 2,200 copies)
 MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
 NEARLY_ALIGNED = 0.55  # of the second one moved onto the first, below which the first moved onto the second is not either
-_THUMBNAILS, _PICTURES = 256, 64  # pairs at once
+_THUMBNAILS, _PICTURES, _CLOSE = 256, 64, 8  # pairs at once: at 128 px eight of them take half the time a pair that 64 take
 
 Floats = npt.NDArray[np.float64]
 Grey = npt.NDArray[np.uint8]
@@ -103,14 +106,14 @@ def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
     seen, places = _of_pairs(likely, pictures, CLOSE_PX)
 
     def correlate(start: int) -> Tensor:
-        block = slice(start, start + _PICTURES)
+        block = slice(start, start + _CLOSE)
         fixed, moving = _pair(seen, places[block], likely.orientations[block])
         turned = (sides[block] == 1)[:, None, None]
         fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
         maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
         return _fitted(fixed, moving, CLOSE_UP, maps, corners=True)[1]
 
-    found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _PICTURES))])
+    found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _CLOSE))])
     return np.asarray(found.numpy(), np.float64)
 
 
@@ -126,11 +129,15 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
     def align(start: int) -> tuple[Tensor, Tensor]:
         block = slice(start, start + _THUMBNAILS)
         fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
-        there, correlations, _ = _fitted(fixed, moving, COARSE)
-        hopeful = torch.nonzero(correlations >= NEARLY_ALIGNED)[:, 0]
-        back, others, _ = _fitted(moving[hopeful], fixed[hopeful], COARSE)
-        kept = torch.maximum(correlations[hopeful], others) >= MIN_ALIGNED
-        return start + hopeful[kept], torch.stack([there[hopeful[kept]], back[kept]], dim=1)
+        rows = torch.arange(start, start + len(fixed))
+        there = torch.eye(2, 3).repeat(len(fixed), 1, 1)
+        for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, NEARLY_ALIGNED), strict=True):
+            there, correlations, _ = _fitted(fixed, moving, (level,), there)
+            hopeful = correlations >= limit
+            rows, fixed, moving, there, correlations = (values[hopeful] for values in (rows, fixed, moving, there, correlations))
+        back, others, _ = _fitted(moving, fixed, COARSE)
+        kept = torch.maximum(correlations, others) >= MIN_ALIGNED
+        return rows[kept], torch.stack([there, back], dim=1)[kept]
 
     found = list(ordered(align, range(0, len(likely.pairs), _THUMBNAILS)))
     rows, maps = (torch.cat(parts) for parts in zip((torch.empty(0, dtype=torch.int64), likely.maps), *found, strict=True))
@@ -153,15 +160,21 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
     def rough(start: int) -> tuple[Integers, Tensor]:
         block = pairs[start : start + _THUMBNAILS]
         correlations, best = every_correlation(small, block).topk(2, dim=0)
+        best[1] = torch.where(correlations[1] >= correlations[0] - UNSURE, best[1], -1)
         kept = correlations[0] >= ROUGH[1]
         return block[kept.numpy()], best[:, kept]
 
     def finer(start: int) -> tuple[Integers, Tensor]:
         block, best = rows[start : start + _THUMBNAILS], candidates[:, start : start + _THUMBNAILS]
         first, second = (larger[block[:, side]].float() for side in (0, 1))
-        correlations, choice = shifted_correlation(first, second, best).max(dim=0)
+        chosen, correlations = best[0].clone(), shifted_correlation(first, second, best[:1])[0]
+        unsure = torch.nonzero(best[1] >= 0)[:, 0]
+        if len(unsure):
+            others = shifted_correlation(first[unsure], second[unsure], best[1:, unsure])[0]
+            better = others > correlations[unsure]
+            chosen[unsure[better]], correlations[unsure[better]] = best[1, unsure[better]], others[better]
         kept = correlations >= FINER[1]
-        return block[kept.numpy()], best[choice, torch.arange(best.shape[1])][kept]
+        return block[kept.numpy()], chosen[kept]
 
     small = _all_prepared(grey, ROUGH[0])
     left, candidates = _joined(ordered(rough, range(0, len(pairs), _THUMBNAILS)), torch.empty(2, 0, dtype=torch.int64))

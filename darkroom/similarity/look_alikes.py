@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from darkroom.embeddings import Embeddings
 from darkroom.images import Images
 from darkroom.pixels import decode
-from darkroom.similarity.candidates import Views, candidate_pairs, candidates_between, joined_views, views_of
+from darkroom.similarity.candidates import Projection, Views, candidate_pairs, candidates_between, joined_views, views_of
 from darkroom.similarity.confirmation import Confirmed, confirm
 from darkroom.similarity.levels import MIN_CLOSE_UP, MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.similarity.still_camera import same_in_front
@@ -34,15 +33,15 @@ class Seen:
     read: Callable[[int], bytes]
 
 
-def see(images: Images, names: Sequence[str], embeddings: Embeddings | None) -> Seen:
+def see(images: Images, names: Sequence[str], vectors: Projection | None) -> Seen:
     """Prepares images for the comparison.
 
     Args:
         images: The packed images.
         names: Ids of those that are compared, all of which can be decoded.
-        embeddings: Of these images and others; without any, thumbnails are made here, and copies are found by them alone.
+        vectors: Of these images and others; without any, thumbnails are made here, and copies are found by them alone.
     """
-    return Seen(views_of(embeddings, list(names)) if embeddings else _thumbnails(images, names), lambda row: images[names[row]])
+    return Seen(views_of(vectors, list(names)) if vectors else _thumbnails(images, names), lambda row: images[names[row]])
 
 
 def join(first: Seen, second: Seen) -> Seen:

@@ -60,8 +60,9 @@ def every_correlation(pictures: Tensor, pairs: Integers) -> Tensor:
     first, second = (torch.from_numpy(np.ascontiguousarray(pairs[:, place])) for place in (0, 1))
     owners, owner = torch.unique_consecutive(first, return_inverse=True)
     single = pictures[owners].float()
-    spectra = torch.fft.rfft2(torch.stack([_turned(single, _inverse(orientation)) for orientation in range(NUM_ORIENTATIONS)]))
-    return _best(spectra[:, owner] * torch.fft.rfft2(pictures[second].float()).conj())
+    turned = torch.stack([_turned(single, _inverse(orientation)) for orientation in range(NUM_ORIENTATIONS)], dim=1)
+    spectra = torch.view_as_complex(torch.view_as_real(torch.fft.rfft2(turned))[owner])
+    return _best(spectra * torch.fft.rfft2(pictures[second].float()).conj()[:, None]).T
 
 
 def _best(products: Tensor) -> Tensor:

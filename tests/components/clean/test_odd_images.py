@@ -25,6 +25,7 @@ from darkroom.image_quality import MEASURES
 from darkroom.images import ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.similarity.candidates import Projection
 from tests.photographs import jpeg, photograph
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -120,7 +121,9 @@ def test_what_is_far_from_its_class_is_off_topic(tmp_path: Path) -> None:
     _, found = run(tmp_path)
     assert [row["path"] for row in found if row["check"] == "off_topic"] == [f"a/foreign{number}" for number in range(3)]
     known = Embeddings(tmp_path / "embeddings")
-    assert np.isnan(class_distances(known, ["missing", known.names[0]], rows_of_classes([frozenset("a"), frozenset("a")]))).all()
+    assert np.isnan(
+        class_distances(Projection(known), ["missing", known.names[0]], rows_of_classes([frozenset("a"), frozenset("a")]))
+    ).all()
 
 
 def test_what_is_near_to_images_of_another_class_is_not_off_topic(tmp_path: Path) -> None:
@@ -134,7 +137,7 @@ def test_what_is_near_to_images_of_another_class_is_not_off_topic(tmp_path: Path
     batch = make_batch(names, vectors / norms[:, None], norms, blank, np.zeros((len(shown), 8, 8, 3), np.uint8), [0] * len(shown))
     embeddings.write(tmp_path / "embeddings", Origin("lite0", "ab" * 32, "features", Recipe(224), "float32", "cpu", 16), [batch])
     qualities, sizes = np.zeros((len(shown), len(MEASURES))), np.full((len(shown), 2), 100.0)
-    found, _ = find_odd_images(names, labels, qualities, sizes, Embeddings(tmp_path / "embeddings"), CleanConfig())
+    found, _ = find_odd_images(names, labels, qualities, sizes, Projection(Embeddings(tmp_path / "embeddings")), CleanConfig())
     assert [(one.check, one.row) for one in found] == [("off_topic", 121)]
 
 

@@ -101,6 +101,15 @@ def test_pictures_without_details_are_not_compared() -> None:
     assert confirmed(plain, plain.copy(), min_correlation=0.7) == []
 
 
+@pytest.mark.parametrize("turned", [Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.TRANSPOSE])
+def test_a_picture_that_is_nearly_symmetrical_is_found_turned(turned: Image.Transpose) -> None:
+    """The rough thumbnails of both orientations are nearly equal; the finer ones decide."""
+    whole = np.asarray(photograph(5, 96, 96), np.float32)
+    alike = np.asarray(Image.fromarray(whole.astype(np.uint8)).transpose(turned), np.float32)
+    picture = Image.fromarray((0.6 * whole + 0.4 * alike).clip(0, 255).astype(np.uint8))
+    assert confirmed(picture, picture.transpose(turned), min_correlation=0.85) != []
+
+
 def test_no_pair_is_no_work() -> None:
     none = np.empty((0, 2), np.int64)
     grey = np.zeros((1, 32, 32), np.uint8)
