@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from components.clean.config import CleanConfig
 from darkroom.embeddings import Embeddings
@@ -65,7 +66,7 @@ class Predictor:
     told: list[str]
 
     def __call__(self, doubted: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """Probabilities, `(N, K) float32`: those of linear models, or their geometric mean with the networks'.
+        """Probabilities, `(N, K) float32`: those of linear models, or these pooled with the networks'.
 
         Args:
             doubted: `(N,) bool`: images that the linear models don't learn from, or none.
@@ -73,10 +74,33 @@ class Predictor:
         linear = out_of_fold(self.features, self.wanted, self.folds, exclusive=self.exclusive, doubted=doubted)
         if self.networks is None:
             return linear
-        both = np.sqrt(linear * self.networks)
-        rest = 0.0 if self.exclusive else np.sqrt((1 - linear) * (1 - self.networks))
-        found: Floats = both / (both.sum(1, keepdims=True) if self.exclusive else both + rest)
+        return pooled(linear, self.networks, self.wanted, exclusive=self.exclusive)
+
+
+def pooled(one: Floats, other: Floats, wanted: Floats, *, exclusive: bool) -> Floats:
+    """Joins two models' probabilities by a weighted geometric mean, whose weights fit the given labels best.
+
+    Args:
+        one: `(N, K) float32`, of a model that has not seen the images; never 0 or 1.
+        other: The same, of another.
+        wanted: `(N, K) float32` of 0 and 1: the given labels.
+        exclusive: Every image has exactly one label.
+
+    Source: Genest and Zidek 1986, "Combining Probability Distributions", for logarithmic opinion pools.
+    """
+
+    def mixed(share: float) -> Floats:
+        holds = one ** np.float32(1 - share) * other ** np.float32(share)
+        rest = (1 - one) ** np.float32(1 - share) * (1 - other) ** np.float32(share)
+        found: Floats = holds / (holds.sum(1, keepdims=True) if exclusive else holds + rest)
         return found
+
+    def loss(share: float) -> float:
+        found = mixed(share)
+        each = wanted * np.log(found) + (0 if exclusive else (1 - wanted) * np.log(1 - found))
+        return -float(each.mean())
+
+    return mixed(float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x))
 
 
 def make_predictor(judges: Judges, kept: Manifest, rows: Integers, targets: Integers, folds: Integers) -> Predictor:

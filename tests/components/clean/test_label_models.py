@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.clean.config import CleanConfig
-from components.clean.label_models import Predictor
+from components.clean.label_models import Predictor, pooled
 from components.clean.mislabelled import Judged, judge_labels
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
@@ -42,19 +42,29 @@ def judged(folder: Path, number: int, moved: tuple[int, ...], **config: object) 
     return judge_labels(table, vectors, CleanConfig(**config), images)
 
 
-def test_answers_of_both_are_joined_by_their_geometric_mean() -> None:
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_model_that_guesses_hardly_counts_beside_one_that_knows(exclusive: bool) -> None:
     rng = np.random.default_rng(0)
-    features, wanted = rng.standard_normal((60, 4)).astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(60) % 3]
-    networks, folds = rng.dirichlet(np.ones(3), 60).astype(np.float32), np.arange(60) // 3 % 5
+    wanted = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 300)]
+    knows = (0.1 + 0.7 * wanted).astype(np.float32)
+    guesses = rng.dirichlet(np.full(3, 5.0), 300).astype(np.float32)
+    for pair in ((knows, guesses), (guesses, knows)):
+        assert np.abs(pooled(*pair, wanted, exclusive=exclusive) - knows).max() < 0.15
+
+
+def test_answers_of_both_are_pooled_so_that_given_labels_are_likelier_than_by_either() -> None:
+    rng = np.random.default_rng(0)
+    features, wanted = rng.standard_normal((90, 4)).astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(90) % 3]
+    features[:, 0] += wanted[:, 0] * 2
+    networks = (0.2 + 0.4 * wanted).astype(np.float32)
+    networks = np.where(wanted[:, :1] > 0, np.float32(1 / 3), networks)  # which knows nothing of the class that linear models know
+    folds = np.arange(90) // 3 % 5
     linear = out_of_fold(features, wanted, folds, exclusive=True)
     found = Predictor(features, wanted, folds, True, networks, [])()
-    expected = np.sqrt(linear * networks)
-    np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), rtol=1e-5)
-    linear = out_of_fold(features, wanted, folds, exclusive=False)
-    found = Predictor(features, wanted, folds, False, networks, [])()
-    odds = np.sqrt(linear / (1 - linear) * networks / (1 - networks))
-    np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-4)
-    np.testing.assert_array_equal(Predictor(features, wanted, folds, False, None, [])(), linear)
+    losses = [-np.log((one * wanted).sum(1)).mean() for one in (found, linear, networks)]
+    assert losses[0] < min(losses[1:])
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(Predictor(features, wanted, folds, True, None, [])(), linear)
 
 
 @pytest.mark.slow
