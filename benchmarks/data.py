@@ -3,6 +3,7 @@
 `python benchmarks/data.py near-duplicates ../shared/data/weather4 ../shared/data/clothing_small/train`
 `python benchmarks/data.py signatures --numbers 10000 100000 1000000`
 `python benchmarks/data.py mislabelled ../shared/data/weather4 ../shared/data/clothing_small`
+`python benchmarks/data.py mislabelled cifar10/train --seeds 0 --set label_model=network`
 `python benchmarks/data.py speed cifar10/train --cleanvision other-venv/bin/python` (all checks, given the embeddings; and cleanvision)
 
 1,000 pairs are copies, 50 of each kind; 1,000 are different pictures, each with the two most similar ones of its folder.
@@ -17,9 +18,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
@@ -33,6 +35,7 @@ from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from darkroom import issues, manifest
 from darkroom.embeddings import Embeddings
+from darkroom.images import Images
 from darkroom.similarity.signatures import similar_signatures
 from darkroom.system.cores import num_cores
 
@@ -171,27 +174,36 @@ def time_signatures(numbers: list[int]) -> None:
         print(f"{number:,} signatures: {len(pairs):,} pairs, {time.perf_counter() - start:.2f} s, at most {peak:.2f} GB in the process")
 
 
-def compare_labels(source: Path, place: Path) -> None:
-    """Prints what is found in the data as it is, and the share of moved labels among as many findings, the worst by score."""
+def compare_labels(source: Path, place: Path, seeds: Sequence[int], settings: dict[str, Any]) -> None:
+    """Prints what is found in the data as it is, and the share of moved labels among as many findings, the worst by score.
+
+    Args:
+        source: Data of one label an image.
+        place: An empty folder.
+        seeds: One a draw of the labels that are moved.
+        settings: Of `clean`.
+    """
     packed, delivered, vectors, cleaned, found = (place / name for name in ("images", "manifest", "embeddings", "cleaned", "issues"))
     ingest(source, packed, delivered, config=IngestConfig())
     embed(packed, vectors, config=EmbedConfig())
     clean(packed, delivered, cleaned, found, config=CleanConfig(mislabelled="off"), embeddings=vectors)
-    kept, embedded = manifest.read(cleaned), Embeddings(vectors)
+    kept, embedded, images, config = manifest.read(cleaned), Embeddings(vectors), Images(packed), CleanConfig(**settings)
     start = time.process_time()
-    number = len(judge_labels(kept, embedded, CleanConfig()).findings)
-    seconds = time.process_time() - start
+    judged = judge_labels(kept, embedded, config, images)
+    number, seconds = len(judged.findings), time.process_time() - start
     print(f"{source}: {len(kept):,} images, {seconds:.1f} s of the processor; {number} ({number / len(kept):.1%}) found as they are")
-    shares = [_share_found(kept, embedded, seed) for seed in SEEDS]
+    shares = [_share_found(kept, embedded, images, config, seed) for seed in seeds]
+    for told in judged.told:
+        print(f"    {told}")
     print(f"    {np.mean(shares):.3f} of the moved labels found, seeds {', '.join(f'{share:.3f}' for share in shares)}")
 
 
-def _share_found(kept: manifest.Manifest, embedded: Embeddings, seed: int) -> float:
+def _share_found(kept: manifest.Manifest, embedded: Embeddings, images: Images, config: CleanConfig, seed: int) -> float:
     """The share of moved labels among as many findings as there are moved labels."""
     moved = np.zeros(len(kept), bool)
     moved[np.random.default_rng(seed).choice(len(kept), int(MOVED * len(kept)), replace=False)] = True
     labels = [kept.classes[number] for number in (kept.targets() + moved) % len(kept.classes)]
-    findings = judge_labels(replace(kept, table=manifest.put_column(kept.table, "label", labels)), embedded, CleanConfig()).findings
+    findings = judge_labels(replace(kept, table=manifest.put_column(kept.table, "label", labels)), embedded, config, images).findings
     return float(sum(moved[finding.row] for finding in findings[: moved.sum()]) / moved.sum())
 
 
@@ -233,7 +245,10 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     commands.add_parser("near-duplicates").add_argument("sources", type=Path, nargs="+", help="folders with images at any depth")
     commands.add_parser("signatures").add_argument("--numbers", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    commands.add_parser("mislabelled").add_argument("sources", type=Path, nargs="+", help="data of one label an image")
+    mislabelled = commands.add_parser("mislabelled")
+    mislabelled.add_argument("sources", type=Path, nargs="+", help="data of one label an image")
+    mislabelled.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    mislabelled.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of clean, such as label_model=network")
     speed = commands.add_parser("speed")
     speed.add_argument("source", type=Path, help="data as ingest takes them")
     speed.add_argument("--cleanvision", default=sys.executable, help="the Python of an environment that has cleanvision")
@@ -244,7 +259,7 @@ def main() -> None:
     if options.what == "mislabelled":
         for source in options.sources:
             with tempfile.TemporaryDirectory() as folder:
-                compare_labels(source, Path(folder))
+                compare_labels(source, Path(folder), options.seeds, dict(one.split("=", 1) for one in options.set))
         return
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "speed":

@@ -21,3 +21,10 @@ def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
     return file.getvalue()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Pixels, `(H, W, 3) uint8`, as a file that keeps them."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()

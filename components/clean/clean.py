@@ -11,6 +11,7 @@ import pyarrow as pa
 from components.clean.class_balance import TABLE_CHECKS, find_table_issues
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
+from components.clean.label_models import OnEpoch
 from components.clean.mislabelled import ACTIONS, MISLABELLED, judge_labels
 from components.clean.mislabelled import Judged as JudgedLabels
 from components.clean.odd_actions import act_on_odd_images
@@ -41,7 +42,15 @@ SAID = ("dropped", "tied", *(action for action in ACTIONS.values() if action != 
 
 
 def clean(
-    images: Path, manifest: Path, cleaned: Path, issues: Path, *, config: CleanConfig, embeddings: Path | None = None
+    images: Path,
+    manifest: Path,
+    cleaned: Path,
+    issues: Path,
+    *,
+    config: CleanConfig,
+    embeddings: Path | None = None,
+    checkpoints: Path | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> dict[str, float]:
     """Drops unreadable, refused, small, duplicate and contradictory images, ties those that show the same, and judges labels.
 
@@ -57,12 +66,15 @@ def clean(
         config: What is dropped, what is tied and what is only flagged.
         embeddings: What `embed` made of the images; without, images are scanned here, look-alikes are found by thumbnails alone, and no
             label is judged.
+        checkpoints: A folder for unfinished networks that judge labels (`label_model`), or none.
+        on_epoch: Called after each epoch of these with its number and its measures.
 
     Returns:
         Files that were kept and dropped, and findings a check.
 
     Raises:
-        InputError: No image is readable, fewer than two classes are left, or a person's verdict can't be applied.
+        InputError: No image is readable, fewer than two classes are left, a person's verdict can't be applied, or networks are asked for
+            that can't be trained on so few images.
     """
     delivered = manifests.read(manifest)
     if not len(delivered):  # as where there is no frozen evaluation set
@@ -79,12 +91,13 @@ def clean(
     kept = _kept(delivered, scans, dropped)
     _require_two_classes(delivered, kept, findings)
     vectors = Projection(Embeddings(embeddings)) if embeddings else None
-    kept, look_alikes = _tied(kept, Images(images), vectors, config)
-    labels = judge_labels(kept, vectors.embeddings if vectors else None, config)
+    packed = Images(images)
+    kept, look_alikes = _tied(kept, packed, vectors, config)
+    labels = judge_labels(kept, vectors.embeddings if vectors else None, config, packed, checkpoints, on_epoch)
     kept, odd, common = _odd(labels.manifest, scans, vectors, config)
     findings = judged.silence([*findings, *look_alikes, *_label_findings(labels), *odd, *_table_issues(kept, config)])
     said, doubts = _describe(kept, findings)
-    told = tell("clean", [*said, *common, *labels.skipped, *judged.notes], doubts + judged.warnings)
+    told = tell("clean", [*said, *labels.told, *common, *labels.skipped, *judged.notes], doubts + judged.warnings)
     kept = judged.without_proposals(replace(kept, notes=(*delivered.notes, *told)))
     num_dropped = len(dropped) + sum(finding["action"] == "dropped" for finding in judged.findings)
     return _write(kept, judged.findings + findings, cleaned, issues, num_dropped=num_dropped)

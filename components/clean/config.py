@@ -75,7 +75,25 @@ class CleanConfig(StepConfig):
     label_folds: int = Field(
         5, ge=2, le=100, description="Folds of the models that judge labels; labels of fewer independent images are not judged."
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Decides those folds.")
+    label_model: Literal["linear", "network"] = Field(
+        "linear",
+        description="What judges labels: linear models (seconds), or with them a small network a fold, on pixels (minutes to hours).",
+    )
+    label_vectors: Literal["auto", "lite0", "off"] = Field(
+        "auto",
+        description="Vectors that judge labels where embed takes hand-made features: lite0's, or none; auto: lite0's for "
+        "label_min_images or more.",
+    )
+    label_min_images: int = Field(1000, ge=1, description="See label_vectors: for fewer images its network is not loaded.")
+    label_side_px: int = Field(96, ge=32, le=512, description="To which pictures are enlarged for label_vectors, in pixels.")
+    label_network_side_px: int = Field(
+        64, ge=16, le=512, description="Largest side of pictures for label_model network, in pixels; small pictures keep theirs."
+    )
+    label_epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
+        "auto", description="Epochs of each such network; auto: as many as show it label_presentations images, at least 8, at most 100."
+    )
+    label_presentations: int = Field(160_000, ge=1, le=10**12, description="See label_epochs.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Decides those folds, and the networks' first weights.")
     off_topic: OddAction = Field(
         "flag",
         description="Images far from their class: flag, drop (of training images, by split), tie (on one side of every split), or off.",

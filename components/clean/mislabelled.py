@@ -1,23 +1,23 @@
 """Finds images whose label is likely to be wrong, by models of the other images' labels; what follows from it is only proposed."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components.clean.config import CleanConfig
+from components.clean.label_models import Judges, OnEpoch, Predictor, make_predictor
 from darkroom import manifest as manifests
 from darkroom import proposals
 from darkroom.embeddings import Embeddings
 from darkroom.folds import assign_folds
 from darkroom.groups import canonical_order, grouping_columns, independent_units
+from darkroom.images import Images
 from darkroom.label_errors.confident_learning import LabelErrors, find_label_errors
-from darkroom.label_errors.features import label_features
-from darkroom.label_errors.out_of_fold import out_of_fold
 from darkroom.manifest import Manifest, quoted
-from darkroom.training.linear import Floats, one_hot
+from darkroom.training.linear import Floats
 from darkroom.units import Integers, renumbered
 
 MISLABELLED = "mislabelled"
@@ -49,20 +49,35 @@ class Judged:
         manifest: With `label_score`, and with what is proposed (`proposed_action`, and `proposed_label` or `proposed_labels`).
         findings: The worst first.
         skipped: What was not judged, a sentence each.
+        told: By what it was judged, where that is not a linear model on the embeddings, a sentence each.
     """
 
     manifest: Manifest
     findings: list[Mislabelled]
     skipped: list[str]
+    told: tuple[str, ...] = ()
 
 
-def judge_labels(kept: Manifest, embeddings: Embeddings | None, config: CleanConfig) -> Judged:
-    """Judges the label of every image by a model that has seen neither the image nor what is tied to it.
+def judge_labels(
+    kept: Manifest,
+    embeddings: Embeddings | None,
+    config: CleanConfig,
+    images: Images | None = None,
+    checkpoints: Path | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Judged:
+    """Judges the label of every image by models that have seen neither the image nor what is tied to it.
 
     Args:
         kept: The images, with their `cluster`.
         embeddings: Of these images and others; without any, nothing is judged.
-        config: The action, and how many folds.
+        config: The action, which models, and how many folds.
+        images: The packed images, for vectors of small ones and for networks; without, linear models judge by the embeddings.
+        checkpoints: A folder for unfinished networks, or none.
+        on_epoch: Called after each epoch of a network with its number and its measures.
+
+    Raises:
+        InputError: Networks are asked for that can't be trained on so few images.
     """
     if config.mislabelled == "off":
         return Judged(kept, [], [])
@@ -74,11 +89,14 @@ def judge_labels(kept: Manifest, embeddings: Embeddings | None, config: CleanCon
     if len(labels) < (1 if kept.task == "multilabel" else 2):
         return Judged(blank, [], [*skipped, "no label is judged"])
     targets = _targets(kept, rows, labels)
-    names = kept.table["image_id"].take(pa.array(rows)).to_pylist()
-    errors = _errors(label_features(embeddings, names), targets, unit, config)
+    predictor = make_predictor(
+        Judges(images, embeddings, config, checkpoints, on_epoch), kept, rows, targets, _folds(targets, unit, config)
+    )
+    errors = _errors(predictor, targets, config)
     if not errors.informed:
         return Judged(blank, [], [*skipped, "labels are not judged, as models of the other images answer no better than by chance"])
-    return Judged(_marked(blank, rows, labels, errors, config), _findings(kept, rows, labels, errors, config), skipped)
+    findings = _findings(kept, rows, labels, errors, config)
+    return Judged(_marked(blank, rows, labels, errors, config), findings, skipped, tuple(predictor.told))
 
 
 def _judged(kept: Manifest, embeddings: Embeddings, num_folds: int) -> tuple[Integers, list[int], Integers]:
@@ -110,16 +128,19 @@ def _targets(kept: Manifest, rows: Integers, labels: list[int]) -> Integers:
     return found[:, labels] if found.ndim == 2 else np.searchsorted(labels, found)
 
 
-def _errors(features: Floats, targets: Integers, unit: Integers, config: CleanConfig) -> LabelErrors:
-    """Label errors by models that have learnt from the images without those that a first round finds."""
-    exclusive, number = targets.ndim == 1, np.arange(len(targets))
-    wanted = one_hot(targets, int(targets.max(initial=0)) + 1)
-    sparse = csr_array((np.ones(len(targets), np.int64), (number, targets))) if exclusive else csr_array(targets)
-    folds = assign_folds(sparse, unit, number, config.label_folds, exclusive=exclusive, seed=config.seed)
-    probabilities = out_of_fold(features, wanted, folds, exclusive=exclusive)
-    doubted = _doubted(find_label_errors(probabilities, targets).found, wanted)
+def _folds(targets: Integers, unit: Integers, config: CleanConfig) -> Integers:
+    """The fold of each image, stratified by label; those of a unit are in one."""
+    number = np.arange(len(targets))
+    sparse = csr_array((np.ones(len(targets), np.int64), (number, targets))) if targets.ndim == 1 else csr_array(targets)
+    return assign_folds(sparse, unit, number, config.label_folds, exclusive=targets.ndim == 1, seed=config.seed)
+
+
+def _errors(predictor: Predictor, targets: Integers, config: CleanConfig) -> LabelErrors:
+    """Label errors by models of which the linear ones have learnt from the images without those that a first round finds."""
+    probabilities = predictor()
+    doubted = _doubted(find_label_errors(probabilities, targets, config.min_mislabelled).found, predictor.wanted)
     if doubted.any():
-        probabilities = out_of_fold(features, wanted, folds, exclusive=exclusive, doubted=doubted)
+        probabilities = predictor(doubted)
     return find_label_errors(probabilities, targets, config.min_mislabelled)
 
 

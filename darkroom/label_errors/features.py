@@ -18,15 +18,16 @@ NUM_SAMPLED = 4_096  # images that the directions of the components are taken fr
 _BATCH = 1_024  # images at once, so that memory grows by what is kept of each alone
 
 
-def label_features(embeddings: Embeddings, names: Sequence[str]) -> Floats:
-    """Describes images by at most 512 numbers each.
+def label_features(embeddings: Embeddings, names: Sequence[str], enlarged: npt.NDArray[np.float16] | None = None) -> Floats:
+    """Describes images by at most 512 numbers each, or 768.
 
     Args:
         embeddings: Of these images and others.
         names: Their ids.
+        enlarged: `(len(names), F)`: further vectors of them, see `enlarged_vectors`, or none.
 
     Returns:
-        `(len(names), D) float32`: principal components of the vectors, then those of the hand-made features.
+        `(len(names), D) float32`: principal components of the vectors, then those of the hand-made features, then of further vectors.
     """
     rows = embeddings.rows(names)
 
@@ -36,7 +37,10 @@ def label_features(embeddings: Embeddings, names: Sequence[str]) -> Floats:
     def hand_made(chosen: Integers) -> Floats:
         return _hand_made(embeddings.grey[chosen], embeddings.colours[chosen])
 
-    return np.hstack([_components(vectors, rows), _components(hand_made, rows)])
+    parts = [_components(vectors, rows), _components(hand_made, rows)]
+    if enlarged is not None:
+        parts.append(_components(lambda chosen: enlarged[chosen].astype(np.float32), np.arange(len(names))))
+    return np.hstack(parts)
 
 
 def _hand_made(grey: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> Floats:

@@ -12,7 +12,7 @@ from darkroom.units import Integers
 
 _Exact = npt.NDArray[np.float64]
 _REGULARIZATIONS = tuple(float(10 ** (half / 2)) for half in range(-3, 6))  # 0.03 to 300, of features of unit length
-_MAX_LOG_SHARPNESS = 5.0
+_MIN_LOG_SHARPNESS, _MAX_LOG_SHARPNESS = -2.0, 5.0  # ridge regressions are too unsure, networks can be too sure
 _LEAST = 1e-6  # a probability is at least so much, so that log-odds are finite
 _BATCH = 8_192
 
@@ -52,7 +52,23 @@ def out_of_fold(
     outputs = np.empty(targets.shape, np.float32)
     for model, rows in zip(models, members, strict=True):
         outputs[rows] = model(features[rows], best)
-    return np.clip(_softmax(outputs, targets, known) if exclusive else _sigmoids(outputs, targets, known), _LEAST, 1 - _LEAST)
+    return calibrated(outputs, targets, known, exclusive=exclusive)
+
+
+def calibrated(outputs: Floats, targets: Floats, known: npt.NDArray[np.bool_], *, exclusive: bool) -> Floats:
+    """Makes probabilities of models' outputs for images that they have not seen.
+
+    Args:
+        outputs: `(N, K) float32`.
+        targets: `(N, K) float32` of 0 and 1.
+        known: `(N,) bool`: the images whose targets count.
+        exclusive: Every image has exactly one label.
+
+    Returns:
+        `(N, K) float32`, which add up to 1 if `exclusive`; never 0 or 1.
+    """
+    found = _softmax(outputs, targets, known) if exclusive else _sigmoids(outputs, targets, known)
+    return np.clip(found, _LEAST, 1 - _LEAST)
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,9 @@ def _softmax(outputs: Floats, targets: Floats, known: npt.NDArray[np.bool_]) -> 
         sharpness = np.float32(np.exp(log_sharpness))
         return float((np.log(np.exp(seen * sharpness).sum(1)) - sharpness * given).mean())
 
-    shares = np.exp(centred * np.float32(np.exp(minimize_scalar(loss, bounds=(0.0, _MAX_LOG_SHARPNESS), method="bounded").x)))
+    shares = np.exp(
+        centred * np.float32(np.exp(minimize_scalar(loss, bounds=(_MIN_LOG_SHARPNESS, _MAX_LOG_SHARPNESS), method="bounded").x))
+    )
     probabilities: Floats = shares / shares.sum(1, keepdims=True)
     return probabilities
 

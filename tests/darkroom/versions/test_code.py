@@ -61,7 +61,7 @@ def versions() -> dict[str, str]:
         ("darkroom/images.py", {"ingest", "embed", "clean", "split", "augment", "train", "evaluate", "prune"}, {"register"}),
         ("components/prune/component.py", set(), set(STEPS)),
         ("requirements.lock", set(STEPS), set()),
-        ("darkroom/augmentation/__init__.py", {"augment", "train", "prune"}, {"ingest", "embed", "clean", "split", "evaluate", "register"}),
+        ("darkroom/augmentation/__init__.py", {"clean", "augment", "train", "prune"}, {"ingest", "embed", "split", "evaluate", "register"}),
     ],
 )
 def test_a_change_touches_exactly_the_steps_that_use_it(copy: Path, changed: str, affected: set[str], unaffected: set[str]) -> None:
