@@ -19,6 +19,7 @@ from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, for_folds
+from components.train.initial_network import from_pretrained
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
 from components.train.suitability import suited
@@ -63,6 +64,7 @@ def train(
     learning_curves: Path,
     *,
     config: TrainConfig,
+    pretrained: Path | None = None,
     tuned: Path | None = None,
     floor_model: Path | None = None,
     checkpoints: Path | None = None,
@@ -82,6 +84,7 @@ def train(
         history: Where a CSV file with a row an epoch is written.
         learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
+        pretrained: The weights that the network starts from; or none, see `darkroom.pretrained_weights`.
         tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
         floor_model: Where the floor's folder is written, see `components.train.floor`; without it, no floor is fitted.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
@@ -103,9 +106,10 @@ def train(
     config.check_folds(len(folds_of(table)))
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
-    table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
-    outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     given = dump(config)
+    config, learnt = from_pretrained(config, pretrained) if pretrained else (config, ())
+    table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *learnt, *searched.notes))
+    outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     fit_fold: FitFold = partial(family_fold, embeddings, family, config)
