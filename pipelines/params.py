@@ -39,7 +39,7 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
     if path := settings.get("clean", {}).get("verdicts"):
         settings["clean"]["verdicts_version"] = _verdicts_version(Path(path), settings["clean"]["verdicts_version"])
     for step in SOURCED:
-        if settings[step].get("enabled", True):
+        if step in settings and settings[step].get("enabled", True):
             settings[step]["data_version"] = _source_version(step, settings[step])
     return settings
 

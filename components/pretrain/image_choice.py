@@ -21,7 +21,12 @@ def unlabelled_images(source: Path | None) -> Manifest | None:
     table = manifest.read(source) if source else None
     if table is None or not len(table):
         return None
-    return _each_once(_keep(table, [width is not None for width in table.column("width")]))
+    return _each_once(
+        _keep(
+            table,
+            [width is not None and name is not None for width, name in zip(table.column("width"), table.column("image_id"), strict=True)],
+        )
+    )
 
 
 def held_out(examples: Manifest, evaluation: Path | None) -> set[str]:
@@ -41,8 +46,9 @@ def without(table: Manifest, names: set[str]) -> Manifest:
 
 
 def _each_once(table: Manifest) -> Manifest:
-    seen = set[str]()
-    return _keep(table, [name is not None and not (name in seen or seen.add(name)) for name in table.column("image_id")])
+    names = table.column("image_id")
+    first = dict(zip(reversed(names), reversed(range(len(names))), strict=True))
+    return _keep(table, [first[name] == row for row, name in enumerate(names)])
 
 
 def _keep(table: Manifest, rows: Iterable[bool]) -> Manifest:

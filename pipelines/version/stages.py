@@ -18,7 +18,7 @@ from pipelines.params import frozen, read_settings
 
 
 def write_versions(data: Path, folder: Path) -> None:
-    """Writes `data`, `evaluation`, `unlabelled` and `verdicts` with the versions of the data and of what settings name, and a file a step, its code's.
+    """Writes the versions of the data and of what settings name (`evaluation`, `unlabelled`, `verdicts`), and a file a step, its code's.
 
     Raises:
         InputError: The data is missing, or differs from what its `.dvc` file records; or further data is not what the settings name.

@@ -176,9 +176,9 @@ def test_what_can_not_be_learnt_from_is_told(inputs: Inputs, tmp_path: Path, mon
     config = PretrainConfig(enabled=True)
     with pytest.raises(InputError, match=r"there are 1 images to learn from without labels: give at least 2 in pretrain\.data"):
         pretrain(inputs.images, tmp_path / "examples", inputs.policy, tmp_path / "out", config=config, network=settings())
-    with pytest.raises(InputError, match="train.model is 'probe', which is no network"):
+    with pytest.raises(InputError, match=r"train\.model is 'probe', which is no network"):
         learn(inputs, tmp_path / "out", settings(model="probe"))
     monkeypatch.setattr(learner, "nt_xent", lambda first, second, temperature: (first - second).mean() * float("inf"))
-    with pytest.raises(InputError, match=r"pretrain\.learning_rate is 0.3, and the loss left .* in epoch 1, batch 1 of 2: set it to 0.1"):
+    with pytest.raises(InputError, match=r"pretrain\.learning_rate is 0\.3, and the loss left .* in epoch 1, batch 1 of 2: set it to 0\.1"):
         learn(inputs, tmp_path / "out", learning_rate=0.3)
     assert not (tmp_path / "out").exists()

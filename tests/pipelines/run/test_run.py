@@ -17,8 +17,10 @@ from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 from tests.stores import copy_database
 
 TASKS = {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {
-    "tune"
-}  # which is off
+    "pretrain",
+    "tune",
+}  # which are off
+OFF = {"pretrain", "tune", "ingest_unlabelled"}
 UNCACHED = {"register", "report"}
 
 
@@ -60,7 +62,7 @@ def test_a_run_ends_with_all_that_a_person_asks_for(place: Project, first: dict[
     assert 0 <= first["pruned"]["metrics"]["accuracy"] <= 1
     assert first["pruned"]["latency_ratio"] > 0
     assert (place.folder / first["report"]).read_text().startswith("<!doctype html>")
-    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted({*TASKS, "tune"})
+    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted({*TASKS, *OFF})
 
 
 def test_what_the_steps_decided_reaches_the_person(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
