@@ -12,18 +12,18 @@ from darkroom.networks.architectures import AUTO, canonical
 from darkroom.networks.families import ON_VECTORS
 from darkroom.networks.network import build
 from darkroom.notes import Note, tell
-from darkroom.pretrained_weights import read_pretrained
+from darkroom.pretrained_weights import PretrainedWeights, read_pretrained
 
 
-def from_pretrained(config: TrainConfig, folder: Path) -> tuple[TrainConfig, tuple[Note, ...]]:
+def from_pretrained(config: TrainConfig, folder: Path | None) -> tuple[TrainConfig, tuple[Note, ...]]:
     """The settings with the network, the weights and the side that `pretrain` has left, and its notes; as they are where it was off.
 
     Args:
         config: Settings; a side that is set by hand stays.
-        folder: See `darkroom.pretrained_weights`.
+        folder: See `darkroom.pretrained_weights`; or none.
     """
-    learnt = read_pretrained(folder)
-    if not learnt.architecture:
+    learnt = read_pretrained(folder) if folder else PretrainedWeights()
+    if folder is None or not learnt.architecture:
         return config, ()
     if config.model != AUTO and (config.model in ON_VECTORS or canonical(config.model) != learnt.architecture):
         why = f"train.model is {config.model}, so the weights that pretrain learnt ({learnt}) are not used"

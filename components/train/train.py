@@ -107,25 +107,22 @@ def train(
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     given = dump(config)
-    config, learnt = from_pretrained(config, pretrained) if pretrained else (config, ())
+    config, learnt = from_pretrained(config, pretrained)
     table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *learnt, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
-    fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     answers = FoldAnswers(checkpoints)
-    if timed:
-        fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers)
-        told += announce_folds(packed, table, policy, timed.choice, config, checkpoints)
+    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
+    fit_fold: FitFold = partial(family_fold, embeddings, family, config)
+    fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else fit_fold
     folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
-    told += (*unlike, *tell("train", [*searched.told(), *folds.told()]))
-    table = dataclasses.replace(table, notes=(*table.notes, *told))
+    table = dataclasses.replace(table, notes=(*table.notes, *told, *unlike, *tell("train", [*searched.told(), *folds.told()])))
     beside = {"settings": given, **({"tuned": searched.best} if searched.best else {}), **folds.provenance}
+    measures = {**folds.measures, **measures_of(floor, config)}
     if timed:
-        measured = _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch)
-    else:
-        measured = _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch)
-    return {**measured, **folds.measures, **measures_of(floor, config)}
+        return _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch) | measures
+    return _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch) | measures
 
 
 def _choose(
