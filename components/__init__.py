@@ -5,7 +5,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-STEPS = ("ingest", "embed", "clean", "split", "augment", "tune", "train", "evaluate", "prune", "register", "report")
+STEPS = ("ingest", "embed", "clean", "split", "augment", "pretrain", "tune", "train", "evaluate", "prune", "register", "report")
 
 
 class _Moved(ModuleType):

@@ -13,7 +13,7 @@ from typing import Any
 
 from components import STEPS
 from darkroom.runtime.outputs import refuse_overwriting
-from darkroom.runtime.step import arguments_of, call, config_of, evaluation_settings, function_of
+from darkroom.runtime.step import arguments_of, call, config_of, evaluation_settings, function_of, network_settings, unlabelled_settings
 from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError
@@ -47,9 +47,12 @@ def main(words: list[str] | None = None) -> int:
         refuse_overwriting(step, options | {"metrics": metrics})
         sections = read_params(params, tuple(sets), STEPS)
         complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
-        known = {"params": complete, "train_settings": complete["train"]}
+        known = {"params": complete, "train_settings": complete["train"], "network": network_settings(complete)}
         options |= {name: value for name, value in known.items() if name in arguments_of(step)}
-        config = evaluation_settings(sections) if task == "ingest_evaluation" else sections.get(step, {})
+        readers = {"ingest_evaluation": evaluation_settings, "ingest_unlabelled": unlabelled_settings}
+        config = readers[task](sections) if task in readers else sections.get(step, {})
+        if task == "ingest_unlabelled" and not complete["pretrain"]["enabled"]:
+            options["data"] = ""
         measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
         if metrics:
             write_json(metrics, measures)
@@ -69,13 +72,15 @@ def _parser(step: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, parameter in arguments_of(step).items():
-        if name in ("params", "train_settings"):  # they come from the file of settings
+        if name in ("params", "train_settings", "network"):  # they come from the file of settings
             continue
         required = parameter.default is inspect.Parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="file of settings (default: params.yaml)")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="STEP.NAME=VALUE", help="a setting; repeatable")
-    parser.add_argument("--task", default=step, help="the task that the step runs as: ingest_evaluation reads as evaluate.ingest says")
+    parser.add_argument(
+        "--task", default=step, help="the task that the step runs as: ingest_evaluation, for example, reads as evaluate.ingest says"
+    )
     parser.add_argument("--metrics", type=Path, help="where the JSON of what the step measured is written")
     return parser
 

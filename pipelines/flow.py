@@ -27,6 +27,7 @@ class Task:
         renames: What the pipeline calls some of the step's inputs and outputs, where a step runs twice.
         settings: The pipeline's parameter with its settings; the step's section where none is given.
         cached: Whether the cache may answer.
+        needs: The pipeline's parameter without which the task is switched off.
     """
 
     component: BaseComponent
@@ -34,6 +35,7 @@ class Task:
     renames: Mapping[str, str] = field(default_factory=dict)
     settings: str = ""
     cached: bool = True
+    needs: str = ""
 
     @property
     def step(self) -> str:
@@ -69,14 +71,16 @@ def parameters(tasks: Sequence[Task], given: Mapping[str, type]) -> dict[str, ty
 
 
 def switched_off(tasks: Sequence[Task], arguments: Mapping[str, Any]) -> frozenset[str]:
-    """What a run calls the tasks whose settings switch them off (`enabled: false`): they do nothing, and no list shows them.
+    """What a run calls the tasks that are switched off, by their settings (`enabled: false`) or as what they need is not given.
+
+    They do nothing, and no list shows them.
 
     Args:
         tasks: Those of the pipeline.
         arguments: What it is started with.
     """
-    sections = {task.title: arguments.get(task.section, {}) for task in tasks}
-    return frozenset(title for title, section in sections.items() if section.get("enabled") is False)
+    disabled = {task.title for task in tasks if arguments.get(task.section, {}).get("enabled") is False}
+    return frozenset(disabled | {task.title for task in tasks if task.needs and not arguments.get(task.needs)})
 
 
 def build(

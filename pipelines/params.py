@@ -10,7 +10,7 @@ from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.networks.architectures import check_architecture
 from darkroom.registry import registry
-from darkroom.runtime.step import config_of, evaluation_settings
+from darkroom.runtime.step import config_of, evaluation_settings, network_settings, unlabelled_settings
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import with_current_names
@@ -21,12 +21,13 @@ from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 PARAMS = Path("params.yaml")
 RETRAIN = "retrain"  # the section that decides whether there is a run
+SOURCED = {"evaluate": "evaluated on", "pretrain": "pretrained on"}  # sections that name data of their own, and what that is for
 SECTIONS = (*STEPS, RETRAIN, SECTION)
 Params = dict[str, dict[str, Any]]
 
 
 def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
-    """The settings with the versions of `evaluate.data` and `clean.verdicts` beside them, so that caches and keys know their contents.
+    """The settings with the versions of the data and verdicts that they name beside them, so that caches and keys know their contents.
 
     Args:
         params: Settings, a section a step, complete.
@@ -37,22 +38,37 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
     settings = {step: dict(section) for step, section in params.items()}
     if path := settings.get("clean", {}).get("verdicts"):
         settings["clean"]["verdicts_version"] = _verdicts_version(Path(path), settings["clean"]["verdicts_version"])
-    wanted, source = str(settings["evaluate"]["data_version"]), str(settings["evaluate"]["data"])
+    for step in SOURCED:
+        if step in settings and settings[step].get("enabled", True):
+            settings[step]["data_version"] = _source_version(step, settings[step])
+    return settings
+
+
+def _source_version(step: str, section: Mapping[str, Any]) -> str:
+    """The version of the data that a step's section names beside the run's own, or an empty text where it names none."""
+    wanted, source = str(section["data_version"]), str(section["data"])
     if not source:
         if wanted:
-            raise InputError(
-                f"evaluate.data_version is {wanted!r}, but evaluate.data names no evaluation set: name one, or leave both empty"
-            )
-        return settings
+            raise InputError(f"{step}.data_version is {wanted!r}, but {step}.data is empty: name a source, or leave both empty")
+        return ""
     check_source(Path(source))
     found = data_version(Path(source))
     if wanted and not has_version(Path(source), wanted):
         raise InputError(
-            f"evaluate.data is {source}, which is now version {found}, not the {wanted} of evaluate.data_version: bring that version "
-            "back, or change the setting (then new models and old ones are evaluated on different images)"
+            f"{step}.data is {source}, which is now version {found}, not the {wanted} of {step}.data_version: bring that version "
+            f"back, or change the setting (then new models and old ones are {SOURCED[step]} different images)"
         )
-    settings["evaluate"]["data_version"] = found
-    return settings
+    return found
+
+
+def named_sources(settings: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """The data sources that settings name beside the run's own.
+
+    Args:
+        settings: A section a step.
+    """
+    sections = [settings.get(step, {}) for step in SOURCED]
+    return [Path(section["data"]) for section in sections if section.get("data") and section.get("enabled", True)]
 
 
 def _verdicts_version(path: Path, wanted: str) -> str:
@@ -138,6 +154,9 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     """
     settings = {step: dump(config_of(step, sections.get(step, {}))) for step in STEPS}
     parse(type(config_of("ingest", {})), "evaluate.ingest", settings["evaluate"]["ingest"])
+    parse(type(config_of("ingest", {})), "pretrain.ingest", settings["pretrain"]["ingest"])
+    if evaluation_settings(settings).get("unlabelled"):
+        raise InputError("ingest.unlabelled is true, but training and evaluation need labels: name such images in pretrain.data")
     parse(TrainConfig, "train", settings["train"]).check_folds(settings["split"]["num_folds"])
     for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
         check_architecture(str(name))
@@ -145,19 +164,24 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 
 
 def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The arguments of the training pipeline that the settings decide: a section each, and how the evaluation set is read.
+    """The arguments of the training pipeline that the settings decide: a section each, and how the further data is read.
 
     Args:
-        settings: A section a step, complete; see `frozen` for the version of the set.
+        settings: A section a step, complete; see `frozen` for the versions of such data.
     """
-    evaluate, tune = settings["evaluate"], settings["tune"]
+    evaluate, pretrain = settings["evaluate"], settings["pretrain"]
+    off = {step: {"enabled": False} for step in ("pretrain", "tune") if not settings[step]["enabled"]}
     return {
         **settings,
-        "tune": tune if tune["enabled"] else {"enabled": False},  # what it would search enters no key
+        **off,  # what these would do enters no key
         "params": settings,
+        "network": network_settings(settings),
         "ingest_evaluation": dump(config_of("ingest", evaluation_settings(settings))),
         "evaluation_data": evaluate["data"],
         "evaluation_version": evaluate["data_version"],
+        "ingest_unlabelled": dump(config_of("ingest", unlabelled_settings(settings))),
+        "unlabelled_data": pretrain["data"] if pretrain["enabled"] else "",
+        "unlabelled_version": pretrain["data_version"] if pretrain["enabled"] else "",
     }
 
 

@@ -24,15 +24,18 @@ def plan_component(
     force: bool,
     data_version: OutputPath(str),  # type: ignore[valid-type]
     evaluation_version: OutputPath(str),  # type: ignore[valid-type]
+    unlabelled_version: OutputPath(str),  # type: ignore[valid-type]
     previous: OutputPath(str),  # type: ignore[valid-type]
     train: OutputPath(dict),  # type: ignore[valid-type]
+    network: OutputPath(dict),  # type: ignore[valid-type]
     lease: OutputPath(str),  # type: ignore[valid-type]
 ) -> str:
     """Decides whether there is reason to train, and takes the lease on the work."""
     from pipelines.retrain.cluster import plan_on_cluster
 
     planned = plan_on_cluster(data, name, config, params, force)
-    planned.write(data_version=data_version, evaluation_version=evaluation_version, previous=previous, train=train, lease=lease)
+    versions = {"data_version": data_version, "evaluation_version": evaluation_version, "unlabelled_version": unlabelled_version}
+    planned.write(**versions, previous=previous, train=train, network=network, lease=lease)
     return planned.action  # the one returned value: kfp's local runner can't see another in a condition
 
 
@@ -56,7 +59,14 @@ def _retrain(*values: Any) -> None:
         closed.set_display_name("close").set_caching_options(False)
 
 
-PLANNED = ("data_version", "evaluation_version", "previous", "train")  # values of the training pipeline that `plan` decides
+PLANNED = (
+    "data_version",
+    "evaluation_version",
+    "unlabelled_version",
+    "previous",
+    "train",
+    "network",
+)  # values of the training pipeline that `plan` decides
 WANTED = {name: kind for name, kind in parameters(FLOW, GIVEN).items() if name not in PLANNED or name == "train"}
 WANTED |= {"retrain": dict, "force": bool}  # when there is reason to train; whether to train though nothing changed
 retraining = pipeline_of(_retrain, "darkroom-retraining", "Trains if there is reason to, and promotes if the new model is better.", WANTED)

@@ -1,11 +1,12 @@
 """The training pipeline, from top to bottom.
 
-ingest -> embed -> clean -> split -> augment -> tune -> train -> evaluate, evaluate_floor -> register -> report
-                                                          \\--> prune -> evaluate_pruned --/
+ingest -> embed -> clean -> split -> augment -> pretrain -> tune -> train -> evaluate, evaluate_floor -> register -> report
+                                                                      \\--> prune -> evaluate_pruned --/
 
 A task takes what tasks above it made: an output's name is the name of the input that takes it. A frozen evaluation set
 (`evaluate.data`) goes through `ingest_evaluation`, `embed_evaluation` and `clean_evaluation`; without one, they make empty artifacts.
-`tune` searches only where `tune.enabled` is set; else its result is empty.
+`pretrain` learns only where `pretrain.enabled` is set, from the images without labels that `pretrain.data` names through
+`ingest_unlabelled`, and `tune` searches only where `tune.enabled` is; else their results are empty.
 """
 
 from components.augment.component import augment_component
@@ -13,6 +14,7 @@ from components.clean.component import clean_component
 from components.embed.component import embed_component
 from components.evaluate.component import evaluate_component
 from components.ingest.component import ingest_component
+from components.pretrain.component import pretrain_component
 from components.prune.component import prune_component
 from components.register.component import register_component
 from components.report.component import report_component
@@ -48,8 +50,21 @@ FLOW = (
             "issues": "evaluation_issues",
         },
     ),
+    Task(
+        ingest_component,
+        "ingest_unlabelled",
+        {
+            "data": "unlabelled_data",
+            "data_version": "unlabelled_version",
+            "images": "unlabelled_images",
+            "manifest": "unlabelled_manifest",
+        },
+        settings="ingest_unlabelled",
+        needs="unlabelled_data",
+    ),
     Task(split_component),
     Task(augment_component),
+    Task(pretrain_component),
     Task(tune_component, renames={"train_settings": "train"}),
     Task(train_component),
     Task(evaluate_component),
@@ -66,6 +81,9 @@ GIVEN = {
     "data_version": str,  # hash of the data, so that other data is no cache hit
     "evaluation_data": str,  # where the images of the frozen evaluation set are, or empty
     "evaluation_version": str,  # hash of that set
+    "unlabelled_data": str,  # where the images without labels are that the network learns from first, or empty
+    "unlabelled_version": str,  # hash of them
+    "network": dict,  # settings of `train` that decide on the network, which `pretrain` takes too
     "name": str,  # the model's name in the registry
     "previous": str,  # an earlier assignment to splits that is kept, or empty
     "params": dict,  # settings of all steps, a section each, as the run and the report show them

@@ -11,12 +11,15 @@ import numpy as np
 from PIL import Image
 
 from components import STEPS
-from darkroom.runtime.step import function_of
+from components.train.config import TrainConfig
+from darkroom.runtime.step import function_of, network_settings
+from darkroom.system.config import dump
 from tests import forks
 
 ROOT = Path(__file__).parent.parent
 PRODUCT = ("components", "darkroom", "pipelines")
 SETTINGS: dict[str, dict[str, Any]] = {
+    "pretrain": {"enabled": True, "epochs": 1},
     "tune": {"enabled": True, "num_trials": 2},
     "train": {"side_px": 16, "epochs": 1, "num_threads": 1},
     "evaluate": {"num_resamples": 100, "num_threads": 1},
@@ -29,14 +32,16 @@ FILES = {  # a step's inputs and outputs
     "clean": "images manifest embeddings cleaned issues",
     "split": "cleaned images embeddings splits leaks",
     "augment": "images splits augmented_images examples policy contact_sheet",
-    "tune": "images augmented_images examples policy embeddings tuned",
-    "train": "images augmented_images examples policy embeddings tuned model floor_model history learning_curves",
+    "pretrain": "images examples policy pretrained",
+    "tune": "images augmented_images examples policy embeddings pretrained tuned",
+    "train": "images augmented_images examples policy embeddings pretrained tuned model floor_model history learning_curves",
     "evaluate": "images splits model leaks evaluation",
     "prune": "images augmented_images examples policy model pruned_model",
     "register": "outcome summary",
     "report": "report outcome",
 }
 VALUES: dict[str, dict[str, Any]] = {
+    "pretrain": {"network": network_settings({"train": dump(TrainConfig(side_px=16, num_threads=1))})},
     "tune": {"train_settings": {"side_px": 16, "epochs": 1, "num_threads": 1}},
     "register": {"name": "toys", "params": {}},
     "report": {"params": {}},

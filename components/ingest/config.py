@@ -64,4 +64,7 @@ class IngestConfig(TableConfig):
         "auto", description="What is to be learnt; auto: multilabel where files have several labels, binary where there are two classes."
     )
     positive_class: str = Field("", description="The positive one of two classes; empty: the second in order.")
+    unlabelled: bool = Field(
+        False, description="Whether each image counts, whatever folder or table it is in, and none has a label: for pretrain.data alone."
+    )
     max_file_mb: float = Field(100, gt=0, le=2000, description="Larger files are refused, in megabytes of 2^20 bytes.")

@@ -10,8 +10,8 @@ from components.ingest.config import IngestConfig
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import recognize, undecoded_notes
-from components.ingest.sources import Source
-from components.ingest.verdict_file import read_verdicts, with_labelled
+from components.ingest.sources import Source, without_ignored
+from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
 from darkroom.file_formats import FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
@@ -36,7 +36,7 @@ class Packed(NamedTuple):
 
 
 def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
-    """Packs labelled images from any source.
+    """Packs images from any source: labelled ones, or with `config.unlabelled` all that there are.
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
@@ -65,9 +65,12 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
 
 def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str) -> dict[str, float]:
     source, table = open_source(data, int(config.max_file_mb * 2**20))
-    listing = list_source(source, table, config, config.task)
-    judged = read_verdicts(source, config)
-    listing = with_labelled(source, listing, judged.verdicts, config)
+    if config.unlabelled:
+        listing, judged = _list_unlabelled(source, config), VerdictFile()
+    else:
+        listing = list_source(source, table, config, config.task)
+        judged = read_verdicts(source, config)
+        listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
         rows, num_bytes = _pack(source, listing, images_draft)
         _refuse_nothing(data, rows)
@@ -79,6 +82,13 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
     return measures
+
+
+def _list_unlabelled(source: Source, config: IngestConfig) -> Listing:
+    """All files that are not to be ignored: which of them are images, their content says."""
+    remaining, notes = without_ignored(source, config.ignore)
+    files = [Listed(path, ()) for path in sorted(remaining.sizes)]
+    return Listing(files, num_ignored=len(source.sizes) - len(files), notes=notes)
 
 
 def _refuse_nothing(data: Path, rows: list[Packed]) -> None:
@@ -137,7 +147,7 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     occurring = {label for row in rows if not row.undecoded for label in row.file.labels}
     classes = listing.classes or sort_labels(occurring)
     task = _task(listing, classes, config)
-    if len(classes) < 2:
+    if len(classes) < 2 and not config.unlabelled:
         known = f"only one class, {classes[0]!r}" if classes else "no class"
         wrapped = len(classes) == 1 and not listing.named and all(row.file.path.count("/") > 1 for row in rows)
         hint = f"; if the folders in {classes[0]}/ are the classes, name {data}/{classes[0]}" if wrapped and data.is_dir() else ""
@@ -156,7 +166,7 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
         order = {name: number for number, name in enumerate(classes)}
         columns["labels"] = [sorted(row.file.labels, key=order.__getitem__) for row in rows]
     else:
-        columns["label"] = [row.file.labels[0] for row in rows]
+        columns["label"] = [row.file.labels[0] if row.file.labels else None for row in rows]
     table = make_table(columns)
     if listing.user_columns is not None:
         numbers = {file.path: number for number, file in enumerate(listing.files)}
@@ -201,8 +211,9 @@ def _describe(listing: Listing, rows: list[Packed], result: Manifest, measures: 
     alike = {name.strip().casefold() for name in result.classes}
     doubtful = [f"some classes differ in case or blanks only: {first_few(list(map(repr, result.classes)), 12)}"]
     lost = [*undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result), *mask_notes(listing)]
+    kinds = f"{len(result.classes)} classes, {result.task}" if result.classes else "no labels"
     counts = (
-        f"{len(result):,} files, {measures['num_images']:,.0f} images, {len(result.classes)} classes, {result.task}, "
+        f"{len(result):,} files, {measures['num_images']:,.0f} images, {kinds}, "
         f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB"
     )
     return [*listing.notes, counts], [*lost, *(doubtful if len(alike) < len(result.classes) else [])]

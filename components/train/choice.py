@@ -10,7 +10,6 @@ from components.train.config import TrainConfig
 from components.train.sharing import is_alone
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
-from darkroom.networks.architectures import AUTO, canonical
 from darkroom.networks.cost import facts_of, takes_side
 from darkroom.system.errors import InputError
 from darkroom.training import defaults
@@ -128,12 +127,7 @@ def architecture_of(training: Manifest, config: TrainConfig) -> tuple[str, str]:
     Raises:
         InputError: There is no such network.
     """
-    if config.model != AUTO:
-        return canonical(config.model), ""
-    side = defaults.median_side_px(training)
-    if side >= config.auto_photo_side_px:
-        return canonical("lite0"), f"lite0 with ImageNet weights, as half of the images have a shorter side of {side:.0f} px or more"
-    return "small_cnn", f"small_cnn from random weights, as half of the images have a shorter side of {side:.0f} px or less"
+    return defaults.architecture(training, config.model, config.auto_photo_side_px)
 
 
 def _pretrained_side(training: Manifest, architecture: str, config: TrainConfig) -> int:

@@ -19,6 +19,7 @@ from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, for_folds
+from components.train.initial_network import from_pretrained
 from components.train.mirrored_answers import Delivered, delivered
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
@@ -64,6 +65,7 @@ def train(
     learning_curves: Path,
     *,
     config: TrainConfig,
+    pretrained: Path | None = None,
     tuned: Path | None = None,
     floor_model: Path | None = None,
     checkpoints: Path | None = None,
@@ -83,6 +85,7 @@ def train(
         history: Where a CSV file with a row an epoch is written.
         learning_curves: Where a folder with pictures of the history is written, PNG.
         config: Network, optimizer and all else.
+        pretrained: The weights that the network starts from; or none, see `darkroom.pretrained_weights`.
         tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
         floor_model: Where the floor's folder is written, see `components.train.floor`; without it, no floor is fitted.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
@@ -104,25 +107,23 @@ def train(
     config.check_folds(len(folds_of(table)))
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
-    table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *searched.notes))
-    outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     given = dump(config)
+    config, learnt = from_pretrained(config, pretrained)
+    table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *learnt, *searched.notes))
+    outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
-    fit_fold: FitFold = partial(family_fold, embeddings, family, config)
     answers = FoldAnswers(checkpoints)
-    if timed:
-        fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers)
-        told += announce_folds(packed, table, policy, timed.choice, config, checkpoints)
+    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
+    fit_fold: FitFold = partial(family_fold, embeddings, family, config)
+    fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else fit_fold
     folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
-    told += (*unlike, *tell("train", [*searched.told(), *folds.told()]))
-    table = dataclasses.replace(table, notes=(*table.notes, *told))
+    table = dataclasses.replace(table, notes=(*table.notes, *told, *unlike, *tell("train", [*searched.told(), *folds.told()])))
     beside = {"settings": given, **({"tuned": searched.best} if searched.best else {}), **folds.provenance}
+    measures = {**folds.measures, **measures_of(floor, config)}
     if timed:
-        measured = _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch)
-    else:
-        measured = _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch)
-    return {**measured, **folds.measures, **measures_of(floor, config)}
+        return _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch) | measures
+    return _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch) | measures
 
 
 def _choose(

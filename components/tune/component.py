@@ -13,6 +13,7 @@ def tune_component(
     examples: Input[Dataset],
     policy: Input[Artifact],
     embeddings: Input[Dataset],
+    pretrained: Input[Artifact],
     tuned: Output[Artifact],
     metrics: Output[Metrics],
     config: dict,
@@ -31,6 +32,7 @@ def tune_component(
         examples=examples.path,
         policy=policy.path,
         embeddings=embeddings.path,
+        pretrained=pretrained.path,
         tuned=tuned.path,
         train_settings=train_settings,
     )

@@ -24,6 +24,7 @@ def tune(
     *,
     config: TuneConfig,
     train_settings: dict[str, Any],
+    pretrained: Path | None = None,
     checkpoints: Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], None] = lambda number, measures: None,
     on_trial: OnTrial = ignore_trial,
@@ -41,6 +42,7 @@ def tune(
         tuned: Where the result is written, see `darkroom.tuned`.
         config: What is searched, and for how long.
         train_settings: The section `train`: the settings as they are.
+        pretrained: The weights that each training starts from; or none, see `darkroom.pretrained_weights`.
         checkpoints: A folder for unfinished work, from which the search resumes after a kill; the caller removes it.
         on_epoch: Called after each trial with its number, from 1, and its `score`.
         on_trial: Called after each trial with the trial and a row an epoch.
@@ -56,6 +58,7 @@ def tune(
         from components.tune.trial_loop import Search  # torch and Optuna take seconds, which a step that is off should not
 
         inputs = {"images": images, "augmented_images": augmented_images, "policy": policy, "embeddings": embeddings}
+        inputs |= {"pretrained": pretrained} if pretrained else {}
         settings = dump(parse(TrainConfig, "train", train_settings))
         with tempfile.TemporaryDirectory() as scratch:
             inputs["examples"] = _without_folds(examples, Path(scratch))

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from darkroom import pretrained_weights
 from darkroom.model import CARD, read_card
 from darkroom.networks.architectures import TIMM, is_timm
 from darkroom.networks.network import last_layer
@@ -29,11 +30,15 @@ def is_pretrained(architecture: str, weights: str) -> bool:
 def normalisation(architecture: str, weights: str) -> Normalisation | None:
     """Mean and standard deviation of each channel, 0 to 1, that the weights were trained with; none where they are not known.
 
-    Those of a file stand in the card beside it, where it belongs to a model's folder.
+    Those of a file stand beside it, where it belongs to the folder of a model or of pretrained weights.
     """
-    if weights not in (AUTO, DEFAULT, RANDOM) and (Path(weights).parent / CARD).is_file():
-        card = read_card(Path(weights).parent)
+    folder = Path(weights).parent
+    if weights not in (AUTO, DEFAULT, RANDOM) and (folder / CARD).is_file():
+        card = read_card(folder)
         return card.mean, card.std
+    if weights not in (AUTO, DEFAULT, RANDOM) and (folder / pretrained_weights.CARD).is_file():
+        learnt = pretrained_weights.read_pretrained(folder)
+        return learnt.mean, learnt.std
     if architecture in PACKAGED and weights != RANDOM:
         return MEAN, STD
     return published_input(architecture)[1:] if weights == DEFAULT else None

@@ -37,6 +37,7 @@ IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
 _ARROW_END_BYTES = 2**16
 _PROVIDED = ("config", "checkpoints", "store", "started", "on_epoch", "on_fold", "on_trial")  # which `call` adds to a step's arguments
+NETWORK = ("model", "weights", "side_px", "auto_photo_side_px", "device", "mixed_precision", "num_threads")
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -65,6 +66,25 @@ def evaluation_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     return {**sections.get("ingest", {}), **sections.get("evaluate", {}).get("ingest", {})}
 
 
+def unlabelled_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of `ingest` for images without labels: its defaults and the size limit, unless `pretrain.ingest` overrides them.
+
+    Args:
+        sections: Settings, a section a step.
+    """
+    kept = {name: value for name, value in sections.get("ingest", {}).items() if name == "max_file_mb"}
+    return {**kept, **sections.get("pretrain", {}).get("ingest", {}), "unlabelled": True}
+
+
+def network_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of `train` that decide on its network and where it computes: no other changes what `pretrain` makes.
+
+    Args:
+        sections: Settings, a section a step, complete.
+    """
+    return {name: sections["train"][name] for name in NETWORK}
+
+
 def arguments_of(step: str) -> dict[str, inspect.Parameter]:
     """The arguments that a runner passes to a step, by name, in the order of its function; `artifacts` counts as one argument each."""
     parameters = inspect.signature(function_of(step)).parameters
@@ -83,7 +103,8 @@ def perform(
 
     Args:
         step: The step's name.
-        config: Its settings, plain; a step that they switch off (`enabled: false`) has no run in MLflow.
+        config: Its settings, plain; a step that they switch off (`enabled: false`) has no run in MLflow, nor has one that is to read
+            images without labels where there are none.
         metrics: The component's `Output[Metrics]`; gets what the step measured, on Kubeflow's page and as JSON in its
             file. A failure's reason stands beside that file, in `error.json`.
         task: What the run calls it, where a step runs twice: `evaluate_pruned`.
@@ -94,7 +115,8 @@ def perform(
     follow_owner()
     try:
         _check_code(step)
-        with no_run() if config.get("enabled") is False else step_run(task or step, config) as run:
+        is_off = config.get("enabled") is False or (config.get("unlabelled") is True and not arguments.get("data"))
+        with no_run() if is_off else step_run(task or step, config) as run:
             measures = call(step, config, arguments, run.epoch, run.trial)
             run.measures(measures)
             for name, path in (keep or {}).items():

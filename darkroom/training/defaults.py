@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping
 
 from darkroom.manifest import Manifest
+from darkroom.networks.architectures import AUTO, canonical
 from darkroom.training.hyperparameters import Effort, LossName, OptimizerName
 
 SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
@@ -69,6 +70,25 @@ def scaled(budget: Budget, effort: float) -> Budget:
 def median_side_px(manifest: Manifest) -> float:
     """The median of the images' shorter sides."""
     return float(statistics.median(min(sides) for sides in zip(manifest.column("width"), manifest.column("height"), strict=True)))
+
+
+def architecture(training: Manifest, model: str, photo_side_px: int) -> tuple[str, str]:
+    """What is trained, as a model's card has it, and why, if `auto` chose it.
+
+    Args:
+        training: The rows of the training split.
+        model: A network's name, or `auto`.
+        photo_side_px: Median shorter side from which `auto` takes a network that has seen photographs.
+
+    Raises:
+        InputError: There is no such network.
+    """
+    if model != AUTO:
+        return canonical(model), ""
+    side = median_side_px(training)
+    if side >= photo_side_px:
+        return canonical("lite0"), f"lite0 with ImageNet weights, as half of the images have a shorter side of {side:.0f} px or more"
+    return "small_cnn", f"small_cnn from random weights, as half of the images have a shorter side of {side:.0f} px or less"
 
 
 def sides_up_to(median: float, least: int, largest: int) -> list[int]:

@@ -152,7 +152,9 @@ def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:
     return Examples(torch.from_numpy(pixels), targets)
 
 
-def decode(source: Images, names: Sequence[str], paths: Sequence[str], recipe: Recipe) -> npt.NDArray[np.uint8]:
+def decode(
+    source: Images, names: Sequence[str], paths: Sequence[str], recipe: Recipe, unreadable: set[int] | None = None
+) -> npt.NDArray[np.uint8]:
     """Decodes images on all cores that the process was given.
 
     Args:
@@ -160,6 +162,7 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], recipe: R
         names: `image_id` of each.
         paths: What each is called in messages.
         recipe: How each is resized.
+        unreadable: Gets the rows of those that can't be decoded, which are left black; none: they are an error.
 
     Returns:
         `(N, side_px, side_px, 3) uint8`, in the order of `names`; in a scratch file if larger than 1 GiB.
@@ -173,6 +176,10 @@ def decode(source: Images, names: Sequence[str], paths: Sequence[str], recipe: R
         try:
             result[row] = pixels.pixels(source[names[row]], recipe)
         except UnreadableError as error:
+            if unreadable is not None:
+                result[row] = 0
+                unreadable.add(row)
+                return
             raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or repair the file") from None
 
     with ThreadPoolExecutor(num_cores()) as threads:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from darkroom.outcome import read_outcome
 from darkroom.registry import fetch
 from darkroom.runtime.notify import notify
+from darkroom.runtime.step import network_settings
 from darkroom.system.config import parse
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking import runs
@@ -17,7 +18,7 @@ from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.tags import ASKS, DECISION, HOST, LEASE, MODEL_NAME, MODEL_VERSION, PID, REASON, RETRAIN_START, VOLUME
 from darkroom.versions.data_version import data_version
 from pipelines.messages import outcome_message
-from pipelines.params import RETRAIN, complete, frozen
+from pipelines.params import RETRAIN, arguments, complete, frozen
 from pipelines.plan import Plan
 from pipelines.platform import read_platform
 from pipelines.retrain.decide import Decision, RetrainConfig, decide, tags_of, waiting
@@ -31,16 +32,20 @@ class Planned(NamedTuple):
         action: `train`, `nothing` or `wait`.
         data_version: Hash of the data.
         evaluation_version: Hash of the frozen evaluation set, or empty.
+        unlabelled_version: Hash of the images without labels, or empty.
         previous: File of the earlier assignment to splits that is continued, or empty.
         train: Settings of `train`; a warm start names the weights in them.
+        network: Those of them that decide on the network.
         lease: The run that has the lease on the work, or empty.
     """
 
     action: str
     data_version: str
     evaluation_version: str
+    unlabelled_version: str
     previous: str
     train: dict[str, Any]
+    network: dict[str, Any]
     lease: str
 
     def write(self, **paths: str) -> None:
@@ -64,25 +69,31 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     runs.use_store()
     settings, now = parse(RetrainConfig, RETRAIN, config), datetime.now(UTC)
     params = frozen(complete(params))  # Kubeflow has made floats of the integers
-    evaluation_version = params["evaluate"]["data_version"]
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
+    given = arguments(params)
+    versions = (plan.version, given["evaluation_version"], given["unlabelled_version"])
     decision = decide(plan, settings, force=force, now=now)
     lease = ""
     if decision.action == "train":
         decision, lease = _request_lease(plan, settings, decision, now)
     print(f"plan: {decision.message}", flush=True)
     if decision.action != "train":
-        return Planned(decision.action, plan.version, evaluation_version, "", plan.params["train"], "")
+        return Planned(decision.action, *versions, "", *_training(plan), "")
     folder = _shared_folder()
     if folder is None:
         print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
-        return Planned("train", plan.version, evaluation_version, "", plan.params["train"], lease)
+        return Planned("train", *versions, "", *_training(plan), lease)
     previous = fetch.previous_assignment(name, plan.version, folder / "previous") if params["split"].get("previous") == "champion" else None
     if settings.start == "champion":
         plan, start = warm_start(plan, folder / "models")
         print(f"plan: {start.message}", flush=True)
         set_run_tags(lease, {RETRAIN_START: start.start})
-    return Planned("train", plan.version, evaluation_version, str(previous or ""), plan.params["train"], lease)
+    return Planned("train", *versions, str(previous or ""), *_training(plan), lease)
+
+
+def _training(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of `train`, and those of them that decide on the network."""
+    return plan.params["train"], network_settings(plan.params)
 
 
 def _request_lease(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:
@@ -108,6 +119,7 @@ def close(lease: str, outcome: str) -> None:
     """Ends the run that had the lease on the work, and notifies the webhook.
 
     Args:
+        network: Those of them that decide on the network.
         lease: The run.
         outcome: What `register` wrote.
     """

@@ -26,6 +26,7 @@ from darkroom.system.processes import STDIN
 from darkroom.tracking.client import database
 from darkroom.tracking.tags import CODE_LABEL, LOCK_LABEL, OWNER, PROJECT_LABEL, VARIABLE_PREFIX
 from darkroom.versions.repository import is_address
+from pipelines.params import named_sources
 from pipelines.platform import PlatformConfig
 from pipelines.run.containers import ENGINE_ERRORS, Limits, one_line, run_container, run_step
 from pipelines.run.image import code_hash, recorded_image
@@ -171,8 +172,7 @@ def _mounts(source: Path, params: Mapping[str, Mapping[str, Any]]) -> list[Mount
     writable = {Path.cwd(), *([store.parent] if store else [])}
     texts = [Path(value) for section in params.values() for value in section.values() if isinstance(value, str)]
     named = [path for path in texts if path.is_file() or (path.is_absolute() and path.is_dir())]
-    evaluation_data = params.get("evaluate", {}).get("data", "")
-    sources = [path for path in (source, *([Path(evaluation_data)] if evaluation_data else [])) if not is_address(path)]
+    sources = [path for path in (source, *named_sources(params)) if not is_address(path)]
     data = {folder for path in sources for folder in needed_folders(path)}
     readable = {*data, *(found for path in named for found in (path.absolute(), path.resolve()))} - writable
     mounts = {**dict.fromkeys(sorted(readable), True), **dict.fromkeys(sorted(writable), False)}

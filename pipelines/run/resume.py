@@ -21,7 +21,7 @@ from darkroom.versions.environment import ENVIRONMENT, environment_tags
 from darkroom.versions.repository import is_address, parse_address
 from pipelines import history
 from pipelines.history import Record
-from pipelines.params import PARAMS, Params, complete, frozen, known_settings, settled
+from pipelines.params import PARAMS, SOURCED, Params, complete, frozen, known_settings, settled
 from pipelines.paths import ROOT
 from pipelines.plan import DATA, Plan
 from pipelines.platform import SECTION, read_platform
@@ -51,8 +51,9 @@ def plan_like(name: str, overrides: Sequence[str], data: Path | None, view: List
         known = _settled(known, record, view)
     sections = overlay({**known, SECTION: read_params(PARAMS).get(SECTION, {})}, overrides)
     platform = read_platform(sections.pop(SECTION))
-    if _gives("evaluate.data", overrides) and not _gives("evaluate.data_version", overrides):
-        sections["evaluate"]["data_version"] = ""  # that of the run was of its own evaluation set
+    for step in SOURCED:
+        if _gives(f"{step}.data", overrides) and not _gives(f"{step}.data_version", overrides):
+            sections[step]["data_version"] = ""  # that of the run was of its own
     settings = frozen(complete(sections))
     source = data or _source(record, view)
     version = data_version(source)

@@ -7,6 +7,7 @@ from darkroom import embeddings, evaluation, manifest
 from darkroom.artifacts import model_notes
 from darkroom.model import CARD
 from darkroom.notes import Note
+from darkroom.pretrained_weights import read_pretrained
 from darkroom.tuned import read_tuned
 
 
@@ -24,6 +25,8 @@ def step_notes(step: str, folders: Iterable[Path]) -> list[Note]:
 def _read(output: Path) -> tuple[Note, ...]:
     if output.name == "tuned":
         return read_tuned(output).notes
+    if output.name == "pretrained":
+        return read_pretrained(output).notes
     if not output.is_dir():
         return manifest.read_notes(output)
     if (output / CARD).exists():

@@ -56,8 +56,9 @@ def desired_runs(schedules: list[Schedule], params: Path, folder: Path) -> list[
         package = folder / f"{config.name}.yaml"
         compile_pipeline(package, platform, {}, retraining, num_nodes=settings["train"]["num_nodes"])
         name = model_name(settings, source)
+        planned = ("previous", "evaluation_version", "unlabelled_version", "network")
         arguments: dict[str, Any] = {
-            **{key: value for key, value in default_arguments(settings, platform).items() if key not in ("previous", "evaluation_version")},
+            **{key: value for key, value in default_arguments(settings, platform).items() if key not in planned},
             "data": config.data,
             "name": name,
             "retrain": dump(read_retrain(schedule.overrides, params, config.window)),

@@ -28,7 +28,7 @@ from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
 PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
-TRAINING = {"tune", "train", "prune"}  # steps that keep checkpoints
+TRAINING = {"pretrain", "tune", "train", "prune"}  # steps that keep checkpoints
 ACCELERATED = {*TRAINING, "embed"}  # steps that an accelerator helps
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits

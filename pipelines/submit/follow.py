@@ -18,6 +18,7 @@ from darkroom.system.files import write_json
 from darkroom.tracking.client import use_store
 from darkroom.versions.repository import FORM, is_address, parse_address
 from pipelines.flow import switched_off
+from pipelines.params import named_sources
 from pipelines.paths import ROOT
 from pipelines.plan import Plan
 from pipelines.run.failures import StepFailedError, StepInputError
@@ -56,8 +57,8 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     """
     for note in notes(plan.platform):
         view.note(f"note: {note}")
-    if evaluation_data := plan.params["evaluate"]["data"]:
-        check_cluster_source(Path(evaluation_data))
+    for source in named_sources(plan.params):
+        check_cluster_source(source)
     experiment = cluster.experiment(plan.platform.experiment or plan.name, create=not plan.platform.experiment)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.yaml"

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from components import STEPS
-from darkroom.runtime.step import arguments_of
+from darkroom.runtime.step import NETWORK, arguments_of
 from darkroom.system.files import whole
 from pipelines.flow import Task
 from pipelines.training import FLOW
@@ -28,7 +28,17 @@ ENDINGS = {
 }  # fmt: skip
 PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
 FILES = {"clean": "verdicts"}  # a step's setting names a file, whose version this is
-SOURCES = {"ingest": ("data", "data"), "ingest_evaluation": ("'${evaluate.data}'", "evaluation")}  # where from, and its version's file
+SOURCES = {  # where from, and its version's file
+    "ingest": ("data", "data"),
+    "ingest_evaluation": ("'${evaluate.data}'", "evaluation"),
+    "ingest_unlabelled": ("'${pretrain.data}'", "unlabelled"),
+}
+SETTINGS = {  # of other sections, that a task reads
+    "ingest_evaluation": ["evaluate.data", "evaluate.ingest"],
+    "ingest_unlabelled": ["pretrain.enabled", "pretrain.data", "pretrain.ingest"],
+    "pretrain": [f"train.{name}" for name in NETWORK],
+    "tune": ["train"],
+}
 
 
 def staged_tasks() -> list[Task]:
@@ -37,8 +47,8 @@ def staged_tasks() -> list[Task]:
 
 
 def version_files() -> list[str]:
-    """The files in `build/versions` that the stages depend on: of data, evaluation set, verdicts, and each step's code."""
-    return ["data", "evaluation", *FILES.values(), *dict.fromkeys(task.step for task in staged_tasks())]
+    """The files in `build/versions` that the stages depend on: of data and further data, verdicts, and each step's code."""
+    return [*(version for _, version in SOURCES.values()), *FILES.values(), *dict.fromkeys(task.step for task in staged_tasks())]
 
 
 def dvc_text() -> str:
@@ -63,8 +73,7 @@ def _stage(task: Task, paths: dict[str, str]) -> str:
     words = [f"--task {task.title}"] * (task.title != task.step) + [f"--{name.replace('_', '-')} {path}" for name, path in options.items()]
     versions = [name for name in (version, FILES.get(task.step, ""), task.step) if name]
     deps = [*(f"build/versions/{name}" for name in versions), *inputs.values()]
-    sections = ["train"] if "train_settings" in known else ["evaluate.data", "evaluate.ingest"] if task.settings else []
-    params = list(STEPS) if "params" in known else [task.step, *sections]
+    params = list(STEPS) if "params" in known else [task.step, *SETTINGS.get(task.title, [])]
     outs = [f"{path}: {{cache: false}}" for own, path in made.items() if own not in PLOTS]
     plots = [f"{path}: {{cache: false{PLOTS[own]}}}" for own, path in made.items() if own in PLOTS]
     command = "\n      ".join([f"${{python}} -m components {task.step}", *words])

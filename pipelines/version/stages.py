@@ -18,11 +18,10 @@ from pipelines.params import frozen, read_settings
 
 
 def write_versions(data: Path, folder: Path) -> None:
-    """Writes `data`, `evaluation` and `verdicts` with the versions of the data and of what settings name, and a file a step, its code's.
+    """Writes the versions of the data and of what settings name (`evaluation`, `unlabelled`, `verdicts`), and a file a step, its code's.
 
     Raises:
-        InputError: The data is missing, or differs from what its `.dvc` file records; or the evaluation set is not the one
-            that the settings name.
+        InputError: The data is missing, or differs from what its `.dvc` file records; or further data is not what the settings name.
     """
     settings = frozen(read_settings([])[0])
     version = data_version(data)
@@ -32,6 +31,7 @@ def write_versions(data: Path, folder: Path) -> None:
         draft.mkdir()
         (draft / "data").write_text(f"{version}\n", encoding="utf-8")
         (draft / "evaluation").write_text(f"{settings['evaluate']['data_version']}\n", encoding="utf-8")
+        (draft / "unlabelled").write_text(f"{settings['pretrain']['data_version']}\n", encoding="utf-8")
         (draft / "verdicts").write_text(f"{settings['clean']['verdicts_version']}\n", encoding="utf-8")
         for step in STEPS:
             if step == "register":  # DVC's stages register nothing

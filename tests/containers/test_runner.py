@@ -71,7 +71,7 @@ def test_artifacts_and_measures_are_those_of_the_local_runner(place: Dockered, f
     assert (
         set(first["steps"])
         == set(here["steps"])
-        == {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {"tune"}
+        == {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {"pretrain", "tune"}
     )
     theirs, ours = digests(local, here["run_id"]), digests(place, first["run_id"])
     assert {name for name in theirs if theirs[name] != ours.get(name)} == set()
@@ -81,7 +81,7 @@ def test_artifacts_and_measures_are_those_of_the_local_runner(place: Dockered, f
 def test_files_belong_to_the_caller_and_logs_are_kept(place: Dockered, first: dict[str, Any], engine: DockerClient) -> None:
     run = place.folder / "runs" / first["run_id"]
     assert {path.stat().st_uid for path in place.folder.rglob("*")} == {os.getuid()}
-    assert {path.stem for path in (run / "logs").iterdir()} == {*first["steps"], "tune"}
+    assert {path.stem for path in (run / "logs").iterdir()} == {*first["steps"], "pretrain", "tune", "ingest_unlabelled"}
     assert "epoch 1/1" in (run / "logs" / "train.log").read_text()
     assert place.containers(engine) == []
 

@@ -1,14 +1,17 @@
 """A run says which version of the evaluation set it was evaluated on, and refuses another than the settings name."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, dvc_md5
 from darkroom.versions.environment import device
-from pipelines.params import complete, for_gpus, frozen, on_this_machine, settled
+from pipelines.flow import switched_off
+from pipelines.params import arguments, complete, for_gpus, frozen, named_sources, on_this_machine, settled
 from pipelines.plan import key_of, make_plan
+from pipelines.training import FLOW
 from tests.pipelines.conftest import ROOT, shapes
 
 PARAMS = ROOT / "params.yaml"
@@ -43,8 +46,28 @@ def test_a_version_by_the_rule_of_earlier_releases_is_the_same_set(tmp_path: Pat
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere does not exist"):
         frozen({"evaluate": {"data": str(tmp_path / "nowhere"), "data_version": ""}})
-    with pytest.raises(InputError, match=r"evaluate\.data names no evaluation set"):
+    with pytest.raises(InputError, match=r"evaluate\.data is empty: name a source"):
         frozen({"evaluate": {"data": "", "data_version": "1.dir"}})
+
+
+def test_images_without_labels_have_a_version_where_they_are_learnt_from(tmp_path: Path) -> None:
+    data, own = shapes(tmp_path / "shapes", num_images=2), shapes(tmp_path / "own", num_images=1, seed=1)
+    off, on = (make_plan(data, [f"pretrain.data={own}", f"pretrain.enabled={word}"], PARAMS).params for word in ("false", "true"))
+    assert (off["pretrain"]["data_version"], on["pretrain"]["data_version"]) == ("", data_version(own))
+    assert (named_sources(off), named_sources(on)) == ([], [own])
+    given = [arguments(settings) for settings in (off, on)]
+    assert given[0]["pretrain"] == {"enabled": False}
+    assert [one["unlabelled_data"] for one in given] == ["", str(own)]
+    assert [one["unlabelled_version"] for one in given] == ["", data_version(own)]
+    assert given[1]["ingest_unlabelled"]["unlabelled"] is True
+    sections = {task: switched_off(FLOW, one) for task, one in zip(("off", "on"), given, strict=True)}
+    assert sections == {"off": {"pretrain", "ingest_unlabelled", "tune"}, "on": {"tune"}}
+
+
+@pytest.mark.parametrize("settings", [{"ingest": {"unlabelled": True}}, {"evaluate": {"ingest": {"unlabelled": True}}}])
+def test_what_is_trained_and_evaluated_on_has_labels(settings: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"ingest\.unlabelled is true, .* pretrain\.data"):
+        complete(settings)
 
 
 def test_without_a_set_the_settings_stay_as_they_are() -> None:

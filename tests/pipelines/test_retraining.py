@@ -11,6 +11,7 @@ import pytest
 import yaml
 from kfp import dsl
 
+from darkroom.runtime.step import network_settings
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
@@ -73,11 +74,13 @@ def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
 
 def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Path) -> None:
     params = json.loads(json.dumps(cluster.plan.params), parse_int=float)  # as Kubeflow hands them over
-    places = [str(tmp_path / "outputs" / name) for name in ("data_version", "evaluation_version", "previous", "train", "lease")]
+    names = ("data_version", "evaluation_version", "unlabelled_version", "previous", "train", "network", "lease")
+    places = [str(tmp_path / "outputs" / name) for name in names]
     assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, *places) == "nothing"
     texts = [Path(place).read_text() for place in places]
-    assert [*texts[:3], texts[4]] == [cluster.plan.version, "", "", ""]
-    assert json.loads(texts[3]) == cluster.plan.params["train"]
+    assert [*texts[:4], texts[6]] == [cluster.plan.version, "", "", "", ""]
+    assert json.loads(texts[4]) == cluster.plan.params["train"]
+    assert json.loads(texts[5]) == network_settings(cluster.plan.params)
 
 
 def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +137,9 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
 
     sets = ["train.epochs=1", "prune.enabled=false", "train.side_px=16", "evaluate.num_resamples=100"]
     settings = read_settings(sets, project.folder / "params.yaml")[0]
-    known = {name: value for name, value in arguments_of(settings).items() if name != "evaluation_version"}
+    known = {
+        name: value for name, value in arguments_of(settings).items() if name not in ("evaluation_version", "unlabelled_version", "network")
+    }
     arguments: dict[str, Any] = {**known, "data": str(data), "name": "shapes", "retrain": CONFIG, "force": False}
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(project.folder / "runs" / "local"))
     pipeline: Any = retraining

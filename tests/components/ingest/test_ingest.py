@@ -294,3 +294,21 @@ def test_without_data_what_is_written_is_empty(tmp_path: Path) -> None:
     measures = ingest(None, tmp_path / "images", tmp_path / "manifest", config=IngestConfig())
     assert set(measures.values()) == {0.0}
     assert len(Images(tmp_path / "images")) == len(read(tmp_path / "manifest")) == 0
+
+
+def test_of_a_source_without_labels_each_image_counts_whatever_folder_or_table_it_is_in(tmp_path):
+    files = {
+        "1.png": 1,
+        "cat/2.png": 2,
+        "cat/again.png": 2,
+        "left/out/3.png": 3,
+        "labels.csv": "file,label\n1.png,cat\n",
+        "notes.txt": "no",
+    }
+    source = lay(tmp_path / "pile", files)
+    manifest, measures = run(source, tmp_path, unlabelled=True, ignore=("left",))
+    assert manifest.column("path") == ["1.png", "cat/2.png", "cat/again.png"]
+    assert manifest.column("label") == [None] * 3
+    assert (manifest.classes, measures["num_files"], measures["num_images"]) == ((), 3, 2)
+    assert manifest.notes[-1].text.startswith("3 files, 2 images, no labels, ")
+    assert set(manifest.column("image_id")) <= set(Images(tmp_path / "images"))

@@ -17,8 +17,10 @@ from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 from tests.stores import copy_database
 
 TASKS = {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {
-    "tune"
-}  # which is off
+    "pretrain",
+    "tune",
+}  # which are off
+OFF = {"pretrain", "tune", "ingest_unlabelled"}
 UNCACHED = {"register", "report"}
 
 
@@ -60,7 +62,7 @@ def test_a_run_ends_with_all_that_a_person_asks_for(place: Project, first: dict[
     assert 0 <= first["pruned"]["metrics"]["accuracy"] <= 1
     assert first["pruned"]["latency_ratio"] > 0
     assert (place.folder / first["report"]).read_text().startswith("<!doctype html>")
-    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted({*TASKS, "tune"})
+    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted({*TASKS, *OFF})
 
 
 def test_what_the_steps_decided_reaches_the_person(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
@@ -210,3 +212,21 @@ def test_runs_are_compared_in_the_terminal(place: Project, first: dict[str, Any]
     change = accuracy["change"]
     assert (change["change"], change["p_value"], change["verdict"]) == (0.0, 1.0, "within chance")
     assert change["low"] <= 0.0 <= change["high"]
+
+
+@pytest.mark.slow
+def test_with_pretraining_the_network_learns_from_images_without_labels_first(place: Project, first: dict[str, Any]) -> None:
+    pile = place.folder / "pile"
+    pile.mkdir()
+    for number, file in enumerate(sorted((place.folder / "shapes").rglob("*.png"))):
+        shutil.copy(file, pile / f"{number}.png")
+    given = (f"pretrain.data={pile}", "pretrain.enabled=true", "pretrain.epochs=1", "pretrain.batch_size=16")
+    learnt = place.run(place.folder / "shapes", *given, processes=False)
+    assert set(learnt["steps"]) == {*TASKS, "pretrain", "ingest_unlabelled"}
+    texts = {note["step"]: note["text"] for note in learnt["notes"] if note["step"] in ("pretrain", "ingest_unlabelled")}
+    assert "no labels" in texts["ingest_unlabelled"]
+    assert any("starts from what pretrain learnt" in note["text"] for note in learnt["notes"])
+    assert any("tested or compared on, too, and are left out" in note["text"] for note in learnt["notes"])
+    again = place.run(place.folder / "shapes", *given, "train.label_smoothing=0.2", processes=False)
+    assert {"pretrain", "ingest_unlabelled"} <= cached(again)
+    assert "train" not in cached(again)

@@ -44,8 +44,11 @@ EVERYTHING = {
     "checkpoints": "s3://team/darkroom",
     "endpoint": "https://kubeflow.example.org",
 }
-EVALUATION = ("ingest_evaluation", "evaluation_data", "evaluation_version")
-READS_PIXELS = {"ingest", "embed", "clean", "split", "augment", "tune", "train", "evaluate", "prune"}
+FURTHER = (
+    *("ingest_evaluation", "evaluation_data", "evaluation_version"),
+    *("ingest_unlabelled", "unlabelled_data", "unlabelled_version", "network"),
+)
+READS_PIXELS = {"ingest", "embed", "clean", "split", "augment", "pretrain", "tune", "train", "evaluate", "prune"}
 
 
 def compiled(path: Path, platform: PlatformConfig | None = None) -> str:
@@ -141,7 +144,7 @@ def test_every_step_asks_for_what_the_platform_says(documents: tuple[dict[str, A
         resources = container["resources"]
         assert (resources["resourceCpuRequest"], resources["resourceCpuLimit"]) == ("500m", "4")
         assert (resources["resourceMemoryRequest"], resources["resourceMemoryLimit"]) == ("4Gi", "8Gi")
-        assert ("accelerator" in resources) == (step in {"embed", "tune", "train", "prune"})
+        assert ("accelerator" in resources) == (step in {"embed", "pretrain", "tune", "train", "prune"})
         assert asked[step]["activeDeadlineSeconds"] == "7200"
         assert asked[step]["nodeSelector"] == {"labels": {"cloud.example.org/pool": "training"}}
         assert asked[step]["tolerations"] == [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]
@@ -162,7 +165,7 @@ def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tup
         assert ("pvcMount" in asked[step]) == (step in READS_PIXELS)
         if step in READS_PIXELS:
             assert (mounts["/dev/shm"]["medium"], mounts["/dev/shm"]["sizeLimit"]) == ("Memory", "512Mi")
-        assert ("DARKROOM_CHECKPOINTS" in environment) == (step in {"tune", "train", "prune"})
+        assert ("DARKROOM_CHECKPOINTS" in environment) == (step in {"pretrain", "tune", "train", "prune"})
         assert (environment.get("DARKROOM_VECTORS") == "/mnt/darkroom/vectors") == (step == "embed")
         if step != "ending":
             assert environment["DARKROOM_CODE_VERSION"] == code_version(step)
@@ -189,7 +192,7 @@ def test_checkpoints_stand_on_the_volume_or_in_object_storage(
     pipeline = next(yaml.load_all(compiled(tmp_path / "training.yaml", platform), yaml.CSafeLoader))
     for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items():
         environment = {entry["name"]: entry["value"] for entry in executor["container"].get("env", [])}
-        assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in {"tune", "train", "prune"} else None)
+        assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in {"pretrain", "tune", "train", "prune"} else None)
     assert [note[: len(start)] for note, start in zip(notes(platform), told, strict=True)] == told
 
 
@@ -234,4 +237,4 @@ def test_the_command_bakes_the_settings_in_and_says_what_no_volume_means(tmp_pat
 
 def test_default_arguments_name_every_step() -> None:
     settings, platform = read_settings([], ROOT / "params.yaml")
-    assert set(default_arguments(settings, platform)) == {*STEPS, *EVALUATION, "params", "previous"}
+    assert set(default_arguments(settings, platform)) == {*STEPS, *FURTHER, "params", "previous"}

@@ -39,7 +39,7 @@ from tests.pipelines.run.test_local import Recorder
 
 IMAGE = "registry.example.org/darkroom@sha256:" + "0a" * 32
 ADDRESS = "git+https://git.example.org/team/toys.git@v1#data"
-SHOWN = tuple(task for task in TASKS if task != "tune")  # which is off
+SHOWN = tuple(task for task in TASKS if task not in ("ingest_unlabelled", "pretrain", "tune"))  # which are off
 DONE = dict.fromkeys(TASKS, "SUCCEEDED")
 
 
@@ -125,6 +125,10 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
         "ingest_evaluation",
         "evaluation_data",
         "evaluation_version",
+        "ingest_unlabelled",
+        "unlabelled_data",
+        "unlabelled_version",
+        "network",
     }
     assert run.experiment_id == server.experiments["toys"]
     assert server.uploads[-1]["pipelineInfo"]["name"] == "darkroom-training"

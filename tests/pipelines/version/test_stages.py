@@ -25,7 +25,8 @@ def data(tmp_path: Path) -> Path:
 def test_dvcs_stages_depend_on_the_versions_of_data_and_code(data: Path, tmp_path: Path) -> None:
     write_versions(data, tmp_path / "versions")
     written = {path.name: path.read_text().strip() for path in (tmp_path / "versions").iterdir()}
-    assert written == {"data": data_version(data), "evaluation": "", "verdicts": "", **{step: code_version(step) for step in DVC_STEPS}}
+    of_data = {"data": data_version(data), "evaluation": "", "unlabelled": "", "verdicts": ""}
+    assert written == of_data | {step: code_version(step) for step in DVC_STEPS}
 
 
 def test_data_that_is_not_the_recorded_version_stops_dvc(data: Path, tmp_path: Path) -> None:
@@ -54,3 +55,6 @@ def test_every_stage_depends_on_its_codes_version_its_settings_and_what_stages_b
     assert stages["report"]["params"] == list(STEPS)
     assert {"build/evaluate_pruned/evaluation", "build/evaluate_floor/evaluation"} <= set(stages["report"]["deps"])
     assert "build/versions/evaluation" in stages["ingest_evaluation"]["deps"]
+    assert "build/versions/unlabelled" in stages["ingest_unlabelled"]["deps"]
+    assert "train.model" in stages["pretrain"]["params"]
+    assert "train" not in stages["pretrain"]["params"], "the epochs of train, for one, change nothing in it"
