@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, default=5000)
     parser.add_argument("--unlabelled", type=int, default=45_000)
     parser.add_argument("--epochs", type=int, default=50, help="of pretrain")
+    parser.add_argument("--batch-size", type=int, default=256, help="of pretrain")
     parser.add_argument("--method", default="simclr")
     parser.add_argument("--train-epochs", type=int, default=32, help="of train, with and without")
     options = parser.parse_args()
@@ -100,7 +101,7 @@ def main() -> None:
         start = time.perf_counter()
         measures = pretrain(
             *(place / name for name in ("images", "examples", "policy", "pretrained")),
-            config=PretrainConfig(enabled=True, method=options.method, epochs=options.epochs),
+            config=PretrainConfig(enabled=True, method=options.method, epochs=options.epochs, batch_size=options.batch_size),
             network=network_settings({"train": dump(config)}),
             unlabelled_images=place / "unlabelled_images",
             unlabelled_manifest=place / "unlabelled_manifest",
