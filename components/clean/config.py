@@ -82,9 +82,12 @@ class CleanConfig(StepConfig):
     label_vectors: Literal["auto", "lite0", "off"] = Field(
         "auto",
         description="Vectors that judge labels where embed takes hand-made features: lite0's, or none; auto: lite0's for "
-        "label_min_images or more.",
+        "label_min_images or more, of label_min_side_px or more.",
     )
     label_min_images: int = Field(1000, ge=1, description="See label_vectors: for fewer images its network is not loaded.")
+    label_min_side_px: int = Field(
+        16, ge=1, le=1024, description="See label_vectors: half of the images have a shorter side of so many pixels."
+    )
     label_side_px: int = Field(96, ge=32, le=512, description="To which pictures are enlarged for label_vectors, in pixels.")
     label_network_side_px: int = Field(
         64, ge=16, le=512, description="Largest side of pictures for label_model network, in pixels; small pictures keep theirs."

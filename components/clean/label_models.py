@@ -118,16 +118,18 @@ def make_predictor(judges: Judges, kept: Manifest, rows: Integers, targets: Inte
     """
     names, told = [kept.column("image_id")[row] for row in rows.tolist()], list[str]()
     wanted = one_hot(targets, int(targets.max(initial=0)) + 1)
-    enlarged = _enlarged(judges, names, told)
+    enlarged = _enlarged(judges, kept, names, told)
     networks = _networks(judges, kept, rows, targets, folds, told) if judges.config.label_model == "network" else None
     return Predictor(label_features(judges.embeddings, names, enlarged), wanted, folds, targets.ndim == 1, networks, told)
 
 
-def _enlarged(judges: Judges, names: list[str], told: list[str]) -> npt.NDArray[np.float16] | None:
+def _enlarged(judges: Judges, kept: Manifest, names: list[str], told: list[str]) -> npt.NDArray[np.float16] | None:
     """Vectors by a pretrained network of images for which `embed` has taken hand-made features, if they are wanted."""
     config = judges.config
-    few = config.label_vectors == "auto" and len(names) < config.label_min_images
-    if judges.images is None or config.label_vectors == "off" or judges.embeddings.origin.backbone != HANDCRAFTED or few:
+    enough = len(names) >= config.label_min_images and median_side_px(kept) >= config.label_min_side_px
+    if judges.images is None or config.label_vectors == "off" or judges.embeddings.origin.backbone != HANDCRAFTED:
+        return None
+    if config.label_vectors == "auto" and not enough:
         return None
     from darkroom.label_errors.enlarged import enlarged_vectors  # loads torch's and timm's networks
 

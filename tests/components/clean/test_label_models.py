@@ -80,6 +80,7 @@ def test_for_few_images_no_further_vectors_are_computed_and_nothing_is_told(tmp_
     assert judged(tmp_path / "off", 60, (7,), label_min_images=1, label_vectors="off").told == ()
     assert asked == []
     assert len(judged(tmp_path / "many", 60, (7,), label_min_images=60).told) == 1
+    assert judged(tmp_path / "tiny", 60, (7,), label_min_images=60, label_min_side_px=1000).told == ()
     assert asked == [(60, "lite0", 96)]
 
 
