@@ -81,8 +81,7 @@ class CleanConfig(StepConfig):
     )
     label_vectors: Literal["auto", "lite0", "off"] = Field(
         "auto",
-        description="Vectors that judge labels where embed takes hand-made features: lite0's, or none; auto: lite0's for "
-        "label_min_images or more, of label_min_side_px or more.",
+        description="Vectors that judge labels beside hand-made features: lite0's, or none; auto: from label_min_images and label_min_side_px on.",
     )
     label_min_images: int = Field(1000, ge=1, description="See label_vectors: for fewer images its network is not loaded.")
     label_min_side_px: int = Field(
