@@ -81,7 +81,8 @@ class CleanConfig(StepConfig):
     )
     label_vectors: Literal["auto", "lite0", "off"] = Field(
         "auto",
-        description="Vectors that judge labels beside hand-made features: lite0's, or none; auto: from label_min_images and label_min_side_px on.",
+        description="Vectors that judge labels beside hand-made features: lite0's, or none; auto: from label_min_images and "
+        "label_min_side_px on.",
     )
     label_min_images: int = Field(1000, ge=1, description="See label_vectors: for fewer images its network is not loaded.")
     label_min_side_px: int = Field(
