@@ -11,7 +11,6 @@ import pyarrow as pa
 from components.clean.class_balance import TABLE_CHECKS, find_table_issues
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
-from components.clean.label_models import OnEpoch
 from components.clean.mislabelled import ACTIONS, MISLABELLED, judge_labels
 from components.clean.mislabelled import Judged as JudgedLabels
 from components.clean.odd_actions import act_on_odd_images
@@ -31,6 +30,7 @@ from darkroom.similarity.candidates import Projection
 from darkroom.similarity.look_alikes import find_look_alikes, see
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
+from darkroom.training.epochs import OnEpoch, nothing
 
 CHECKS = (
     *("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING, MISLABELLED),
@@ -50,7 +50,7 @@ def clean(
     config: CleanConfig,
     embeddings: Path | None = None,
     checkpoints: Path | None = None,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
     """Drops unreadable, refused, small, duplicate and contradictory images, ties those that show the same, and judges labels.
 

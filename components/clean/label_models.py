@@ -1,7 +1,6 @@
 """The models that judge labels: linear ones on what is known of the images, and with them, where it is asked for, small networks."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +16,12 @@ from darkroom.label_errors.out_of_fold import out_of_fold
 from darkroom.manifest import Manifest
 from darkroom.networks.architectures import HANDCRAFTED
 from darkroom.training.defaults import median_side_px, sides_up_to
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.linear import Floats, one_hot
 from darkroom.units import Integers
 
 _MIN_SIDE_PX, _MIN_EPOCHS, _MAX_EPOCHS = 16, 8, 100  # of the networks
 _PRETRAINED = "lite0"
-
-OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Judges:
     embeddings: Embeddings
     config: CleanConfig
     checkpoints: Path | None = None
-    on_epoch: OnEpoch | None = None
+    on_epoch: OnEpoch = nothing
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,10 @@ def make_predictor(judges: Judges, kept: Manifest, rows: Integers, targets: Inte
 def _enlarged(judges: Judges, kept: Manifest, names: list[str], told: list[str]) -> npt.NDArray[np.float16] | None:
     """Vectors by a pretrained network of images for which `embed` has taken hand-made features, if they are wanted."""
     config = judges.config
-    enough = len(names) >= config.label_min_images and median_side_px(kept) >= config.label_min_side_px
     if judges.images is None or config.label_vectors == "off" or judges.embeddings.origin.backbone != HANDCRAFTED:
         return None
-    if config.label_vectors == "auto" and not enough:
+    few_or_tiny = len(names) < config.label_min_images or median_side_px(kept) < config.label_min_side_px
+    if config.label_vectors == "auto" and few_or_tiny:
         return None
     from darkroom.label_errors.enlarged import enlarged_vectors  # loads torch's and timm's networks
 

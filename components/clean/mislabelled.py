@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from components.clean.config import CleanConfig
-from components.clean.label_models import Judges, OnEpoch, Predictor, make_predictor
+from components.clean.label_models import Judges, Predictor, make_predictor
 from darkroom import manifest as manifests
 from darkroom import proposals
 from darkroom.embeddings import Embeddings
@@ -17,6 +17,7 @@ from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.images import Images
 from darkroom.label_errors.confident_learning import LabelErrors, find_label_errors
 from darkroom.manifest import Manifest, quoted
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.linear import Floats
 from darkroom.units import Integers, renumbered
 
@@ -64,7 +65,7 @@ def judge_labels(
     config: CleanConfig,
     images: Images | None = None,
     checkpoints: Path | None = None,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: OnEpoch = nothing,
 ) -> Judged:
     """Judges the label of every image by models that have seen neither the image nor what is tied to it.
 

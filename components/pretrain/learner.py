@@ -14,8 +14,8 @@ from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.training import batches, defaults, micro_batches
 from darkroom.training.checkpoint import load, save
+from darkroom.training.epochs import OnEpoch
 from darkroom.training.examples import Inputs
-from darkroom.training.loop import OnEpoch
 from darkroom.training.optimizers import make_optimizer, rate_factor
 from darkroom.training.self_supervised import nt_xent, vicreg
 

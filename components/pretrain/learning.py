@@ -24,8 +24,8 @@ from darkroom.pretrained_weights import PretrainedWeights
 from darkroom.system.errors import InputError
 from darkroom.training import defaults, devices
 from darkroom.training.batches import Normalise
+from darkroom.training.epochs import OnEpoch
 from darkroom.training.examples import Examples, channel_statistics, decode
-from darkroom.training.loop import OnEpoch
 
 
 class Sources(NamedTuple):

@@ -1,11 +1,11 @@
 """`pretrain`: lets the network of `train` learn from images without labels, so that it needs fewer with."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from components.pretrain.config import PretrainConfig
 from darkroom.pretrained_weights import PretrainedWeights
+from darkroom.training.epochs import OnEpoch, nothing
 
 MEASURES = ("num_images", "num_held_out", "num_unreadable", "num_epochs", "side_px", "loss")
 
@@ -22,7 +22,7 @@ def pretrain(
     unlabelled_manifest: Path | None = None,
     evaluation_cleaned: Path | None = None,
     checkpoints: Path | None = None,
-    on_epoch: Callable[[int, dict[str, float]], None] = lambda number, measures: None,
+    on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
     """Trains the network that `train` would choose, from the weights that it would start from, to know two views of an image again.
 

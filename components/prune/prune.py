@@ -25,9 +25,10 @@ from darkroom.networks.mirrored import MirroredMean
 from darkroom.system.config import dump
 from darkroom.system.files import whole
 from darkroom.training import batches, devices, losses, validation
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers
-from darkroom.training.loop import OnEpoch, fit, nothing
+from darkroom.training.loop import fit
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.trainer import Fitted
 

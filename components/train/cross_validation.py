@@ -18,8 +18,8 @@ from darkroom.manifest import FOLD, Manifest, put_column
 from darkroom.metrics.intervals import CONFIDENCE
 from darkroom.system.config import dump
 from darkroom.system.files import whole
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.heads import read_vector_problem
-from darkroom.training.loop import OnEpoch, nothing
 
 PREFIX = "validation_"
 _ROW = "fold_{}.json"

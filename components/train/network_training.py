@@ -16,11 +16,11 @@ from darkroom.notes import Note, tell
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 from darkroom.training.deadline import Deadline
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.kept_views import kept_views
 from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.linear_start import start_linearly
-from darkroom.training.loop import OnEpoch, nothing
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.range_test import RangeTest, find_rate
 from darkroom.training.trainer import Fitted

@@ -11,10 +11,11 @@ from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 from darkroom.training import batches, devices
 from darkroom.training.deadline import Deadline
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.handover import Work
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers
-from darkroom.training.loop import OnEpoch, fit, nothing
+from darkroom.training.loop import fit
 from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted
 

@@ -13,7 +13,7 @@ from components.train import fold_answers
 from components.train import learning_curves as pictures
 from components.train.choice import Choice
 from components.train.config import TrainConfig
-from components.train.cross_validation import FitFold, cross_validate, family_fold, folds_of
+from components.train.cross_validation import cross_validate, family_fold, folds_of
 from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
@@ -36,8 +36,8 @@ from darkroom.notes import Note, plain, tell
 from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
 from darkroom.training import devices, micro_batches
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import Settings
-from darkroom.training.loop import OnEpoch, nothing
 from darkroom.training.problem import Problem
 from darkroom.training.range_test import RangeTest
 from darkroom.training.trainer import Fitted
@@ -115,9 +115,8 @@ def train(
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
-    fit_fold: FitFold = partial(family_fold, embeddings, family, config)
-    fit_fold = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else fit_fold
-    folds = cross_validate(table, fit_fold, config, checkpoints, on_fold)
+    by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
+    folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *unlike, *tell("train", [*searched.told(), *folds.told()])))
     beside = {"settings": given, **({"tuned": searched.best} if searched.best else {}), **folds.provenance}
     measures = {**folds.measures, **measures_of(floor, config)}

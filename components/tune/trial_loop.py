@@ -22,8 +22,8 @@ from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import LOWER_IS_BETTER
-from darkroom.training.loop import nothing
 from darkroom.training.validation import score
 from darkroom.tuned import OnTrial, State, Trial, Tuned, shown
 
@@ -112,7 +112,7 @@ class Search:
             studies.finish(study, trial, TrialState.COMPLETE, score(measures, self.monitor))
         self._tell(study, trial.number, curve)
 
-    def train(self, number: int, values: Mapping[str, Any], on_epoch: Callable[[int, dict[str, float]], None]) -> dict[str, float]:
+    def train(self, number: int, values: Mapping[str, Any], on_epoch: OnEpoch) -> dict[str, float]:
         """Trains as the step `train` does; the model is left in `model_of(number)`.
 
         Args:

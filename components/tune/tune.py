@@ -1,7 +1,6 @@
 """`tune`: searches settings of `train` on the validation images."""
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from components.tune.config import TuneConfig
 from darkroom import manifest
 from darkroom.manifest import FOLD
 from darkroom.system.config import dump, parse
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.tuned import OnTrial, Tuned, ignore_trial
 
 
@@ -26,7 +26,7 @@ def tune(
     train_settings: dict[str, Any],
     pretrained: Path | None = None,
     checkpoints: Path | None = None,
-    on_epoch: Callable[[int, dict[str, float]], None] = lambda number, measures: None,
+    on_epoch: OnEpoch = nothing,
     on_trial: OnTrial = ignore_trial,
 ) -> dict[str, float]:
     """Searches settings of `train`: trains with the settings as they are, then with others, and says which are the best.

@@ -1,6 +1,5 @@
 """Predictions of images by small networks that have not seen them, one a fold, trained on pixels."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from darkroom.networks.network import build
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.training import devices
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.examples import Examples, channel_statistics
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.linear import Floats, one_hot
@@ -27,8 +27,6 @@ _POLICY = Policy(
     operations=(Operation(name="translation", probability=0.9, low=-0.1, high=0.1),)
 )  # which changes no label, not even letters
 
-OnEpoch = Callable[[int, dict[str, float]], None]
-
 
 def networks_out_of_fold(
     examples: Examples,
@@ -38,7 +36,7 @@ def networks_out_of_fold(
     epochs: int,
     seed: int,
     checkpoints: Path | None = None,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: OnEpoch = nothing,
 ) -> Floats:
     """Predicts each image by a network trained on the images of the other folds, from random weights.
 
@@ -86,12 +84,11 @@ def _settings(epochs: int, seed: int, fold: int) -> Settings:
     return Settings(epochs, _BATCH_SIZE, learning_rate=_LEARNING_RATE, class_balance="none", seed=own)
 
 
-def _continued(on_epoch: OnEpoch | None, before: int) -> OnEpoch:
+def _continued(on_epoch: OnEpoch, before: int) -> OnEpoch:
     """What is told of a fold's epochs, numbered on from those of the folds before."""
 
     def tell(epoch: int, row: dict[str, float]) -> None:
-        if on_epoch:
-            on_epoch(before + epoch, {"train_loss": row["train_loss"]})
+        on_epoch(before + epoch, {"train_loss": row["train_loss"]})
 
     return tell
 

@@ -29,6 +29,7 @@ from darkroom.system.processes import STDIN, is_dead, started_at
 from darkroom.system.secrets import redact
 from darkroom.tracking.step_run import no_run, step_run
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, IMAGE_NAME, OWNER, VECTORS
+from darkroom.training.epochs import OnEpoch
 from darkroom.tuned import OnTrial, ignore_trial
 from darkroom.versions.code import code_version
 
@@ -135,7 +136,7 @@ def call(
     step: str,
     config: Mapping[str, Any],
     arguments: Mapping[str, Any],
-    on_epoch: Callable[[int, dict[str, float]], None],
+    on_epoch: OnEpoch,
     on_trial: OnTrial = ignore_trial,
 ) -> dict[str, float]:
     """Calls a step's function; one that can resume after a kill gets a folder for checkpoints, `embed` its store of vectors.
@@ -171,7 +172,7 @@ def call(
             return function(**given, config=settings)
 
 
-def _saving_first(save: Callable[[], None], on_epoch: Callable[[int, dict[str, float]], None]) -> Callable[[int, dict[str, float]], None]:
+def _saving_first(save: Callable[[], None], on_epoch: OnEpoch) -> OnEpoch:
     """The callback for a step that has just written an epoch's checkpoint: saves that, then passes the measures on."""
 
     def save_and_report(epoch: int, measures: dict[str, float]) -> None:

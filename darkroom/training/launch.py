@@ -26,8 +26,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from darkroom.system.errors import InputError
 from darkroom.system.files import remove
 from darkroom.training import batches, handover, micro_batches, worker
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.handover import Work
-from darkroom.training.loop import OnEpoch, nothing
 from darkroom.training.trainer import Fitted
 
 _POLL_S, _SHUTDOWN_S = 0.1, 5

@@ -3,13 +3,14 @@
 import copy
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import nn
 
 from darkroom.training.checkpoint import load, save
 from darkroom.training.deadline import Deadline
+from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.problem import Problem
@@ -17,11 +18,6 @@ from darkroom.training.trainer import Fitted, Trainer
 from darkroom.training.world import World
 
 WARM_STEPS, TIMED_STEPS = 3, 7  # of a measurement
-OnEpoch = Callable[[int, dict[str, float]], None]
-
-
-def nothing(epoch: int, measures: dict[str, float]) -> None:
-    """Ignores an epoch."""
 
 
 def fit(

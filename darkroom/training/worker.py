@@ -20,8 +20,9 @@ from darkroom.system.cores import share_cores
 from darkroom.system.errors import kind_of
 from darkroom.system.files import remove
 from darkroom.training import devices, handover
+from darkroom.training.epochs import nothing
 from darkroom.training.handover import Work
-from darkroom.training.loop import fit, nothing
+from darkroom.training.loop import fit
 from darkroom.training.micro_batches import is_out_of_memory
 from darkroom.training.world import World
 

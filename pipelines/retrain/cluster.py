@@ -119,7 +119,6 @@ def close(lease: str, outcome: str) -> None:
     """Ends the run that had the lease on the work, and notifies the webhook.
 
     Args:
-        network: Those of them that decide on the network.
         lease: The run.
         outcome: What `register` wrote.
     """

@@ -28,7 +28,8 @@ from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
 PIXELS = {"images", "augmented_images"}  # inputs and outputs that hold images
-TRAINING = {"pretrain", "tune", "train", "prune"}  # steps that keep checkpoints
+TRAINING = {"pretrain", "tune", "train", "prune"}
+RESUMABLE = {*TRAINING, "clean"}  # steps that keep checkpoints
 ACCELERATED = {*TRAINING, "embed"}  # steps that an accelerator helps
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits
@@ -168,7 +169,7 @@ def _configure(task: PipelineTask, platform: PlatformConfig, *, final: bool, con
         _mount_volume(task, platform)
     elif continuing and step in CONTINUING:
         _mount_volume(task, platform)
-    if step in TRAINING and (checkpoints := platform.checkpoints or _on_volume(platform, "checkpoints")):
+    if step in RESUMABLE and (checkpoints := platform.checkpoints or _on_volume(platform, "checkpoints")):
         task.set_env_variable(CHECKPOINTS, checkpoints)
     if step == "embed" and (vectors := _on_volume(platform, "vectors")):
         task.set_env_variable(VECTORS, vectors)

@@ -1,5 +1,6 @@
 """The pipeline as Kubeflow's YAML: what it says of every task, and that it says the same twice."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ import yaml
 from kfp import components
 
 from components import STEPS
+from darkroom.runtime.step import function_of
 from darkroom.system.errors import InputError
 from darkroom.versions.code import code_version
 from pipelines.params import read_settings
 from pipelines.platform import PlatformConfig, read_platform
 from pipelines.submit import command as commands
-from pipelines.submit.compile import check_image, compile_pipeline, default_arguments, notes
+from pipelines.submit.compile import RESUMABLE, check_image, compile_pipeline, default_arguments, notes
 from pipelines.training import TASKS
 from tests.pipelines.conftest import ROOT
 
@@ -165,10 +167,14 @@ def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tup
         assert ("pvcMount" in asked[step]) == (step in READS_PIXELS)
         if step in READS_PIXELS:
             assert (mounts["/dev/shm"]["medium"], mounts["/dev/shm"]["sizeLimit"]) == ("Memory", "512Mi")
-        assert ("DARKROOM_CHECKPOINTS" in environment) == (step in {"pretrain", "tune", "train", "prune"})
+        assert ("DARKROOM_CHECKPOINTS" in environment) == (step in RESUMABLE)
         assert (environment.get("DARKROOM_VECTORS") == "/mnt/darkroom/vectors") == (step == "embed")
         if step != "ending":
             assert environment["DARKROOM_CODE_VERSION"] == code_version(step)
+
+
+def test_the_steps_that_are_told_where_are_those_that_keep_checkpoints() -> None:
+    assert {step for step in STEPS if "checkpoints" in inspect.signature(function_of(step)).parameters} == RESUMABLE
 
 
 @pytest.mark.parametrize(
@@ -192,7 +198,7 @@ def test_checkpoints_stand_on_the_volume_or_in_object_storage(
     pipeline = next(yaml.load_all(compiled(tmp_path / "training.yaml", platform), yaml.CSafeLoader))
     for step, executor in by_step(pipeline["deploymentSpec"]["executors"]).items():
         environment = {entry["name"]: entry["value"] for entry in executor["container"].get("env", [])}
-        assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in {"pretrain", "tune", "train", "prune"} else None)
+        assert environment.get("DARKROOM_CHECKPOINTS") == (place if step in RESUMABLE else None)
     assert [note[: len(start)] for note, start in zip(notes(platform), told, strict=True)] == told
 
 
