@@ -103,16 +103,18 @@ def for_gpus(settings: Mapping[str, Mapping[str, Any]], number: int) -> Params:
 
 
 def settled(settings: Mapping[str, Mapping[str, Any]], measures: Mapping[str, float]) -> Params:
-    """The settings of a run in which what its time limit had settled is set by hand.
+    """The settings of a run in which what it had measured and settled is set by hand: by its time limit, and whether it was compiled.
 
     Args:
         settings: A section a step.
-        measures: What the run's `train` measured; without `settled_epochs` nothing was settled.
+        measures: What the run's `train` measured; without `settled_epochs` and `compiled` nothing was settled.
     """
     found = {step: dict(section) for step, section in settings.items()}
     if "settled_epochs" in measures:
         epochs = int(measures["settled_epochs"])
         found["train"] |= {"epochs": epochs, "side_px": int(measures["side_px"])} if epochs else {"model": "probe"}
+    if "compiled" in measures:
+        found["train"]["compile"] = "on" if measures["compiled"] else "off"
     return found
 
 

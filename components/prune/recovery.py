@@ -83,6 +83,7 @@ def fine_tuning(training: Settings, epochs: int, rate_share: float, config: Prun
         unfreeze_epochs=0,
         first_side_share=1.0,
         kept_views=0,
+        compile="off",
         seed=config.seed,
     )
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from darkroom.networks.families import ON_VECTORS
 from darkroom.system.config import StepConfig
 from darkroom.system.errors import InputError
-from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Schedule
+from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Precision, Schedule, Switch
 
 
 class TrainConfig(StepConfig):
@@ -111,7 +111,12 @@ class TrainConfig(StepConfig):
     ema_decay: float = Field(0.99, ge=0, lt=1, description="How slowly the averaged weights follow; 0 keeps the last ones.")
     monitor: Monitor = Field("f1_macro", description="Measure that chooses the epoch: the last within a standard error of the best.")
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
-    mixed_precision: Literal["auto", "off"] = Field("auto", description="auto computes in 16 bits on a GPU, off never does.")
+    mixed_precision: Precision = Field(
+        "auto", description="auto: 16 bits on a GPU, 32 on a CPU; bf16: 16 on both; tf32: 32, on a GPU with short products; off: float32."
+    )
+    compile: Switch = Field(
+        "auto", description="torch.compile: on, off, or auto: on a GPU, where a few steps tell that it saves more time than it takes."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one.")
     num_threads: Annotated[int, Field(ge=1, le=1024)] | Auto = Field("auto", description="Threads; auto: the cores that the run was given.")
     num_processes: Annotated[int, Field(ge=1, le=1024)] | Auto = Field(

@@ -8,13 +8,15 @@ from torch import nn
 from components.train.choice import Choice, starts_linearly
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
-from components.train.sharing import fit_network
+from components.train.sharing import fit_network, is_alone
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
 from darkroom.notes import Note, tell
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
+from darkroom.training import compilation
+from darkroom.training.compilation import Compilation
 from darkroom.training.deadline import Deadline
 from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import Settings
@@ -55,12 +57,14 @@ class Trained:
         fitted: Its result; the network holds the weights of the epoch that was kept.
         settings: Those that it had in the end.
         tested: How its learning rate was found, if it was not given.
+        compilation: Whether its steps were compiled.
         notes: What was told meanwhile.
     """
 
     fitted: Fitted
     settings: Settings
     tested: tuple[RangeTest, ...]
+    compilation: Compilation
     notes: tuple[Note, ...]
 
 
@@ -104,7 +108,7 @@ def train_network(
         InputError: A linear start is asked for of a network whose last layer is none that a linear model could be.
     """
     network, settings = prepared.network, prepared.settings
-    with kept_views(network, prepared.problem, settings) as problem:
+    with kept_views(network, prepared.problem, settings) as problem, compilation.private_cache():
         started = start_linearly(network, problem, settings) if prepared.starts_linearly else False
         if config.head_start == "linear" and not started:
             raise InputError(f"train.head_start is linear, and the last layer of {prepared.architecture} is not: set it to random")
@@ -112,6 +116,21 @@ def train_network(
             settings = dataclasses.replace(settings, head_rate_factor=1.0)
         tested = (find_rate(network, problem, settings, checkpoints),) if config.learning_rate == "find" else ()
         settings = dataclasses.replace(settings, learning_rate=tested[0].rate) if tested else settings
-        notes = tell("train", [test.told() for test in tested])
+        obstacle = "" if is_alone(config) else "several processes train together"
+        obstacle = "train.time_limit_min was planned with steps as they are" if deadline else obstacle
+        settled = compilation.settle(network, problem, settings, checkpoints, obstacle)
+        settings = dataclasses.replace(settings, compile="on" if settled.is_on else "off")
+        notes = (*tell("train", [test.told() for test in tested]), *_told(settled, config))
         fitted = fit_network(network, problem, settings, prepared.architecture, config, checkpoints, on_epoch, deadline, answers)
-    return Trained(fitted, settings, tested, notes)
+    return Trained(fitted, settings, tested, settled, notes)
+
+
+def _told(settled: Compilation, config: TrainConfig) -> tuple[Note, ...]:
+    """What was settled, as a note where it was tried; that it can't pay stands in the log and in the card alone."""
+    if settled.is_on or settled.was_measured:
+        return tell("train", [str(settled)])
+    if settled.is_warning:
+        return tell("train", [], [str(settled)])
+    if config.compile == "auto":
+        print(settled, flush=True)
+    return ()

@@ -44,6 +44,7 @@ from darkroom.training.trainer import Fitted
 from darkroom.tuned import Tuned, read_tuned
 
 SETTLED_EPOCHS = "settled_epochs"  # a measure that only a run with a time limit has
+COMPILED = "compiled"  # a measure, 0 or 1, that only a run has in which steps were timed both ways
 
 
 class Outputs(NamedTuple):
@@ -183,7 +184,7 @@ def _train_network(
         kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
         card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
-        card = dataclasses.replace(card, provenance={**card.provenance, **beside})
+        card = dataclasses.replace(card, provenance={**card.provenance, "compilation": str(trained.compilation), **beside})
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
             floor.place(outputs.model, card.provenance)
         else:
@@ -191,6 +192,7 @@ def _train_network(
     _keep_history(outputs, fitted.history, fitted.best_epoch, config, trained.tested)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
+    sizes |= {COMPILED: float(trained.compilation.is_on)} if trained.compilation.was_measured else {}
     return {"best_epoch": fitted.best_epoch, **kept, **sizes}
 
 

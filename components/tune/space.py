@@ -23,6 +23,7 @@ _FIXED = (
     "num_threads",
     "num_processes",
     "num_nodes",
+    "compile",
     "processor",
     "time_limit_min",
 )  # what compares trials, and what changes no result
@@ -102,16 +103,22 @@ def check_storage(storage: str) -> str:
     return storage
 
 
-def check_cluster(storage: str, *, on_cluster: bool | None = None) -> None:
-    """Raises `InputError` where the pods of a cluster would share an SQLite file.
+def check_cluster(storage: str, num_workers: int = 1, *, on_cluster: bool | None = None) -> None:
+    """Raises `InputError` where the pods of a cluster would share an SQLite file, or several tasks no database.
 
     Args:
         storage: `tune.storage`.
+        num_workers: `tune.num_workers`.
         on_cluster: Whether the steps run there; where it is not said, the environment tells.
     """
     on_cluster = bool(os.environ.get(KUBEFLOW_RUN)) if on_cluster is None else on_cluster
     if on_cluster and storage.startswith("sqlite"):
         raise InputError(f"tune.storage is {storage}, and SQLite breaks on a cluster's shared storage: give postgresql://HOST/NAME")
+    if on_cluster and num_workers > 1 and not storage.startswith("postgresql"):
+        shown = storage or "empty"
+        raise InputError(
+            f"tune.num_workers is {num_workers}, which share trials in a database, and tune.storage is {shown}: give postgresql://HOST/NAME"
+        )
 
 
 def _checked_name(name: str) -> str:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from darkroom.networks.bfloat16 import has_bfloat16
 from darkroom.networks.export import write_graph
 from darkroom.networks.pretrained import Backbone
 from darkroom.networks.same_padding import with_constant_padding
@@ -66,15 +67,10 @@ def choose_place(device: Literal["auto", "cpu", "cuda"], precision: Precision) -
     if device == "cuda" and not has_gpu:
         raise InputError("embed.device is 'cuda', but torch sees no GPU here: set it to auto or cpu")
     kind = "cuda" if has_gpu and device != "cpu" else "cpu"
-    if precision == "bf16" and not _has_bf16(kind):
+    if precision == "bf16" and not has_bfloat16(kind):
         what = "GPU" if kind == "cuda" else "processor"
         raise InputError(f"embed.precision is 'bf16', but this {what} has no instructions for bfloat16: set it to float32")
     return Place(kind, precision)
-
-
-def _has_bf16(kind: str) -> bool:
-    found: bool = torch.cuda.is_bf16_supported(including_emulation=False) if kind == "cuda" else torch.cpu._is_avx512_bf16_supported()
-    return found
 
 
 def embedder(backbone: Backbone, place: Place) -> Callable[[npt.NDArray[np.uint8]], Vectors]:

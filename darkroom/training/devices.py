@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
+from darkroom.networks.bfloat16 import has_bfloat16
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
 
@@ -21,10 +22,37 @@ def choose(wanted: str) -> torch.device:
 
 
 def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
-    """The short type to compute in on a GPU, bfloat16 where it has that, or none for float32 throughout."""
-    if wanted == "off" or device.type == "cpu":
+    """The short type to compute in, or none for 32 bits: `auto` takes one on a GPU alone, bfloat16 where it has that.
+
+    Args:
+        wanted: See `darkroom.training.hyperparameters.Precision`.
+        device: Where is computed.
+
+    Raises:
+        InputError: bfloat16 is asked for by name where there are no instructions for it.
+    """
+    if wanted == "bf16" and not has_bfloat16(device.type):
+        what = "GPU" if device.type == "cuda" else "processor"
+        raise InputError(f"train.mixed_precision is 'bf16', but this {what} has no instructions for bfloat16: set it to auto")
+    if wanted in ("off", "tf32") or (wanted == "auto" and device.type == "cpu"):
         return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.bfloat16 if has_bfloat16(device.type) else torch.float16
+
+
+@contextmanager
+def products(wanted: str) -> Iterator[None]:
+    """Lets a GPU multiply numbers of 32 bits in TF32, where it has that, while the block runs: unless they are to be float32 throughout.
+
+    Args:
+        wanted: See `darkroom.training.hyperparameters.Precision`.
+    """
+    matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matrices.allow_tf32, convolutions.allow_tf32
+    matrices.allow_tf32 = convolutions.allow_tf32 = wanted != "off"
+    try:
+        yield
+    finally:
+        matrices.allow_tf32, convolutions.allow_tf32 = before
 
 
 @contextmanager

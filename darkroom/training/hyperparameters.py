@@ -8,6 +8,8 @@ LossName = Literal["auto", "cross_entropy", "focal", "asymmetric"]
 OptimizerName = Literal["adam", "adamw", "sgd", "muon"]
 Schedule = Literal["cosine", "one_cycle", "step", "constant"]
 Auto = Literal["auto"]
+Switch = Literal["auto", "on", "off"]
+Precision = Literal["auto", "bf16", "tf32", "off"]
 Effort = Literal["quick", "standard", "thorough"]
 Monitor = Literal[
     "f1_macro", "f1_micro", "f1_weighted", "f1", "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "precision", "recall",
@@ -47,7 +49,8 @@ class Settings:
     freeze_batch_norm: bool = False
     monitor: str = "f1_macro"
     patience: int = 10**6
-    mixed_precision: Literal["auto", "off"] = "auto"
+    mixed_precision: Precision = "auto"
+    compile: Switch = "off"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threshold_prior_images: float = 30.0
     seed: int = 0

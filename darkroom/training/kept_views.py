@@ -111,7 +111,7 @@ def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, s
                 images = source.augmented(rows, draw(len(rows), generator), side, problem.policy, normalise, device)
             else:
                 images = source.plain(rows, normalise, device)
-            with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
+            with devices.products(settings.mixed_precision), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
                 features = _last(trunk(images).float())
             kept = kept if kept.shape[1] else allocate((number, len(examples), *features.shape[1:]), np.dtype(np.float16))
             kept[view, int(rows[0]) : int(rows[-1]) + 1] = _rounded(features)

@@ -1,6 +1,7 @@
 """The training loop: epoch after epoch, with a checkpoint after each, and resumption after a kill."""
 
 import copy
+import dataclasses
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def fit(
         for number, row in enumerate(trainer.history, start=1):
             on_epoch(number, row)
     while not trainer.is_done():
-        with trainer.own_randomness():
+        with trainer.computing():
             row = trainer.run_epoch()
         if checkpoint and trainer.world.is_first:
             save(checkpoint, trainer.state())
@@ -72,8 +73,8 @@ def losses_at(network: nn.Module, problem: Problem, settings: Settings, rates: S
         settings: How; all layers learn that ever do.
         rates: Learning rates.
     """
-    trainer = Trainer(copy.deepcopy(network), problem, settings)
-    with trainer.own_randomness():
+    trainer = _trial(network, problem, settings)
+    with trainer.computing():
         order, augmenting = trainer.begin(settings.freeze_epochs + settings.unfreeze_epochs)
         for number, rate in enumerate(rates):
             trainer.use_rate(rate)
@@ -89,9 +90,9 @@ def step_seconds(network: nn.Module, problem: Problem, settings: Settings, max_s
         settings: How; the images have their full side.
         max_s: For how long is measured; at least two steps are, and the first ones don't count.
     """
-    trainer = Trainer(copy.deepcopy(network), problem, settings)
+    trainer = _trial(network, problem, settings)
     taken, began = list[float](), time.monotonic()
-    with trainer.own_randomness():
+    with trainer.computing():
         order, augmenting = trainer.begin(max(settings.epochs, settings.freeze_epochs + settings.unfreeze_epochs))
         while len(taken) < 2 or (len(taken) < WARM_STEPS + TIMED_STEPS and time.monotonic() - began < max_s):
             rows, start = order[len(taken) % len(order)], time.monotonic()
@@ -99,6 +100,11 @@ def step_seconds(network: nn.Module, problem: Problem, settings: Settings, max_s
             trainer.average.update_parameters(trainer.network)
             taken.append((time.monotonic() - start) / len(rows))
     return statistics.median(taken[min(WARM_STEPS, len(taken) - 1) :])
+
+
+def _trial(network: nn.Module, problem: Problem, settings: Settings) -> Trainer:
+    """A trainer of a copy of a network, for a few steps, which are not compiled."""
+    return Trainer(copy.deepcopy(network), problem, dataclasses.replace(settings, compile="off"))
 
 
 def _line(row: dict[str, float], settings: Settings) -> str:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -69,6 +70,7 @@ class Trainer:
         self.device = devices.choose(settings.device)
         self.problem, self.settings, self.history = problem, settings, list[dict[str, float]]()
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.compiled = torch.compile(self.network, dynamic=False) if settings.compile == "on" else self.network
         self.average = moving_average(self.network, settings.ema_decay)
         self.optimizer = make_optimizer(
             self.network,
@@ -104,9 +106,12 @@ class Trainer:
         passed = len(self.history)
         return self.course.is_over(passed) or (len(self.validation) > 0 and passed - self._best_epoch >= self.settings.patience)
 
-    def own_randomness(self) -> AbstractContextManager[None]:
-        """Leaves torch's own generators as they were."""
-        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Computes as precisely as the settings say; leaves torch's own generators, and how others compute, as they were."""
+        generators = torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+        with generators, devices.products(self.settings.mixed_precision):
+            yield
 
     def begin(self, epoch: int) -> tuple[list[Tensor], torch.Generator]:
         """Batches of an epoch, and a generator; all that is random depends on the seed and the epoch's number alone."""
@@ -191,7 +196,7 @@ class Trainer:
         def add(part: slice) -> Tensor:
             prepared, share = batch.prepare(self.world.share(part)), batch.mixture.share
             with self.world.slicing(part), torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
-                logits = self.network(prepared.images)
+                logits = self.compiled(prepared.images)
             own, partners = (self.loss(logits.float(), targets[numbers.to(self.device)], targets) for numbers in prepared[1:])
             loss = share * own + (1 - share) * partners
             if self.answers:

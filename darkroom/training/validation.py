@@ -49,8 +49,8 @@ def logits_of(
     device = next(network.parameters()).device
     parts, world = [torch.zeros(0, num_classes, device=device)], world or World()
     own = torch.arange(len(examples))[world.share(slice(0, len(examples)))]
-    for rows in torch.split(own, BATCH_SIZE) if len(own) else ():
-        with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
+    with devices.products("off"), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
+        for rows in torch.split(own, BATCH_SIZE) if len(own) else ():
             parts.append(network(examples.plain(rows, normalise, device)).float())
     return world.collect(torch.cat(parts), len(examples))
 

@@ -75,12 +75,12 @@ def _settings(record: Record, view: Listener) -> Params:
 
 
 def _settled(known: Params, record: Record, view: Listener) -> Params:
-    """The settings with what the run's time limit had settled, which a repetition does not measure again."""
+    """The settings with what the run had measured and settled, which a repetition does not measure again."""
     train = history.steps(record).get("train")
     found = settled(known, train.metrics if train else {})
     if found != known:
         pinned = ", ".join(f"train.{name}={value}" for name, value in found["train"].items() if value != known["train"].get(name))
-        view.note(f"note: train.time_limit_min had settled {pinned}, which this run takes")
+        view.note(f"note: what was measured had settled {pinned}, which this run takes")
     return found
 
 

@@ -97,10 +97,12 @@ def test_the_number_of_gpus_counts_where_training_uses_all(number: int, changes:
         ({"settled_epochs": 4.0, "side_px": 128.0, "num_epochs": 3.0}, {"epochs": 4, "side_px": 128}),
         ({"settled_epochs": 0.0, "side_px": 224.0}, {"model": "probe"}),
         ({"side_px": 128.0, "num_epochs": 3.0}, {}),
+        ({"compiled": 1.0}, {"compile": "on"}),
+        ({"compiled": 0.0}, {"compile": "off"}),
     ],
 )
-def test_what_a_time_limit_had_settled_is_set_by_hand(measures: dict[str, float], changed: dict[str, object]) -> None:
-    train = {"time_limit_min": 5.0, "epochs": "auto", "side_px": "auto", "model": "auto"}
+def test_what_a_run_had_measured_and_settled_is_set_by_hand(measures: dict[str, float], changed: dict[str, object]) -> None:
+    train = {"time_limit_min": 5.0, "epochs": "auto", "side_px": "auto", "model": "auto", "compile": "auto"}
     assert settled({"train": train, "split": {}}, measures) == {"train": {**train, **changed}, "split": {}}
 
 

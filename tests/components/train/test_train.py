@@ -66,6 +66,8 @@ def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
     assert predictor.card.side_px == measures["side_px"] == 8
     assert len(predictor.card.thresholds) == {"binary": 1, "multiclass": 0, "multilabel": 3}[task]
     assert predictor.card.provenance["data_version"] == "toy"
+    assert predictor.card.provenance["compilation"].startswith("torch.compile is off: on a CPU")
+    assert predictor.card.provenance["hyperparameters"]["compile"] == "off"
 
 
 @quick
