@@ -19,14 +19,16 @@ def tune_component(
     config: dict,
     code_version: str,
     train_settings: dict,
+    worker: int = 0,
 ):
     """Searches settings of the training."""
     from darkroom.runtime.step import perform
 
     perform(
         "tune",
-        config,
+        {**config, "worker": worker},
         metrics,
+        task=f"tune_worker_{worker}" if worker else "",
         images=images.path,
         augmented_images=augmented_images.path,
         examples=examples.path,

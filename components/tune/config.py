@@ -38,6 +38,12 @@ class TuneConfig(StepConfig):
         "",
         description="Where trials are kept: empty for the checkpoints; to share them a file, sqlite:///FILE or postgresql://HOST/NAME.",
     )
+    num_workers: int = Field(
+        1, ge=1, le=1000, description="Tasks that run trials side by side: on Kubeflow alone, with storage at postgresql://HOST/NAME."
+    )
+    worker: int = Field(
+        0, ge=0, lt=1000, description="Which of them this one is; 0 also says which settings are the best. A pipeline sets it."
+    )
     abandoned_min: float = Field(
         60, gt=0, le=1e6, description="Minutes without an epoch after which another machine's trial is taken for killed, and taken over."
     )

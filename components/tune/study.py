@@ -29,7 +29,7 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
-    """The study of a search; a new one has a first trial that waits, with the settings as they are.
+    """The study of a search; the first process, worker 0, gives a new one a first trial that waits, with the settings as they are.
 
     Args:
         config: Where it is kept, and how trials are pruned.
@@ -39,7 +39,7 @@ def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
     Raises:
         InputError: The storage can't be used.
     """
-    check_cluster(config.storage)
+    check_cluster(config.storage, config.num_workers)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     pruner = (
@@ -51,7 +51,7 @@ def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
         study = optuna.create_study(
             storage=_storage(config.storage, folder), study_name=name, pruner=pruner, direction="maximize", load_if_exists=True
         )
-    if not study.get_trials(deepcopy=False):
+    if not config.worker and not study.get_trials(deepcopy=False):
         study.enqueue_trial({}, user_attrs={AS_THEY_ARE: True}, skip_if_exists=True)
     return study
 
@@ -106,6 +106,16 @@ def finish(study: optuna.Study, trial: optuna.Trial, state: TrialState, score: f
     if reason:
         trial.set_user_attr(REASON, reason)
     study.tell(trial, score, state, skip_if_finished=True)
+
+
+def has_begun(study: optuna.Study) -> bool:
+    """Whether a study has its first trial, which is to have the settings as they are."""
+    return bool(study.get_trials(deepcopy=False))
+
+
+def is_running(study: optuna.Study) -> bool:
+    """Whether a trial is being run, by whichever process."""
+    return bool(study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
 
 
 def give_sign(trial: optuna.Trial) -> None:

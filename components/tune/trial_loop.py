@@ -28,6 +28,7 @@ from darkroom.training.validation import score
 from darkroom.tuned import OnTrial, State, Trial, Tuned, shown
 
 _STATES: dict[TrialState, State] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+_POLL_S = 5.0  # between two looks at what other workers do
 _TIME_UP = "the time of tune.timeout_min was up"
 
 
@@ -63,7 +64,10 @@ class Search:
         return bool(self.config.timeout_min) and time.monotonic() - self.started > 60 * self.config.timeout_min
 
     def run(self) -> Tuned:
-        """Runs trials until there are enough, and compares the best with the settings as they are.
+        """Runs trials until there are enough; the first worker then compares the best with the settings as they are.
+
+        Returns:
+            The result; that of another worker is empty.
 
         Raises:
             InputError: The settings as they are can't be trained with, there is no validation image, or the storage can't be used.
@@ -78,7 +82,7 @@ class Search:
         except KeyboardInterrupt:
             print(f"stopped after {len(studies.finished(study))} trials: the same command goes on from there", flush=True)
             raise
-        return self._result(study, rows)
+        return Tuned() if self.config.worker else self._result(study, rows)
 
     def _name(self) -> str:
         meaning = [dict(self.settings), self.config.search]
@@ -86,11 +90,24 @@ class Search:
 
     def _run_trials(self, study: optuna.Study, space: Mapping[str, Parameter]) -> None:
         while not (self.is_time_up and studies.finished(study)):
-            trial = studies.next_trial(study, self.config, space)
+            trial = studies.next_trial(study, self.config, space) if self._may_begin(study) else None
             if trial is None:
-                return
+                if not self._waits(study):
+                    return
+                time.sleep(_POLL_S)
+                continue
             self._run_trial(study, trial, studies.values_of(study, trial, self.config, space))
         print(f"{_TIME_UP}: the search ends with the trials that it has", flush=True)
+
+    def _may_begin(self, study: optuna.Study) -> bool:
+        """Whether a trial may be taken: the first is the one with the settings as they are, which worker 0 adds."""
+        return not self.config.worker or studies.has_begun(study)
+
+    def _waits(self, study: optuna.Study) -> bool:
+        """Whether it waits where no trial is left for it: the first worker for the others' trials, the others until the first has begun."""
+        if self.config.worker:
+            return not studies.has_begun(study) and time.monotonic() - self.started < 60 * self.config.abandoned_min
+        return self.config.num_workers > 1 and studies.is_running(study)
 
     def _run_trial(self, study: optuna.Study, trial: optuna.Trial, values: Mapping[str, Any]) -> None:
         """Trains with these settings and ends the trial: a mistake in a combination of settings ends only that one."""

@@ -14,7 +14,7 @@ from pipelines.retrain.retrain import read_retrain
 from pipelines.retraining import retraining
 from pipelines.schedule.apply import DesiredRun, RecurringRuns
 from pipelines.schedule.schedules import Schedule
-from pipelines.submit.compile import compile_pipeline, default_arguments
+from pipelines.submit.compile import compile_pipeline, default_arguments, spread_of
 from pipelines.submit.follow import check_cluster_source
 from pipelines.submit.kubeflow_client import Cluster
 
@@ -54,7 +54,7 @@ def desired_runs(schedules: list[Schedule], params: Path, folder: Path) -> list[
         settings, platform = read_settings(schedule.overrides, params)
         source = check_cluster_source(Path(config.data))
         package = folder / f"{config.name}.yaml"
-        compile_pipeline(package, platform, {}, retraining, num_nodes=settings["train"]["num_nodes"])
+        compile_pipeline(package, platform, {}, retraining, spread=spread_of(settings))
         name = model_name(settings, source)
         planned = ("previous", "evaluation_version", "unlabelled_version", "network")
         arguments: dict[str, Any] = {

@@ -28,16 +28,16 @@ def compile(
     """
     from pipelines.params import read_settings
     from pipelines.retrain.retrain import read_retrain
-    from pipelines.submit.compile import compile_pipeline, default_arguments, notes
+    from pipelines.submit.compile import compile_pipeline, default_arguments, notes, spread_of
 
     settings, platform = read_settings(sets or [], params)
     if pipeline == "retraining":
         from pipelines.retraining import retraining
 
         arguments = {"force": False, "retrain": dump(read_retrain(sets or [], params))} | default_arguments(settings, platform)
-        compile_pipeline(output, platform, arguments, retraining, num_nodes=settings["train"]["num_nodes"])
+        compile_pipeline(output, platform, arguments, retraining, spread=spread_of(settings))
     elif pipeline == "training":
-        compile_pipeline(output, platform, default_arguments(settings, platform), num_nodes=settings["train"]["num_nodes"])
+        compile_pipeline(output, platform, default_arguments(settings, platform), spread=spread_of(settings))
     else:
         raise InputError(f"--pipeline is {pipeline!r}: give training or retraining")
     for note in notes(platform):

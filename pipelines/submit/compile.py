@@ -7,7 +7,7 @@ decides whether the cache answers, except the image.
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from google.protobuf import json_format
@@ -23,7 +23,7 @@ from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, VECT
 from darkroom.versions.code import code_version
 from pipelines import params
 from pipelines.platform import PlatformConfig, is_digest
-from pipelines.submit import several_nodes
+from pipelines.submit import several_nodes, several_workers
 from pipelines.submit.exit_task import ending_component
 from pipelines.training import training
 
@@ -35,6 +35,27 @@ _RUN_LABEL = "metadata.labels['pipeline/runid']"
 CONTINUING = {"plan", "split", "register"}  # tasks of a retraining that write or read the earlier assignment to splits
 
 
+class Spread(NamedTuple):
+    """Over how much of a cluster the steps are spread that can be.
+
+    Attributes:
+        num_nodes: `train.num_nodes`.
+        num_workers: Tasks that run the trials of a search.
+    """
+
+    num_nodes: int = 1
+    num_workers: int = 1
+
+
+ALONE = Spread()
+
+
+def spread_of(settings: Mapping[str, Mapping[str, Any]]) -> Spread:
+    """What the settings, a section a step and complete, say of it."""
+    tune = settings["tune"]
+    return Spread(settings["train"]["num_nodes"], tune["num_workers"] if tune["enabled"] else 1)
+
+
 def compile_pipeline(
     output: Path,
     platform: PlatformConfig,
@@ -42,7 +63,7 @@ def compile_pipeline(
     pipeline: GraphComponent = training,
     *,
     caching: bool = True,
-    num_nodes: int = 1,
+    spread: Spread = ALONE,
 ) -> None:
     """Writes the pipeline as YAML; the same inputs give the same bytes.
 
@@ -52,13 +73,13 @@ def compile_pipeline(
         arguments: Values that a run has where it is started without its own, by the names of the pipeline's parameters.
         pipeline: The training pipeline, or the retraining pipeline.
         caching: Whether the steps may be taken from the cluster's cache.
-        num_nodes: `train.num_nodes` of the runs.
+        spread: Over how much of the cluster the steps of the runs are spread.
 
     Raises:
         InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false; or several nodes share no volume.
     """
     check_image(platform)  # before a folder is made
-    placed = cluster_pipeline(platform, arguments, pipeline, caching=caching, num_nodes=num_nodes)
+    placed = cluster_pipeline(platform, arguments, pipeline, caching=caching, spread=spread)
     specs = [json_format.MessageToDict(spec) for spec in (placed.pipeline_spec, placed.platform_spec)]
     with whole(output) as draft:  # not by kfp's compiler: its comment differs each time, and it writes YAML in Python, not in C
         draft.write_text(yaml.dump_all(specs, Dumper=yaml.CSafeDumper, sort_keys=True), encoding="utf-8")
@@ -72,10 +93,10 @@ def default_arguments(settings: Mapping[str, Mapping[str, Any]], platform: Platf
         platform: Where the steps run, whose accelerators decide how many processes train where `train.num_processes` is auto.
 
     Raises:
-        InputError: A search of settings would keep its trials in an SQLite file.
+        InputError: A search of settings would keep its trials in an SQLite file, or several tasks share none.
     """
     if settings["tune"]["enabled"]:
-        check_cluster(settings["tune"]["storage"], on_cluster=True)
+        check_cluster(settings["tune"]["storage"], settings["tune"]["num_workers"], on_cluster=True)
     return {**params.arguments(params.for_gpus(settings, platform.accelerator_count)), "previous": ""}
 
 
@@ -85,7 +106,7 @@ def cluster_pipeline(
     pipeline: GraphComponent = training,
     *,
     caching: bool = True,
-    num_nodes: int = 1,
+    spread: Spread = ALONE,
 ) -> GraphComponent:
     """The pipeline, with every task placed on the platform, and a last task that reports how it ended."""
     check_image(platform)
@@ -96,10 +117,13 @@ def cluster_pipeline(
         ending = ending_component(name=channels["name"], run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, endpoint=platform.endpoint)
         with dsl.ExitHandler(ending.set_display_name("ending").set_caching_options(False), name="training"):
             pipeline.pipeline_func(*channels.values())  # without its outputs: Kubeflow passes none out of an exit handler
-        for task in Pipeline.get_default_pipeline().tasks.values():
+            if spread.num_workers > 1:
+                searching = next(task for task in _tasks() if step_of(task) == several_workers.STEP)
+                several_workers.add_workers(searching, spread.num_workers)
+        for task in _tasks():
             _configure(task, platform, final=task is ending, continuing=pipeline is not training)
-            if num_nodes > 1 and step_of(task) in several_nodes.STEPS:
-                several_nodes.add_train_job(task, platform, num_nodes)
+            if spread.num_nodes > 1 and step_of(task) in several_nodes.STEPS:
+                several_nodes.add_train_job(task, platform, spread.num_nodes)
             if not caching:
                 task.set_caching_options(False)
 
@@ -143,6 +167,11 @@ def check_image(platform: PlatformConfig) -> None:
 def _with_default(parameter: inspect.Parameter, arguments: Mapping[str, Any]) -> inspect.Parameter:
     default = arguments.get(parameter.name, inspect.Parameter.empty)
     return parameter.replace(default=default, kind=inspect.Parameter.KEYWORD_ONLY)  # so that any of them may have one
+
+
+def _tasks() -> list[PipelineTask]:
+    """The tasks of the pipeline that is being made."""
+    return list(Pipeline.get_default_pipeline().tasks.values())
 
 
 def step_of(task: PipelineTask) -> str:

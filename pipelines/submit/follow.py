@@ -22,7 +22,7 @@ from pipelines.params import named_sources
 from pipelines.paths import ROOT
 from pipelines.plan import Plan
 from pipelines.run.failures import StepFailedError, StepInputError
-from pipelines.submit.compile import compile_pipeline, default_arguments, notes
+from pipelines.submit.compile import compile_pipeline, default_arguments, notes, spread_of
 from pipelines.submit.kubeflow_client import Cluster
 from pipelines.training import FLOW, TASKS, training
 from pipelines.view import Listener, View
@@ -62,11 +62,10 @@ def submit(plan: Plan, cluster: Cluster, view: Listener, *, caching: bool = True
     experiment = cluster.experiment(plan.platform.experiment or plan.name, create=not plan.platform.experiment)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.yaml"
-        num_nodes = plan.params["train"]["num_nodes"]
-        compile_pipeline(path, plan.platform, default_arguments(plan.params, plan.platform), caching=caching, num_nodes=num_nodes)
+        arguments = default_arguments(plan.params, plan.platform)
+        compile_pipeline(path, plan.platform, arguments, caching=caching, spread=spread_of(plan.params))
         version = cluster.upload(path, training.name, f"darkroom-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}")
-    arguments = {
-        **default_arguments(plan.params, plan.platform),
+    arguments |= {
         "data": parse_address(plan.source).text,
         "data_version": plan.version,
         "name": plan.name,

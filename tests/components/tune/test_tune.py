@@ -10,7 +10,7 @@ import pytest
 
 from components.train.config import TrainConfig
 from components.train.train import train
-from components.tune import study
+from components.tune import study, trial_loop
 from components.tune.config import TuneConfig
 from components.tune.tune import tune
 from darkroom import manifest, model
@@ -216,3 +216,38 @@ def test_two_processes_share_one_study(tmp_path, address):
     assert min(own) > 0
     last = max((read_tuned(tmp_path / f"tuned-{seed}") for seed in range(2)), key=lambda found: len(found.trials))
     assert [trial.number for trial in last.trials] == list(range(6))
+
+
+def test_a_worker_runs_trials_of_the_study_that_the_first_one_began_and_leaves_the_end_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_loop, "_POLL_S", 0.05)
+    inputs = toys.make(tmp_path, num_train=24, num_validation=12)
+    shared = {"storage": f"sqlite:///{tmp_path / 'study.db'}", "num_workers": 3, "num_trials": 4}
+
+    def work(worker):
+        told = []
+        measures = run(
+            inputs,
+            tmp_path / f"tuned-{worker}",
+            tmp_path / f"checkpoints-{worker}",
+            worker=worker,
+            on_trial=lambda trial, curve: told.append(trial.number),
+            **shared,
+        )
+        return measures["num_trials"], told
+
+    with ThreadPoolExecutor() as workers:
+        first, *others = workers.map(work, range(3))
+    assert first[0] == 4
+    assert sorted(first[1] + others[0][1] + others[1][1]) == [0, 1, 2, 3]
+    assert [number for number, _ in others] == [0, 0]
+    found = read_tuned(tmp_path / "tuned-0")
+    assert [(trial.number, trial.settings == {}) for trial in found.trials] == [(0, True), (1, False), (2, False), (3, False)]
+    assert read_tuned(tmp_path / "tuned-1") == read_tuned(tmp_path / "tuned-2") == Tuned()
+
+
+def test_a_worker_does_not_wait_for_ever_for_the_first_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_loop, "_POLL_S", 0.05)
+    inputs = toys.make(tmp_path)
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    assert run(inputs, tmp_path / "tuned", tmp_path / "c", worker=1, num_workers=2, storage=storage, abandoned_min=0.001)["num_trials"] == 0
+    assert read_tuned(tmp_path / "tuned") == Tuned()

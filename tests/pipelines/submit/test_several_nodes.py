@@ -12,7 +12,7 @@ from darkroom.runtime.train_job import job_for
 from darkroom.system.errors import InputError
 from darkroom.tracking.tags import POD_NAME, POD_UID, TRAIN_JOB
 from pipelines.platform import read_platform
-from pipelines.submit.compile import compile_pipeline
+from pipelines.submit.compile import Spread, compile_pipeline
 from pipelines.submit.several_nodes import train_job
 from tests.pipelines.submit.test_compile import EVERYTHING, IMAGE
 
@@ -41,7 +41,7 @@ def test_the_schema_refuses_what_trainer_does_not_know() -> None:
 
 def test_the_steps_that_train_networks_carry_the_job(tmp_path: Path) -> None:
     path = tmp_path / "training.yaml"
-    compile_pipeline(path, read_platform(EVERYTHING), {"previous": ""}, num_nodes=2)
+    compile_pipeline(path, read_platform(EVERYTHING), {"previous": ""}, spread=Spread(num_nodes=2))
     pipeline, asked = yaml.load_all(path.read_text(), yaml.CSafeLoader)
     found = {
         name.removeprefix("exec-").removesuffix("-component"): json.loads(variable["value"])
@@ -57,5 +57,5 @@ def test_the_steps_that_train_networks_carry_the_job(tmp_path: Path) -> None:
 
 def test_nodes_without_a_volume_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"platform\.volume"):
-        compile_pipeline(tmp_path / "training.yaml", read_platform({"image": IMAGE}), {"previous": ""}, num_nodes=2)
+        compile_pipeline(tmp_path / "training.yaml", read_platform({"image": IMAGE}), {"previous": ""}, spread=Spread(num_nodes=2))
     assert list(tmp_path.iterdir()) == []
