@@ -34,6 +34,7 @@ class PretrainedWeights:
         method: `simclr` or `vicreg`.
         epochs: How often each image was seen, in two views.
         num_images: How many there were.
+        losses: Of each epoch; none where an earlier release wrote the folder.
         notes: What was decided and left out.
     """
 
@@ -44,6 +45,7 @@ class PretrainedWeights:
     method: str = ""
     epochs: int = 0
     num_images: int = 0
+    losses: tuple[float, ...] = ()
     notes: tuple[Note, ...] = ()
 
     def __str__(self) -> str:
@@ -72,5 +74,5 @@ def read_pretrained(folder: Path) -> PretrainedWeights:
         InputError: A later version of Darkroom wrote it.
     """
     values = _FORMAT.upgrade(read_json(folder / CARD), folder / CARD)
-    means = {name: tuple(values[name]) for name in ("mean", "std")}
-    return record_from(PretrainedWeights, {**values, **means, NOTES: from_plain(values.get(NOTES))})
+    series = {name: tuple(values.get(name, ())) for name in ("mean", "std", "losses")}
+    return record_from(PretrainedWeights, {**values, **series, NOTES: from_plain(values.get(NOTES))})

@@ -73,7 +73,8 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     counts = {"num_images": len(examples), "num_held_out": num_held_out, "num_unreadable": num_unreadable, "num_epochs": config.epochs}
     measures = {**{name: float(count) for name, count in counts.items()}, "side_px": float(side), "loss": learner.history[-1]["loss"]}
-    return Learnt(replace(learnt, notes=tuple(notes)), state, measures)
+    losses = tuple(row["loss"] for row in learner.history)
+    return Learnt(replace(learnt, losses=losses, notes=tuple(notes)), state, measures)
 
 
 def _side_px(training: Manifest, config: PretrainConfig, given: Mapping[str, Any]) -> int:

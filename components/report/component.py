@@ -20,6 +20,7 @@ def report_component(
     learning_curves: Input[Artifact],
     outcome: Input[Artifact],
     tuned: Input[Artifact],
+    pretrained: Input[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
     config: dict,
@@ -46,6 +47,7 @@ def report_component(
         learning_curves=learning_curves.path,
         outcome=outcome.path,
         tuned=tuned.path,
+        pretrained=pretrained.path,
         report=report.path,
         params=params,
     )

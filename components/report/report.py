@@ -12,6 +12,7 @@ from components.report.decision import decision_of
 from components.report.evaluation_section import evaluation_section
 from components.report.leaks_section import leaks_section
 from components.report.pictures import sheet
+from components.report.pretraining_section import pretraining_section
 from components.report.search_section import search_section
 from components.report.training_section import training_section
 from darkroom import manifest as manifests
@@ -50,6 +51,7 @@ def report(
     params: dict[str, dict[str, Any]],
     outcome: Path | None = None,
     tuned: Path | None = None,
+    pretrained: Path | None = None,
 ) -> dict[str, float]:
     """Writes the report; equal inputs make equal bytes.
 
@@ -60,6 +62,7 @@ def report(
         params: Settings of all steps, a section each.
         outcome: What `register` decided, see `darkroom.outcome`; without it the report says that nothing was registered.
         tuned: The result of a search of settings, see `darkroom.tuned`, or none.
+        pretrained: What a network has learnt without labels, see `darkroom.pretrained_weights`, or none.
 
     Returns:
         The size of the page in megabytes (10^6 bytes).
@@ -83,6 +86,7 @@ def report(
         findings=findings(artifacts.issues, config.num_examples),
         **leaks_section(artifacts.evaluation_of(variant)),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
+        pretraining=pretraining_section(pretrained, str(params.get("pretrain", {}).get("data", ""))),
         search=search_section(tuned),
         **training_section(artifacts, card),
         names=NAMES,

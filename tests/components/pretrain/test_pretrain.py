@@ -71,6 +71,7 @@ def test_it_learns_from_the_training_split_alone(inputs: Inputs, learnt: tuple[P
     }  # fmt: skip
     about = read_pretrained(folder)
     assert (about.architecture, about.side_px, about.method, about.num_images) == ("small_cnn", 16, "simclr", 16)
+    assert (len(about.losses), about.losses[-1]) == (2, measures["loss"])
     assert [note.text for note in about.notes] == ["small_cnn at 16 px, simclr on 16 images, 2 epochs"]
     assert not any(name.startswith("head") for name in load_file(folder / "weights.safetensors"))
 

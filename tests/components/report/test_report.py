@@ -21,6 +21,7 @@ from darkroom.comparison import ClassChange, Comparison, Difference, Limit
 from darkroom.evaluation import LEAKED, LEAKS, METRICS, read_headline, read_metrics
 from darkroom.model import CARD, read_card
 from darkroom.outcome import Forgotten, Outcome, Verdict, read_outcome
+from darkroom.pretrained_weights import PretrainedWeights
 from darkroom.system.files import write_json
 from darkroom.task import Task
 from darkroom.tuned import Trial, Tuned
@@ -335,6 +336,32 @@ def test_without_a_search_there_is_no_section_and_with_two_trials_no_charts(work
     page = Page(write_searched(work, tmp_path, Tuned("loss", (Trial(0, "complete", {}, 0.5, 3), Trial(1, "failed", {"train.epochs": 3})))))
     assert "None was better." in page.text
     assert "Parallel coordinates" not in [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
+
+
+def test_a_training_without_labels_has_a_section_with_its_method_its_images_and_its_loss(work: Finished, tmp_path: Path) -> None:
+    learnt = PretrainedWeights("small_cnn", 32, (0.5,) * 3, (0.2,) * 3, "simclr", 3, 1234, (5.0, 4.2, 4.0))
+    html = write_pretrained(work, tmp_path, learnt, {"pretrain": {"data": "/photos/<all>"}})
+    page = Page(html)
+    said = "small_cnn learnt by SimCLR to know two views of an image again, from 1,234 images of /photos/<all> at 32 px, in 3 epochs."
+    assert said in page.text
+    assert [values["alt"] for tag, values in page.elements if tag == "img"].count("Loss without labels") == 1
+    assert html == write_pretrained(work, tmp_path, learnt, {"pretrain": {"data": "/photos/<all>"}})
+
+
+def test_weights_of_an_earlier_release_have_no_curve_and_without_such_a_training_there_is_no_section(
+    work: Finished, tmp_path: Path
+) -> None:
+    earlier = PretrainedWeights("small_cnn", 32, (0.5,) * 3, (0.2,) * 3, "vicreg", 1, 20)
+    page = Page(write_pretrained(work, tmp_path, earlier, {}))
+    assert "VICReg to know two views of an image again, from 20 images of the training split at 32 px, in 1 epoch." in page.text
+    assert "Loss without labels" not in [values.get("alt") for tag, values in page.elements]
+    assert "without labels" not in Page(write_pretrained(work, tmp_path, PretrainedWeights(), {})).text
+
+
+def write_pretrained(work: Finished, folder: Path, learnt: PretrainedWeights, params: dict[str, Any]) -> str:
+    learnt.write(folder / "pretrained")
+    report(work.artifacts, folder / "report", config=ReportConfig(), params=params, pretrained=folder / "pretrained")
+    return (folder / "report").read_text()
 
 
 def test_leaks_stand_beside_the_score_with_their_pairs(work: Finished, tmp_path: Path) -> None:
