@@ -5,7 +5,7 @@ it, a model's card those of its whole history (`provenance["notes"]`). So a step
 cluster, tells its notes as well. A note names nothing that depends on where the data stands: equal data makes equal bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,6 +49,12 @@ def from_plain(values: Any) -> tuple[Note, ...]:
     """What `plain` gave; anything else is no note."""
     rows = values if isinstance(values, list | tuple) else ()
     return tuple(record_from(Note, row) for row in rows if isinstance(row, Mapping) and {"step", "text"} <= row.keys())
+
+
+def with_notes_behind(notes: Sequence[Note], step: str, further: Iterable[Note]) -> tuple[Note, ...]:
+    """Notes with further ones behind those of a step, in whose order they belong; before all others where that step has none."""
+    end = max((number for number, note in enumerate(notes, start=1) if note.step == step), default=0)
+    return (*notes[:end], *further, *notes[end:])
 
 
 def ordered(notes: Iterable[Note]) -> list[Note]:

@@ -139,11 +139,11 @@ def settings(record: Record) -> Sections:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = kept(record, SETTINGS, Path(folder))
-        return with_current_names(KEPT.upgrade(read_json(path), path) if path else _logged_settings(record))
+        return with_current_names(KEPT.upgrade(read_json(path), path) if path else logged_settings(record))
 
 
-def _logged_settings(record: Record) -> Sections:
-    """The settings from the run's parameters: a run from before they were kept as a file."""
+def logged_settings(record: Record) -> Sections:
+    """The settings from the run's parameters alone, which are enough for a run from before they were kept as a file."""
     sections: dict[str, Section] = {}
     for name, text in record.params.items():
         step, _, setting = name.partition(".")

@@ -32,7 +32,7 @@ from darkroom.model import ModelCard
 from darkroom.networks import export
 from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.notes import KEY as NOTES
-from darkroom.notes import Note, plain, tell
+from darkroom.notes import Note, plain, tell, with_notes_behind
 from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
 from darkroom.training import devices, micro_batches
@@ -110,7 +110,8 @@ def train(
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     given = dump(config)
     config, learnt = from_pretrained(config, pretrained)
-    table = dataclasses.replace(table, notes=(*table.notes, *source.notes, *learnt, *searched.notes))
+    before = with_notes_behind(table.notes, "ingest", source.notes)
+    table = dataclasses.replace(table, notes=(*before, *learnt, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)

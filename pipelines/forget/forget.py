@@ -22,6 +22,7 @@ from pipelines.forget.kept_in_store import Use
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject, find_subject
 from pipelines.forget.traces import Traces, all_files
+from pipelines.params import named_sources
 
 RECORD = Path("forgotten.jsonl")
 _FORMAT = Format("record of forgotten images")
@@ -151,11 +152,12 @@ def _elsewhere(subject: Subject, data: Path) -> list[str]:
     """Files of the images in sources that runs have read and that are not the project's data, and what runs left on Kubeflow."""
     runs = history.runs() if is_tracked() else []
     sources = {Path(run.source) for run in runs if run.source}
+    sources |= {named for run in runs for named in named_sources(history.logged_settings(run))}
     places = {source / path for source in sources for path in subject.paths if source.is_dir()}
     here = {os.path.realpath(place) for place in subject.places}
     remote = [f"run {run.run_id[:8]} ran on Kubeflow, where the files of its steps were left" for run in runs if run.tags.get(KUBEFLOW_TAG)]
     return remote + [
-        f"{place} is in a source that a run has read, and was left as it is"
+        f"{place} is in a source that a run has read, and was left as it is: `--data` with that folder takes it out"
         for place in sorted(places)
         if place.is_file() and os.path.realpath(place) not in here and subject.traces.in_file(place)
     ]

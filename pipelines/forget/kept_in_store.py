@@ -21,9 +21,11 @@ from darkroom.tracking.client import database
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.search import ACTIVE, DELETED, search_runs
 from darkroom.tracking.tags import PREVIOUS
+from pipelines import history
 from pipelines.forget.kept_tables import roles, without_images
 from pipelines.forget.removals import TEXTS, TOMBSTONE, Removal
 from pipelines.forget.subject import Subject
+from pipelines.history import Record
 
 _BUNDLES, _FIGURES = "bundles", "figures"  # hold no image
 _PICTURES = "images/"  # the contact sheet, which shows training images
@@ -42,7 +44,8 @@ class Use:
         version: Its version.
         alias: Its alias, or empty.
         run_id: The run that made it.
-        roles: The splits in which the images were, such as `train`; `not known` where the run keeps no table of them.
+        roles: The splits in which the images were, such as `train`, and `pretrain` where its network had learnt from them without labels;
+            `not known` where no table of them is kept.
         holds_vectors: Whether the model keeps the vectors of its training images.
     """
 
@@ -60,9 +63,9 @@ class Use:
 
 def uses(subject: Subject) -> list[Use]:
     """The registered models whose data had an image, and those of which that is not known."""
-    found = []
+    found, runs = [], {run.run_id: run for run in history.runs()}
     for version in (version for name in model_names() for version in versions(name)):
-        known = _roles(version, subject)
+        known = _roles(version, subject) | _pretrained_on(runs.get(version.run_id), subject)
         if known:
             holds = bool(known & {"train", _NOT_KNOWN}) and version.tags.get("architecture", "") in _HOLD_VECTORS
             found.append(Use(version.name, version.number, alias_of(version), version.run_id, tuple(sorted(known)), holds))
@@ -112,6 +115,15 @@ def _roles(version: Version, subject: Subject) -> set[str]:
         return roles(kept_files.read_kept(version.run_id, SPLITS_KEPT), subject.contents)
     except Exception:  # each kind of artifact store raises its own where there is no such file; it may also be damaged
         return {_NOT_KNOWN}
+
+
+def _pretrained_on(run: Record | None, subject: Subject) -> set[str]:
+    """The role of the images in data without labels, from which a run's network learnt first; none where it did not, or the run is gone."""
+    given = history.logged_settings(run).get("pretrain", {}) if run else {}
+    if run is None or not (given.get("enabled") and given.get("data")):
+        return set()
+    known = subject.versions.get(run.params["pretrain.data_version"])
+    return {_NOT_KNOWN} if known is None else {"pretrain"} if known else set()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 FORGOTTEN = "num_forgotten"  # rows that were taken out later: the measures beside the table were made with them
-_KEY = b"darkroom"
+KEY = b"darkroom"
 _SENTENCES = ("detail", "other")  # columns that may name another image's file
 
 
@@ -38,7 +38,7 @@ def without_images(data: bytes, names: Collection[str], blot: Callable[[str], st
     for name in set(_SENTENCES) & set(rest.column_names):
         texts = [None if text is None else blot(text) for text in rest[name].to_pylist()]
         rest = rest.set_column(rest.column_names.index(name), name, pa.array(texts, pa.string()))
-    meaning = (table.schema.metadata or {}).get(_KEY, b"{}").decode()
+    meaning = (table.schema.metadata or {}).get(KEY, b"{}").decode()
     if rest.equals(table) and blot(meaning) == meaning:
         return None
     sink = pa.BufferOutputStream()
@@ -66,4 +66,4 @@ def _renamed_clusters(table: pa.Table, names: set[str]) -> pa.Table:
 def _stamped(table: pa.Table, meaning: str, number: int) -> dict[bytes, bytes]:
     with_meaning: dict[str, Any] = json.loads(meaning)
     with_meaning[FORGOTTEN] = with_meaning.get(FORGOTTEN, 0) + number
-    return {**(table.schema.metadata or {}), _KEY: json.dumps(with_meaning, ensure_ascii=False).encode()}
+    return {**(table.schema.metadata or {}), KEY: json.dumps(with_meaning, ensure_ascii=False).encode()}

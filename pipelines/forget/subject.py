@@ -1,6 +1,7 @@
 """The images that are to be forgotten: what is known of them, from the data, from runs and from DVC's cache."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from darkroom.data_files import list_files
 from darkroom.images import Images, image_id
 from darkroom.system.errors import InputError
 from darkroom.versions.repository import own_repository
+from pipelines.forget.kept_tables import KEY
 from pipelines.forget.removals import GONE
 from pipelines.forget.traces import Traces, all_files
 from pipelines.paths import ROOT
@@ -31,11 +33,13 @@ class Subject:
         contents: Their bytes by their ids; empty where they are not to be had any more.
         paths: The names that their files had in the data, as tables of runs have them.
         places: Where their files are in the data now.
+        versions: Whether the tables of runs on this machine name one of them, by the version of the data that a table is of.
     """
 
     contents: dict[str, bytes]
     paths: set[str] = field(default_factory=set)
     places: list[Path] = field(default_factory=list)
+    versions: dict[str, bool] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -86,13 +90,17 @@ def find_subject(words: Sequence[str], data: Path) -> Subject:
     for path, name in delivered.items():
         known.setdefault(name, set()).add(path)
     packed = _packed()
-    for name, path in _tables():
-        known.setdefault(name, set()).add(path)
+    listed = dict[str, set[str]]()
+    for version, rows in _tables():
+        listed.setdefault(version, set()).update(name for name, _ in rows)
+        for name, path in rows:
+            known.setdefault(name, set()).add(path)
     for folder in packed:
         for name in folder:
             known.setdefault(name, set())
     for word in sorted(given):
         subject.contents[_meant(word, known)] = b""
+    subject.versions = {version: not names.isdisjoint(subject.contents) for version, names in listed.items()}
     for name in subject.contents:
         subject.paths |= known.get(name, set())
         subject.places += [Path(place) for path, place in _places(data) if delivered[path] == name]
@@ -113,13 +121,15 @@ def _packed() -> list[Images]:
     return found
 
 
-def _tables() -> Iterator[tuple[str, str]]:
-    """The ids and paths in the tables of all runs on this machine."""
+def _tables() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The ids and paths in the tables of all runs on this machine, each with the version of its data."""
     for path in all_files(ROOT):
         with suppress(pa.ArrowException, OSError, KeyError), path.open("rb") as file:
             if file.read(4) == b"PAR1" and {"image_id", "path"} <= set(pq.read_schema(path).names):
                 table = pq.read_table(path, columns=["image_id", "path"])
-                yield from (row for row in zip(*(table[name].to_pylist() for name in ("image_id", "path")), strict=True) if row[0])
+                meaning = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+                rows = zip(*(table[name].to_pylist() for name in ("image_id", "path")), strict=True)
+                yield str(meaning.get("data_version", "")), [row for row in rows if row[0]]
 
 
 def _meant(word: str, known: dict[str, set[str]]) -> str:

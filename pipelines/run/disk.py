@@ -58,11 +58,13 @@ def estimate(source: Path, version: str, params: Params, platform: PlatformConfi
     """
     earlier = [run for run in history.runs(data_version=version) if DISK in run.tags]
     number, size = _count(source, platform.disk_archived_bytes)
+    tested, unlabelled = (_further(params.get(step, {}), platform.disk_archived_bytes) for step in ("evaluate", "pretrain"))
     weights = _weights_bytes(str(params["train"]["model"]))
     parts = {
         "images": size + platform.disk_row_bytes * number,
         "copies": _copies(params, number, size, platform.disk_copy_bytes),
-        "vectors": platform.disk_vector_bytes * number,
+        "further images": tested[1] + unlabelled[1] + platform.disk_row_bytes * (tested[0] + unlabelled[0]),
+        "vectors": platform.disk_vector_bytes * (number + tested[0]),
         "models": round(platform.disk_model_factor * weights),
         "reports": platform.disk_report_bytes,
         "decoded pixels": _pixels(params, number),
@@ -132,6 +134,12 @@ def _count(source: Path, archived_bytes: int) -> tuple[int, int]:
         return 1 + source.stat().st_size // archived_bytes, source.stat().st_size
     sizes = list_files(source).sizes.values()
     return len(sizes), sum(sizes)
+
+
+def _further(section: Mapping[str, Any], archived_bytes: int) -> tuple[int, int]:
+    """Files, and their bytes, of the data that a step's section names beside the run's own."""
+    is_read = section.get("data") and section.get("enabled", True)
+    return _count(Path(section["data"]), archived_bytes) if is_read else (0, 0)
 
 
 def _copies(params: Params, number: int, size: int, copy_bytes: int) -> int:

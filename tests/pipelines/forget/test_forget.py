@@ -28,6 +28,7 @@ from components.register.register import register
 from darkroom import issues, manifest
 from darkroom.evaluation import read_mistakes
 from darkroom.images import Images
+from darkroom.manifest import put_column
 from darkroom.pixels import decode
 from darkroom.registry.fetch import previous_assignment
 from darkroom.system.errors import InputError
@@ -374,3 +375,27 @@ def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
     (place,) = kept.folder.glob("mlartifacts/**/split/splits.parquet")
     place.write_bytes(place.read_bytes()[:-30])
     assert any("split/splits.parquet" in text for text in kept.plan().left)
+
+
+def test_a_model_whose_network_had_learnt_from_the_image_without_labels_is_told_and_so_is_the_source(kept: Kept) -> None:
+    data = kept.data + b"of the pool"
+    name, version = hashlib.sha256(data).hexdigest(), "c" * 32
+    (kept.folder / "pool").mkdir()
+    (kept.folder / "pool" / "one.png").write_bytes(data)
+    table = manifest.read(kept.folder / "runs" / "previous" / f"{'a' * 64}.parquet")
+    row = put_column(put_column(table.table.slice(0, 1), "image_id", [name]), "path", ["one.png"])
+    (folder,) = kept.folder.glob("runs/*/artifacts/pipeline-1")
+    (folder / "ingest-component-3").mkdir()
+    replace(table, table=row, data_version=version).write(folder / "ingest-component-3" / "manifest")
+    given = {"pretrain.enabled": "True", "pretrain.data": str(kept.folder / "pool"), "pretrain.data_version": version}
+    with closing(sqlite3.connect(kept.folder / "mlflow.db")) as store, store:
+        for setting, value in given.items():
+            store.execute("UPDATE params SET value = ? WHERE key = ? AND run_uuid = ?", (value, setting, kept.run_id))
+    plan = kept.plan(name)
+    assert [use.roles for use in plan.uses] == [("pretrain",)]
+    place = kept.folder / "pool" / "one.png"
+    assert plan.left == [f"{place} is in a source that a run has read, and was left as it is: `--data` with that folder takes it out"]
+    assert [removal.place for removal in plan.removals if removal.kind == "steps"] == [
+        str((folder / "ingest-component-3").relative_to(kept.folder))
+    ]
+    assert [use.roles for use in kept.plan().uses] == [("test",)]

@@ -52,6 +52,17 @@ def test_what_a_run_takes_is_the_users_to_say(mlflow_store: Path, data: Path) ->
     assert need.basis.startswith("estimated from 11 files of")
 
 
+def test_data_beside_the_runs_own_counts_where_it_is_read(mlflow_store: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "0.jpg").write_bytes(b"x" * 3_000_000)
+    pool, alone = str(tmp_path / "pool"), estimate(data, VERSION, settings(), PLATFORM)
+    need = estimate(data, VERSION, settings(pretrain={"enabled": True, "data": pool}), PLATFORM)
+    assert need.parts == {**alone.parts, "further images": 3_000_000 + 250}
+    need = estimate(data, VERSION, settings(evaluate={"data": pool}), PLATFORM)
+    assert need.parts == {**alone.parts, "further images": 3_000_000 + 250, "vectors": 5 * 12_000}
+    assert estimate(data, VERSION, settings(pretrain={"data": pool}), PLATFORM) == alone  # pretrain is off
+
+
 def test_decoded_pixels_count_where_training_keeps_them_on_the_disk() -> None:
     assert SCRATCH_BYTES == examples.MEMORY_BYTES
 
