@@ -342,7 +342,7 @@ def test_a_training_without_labels_has_a_section_with_its_method_its_images_and_
     learnt = PretrainedWeights("small_cnn", 32, (0.5,) * 3, (0.2,) * 3, "simclr", 3, 1234, (5.0, 4.2, 4.0))
     html = write_pretrained(work, tmp_path, learnt, {"pretrain": {"data": "/photos/<all>"}})
     page = Page(html)
-    said = "small_cnn learnt by SimCLR to know two views of an image again, from 1,234 images of /photos/<all> at 32 px, in 3 epochs."
+    said = "small_cnn learnt by SimCLR to recognise two views of the same image, from 1,234 images of /photos/<all> at 32 px, in 3 epochs."
     assert said in page.text
     assert [values["alt"] for tag, values in page.elements if tag == "img"].count("Loss without labels") == 1
     assert html == write_pretrained(work, tmp_path, learnt, {"pretrain": {"data": "/photos/<all>"}})
@@ -353,7 +353,7 @@ def test_weights_of_an_earlier_release_have_no_curve_and_without_such_a_training
 ) -> None:
     earlier = PretrainedWeights("small_cnn", 32, (0.5,) * 3, (0.2,) * 3, "vicreg", 1, 20)
     page = Page(write_pretrained(work, tmp_path, earlier, {}))
-    assert "VICReg to know two views of an image again, from 20 images of the training split at 32 px, in 1 epoch." in page.text
+    assert "VICReg to recognise two views of the same image, from 20 images of the training split at 32 px, in 1 epoch." in page.text
     assert "Loss without labels" not in [values.get("alt") for tag, values in page.elements]
     assert "without labels" not in Page(write_pretrained(work, tmp_path, PretrainedWeights(), {})).text
 
