@@ -1,7 +1,8 @@
 """Training steps a second: `small_cnn` against lite0 and torchvision's ResNet-18, and what the augmentation on the fly costs.
 
 `python benchmarks/training_speed.py --side-px 64`; with `--keep-memory` as the steps run, where freed memory is not handed back to the
-system after each batch (`darkroom.system.cores.share_cores`).
+system after each batch (`darkroom.system.cores.share_cores`); with `--bf16` in bfloat16 as well (`train.mixed_precision: bf16`). Times are
+the process's own on one thread, whatever else the machine does.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from darkroom.system.cores import share_cores
 BATCH = 32
 
 
-def stepper(architecture: str, side_px: int, policy: Policy) -> Callable[[], None]:
+def stepper(architecture: str, side_px: int, policy: Policy, *, in_half: bool = False) -> Callable[[], None]:
     """A function that takes one training step on a batch of noise."""
     generator = torch.Generator().manual_seed(0)
     network = build(architecture, 10, side_px=side_px).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -29,9 +30,9 @@ def stepper(architecture: str, side_px: int, policy: Policy) -> Callable[[], Non
     images, targets = torch.rand(BATCH, 3, side_px, side_px, generator=generator), torch.randint(10, (BATCH,), generator=generator)
 
     def step() -> None:
-        loss = torch.nn.functional.cross_entropy(
-            network(apply(policy, images, generator).contiguous(memory_format=torch.channels_last)), targets
-        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_half):
+            logits = network(apply(policy, images, generator).contiguous(memory_format=torch.channels_last))
+        loss = torch.nn.functional.cross_entropy(logits.float(), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -45,9 +46,11 @@ def main() -> None:
     parser.add_argument("--side-px", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--keep-memory", action="store_true")
+    parser.add_argument("--bf16", action="store_true")
     options = parser.parse_args()
     if options.keep_memory:
         share_cores()
+    torch.set_num_threads(1)
     policy = make_policy(AugmentConfig(), {})
     steps = {
         "small_cnn": stepper("small_cnn", options.side_px, policy),
@@ -55,13 +58,15 @@ def main() -> None:
         "lite0": stepper("lite0", options.side_px, policy),
         "resnet18": stepper("resnet18", options.side_px, policy),
     }
+    if options.bf16:
+        steps |= {f"{name}, bf16": stepper(name, options.side_px, policy, in_half=True) for name in ("small_cnn", "lite0", "resnet18")}
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(options.rounds + 3):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start = time.process_time()
             step()
             if number >= 3:  # the first ones warm up
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(time.process_time() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, median in medians.items():
         print(f"{name:<28} {BATCH / median:7.0f} images/s at {options.side_px} px, {median / medians['small_cnn']:.2f} of small_cnn's time")
