@@ -193,7 +193,7 @@ def _train_network(
     _keep_history(outputs, fitted.history, fitted.best_epoch, config, trained.tested)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
-    sizes |= {COMPILED: float(trained.compilation.is_on)} if trained.compilation.was_measured else {}
+    sizes |= {COMPILED: int(trained.compilation.is_on)} if trained.compilation.was_measured else {}
     return {"best_epoch": fitted.best_epoch, **kept, **sizes}
 
 

@@ -27,7 +27,7 @@ from components.register.config import RegisterConfig
 from components.register.register import register
 from darkroom import issues, manifest
 from darkroom.evaluation import read_mistakes
-from darkroom.images import Images
+from darkroom.images import Images, ImageWriter
 from darkroom.manifest import put_column
 from darkroom.pixels import decode
 from darkroom.registry.fetch import previous_assignment
@@ -378,14 +378,14 @@ def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
 
 
 def test_a_model_whose_network_had_learnt_from_the_image_without_labels_is_told_and_so_is_the_source(kept: Kept) -> None:
-    data = kept.data + b"of the pool"
-    name, version = hashlib.sha256(data).hexdigest(), "c" * 32
+    data, version = kept.data + b"of the pool", "c" * 32
     (kept.folder / "pool").mkdir()
     (kept.folder / "pool" / "one.png").write_bytes(data)
     table = manifest.read(kept.folder / "runs" / "previous" / f"{'a' * 64}.parquet")
-    row = put_column(put_column(table.table.slice(0, 1), "image_id", [name]), "path", ["one.png"])
     (folder,) = kept.folder.glob("runs/*/artifacts/pipeline-1")
-    (folder / "ingest-component-3").mkdir()
+    with ImageWriter(folder / "ingest-component-3" / "images") as packed:
+        name = packed.add(data)
+    row = put_column(put_column(table.table.slice(0, 1), "image_id", [name]), "path", ["one.png"])
     replace(table, table=row, data_version=version).write(folder / "ingest-component-3" / "manifest")
     given = {"pretrain.enabled": "True", "pretrain.data": str(kept.folder / "pool"), "pretrain.data_version": version}
     with closing(sqlite3.connect(kept.folder / "mlflow.db")) as store, store:
