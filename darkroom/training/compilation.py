@@ -26,8 +26,8 @@ from darkroom.training.trainer import Trainer
 
 NAME = "compilation.json"
 TIMED_STEPS = 5  # of each way
-COMPILING_S = 60.0  # that a try takes about
-MOST_SAVED = 0.4  # of a step's time: whether a try can pay is judged by this
+COMPILING_S = 60.0  # that a try takes about: batches have one or two sizes, and lite0 takes half a minute for each on a CPU
+MOST_SAVED = 0.4  # of a step's time, that is hoped for: where even this is worth less than a try takes, none is made
 LEAST_SAVED = 0.05  # of a step's time, that compiled steps are taken for
 
 
@@ -102,7 +102,7 @@ def _settled(network: nn.Module, problem: Problem, settings: Settings, obstacle:
     if is_asked:
         return _tried(network, problem, settings)[0]
     if devices.choose(settings.device).type == "cpu":
-        return Compilation(False, "on a CPU it takes a minute and saves little of a step; train.compile=on tries it")
+        return Compilation(False, "on a CPU it saves little of a step; train.compile=on tries it")
     return measure(network, problem, settings)
 
 
