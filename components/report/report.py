@@ -84,7 +84,7 @@ def report(
         **leaks_section(artifacts.evaluation_of(variant)),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         search=search_section(tuned),
-        **training_section(artifacts, card),
+        **training_section(artifacts, card, config.max_sheet_px),
         names=NAMES,
         evaluated_on=f"the images of {evaluation_data}" if (evaluation_data := params.get("evaluate", {}).get("data")) else "test images",
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),
