@@ -1,8 +1,8 @@
 """Which corrections `auto` makes: those from which a linear model gains on the validation images, and else none."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,13 @@ from components.train.config import TrainConfig
 from components.train.on_vectors import Source, fit_family
 from darkroom.images import Images
 from darkroom.manifest import Manifest
-from darkroom.networks.embedder import choose_place, embedder
+from darkroom.networks.embedder import Vectors, choose_place, embedder
 from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.networks.pretrained import Backbone
 from darkroom.notes import Note, tell
-from darkroom.preprocessing.corrections import KINDS
+from darkroom.preprocessing.corrections import KINDS, Pixels
 from darkroom.preprocessing.settings import PreprocessingSettings
+from darkroom.system.parallel import ordered
 from darkroom.training import devices
 from darkroom.training.examples import decode
 from darkroom.training.heads import FittedHead, read_vector_problem
@@ -35,12 +36,12 @@ class Computed(dict[str, npt.NDArray[np.float32]]):
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Tries corrections on some of the images.
+class Sample:
+    """Some of the images, on which corrections are tried.
 
     Attributes:
         packed: Images, copies included.
-        rows: Those of the training and validation images that are tried on.
+        rows: Some training and validation images.
         backbone: Whose features a linear model is learnt from.
         compute: From pictures to its vectors.
     """
@@ -48,20 +49,22 @@ class Bench:
     packed: Images
     rows: Manifest
     backbone: Backbone
-    compute: Any
+    compute: Callable[[Pixels], Vectors]
 
     def fitted(self, config: TrainConfig) -> FittedHead:
         """A linear model on the vectors of the corrected images."""
         names, recipe = self.rows.column("image_id"), replace(self.backbone.recipe, corrections=config.corrections, fill=config.fill)
         pictures = decode(self.packed, names, self.rows.column("path"), recipe)
-        vectors = Computed()
-        with devices.threads(config.num_threads):
-            for start in range(0, len(names), BATCH_SIZE):
-                some = names[start : start + BATCH_SIZE]
-                batch = np.zeros((BATCH_SIZE, *pictures.shape[1:]), np.uint8)  # always as large: a vector depends on its own picture alone
-                batch[: len(some)] = pictures[start : start + BATCH_SIZE]
-                vectors.update(zip(some, self.compute(batch)[0], strict=False))
-        return fit_family(PROBE, read_vector_problem(vectors, self.rows, config.class_balance), config)
+
+        def vectors(start: int) -> npt.NDArray[np.float32]:
+            some = pictures[start : start + BATCH_SIZE]
+            batch = np.zeros((BATCH_SIZE, *some.shape[1:]), np.uint8)  # always as large: a vector depends on its own picture alone
+            batch[: len(some)] = some
+            return self.compute(batch)[0][: len(some)]
+
+        with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
+            found = np.concatenate(list(ordered(vectors, range(0, len(names), BATCH_SIZE))))
+        return fit_family(PROBE, read_vector_problem(Computed(zip(names, found, strict=True)), self.rows, config.class_balance), config)
 
 
 def settle_corrections(packed: Images, table: Manifest, source: Source, config: TrainConfig) -> tuple[TrainConfig, tuple[Note, ...]]:
@@ -82,16 +85,16 @@ def settle_corrections(packed: Images, table: Manifest, source: Source, config: 
     config = config.model_copy(update=dict.fromkeys(asked, "none"))
     few = _few(table, config)
     numbers = {split: len(few.where(split)) for split in ("train", "validation")}
-    if config.model in ON_VECTORS or min(numbers["train"], 2 * numbers["validation"]) < 2:
+    if config.model in ON_VECTORS or numbers["train"] < 2 or not numbers["validation"]:
         why = f"{config.model} is learnt from embeddings" if config.model in ON_VECTORS else "there are no images to measure a gain on"
         return config, tell("train", [f"corrections that are auto make none: {why}"])
-    bench = Bench(packed, few, source.backbone, embedder(source.backbone, choose_place("auto", "float32")))
-    best, tried, monitor = bench.fitted(config), list[str](), compared_by(config.monitor)
+    sample = Sample(packed, few, source.backbone, embedder(source.backbone, choose_place("auto", "float32")))
+    best, tried, monitor = sample.fitted(config), list[str](), compared_by(config.monitor)
     start, error = best.validated.row[f"validation_{monitor}"], error_of(best.validated, monitor)
     for name in asked:
         for value in get_args(KINDS[name])[1:]:
             candidate = config.model_copy(update={name: value})
-            found = bench.fitted(candidate)
+            found = sample.fitted(candidate)
             tried.append(f"{found.validated.row[f'validation_{monitor}']:.4f} with {value}")
             if score(found.validated.row, monitor) > score(best.validated.row, monitor) + error:
                 best, config = found, candidate
