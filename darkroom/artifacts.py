@@ -9,6 +9,8 @@ from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, from_plain
 from darkroom.outcome import Variant
 
+CORRECTIONS = "corrections.png"  # in the folder of learning curves: what corrections do to images, where any are made
+
 
 @dataclass(frozen=True)
 class Artifacts:
@@ -26,7 +28,7 @@ class Artifacts:
         issues: Findings of `clean`.
         contact_sheet: Picture of the augmentations, PNG.
         history: The training's measures, a row an epoch, CSV.
-        learning_curves: Pictures of them, a folder of PNG files.
+        learning_curves: Pictures of them, a folder of PNG files, and of what corrections do to images.
     """
 
     model: Path

@@ -57,7 +57,7 @@ class Origin:
 
     def plain(self) -> dict[str, Any]:
         """The values as JSON has them."""
-        return asdict(self)
+        return {**asdict(self), "recipe": self.recipe.plain()}
 
 
 class Embeddings:
@@ -233,5 +233,4 @@ def _meaning(columns: pa.Schema, path: Path) -> tuple[Origin, tuple[Note, ...]]:
     if _KEY not in metadata:
         raise ValueError(f"{path} has lost its backbone, recipe and precision: only darkroom.embeddings may write embeddings")
     values = _FORMAT.upgrade(json.loads(metadata[_KEY]), path)
-    recipe = record_from(Recipe, values.pop("recipe"))
-    return record_from(Origin, {**values, "recipe": recipe}), noun.from_plain(values.get(noun.KEY))
+    return record_from(Origin, {**values, "recipe": Recipe.of(values["recipe"])}), noun.from_plain(values.get(noun.KEY))

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom import pixels
+from darkroom.preprocessing.corrections import NONE, Corrections
 from darkroom.preprocessing.recipe import Recipe, Resampling
 from darkroom.system import files
 from darkroom.system.cores import num_cores
@@ -44,7 +45,10 @@ class ModelCard:
             seed and other provenance of the model.
         pruning: What `prune` did, or nothing.
         resampling: The filter that images are resized with.
-        center_crop: See `darkroom.preprocessing.recipe.Recipe`.
+        center_crop: See `darkroom.preprocessing.recipe.Recipe`, as for the next three.
+        pad: Whether images are padded to a square.
+        fill: Grey level beside them.
+        corrections: What is done to each resized image.
         mirrored: Whether the graph answers with the mean of the logits for an image and for its mirror image.
     """
 
@@ -59,6 +63,9 @@ class ModelCard:
     pruning: Mapping[str, Any] | None = None
     resampling: Resampling = "bilinear"
     center_crop: float = 0.0
+    pad: bool = False
+    fill: int = 0
+    corrections: Corrections = NONE
     mirrored: bool = False
 
     def __post_init__(self) -> None:
@@ -72,7 +79,7 @@ class ModelCard:
     @property
     def recipe(self) -> Recipe:
         """How a picture becomes an input."""
-        return Recipe(self.side_px, self.resampling, self.center_crop)
+        return Recipe(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)})
 
     def write(self, path: Path) -> None:
         """Writes the card as JSON; equal cards make equal bytes."""
@@ -91,7 +98,7 @@ def read_card(folder: Path) -> ModelCard:
     try:
         values = CARD_FORMAT.upgrade(files.read_json(path), path)
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return record_from(ModelCard, values | lists)
+        return record_from(ModelCard, values | lists | {"corrections": record_from(Corrections, values.get("corrections", {}))})
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
         raise InputError(f"{folder} is no model: its {CARD} is not what train or prune writes; name the folder of another") from None
 
@@ -113,7 +120,12 @@ def _with_recipe(card: Values) -> Values:
     return {**card, "resampling": "bilinear", "center_crop": 0.0}
 
 
-CARD_FORMAT = Format("model card", (_with_hyperparameters, _with_recipe))
+def _with_corrections(card: Values) -> Values:
+    """Format 4 may say how images are padded and corrected, which a reader can't do without; before, they were not."""
+    return card
+
+
+CARD_FORMAT = Format("model card", (_with_hyperparameters, _with_recipe, _with_corrections))
 
 
 class Predictor:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from darkroom.file_formats import describe, undecoded_format
+from darkroom.preprocessing.corrections import corrected
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.tiff_header import is_tiff
 
@@ -104,11 +105,11 @@ def shrunk(picture: Image.Image, data: bytes, at_least_px: int) -> Image.Image:
 
 
 def pixels(data: bytes, recipe: Recipe) -> npt.NDArray[np.uint8]:
-    """Decodes a file and resizes it to a square, the input of every network.
+    """Decodes a file, resizes it to a square and corrects it: the input of every network.
 
     Args:
         data: The file's bytes.
-        recipe: Side, filter, and how much of the picture is kept.
+        recipe: Side, filter, how much of the picture is kept, and its corrections.
 
     Returns:
         `(side_px, side_px, 3) uint8`, RGB.
@@ -124,12 +125,22 @@ def resized(picture: Image.Image, recipe: Recipe) -> npt.NDArray[np.uint8]:
 
     Args:
         picture: What `decode(data, at_least_px=recipe.draft_px())` gave, or `shrunk`.
-        recipe: Side, filter, and how much of the picture is kept.
+        recipe: See `pixels`.
     """
-    side = recipe.side_px
-    if picture.size != (side, side) or recipe.center_crop:
-        picture = picture.resize((side, side), _FILTERS[recipe.resampling], box=recipe.box(*picture.size))
-    return np.asarray(picture)
+    size = recipe.size(*picture.size)
+    if picture.size != size or recipe.center_crop:
+        picture = picture.resize(size, _FILTERS[recipe.resampling], box=recipe.box(*picture.size))
+    found = corrected(np.asarray(picture), recipe.corrections, recipe.fill)
+    return _padded(found, recipe) if recipe.pad else found
+
+
+def _padded(picture: npt.NDArray[np.uint8], recipe: Recipe) -> npt.NDArray[np.uint8]:
+    """A picture in the middle of a square."""
+    side, (height, width) = recipe.side_px, picture.shape[:2]
+    square = np.full((side, side, 3), recipe.fill, np.uint8)
+    upper, left = (side - height) // 2, (side - width) // 2
+    square[upper : upper + height, left : left + width] = picture
+    return square
 
 
 def _open(data: bytes) -> Image.Image:

@@ -159,7 +159,7 @@ def kept_origins(root: Path) -> list[Origin]:
     for path in sorted(root.glob(f"*/{ORIGIN}")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = read_json(path)
-            origin = record_from(Origin, {**values, "recipe": record_from(Recipe, values["recipe"])})
+            origin = record_from(Origin, {**values, "recipe": Recipe.of(values["recipe"])})
             if origin.key == path.parent.name:  # not one of an earlier format
                 found.append(origin)
     return found

@@ -20,7 +20,9 @@ from darkroom.networks import weights
 from darkroom.networks.network import build, last_layer, without_last_layer
 from darkroom.notes import Note, tell
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.pretrained_weights import PretrainedWeights
+from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 from darkroom.training import defaults, devices
 from darkroom.training.batches import Normalise
@@ -58,10 +60,11 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
     kept = without(chosen, held_out(table, sources.evaluation_cleaned))
     packed = Images(sources.images) if unlabelled is None else Images(sources.unlabelled_images or sources.images)
     with devices.threads(given["num_threads"]):
-        examples, num_unreadable = _decoded(packed, kept, side)
+        examples, num_unreadable = _decoded(packed, kept, _recipe(given, side))
         num_held_out = len(chosen) - len(kept)
         network, projection = _networks(architecture, given["weights"], side, config)
-        mean, std = weights.normalisation(architecture, given["weights"]) or channel_statistics(examples)
+        known = weights.normalisation_of(given["normalise"], architecture, given["weights"])
+        mean, std = known or channel_statistics(examples)
         learnt = PretrainedWeights(architecture, side, mean, std, config.method, config.epochs, len(examples))
         notes = [*_notes_of(unlabelled), *tell("pretrain", [str(learnt)], _left_out(num_held_out, num_unreadable))]
         device = devices.choose(given["device"])
@@ -84,10 +87,16 @@ def _side_px(training: Manifest, config: PretrainConfig, given: Mapping[str, Any
     return defaults.sides_up_to(defaults.median_side_px(training), defaults.SIDES_PX[0], config.max_side_px)[-1]
 
 
-def _decoded(packed: Images, table: Manifest, side_px: int) -> tuple[Examples, int]:
+def _recipe(given: Mapping[str, Any], side_px: int) -> Recipe:
+    """The recipe of `train`, from its settings; corrections that it is yet to choose are not made."""
+    settings = {name: given[name] for name in PreprocessingSettings.model_fields}
+    return parse(PreprocessingSettings, "train", settings).recipe(side_px)
+
+
+def _decoded(packed: Images, table: Manifest, recipe: Recipe) -> tuple[Examples, int]:
     """The images that can be decoded, and the number of the others."""
     unreadable = set[int]()
-    pixels = torch.from_numpy(decode(packed, table.column("image_id"), table.column("path"), Recipe(side_px), unreadable))
+    pixels = torch.from_numpy(decode(packed, table.column("image_id"), table.column("path"), recipe, unreadable))
     if unreadable:
         pixels = pixels[[row for row in range(len(table)) if row not in unreadable]]
     if len(pixels) < 2:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-_MAX_PNG_BYTES = 400_000  # above this, the contact sheet is shown as JPEG
+_MAX_PNG_BYTES = 400_000  # above this, a sheet is shown as JPEG
 
 
 def embed(data: bytes, kind: str) -> str:
@@ -15,9 +15,10 @@ def embed(data: bytes, kind: str) -> str:
     return f"data:image/{kind.replace('jpg', 'jpeg')};base64,{base64.b64encode(data).decode()}"
 
 
-def figures(folder: Path) -> list[dict[str, Any]]:
-    """The PNG files of a folder with their sizes in pixels, a confusion matrix first."""
-    return [_figure(path) for path in sorted(folder.glob("*.png"), key=lambda path: ("confusion" not in path.stem, path.name))]
+def figures(folder: Path, besides: str = "") -> list[dict[str, Any]]:
+    """The PNG files of a folder, but for one of a name, with their sizes in pixels, a confusion matrix first."""
+    paths = sorted(folder.glob("*.png"), key=lambda path: ("confusion" not in path.stem, path.name))
+    return [_figure(path) for path in paths if path.name != besides]
 
 
 def _figure(path: Path) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def _figure(path: Path) -> dict[str, Any]:
 
 
 def sheet(path: Path, max_width_px: int) -> str:
-    """The address of the contact sheet; of a larger one, that of a smaller picture.
+    """The address of a sheet of pictures; of a larger one, that of a smaller picture.
 
     Args:
         path: A PNG file.

@@ -88,7 +88,7 @@ def report(
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         pretraining=pretraining_section(pretrained, str(params.get("pretrain", {}).get("data", ""))),
         search=search_section(tuned),
-        **training_section(artifacts, card),
+        **training_section(artifacts, card, config.max_sheet_px),
         names=NAMES,
         evaluated_on=f"the images of {evaluation_data}" if (evaluation_data := params.get("evaluate", {}).get("data")) else "test images",
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),

@@ -2,27 +2,29 @@
 
 from typing import Any
 
-from components.report.pictures import figures
-from darkroom.artifacts import Artifacts
+from components.report.pictures import figures, sheet
+from darkroom.artifacts import CORRECTIONS, Artifacts
 from darkroom.model import ModelCard
 
 
-def training_section(artifacts: Artifacts, card: ModelCard) -> dict[str, Any]:
+def training_section(artifacts: Artifacts, card: ModelCard, max_sheet_px: int) -> dict[str, Any]:
     """The learning curves and what is said of them, as the template reads them.
 
     Args:
         artifacts: What the steps before have left.
         card: Of the full model.
+        max_sheet_px: Width of the sheet of corrections at most, in pixels.
     """
     header, *rows = artifacts.history.read_text(encoding="utf-8").splitlines()
-    settings = card.provenance.get("hyperparameters", {})
+    settings, corrections = card.provenance.get("hyperparameters", {}), artifacts.learning_curves / CORRECTIONS
     return {
         "num_epochs": len(rows),
         "kept_epoch": card.provenance.get("best_epoch"),
         "monitor": settings.get("monitor", "") if "validation_loss" in header.split(",") else "",
         "cross_validation": _cross_validation(card),
         "fitting": {"verdict": "", **card.provenance.get("fitting", {})},
-        "learning_curves": figures(artifacts.learning_curves),
+        "learning_curves": figures(artifacts.learning_curves, besides=CORRECTIONS),
+        "correction_sheet": sheet(corrections, max_sheet_px) if corrections.exists() else "",
     }
 
 

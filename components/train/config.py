@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from darkroom.networks.families import ON_VECTORS
-from darkroom.system.config import StepConfig
+from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.system.errors import InputError
 from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Precision, Schedule, Switch
 
 
-class TrainConfig(StepConfig):
+class TrainConfig(PreprocessingSettings):
     """Trains the classifier."""
 
     model: str = Field(
@@ -190,6 +190,12 @@ class TrainConfig(StepConfig):
     auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
     auto_kept_views_mb: float = Field(
         4096, ge=0, le=1e9, description="Memory or scratch space that auto spends on kept views, in megabytes of 2^20 bytes."
+    )
+    auto_correction_images: int = Field(
+        1000,
+        ge=4,
+        le=10**6,
+        description="Images, half training and half validation, on which a linear model tries corrections that are auto.",
     )
     threshold_prior_images: float = Field(
         30,

@@ -21,7 +21,6 @@ from darkroom.manifest import Manifest
 from darkroom.metrics.measures import Ints
 from darkroom.model import ModelCard
 from darkroom.networks import export
-from darkroom.preprocessing.recipe import Recipe
 from darkroom.training import devices, thresholds, validation
 from darkroom.training.batches import Normalise
 from darkroom.training.hyperparameters import Settings
@@ -97,7 +96,7 @@ class Bench:
     def costs(self, side: int) -> Costs:
         """Measures images of one side."""
         few = self._few()
-        problem, decoded_s = _timed(lambda: read_problem(self._packed, few, self._policy, Recipe(side)))
+        problem, decoded_s = _timed(lambda: read_problem(self._packed, few, self._policy, self._config.recipe(side)))
         network, _ = initial_network(self._architecture, self._config, len(self._table.classes), side)
         gpus = max(1, gpus_used(self._config))  # processes on a CPU share what one has
         settings = dataclasses.replace(self._settings, batch_size=max(MIN_IMAGES, self._settings.batch_size // gpus))

@@ -1,10 +1,12 @@
-"""Learning curves: loss and quality by epoch, with the epoch that was kept."""
+"""Learning curves: loss and quality by epoch, with the epoch that was kept; beside them the sheet of corrections."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
+from darkroom.artifacts import CORRECTIONS
 from darkroom.drawing import MUTED, PALETTE, drawing
 from darkroom.system.files import whole
 from darkroom.training.range_test import RangeTest
@@ -13,8 +15,15 @@ _LOSSES = {"train_loss": "training", "validation_loss": "validation"}
 _MEASURES = ("accuracy", "balanced_accuracy", "f1_macro")  # with the one that chooses the epoch
 
 
-def draw(folder: Path, history: Sequence[Mapping[str, float]], kept_epoch: int, monitor: str, tests: Sequence[RangeTest] = ()) -> None:
-    """Writes `loss.png`, where there are validation images `measures.png`, and for a range test `learning_rate.png`.
+def draw(
+    folder: Path,
+    history: Sequence[Mapping[str, float]],
+    kept_epoch: int,
+    monitor: str,
+    tests: Sequence[RangeTest] = (),
+    sheet: Image.Image | None = None,
+) -> None:
+    """Writes `loss.png`, where there are validation images `measures.png`, for a range test `learning_rate.png`, and the sheet.
 
     Args:
         folder: Where the pictures are written.
@@ -22,11 +31,14 @@ def draw(folder: Path, history: Sequence[Mapping[str, float]], kept_epoch: int, 
         kept_epoch: The epoch whose weights the model has, from 1.
         monitor: The measure that chooses the epoch.
         tests: The range test that found the learning rate, or none.
+        sheet: What corrections do to images, or none, see `darkroom.artifacts.CORRECTIONS`.
     """
     names = dict.fromkeys([*_MEASURES, monitor])
     measures = {f"validation_{name}": name for name in names if not name.endswith("loss")}
     with whole(folder) as draft:
         draft.mkdir()
+        if sheet:
+            sheet.save(draft / CORRECTIONS)
         _line_chart(draft / "loss.png", "Loss", history, _LOSSES, kept_epoch)
         for test in tests:
             _range_chart(draft / "learning_rate.png", test)

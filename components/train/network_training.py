@@ -13,7 +13,6 @@ from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
 from darkroom.notes import Note, tell
-from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 from darkroom.training import compilation
 from darkroom.training.compilation import Compilation
@@ -78,10 +77,10 @@ def prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, confi
         choice: What is trained, and how.
         config: The settings as given.
     """
-    problem = read_problem(packed, table, policy, Recipe(choice.side_px))
+    problem = read_problem(packed, table, policy, config.recipe(choice.side_px))
     network, has_random_head = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
-    if trained_with := weights.normalisation(choice.architecture, config.weights):
-        problem = dataclasses.replace(problem, mean=trained_with[0], std=trained_with[1])
+    if known := weights.normalisation_of(config.normalise, choice.architecture, config.weights):
+        problem = dataclasses.replace(problem, mean=known[0], std=known[1])
     linearly = starts_linearly(config, choice.settings) and (has_random_head or config.head_start == "linear")
     return Prepared(network, choice.architecture, problem, choice.settings, has_random_head, linearly)
 

@@ -121,16 +121,13 @@ def probe_of(trunk: Backbone, fitted: FittedHead, num_classes: int) -> Probe:
 
 
 def _card(family: str, fitted: FittedHead, problem: VectorProblem, trunk: Backbone, provenance: Mapping[str, Any]) -> ModelCard:
-    recipe = trunk.recipe
     return ModelCard(
         architecture=composed(family, trunk.name),
         classes=problem.classes,
         task=problem.task,
-        side_px=recipe.side_px,
         mean=trunk.mean,
         std=trunk.std,
         thresholds=fitted.thresholds,
         provenance=provenance,
-        resampling=recipe.resampling,
-        center_crop=recipe.center_crop,
+        **vars(trunk.recipe),
     )

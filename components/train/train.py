@@ -9,10 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from PIL import Image
+
 from components.train import fold_answers
 from components.train import learning_curves as pictures
 from components.train.choice import Choice
 from components.train.config import TrainConfig
+from components.train.correction_choice import settle_corrections, told_unused
+from components.train.correction_sheet import correction_sheet
 from components.train.cross_validation import cross_validate, family_fold, folds_of
 from components.train.family import train_family
 from components.train.fitting import diagnosed
@@ -84,7 +88,7 @@ def train(
         embeddings: Vectors of the images, see `darkroom.embeddings`.
         model: Where the model's folder is written.
         history: Where a CSV file with a row an epoch is written.
-        learning_curves: Where a folder with pictures of the history is written, PNG.
+        learning_curves: Where a folder with pictures of the history, and of what corrections do to images, is written, PNG.
         config: Network, optimizer and all else.
         pretrained: The weights that the network starts from; or none, see `darkroom.pretrained_weights`.
         tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
@@ -113,13 +117,14 @@ def train(
     before = with_notes_behind(table.notes, "ingest", source.notes)
     table = dataclasses.replace(table, notes=(*before, *learnt, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
+    config, corrected = settle_corrections(packed, table, source, config)
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
-    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
+    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
-    table = dataclasses.replace(table, notes=(*table.notes, *told, *unlike, *tell("train", [*searched.told(), *folds.told()])))
+    table = dataclasses.replace(table, notes=(*table.notes, *told, *corrected, *unlike, *tell("train", [*searched.told(), *folds.told()])))
     beside = {"settings": given, **({"tuned": searched.best} if searched.best else {}), **folds.provenance}
     measures = {**folds.measures, **measures_of(floor, config)}
     if timed:
@@ -190,7 +195,8 @@ def _train_network(
             floor.place(outputs.model, card.provenance)
         else:
             export.save_model(outputs.model, classifier, card)
-    _keep_history(outputs, fitted.history, fitted.best_epoch, config, trained.tested)
+    sheet = correction_sheet(packed, table.where("train"), config.recipe(side))
+    _keep_history(outputs, fitted.history, fitted.best_epoch, config, trained.tested, sheet)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
     sizes |= {COMPILED: int(trained.compilation.is_on)} if trained.compilation.was_measured else {}
@@ -220,10 +226,15 @@ def _network_fold(
 
 
 def _keep_history(
-    outputs: Outputs, rows: list[dict[str, float]], kept_epoch: int, config: TrainConfig, tested: Sequence[RangeTest] = ()
+    outputs: Outputs,
+    rows: list[dict[str, float]],
+    kept_epoch: int,
+    config: TrainConfig,
+    tested: Sequence[RangeTest] = (),
+    sheet: Image.Image | None = None,
 ) -> None:
     write_history(outputs.history, rows)
-    pictures.draw(outputs.learning_curves, rows, kept_epoch, config.monitor, tested)
+    pictures.draw(outputs.learning_curves, rows, kept_epoch, config.monitor, tested, sheet)
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -259,10 +270,10 @@ def _card(
         architecture=architecture,
         classes=problem.classes,
         task=problem.task,
-        side_px=problem.train.side_px,
         mean=problem.mean,
         std=problem.std,
         thresholds=ready.thresholds,
         provenance=provenance,
         mirrored=ready.is_mirrored,
+        **vars(config.recipe(problem.train.side_px)),
     )

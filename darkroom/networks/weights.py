@@ -15,10 +15,12 @@ from darkroom.networks.architectures import TIMM, is_timm
 from darkroom.networks.network import last_layer
 from darkroom.networks.pretrained import MEAN, PACKAGED, STD, packaged_state
 from darkroom.networks.published import published_input
+from darkroom.preprocessing.settings import Normalise
 from darkroom.system.errors import InputError
 
 AUTO, DEFAULT, RANDOM = "auto", "DEFAULT", ""
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+_FIXED: dict[str, Normalisation] = {"unit": ((0.0,) * 3, (1.0,) * 3), "symmetric": ((0.5,) * 3, (0.5,) * 3)}
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # outputs that only the training of GoogLeNet and Inception has
 
 
@@ -42,6 +44,25 @@ def normalisation(architecture: str, weights: str) -> Normalisation | None:
     if architecture in PACKAGED and weights != RANDOM:
         return MEAN, STD
     return published_input(architecture)[1:] if weights == DEFAULT else None
+
+
+def normalisation_of(wanted: Normalise, architecture: str, weights: str) -> Normalisation | None:
+    """Mean and standard deviation of each channel, 0 to 1, that inputs are normalised with; none for those of the training images.
+
+    Args:
+        wanted: As `train.normalise` says it.
+        architecture: The network.
+        weights: What it starts from.
+
+    Raises:
+        InputError: Those of the weights are asked for, and they are not known.
+    """
+    if wanted in _FIXED:
+        return _FIXED[wanted]
+    known = normalisation(architecture, weights) if wanted != "data" else None
+    if wanted == "weights" and known is None:
+        raise InputError(f"train.normalise is weights, and it is not known how inputs of {architecture} were normalised: set it to data")
+    return known
 
 
 def load(network: nn.Module, architecture: str, weights: str) -> bool:

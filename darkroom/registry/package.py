@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ENTRY = "darkroom.registry.pyfunc_model"
 _REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow")
+_FOR_CORRECTIONS = "opencv-python-headless"
 _MEASURED = ("latency", "seconds", "reason")  # parts of names in the card whose values differ from time to time
 
 
@@ -64,7 +65,7 @@ def log_bundle(run_id: str, bundle: Path, example: bytes, measures: Mapping[str,
                 python_model=str(script),
                 artifacts={"bundle": shutil.copytree(bundle, f"{folder}/bundle")},  # MLflow keeps the folder's own name
                 code_paths=[str(package)],
-                pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+                pip_requirements=requirements_of(card),
                 signature=_signature(card),
                 input_example=pd.DataFrame({"image": [example]}),
             )
@@ -74,6 +75,12 @@ def log_bundle(run_id: str, bundle: Path, example: bytes, measures: Mapping[str,
     now = int(time.time() * 1000)
     store.log_batch(run_id, [Metric(name, value, now, 0, logged.model_id, run_id=run_id) for name, value in measures.items()])
     return str(logged.model_id)
+
+
+def requirements_of(card: ModelCard) -> list[str]:
+    """The packages that a model needs to answer, in the versions of this environment."""
+    names = (*_REQUIREMENTS, _FOR_CORRECTIONS) if card.corrections.names else _REQUIREMENTS
+    return [f"{name}=={version(name)}" for name in names]
 
 
 def _signature(card: ModelCard) -> "ModelSignature":

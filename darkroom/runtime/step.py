@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.artifacts import Artifacts
+from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.runtime import checkpoints
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.cores import share_cores
@@ -38,7 +39,8 @@ IMAGE = os.environ.get(IMAGE_NAME, "darkroom-python")
 _OWNER_POLL_S = 1.0
 _ARROW_END_BYTES = 2**16
 _PROVIDED = ("config", "checkpoints", "store", "started", "on_epoch", "on_fold", "on_trial")  # which `call` adds to a step's arguments
-NETWORK = ("model", "weights", "side_px", "auto_photo_side_px", "device", "mixed_precision", "num_threads")
+_PICTURES = tuple(PreprocessingSettings.model_fields)
+NETWORK = ("model", "weights", "side_px", "auto_photo_side_px", *_PICTURES, "device", "mixed_precision", "num_threads")
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -78,7 +80,7 @@ def unlabelled_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, 
 
 
 def network_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings of `train` that decide on its network and where it computes: no other changes what `pretrain` makes.
+    """The settings of `train` that decide on its network, its input and where it computes: no other changes what `pretrain` makes.
 
     Args:
         sections: Settings, a section a step, complete.

@@ -1,14 +1,14 @@
 """Classical models learnt from embeddings: which settings are best on the validation vectors, with which thresholds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import torch
 
 from darkroom import groups
-from darkroom.embeddings import Embeddings
 from darkroom.evaluation import Predictions
 from darkroom.manifest import Manifest
 from darkroom.metrics.measures import Ints
@@ -22,6 +22,16 @@ from darkroom.training.linear import Floats, one_hot
 from darkroom.training.validation import Validated, error_of, score
 
 TUNED_ON = 10_000  # training vectors that settings are tried on
+
+
+class VectorSource(Protocol):
+    """Vectors by the ids of their images, as `darkroom.embeddings.Embeddings` has them."""
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+    def of(self, names: Iterable[str]) -> Floats:
+        """The vectors of some images, `(len(names), D) float32`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class FittedHead:
     validated: Validated
 
 
-def read_vector_problem(embeddings: Embeddings, table: Manifest, balance: Balance) -> VectorProblem:
+def read_vector_problem(embeddings: VectorSource, table: Manifest, balance: Balance) -> VectorProblem:
     """Reads vectors and labels; copies that `augment` made have no vectors and are left out.
 
     Args:
@@ -74,12 +84,12 @@ def read_vector_problem(embeddings: Embeddings, table: Manifest, balance: Balanc
     return VectorProblem(train, validation, tuple(validating.column("image_id")), units, table.classes, table.task)
 
 
-def _with_vectors(embeddings: Embeddings, rows: Manifest) -> Manifest:
+def _with_vectors(embeddings: VectorSource, rows: Manifest) -> Manifest:
     known = [row for row, name in enumerate(rows.column("image_id")) if name in embeddings]
     return replace(rows, table=rows.table.take(pa.array(known, pa.int64())))
 
 
-def _vectors(embeddings: Embeddings, rows: Manifest, balance: Balance) -> Vectors:
+def _vectors(embeddings: VectorSource, rows: Manifest, balance: Balance) -> Vectors:
     targets = rows.targets()
     weights = example_weights(rows.task, targets, len(rows.classes), balance)
     return Vectors(embeddings.of(rows.column("image_id")), targets, weights)

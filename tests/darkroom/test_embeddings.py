@@ -11,6 +11,7 @@ import pytest
 from darkroom import embeddings
 from darkroom.embeddings import FILE, Embeddings, Origin, make_batch, read_notes, write
 from darkroom.notes import Note
+from darkroom.preprocessing.corrections import Corrections
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
@@ -113,3 +114,17 @@ def test_every_part_of_the_origin_makes_another_key() -> None:
     assert {*others[0]}.union(*others) == set(embeddings.Origin.__dataclass_fields__)
     keys = {replace(ORIGIN, **change).key for change in others}  # type: ignore[arg-type]
     assert len(keys | {ORIGIN.key}) == len(others) + 1
+
+
+def test_vectors_that_were_kept_before_recipes_had_corrections_are_found_and_corrected_ones_are_others() -> None:
+    assert ORIGIN.key == "c4162fabd98589caf8e1"
+    corrected = replace(ORIGIN, recipe=replace(ORIGIN.recipe, corrections=Corrections(contrast="clahe")))
+    assert (
+        corrected.key != replace(corrected, recipe=replace(corrected.recipe, corrections=Corrections(denoise="median"))).key != ORIGIN.key
+    )
+
+
+def test_the_recipe_of_a_backbone_that_corrects_images_comes_back(tmp_path: Path) -> None:
+    origin = replace(ORIGIN, recipe=Recipe(224, pad=True, fill=9, corrections=Corrections(contrast="clahe", clahe_limit=3.0)))
+    write(tmp_path / "e", origin, [rows()])
+    assert Embeddings(tmp_path / "e").origin == origin

@@ -92,10 +92,16 @@ def test_a_card_of_format_2_squeezes_the_whole_picture_as_it_did() -> None:
     assert card == read_card(RELEASED)
 
 
+def test_a_card_of_format_3_corrects_nothing_as_it_did() -> None:
+    card = read_card(RELEASED.with_name("format_3"))
+    assert card.recipe == Recipe(16, "bicubic", 0.875)
+    assert card == dataclasses.replace(read_card(RELEASED), resampling="bicubic", center_crop=0.875, mirrored=True)
+
+
 def test_a_card_is_written_in_the_format_of_now(tmp_path: Path) -> None:
     card = read_card(RELEASED)
     card.write(tmp_path / "model.json")
-    assert read_json(tmp_path / "model.json")["format"] == CARD_FORMAT.number == 3
+    assert read_json(tmp_path / "model.json")["format"] == CARD_FORMAT.number == 4
     assert read_card(tmp_path) == card
     assert dataclasses.asdict(card)["provenance"]["settings"]["patience"] == "auto"
 

@@ -5,8 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from components.augment.contact_sheet import CELL_PX, GAP_PX, LEFT_PX, TOP_PX, draw
+from components.augment.contact_sheet import draw
 from darkroom.augmentation.policy import Operation, Policy
+from darkroom.picture_grid import CELL_PX, GAP_PX, LEFT_PX, TOP_PX
 
 POLICY = Policy(
     operations=(Operation(name="horizontal_flip", probability=0.5), Operation(name="brightness", probability=0.5, low=0.5, high=1.5))

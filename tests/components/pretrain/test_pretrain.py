@@ -183,3 +183,11 @@ def test_what_can_not_be_learnt_from_is_told(inputs: Inputs, tmp_path: Path, mon
     with pytest.raises(InputError, match=r"pretrain\.learning_rate is 0\.3, and the loss left .* in epoch 1, batch 1 of 2: set it to 0\.1"):
         learn(inputs, tmp_path / "out", learning_rate=0.3)
     assert not (tmp_path / "out").exists()
+
+
+def test_images_are_corrected_as_train_says(inputs: Inputs, tmp_path: Path) -> None:
+    learn(inputs, tmp_path / "plain", settings(normalise="unit"))
+    learn(inputs, tmp_path / "corrected", settings(normalise="unit", contrast="equalise"))
+    learn(inputs, tmp_path / "undecided", settings(normalise="unit", contrast="auto"))
+    assert read_pretrained(tmp_path / "corrected").mean == (0.0, 0.0, 0.0)
+    assert contents(tmp_path / "corrected") != contents(tmp_path / "plain") == contents(tmp_path / "undecided")

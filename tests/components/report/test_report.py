@@ -17,6 +17,7 @@ from PIL import Image
 
 from components.report.config import ReportConfig
 from components.report.report import report
+from darkroom.artifacts import CORRECTIONS
 from darkroom.comparison import ClassChange, Comparison, Difference, Limit
 from darkroom.evaluation import LEAKED, LEAKS, METRICS, read_headline, read_metrics
 from darkroom.model import CARD, read_card
@@ -296,6 +297,16 @@ def with_provenance(work: Finished, folder: Path, more: dict[str, Any]) -> Finis
     card = read_card(folder / "model")
     replace(card, provenance={**card.provenance, **more}).write(folder / "model" / CARD)
     return replace(work, artifacts=replace(work.artifacts, model=folder / "model"))
+
+
+def test_the_sheet_of_corrections_is_shown_once_and_only_where_there_is_one(work: Finished, tmp_path: Path) -> None:
+    curves = Path(shutil.copytree(work.artifacts.learning_curves, tmp_path / "curves"))
+    Image.new("RGB", (300, 200), "red").save(curves / CORRECTIONS)
+    corrected = replace(work, artifacts=replace(work.artifacts, learning_curves=curves))
+    with_it, without = (Page(write(one, tmp_path / name)) for one, name in ((corrected, "with"), (work, "without")))
+    sheets = [[attrs for tag, attrs in page.elements if tag == "img" and "orrection" in str(attrs["alt"])] for page in (with_it, without)]
+    assert [attrs["alt"] for attrs in sheets[0]] == ["What each correction does to training images"] and not sheets[1]
+    assert "Corrections of every image" in with_it.text and "Corrections of every image" not in without.text
 
 
 def test_a_huge_contact_sheet_is_made_smaller(work: Finished, tmp_path: Path) -> None:
