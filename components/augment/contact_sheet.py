@@ -8,44 +8,55 @@ from PIL import Image, ImageDraw, ImageFont
 from components.augment.copies import to_batch, to_picture
 from darkroom import pixels
 from darkroom.augmentation.operations import apply
-from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
+from darkroom.augmentation.policy import OPERATIONS, WITHOUT_STRENGTH, Operation, Policy
 from darkroom.preprocessing.recipe import Recipe
 
-CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 84, 20
-NUM_DRAWN = 3
+CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 98, 20
+STEP_PX = CELL_PX + GAP_PX
+NUM_DRAWN, NUM_COLUMNS = 3, 12
 INK, PALE, PAPER = "#1c1c1c", "#6b6b6b", "#ffffff"
-MIRRORED = ("horizontal_flip", "vertical_flip")
+STRONGEST_LOW = ("crop", "posterize", "solarize", "jpeg")
+FORMATS = {"rotation": "{:.3g}°", "hue": "{:.3g}°", "posterize": "{:.0f} bits", "jpeg": "quality {:.0f}"}
 
 
 def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[str], seed: int) -> Image.Image:
     """Draws a row for each sample: the original, each operation at full strength, and examples as training draws them.
 
     Args:
-        policy: The operations to show.
+        policy: The operations to show; more than `NUM_COLUMNS` pictures of a sample go on in a further block of rows.
         samples: Label and file of each image.
         notes: Lines at the bottom.
         seed: Decides what is drawn.
     """
-    operations = [found for name in OPERATIONS if (found := policy.get(name))]
-    columns = ["original", *(operation.name.replace("_", " ") for operation in operations), *["in training"] * NUM_DRAWN]
-    strengths = ["", *(_strength(operation) for operation in operations), *(f"draw {number + 1}" for number in range(NUM_DRAWN))]
-    step = CELL_PX + GAP_PX
-    width = LEFT_PX + step * len(columns) + MARGIN_PX
-    sheet = Image.new("RGB", (width, TOP_PX + step * len(samples) + 24 * len(notes) + 2 * MARGIN_PX), PAPER)
+    operations = [found for name in OPERATIONS for found in policy.all_operations if found.name == name and found.probability > 0]
+    titles = [("original", ""), *((one.name.replace("_", "\n"), _strength(one)) for one in operations)]
+    titles += [("in\ntraining", f"draw {number + 1}") for number in range(NUM_DRAWN)]
+    rows = [_cells(policy, operations, data, seed + row) for row, (_, data) in enumerate(samples)]
+    blocks = [slice(start, start + NUM_COLUMNS) for start in range(0, len(titles), NUM_COLUMNS)]
+    height = TOP_PX + STEP_PX * len(samples)
+    width = LEFT_PX + STEP_PX * min(NUM_COLUMNS, len(titles)) + MARGIN_PX
+    sheet = Image.new("RGB", (width, height * len(blocks) + 24 * len(notes) + 2 * MARGIN_PX), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN_PX, MARGIN_PX - 6), "What training does to its images", fill=INK, font=_font(18))
-    for number, (title, strength) in enumerate(zip(columns, strengths, strict=True)):
-        middle = LEFT_PX + step * number + CELL_PX // 2
-        pen.text((middle, TOP_PX - 24), title, fill=INK, font=_font(14), anchor="ms")
-        pen.text((middle, TOP_PX - 8), strength, fill=PALE, font=_font(12), anchor="ms")
-    for row, (label, data) in enumerate(samples):
-        top = TOP_PX + step * row
-        pen.text((LEFT_PX - 12, top + CELL_PX // 2), _shortened(label), fill=INK, font=_font(14), anchor="rm")
-        for number, cell in enumerate(_cells(policy, operations, data, seed + row)):
-            sheet.paste(cell, (LEFT_PX + step * number, top))
+    for number, block in enumerate(blocks):
+        shown = [(label, cells[block]) for (label, _), cells in zip(samples, rows, strict=True)]
+        _draw_block(sheet, pen, number * height + TOP_PX, titles[block], shown)
     for number, note in enumerate(notes):
-        pen.text((MARGIN_PX, TOP_PX + step * len(samples) + MARGIN_PX + 24 * number), note, fill=PALE, font=_font(14))
+        pen.text((MARGIN_PX, height * len(blocks) + MARGIN_PX + 24 * number), note, fill=PALE, font=_font(14))
     return sheet
+
+
+def _draw_block(
+    sheet: Image.Image, pen: ImageDraw.ImageDraw, top: int, titles: list[tuple[str, str]], rows: list[tuple[str, list[Image.Image]]]
+) -> None:
+    for number, (title, strength) in enumerate(titles):
+        middle = LEFT_PX + STEP_PX * number + CELL_PX // 2
+        pen.text((middle, top - 22), title, fill=INK, font=_font(14), anchor="md", align="center", spacing=2)
+        pen.text((middle, top - 8), strength, fill=PALE, font=_font(12), anchor="ms")
+    for row, (label, cells) in enumerate(rows):
+        pen.text((LEFT_PX - 12, top + STEP_PX * row + CELL_PX // 2), _shortened(label), fill=INK, font=_font(14), anchor="rm")
+        for number, cell in enumerate(cells):
+            sheet.paste(cell, (LEFT_PX + STEP_PX * number, top + STEP_PX * row))
 
 
 def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: int) -> list[Image.Image]:
@@ -61,7 +72,7 @@ def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: i
 
 
 def _full(operation: Operation) -> float:
-    return operation.low if operation.name == "crop" else operation.high
+    return operation.low if operation.name in STRONGEST_LOW else operation.high
 
 
 def _at_full_strength(operation: Operation) -> Operation:
@@ -69,9 +80,7 @@ def _at_full_strength(operation: Operation) -> Operation:
 
 
 def _strength(operation: Operation) -> str:
-    if operation.name in MIRRORED:
-        return ""
-    return f"{_full(operation):.3g}" + ("°" if operation.name in ("rotation", "hue") else "")
+    return "" if operation.name in WITHOUT_STRENGTH else FORMATS.get(operation.name, "{:.3g}").format(_full(operation))
 
 
 def _shortened(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from components.train import fold_answers
 from components.train import learning_curves as pictures
+from components.train.balance_notes import tell_balances
 from components.train.choice import Choice
 from components.train.config import TrainConfig
 from components.train.cross_validation import cross_validate, family_fold, folds_of
@@ -114,7 +115,7 @@ def train(
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
-    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
+    told += (*tell_balances(table, config), *announce_folds(packed, table, policy, timed.choice, config, checkpoints)) if timed else ()
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *unlike, *tell("train", [*searched.told(), *folds.told()])))

@@ -1,0 +1,60 @@
+"""Which operations of a policy happen to which images of a batch, by random numbers that belong to an image."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
+
+NUM_UNIFORMS = 8
+
+
+class Happening(NamedTuple):
+    """An operation that happens to some images of a batch.
+
+    Attributes:
+        operation: The operation.
+        applied: `(N,) bool`: which images get it, one at least.
+        uniforms: `(N, NUM_UNIFORMS) float32` in 0..1; the first decides on the strength.
+    """
+
+    operation: Operation
+    applied: Tensor
+    uniforms: Tensor
+
+    @property
+    def strengths(self) -> Tensor:
+        """`(N,)`, also of images that don't get it."""
+        return self.operation.strengths(self.uniforms[:, 0])
+
+
+Happenings = Mapping[str, Happening]  # by the operation's name
+
+
+def draw(policy: Policy, num_images: int, generator: torch.Generator) -> Tensor:
+    """All the random numbers that augmenting so many images takes: `(N, operations and choices, numbers) float32` in 0..1, on the CPU."""
+    rows = policy.num_numbered + policy.num_choices
+    return torch.rand(num_images, rows, NUM_UNIFORMS + 1, generator=generator, device=generator.device).cpu()
+
+
+def own_operations(policy: Policy, draws: Tensor) -> Happenings:
+    """What happens of the policy's operations: each to an image or not, whatever else does."""
+    listed = ((one, draws[:, number]) for number, name in enumerate(OPERATIONS) if (one := policy.get(name)))
+    return _happenings((one, numbers[:, 0] < one.probability, numbers) for one, numbers in listed)
+
+
+def choices(policy: Policy, draws: Tensor) -> list[Happenings]:
+    """What happens of the policy's choices: one list a choice, in which an operation at most happens to an image."""
+    limits = torch.tensor([one.probability for one in policy.choices]).cumsum(0)
+    rounds = draws[:, policy.num_numbered :].unbind(dim=1)
+    chosen = [torch.bucketize(numbers[:, 0].contiguous(), limits, right=True) for numbers in rounds]
+    return [
+        _happenings((one, places == number, numbers) for number, one in enumerate(policy.choices))
+        for places, numbers in zip(chosen, rounds, strict=True)
+    ]
+
+
+def _happenings(drawn: Iterable[tuple[Operation, Tensor, Tensor]]) -> Happenings:
+    return {one.name: Happening(one, applied, numbers[:, 1:]) for one, applied, numbers in drawn if bool(applied.any())}
