@@ -96,12 +96,12 @@ def _vertical_translation(strength: Tensor, uniforms: Tensor, aspect: float) -> 
 
 def _horizontal_shear(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
     one, zero = torch.ones(len(strength)), torch.zeros(len(strength))
-    return _linear(one, -strength[:, 0] / aspect, zero, one)
+    return _linear(one, strength[:, 0] / aspect, zero, one)
 
 
 def _vertical_shear(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
     one, zero = torch.ones(len(strength)), torch.zeros(len(strength))
-    return _linear(one, zero, -strength[:, 0] * aspect, one)
+    return _linear(one, zero, strength[:, 0] * aspect, one)
 
 
 def _crop(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:

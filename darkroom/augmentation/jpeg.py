@@ -49,7 +49,8 @@ def through_jpeg(images: Tensor, quality: Tensor, uniforms: Tensor) -> Tensor:
     levels[:, 0] -= 128  # as the colours, from -128 to 127
     whole = F.pad(levels, (0, -width % (2 * BLOCK), 0, -height % (2 * BLOCK)), mode="replicate")
     luma = _quantized(whole[:, :1], _tables(LUMA, quality).to(images.device))
-    halves = F.avg_pool2d(whole[:, 1:], 2).round_()
+    ties = torch.tensor([0.25, 0.5], device=images.device).repeat(whole.shape[3] // 4)  # are rounded down and up in turn
+    halves = F.avg_pool2d(whole[:, 1:], 2).add_(ties).floor_()
     chroma = _quantized(halves, _tables(CHROMA, quality).to(images.device))[:, :, : -(-height // 2), : -(-width // 2)]
     chroma = F.interpolate(chroma, size=(2 * chroma.shape[2], 2 * chroma.shape[3]), mode="bilinear", align_corners=False)
     result = torch.cat([luma[:, :, :height, :width], chroma[:, :, :height, :width]], dim=1)
