@@ -36,7 +36,7 @@ Work = Callable[[Tensor], object]
 def ours(policy: Policy) -> Work:
     """A function that augments a batch of bytes by a policy."""
     generator = torch.Generator().manual_seed(0)
-    return lambda batch: apply(policy, batch.to(torch.float32).div_(255), generator)
+    return lambda batch: apply(policy, batch, generator)
 
 
 def theirs(*steps: Callable[[Tensor], Tensor]) -> Work:

@@ -11,7 +11,7 @@ from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import OPERATIONS, WITHOUT_STRENGTH, Operation, Policy
 from darkroom.preprocessing.recipe import Recipe
 
-CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 98, 20
+CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 140, 98, 20
 STEP_PX = CELL_PX + GAP_PX
 NUM_DRAWN, NUM_COLUMNS = 3, 12
 INK, PALE, PAPER = "#1c1c1c", "#6b6b6b", "#ffffff"

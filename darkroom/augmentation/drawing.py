@@ -56,5 +56,23 @@ def choices(policy: Policy, draws: Tensor) -> list[Happenings]:
     ]
 
 
+def rows_of(applied: Tensor, batch: Tensor) -> Tensor:
+    """Numbers of the images that get something, `(n,) int64` where the batch is."""
+    return applied.nonzero()[:, 0].to(batch.device)
+
+
+def picked(batch: Tensor, rows: Tensor) -> Tensor:
+    """Some images, not to be changed: where they are all, no copy is made."""
+    return batch if len(rows) == len(batch) else batch.index_select(0, rows)
+
+
+def put(batch: Tensor, rows: Tensor, images: Tensor) -> None:
+    """Writes images where `picked` took them from."""
+    if len(rows) == len(batch):
+        batch.copy_(images)
+    else:
+        batch[rows] = images
+
+
 def _happenings(drawn: Iterable[tuple[Operation, Tensor, Tensor]]) -> Happenings:
     return {one.name: Happening(one, applied, numbers[:, 1:]) for one, applied, numbers in drawn if bool(applied.any())}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.drawing import Happenings, choices, draw, own_operations
+from darkroom.augmentation.drawing import Happenings, choices, draw, own_operations, picked, put, rows_of
 from darkroom.augmentation.filters import blur, sharpen
 from darkroom.augmentation.geometry import BUILDERS, matrices, warp
 from darkroom.augmentation.jpeg import through_jpeg
@@ -37,7 +37,7 @@ def apply(policy: Policy, batch: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         policy: What may happen to an image.
-        batch: `(N, 3, H, W) float32` in 0..1, on any device; left as it was.
+        batch: `(N, 3, H, W) float32` in 0..1, or `uint8`, on any device; left as it was.
         generator: Source of all randomness.
 
     Returns:
@@ -57,9 +57,12 @@ def apply_drawn(policy: Policy, batch: Tensor, draws: Tensor) -> Tensor:
     Returns:
         As `apply` does.
     """
-    result = batch.clone(memory_format=torch.contiguous_format)
+    result = torch.empty(batch.shape, device=batch.device)
     step = max(1, CACHED_VALUES // batch[:1].numel()) if batch.device.type == "cpu" and len(batch) else max(1, len(batch))
-    for part, drawn in zip(torch.split(result, step), torch.split(draws, step), strict=True):
+    for part, given, drawn in zip(*(torch.split(values, step) for values in (result, batch, draws)), strict=True):
+        part.copy_(given)
+        if given.dtype == torch.uint8:
+            part.div_(255)
         _augment(policy, part, drawn)
     return result
 
@@ -77,14 +80,14 @@ def _reshape(batch: Tensor, happenings: Happenings) -> None:
     """Mirrors and resamples, in place."""
     for name, axis in (("horizontal_flip", 3), ("vertical_flip", 2)):
         if name in happenings:
-            rows = _rows(happenings[name].applied, batch)
-            batch[rows] = batch.index_select(0, rows).flip(axis)
+            rows = rows_of(happenings[name].applied, batch)
+            put(batch, rows, picked(batch, rows).flip(axis))
     composed = matrices(happenings, aspect=batch.shape[3] / batch.shape[2])
     if composed is None:
         return
     warped = torch.stack([one.applied for name, one in happenings.items() if name in BUILDERS]).any(dim=0)
-    rows = _rows(warped, batch)
-    batch[rows] = warp(batch.index_select(0, rows), composed[warped].to(batch.device))
+    rows = rows_of(warped, batch)
+    put(batch, rows, warp(picked(batch, rows), composed[warped].to(batch.device)))
 
 
 def _change(batch: Tensor, happenings: Happenings) -> None:
@@ -93,9 +96,5 @@ def _change(batch: Tensor, happenings: Happenings) -> None:
     for name, change in CHANGES.items():
         if name in happenings:
             one = happenings[name]
-            rows = _rows(one.applied, batch)
-            batch[rows] = change(batch.index_select(0, rows), one.strengths[one.applied], one.uniforms[one.applied])
-
-
-def _rows(applied: Tensor, batch: Tensor) -> Tensor:
-    return applied.nonzero()[:, 0].to(batch.device)
+            rows = rows_of(one.applied, batch)
+            put(batch, rows, change(picked(batch, rows), one.strengths[one.applied], one.uniforms[one.applied]))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.drawing import Happenings
+from darkroom.augmentation.drawing import Happenings, picked, put
 
 GREY = (0.299, 0.587, 0.114)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue", "grey")
@@ -29,7 +29,7 @@ def recolour(batch: Tensor, happenings: Happenings) -> Tensor:
         return batch
     rows = torch.stack([happenings[name].applied for name in names]).any(dim=0).nonzero()[:, 0]
     there = rows.to(batch.device)
-    chosen = batch.index_select(0, there)
+    chosen = picked(batch, there)
     matrix, offset = torch.eye(3).repeat(len(rows), 1, 1), torch.zeros(len(rows), 3, 1)
     mean = chosen.mean(dim=(2, 3)).cpu()[:, :, None]
     for name in names:
@@ -39,7 +39,7 @@ def recolour(batch: Tensor, happenings: Happenings) -> Tensor:
         matrix, offset = step @ matrix, step @ offset + shift
     flat = chosen.flatten(2)
     coloured = torch.baddbmm(offset.to(batch), matrix.to(batch), flat).clamp_(0, 1)
-    batch[there] = coloured.view_as(chosen)
+    put(batch, there, coloured.view_as(chosen))
     return batch
 
 

@@ -31,14 +31,14 @@ def equalize(images: Tensor, strength: Tensor, uniforms: Tensor) -> Tensor:
     """Spreads the values of each channel of `images (n, 3, H, W) float32` in 0..1 evenly; one of few values is left as it is."""
     num, pixels = images.shape[0] * images.shape[1], images.shape[2] * images.shape[3]
     levels = _levels(images).long().view(num, pixels)
-    places = levels + NUM_LEVELS * torch.arange(num, device=images.device)[:, None]
-    counts = torch.bincount(places.flatten(), minlength=num * NUM_LEVELS).view(num, NUM_LEVELS)
-    brightest = counts.gather(1, levels.amax(dim=1, keepdim=True))
+    counts = torch.zeros(num, NUM_LEVELS, dtype=torch.int64, device=images.device).scatter_add_(1, levels, torch.ones_like(levels))
+    last = NUM_LEVELS - 1 - counts.flip(1).ne(0).int().argmax(dim=1, keepdim=True)
+    brightest = counts.gather(1, last)
     step = (pixels - brightest) // (NUM_LEVELS - 1)
     below = counts.cumsum(dim=1) - counts
     curve = ((below + step // 2) // step.clamp_min(1)).clamp_(0, NUM_LEVELS - 1)
     curve = torch.where(step > 0, curve, torch.arange(NUM_LEVELS, device=images.device))
-    return curve.flatten()[places].to(images.dtype).div_(NUM_LEVELS - 1).view_as(images)
+    return curve.to(images.dtype).div_(NUM_LEVELS - 1).gather(1, levels).view_as(images)
 
 
 def _levels(images: Tensor) -> Tensor:

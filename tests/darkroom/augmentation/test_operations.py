@@ -162,6 +162,14 @@ def test_jpeg_of_the_best_quality_hardly_changes_a_smooth_image() -> None:
     assert (apply(only("jpeg", 100), ramp, seeded()) - ramp).abs().max().item() < 2.1 / 255
 
 
+def test_bytes_give_what_their_shares_of_white_give() -> None:
+    values = torch.randint(256, (20, 12, 12, 3), dtype=torch.uint8, generator=seeded()).permute(0, 3, 1, 2)  # as training keeps them
+    result = apply(every(0.3), values, seeded())
+    assert torch.equal(result, apply(every(0.3), values.float().div(255), seeded()))
+    assert result.is_contiguous()
+    assert torch.equal(apply(Policy(), values, seeded()), values.float().div(255))
+
+
 def test_flips_are_exact() -> None:
     batch = images(height=5, width=8)
     assert torch.equal(apply(only("horizontal_flip"), batch, seeded()), batch.flip(3))
