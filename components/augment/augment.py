@@ -26,7 +26,17 @@ THUMBNAIL_PX = 16
 NUM_MEASURED = 1200  # training images on which mirroring is measured: kernel ridge regression takes their number cubed
 NUM_ROWS = 6
 FLIP_PROBABILITY = 0.5
-REPLACED = ("rotation", "scale", "aspect", "translation", "perspective", "brightness", "contrast", "saturation", "hue")  # by a published policy
+REPLACED = (
+    "rotation",
+    "scale",
+    "aspect",
+    "translation",
+    "perspective",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+)  # by a published policy
 
 
 def augment(

@@ -24,7 +24,9 @@ class AugmentConfig(StepConfig):
         description="own, or rand_augment or trivial_augment in place of the settings from rotation_degrees to hue_degrees but crop.",
     )
     num_ops: int = Field(2, ge=1, le=14, description="Operations that rand_augment draws for an image.")
-    magnitude: float = Field(9.0, ge=0, le=30, description="Strength of rand_augment's operations; trivial_augment draws it anew each time.")
+    magnitude: float = Field(
+        9.0, ge=0, le=30, description="Strength of rand_augment's operations; trivial_augment draws it anew each time."
+    )
     probability: float = Field(
         0.5, ge=0, le=1, description="Chance of each operation at an image; noise, erasing, blur and jpeg have half of it."
     )

@@ -97,7 +97,7 @@ def _write(assigned: Manifest, rows: pa.Table, columns: dict[str, list[object]],
 
 
 def raise_probabilities(policy: Policy) -> Policy:
-    """The policy with the probabilities of all operations but mirroring and the choices doubled, since a copy should differ from its source."""
+    """The policy with all probabilities doubled but those of mirroring and of the choices, since a copy should differ from its source."""
     operations = tuple(one if one.name.endswith("_flip") else _double_probability(one) for one in policy.operations)
     return policy.model_copy(update={"operations": operations})
 

@@ -1,6 +1,6 @@
 """Which operations of a policy happen to which images of a batch, by random numbers that belong to an image."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
 
 NUM_UNIFORMS = 8
+PLACES = {name: number for number, name in enumerate(OPERATIONS)}
 
 
 class Happening(NamedTuple):
@@ -41,19 +42,20 @@ def draw(policy: Policy, num_images: int, generator: torch.Generator) -> Tensor:
 
 def own_operations(policy: Policy, draws: Tensor) -> Happenings:
     """What happens of the policy's operations: each to an image or not, whatever else does."""
-    listed = ((one, draws[:, number]) for number, name in enumerate(OPERATIONS) if (one := policy.get(name)))
-    return _happenings((one, numbers[:, 0] < one.probability, numbers) for one, numbers in listed)
+    operations = [one for one in policy.operations if one.probability > 0]
+    numbers = draws[:, [PLACES[one.name] for one in operations]]
+    applied = numbers[:, :, 0] < torch.tensor([one.probability for one in operations])
+    does = applied.any(dim=0).tolist()
+    return {one.name: Happening(one, applied[:, k], numbers[:, k, 1:]) for k, one in enumerate(operations) if does[k]}
 
 
-def choices(policy: Policy, draws: Tensor) -> list[Happenings]:
-    """What happens of the policy's choices: one list a choice, in which an operation at most happens to an image."""
+def choices(policy: Policy, draws: Tensor) -> Iterator[Happenings]:
+    """What happens of the policy's choices, one after the other: to an image, one operation of each at most."""
     limits = torch.tensor([one.probability for one in policy.choices]).cumsum(0)
-    rounds = draws[:, policy.num_numbered :].unbind(dim=1)
-    chosen = [torch.bucketize(numbers[:, 0].contiguous(), limits, right=True) for numbers in rounds]
-    return [
-        _happenings((one, places == number, numbers) for number, one in enumerate(policy.choices))
-        for places, numbers in zip(chosen, rounds, strict=True)
-    ]
+    for numbers in draws[:, policy.num_numbered :].unbind(dim=1):
+        chosen = torch.bucketize(numbers[:, 0].contiguous(), limits, right=True)
+        happening = [(policy.choices[place], chosen == place) for place in sorted(set(chosen.tolist())) if place < len(limits)]
+        yield {one.name: Happening(one, applied, numbers[:, 1:]) for one, applied in happening}
 
 
 def rows_of(applied: Tensor, batch: Tensor) -> Tensor:
@@ -72,7 +74,3 @@ def put(batch: Tensor, rows: Tensor, images: Tensor) -> None:
         batch.copy_(images)
     else:
         batch[rows] = images
-
-
-def _happenings(drawn: Iterable[tuple[Operation, Tensor, Tensor]]) -> Happenings:
-    return {one.name: Happening(one, applied, numbers[:, 1:]) for one, applied, numbers in drawn if bool(applied.any())}

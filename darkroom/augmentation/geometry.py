@@ -32,9 +32,11 @@ def warp(batch: Tensor, matrices: Tensor) -> Tensor:
     planes = [  # one plane a coordinate, added up by broadcasting: far faster than a matrix product a pixel
         matrices[:, row, 0, None, None] * x + (matrices[:, row, 1, None] * y + matrices[:, row, 2, None])[:, :, None] for row in range(3)
     ]
-    if bool((matrices[:, 2, :2] != 0).any()):
-        planes = [plane / planes[2].clamp_min(1e-3) for plane in planes[:2]]
-    grid = torch.stack(planes[:2], dim=3)
+    is_plain = not bool((matrices[:, 2, :2] != 0).any())
+    depth = None if is_plain else planes[2].clamp_min_(1e-3)
+    grid = batch.new_empty(len(batch), height, width, 2)
+    for coordinate, plane in zip(grid.unbind(dim=3), planes[:2], strict=True):  # far faster than a stack of both
+        coordinate.copy_(plane) if depth is None else torch.div(plane, depth, out=coordinate)
     return F.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 

@@ -74,7 +74,6 @@ class Operation(BaseModel):
             raise ValueError(f"{self.name}: low {self.low} is above high {self.high}")
         return self
 
-
     def strengths(self, uniforms: "Tensor") -> "Tensor":
         """Strengths for numbers in 0..1."""
         return self.low + (self.high - self.low) * (uniforms.round() if self.only_ends else uniforms)

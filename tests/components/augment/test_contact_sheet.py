@@ -41,7 +41,9 @@ def test_sheet_shows_choices_and_goes_on_below_where_they_are_many() -> None:
     sheet = draw(Policy(num_choices=1, choices=choices), [("x", halves())], [], seed=0)
     assert sheet.size[0] == LEFT_PX + NUM_COLUMNS * STEP_PX + 20
     below = sheet.crop((0, TOP_PX + STEP_PX, *sheet.size))  # 1 original, 12 operations, 3 draws
-    solarized = next(cell(part, 0, column) for part in (sheet,) for column in range(1, NUM_COLUMNS) if cell(part, 0, column)[0, -1, 0] == 255)
+    solarized = next(
+        cell(part, 0, column) for part in (sheet,) for column in range(1, NUM_COLUMNS) if cell(part, 0, column)[0, -1, 0] == 255
+    )
     assert np.array_equal(solarized[0, [0, -1], 0], [155, 255])
     assert [bool((cell(below, 0, column) != 255).any()) for column in range(6)] == [True] * 4 + [False] * 2
 

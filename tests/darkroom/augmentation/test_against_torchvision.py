@@ -91,7 +91,9 @@ def test_equalized_levels_are_torchvisions() -> None:
 def test_hue_by_a_third_is_torchvisions(shift: int) -> None:
     """Other angles differ: torchvision moves along the hexagon of HSV at equal value, this turns about the grey axis at equal mean."""
     batch = images()
-    torch.testing.assert_close(ours("hue", batch, 120.0 * shift), each(lambda image: F.adjust_hue(image, shift / 3), batch), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        ours("hue", batch, 120.0 * shift), each(lambda image: F.adjust_hue(image, shift / 3), batch), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("degrees", [-40.0, 20.0, 75.0])
@@ -162,7 +164,7 @@ def test_crop_is_torchvisions_but_for_the_outermost_pixels() -> None:
 @pytest.mark.parametrize("quality", [10, 40, 75, 95])
 @pytest.mark.parametrize("size", [(48, 64), (37, 51)], ids=["whole-blocks", "odd"])
 def test_jpeg_is_what_a_file_of_that_quality_holds(quality: int, size: tuple[int, int]) -> None:
-    """libjpeg computes in integers, so a wave between two multiples may be rounded to the other: some blocks differ by a step of the table."""
+    """libjpeg computes in integers, so a wave between two multiples may be rounded otherwise: some blocks differ by a step of the table."""
     batch = photographs(*size)
     expected = each(lambda image: F.jpeg(image, quality), as_bytes(batch))
     difference = (as_bytes(ours("jpeg", batch, quality)).int() - expected.int()).abs().float()

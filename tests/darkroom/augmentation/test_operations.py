@@ -126,7 +126,8 @@ def test_strength_of_an_operation_of_two_ends_is_one_of_them() -> None:
 
 def test_an_image_comes_out_the_same_whichever_are_beside_it() -> None:
     batch, wide = images(num=30), every(0.4)
-    both = wide.model_copy(update={"num_choices": 2, "choices": tuple(Operation(**{**dict(one), "probability": 0.03}) for one in wide.operations)})
+    rare = tuple(one.model_copy(update={"probability": 0.03}) for one in wide.operations)
+    both = wide.model_copy(update={"num_choices": 2, "choices": rare})
     draws = draw(both, len(batch), seeded())
     rows = torch.tensor([7, 3, 21])
     assert torch.equal(apply_drawn(both, batch, draws)[rows], apply_drawn(both, batch[rows], draws[rows]))
