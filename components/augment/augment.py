@@ -26,17 +26,9 @@ THUMBNAIL_PX = 16
 NUM_MEASURED = 1200  # training images on which mirroring is measured: kernel ridge regression takes their number cubed
 NUM_ROWS = 6
 FLIP_PROBABILITY = 0.5
-REPLACED = (
-    "rotation",
-    "scale",
-    "aspect",
-    "translation",
-    "perspective",
-    "brightness",
-    "contrast",
-    "saturation",
-    "hue",
-)  # by a published policy
+REPLACED = (  # by a published policy
+    "rotation", "scale", "aspect", "translation", "perspective", "brightness", "contrast", "saturation", "hue",
+)  # fmt: skip
 
 
 def augment(

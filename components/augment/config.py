@@ -25,7 +25,7 @@ class AugmentConfig(StepConfig):
     )
     num_ops: int = Field(2, ge=1, le=14, description="Operations that rand_augment draws for an image.")
     magnitude: float = Field(
-        9.0, ge=0, le=30, description="Strength of rand_augment's operations; trivial_augment draws it anew each time."
+        9.0, ge=0, le=30, description="Strength of rand_augment's operations, 0 to 30; trivial_augment draws any strength."
     )
     probability: float = Field(
         0.5, ge=0, le=1, description="Chance of each operation at an image; noise, erasing, blur and jpeg have half of it."

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from components.pretrain.config import PretrainConfig
-from darkroom.augmentation.drawing import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darkroom.augmentation.drawing import Happenings
+from darkroom.augmentation.draws import Happenings
 
 Builder = Callable[[Tensor, Tensor, float], Tensor]
 

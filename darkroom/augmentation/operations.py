@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.drawing import Happenings, choices, draw, own_operations, picked, put, rows_of
-from darkroom.augmentation.filters import blur, sharpen
+from darkroom.augmentation.draws import Happenings, choices, draw, own_operations, picked, put, rows_of
 from darkroom.augmentation.geometry import BUILDERS, matrices, warp
 from darkroom.augmentation.jpeg import through_jpeg
 from darkroom.augmentation.photometry import add_noise, erase, recolour
 from darkroom.augmentation.policy import Policy
+from darkroom.augmentation.smoothing import blur, sharpen
 from darkroom.augmentation.tones import autocontrast, equalize, posterize, solarize
 
 CACHED_VALUES = 2**18  # a CPU goes through a batch in parts that stay in its cache: 9 images of 96 px
@@ -52,7 +52,7 @@ def apply_drawn(policy: Policy, batch: Tensor, draws: Tensor) -> Tensor:
     Args:
         policy: What may happen to an image.
         batch: As `apply` takes it.
-        draws: Of these images, see `darkroom.augmentation.drawing`.
+        draws: Of these images, see `darkroom.augmentation.draws`.
 
     Returns:
         As `apply` does.

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.drawing import Happenings, picked, put
+from darkroom.augmentation.draws import Happenings, picked, put
 
 GREY = (0.299, 0.587, 0.114)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue", "grey")

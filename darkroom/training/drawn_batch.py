@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.drawing import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.training.batches import Mixing, Mixture, Normalise, draw_mixture
 from darkroom.training.examples import Inputs
@@ -35,7 +35,7 @@ class DrawnBatch:
         rows: Which of them, `(N,) int64` on the CPU.
         side_px: To which they are resized.
         policy: What may happen to an image.
-        draws: What does, see `darkroom.augmentation.drawing`.
+        draws: What does, see `darkroom.augmentation.draws`.
         mixture: How they are mixed.
         normalise: Maps images in 0..1 to the network's inputs.
         device: Where the network is.

@@ -69,7 +69,7 @@ class Inputs(Protocol):
 
         Args:
             rows: `(n,) int64` numbers of images, on the CPU.
-            draws: Their random numbers, see `darkroom.augmentation.drawing`.
+            draws: Their random numbers, see `darkroom.augmentation.draws`.
             side_px: To which they are resized.
             policy: What may happen to an image.
             normalise: Maps images in 0..1 to about zero mean and unit deviation.

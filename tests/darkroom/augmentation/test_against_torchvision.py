@@ -14,7 +14,7 @@ import torchvision.transforms.v2.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 
-from darkroom.augmentation.drawing import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.operations import apply, apply_drawn
 from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
 

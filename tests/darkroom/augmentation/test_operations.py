@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darkroom.augmentation.drawing import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.operations import apply, apply_drawn
 from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
 
