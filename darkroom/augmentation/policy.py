@@ -91,7 +91,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     operations: tuple[Operation, ...] = ()
-    num_choices: int = Field(0, ge=0)
+    num_choices: int = Field(default=0, ge=0)
     choices: tuple[Operation, ...] = ()
 
     @model_validator(mode="after")
