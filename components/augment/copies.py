@@ -31,7 +31,7 @@ class CopyPlan:
     Attributes:
         training: The rows of the training split.
         copies: `(N,) int64` copies of each of them.
-        policy: The policy of training; copies draw its operations twice as often.
+        policy: The policy of training; copies draw its operations, but not its choices, twice as often.
         max_side_px: Longer side of a copy at most.
         seed: Decides what each copy draws.
     """
@@ -97,8 +97,9 @@ def _write(assigned: Manifest, rows: pa.Table, columns: dict[str, list[object]],
 
 
 def raise_probabilities(policy: Policy) -> Policy:
-    """The policy with the probabilities of all operations but mirroring doubled, since a copy should differ from its source."""
-    return Policy(operations=tuple(one if one.name.endswith("_flip") else _double_probability(one) for one in policy.operations))
+    """The policy with all probabilities doubled but those of mirroring and of the choices, since a copy should differ from its source."""
+    operations = tuple(one if one.name.endswith("_flip") else _double_probability(one) for one in policy.operations)
+    return policy.model_copy(update={"operations": operations})
 
 
 def _double_probability(operation: Operation) -> Operation:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from components.train import fold_answers
 from components.train import learning_curves as pictures
+from components.train.balance_notes import tell_balances
 from components.train.choice import Choice
 from components.train.config import TrainConfig
 from components.train.correction_choice import settle_corrections, told_unused
@@ -122,6 +123,7 @@ def train(
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
+    told += tell_balances(table, config) if timed else ()
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *corrected, *unlike, *tell("train", [*searched.told(), *folds.told()])))
