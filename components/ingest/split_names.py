@@ -12,7 +12,8 @@ UNLABELLED_NAMES = frozenset(("unlabeled", "unlabelled", "unannotated", "unsorte
 UNCLEAR_NAMES = frozenset(("eval", "evaluation", "holdout", "heldout", "unseen", "public", "private"))  # validation or test
 BESIDE = {  # words that may stand beside a split's in the name of a folder or a table
     "seg", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "data", "dataset", "set", "split", "subset",
-    "folder", "file", "files", "label", "labels", "labeled", "labelled", "annotation", "annotations", "metadata", "meta", "list", "df",
+    "folder", "file", "files", "instances", "coco",
+    "label", "labels", "labeled", "labelled", "annotation", "annotations", "metadata", "meta", "list", "df",
 }  # fmt: skip
 
 
