@@ -7,6 +7,7 @@ from components.ingest.annotations import Annotations
 from components.ingest.coco import read_coco
 from components.ingest.csv_table import encoding_of
 from components.ingest.file_names import FileNames
+from components.ingest.label_studio import read_label_studio
 from components.ingest.parquet_table import read_json_lines
 from components.ingest.split_names import split_in
 from darkroom.system.errors import InputError
@@ -31,7 +32,7 @@ def read_json(name: str, data: bytes, names: FileNames) -> Annotations:
         value = json.loads(data.decode(encoding_of(data)))
     except (ValueError, RecursionError):
         return Annotations(read_json_lines(name, data), ())
-    if exported := read_coco(name, value):
+    if exported := read_coco(name, value) or read_label_studio(name, value, names):
         return exported
     records = _records(value, name, names)
     if records is None:

@@ -44,8 +44,10 @@ def words_of(name: str) -> set[str]:
 
 
 def is_unlabelled(folder: str) -> bool:
-    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`."""
+    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`, CVAT's `no_label`."""
     words = words_of(folder)
+    if words == {"no", "label"}:
+        return True
     return bool(words & UNLABELLED_NAMES) and words - UNLABELLED_NAMES <= BESIDE
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from components.ingest.annotations import Annotations
 from components.ingest.cells import Integers
 from components.ingest.csv_table import read_csv
+from components.ingest.cvat import read_cvat
 from components.ingest.file_names import FileNames
 from components.ingest.headers import with_header
 from components.ingest.json_table import read_json
@@ -106,7 +107,7 @@ def read_table(name: str, data: bytes, names: FileNames) -> Table:
     suffix = PurePosixPath(plain_name).suffix.lower()
     if suffix in SPREADSHEETS:
         raise InputError(f"{name} is a spreadsheet, which is not read: save it as CSV")
-    if suffix not in (".parquet", ".json", ".jsonl", ".ndjson"):
+    if suffix not in (".parquet", ".json", ".jsonl", ".ndjson", ".xml"):
         values, notes = with_header(name, read_csv(name, content), names)
         return Table(name, values, False, notes)
     values, notes = _read_typed(name, suffix, content, names)
@@ -125,6 +126,8 @@ def _read_typed(name: str, suffix: str, content: bytes, names: FileNames) -> Ann
     """A table whose file says of which type its columns are, with sentences about it."""
     if suffix == ".json":
         return read_json(name, content, names)
+    if suffix == ".xml":
+        return read_cvat(name, content, names)
     return Annotations(read_parquet(name, content) if suffix == ".parquet" else read_json_lines(name, content), ())
 
 

@@ -97,3 +97,141 @@ def test_cocos_own_layout_gives_the_split(tmp_path: Path) -> None:
 def test_coco_that_contradicts_itself_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ingested(lay(tmp_path / "pets", FOUR, {"instances.json": text}), table="instances.json")
+
+
+NAMES = [f"{number:08x}-{name}" for number, name in enumerate(("a.png", "b.png", "c.png", "d.png"), 0xAB)]
+
+
+def task(number: int, path: str, *answers: dict[str, list[str]], **facts: object) -> dict[str, object]:
+    """A task of Label Studio's JSON export; an answer is an annotation, by question."""
+    annotations = [
+        {
+            "id": 10 * number + count,
+            "completed_by": count,
+            "result": [
+                {"value": {"choices": labels}, "id": "x1", "from_name": question, "to_name": "image", "type": "choices", "origin": "manual"}
+                for question, labels in answer.items()
+            ],
+            "was_cancelled": False,
+            "ground_truth": False,
+            "lead_time": 2.5,
+        }
+        for count, answer in enumerate(answers)
+    ]
+    return {"id": number, "annotations": annotations, "file_upload": path.rpartition("/")[2], "drafts": [], "predictions": [],
+            "data": {"image": path, **facts}, "meta": {}, "created_at": "2026-05-01T10:00:00Z", "project": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", ["{name}", "images/{name}", "{own}"])
+@pytest.mark.parametrize("path", ["/data/upload/1/{name}", "/data/local-files/?d=label%20studio/{name}", "s3://bucket/label/{name}"])
+def test_label_studios_choices_are_labels(tmp_path: Path, stored: str, path: str) -> None:
+    files = [stored.format(name=name, own=name[9:] if "upload" in path else name) for name in NAMES]
+    tasks = [task(n, path.format(name=name), {"animal": ["cat" if n % 2 else "dog"]}, patient_id=f"p{n}") for n, name in enumerate(NAMES)]
+    manifest = ingested(lay(tmp_path / "pets", files, {"project-1.json": json.dumps(tasks)}))
+    assert by_path(manifest) == dict(zip(files, ["dog", "cat"] * 2, strict=True))
+    assert by_path(manifest, "group") == dict(zip(files, ["p0", "p1", "p2", "p3"], strict=True))
+
+
+def test_of_several_annotators_most_count_and_the_ground_truth_before_them(tmp_path: Path) -> None:
+    cat, dog = {"animal": ["cat"]}, {"animal": ["dog", "cat"]}
+    tasks = [
+        task(0, f"/data/upload/1/{NAMES[0]}", cat, dog, cat),
+        task(1, f"/data/upload/1/{NAMES[1]}", cat, dog),
+        task(2, f"/data/upload/1/{NAMES[2]}", cat, dog),
+        task(3, f"/data/upload/1/{NAMES[3]}"),
+    ]
+    tasks[2]["annotations"][1]["ground_truth"] = True  # type: ignore[index]
+    manifest = ingested(lay(tmp_path / "pets", NAMES, {"project-1.json": json.dumps(tasks)}))
+    assert by_path(manifest) == {NAMES[0]: "cat", NAMES[2]: "cat|dog"}
+    told = notes_of(manifest)
+    assert f"1 image(s) of project-1.json whose annotators disagree are left out: {NAMES[1]}" in told
+    assert "1 task(s) of project-1.json without an annotation are left out" in told
+
+
+def test_of_several_questions_the_setting_names_one(tmp_path: Path) -> None:
+    tasks = [task(n, f"/data/upload/1/{name}", {"animal": ["cat", "dog"][n % 2 :][:1], "mood": ["calm"]}) for n, name in enumerate(NAMES)]
+    data = lay(tmp_path / "pets", NAMES, {"project-1.json": json.dumps(tasks)})
+    with pytest.raises(InputError, match=r"ingest\.label_column"):
+        ingested(data)
+    assert list(by_path(ingested(data, label_column="animal")).values()) == ["cat", "dog"] * 2
+
+
+def test_label_studios_regions_count_where_there_are_no_choices(tmp_path: Path) -> None:
+    tasks = [task(n, f"/data/upload/1/{name}", {"box": ["cat" if n % 2 else "dog"]}) for n, name in enumerate(NAMES)]
+    text = json.dumps(tasks).replace('"choices"', '"rectanglelabels"')
+    assert list(by_path(ingested(lay(tmp_path / "pets", NAMES, {"project-1.json": text}))).values()) == ["dog", "cat"] * 2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_label_studios_json_min_is_read(tmp_path: Path, several: bool) -> None:
+    rows = [
+        {"image": f"/data/upload/1/{name}", "id": n, "choice": "cat" if n % 2 else "dog", "annotator": 1, "annotation_id": n,
+         "created_at": "2026-05-01T10:00:00Z", "updated_at": "2026-05-01T10:00:00Z", "lead_time": 4.1 + n}
+        for n, name in enumerate(NAMES)
+    ]  # fmt: skip
+    rows[0]["choice"] = {"choices": ["cat", "dog"]} if several else "dog"
+    manifest = ingested(lay(tmp_path / "pets", NAMES, {"project-1.json": json.dumps(rows)}))
+    assert list(by_path(manifest).values()) == ["cat|dog" if several else "dog", "cat", "dog", "cat"]
+
+
+CVAT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations>
+  <version>1.1</version>
+  <meta><task><id>7</id><name>pets</name><mode>annotation</mode><subset>default</subset>
+    <labels><label><name>cat</name><color>#ff0000</color><type>tag</type><attributes></attributes></label></labels>
+  </task><dumped>2026-05-01 10:00:00</dumped></meta>
+{images}</annotations>
+"""
+
+
+def cvat(images: dict[str, list[str]], kind: str = "tag", subset: str = "") -> str:
+    rows = [
+        f'  <image id="{number}" name="{name}"{subset and f" subset={chr(34)}{subset}{chr(34)} task_id={chr(34)}7{chr(34)}"} '
+        'width="5" height="5">\n'
+        + "".join(f'    <{kind} label="{label}" source="manual"><attribute name="age">1</attribute></{kind}>\n' for label in labels)
+        + "  </image>\n"
+        for number, (name, labels) in enumerate(images.items())
+    ]
+    return CVAT.format(images="".join(rows))
+
+
+@pytest.mark.parametrize("kind", ["tag", "box"])
+def test_cvats_tags_and_else_its_shapes_are_labels(tmp_path: Path, kind: str) -> None:
+    images = {"pets/a.png": ["cat"], "pets/b.png": ["dog", "dog"], "pets/c.png": []}
+    manifest = ingested(lay(tmp_path / "export", [f"images/{name}" for name in images], {"annotations.xml": cvat(images, kind)}))
+    assert by_path(manifest) == {"images/pets/a.png": "cat", "images/pets/b.png": "dog"}
+    assert f"1 image(s) of annotations.xml have no {'tag' if kind == 'tag' else 'shape'}: they are left out" in notes_of(manifest)
+
+
+WITH_SUBSETS = (("cat", "Train"), ("dog", "Test"))
+
+
+def test_cvats_subsets_are_splits(tmp_path: Path) -> None:
+    train, test = (cvat({"a.png": [first], "b.png": ["cat", "dog"]}, subset=subset) for first, subset in WITH_SUBSETS)
+    text = train.replace("</annotations>\n", test[test.index("  <image") :])
+    paths = [f"images/{subset}/{name}.png" for subset in ("Test", "Train") for name in "ab"]
+    manifest = ingested(lay(tmp_path / "export", paths, {"annotations.xml": text}))
+    assert list(by_path(manifest).values()) == ["dog", "cat|dog", "cat", "cat|dog"]
+    assert list(by_path(manifest, "given_split").values()) == ["test", "test", "train", "train"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (cvat({}), "is not what CVAT exports"),
+        (cvat({"a.png": ["cat"]}).replace("image ", "track ").replace("</image", "</track"), "tracks of a video"),
+        (cvat({"a.png": ["cat"]}).replace("</annotations>", ""), "no readable XML"),
+        (cvat({"a.png": ["&x;"]}).replace("<annotations>", '<!DOCTYPE a [<!ENTITY x "cat">]><annotations>', 1), "is not what CVAT exports"),
+    ],
+    ids=["no image", "video", "cut off", "entities"],
+)
+def test_xml_that_is_no_export_of_images_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ingested(lay(tmp_path / "export", ["a.png"], {"annotations.xml": text}), table="annotations.xml")
+
+
+def test_cvats_imagenet_layout_is_one_of_class_folders(tmp_path: Path) -> None:
+    data = lay(tmp_path / "export", ["cat/a.png", "dog/b.png", "no_label/c.png"], {})
+    with pytest.raises(InputError, match="no_label"):
+        ingested(data)
+    assert by_path(ingested(data, ignore=("no_label",))) == {"cat/a.png": "cat", "dog/b.png": "dog"}
