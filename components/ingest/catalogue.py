@@ -19,6 +19,7 @@ from components.ingest.shards import TABLE
 from components.ingest.sources import FolderSource, Source, without_ignored
 from components.ingest.table_files import TableFiles, list_table
 from components.ingest.tables import SPREADSHEETS
+from components.ingest.webdataset import open_webdataset
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
 from darkroom.verdicts import FILE as VERDICTS
@@ -44,7 +45,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     remaining, notes = without_ignored(source, config.ignore)
     listing = _list(remaining, table, config, task)
     num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
-    return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *notes))
+    return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *source.notes, *notes))
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
@@ -154,9 +155,12 @@ def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
         raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
     if data.is_dir() or is_table(data):
         folder = FolderSource(data, max_bytes)
-        if shards := open_parquet_images(folder, max_bytes):
+        if shards := open_parquet_images(folder, max_bytes) or open_webdataset(folder, max_bytes):
             return shards, TABLE
         return folder, "" if data.is_dir() else printable(data.name)
     if data.name.lower().endswith(SPREADSHEETS):
         raise InputError(f"{data} is a spreadsheet, which is not read: save it as CSV")
-    return open_archive(data, max_bytes), ""
+    archive = open_archive(data, max_bytes)
+    if tar := open_webdataset(archive, max_bytes):
+        return tar, TABLE
+    return archive, ""

@@ -40,8 +40,9 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
-            table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either; or an address of one of
-            them in a DVC repository, see `darkroom.versions.repository`.
+            table of labels (CSV, TSV, Parquet, JSON, exports of annotation programs), the table itself, or a zip or tar of
+            either; Parquet files or WebDataset's tars that hold the images; or an address of one of them in a DVC
+            repository, see `darkroom.versions.repository`.
             Without one, as where there is no frozen evaluation set, what is written is empty.
         images: Where the packed images are written.
         manifest: Where the table is written, a row a delivered file, sorted by path.

@@ -24,6 +24,8 @@ _FAILURES = (pa.ArrowException, OSError)
 class ParquetImages(Shards):
     """Images in Parquet files of a folder."""
 
+    KIND = "Parquet file(s)"
+
     def __init__(self, folder: FolderSource, columns: dict[str, str], max_bytes: int) -> None:
         """Reads all columns but the images.
 

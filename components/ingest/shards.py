@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,10 +27,16 @@ class Shards(ABC):
         members: The paths of the images, `SHARD/NAME`, by shard; no two are equal.
         table: A row an image, in the shards' order; without the column that names the images, and that of the splits.
         max_bytes: Of a larger image only the first bytes are handed on.
+        notes: Sentences that say how the table was made.
     """
 
-    def __init__(self, inner: Source, members: Mapping[str, Sequence[str]], table: pa.Table, max_bytes: int) -> None:
+    KIND: ClassVar[str]  # what the shards are, for messages
+
+    def __init__(
+        self, inner: Source, members: Mapping[str, Sequence[str]], table: pa.Table, max_bytes: int, notes: Sequence[str] = ()
+    ) -> None:
         self.name, self.num_junk, self._inner, self._max_bytes = inner.name, inner.num_junk, inner, max_bytes
+        self.notes = (f"{TABLE} stands for what {len(members):,} {self.KIND} say of the images in them", *notes)
         self._shards = {path: shard for shard, paths in members.items() for path in paths}
         self._table = _table_bytes(members, table)
         others = {path: size for path, size in inner.sizes.items() if path not in members}

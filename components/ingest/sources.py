@@ -41,6 +41,7 @@ class Source(Protocol):
         name: The source, as the user gave it.
         sizes: Bytes by path, sorted by path, without what is no data (see `darkroom.junk`); 0 where only reading tells them.
         num_junk: Number of files and folders that are no data.
+        notes: Sentences that say how its files are found.
     """
 
     @property
@@ -51,6 +52,7 @@ class Source(Protocol):
     name: str
     sizes: dict[str, int]
     num_junk: int
+    notes: tuple[str, ...]
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         """Reads files, in an order of its own."""
@@ -100,7 +102,7 @@ class FolderSource:
 
     def __init__(self, data: Path, max_bytes: int) -> None:
         files = list_files(data)
-        self.root = data if data.is_dir() else data.parent
+        self.root, self.notes = (data if data.is_dir() else data.parent), ()
         self.name = str(self.root)
         self.sizes, self.num_junk = files.sizes, files.num_skipped
         self._max_bytes, self.places = max_bytes, files.places
