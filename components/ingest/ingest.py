@@ -19,7 +19,7 @@ from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
-from darkroom.versions.repository import fetched
+from darkroom.versions.addresses import fetched
 
 MEASURES = (
     "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "num_undecoded", "megabytes"
