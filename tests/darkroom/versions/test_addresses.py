@@ -1,5 +1,6 @@
 """Data at an address is fetched whole, over real HTTP and a real store, and continued after a break."""
 
+import contextlib
 import http.server
 import io
 import struct
@@ -8,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from components.ingest.config import IngestConfig
@@ -204,3 +206,19 @@ def test_a_data_set_that_is_not_there_and_can_not_be_downloaded(tmp_path: Path, 
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"torchvision://CIFAR10.* is not in .*, and can't be downloaded .*: put its files there"):
         data_version(Path(f"torchvision://CIFAR10?root={tmp_path}"))
+
+
+def test_a_folder_of_a_bucket_is_read(guarded_bucket: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in guarded_bucket["writer"].items():
+        monkeypatch.setenv(name, value)
+    with contextlib.closing(boto3.Session().client("s3")) as client:
+        for number, path in enumerate(PETS):
+            client.put_object(Bucket="artifacts", Key=f"pets/{path}", Body=picture(number))
+        address = Path("s3://artifacts/pets")
+        version = data_version(address)
+        assert list(by_path(ingested(str(address), tmp_path / "out", version))) == PETS
+        client.put_object(Bucket="artifacts", Key=f"pets/{PETS[0]}", Body=picture(99))
+        assert data_version(address) != version
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with pytest.raises(InputError, match="s3://artifacts/pets can't be read"):
+        data_version(address)
