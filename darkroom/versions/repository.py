@@ -17,7 +17,7 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
-from darkroom.versions.folders import user_folder
+from darkroom.versions.user_folder import user_folder
 
 FORM = "git+ADDRESS@REVISION#PATH, such as git+https://git.example.org/team/images.git@v1#data"
 _ADDRESS = re.compile(

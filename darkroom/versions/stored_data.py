@@ -18,7 +18,7 @@ from darkroom.system.files import remove
 from darkroom.system.locks import locked
 from darkroom.system.parallel import ordered
 from darkroom.system.secrets import redact
-from darkroom.versions.folders import user_folder
+from darkroom.versions.user_folder import user_folder
 from darkroom.versions.repository import refuse_escape
 
 THREADS = 8  # files that are fetched at once

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.errors import InputError
-from darkroom.versions.folders import user_folder
+from darkroom.versions.user_folder import user_folder
 
 SCHEME = "torchvision"
 FORM = "torchvision://NAME, or torchvision://NAME?root=FOLDER for files that are on this machine, such as torchvision://CIFAR10"
