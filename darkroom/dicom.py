@@ -51,7 +51,8 @@ def decode(data: bytes) -> Image.Image:
         ValueError: It holds no picture, or several.
     """
     import pydicom
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+    from pydicom.pixels.utils import pixel_array
 
     dataset = pydicom.dcmread(io.BytesIO(data))
     _refuse_several(dataset)
@@ -98,10 +99,11 @@ def _shares(values: Floats, stored: npt.NDArray[Any], dataset: Any) -> Floats:
         dataset: The file.
     """
     if dataset.get("VOILUTSequence"):
-        from pydicom.pixels import apply_voi
+        from pydicom.pixels.processing import apply_voi
 
         table = dataset.VOILUTSequence[0]
-        return np.asarray(apply_voi(values.astype(np.int64), dataset), dtype=np.float64) / (2 ** int(table.LUTDescriptor[2]) - 1)
+        looked_up: Floats = np.asarray(apply_voi(values.astype(np.int64), dataset), dtype=np.float64)
+        return looked_up / float(2 ** int(table.LUTDescriptor[2]) - 1)
     centers, widths = dataset.get("WindowCenter"), dataset.get("WindowWidth")
     if centers is not None and widths is not None:
         return windowed(values, _first(centers), _first(widths), str(dataset.get("VOILUTFunction") or "LINEAR"))
@@ -128,7 +130,8 @@ def windowed(values: Floats, center: float, width: float, function: str = "LINEA
         center, width = center - 0.5, width - 1
     if width <= 0:
         return (values > center).astype(np.float64)
-    return np.clip((values - center) / width + 0.5, 0, 1)
+    shares: Floats = np.clip((values - center) / width + 0.5, 0, 1)
+    return shares
 
 
 def _first(value: Any) -> float:

@@ -104,7 +104,8 @@ def _read_rows(shard: str, place: str, column: str) -> tuple[pa.Table, list[str 
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
+    is_struct = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+    return bool(is_struct or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:

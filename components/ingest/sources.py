@@ -102,7 +102,8 @@ class FolderSource:
 
     def __init__(self, data: Path, max_bytes: int) -> None:
         files = list_files(data)
-        self.root, self.notes = (data if data.is_dir() else data.parent), ()
+        self.root = data if data.is_dir() else data.parent
+        self.notes: tuple[str, ...] = ()
         self.name = str(self.root)
         self.sizes, self.num_junk = files.sizes, files.num_skipped
         self._max_bytes, self.places = max_bytes, files.places
