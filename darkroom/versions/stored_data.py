@@ -18,8 +18,8 @@ from darkroom.system.files import remove
 from darkroom.system.locks import locked
 from darkroom.system.parallel import ordered
 from darkroom.system.secrets import redact
-from darkroom.versions.user_folder import user_folder
 from darkroom.versions.repository import refuse_escape
+from darkroom.versions.user_folder import user_folder
 
 THREADS = 8  # files that are fetched at once
 WAITS_S = (1, 4, 15)  # before a file that failed is tried again
