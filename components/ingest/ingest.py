@@ -12,14 +12,15 @@ from components.ingest.masks import mask_notes
 from components.ingest.recognition import recognize, undecoded_notes
 from components.ingest.sources import Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
-from darkroom.file_formats import FileFormat
+from darkroom.dicom import patient
+from darkroom.file_formats import DICOM, FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.notes import tell
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
-from darkroom.versions.repository import fetched
+from darkroom.versions.addresses import fetched
 
 MEASURES = (
     "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "num_undecoded", "megabytes"
@@ -40,8 +41,9 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
-            table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either; or an address of one of
-            them in a DVC repository, see `darkroom.versions.repository`.
+            table of labels (CSV, TSV, Parquet, JSON, exports of annotation programs), the table itself, or a zip or tar of
+            either; Parquet files or WebDataset's tars that hold the images; or an address of one of them in a DVC
+            repository, see `darkroom.versions.repository`.
             Without one, as where there is no frozen evaluation set, what is written is empty.
         images: Where the packed images are written.
         manifest: Where the table is written, a row a delivered file, sorted by path.
@@ -73,12 +75,13 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
         rows, num_bytes = _pack(source, listing, images_draft)
+        rows, patients = _without_sole_patient(listing, rows)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
         measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
         measures["num_ignored"] -= judged.is_read
         said, doubts = _describe(listing, rows, result, measures)
-        notes = tell("ingest", [*said, *judged.notes], [*doubts, *judged.warnings])
+        notes = tell("ingest", [*said, *patients, *judged.notes], [*doubts, *judged.warnings])
         result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
     return measures
@@ -138,9 +141,29 @@ def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed],
         for file in source.read(list(listed)):
             if found := recognize(file, named=listing.named):
                 name = writer.add(file.data) if found.packed else None
-                rows.append(Packed(listed[file.path], name, found.size, found.undecoded))
+                rows.append(Packed(_with_patient(listed[file.path], file.data), name, found.size, found.undecoded))
                 seen[name or ""] = len(file.data) if name else 0
     return sorted(rows, key=lambda row: row.file.path), sum(seen.values())
+
+
+def _with_patient(file: Listed, data: bytes) -> Listed:
+    """A file with the patient of a DICOM as its group, unless the source gives one."""
+    found = patient(data) if file.group is None and DICOM.is_decoded else None
+    return replace(file, group=found) if found else file
+
+
+def _without_sole_patient(listing: Listing, rows: list[Packed]) -> tuple[list[Packed], list[str]]:
+    """The rows without the patients' ids if all files have the same, as where somebody has removed the names; and a sentence about them."""
+    given = {file.path: file.group for file in listing.files}
+    found = {row.file.group for row in rows if row.file.group != given[row.file.path]}
+    if not found:
+        return rows, []
+    if len(found) > 1:
+        return rows, [f"the patients' ids in DICOM files are their groups: {len(found):,} patients stay together"]
+    kept = [row._replace(file=replace(row.file, group=given[row.file.path])) for row in rows]
+    return kept, [
+        "all DICOM files have the same patient's id, which is not taken for a group: name a table's column in ingest.group_column"
+    ]
 
 
 def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestConfig, data_version: str) -> Manifest:

@@ -39,8 +39,9 @@ class Source(Protocol):
 
     Attributes:
         name: The source, as the user gave it.
-        sizes: Bytes by path, sorted by path, without what is no data (see `darkroom.junk`).
+        sizes: Bytes by path, sorted by path, without what is no data (see `darkroom.junk`); 0 where only reading tells them.
         num_junk: Number of files and folders that are no data.
+        notes: Sentences that say how its files are found.
     """
 
     @property
@@ -51,6 +52,7 @@ class Source(Protocol):
     name: str
     sizes: dict[str, int]
     num_junk: int
+    notes: tuple[str, ...]
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         """Reads files, in an order of its own."""
@@ -88,6 +90,8 @@ def _matches(path: str, pattern: str) -> bool:
 class FolderSource:
     """A folder, or the folder around a table of labels; links are followed, and a broken link is a file of no bytes.
 
+    `places` says where each file is on this disk.
+
     Args:
         data: The folder or the table.
         max_bytes: Of a larger file only the first bytes are read.
@@ -99,18 +103,19 @@ class FolderSource:
     def __init__(self, data: Path, max_bytes: int) -> None:
         files = list_files(data)
         self.root = data if data.is_dir() else data.parent
+        self.notes: tuple[str, ...] = ()
         self.name = str(self.root)
         self.sizes, self.num_junk = files.sizes, files.num_skipped
-        self._max_bytes, self._places = max_bytes, files.places
+        self._max_bytes, self.places = max_bytes, files.places
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         return ordered(self._read, paths, ahead=16)
 
     def _read(self, path: str) -> File:
-        if not self._places[path]:
+        if not self.places[path]:
             return File(path, b"")
         try:
-            with Path(self._places[path]).open("rb") as file:
+            with Path(self.places[path]).open("rb") as file:
                 if self.sizes[path] > self._max_bytes:
                     return File(path, file.read(HEAD_BYTES), whole=False)
                 return File(path, file.read(self._max_bytes))

@@ -12,7 +12,8 @@ UNLABELLED_NAMES = frozenset(("unlabeled", "unlabelled", "unannotated", "unsorte
 UNCLEAR_NAMES = frozenset(("eval", "evaluation", "holdout", "heldout", "unseen", "public", "private"))  # validation or test
 BESIDE = {  # words that may stand beside a split's in the name of a folder or a table
     "seg", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "data", "dataset", "set", "split", "subset",
-    "folder", "file", "files", "label", "labels", "labeled", "labelled", "annotation", "annotations", "metadata", "meta", "list", "df",
+    "folder", "file", "files", "instances", "coco",
+    "label", "labels", "labeled", "labelled", "annotation", "annotations", "metadata", "meta", "list", "df",
 }  # fmt: skip
 
 
@@ -43,8 +44,10 @@ def words_of(name: str) -> set[str]:
 
 
 def is_unlabelled(folder: str) -> bool:
-    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`."""
+    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`, CVAT's `no_label`."""
     words = words_of(folder)
+    if words == {"no", "label"}:
+        return True
     return bool(words & UNLABELLED_NAMES) and words - UNLABELLED_NAMES <= BESIDE
 
 

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from darkroom import file_formats
 from darkroom.file_formats import UNDECODED, undecoded_format
 from darkroom.pixels import UndecodedError, UnreadableError, decode, size
+
+
+@pytest.fixture(autouse=True)
+def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither HEIC nor DICOM has a decoder."""
+    monkeypatch.setattr(file_formats, "is_installed", lambda module: False)
 
 
 def brand(*brands: bytes) -> bytes:
