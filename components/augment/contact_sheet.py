@@ -9,6 +9,7 @@ from components.augment.copies import to_batch, to_picture
 from darkroom import pixels
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
+from darkroom.picture_info import read_info
 from darkroom.preprocessing.recipe import Recipe
 
 CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 84, 20
@@ -49,7 +50,7 @@ def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[s
 
 
 def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: int) -> list[Image.Image]:
-    longest = max(pixels.size(data))
+    longest = max(read_info(data).size)
     picture = Image.fromarray(pixels.pixels(data, Recipe(CELL_PX if longest > CELL_PX // 2 else longest)))
     batch, generator = to_batch(picture), torch.Generator().manual_seed(seed)
     shown = [batch]

@@ -16,6 +16,7 @@ from darkroom.file_formats import FileFormat
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.notes import tell
+from darkroom.picture_info import PictureInfo
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
@@ -24,6 +25,15 @@ from darkroom.versions.repository import fetched
 MEASURES = (
     "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "num_undecoded", "megabytes"
 )  # fmt: skip
+FROM_HEADER = {  # columns of the manifest
+    "width": "width",
+    "height": "height",
+    "image_mode": "mode",
+    "image_format": "format",
+    "exif_orientation": "orientation",
+    "exif_taken_at": "taken_at",
+    "exif_camera": "camera",
+}
 
 
 class Packed(NamedTuple):
@@ -31,8 +41,9 @@ class Packed(NamedTuple):
 
     file: Listed
     image_id: str | None
-    size: tuple[int, int] | None
+    info: PictureInfo | None
     undecoded: FileFormat | None
+    num_bytes: int
 
 
 def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
@@ -138,7 +149,7 @@ def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed],
         for file in source.read(list(listed)):
             if found := recognize(file, named=listing.named):
                 name = writer.add(file.data) if found.packed else None
-                rows.append(Packed(listed[file.path], name, found.size, found.undecoded))
+                rows.append(Packed(listed[file.path], name, found.info, found.undecoded, source.sizes[file.path]))
                 seen[name or ""] = len(file.data) if name else 0
     return sorted(rows, key=lambda row: row.file.path), sum(seen.values())
 
@@ -157,8 +168,8 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     columns: dict[str, list[object]] = {
         "path": [row.file.path for row in rows],
         "image_id": [row.image_id for row in rows],
-        "width": [row.size[0] if row.size else None for row in rows],
-        "height": [row.size[1] if row.size else None for row in rows],
+        "image_bytes": [row.num_bytes for row in rows],
+        **{name: [getattr(row.info, part, None) for row in rows] for name, part in FROM_HEADER.items()},
         "group": [row.file.group for row in rows],
         "given_split": [row.file.given_split for row in rows],
     }

@@ -287,6 +287,7 @@ def test_a_real_table_of_several_labels(out):
     assert manifest.targets().sum(axis=0).tolist() == [349, 358, 201]
     assert pq.read_schema(out / "manifest.parquet").names == [
         "path", "image_id", "labels", "width", "height", "group", "given_split",
+        "image_mode", "image_format", "image_bytes", "exif_orientation", "exif_taken_at", "exif_camera",
     ]  # fmt: skip
 
 
