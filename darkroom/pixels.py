@@ -16,7 +16,7 @@ from darkroom.preprocessing.recipe import Recipe
 from darkroom.tiff_header import is_tiff
 
 MAX_PIXELS = 100_000_000
-MAX_PIXELS_BY_FORMAT = {"WEBP": 50_000_000, "AVIF": 40_000_000, "JPEG2000": 25_000_000}  # whose decoders need 17 to 37 bytes a pixel
+MAX_PIXELS_BY_FORMAT = {"WEBP": 50_000_000, "AVIF": 40_000_000, "JPEG2000": 22_000_000}  # whose decoders need 17 to 40 bytes a pixel
 _DEFLATE_RATIO = 1032  # no more bytes are packed into one
 _STRIP_PIXELS = 250_000  # that the processor keeps at hand
 _T = Image.Transpose

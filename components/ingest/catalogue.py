@@ -11,6 +11,7 @@ from components.ingest.file_names import FileNames
 from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
 from components.ingest.folders import list_folders
 from components.ingest.joined_tables import NamingTable, belong_together, resolve_files
+from components.ingest.label_spelling import fold_listing
 from components.ingest.listing import Listing, first_few, has_image_suffix
 from components.ingest.naming_tables import FoundTables, find_tables
 from components.ingest.reading_notes import reading_notes
@@ -41,6 +42,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     """
     remaining, notes = without_ignored(source, config.ignore)
     listing = _list(remaining, table, config, task)
+    listing = fold_listing(listing) if config.labels == "fold" else listing
     num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
     return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *notes))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
+from components.ingest.label_spelling import doubts
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import recognize, undecoded_notes
@@ -88,8 +89,8 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         result = _manifest(data, listing, rows, config, data_version)
         measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
         measures["num_ignored"] -= judged.is_read
-        said, doubts = _describe(listing, rows, result, measures)
-        notes = tell("ingest", [*said, *judged.notes], [*doubts, *judged.warnings])
+        said, warnings = _describe(listing, rows, result, measures)
+        notes = tell("ingest", [*said, *judged.notes], [*warnings, *judged.warnings])
         result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
     return measures
@@ -105,6 +106,8 @@ def _list_unlabelled(source: Source, config: IngestConfig) -> Listing:
 def _refuse_nothing(data: Path, rows: list[Packed]) -> None:
     if not rows:
         raise InputError(f"{data} holds no image that could be used: put each class's images into a folder named after the class")
+    if not any(row.num_bytes for row in rows):
+        raise InputError(f"{data} holds no image that could be used: all {len(rows):,} files are empty: copy or fetch them again")
     undecoded = _undecoded(rows)
     if len(undecoded) == len(rows):
         raise InputError(f"{data} holds no image that can be decoded: {'; '.join(undecoded_notes(undecoded))}")
@@ -219,12 +222,10 @@ def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -
 
 def _describe(listing: Listing, rows: list[Packed], result: Manifest, measures: dict[str, float]) -> tuple[list[str], list[str]]:
     """What is said of how the source was read, and what may be wrong with it."""
-    alike = {name.strip().casefold() for name in result.classes}
-    doubtful = [f"some classes differ in case or blanks only: {first_few(list(map(repr, result.classes)), 12)}"]
     lost = [*undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result), *mask_notes(listing)]
     kinds = f"{len(result.classes)} classes, {result.task}" if result.classes else "no labels"
     counts = (
         f"{len(result):,} files, {measures['num_images']:,.0f} images, {kinds}, "
         f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB"
     )
-    return [*listing.notes, counts], [*lost, *(doubtful if len(alike) < len(result.classes) else [])]
+    return [*listing.notes, counts], [*lost, *doubts(label for file in listing.files for label in file.labels)]

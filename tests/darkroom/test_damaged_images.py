@@ -81,7 +81,7 @@ LARGE = {
     "colour.jpg": ("RGB", (10_000, 10_000), {"progressive": True}),
     "colour.webp": ("RGB", (7000, 7000), {"method": 0}),
     "colour.avif": ("RGB", (6300, 6300), {"speed": 10}),
-    "colour.jp2": ("RGB", (5000, 5000), {}),
+    "colour.jp2": ("RGB", (4690, 4690), {}),
 }
 
 
