@@ -65,7 +65,7 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     others = [one.table.name for one in found.naming if one not in naming]
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
-        return _without_table(source, (*unused, *found.notes), config)
+        return _without_table(source, (*unused, *found.notes), config, folders)
     listing = _list_tables(source, resolve_files(naming, names), None if wanted else folders, config, task)
     return replace(listing, notes=(*listing.notes, *unused, *found.notes))
 
@@ -123,15 +123,15 @@ def _list_tables(source: Source, files: TableFiles, folders: Listing | None, con
     return listing
 
 
-def _without_table(source: Source, notes: Sequence[str], config: TableConfig) -> Listing:
-    """The class folders, where no table is asked for."""
+def _without_table(source: Source, notes: Sequence[str], config: TableConfig, folders: Listing | None = None) -> Listing:
+    """The class folders, where no table is asked for; `folders` if they are known."""
     columns = {f"ingest.{name}": getattr(config, name) for name in COLUMNS}
     if named := [f"{name} ({value})" for name, value in columns.items() if value and value != NONE]:
         raise InputError(
             f"no table of {source.name} is read, but {first_few(named)} names a column of one: leave it empty, or set ingest.table"
         )
     try:
-        listing = list_folders(source, config.split_folders)
+        listing = folders or list_folders(source, config.split_folders)
     except InputError as error:
         raise InputError("; ".join((str(error), *notes))) from None
     return replace(listing, notes=(*listing.notes, *notes))

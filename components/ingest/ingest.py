@@ -1,6 +1,7 @@
 """Ingest: packs labelled images from any source into `images`, and describes them in a `manifest`."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +11,11 @@ from components.ingest.config import IngestConfig
 from components.ingest.label_spelling import doubts
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
-from components.ingest.recognition import recognize, undecoded_notes
-from components.ingest.sources import Source, without_ignored
+from components.ingest.recognition import Recognized, recognize, undecoded_notes
+from components.ingest.sources import File, Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
 from darkroom.file_formats import FileFormat
+from darkroom.file_store import FileStore
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.notes import tell
@@ -47,7 +49,9 @@ class Packed(NamedTuple):
     num_bytes: int
 
 
-def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
+def ingest(
+    data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "", store: Path | None = None
+) -> dict[str, float]:
     """Packs images from any source: labelled ones, or with `config.unlabelled` all that there are.
 
     Args:
@@ -59,6 +63,7 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.
         data_version: Hash of the data, kept in the manifest.
+        store: A folder in which is kept what files of folders are, so that a later run reads only what is new or changed.
 
     Returns:
         Numbers of delivered files, distinct images, classes, ignored files, rows of a table without a label, rows without a
@@ -72,10 +77,10 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
     if data is None:
         return _write_nothing(images, manifest)
     with fetched(data, data_version) as path:
-        return _ingest(path, images, manifest, config, data_version)
+        return _ingest(path, images, manifest, config, data_version, FileStore(store))
 
 
-def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str) -> dict[str, float]:
+def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, known: FileStore) -> dict[str, float]:
     source, table = open_source(data, int(config.max_file_mb * 2**20))
     if config.unlabelled:
         listing, judged = _list_unlabelled(source, config), VerdictFile()
@@ -84,7 +89,7 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         judged = read_verdicts(source, config)
         listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
-        rows, num_bytes = _pack(source, listing, images_draft)
+        rows, num_bytes, num_read = _pack(source, listing, images_draft, known)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
         measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
@@ -93,6 +98,11 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         notes = tell("ingest", [*said, *judged.notes], [*warnings, *judged.warnings])
         result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
+    known.write(images)
+    if num_read < len(listing.files):
+        print(
+            f"read {num_read:,} of {len(listing.files):,} files: the others have not changed since an earlier run packed them", flush=True
+        )
     return measures
 
 
@@ -143,18 +153,46 @@ def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
     return dict.fromkeys(MEASURES, 0.0)
 
 
-def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed], int]:
-    """Packs every file that is an image or is named as one; the rows are sorted by path."""
+def _pack(source: Source, listing: Listing, images: Path, known: FileStore) -> tuple[list[Packed], int, int]:
+    """Packs every file that is an image or is named as one.
+
+    Returns:
+        The rows, sorted by path, the packed bytes, and the number of files that were read.
+    """
     listed = {file.path: file for file in listing.files}
     rows: list[Packed] = []
     seen: dict[str, int] = {}
+    stamps = {path: known.stamp(place) for path, place in getattr(source, "places", {}).items() if path in listed}
+    num_read = 0
     with ImageWriter(images) as writer:
-        for file in source.read(list(listed)):
-            if found := recognize(file, named=listing.named):
+        for file, found in _look(source, list(listed), stamps, known, listing.named):
+            num_read += found is None or not found.is_kept
+            if found:
                 name = writer.add(file.data) if found.packed else None
-                rows.append(Packed(listed[file.path], name, found.info, found.undecoded, source.sizes[file.path]))
-                seen[name or ""] = len(file.data) if name else 0
-    return sorted(rows, key=lambda row: row.file.path), sum(seen.values())
+                num_bytes = len(file.data) if file.whole else source.sizes[file.path]
+                rows.append(Packed(listed[file.path], name, found.info, found.undecoded, num_bytes))
+                seen[name or ""] = num_bytes if name else 0
+                if name and found.info and not found.is_kept and not found.undecoded:
+                    known.add(stamps.get(file.path, ""), name, found.info)
+    return sorted(rows, key=lambda row: row.file.path), sum(seen.values()), num_read
+
+
+def _look(
+    source: Source, paths: list[str], stamps: dict[str, str], known: FileStore, named: bool
+) -> Iterator[tuple[File, Recognized | None]]:
+    """The files and what they are; a folder's, in their order, without reading those that an earlier run packed as they are."""
+    found = {path: pair for path in paths if (pair := known.find(stamps.get(path, "")))}
+    new = source.read([path for path in paths if path not in found])
+    if not found:
+        yield from ((file, recognize(file, named=named)) for file in new)
+        return
+    for path in paths:
+        data = known.bytes_of(found[path][0]) if path in found else None
+        if data is not None:
+            yield File(path, data), Recognized(found[path][1], None, packed=True, is_kept=True)
+        else:
+            file = next(iter(source.read([path]))) if path in found else next(new)
+            yield file, recognize(file, named=named)
 
 
 def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestConfig, data_version: str) -> Manifest:
