@@ -106,14 +106,11 @@ class FileStore:
 
     def _earlier_images(self) -> Images:
         """The images of earlier runs that can be read."""
-        usable = []
-        for folder in self._packed():
-            try:
-                Images(Path(folder))
-            except (pa.ArrowException, OSError, InputError):
-                continue
-            usable.append(Path(folder))
-        return Images(*usable)
+        folders = list(map(Path, self._packed()))
+        try:
+            return Images(*folders)
+        except (pa.ArrowException, OSError, InputError):
+            return Images(*filter(_can_be_read, folders))
 
     def _take(self, path: Path) -> None:
         try:
@@ -126,3 +123,10 @@ class FileStore:
         names, stamps, *columns = (column.to_pylist() for column in rows.columns)
         infos: Iterable[PictureInfo] = map(PictureInfo._make, zip(*columns, strict=True))
         self._known |= {stamp: (name, info) for name, stamp, info in zip(names, stamps, infos, strict=True) if name in self._images}
+
+
+def _can_be_read(folder: Path) -> bool:
+    try:
+        return len(Images(folder)) > 0
+    except (pa.ArrowException, OSError, InputError):
+        return False

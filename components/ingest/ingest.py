@@ -166,13 +166,13 @@ def _pack(source: Source, listing: Listing, images: Path, known: FileStore) -> t
     num_read = 0
     with ImageWriter(images) as writer:
         for file, found in _look(source, list(listed), stamps, known, listing.named):
-            num_read += found is None or not found.is_kept
+            num_read += found is None or not found.image_id
             if found:
-                name = writer.add(file.data) if found.packed else None
+                name = writer.add(file.data, found.image_id) if found.packed else None
                 num_bytes = len(file.data) if file.whole else source.sizes[file.path]
                 rows.append(Packed(listed[file.path], name, found.info, found.undecoded, num_bytes))
                 seen[name or ""] = num_bytes if name else 0
-                if name and found.info and not found.is_kept and not found.undecoded:
+                if name and found.info and not found.image_id and not found.undecoded:
                     known.add(stamps.get(file.path, ""), name, found.info)
     return sorted(rows, key=lambda row: row.file.path), sum(seen.values()), num_read
 
@@ -189,7 +189,7 @@ def _look(
     for path in paths:
         data = known.bytes_of(found[path][0]) if path in found else None
         if data is not None:
-            yield File(path, data), Recognized(found[path][1], None, packed=True, is_kept=True)
+            yield File(path, data), Recognized(found[path][1], None, packed=True, image_id=found[path][0])
         else:
             file = next(iter(source.read([path]))) if path in found else next(new)
             yield file, recognize(file, named=named)

@@ -19,13 +19,13 @@ class Recognized(NamedTuple):
         undecoded: Its format where that is not decoded.
         packed: Whether its bytes go on: not those of a file above the size limit, and not where the suffix says that they would
             be dropped for their format.
-        is_kept: Whether an earlier run recognized it, and its bytes are from there.
+        image_id: Where an earlier run packed it, and its bytes are from there; else an empty text.
     """
 
     info: PictureInfo | None
     undecoded: FileFormat | None
     packed: bool
-    is_kept: bool = False
+    image_id: str = ""
 
 
 def recognize(file: File, *, named: bool) -> Recognized | None:

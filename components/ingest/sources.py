@@ -6,6 +6,7 @@ anything is read. Nothing is unpacked to disk.
 """
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -129,10 +130,10 @@ class FolderSource:
         if not self.places[path]:
             return File(path, b"")
         try:
-            with io.FileIO(self.places[path]) as file:
-                if self.sizes[path] > self._max_bytes:
+            if self.sizes[path] > self._max_bytes:
+                with Path(self.places[path]).open("rb") as file:
                     return File(path, file.read(HEAD_BYTES), whole=False)
-                return File(path, file.readall())
+            return File(path, _read(self.places[path], self.sizes[path]))
         except OSError as error:
             raise InputError(f"{path} in {self.name} can't be read ({error.strerror}): repair it, or take it out") from None
 
@@ -141,3 +142,13 @@ class FolderSource:
         if not file.whole:
             raise InputError(f"the table {path} in {self.name} has {self.sizes[path] / 2**20:,.0f} MB: raise ingest.max_file_mb to read it")
         return file.data
+
+
+def _read(place: str, num_bytes: int) -> bytes:
+    """Reads a file of so many bytes, or as many as it has by now, with as few calls of the system as there can be."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        data = os.read(descriptor, num_bytes + 1)
+        return data if len(data) == num_bytes else data + io.FileIO(descriptor, closefd=False).readall()
+    finally:
+        os.close(descriptor)

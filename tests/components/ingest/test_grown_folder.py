@@ -141,3 +141,21 @@ def test_files_that_are_no_pictures_are_looked_at_each_time(tmp_path: Path, data
     read.clear()
     assert run(data, tmp_path / "2", tmp_path / "store") == first
     assert sorted(read) == ["a/empty.png", "b/text.txt.bak"]
+
+
+@pytest.mark.parametrize("stated", [0, 3, 9, 100])
+def test_a_file_that_has_another_size_by_now_is_read_whole(tmp_path: Path, stated: int) -> None:
+    add(tmp_path / "data/a/1.png", b"123456789")
+    source = FolderSource(tmp_path / "data", 1000)
+    source.sizes["a/1.png"] = stated
+    assert [file.data for file in source.read(["a/1.png"])] == [b"123456789"]
+
+
+def test_files_come_in_the_order_asked_for_whatever_their_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.ingest.sources.BATCH_FILES", 3)
+    monkeypatch.setattr("components.ingest.sources.BATCH_BYTES", 50)
+    sizes = [0, 60, 10, 10, 10, 10, 49, 2, 51, 0, 0, 0, 0]
+    for number, size in enumerate(sizes):
+        add(tmp_path / f"data/a/{number:02d}", bytes([number]) * size)
+    source = FolderSource(tmp_path / "data", 1000)
+    assert [len(file.data) for file in source.read(list(source.sizes))] == sizes
