@@ -33,6 +33,11 @@ def size(data: bytes) -> tuple[int, int]:
     return int(header.Columns), int(header.Rows)
 
 
+def mode(data: bytes) -> str:
+    """Pillow's name of what the picture is decoded to, from the header alone; errors as of `size`."""
+    return "RGB" if int(_header(data).SamplesPerPixel) == 3 else "L"
+
+
 def patient(data: bytes) -> str | None:
     """The patient's id; none where the file has none, is cut off before it, or is no DICOM."""
     if not is_dicom(data):

@@ -10,6 +10,7 @@ from darkroom import pixels
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import OPERATIONS, WITHOUT_STRENGTH, Operation, Policy
 from darkroom.picture_grid import CELL_PX, picture_grid
+from darkroom.picture_info import read_info
 from darkroom.preprocessing.recipe import Recipe
 
 NUM_DRAWN = 3
@@ -34,7 +35,7 @@ def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[s
 
 
 def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: int) -> list[Image.Image]:
-    longest = max(pixels.size(data))
+    longest = max(read_info(data).size)
     picture = Image.fromarray(pixels.pixels(data, Recipe(CELL_PX if longest > CELL_PX // 2 else longest)))
     batch, generator = to_batch(picture), torch.Generator().manual_seed(seed)
     shown = [batch]

@@ -15,7 +15,7 @@ from darkroom import pixels
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images, ImageWriter
-from darkroom.manifest import Manifest, put_column
+from darkroom.manifest import OF_FILES, Manifest, put_column
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
@@ -68,6 +68,7 @@ def write_copies(plan: CopyPlan, delivered: Images, assigned: Manifest, augmente
         "height": [size[1] for size in sizes],
         "given_split": [None] * len(sources),
         "source_id": rows["image_id"].to_pylist(),
+        **dict.fromkeys(OF_FILES, [None] * len(sources)),
     }
     _write(assigned, rows, columns, examples)
 

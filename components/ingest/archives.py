@@ -34,12 +34,12 @@ def open_archive(data: Path, max_bytes: int) -> Source:
         InputError: It is neither, it is damaged, or a member is hostile or above `max_bytes`.
     """
     with _damage_as_input_error(str(data)):
-        if zipfile.is_zipfile(data):
-            return ZipSource(str(data), data, max_bytes)
         with data.open("rb") as file:
             head = file.read(512)
         if any(head.startswith(magic) for magic in OPENERS) or _is_tar_header(head):
             return TarSource(str(data), data, max_bytes)
+        if zipfile.is_zipfile(data):  # looks at the end of the file, where a tar may hold a zip
+            return ZipSource(str(data), data, max_bytes)
     raise InputError(f"{data} is no folder, table (.csv, .tsv, .parquet, .jsonl), zip or tar: name one of these")
 
 

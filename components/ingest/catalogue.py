@@ -11,6 +11,7 @@ from components.ingest.file_names import FileNames
 from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
 from components.ingest.folders import list_folders
 from components.ingest.joined_tables import NamingTable, belong_together, resolve_files
+from components.ingest.label_spelling import fold_listing
 from components.ingest.listing import Listing, first_few, has_image_suffix
 from components.ingest.naming_tables import FoundTables, find_tables
 from components.ingest.parquet_images import open_parquet_images
@@ -44,6 +45,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     """
     remaining, notes = without_ignored(source, config.ignore)
     listing = _list(remaining, table, config, task)
+    listing = fold_listing(listing) if config.labels == "fold" else listing
     num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
     return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *source.notes, *notes))
 
@@ -66,7 +68,7 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     others = [one.table.name for one in found.naming if one not in naming]
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
-        return _without_table(source, (*unused, *found.notes), config)
+        return _without_table(source, (*unused, *found.notes), config, folders)
     listing = _list_tables(source, resolve_files(naming, names), None if wanted else folders, config, task)
     return replace(listing, notes=(*listing.notes, *unused, *found.notes))
 
@@ -124,15 +126,15 @@ def _list_tables(source: Source, files: TableFiles, folders: Listing | None, con
     return listing
 
 
-def _without_table(source: Source, notes: Sequence[str], config: TableConfig) -> Listing:
-    """The class folders, where no table is asked for."""
+def _without_table(source: Source, notes: Sequence[str], config: TableConfig, folders: Listing | None = None) -> Listing:
+    """The class folders, where no table is asked for; `folders` if they are known."""
     columns = {f"ingest.{name}": getattr(config, name) for name in COLUMNS}
     if named := [f"{name} ({value})" for name, value in columns.items() if value and value != NONE]:
         raise InputError(
             f"no table of {source.name} is read, but {first_few(named)} names a column of one: leave it empty, or set ingest.table"
         )
     try:
-        listing = list_folders(source, config.split_folders)
+        listing = folders or list_folders(source, config.split_folders)
     except InputError as error:
         raise InputError("; ".join((str(error), *notes))) from None
     return replace(listing, notes=(*listing.notes, *notes))

@@ -61,8 +61,7 @@ class Listing:
 
 def has_image_suffix(path: str) -> bool:
     """Whether a file's suffix is that of an image."""
-    dot = path.rpartition("/")[2].rpartition(".")
-    return f".{dot[2].lower()}" in IMAGE_SUFFIXES and bool(dot[1])
+    return path[path.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def is_picture_name(path: str) -> bool:

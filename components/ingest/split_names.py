@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "trn", "trainset"), "train"),
@@ -35,12 +36,13 @@ def split_in(name: str) -> str | None:
         return split
     words = words_of(name)
     named = words & set(SPLIT_NAMES)
-    return SPLIT_NAMES[named.pop()] if len(named) == 1 and words - named <= BESIDE else None
+    return SPLIT_NAMES[min(named)] if len(named) == 1 and words - named <= BESIDE else None
 
 
-def words_of(name: str) -> set[str]:
+@lru_cache(4096)
+def words_of(name: str) -> frozenset[str]:
     """The words that a name is made of, in lower case, without digits."""
-    return {word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word}
+    return frozenset(word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word)
 
 
 def is_unlabelled(folder: str) -> bool:
