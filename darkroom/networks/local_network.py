@@ -5,6 +5,7 @@ convolution behind them, and the mean and the maximum of what that finds, see wh
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +32,9 @@ class LocalNetwork(nn.Module):
         super().__init__()
         import timm  # takes seconds to import, and the small network does without
 
-        whole = with_constant_padding(timm.create_model(ORIGIN, pretrained=False).eval(), side_px).train()
-        self.conv_stem, self.bn1, self.blocks = whole.conv_stem, whole.bn1, whole.blocks[:NUM_STAGES]  # under the names of the weights
+        whole: Any = with_constant_padding(timm.create_model(ORIGIN, pretrained=False).eval(), side_px).train()
+        self.conv_stem, self.bn1 = whole.conv_stem, whole.bn1  # under the names of the weights
+        self.blocks: nn.Sequential = whole.blocks[:NUM_STAGES]
         num_in = next(layer.out_channels for layer in reversed([*self.blocks.modules()]) if isinstance(layer, nn.Conv2d))
         self.local = nn.Sequential(nn.Conv2d(num_in, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU())
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * WIDTH, num_classes))
