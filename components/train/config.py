@@ -195,7 +195,7 @@ class TrainConfig(PreprocessingSettings):
         1.5,
         gt=0,
         le=100,
-        description="Multiple of the usual learning rate that auto takes for lite0_local: what learns of it starts random.",
+        description="Multiple of the usual learning rate that auto takes for lite0_local: what learns starts random.",
     )
     auto_local_kept_views: int = Field(8, ge=1, le=1000, description="Views that auto keeps of each image for lite0_local.")
     auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
