@@ -28,7 +28,7 @@ from components.train.initial_network import from_pretrained
 from components.train.mirrored_answers import Delivered, delivered
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
-from components.train.suitability import suited
+from components.train.suitability import local_skill, suited
 from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
@@ -119,7 +119,7 @@ def train(
     table = dataclasses.replace(table, notes=(*before, *learnt, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     config, corrected = settle_corrections(packed, table, source, config)
-    config, unlike = suited(config, floor, source, table)
+    config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
