@@ -1,6 +1,7 @@
 """The torch side of a model's folder: networks by name, and writing and reading their weights."""
 
 import copy
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
 OPSET = 18
+_EXPORTING = threading.Lock()  # torch exports one network at a time
 
 
 def save_model(folder: Path, network: nn.Module, card: ModelCard) -> None:
@@ -157,7 +159,7 @@ def write_graph(path: Path, network: nn.Module, images: Tensor, outputs: Sequenc
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx.*|darkroom\.networks\.export")
         warnings.filterwarnings("ignore", category=UserWarning, message="Constant folding")  # of what is constant anyway
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # sizes are fixed on purpose
-        with _constant_padding(network):
+        with _EXPORTING, _constant_padding(network):
             torch.onnx.export(
                 network.eval(), (images,), str(path), dynamo=False, opset_version=OPSET, input_names=["images"], output_names=[*outputs],
                 dynamic_axes={name: {0: "num_images"} for name in ("images", *outputs)},

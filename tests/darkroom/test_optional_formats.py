@@ -13,7 +13,8 @@ from pydicom.pixels import apply_windowing
 from pydicom.uid import ExplicitVRLittleEndian
 
 from darkroom import dicom, file_formats
-from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, size
+from darkroom.picture_info import read_info
+from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode
 from tests.layouts import by_path, ingested, lay, picture
 
 # 64x48, red above blue, written by libheif (x265) through Pillow; the second one is to be turned by EXIF orientation 6
@@ -104,7 +105,7 @@ def test_monochrome1_is_inverted() -> None:
 def test_colour_stays_as_it_is() -> None:
     values = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     assert np.array_equal(np.asarray(decode(scan(values, "RGB"))), values)
-    assert size(scan(values, "RGB")) == (7, 5)
+    assert read_info(scan(values, "RGB")).size == (7, 5)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_pydicoms_own_files_are_pictures_or_say_why() -> None:
     for path in sorted((Path(pydicom.__file__).parent / "data" / "test_files").glob("*.dcm")):
         data = path.read_bytes()
         try:
-            assert decode(data).size == size(data), path.name
+            assert decode(data).size == read_info(data).size, path.name
             decoded += 1
         except UnreadableError as error:
             assert str(error), path.name
@@ -141,9 +142,9 @@ def test_pydicoms_own_files_are_pictures_or_say_why() -> None:
 
 
 def test_heic_is_decoded_and_turned() -> None:
-    assert size(HEIC) == (64, 48)
+    assert read_info(HEIC).size == (64, 48)
     assert np.abs(np.asarray(decode(HEIC)).astype(int)[[5, 40], 5] - [[200, 40, 40], [30, 60, 220]]).max() <= 4
-    assert size(TURNED) == decode(TURNED).size == (48, 64)
+    assert read_info(TURNED).size == decode(TURNED).size == (48, 64)
     assert np.abs(np.asarray(decode(TURNED)).astype(int)[5, [5, 40]] - [[30, 60, 220], [200, 40, 40]]).max() <= 4  # blue is left now
 
 
@@ -151,7 +152,7 @@ def test_avif_is_always_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_formats, "is_installed", lambda module: False)
     file = io.BytesIO()
     Image.new("RGB", (16, 8), (200, 40, 40)).save(file, "AVIF")
-    assert size(file.getvalue()) == decode(file.getvalue()).size == (16, 8)
+    assert read_info(file.getvalue()).size == decode(file.getvalue()).size == (16, 8)
 
 
 @pytest.mark.parametrize(("data", "extra"), [(HEIC, "heic"), (scan(RAMP), "dicom")])
