@@ -16,11 +16,12 @@ def picture_grid(
     Args:
         title: Of the whole.
         columns: What each column shows, and what is said below that.
-        rows: What each row shows, and its pictures, which are brought to 112 pixels a side.
+        rows: What each row shows, and its square pictures, which are brought to 112 pixels a side.
         notes: Lines at the bottom.
     """
     step = CELL_PX + GAP_PX
-    width = LEFT_PX + step * len(columns) + MARGIN_PX
+    texts = [(title, _font(18)), *((note, _font(14)) for note in notes)]
+    width = max(LEFT_PX + step * len(columns), *(MARGIN_PX + round(font.getlength(text)) for text, font in texts)) + MARGIN_PX
     sheet = Image.new("RGB", (width, TOP_PX + step * len(rows) + 24 * len(notes) + 2 * MARGIN_PX), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN_PX, MARGIN_PX - 6), title, fill=INK, font=_font(18))
@@ -32,7 +33,8 @@ def picture_grid(
         top = TOP_PX + step * row
         pen.text((LEFT_PX - 12, top + CELL_PX // 2), _shortened(name), fill=INK, font=_font(14), anchor="rm")
         for number, picture in enumerate(pictures):
-            sheet.paste(picture.resize((CELL_PX, CELL_PX), Image.Resampling.NEAREST), (LEFT_PX + step * number, top))
+            kept = Image.Resampling.BOX if picture.width > CELL_PX else Image.Resampling.NEAREST  # enlarged, pixels are to be seen
+            sheet.paste(picture.resize((CELL_PX, CELL_PX), kept), (LEFT_PX + step * number, top))
     for number, note in enumerate(notes):
         pen.text((MARGIN_PX, TOP_PX + step * len(rows) + MARGIN_PX + 24 * number), note, fill=PALE, font=_font(14))
     return sheet
