@@ -117,7 +117,7 @@ def train(
     before = with_notes_behind(table.notes, "ingest", source.notes)
     table = dataclasses.replace(table, notes=(*before, *learnt, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
-    config, corrected = settle_corrections(packed, table, source, config)
+    config, corrected = settle_corrections(packed, table, source, config, checkpoints)
     config, unlike = suited(config, floor, source, table)
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
