@@ -114,8 +114,7 @@ def train(
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     given = dump(config)
     config, learnt = from_pretrained(config, pretrained)
-    before = with_notes_behind(table.notes, "ingest", source.notes)
-    table = dataclasses.replace(table, notes=(*before, *learnt, *searched.notes))
+    table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
     outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
     config, corrected = settle_corrections(packed, table, source, config, checkpoints)
     config, unlike = suited(config, floor, source, table)
