@@ -38,7 +38,7 @@ class Compilation:
         is_on: Whether steps are compiled.
         reason: Why, or why not.
         was_measured: Whether steps were timed both ways.
-        is_warning: Whether they were to be compiled and are not.
+        is_warning: Whether `on` asked for it and they are not.
     """
 
     is_on: bool
@@ -122,7 +122,7 @@ def _tried(network: nn.Module, problem: Problem, settings: Settings) -> tuple[Co
         compiled_s, _ = _step_s(network, problem, dataclasses.replace(settings, compile="on"))
     except (RuntimeError, OSError) as error:  # what is no fault of the compiler's fails again without it
         words = " ".join(str(error).split())[:200]
-        return Compilation(False, f"compiling failed ({type(error).__name__}: {words})", is_warning=True), 0.0
+        return Compilation(False, f"compiling failed ({type(error).__name__}: {words})", is_warning=settings.compile == "on"), 0.0
     finally:
         torch.compiler.reset()
     return Compilation(True, "as train.compile says"), compiled_s
