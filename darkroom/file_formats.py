@@ -1,7 +1,9 @@
 """Formats of pictures, films and scans that Darkroom does not decode, and how to make pictures of them that it does."""
 
+import importlib.util
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from darkroom.tiff_header import describe_tiff, is_raw, is_tiff
 
@@ -18,6 +20,7 @@ class FileFormat:
         suffixes: Of its files, in lower case.
         starts: How its files may start.
         brands: Its brands, where it is an ISO media file.
+        decoder: The module that decodes it, where one is installed.
     """
 
     name: str
@@ -25,6 +28,12 @@ class FileFormat:
     suffixes: tuple[str, ...] = ()
     starts: tuple[bytes, ...] = ()
     brands: tuple[bytes, ...] = ()
+    decoder: str = ""
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the module that decodes it is installed."""
+        return bool(self.decoder) and is_installed(self.decoder)
 
     @property
     def slug(self) -> str:
@@ -35,15 +44,22 @@ class FileFormat:
         return f"{self.name}, a format that is not decoded: {self.remedy}"
 
 
-def _format(name: str, remedy: str, suffixes: str = "", *starts: bytes, brands: str = "") -> FileFormat:
-    return FileFormat(name, remedy, tuple(suffixes.split()), starts, tuple(brand.ljust(4).encode() for brand in brands.split()))
+@cache
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported; it is not."""
+    return importlib.util.find_spec(module) is not None
+
+
+def _format(name: str, remedy: str, suffixes: str = "", *starts: bytes, brands: str = "", decoder: str = "") -> FileFormat:
+    return FileFormat(name, remedy, tuple(suffixes.split()), starts, tuple(brand.ljust(4).encode() for brand in brands.split()), decoder)
 
 
 HEIC = _format(
     "HEIC",
-    "convert it to JPEG or PNG, for example with libheif (`heif-convert FILE FILE.jpg`)",
+    "install Darkroom with the extra `heic` (`pip install 'darkroom[heic]'`), or convert it to JPEG or PNG",
     "heic heif heics heifs hif avci",
     brands="heic heix heim heis hevc hevx hevm hevs mif1 msf1 avci avcs",
+    decoder="pi_heif",
 )
 RAW = _format(
     "camera RAW",
@@ -52,7 +68,12 @@ RAW = _format(
     *(b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM"),
     brands="crx",
 )
-DICOM = _format("DICOM", "convert it to PNG, for example with DCMTK (`dcm2img --write-png FILE FILE.png`)", "dcm dicom dic")
+DICOM = _format(
+    "DICOM",
+    "install Darkroom with the extra `dicom` (`pip install 'darkroom[dicom]'`), or convert it to PNG",
+    "dcm dicom dic",
+    decoder="pydicom",
+)
 VIDEO = _format(
     "video",
     "take pictures from it, for example with FFmpeg (`ffmpeg -i FILE -vf fps=1 frame-%04d.png`)",
@@ -142,6 +163,12 @@ def undecoded_format(path: str, data: bytes = b"") -> FileFormat | None:
     Returns:
         The format; none for a picture that can be decoded, and for a file of any other kind.
     """
+    found = _undecoded(path, data)
+    return None if found is None or found.is_decoded else found
+
+
+def _undecoded(path: str, data: bytes) -> FileFormat | None:
+    """As `undecoded_format`, of all formats that Pillow alone does not decode."""
     found = _by_content(data)
     if found or data.startswith(_DECODED) or _is_avif(data):
         return found
@@ -191,6 +218,8 @@ def describe(data: bytes) -> str:
     """What a file is that no decoder opens, for a person: `a TIFF of 13 bands ...`, `a web page, not an image`."""
     if is_tiff(data):
         return describe_tiff(data)
+    if (found := _by_content(data)) and found.is_decoded:
+        return f"a {found.name} file that can't be opened: it is damaged or cut off, or of a kind that its decoder does not know"
     name = next((name for name, starts in _KNOWN.items() if data.startswith(starts)), "")
     if name:
         return f"a {name} file that can't be opened: it is damaged or cut off, or of a kind that Pillow does not know"

@@ -47,9 +47,9 @@ class ImageWriter:
         else:
             volume.discard(self._folder, self._artifact)
 
-    def add(self, data: bytes) -> str:
-        """Stores a file's bytes and returns their `image_id`."""
-        name = image_id(data)
+    def add(self, data: bytes, name: str = "") -> str:
+        """Stores a file's bytes and returns their `image_id`, which may be given where it is known."""
+        name = name or image_id(data)
         if name not in self._seen:
             self._seen.add(name)
             self._content.update(name.encode())

@@ -2,7 +2,10 @@
 
 Columns: `path` (unique), `image_id` (null where the file was not packed: it is above
 ingest's size limit, or of a format that is not decoded), `label`
-(single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels; null where the file can't be read),
+(single-label tasks) or `labels` (list, multi-label), `width`, `height` (pixels as shown; null where the file can't be read),
+`image_mode` and `image_format` (Pillow's names, such as RGB and JPEG), `image_bytes` (the file's size), `exif_orientation` (1 to 8),
+`exif_taken_at` (by the camera's own clock, without a time zone) and `exif_camera` (what the file does not say is null; manifests of
+earlier versions have none of these six),
 `group` (the user's: patient, product; null where there is none),
 `given_split` (train, validation or test where the source says so), what the steps add: `cluster` (clean: the smallest
 `image_id` of what shows the same), `pixel_hash` (clean: equal for equal pixels), `split` (split), `source_id` (augment: the
@@ -55,7 +58,15 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "proposed_action": pa.string(),
     "proposed_label": pa.string(),
     "proposed_labels": pa.list_(pa.string()),
+    "image_mode": pa.string(),
+    "image_format": pa.string(),
+    "image_bytes": pa.int64(),
+    "exif_orientation": pa.int32(),
+    "exif_taken_at": pa.timestamp("us"),
+    "exif_camera": pa.string(),
 }
+OF_FILES = ("image_mode", "image_format", "image_bytes", "exif_orientation")  # describe the file itself: those of a copy are others
+_LATER = frozenset((*OF_FILES, "exif_taken_at", "exif_camera"))  # in earlier manifests these may be columns of the user's own
 RESERVED = frozenset({*COLUMNS, "unit", "truth", "predicted"})  # here, and in the predictions of an evaluation
 PROBABILITY = "probability:"  # begins the name of a class's column in the predictions
 _FORMAT = Format("manifest")
@@ -199,6 +210,8 @@ def read(path: Path) -> Manifest:
         raise ValueError(f"{path} has lost its class order, task and data version: only darkroom.manifest may write manifests")
     values = _FORMAT.upgrade(json.loads(metadata[_KEY]), path)
     classes, task, data_version = _meaning(values)
+    own = {field.name: f"user_{field.name}" for field in table.schema if field.name in _LATER and field.type != COLUMNS[field.name]}
+    table = table.rename_columns([own.get(name, name) for name in table.column_names])
     odd = [field for field in table.schema if field.type != COLUMNS.get(field.name, field.type)]
     if odd:
         raise ValueError(f"{path} has a column {odd[0].name!r} of type {odd[0].type}: only darkroom.manifest may write manifests")

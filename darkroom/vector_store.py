@@ -50,7 +50,7 @@ class RowStore:
         self._places: dict[str, tuple[int, int]] = {}  # shard and row of an image
         self._pending: list[pa.RecordBatch] = []
         self.num_damaged = 0
-        with _writable(folder):
+        with writable(folder):
             folder.mkdir(parents=True, exist_ok=True)
         wanted = frozenset(names)
         for path in sorted(self._folder.glob("*.arrow")):
@@ -69,7 +69,7 @@ class RowStore:
         """Writes the rows that wait as a shard."""
         rows, self._pending = [batch for batch in self._pending if batch.num_rows], []
         if rows:
-            self._index(_read(_write_shard(self._folder, pa.concat_batches(rows)), self._columns))
+            self._index(read_shard(write_shard(self._folder, pa.concat_batches(rows)), self._columns))
 
     def rows(self, names: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """The rows of some images, in their order; images that have none are left out."""
@@ -88,7 +88,7 @@ class RowStore:
     def _take(self, path: Path, wanted: frozenset[str]) -> None:
         """Indexes a shard if it holds one of the images and is whole."""
         try:
-            rows = _read(path, self._columns)
+            rows = read_shard(path, self._columns)
             if wanted.isdisjoint(shard_names(path)):
                 return
             is_whole = _hash_of(path.read_bytes()) == path.stem
@@ -123,7 +123,7 @@ class VectorStore(RowStore):
 
     def __init__(self, root: Path, origin: Origin, names: Iterable[str]) -> None:
         super().__init__(root / origin.key, schema(origin.num_features), names)
-        with _writable(self._folder):
+        with writable(self._folder):
             if not (self._folder / ORIGIN).exists():
                 write_json(self._folder / ORIGIN, origin.plain())
 
@@ -190,13 +190,13 @@ def forget_images(root: Path, names: Iterable[str]) -> int:
         rest = rows.filter(pc.invert(pc.is_in(rows.column("image_id"), unwanted)))
         number += rows.num_rows - rest.num_rows
         if rest.num_rows:
-            _write_shard(path.parent, pa.concat_batches([rest]))
+            write_shard(path.parent, pa.concat_batches([rest]))
         remove(path)
     return number
 
 
 @contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
+def writable(folder: Path) -> Iterator[None]:
     """Says in one sentence that a store can't be written."""
     try:
         yield
@@ -205,8 +205,13 @@ def _writable(folder: Path) -> Iterator[None]:
         raise InputError(f"{problem}: correct its access rights; a step by hand may name another folder in {VECTORS}") from None
 
 
-def _read(path: Path, columns: pa.Schema) -> pa.RecordBatch:
-    """A shard's rows, memory-mapped."""
+def read_shard(path: Path, columns: pa.Schema) -> pa.RecordBatch:
+    """A shard's rows, memory-mapped.
+
+    Raises:
+        ValueError: It has other columns.
+        pyarrow.ArrowException: It is damaged.
+    """
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
     if not reader.schema.equals(columns):
         raise ValueError(f"{path} has other columns")
@@ -215,7 +220,8 @@ def _read(path: Path, columns: pa.Schema) -> pa.RecordBatch:
     return rows
 
 
-def _write_shard(folder: Path, rows: pa.RecordBatch) -> Path:
+def write_shard(folder: Path, rows: pa.RecordBatch) -> Path:
+    """Writes rows as a shard that is named by the hash of its bytes."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, rows.schema) as writer:
         writer.write_batch(rows)

@@ -14,9 +14,9 @@ from darkroom.runtime.step import config_of, evaluation_settings, network_settin
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import with_current_names
+from darkroom.versions.addresses import is_address, parse_address
 from darkroom.versions.data_version import check_source, data_version, has_version
 from darkroom.versions.environment import device
-from darkroom.versions.repository import is_address, parse_address
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 PARAMS = Path("params.yaml")
@@ -205,7 +205,7 @@ def known_settings(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Params, l
 
 def _source_name(source: Path) -> str:
     if is_address(source):
-        return registry.safe_name(Path(parse_address(source).repository).name.removesuffix(".git"))
+        return registry.safe_name(parse_address(source).title)
     name = source.resolve().name
     for ending in (".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".tar", ".zip"):
         name = name.removesuffix(ending)

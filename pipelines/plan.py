@@ -9,9 +9,9 @@ from typing import Any
 
 from components import STEPS
 from darkroom.data_files import absolute
+from darkroom.versions.addresses import is_address, parse_address
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import check_source, data_version
-from darkroom.versions.repository import is_address, parse_address
 from pipelines.params import PARAMS, frozen, model_name, read_settings
 from pipelines.platform import PlatformConfig
 

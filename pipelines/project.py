@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.errors import InputError
+from darkroom.versions.addresses import is_address
 from darkroom.versions.code import ROOT as CODE
-from darkroom.versions.repository import is_address
 from pipelines.options import DEFAULT_PARAMS
 
 STORE = "mlflow.db"

@@ -10,8 +10,9 @@ from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import CopyPlan, write_copies
 from components.augment.mirroring import AXES, Limits, Mirroring, mirrorings
+from components.augment.published_policies import rand_augment, trivial_augment
 from darkroom import manifest
-from darkroom.augmentation.policy import Operation, Policy
+from darkroom.augmentation.policy import WITHOUT_STRENGTH, Operation, Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
@@ -25,6 +26,9 @@ THUMBNAIL_PX = 16
 NUM_MEASURED = 1200  # training images on which mirroring is measured: kernel ridge regression takes their number cubed
 NUM_ROWS = 6
 FLIP_PROBABILITY = 0.5
+REPLACED = (  # by a published policy
+    "rotation", "scale", "aspect", "translation", "perspective", "brightness", "contrast", "saturation", "hue",
+)  # fmt: skip
 
 
 def augment(
@@ -79,6 +83,8 @@ def _describe(measured: dict[str, Mirroring], policy: Policy, copies: Integers) 
         if mirroring.is_conclusive
     ]
     said.append(f"policy: {', '.join(operation.name for operation in policy.operations) or 'nothing'}")
+    if policy.num_choices:
+        said[-1] += f", and {policy.num_choices} of {', '.join(operation.name for operation in policy.choices)}"
     return [*said, f"{copies.sum():,} copies of {(copies > 0).sum():,} training images"]
 
 
@@ -100,9 +106,18 @@ def make_policy(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy
         ("hue", chance, -config.hue_degrees, config.hue_degrees),
         ("noise", half, 0.0, config.noise),
         ("erasing", half, 0.0, config.erasing),
+        ("grey", config.grey, 0.0, 0.0),
+        ("blur", half, 0.0, config.blur),
+        ("jpeg", half, 100.0 - config.jpeg, 100.0),
     ]
-    operations = (Operation(name=name, probability=probability, low=low, high=high) for name, probability, low, high in drawn)
-    return Policy(operations=tuple(one for one in operations if one.probability > 0 and (one.name in AXES or one.low < one.high)))
+    operations = [Operation(name=name, probability=probability, low=low, high=high) for name, probability, low, high in drawn]
+    own = tuple(one for one in operations if one.probability > 0 and (one.name in WITHOUT_STRENGTH or one.low < one.high))
+    if config.policy == "own":
+        return Policy(operations=own)
+    kept = tuple(one for one in own if one.name not in REPLACED)
+    if config.policy == "trivial_augment":
+        return Policy(operations=kept, num_choices=1, choices=trivial_augment())
+    return Policy(operations=kept, num_choices=config.num_ops, choices=rand_augment(config.magnitude))
 
 
 def _flip(setting: float | str, mirroring: Mirroring | None, *, without_evidence: bool) -> float:
@@ -130,7 +145,7 @@ def _y_true(training: Manifest) -> Integers:
 
 
 def _plan(training: Manifest, y_true: Integers, chosen_policy: Policy, config: AugmentConfig) -> Integers:
-    if not chosen_policy.operations:  # unchanged copies would add nothing to training
+    if not chosen_policy.all_operations:  # unchanged copies would add nothing to training
         return np.zeros(len(training), dtype=np.int64)
     return plan_copies(
         y_true,
@@ -145,7 +160,7 @@ def _plan(training: Manifest, y_true: Integers, chosen_policy: Policy, config: A
 def _measures(y_true: Integers, copies: Integers, chosen_policy: Policy, measured: dict[str, Mirroring]) -> dict[str, float]:
     return {
         "num_copies": int(copies.sum()),
-        "num_operations": len(chosen_policy.operations),
+        "num_operations": len(chosen_policy.all_operations),
         "smallest_share_before": smallest_share(y_true),
         "smallest_share_after": smallest_share(np.repeat(y_true, 1 + copies, axis=0)),
         **{f"kept_by_{name}": mirroring.kept for name, mirroring in measured.items() if mirroring.is_conclusive},

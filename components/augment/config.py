@@ -19,7 +19,17 @@ class AugmentConfig(StepConfig):
     max_copies_per_image: int = Field(4, ge=0, le=100, description="Copies made of one image at most.")
     max_copies: int = Field(2000, ge=0, description="Copies made in all at most.")
     max_side_px: int = Field(256, ge=8, le=4096, description="Longer side of a copy at most, in pixels.")
-    probability: float = Field(0.5, ge=0, le=1, description="Chance of each operation at an image; noise and erasing have half of it.")
+    policy: Literal["own", "rand_augment", "trivial_augment"] = Field(
+        "own",
+        description="own, or rand_augment or trivial_augment in place of the settings from rotation_degrees to hue_degrees but crop.",
+    )
+    num_ops: int = Field(2, ge=1, le=14, description="Operations that rand_augment draws for an image.")
+    magnitude: float = Field(
+        9.0, ge=0, le=30, description="Strength of rand_augment's operations, 0 to 30; trivial_augment draws any strength."
+    )
+    probability: float = Field(
+        0.5, ge=0, le=1, description="Chance of each operation at an image; noise, erasing, blur and jpeg have half of it."
+    )
     horizontal_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring left to right, or auto to measure it.")
     vertical_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring top to bottom, or auto to measure it.")
     flip_min_kept: float = Field(
@@ -46,4 +56,7 @@ class AugmentConfig(StepConfig):
     hue_degrees: float = Field(0.0, ge=0, le=180, description="Colours turned by up to this many degrees of the colour circle.")
     noise: float = Field(0.02, ge=0, le=1, description="Standard deviation of the noise at most, where white is 1.")
     erasing: float = Field(0.15, ge=0, le=0.9, description="Share of the area that is painted over at most.")
+    grey: float = Field(0.0, ge=0, le=1, description="Chance that an image loses its colours.")
+    blur: float = Field(0.0, ge=0, le=0.2, description="Standard deviation of the blur at most, as a share of the shorter side.")
+    jpeg: int = Field(0, ge=0, le=99, description="Quality that JPEG may take away: at 70, any quality from 30 to 100 is drawn.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides which images are copied and how.")

@@ -8,12 +8,14 @@ from PIL import Image
 from components.augment.copies import to_batch, to_picture
 from darkroom import pixels
 from darkroom.augmentation.operations import apply
-from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
+from darkroom.augmentation.policy import OPERATIONS, WITHOUT_STRENGTH, Operation, Policy
 from darkroom.picture_grid import CELL_PX, picture_grid
+from darkroom.picture_info import read_info
 from darkroom.preprocessing.recipe import Recipe
 
 NUM_DRAWN = 3
-MIRRORED = ("horizontal_flip", "vertical_flip")
+STRONGEST_LOW = ("crop", "posterize", "solarize", "jpeg")
+FORMATS = {"rotation": "{:.3g}°", "hue": "{:.3g}°", "posterize": "{:.0f} bits", "jpeg": "quality {:.0f}"}
 
 
 def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[str], seed: int) -> Image.Image:
@@ -25,15 +27,15 @@ def draw(policy: Policy, samples: Sequence[tuple[str, bytes]], notes: Sequence[s
         notes: Lines at the bottom.
         seed: Decides what is drawn.
     """
-    operations = [found for name in OPERATIONS if (found := policy.get(name))]
-    columns = ["original", *(operation.name.replace("_", " ") for operation in operations), *["in training"] * NUM_DRAWN]
-    strengths = ["", *(_strength(operation) for operation in operations), *(f"draw {number + 1}" for number in range(NUM_DRAWN))]
+    operations = [found for name in OPERATIONS for found in policy.all_operations if found.name == name and found.probability > 0]
+    titles = [("original", ""), *((one.name.replace("_", "\n"), _strength(one)) for one in operations)]
+    titles += [("in\ntraining", f"draw {number + 1}") for number in range(NUM_DRAWN)]
     rows = [(label, _cells(policy, operations, data, seed + row)) for row, (label, data) in enumerate(samples)]
-    return picture_grid("What training does to its images", list(zip(columns, strengths, strict=True)), rows, notes)
+    return picture_grid("What training does to its images", titles, rows, notes)
 
 
 def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: int) -> list[Image.Image]:
-    longest = max(pixels.size(data))
+    longest = max(read_info(data).size)
     picture = Image.fromarray(pixels.pixels(data, Recipe(CELL_PX if longest > CELL_PX // 2 else longest)))
     batch, generator = to_batch(picture), torch.Generator().manual_seed(seed)
     shown = [batch]
@@ -45,7 +47,7 @@ def _cells(policy: Policy, operations: Sequence[Operation], data: bytes, seed: i
 
 
 def _full(operation: Operation) -> float:
-    return operation.low if operation.name == "crop" else operation.high
+    return operation.low if operation.name in STRONGEST_LOW else operation.high
 
 
 def _at_full_strength(operation: Operation) -> Operation:
@@ -53,6 +55,4 @@ def _at_full_strength(operation: Operation) -> Operation:
 
 
 def _strength(operation: Operation) -> str:
-    if operation.name in MIRRORED:
-        return ""
-    return f"{_full(operation):.3g}" + ("°" if operation.name in ("rotation", "hue") else "")
+    return "" if operation.name in WITHOUT_STRENGTH else FORMATS.get(operation.name, "{:.3g}").format(_full(operation))

@@ -15,7 +15,7 @@ from darkroom import pixels
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Operation, Policy
 from darkroom.images import Images, ImageWriter
-from darkroom.manifest import Manifest, put_column
+from darkroom.manifest import OF_FILES, Manifest, put_column
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
 
@@ -31,7 +31,7 @@ class CopyPlan:
     Attributes:
         training: The rows of the training split.
         copies: `(N,) int64` copies of each of them.
-        policy: The policy of training; copies draw its operations twice as often.
+        policy: The policy of training; copies draw its operations, but not its choices, twice as often.
         max_side_px: Longer side of a copy at most.
         seed: Decides what each copy draws.
     """
@@ -68,6 +68,7 @@ def write_copies(plan: CopyPlan, delivered: Images, assigned: Manifest, augmente
         "height": [size[1] for size in sizes],
         "given_split": [None] * len(sources),
         "source_id": rows["image_id"].to_pylist(),
+        **dict.fromkeys(OF_FILES, [None] * len(sources)),
     }
     _write(assigned, rows, columns, examples)
 
@@ -97,8 +98,9 @@ def _write(assigned: Manifest, rows: pa.Table, columns: dict[str, list[object]],
 
 
 def raise_probabilities(policy: Policy) -> Policy:
-    """The policy with the probabilities of all operations but mirroring doubled, since a copy should differ from its source."""
-    return Policy(operations=tuple(one if one.name.endswith("_flip") else _double_probability(one) for one in policy.operations))
+    """The policy with all probabilities doubled but those of mirroring and of the choices, since a copy should differ from its source."""
+    operations = tuple(one if one.name.endswith("_flip") else _double_probability(one) for one in policy.operations)
+    return policy.model_copy(update={"operations": operations})
 
 
 def _double_probability(operation: Operation) -> Operation:

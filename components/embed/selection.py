@@ -9,7 +9,8 @@ import numpy as np
 from components.embed.config import EmbedConfig
 from darkroom.images import Images
 from darkroom.networks.architectures import HANDCRAFTED
-from darkroom.pixels import UnreadableError, decode, size
+from darkroom.picture_info import read_info
+from darkroom.pixels import UnreadableError, decode
 from darkroom.system.parallel import ordered
 
 PRETRAINED = "lite0"
@@ -59,6 +60,6 @@ def _look(data: bytes) -> tuple[int, int] | None:
     """The shorter side in pixels and the number of tones of an image, if it can be decoded."""
     try:
         counts = np.array(decode(data, at_least_px=_LOOK_PX).convert("L").histogram())
-        return min(size(data)), int((counts >= max(1.0, _HELD_SHARE * counts.sum())).sum())
+        return min(read_info(data).size), int((counts >= max(1.0, _HELD_SHARE * counts.sum())).sum())
     except UnreadableError:
         return None

@@ -34,13 +34,23 @@ def open_archive(data: Path, max_bytes: int) -> Source:
         InputError: It is neither, it is damaged, or a member is hostile or above `max_bytes`.
     """
     with _damage_as_input_error(str(data)):
-        if zipfile.is_zipfile(data):
-            return ZipSource(str(data), data, max_bytes)
         with data.open("rb") as file:
             head = file.read(512)
         if any(head.startswith(magic) for magic in OPENERS) or _is_tar_header(head):
             return TarSource(str(data), data, max_bytes)
+        if zipfile.is_zipfile(data):  # looks at the end of the file, where a tar may hold a zip
+            return ZipSource(str(data), data, max_bytes)
     raise InputError(f"{data} is no folder, table (.csv, .tsv, .parquet, .jsonl), zip or tar: name one of these")
+
+
+def open_tar(place: str, max_bytes: int) -> "TarSource":
+    """Opens a tar, compressed or not.
+
+    Raises:
+        InputError: It is none, it is damaged, or a member is hostile or above `max_bytes`.
+    """
+    with _damage_as_input_error(place):
+        return TarSource(place, Path(place), max_bytes)
 
 
 def _is_tar_header(head: bytes) -> bool:
@@ -70,6 +80,7 @@ class ZipSource:
     max_bytes: int
     sizes: dict[str, int] = field(default_factory=dict)
     num_junk: int = 0
+    notes: tuple[str, ...] = ()
     _members: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,6 +117,7 @@ class TarSource:
     max_bytes: int
     sizes: dict[str, int] = field(default_factory=dict)
     num_junk: int = 0
+    notes: tuple[str, ...] = ()
     _members: dict[str, tarfile.TarInfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -11,12 +11,16 @@ from components.ingest.file_names import FileNames
 from components.ingest.folder_labels import class_folders, join_folders, refuse_contradiction
 from components.ingest.folders import list_folders
 from components.ingest.joined_tables import NamingTable, belong_together, resolve_files
+from components.ingest.label_spelling import fold_listing
 from components.ingest.listing import Listing, first_few, has_image_suffix
 from components.ingest.naming_tables import FoundTables, find_tables
+from components.ingest.parquet_images import open_parquet_images
 from components.ingest.reading_notes import reading_notes
+from components.ingest.shards import TABLE
 from components.ingest.sources import FolderSource, Source, without_ignored
 from components.ingest.table_files import TableFiles, list_table
 from components.ingest.tables import SPREADSHEETS
+from components.ingest.webdataset import open_webdataset
 from darkroom.data_files import is_table, printable
 from darkroom.system.errors import InputError
 from darkroom.verdicts import FILE as VERDICTS
@@ -41,8 +45,9 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     """
     remaining, notes = without_ignored(source, config.ignore)
     listing = _list(remaining, table, config, task)
+    listing = fold_listing(listing) if config.labels == "fold" else listing
     num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
-    return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *notes))
+    return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *source.notes, *notes))
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
@@ -63,7 +68,7 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     others = [one.table.name for one in found.naming if one not in naming]
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
-        return _without_table(source, (*unused, *found.notes), config)
+        return _without_table(source, (*unused, *found.notes), config, folders)
     listing = _list_tables(source, resolve_files(naming, names), None if wanted else folders, config, task)
     return replace(listing, notes=(*listing.notes, *unused, *found.notes))
 
@@ -121,15 +126,15 @@ def _list_tables(source: Source, files: TableFiles, folders: Listing | None, con
     return listing
 
 
-def _without_table(source: Source, notes: Sequence[str], config: TableConfig) -> Listing:
-    """The class folders, where no table is asked for."""
+def _without_table(source: Source, notes: Sequence[str], config: TableConfig, folders: Listing | None = None) -> Listing:
+    """The class folders, where no table is asked for; `folders` if they are known."""
     columns = {f"ingest.{name}": getattr(config, name) for name in COLUMNS}
     if named := [f"{name} ({value})" for name, value in columns.items() if value and value != NONE]:
         raise InputError(
             f"no table of {source.name} is read, but {first_few(named)} names a column of one: leave it empty, or set ingest.table"
         )
     try:
-        listing = list_folders(source, config.split_folders)
+        listing = folders or list_folders(source, config.split_folders)
     except InputError as error:
         raise InputError("; ".join((str(error), *notes))) from None
     return replace(listing, notes=(*listing.notes, *notes))
@@ -143,17 +148,21 @@ def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
         max_bytes: No file above this size is read.
 
     Returns:
-        The source, and the table's path in it where the user named a table, else an empty string.
+        The source, and the table's path in it where the user named a table or the source has one of its own, else an empty string.
 
     Raises:
         InputError: It does not exist, is of another kind, or is a damaged or hostile archive.
     """
     if not data.exists():
         raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
-    if data.is_dir():
-        return FolderSource(data, max_bytes), ""
+    if data.is_dir() or is_table(data):
+        folder = FolderSource(data, max_bytes)
+        if shards := open_parquet_images(folder, max_bytes) or open_webdataset(folder, max_bytes):
+            return shards, TABLE
+        return folder, "" if data.is_dir() else printable(data.name)
     if data.name.lower().endswith(SPREADSHEETS):
         raise InputError(f"{data} is a spreadsheet, which is not read: save it as CSV")
-    if is_table(data):
-        return FolderSource(data, max_bytes), printable(data.name)
-    return open_archive(data, max_bytes), ""
+    archive = open_archive(data, max_bytes)
+    if tar := open_webdataset(archive, max_bytes):
+        return tar, TABLE
+    return archive, ""

@@ -42,6 +42,9 @@ class TableConfig(StepConfig):
         max_length=5,
         description="What joins several labels in one cell, where a cell has it; blank: a blank; none: each cell is one label.",
     )
+    labels: Literal["strict", "fold"] = Field(
+        "strict", description="Labels that differ in case or blanks only: strict: different classes, with a warning; fold: one class."
+    )
     missing_words: Literal["auto", "missing", "label"] = Field(
         "auto",
         description="nan, NA, None, - and ? in a column of labels: missing or a label; auto: nan is missing, others are refused.",

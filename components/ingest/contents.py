@@ -8,7 +8,7 @@ from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
 from components.ingest.listing import is_picture_name
 from components.ingest.recognition import recognize
-from darkroom.versions.repository import fetched
+from darkroom.versions.addresses import fetched
 
 
 def read_contents(data: Path, config: IngestConfig) -> dict[str, frozenset[str]]:

@@ -8,7 +8,7 @@ from components.ingest.folders import list_folders
 from components.ingest.listing import Listed, Listing, first_few, is_picture_name
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
-from components.ingest.table_files import TableFiles, first_rows, refuse_missing, row_facts
+from components.ingest.table_files import TableFiles, first_rows, refuse_missing, repeated_rows, row_facts
 from components.ingest.user_columns import read_user_columns
 from darkroom.system.errors import InputError
 
@@ -62,6 +62,7 @@ def join_folders(source: Source, files: TableFiles, folders: Listing, config: Ta
         *files.notes,
         *error.roles.notes,
         *([f"{len(beside)} file(s) are not named by {files.table.name}: {first_few(beside)}"] if beside else []),
+        *repeated_rows(files.table.name, rows, repeated),
         *folders.notes,
         *user_columns.notes,
     ]

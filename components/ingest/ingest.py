@@ -1,29 +1,43 @@
 """Ingest: packs labelled images from any source into `images`, and describes them in a `manifest`."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
+from components.ingest.label_spelling import doubts
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
-from components.ingest.recognition import recognize, undecoded_notes
-from components.ingest.sources import Source, without_ignored
+from components.ingest.recognition import Recognized, recognize, undecoded_notes
+from components.ingest.sources import File, Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
-from darkroom.file_formats import FileFormat
+from darkroom.dicom import patient
+from darkroom.file_formats import DICOM, FileFormat
+from darkroom.file_store import FileStore
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.notes import tell
+from darkroom.picture_info import PictureInfo
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
-from darkroom.versions.repository import fetched
+from darkroom.versions.addresses import fetched
 
 MEASURES = (
     "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "num_undecoded", "megabytes"
 )  # fmt: skip
+FROM_HEADER = {  # columns of the manifest
+    "width": "width",
+    "height": "height",
+    "image_mode": "mode",
+    "image_format": "format",
+    "exif_orientation": "orientation",
+    "exif_taken_at": "taken_at",
+    "exif_camera": "camera",
+}
 
 
 class Packed(NamedTuple):
@@ -31,22 +45,27 @@ class Packed(NamedTuple):
 
     file: Listed
     image_id: str | None
-    size: tuple[int, int] | None
+    info: PictureInfo | None
     undecoded: FileFormat | None
+    num_bytes: int
 
 
-def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "") -> dict[str, float]:
+def ingest(
+    data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "", store: Path | None = None
+) -> dict[str, float]:
     """Packs images from any source: labelled ones, or with `config.unlabelled` all that there are.
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
-            table of labels (CSV, TSV, Parquet), the table itself, or a zip or tar of either; or an address of one of
-            them in a DVC repository, see `darkroom.versions.repository`.
+            table of labels (CSV, TSV, Parquet, JSON, exports of annotation programs), the table itself, or a zip or tar of
+            either; Parquet files or WebDataset's tars that hold the images; or an address of one of them in a DVC
+            repository, see `darkroom.versions.repository`.
             Without one, as where there is no frozen evaluation set, what is written is empty.
         images: Where the packed images are written.
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.
         data_version: Hash of the data, kept in the manifest.
+        store: A folder in which is kept what files of folders are, so that a later run reads only what is new or changed.
 
     Returns:
         Numbers of delivered files, distinct images, classes, ignored files, rows of a table without a label, rows without a
@@ -60,10 +79,10 @@ def ingest(data: Path | None, images: Path, manifest: Path, *, config: IngestCon
     if data is None:
         return _write_nothing(images, manifest)
     with fetched(data, data_version) as path:
-        return _ingest(path, images, manifest, config, data_version)
+        return _ingest(path, images, manifest, config, data_version, FileStore(store))
 
 
-def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str) -> dict[str, float]:
+def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, known: FileStore) -> dict[str, float]:
     source, table = open_source(data, int(config.max_file_mb * 2**20))
     if config.unlabelled:
         listing, judged = _list_unlabelled(source, config), VerdictFile()
@@ -72,15 +91,21 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         judged = read_verdicts(source, config)
         listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
-        rows, num_bytes = _pack(source, listing, images_draft)
+        rows, num_bytes, num_read = _pack(source, listing, images_draft, known)
+        rows, patients = _without_sole_patient(listing, rows)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
         measures = _measures(source, listing, rows, result) | {"megabytes": num_bytes / 2**20}
         measures["num_ignored"] -= judged.is_read
-        said, doubts = _describe(listing, rows, result, measures)
-        notes = tell("ingest", [*said, *judged.notes], [*doubts, *judged.warnings])
+        said, warnings = _describe(listing, rows, result, measures)
+        notes = tell("ingest", [*said, *patients, *judged.notes], [*warnings, *judged.warnings])
         result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
+    known.write(images)
+    if num_read < len(listing.files):
+        print(
+            f"read {num_read:,} of {len(listing.files):,} files: the others have not changed since an earlier run packed them", flush=True
+        )
     return measures
 
 
@@ -94,6 +119,8 @@ def _list_unlabelled(source: Source, config: IngestConfig) -> Listing:
 def _refuse_nothing(data: Path, rows: list[Packed]) -> None:
     if not rows:
         raise InputError(f"{data} holds no image that could be used: put each class's images into a folder named after the class")
+    if not any(row.num_bytes for row in rows):
+        raise InputError(f"{data} holds no image that could be used: all {len(rows):,} files are empty: copy or fetch them again")
     undecoded = _undecoded(rows)
     if len(undecoded) == len(rows):
         raise InputError(f"{data} holds no image that can be decoded: {'; '.join(undecoded_notes(undecoded))}")
@@ -129,18 +156,66 @@ def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
     return dict.fromkeys(MEASURES, 0.0)
 
 
-def _pack(source: Source, listing: Listing, images: Path) -> tuple[list[Packed], int]:
-    """Packs every file that is an image or is named as one; the rows are sorted by path."""
+def _pack(source: Source, listing: Listing, images: Path, known: FileStore) -> tuple[list[Packed], int, int]:
+    """Packs every file that is an image or is named as one.
+
+    Returns:
+        The rows, sorted by path, the packed bytes, and the number of files that were read.
+    """
     listed = {file.path: file for file in listing.files}
     rows: list[Packed] = []
     seen: dict[str, int] = {}
+    stamps = {path: known.stamp(place) for path, place in getattr(source, "places", {}).items() if path in listed}
+    num_read = 0
     with ImageWriter(images) as writer:
-        for file in source.read(list(listed)):
-            if found := recognize(file, named=listing.named):
-                name = writer.add(file.data) if found.packed else None
-                rows.append(Packed(listed[file.path], name, found.size, found.undecoded))
-                seen[name or ""] = len(file.data) if name else 0
-    return sorted(rows, key=lambda row: row.file.path), sum(seen.values())
+        for file, found in _look(source, list(listed), stamps, known, listing.named):
+            num_read += found is None or not found.image_id
+            if found:
+                name = writer.add(file.data, found.image_id) if found.packed else None
+                num_bytes = len(file.data) if file.whole else source.sizes[file.path]
+                rows.append(Packed(_with_patient(listed[file.path], file.data), name, found.info, found.undecoded, num_bytes))
+                seen[name or ""] = num_bytes if name else 0
+                if name and found.info and not found.image_id and not found.undecoded:
+                    known.add(stamps.get(file.path, ""), name, found.info)
+    return sorted(rows, key=lambda row: row.file.path), sum(seen.values()), num_read
+
+
+def _look(
+    source: Source, paths: list[str], stamps: dict[str, str], known: FileStore, named: bool
+) -> Iterator[tuple[File, Recognized | None]]:
+    """The files and what they are; a folder's, in their order, without reading those that an earlier run packed as they are."""
+    found = {path: pair for path in paths if (pair := known.find(stamps.get(path, "")))}
+    new = source.read([path for path in paths if path not in found])
+    if not found:
+        yield from ((file, recognize(file, named=named)) for file in new)
+        return
+    for path in paths:
+        data = known.bytes_of(found[path][0]) if path in found else None
+        if data is not None:
+            yield File(path, data), Recognized(found[path][1], None, packed=True, image_id=found[path][0])
+        else:
+            file = next(iter(source.read([path]))) if path in found else next(new)
+            yield file, recognize(file, named=named)
+
+
+def _with_patient(file: Listed, data: bytes) -> Listed:
+    """A file with the patient of a DICOM as its group, unless the source gives one."""
+    found = patient(data) if file.group is None and DICOM.is_decoded else None
+    return replace(file, group=found) if found else file
+
+
+def _without_sole_patient(listing: Listing, rows: list[Packed]) -> tuple[list[Packed], list[str]]:
+    """The rows without the patients' ids if all files have the same, as where somebody has removed the names; and a sentence about them."""
+    given = {file.path: file.group for file in listing.files}
+    found = {row.file.group for row in rows if row.file.group != given[row.file.path]}
+    if not found:
+        return rows, []
+    if len(found) > 1:
+        return rows, [f"the patients' ids in DICOM files are their groups: {len(found):,} patients stay together"]
+    kept = [row._replace(file=replace(row.file, group=given[row.file.path])) for row in rows]
+    return kept, [
+        "all DICOM files have the same patient's id, which is not taken for a group: name a table's column in ingest.group_column"
+    ]
 
 
 def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestConfig, data_version: str) -> Manifest:
@@ -157,8 +232,8 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     columns: dict[str, list[object]] = {
         "path": [row.file.path for row in rows],
         "image_id": [row.image_id for row in rows],
-        "width": [row.size[0] if row.size else None for row in rows],
-        "height": [row.size[1] if row.size else None for row in rows],
+        "image_bytes": [row.num_bytes for row in rows],
+        **{name: [getattr(row.info, part, None) for row in rows] for name, part in FROM_HEADER.items()},
         "group": [row.file.group for row in rows],
         "given_split": [row.file.given_split for row in rows],
     }
@@ -208,12 +283,10 @@ def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -
 
 def _describe(listing: Listing, rows: list[Packed], result: Manifest, measures: dict[str, float]) -> tuple[list[str], list[str]]:
     """What is said of how the source was read, and what may be wrong with it."""
-    alike = {name.strip().casefold() for name in result.classes}
-    doubtful = [f"some classes differ in case or blanks only: {first_few(list(map(repr, result.classes)), 12)}"]
     lost = [*undecoded_notes(_undecoded(rows)), *_lost_classes(listing, rows, result), *mask_notes(listing)]
     kinds = f"{len(result.classes)} classes, {result.task}" if result.classes else "no labels"
     counts = (
         f"{len(result):,} files, {measures['num_images']:,.0f} images, {kinds}, "
         f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB"
     )
-    return [*listing.notes, counts], [*lost, *(doubtful if len(alike) < len(result.classes) else [])]
+    return [*listing.notes, counts], [*lost, *doubts(label for file in listing.files for label in file.labels)]

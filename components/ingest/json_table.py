@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-import pyarrow as pa
-
+from components.ingest.annotations import Annotations
+from components.ingest.coco import read_coco
 from components.ingest.csv_table import encoding_of
 from components.ingest.file_names import FileNames
+from components.ingest.label_studio import read_label_studio
 from components.ingest.parquet_table import read_json_lines
 from components.ingest.split_names import split_in
 from darkroom.system.errors import InputError
@@ -14,8 +15,10 @@ from darkroom.system.errors import InputError
 Records = list[dict[str, Any]]
 
 
-def read_json(name: str, data: bytes, names: FileNames) -> pa.Table:
+def read_json(name: str, data: bytes, names: FileNames) -> Annotations:
     """Reads a JSON file: a list of objects or of pairs, an object of columns, of files with their labels, or of classes with their files.
+
+    What annotation programs export is read by a reader of its own for each.
 
     Args:
         name: The table's path in the source.
@@ -23,19 +26,21 @@ def read_json(name: str, data: bytes, names: FileNames) -> pa.Table:
         names: The files of the source: they tell the forms apart.
 
     Raises:
-        InputError: It is no JSON, or of another form, such as COCO's.
+        InputError: It is no JSON, or of another form.
     """
     try:
         value = json.loads(data.decode(encoding_of(data)))
     except (ValueError, RecursionError):
-        return read_json_lines(name, data)
+        return Annotations(read_json_lines(name, data), ())
+    if exported := read_coco(name, value) or read_label_studio(name, value, names):
+        return exported
     records = _records(value, name, names)
     if records is None:
         raise InputError(
             f"{name} is not in a form that is read (a list of objects, or one object of names and labels, or of columns): save it as CSV "
             "with a row for each file"
         )
-    return read_json_lines(name, "\n".join(map(json.dumps, records)).encode())
+    return Annotations(read_json_lines(name, "\n".join(map(json.dumps, records)).encode()), ())
 
 
 def _records(value: Any, table: str, names: FileNames) -> Records | None:

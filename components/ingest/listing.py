@@ -7,7 +7,9 @@ import pyarrow as pa
 
 from darkroom.file_formats import ARCHIVE, undecoded_format
 
-_ENDINGS = "jpg jpeg jpe jfif png apng gif bmp dib tif tiff webp avif jp2 j2k mpo psd pgm ppm pbm pnm tga ico pcx qoi dds"
+_ENDINGS = (
+    "jpg jpeg jpe jfif png apng gif bmp dib tif tiff webp avif jp2 j2k mpo psd pgm ppm pbm pnm tga ico pcx qoi dds heic heif hif dcm dicom"
+)
 IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 _LONGEST = 200  # characters of a name in a message
@@ -59,8 +61,7 @@ class Listing:
 
 def has_image_suffix(path: str) -> bool:
     """Whether a file's suffix is that of an image."""
-    dot = path.rpartition("/")[2].rpartition(".")
-    return f".{dot[2].lower()}" in IMAGE_SUFFIXES and bool(dot[1])
+    return path[path.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def is_picture_name(path: str) -> bool:

@@ -1,7 +1,7 @@
 """Masks beside the images that they were drawn for: `1_mask.png` beside `1.png`, or a folder `masks` beside `images`."""
 
 import re
-from pathlib import PurePosixPath
+from functools import lru_cache
 
 from components.ingest.listing import Listing, first_few, has_image_suffix
 
@@ -15,13 +15,13 @@ def mask_notes(listing: Listing) -> list[str]:
     Args:
         listing: The files with their labels.
     """
-    places = [(file, PurePosixPath(file.path)) for file in listing.files if has_image_suffix(file.path)]
-    pictures = {(file.labels, place.stem) for file, place in places if not is_mask_folder(place.parent.name)}
+    places = [(file, *_folder_and_stem(file.path)) for file in listing.files if has_image_suffix(file.path)]
+    pictures = {(file.labels, stem) for file, folder, stem in places if not is_mask_folder(folder)}
     masks = [
         file.path
-        for file, place in places
-        if ((found := _BESIDE.fullmatch(place.stem)) and (file.labels, found[1]) in pictures)
-        or (is_mask_folder(place.parent.name) and (file.labels, place.stem) in pictures)
+        for file, folder, stem in places
+        if ((found := _BESIDE.fullmatch(stem)) and (file.labels, found[1]) in pictures)
+        or (is_mask_folder(folder) and (file.labels, stem) in pictures)
     ]
     if not masks:
         return []
@@ -31,6 +31,13 @@ def mask_notes(listing: Listing) -> list[str]:
     ]
 
 
+def _folder_and_stem(path: str) -> tuple[str, str]:
+    """The name of the folder that a file lies in, and its own without its ending."""
+    folder, _, name = path.rpartition("/")
+    return folder.rpartition("/")[2], name.rpartition(".")[0]
+
+
+@lru_cache(4096)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder is called as one of masks.
 

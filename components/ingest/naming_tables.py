@@ -84,8 +84,8 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
         column = replace(column, notes=(*column.notes, note))
     if (not column or not column.num_found) and (pictures := holds_images(table.values)):
         raise InputError(
-            f"{table.name} holds the images themselves, in column {pictures!r}, which is not read: write them as files, and a table of "
-            "their names"
+            f"{table.name} holds images itself, in column {pictures!r}, which is not read beside files of images: put it into a folder of "
+            "its own"
         )
     if column:
         return NamingTable(table, column, _split(table.name))

@@ -7,22 +7,25 @@ from typing import NamedTuple
 from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.sources import File
 from darkroom.file_formats import FileFormat, undecoded_format
-from darkroom.pixels import UnreadableError, size
+from darkroom.picture_info import PictureInfo, read_info, read_plain_info
+from darkroom.pixels import UnreadableError
 
 
 class Recognized(NamedTuple):
     """A file that counts as delivered.
 
     Attributes:
-        size: Width and height in pixels; none where they can't be read.
+        info: What its header says; none where that can't be read.
         undecoded: Its format where that is not decoded.
         packed: Whether its bytes go on: not those of a file above the size limit, and not where the suffix says that they would
             be dropped for their format.
+        image_id: Where an earlier run packed it, and its bytes are from there; else an empty text.
     """
 
-    size: tuple[int, int] | None
+    info: PictureInfo | None
     undecoded: FileFormat | None
     packed: bool
+    image_id: str = ""
 
 
 def recognize(file: File, *, named: bool) -> Recognized | None:
@@ -35,11 +38,13 @@ def recognize(file: File, *, named: bool) -> Recognized | None:
     Returns:
         What it is; nothing where it is no image.
     """
+    if file.whole and (info := read_plain_info(file.data)):
+        return Recognized(info, None, packed=True)
     undecoded = undecoded_format(file.path, file.data)
-    shape = None if undecoded else _size(file.data)
-    if not (named or shape or undecoded or has_image_suffix(file.path)):
+    info = None if undecoded else _info(file.data)
+    if not (named or info or undecoded or has_image_suffix(file.path)):
         return None
-    return Recognized(shape, undecoded, file.whole and not (undecoded and undecoded_format(file.path)))
+    return Recognized(info, undecoded, file.whole and not (undecoded and undecoded_format(file.path)))
 
 
 def undecoded_notes(formats: Iterable[tuple[str, FileFormat]]) -> list[str]:
@@ -55,8 +60,8 @@ def undecoded_notes(formats: Iterable[tuple[str, FileFormat]]) -> list[str]:
     return [f"{len(names):,} file(s) are dropped ({first_few(names)}): {found}" for found, names in order]
 
 
-def _size(data: bytes) -> tuple[int, int] | None:
+def _info(data: bytes) -> PictureInfo | None:
     try:
-        return size(data)
+        return read_info(data)
     except UnreadableError:
         return None

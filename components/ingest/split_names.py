@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "trn", "trainset"), "train"),
@@ -12,7 +13,8 @@ UNLABELLED_NAMES = frozenset(("unlabeled", "unlabelled", "unannotated", "unsorte
 UNCLEAR_NAMES = frozenset(("eval", "evaluation", "holdout", "heldout", "unseen", "public", "private"))  # validation or test
 BESIDE = {  # words that may stand beside a split's in the name of a folder or a table
     "seg", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "data", "dataset", "set", "split", "subset",
-    "folder", "file", "files", "label", "labels", "labeled", "labelled", "annotation", "annotations", "metadata", "meta", "list", "df",
+    "folder", "file", "files", "instances", "coco",
+    "label", "labels", "labeled", "labelled", "annotation", "annotations", "metadata", "meta", "list", "df",
 }  # fmt: skip
 
 
@@ -34,17 +36,20 @@ def split_in(name: str) -> str | None:
         return split
     words = words_of(name)
     named = words & set(SPLIT_NAMES)
-    return SPLIT_NAMES[named.pop()] if len(named) == 1 and words - named <= BESIDE else None
+    return SPLIT_NAMES[min(named)] if len(named) == 1 and words - named <= BESIDE else None
 
 
-def words_of(name: str) -> set[str]:
+@lru_cache(4096)
+def words_of(name: str) -> frozenset[str]:
     """The words that a name is made of, in lower case, without digits."""
-    return {word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word}
+    return frozenset(word.casefold() for word in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", name) if word)
 
 
 def is_unlabelled(folder: str) -> bool:
-    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`."""
+    """Whether a folder is called as one of images without a class: `unlabeled`, `unlabelled_images`, CVAT's `no_label`."""
     words = words_of(folder)
+    if words == {"no", "label"}:
+        return True
     return bool(words & UNLABELLED_NAMES) and words - UNLABELLED_NAMES <= BESIDE
 
 

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from components.ingest.csv_table import encoding_of
+from components.ingest.cvat import FILE as CVAT
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.sources import Source
@@ -14,7 +15,7 @@ from darkroom.data_files import PACKED_SUFFIXES, is_table
 from darkroom.file_formats import undecoded_format
 from darkroom.verdicts import FILE as VERDICTS
 
-TEXTS = (".txt", ".json")  # that may be tables, or anything else
+TEXTS = (".txt", ".json", ".xml")  # that may be tables, or anything else
 MAX_DEEP_TABLES = 50  # in folders that are no splits, and texts: more are one for each image
 _SUBMISSION = re.compile(r"(sample|example|dummy)?[\W_]*submissions?[\W_]*(sample|example|format)?", re.IGNORECASE)
 
@@ -43,9 +44,9 @@ def find_candidates(source: Source) -> Candidates:
     Args:
         source: The files.
     """
-    found = [path for path in source.sizes if is_table(path) and path != VERDICTS]
+    found = [path for path in source.sizes if (is_table(path) or PurePosixPath(path).name == CVAT) and path != VERDICTS]
     submissions = [path for path in found if _SUBMISSION.fullmatch(PurePosixPath(path).name.partition(".")[0])]
-    unread = [path for path in source.sizes if path.lower().endswith(UNREAD_TABLES)]
+    unread = [path for path in source.sizes if path.lower().endswith(UNREAD_TABLES) and PurePosixPath(path).name != CVAT]
     beside = _beside_images(source, [*filter(is_text, found), *unread])
     apart = {*submissions, *beside}
     tables = [path for path in found if path not in apart]
@@ -65,7 +66,7 @@ def find_candidates(source: Source) -> Candidates:
 
 
 def is_text(path: str) -> bool:
-    """Whether a file is a text or JSON, which may hold anything."""
+    """Whether a file is a text, JSON or XML, which may hold anything."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes if suffix.lower() not in PACKED_SUFFIXES]
     return bool(suffixes) and suffixes[-1] in TEXTS
 
@@ -73,7 +74,7 @@ def is_text(path: str) -> bool:
 def names_files(source: Source, path: str, names: FileNames) -> bool:
     """Whether a table that can't be read names files: a whole name in its first bytes, or a name without its ending in most rows.
 
-    Of a text most lines must name one, and of JSON two of its texts: prose and settings may mention some.
+    Of a text most lines must name one, and of JSON and XML two of its texts: prose and settings may mention some.
 
     Args:
         source: The files.
@@ -84,8 +85,8 @@ def names_files(source: Source, path: str, names: FileNames) -> bool:
         return True
     data = next(iter(source.read([path]))).data
     text = (data if is_text(path) else data[:65536]).decode(encoding_of(data), "replace")
-    if {".json", ".jsonl", ".ndjson"} & set(PurePosixPath(path.lower()).suffixes):
-        return mention(re.findall(r'"([^"\n]+)"', text), path, names)
+    if {".json", ".jsonl", ".ndjson", ".xml"} & set(PurePosixPath(path.lower()).suffixes):
+        return mention(re.findall(r'(?<=[">])([^"<>\n]+)(?=["<])', text), path, names)
     rows = [[word for word in re.split(r'[,;|"\s]+', line) if word] for line in text.splitlines()[:500] if line.strip()]
     whole = sum(any(has_image_suffix(word) and names.locate(word, path) for word in row) for row in rows)
     if is_text(path):

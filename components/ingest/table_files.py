@@ -8,6 +8,7 @@ from components.ingest.cells import is_missing, plain
 from components.ingest.columns import Columns
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import read_splits
+from components.ingest.label_spelling import fold_labels
 from components.ingest.labels import Labels, read_labels
 from components.ingest.listing import Listed, Listing, first_few, is_picture_name, packed_archives
 from components.ingest.sources import Source
@@ -53,6 +54,7 @@ def list_table(source: Source, files: TableFiles, columns: Columns, config: Tabl
         InputError: Files do not exist, or a file has two answers.
     """
     labels = read_labels(files.table, columns, config, task)
+    labels = fold_labels(labels) if config.labels == "fold" else labels
     refuse_missing(source, files, config)
     table = files.table
     listed, place_notes = _without_sole_split(_list_rows(files, columns, labels, config), columns)
@@ -69,6 +71,7 @@ def list_table(source: Source, files: TableFiles, columns: Columns, config: Tabl
         *labels.notes,
         *place_notes,
         *_left_out(source, files, unlabelled),
+        *repeated_rows(table.name, listed, repeated),
         *user_columns.notes,
     ]
     return Listing(
@@ -159,6 +162,12 @@ def first_rows(listed: list[Listed | None], table: str) -> tuple[list[int], list
             _refuse_difference(listed[first], file, table)
             repeated.append((first, number))
     return [rows[path] for path in sorted(rows)], repeated
+
+
+def repeated_rows(table: str, listed: list[Listed | None], repeated: list[tuple[int, int]]) -> list[str]:
+    """A sentence that names the files of rows that come again; see `first_rows`."""
+    again = sorted({file.path for _, row in repeated if (file := listed[row])})
+    return [f"{len(repeated):,} row(s) of {table} name a file again and say the same, one row is read: {first_few(again)}"] if again else []
 
 
 def _list_rows(files: TableFiles, columns: Columns, labels: Labels, config: TableConfig) -> list[Listed | None]:

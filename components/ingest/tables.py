@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.ingest.annotations import Annotations
 from components.ingest.cells import Integers
 from components.ingest.csv_table import read_csv
+from components.ingest.cvat import read_cvat
 from components.ingest.file_names import FileNames
 from components.ingest.headers import with_header
 from components.ingest.json_table import read_json
@@ -105,13 +107,11 @@ def read_table(name: str, data: bytes, names: FileNames) -> Table:
     suffix = PurePosixPath(plain_name).suffix.lower()
     if suffix in SPREADSHEETS:
         raise InputError(f"{name} is a spreadsheet, which is not read: save it as CSV")
-    if suffix not in (".parquet", ".json", ".jsonl", ".ndjson"):
+    if suffix not in (".parquet", ".json", ".jsonl", ".ndjson", ".xml"):
         values, notes = with_header(name, read_csv(name, content), names)
         return Table(name, values, False, notes)
-    if suffix == ".parquet":
-        table = with_paths(read_parquet(name, content))
-    else:
-        table = with_paths(read_json(name, content, names) if suffix == ".json" else read_json_lines(name, content))
+    values, notes = _read_typed(name, suffix, content, names)
+    table = with_paths(values)
     header = [column.strip() for column in table.column_names]
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
@@ -119,7 +119,16 @@ def read_table(name: str, data: bytes, names: FileNames) -> Table:
     named = [number for number, column in enumerate(header) if column]
     filled = _without_empty_rows(table.rename_columns(header).select(named))
     num_empty = table.num_rows - filled.num_rows
-    return Table(name, filled, True, (f"{num_empty} empty row(s) of {name} are no rows",) if num_empty else ())
+    return Table(name, filled, True, (*notes, *([f"{num_empty} empty row(s) of {name} are no rows"] if num_empty else [])))
+
+
+def _read_typed(name: str, suffix: str, content: bytes, names: FileNames) -> Annotations:
+    """A table whose file says of which type its columns are, with sentences about it."""
+    if suffix == ".json":
+        return read_json(name, content, names)
+    if suffix == ".xml":
+        return read_cvat(name, content, names)
+    return Annotations(read_parquet(name, content) if suffix == ".parquet" else read_json_lines(name, content), ())
 
 
 def _without_empty_rows(table: pa.Table) -> pa.Table:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from components.pretrain.config import PretrainConfig
-from darkroom.augmentation.operations import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
@@ -105,7 +105,7 @@ class Learner:
         """Moves the weights by one batch; gives its loss before."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        draws = [draw(len(rows), drawing) for _ in range(2)]
+        draws = [draw(self.policy, len(rows), drawing) for _ in range(2)]
         try:
             views = [self.images.augmented(rows, one, self.images.side_px, self.policy, self.normalise, self.device) for one in draws]
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.in_half):

@@ -193,6 +193,17 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     auto_unlike_max_epochs: int = Field(
         16, ge=1, le=100_000, description="Most epochs that auto takes for such images; effort scales them."
     )
+    auto_local_max_images: int = Field(
+        1000, ge=0, description="Such images, if there are so few for training, are learnt by lite0_local, if it beats the floor; 0: never."
+    )
+    auto_local_epochs: int = Field(24, ge=1, le=100_000, description="Most epochs that auto takes for lite0_local; effort scales them.")
+    auto_local_rate_share: float = Field(
+        1.5,
+        gt=0,
+        le=100,
+        description="Multiple of the usual learning rate that auto takes for lite0_local: what learns starts random.",
+    )
+    auto_local_kept_views: int = Field(8, ge=1, le=1000, description="Views that auto keeps of each image for lite0_local.")
     auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
     auto_kept_views_mb: float = Field(
         4096, ge=0, le=1e9, description="Memory or scratch space that auto spends on kept views, in megabytes of 2^20 bytes."

@@ -38,7 +38,8 @@ def remedies(verdict: Verdict, config: TrainConfig, settings: Settings, architec
 
 
 def _against_overfitting(config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> Iterator[Remedy]:
-    missing = [text for name, text in _OPERATIONS.items() if policy.get(name) is None]
+    there = {operation.name for operation in policy.all_operations if operation.probability > 0}
+    missing = [text for name, text in _OPERATIONS.items() if name not in there]
     if missing:
         yield ", ".join(missing), "training images are varied in more ways"
     elif all(operation.probability < 0.8 for operation in policy.operations):
@@ -73,7 +74,9 @@ def _against_underfitting(config: TrainConfig, settings: Settings, architecture:
         yield "train.model=lite0", "a larger network that has seen a million photographs"
     elif config.weights == "":
         yield "train.weights=auto", "training starts from packaged weights, where the network has them"
-    if policy.operations:
+    if policy.num_choices:
+        yield "augment.policy=own", "training images are varied less"
+    elif policy.operations:
         yield "augment.probability=0.25", "fewer of the training images are varied"
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from components.train import fold_answers
 from components.train import learning_curves as pictures
+from components.train.balance_notes import tell_balances
 from components.train.choice import Choice
 from components.train.config import TrainConfig
 from components.train.correction_choice import settle_corrections, told_unused
@@ -27,7 +28,7 @@ from components.train.initial_network import from_pretrained
 from components.train.mirrored_answers import Delivered, delivered
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
-from components.train.suitability import suited
+from components.train.suitability import local_skill, suited
 from components.train.time_limit import Timed, choose_in_time
 from darkroom import manifest
 from darkroom.images import Images
@@ -117,10 +118,11 @@ def train(
     config, learnt = from_pretrained(config, pretrained)
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
     outputs = Outputs(model, history, learning_curves)
-    config, unlike = suited(config, floor, source, table)
+    config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
+    told += tell_balances(table, config) if timed else ()
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *corrected, *unlike, *tell("train", [*searched.told(), *folds.told()])))

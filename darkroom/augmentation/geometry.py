@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darkroom.augmentation.policy import Policy
+from darkroom.augmentation.draws import Happenings
 
-NUM_UNIFORMS = 8
 Builder = Callable[[Tensor, Tensor, float], Tensor]
 
 
@@ -33,19 +32,19 @@ def warp(batch: Tensor, matrices: Tensor) -> Tensor:
     planes = [  # one plane a coordinate, added up by broadcasting: far faster than a matrix product a pixel
         matrices[:, row, 0, None, None] * x + (matrices[:, row, 1, None] * y + matrices[:, row, 2, None])[:, :, None] for row in range(3)
     ]
-    if bool((matrices[:, 2, :2] != 0).any()):
-        planes = [plane / planes[2].clamp_min(1e-3) for plane in planes[:2]]
-    grid = torch.stack(planes[:2], dim=3)
+    is_plain = not bool((matrices[:, 2, :2] != 0).any())
+    depth = None if is_plain else planes[2].clamp_min_(1e-3)
+    grid = batch.new_empty(len(batch), height, width, 2)
+    for coordinate, plane in zip(grid.unbind(dim=3), planes[:2], strict=True):  # far faster than a stack of both
+        coordinate.copy_(plane) if depth is None else torch.div(plane, depth, out=coordinate)
     return F.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def matrices(policy: Policy, uniforms: Mapping[str, Tensor], applied: Mapping[str, Tensor], aspect: float) -> Tensor | None:
+def matrices(happenings: Happenings, aspect: float) -> Tensor | None:
     """Composes the geometric operations that an image drew.
 
     Args:
-        policy: Says which operations there are and how strong they may be.
-        uniforms: For each operation `(N, NUM_UNIFORMS) float32` in 0..1.
-        applied: For each operation `(N,) bool`: which images get it.
+        happenings: What happens to N images.
         aspect: Width over height of the images.
 
     Returns:
@@ -53,11 +52,10 @@ def matrices(policy: Policy, uniforms: Mapping[str, Tensor], applied: Mapping[st
     """
     composed: Tensor | None = None
     for name, build in BUILDERS.items():
-        operation = policy.get(name)
-        if operation is None or not bool(applied[name].any()):
+        if name not in happenings:
             continue
-        strength = operation.low + (operation.high - operation.low) * uniforms[name]
-        matrix = torch.where(applied[name][:, None, None], build(strength, uniforms[name], aspect), torch.eye(3))
+        operation, applied, uniforms = happenings[name]
+        matrix = torch.where(applied[:, None, None], build(operation.strengths(uniforms), uniforms, aspect), torch.eye(3))
         composed = matrix if composed is None else composed @ matrix
     return composed
 
@@ -90,6 +88,24 @@ def _translation(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
     return matrix
 
 
+def _horizontal_translation(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    return _translation(torch.stack([strength[:, 0], torch.zeros(len(strength))], dim=1), uniforms, aspect)
+
+
+def _vertical_translation(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    return _translation(torch.stack([torch.zeros(len(strength)), strength[:, 0]], dim=1), uniforms, aspect)
+
+
+def _horizontal_shear(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    one, zero = torch.ones(len(strength)), torch.zeros(len(strength))
+    return _linear(one, strength[:, 0] / aspect, zero, one)
+
+
+def _vertical_shear(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
+    one, zero = torch.ones(len(strength)), torch.zeros(len(strength))
+    return _linear(one, zero, strength[:, 0] * aspect, one)
+
+
 def _crop(strength: Tensor, uniforms: Tensor, aspect: float) -> Tensor:
     share = strength[:, 0]
     matrix = _linear(share, torch.zeros_like(share), torch.zeros_like(share), share)
@@ -120,4 +136,8 @@ BUILDERS: Mapping[str, Builder] = {
     "translation": _translation,
     "perspective": _perspective,
     "crop": _crop,
+    "horizontal_shear": _horizontal_shear,
+    "vertical_shear": _vertical_shear,
+    "horizontal_translation": _horizontal_translation,
+    "vertical_translation": _vertical_translation,
 }

@@ -7,7 +7,8 @@ from darkroom.networks.families import ON_VECTORS
 from darkroom.system.errors import InputError
 
 AUTO = "auto"  # `train` decides
-OWN = ("small_cnn",)
+LOCAL = "lite0_local"  # see `darkroom.networks.local_network`
+OWN = ("small_cnn", LOCAL)
 SHORT = {f"lite{size}": f"tf_efficientnet_lite{size}" for size in range(3)}
 HANDCRAFTED = "handcrafted"  # a backbone without learnt weights
 TIMM = "timm/"  # before the name of a network that torchvision has as well
@@ -23,7 +24,7 @@ def canonical(name: str) -> str:
     """The architecture that a name means, as a model's card has it.
 
     Args:
-        name: `small_cnn`; `lite0`, `lite1` or `lite2`; or a classification model of torchvision or timm. A name that both
+        name: `small_cnn`; `lite0_local`; `lite0`, `lite1` or `lite2`; or a classification model of torchvision or timm. A name that both
             have is torchvision's, with `timm/` before it timm's.
 
     Raises:

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from darkroom.networks import small_cnn
-from darkroom.networks.architectures import HANDCRAFTED, TIMM, canonical, is_timm
+from darkroom.networks import local_network, small_cnn
+from darkroom.networks.architectures import HANDCRAFTED, LOCAL, TIMM, canonical, is_timm
 from darkroom.networks.families import parts_of
 from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.probe import Probe
@@ -33,6 +33,8 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
     architecture = canonical(architecture)
     if architecture == "small_cnn":
         return small_cnn.SmallCNN(num_classes, side_px, dropout)
+    if architecture == LOCAL:
+        return local_network.LocalNetwork(num_classes, side_px, dropout)
     if is_timm(architecture):
         return _timm(architecture, num_classes, side_px, dropout)
     network = _torchvision(architecture, side_px)

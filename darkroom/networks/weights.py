@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from darkroom import pretrained_weights
 from darkroom.model import CARD, read_card
-from darkroom.networks.architectures import TIMM, is_timm
+from darkroom.networks import local_network
+from darkroom.networks.architectures import LOCAL, TIMM, is_timm
 from darkroom.networks.network import last_layer
 from darkroom.networks.pretrained import MEAN, PACKAGED, STD, packaged_state
 from darkroom.networks.published import published_input
@@ -26,7 +27,7 @@ _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # outputs that only the training 
 
 def is_pretrained(architecture: str, weights: str) -> bool:
     """Whether a training does not start from random weights; for arguments see `load`."""
-    return architecture in PACKAGED if weights == AUTO else weights != RANDOM
+    return _packaged(architecture) in PACKAGED if weights == AUTO else weights != RANDOM
 
 
 def normalisation(architecture: str, weights: str) -> Normalisation | None:
@@ -41,7 +42,7 @@ def normalisation(architecture: str, weights: str) -> Normalisation | None:
     if weights not in (AUTO, DEFAULT, RANDOM) and (folder / pretrained_weights.CARD).is_file():
         learnt = pretrained_weights.read_pretrained(folder)
         return learnt.mean, learnt.std
-    if architecture in PACKAGED and weights != RANDOM:
+    if _packaged(architecture) in PACKAGED and weights != RANDOM:
         return MEAN, STD
     return published_input(architecture)[1:] if weights == DEFAULT else None
 
@@ -91,12 +92,18 @@ def load(network: nn.Module, architecture: str, weights: str) -> bool:
     dropped = [name for name in (f"{head}.weight", f"{head}.bias") if name in state and state[name].shape != own[name].shape]
     state = {name: value for name, value in state.items() if name not in dropped}
     counters = {name for name in own if name.endswith(".num_batches_tracked")}  # of batch normalisation; older files lack them
-    missing = sorted(set(own) - set(state) - {f"{head}.weight", f"{head}.bias"} - counters)
+    fresh = {name for name in own if architecture == LOCAL and weights in (AUTO, DEFAULT) and name.startswith(local_network.FRESH)}
+    missing = sorted(set(own) - set(state) - {f"{head}.weight", f"{head}.bias"} - counters - fresh)
     _check(architecture, weights, state, own, missing)
     network.load_state_dict(state, strict=False)
     source = f"the packaged weights of {architecture}" if weights == AUTO else weights
     print(f"started from {source}: {len(state)} tensors taken, {len(dropped)} of the last layer dropped for other classes", flush=True)
     return f"{head}.weight" not in state
+
+
+def _packaged(architecture: str) -> str:
+    """The network whose packaged weights an architecture starts from, if there are any."""
+    return local_network.ORIGIN if architecture == LOCAL else architecture
 
 
 def _own_name(name: str, own: dict[str, Tensor], outer: str, head: str) -> str:
@@ -145,10 +152,12 @@ def _shape(value: Tensor) -> str:
 
 
 def _stored(architecture: str, weights: str) -> dict[str, Tensor]:
+    if weights not in (AUTO, DEFAULT):
+        return _file(Path(weights))
+    if architecture == LOCAL:
+        return local_network.first_stages(packaged_state(local_network.ORIGIN))
     if weights == AUTO:
         return dict(packaged_state(architecture))
-    if weights != DEFAULT:
-        return _file(Path(weights))
     return _of_timm(architecture) if is_timm(architecture) else _of_torchvision(architecture)
 
 

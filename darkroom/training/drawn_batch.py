@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from darkroom.augmentation.operations import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.training.batches import Mixing, Mixture, Normalise, draw_mixture
 from darkroom.training.examples import Inputs
@@ -35,7 +35,7 @@ class DrawnBatch:
         rows: Which of them, `(N,) int64` on the CPU.
         side_px: To which they are resized.
         policy: What may happen to an image.
-        draws: What does, see `darkroom.augmentation.operations.draw`.
+        draws: What does, see `darkroom.augmentation.draws`.
         mixture: How they are mixed.
         normalise: Maps images in 0..1 to the network's inputs.
         device: Where the network is.
@@ -77,5 +77,5 @@ def draw_batch(
     generator: torch.Generator,
 ) -> DrawnBatch:
     """Draws the random numbers of a whole batch, whichever of its images are then prepared here."""
-    draws = draw(len(rows), generator)
+    draws = draw(policy, len(rows), generator)
     return DrawnBatch(examples, rows, side_px, policy, draws, draw_mixture(len(rows), side_px, settings, generator), normalise, device)

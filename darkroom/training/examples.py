@@ -69,7 +69,7 @@ class Inputs(Protocol):
 
         Args:
             rows: `(n,) int64` numbers of images, on the CPU.
-            draws: Their random numbers, see `darkroom.augmentation.operations.draw`.
+            draws: Their random numbers, see `darkroom.augmentation.draws`.
             side_px: To which they are resized.
             policy: What may happen to an image.
             normalise: Maps images in 0..1 to about zero mean and unit deviation.
@@ -111,19 +111,20 @@ class Examples:
         """The same examples where the network is, or with the pixels left here where they would not fit."""
         return Examples(moved(self.pixels, device), self.targets.to(device))
 
-    def pick(self, rows: Tensor, device: torch.device, side_px: int | None = None) -> Tensor:
+    def pick(self, rows: Tensor, device: torch.device) -> Tensor:
         """Some images as a network's input before normalisation.
 
         Args:
             rows: `(n,) int64` numbers of images, on the CPU.
             device: Where the network is.
-            side_px: To which the images are resized; without it they keep theirs.
 
         Returns:
             `(n, 3, S, S) float32` in 0..1.
         """
-        chosen = self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True).permute(0, 3, 1, 2)
-        return resize(chosen, side_px or chosen.shape[-1]).to(torch.float32).div_(255)
+        return self._picked(rows, device).to(torch.float32).div_(255)
+
+    def _picked(self, rows: Tensor, device: torch.device) -> Tensor:
+        return self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True).permute(0, 3, 1, 2)
 
     def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
         """Normalised images; see `Inputs.plain`."""
@@ -131,7 +132,7 @@ class Examples:
 
     def augmented(self, rows: Tensor, draws: Tensor, side_px: int, policy: Policy, normalise: Normalise, device: torch.device) -> Tensor:
         """Augmented and normalised images; see `Inputs.augmented`."""
-        return normalise(apply_drawn(policy, self.pick(rows, device, side_px), draws))
+        return normalise(apply_drawn(policy, resize(self._picked(rows, device), side_px), draws))
 
 
 def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from darkroom.augmentation.operations import draw
+from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.training import batches, devices
 from darkroom.training.batches import Normalise
@@ -87,7 +87,7 @@ def kept_views(network: nn.Module, problem: Problem, settings: Settings) -> Iter
         return
     device = devices.choose(settings.device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    number = settings.kept_views if problem.policy.operations else 1  # else all views were the same
+    number = settings.kept_views if problem.policy.all_operations else 1  # else all views were the same
     train, validation = _keep(trunk, problem.train, number, problem, settings), _keep(trunk, problem.validation, 1, problem, settings)
     network.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with trunk.bypassed():
@@ -108,7 +108,7 @@ def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, s
         generator = torch.Generator(device).manual_seed(batches.seeds_of(settings.seed, view)[1])
         for rows in torch.split(torch.arange(len(examples)), BATCH_SIZE) if len(examples) else ():
             if view:
-                images = source.augmented(rows, draw(len(rows), generator), side, problem.policy, normalise, device)
+                images = source.augmented(rows, draw(problem.policy, len(rows), generator), side, problem.policy, normalise, device)
             else:
                 images = source.plain(rows, normalise, device)
             with devices.products(settings.mixed_precision), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):

@@ -6,7 +6,8 @@ import numpy.typing as npt
 from darkroom.task import Task
 
 Floats = npt.NDArray[np.float64]
-NEUTRAL = 0.25  # of the log-odds of a label's share: see `_neutral`, and benchmarks/thresholds.py for what it is worth
+NEUTRAL = 0.25  # of the log-odds of a label's share: see `_neutral`, and benchmarks/thresholds.py for what both are worth
+ANSWERED = 0.8  # of them, for the share of the images that get the answer
 CLEARANCE = 1e-4  # thresholds have 4 digits, and stay between the answers
 
 
@@ -48,22 +49,26 @@ def tune_one(y_true: npt.NDArray[np.int64], y_score: Floats, prior_images: float
     candidates = np.concatenate([[order[0] - 1], (order[:-1] + order[1:]) / 2, [order[-1] + 1]])
     worth = _worth(odds[y_true == 1], odds[y_true == 0], candidates)
     best = candidates[worth >= worth.max() - 1e-12]
-    start = _neutral(float(y_true.mean()))
+    start = _neutral(float(y_true.mean()), odds)
     drawn = start + rarer / (rarer + prior_images) * (best[len(best) // 2] - start)
     return round(float(np.clip(1 / (1 + np.exp(-drawn)), CLEARANCE, 1 - CLEARANCE)), 4)
 
 
-def _neutral(share: float) -> float:
-    """The log-odds from which on an answer is given, as far as nothing is known but how often it is right.
+def _neutral(share: float, odds: Floats) -> float:
+    """The log-odds from which on an answer is given, as far as nothing is known but how often it is right: the mean of two guesses.
 
-    Losses weigh answers by the inverse root of their share (unless `train.class_balance` is none), so what says nothing gets half of the
-    share's log-odds. Half of these again is
-    between the best for balanced accuracy (all of them) and for macro F1 (less, the surer answers are).
+    The first believes the model. Losses weigh answers by the inverse root of their share (unless `train.class_balance` is none), so what
+    says nothing gets half of the share's log-odds. Half of these again is between the best for balanced accuracy (all of them) and for
+    macro F1 (less, the surer answers are). The second believes its order alone, whose probabilities may all be too high or too low: the
+    answer is given as often as it is right, or a little nearer to half of the images, for the sake of balanced accuracy.
 
     Args:
         share: Of the images for which the answer is right, above 0 and below 1.
+        odds: The model's log-odds, `(N,)`.
     """
-    return NEUTRAL * float(np.log(share / (1 - share)))
+    known = float(np.log(share / (1 - share)))
+    answered = 1 / (1 + np.exp(-ANSWERED * known))
+    return (NEUTRAL * known + float(np.quantile(odds, 1 - answered))) / 2
 
 
 def _worth(present: Floats, absent: Floats, thresholds: Floats) -> Floats:

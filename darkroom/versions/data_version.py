@@ -13,9 +13,10 @@ from darkroom.junk import is_junk
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.yaml_file import NotYamlError, read_yaml
+from darkroom.versions.addresses import is_address, parse_address
 from darkroom.versions.dvc_cache import files_of, hold
 from darkroom.versions.file_md5s import file_md5s, repository_here, tree_md5
-from darkroom.versions.repository import is_address, own_repository, parse_address, recorded_md5
+from darkroom.versions.repository import own_repository
 
 
 def data_version(source: Path) -> str:
@@ -33,7 +34,7 @@ def data_version(source: Path) -> str:
         InputError: There is nothing at `source`, nothing in it is read, or it can't be read.
     """
     if is_address(source):
-        return recorded_md5(parse_address(source))
+        return parse_address(source).version()
     check_source(source)
     if source.is_file() and not is_table(source):
         _refuse_empty(source)

@@ -13,7 +13,7 @@ from darkroom.system.parallel import ordered
 from darkroom.versions.repository import own_repository
 
 _BATCH = 32  # files a thread hashes at a time: handing one over costs more than hashing a small one
-_SETTLED_S = 0.1  # a file that changed so short a time ago may change again within one tick of the file system's clock
+SETTLED_S = 0.1  # a file that changed so short a time ago may change again within one tick of the file system's clock
 
 
 def file_md5s(places: Mapping[str, str], source: Path) -> dict[str, str]:
@@ -42,7 +42,7 @@ def _hashed(places: list[str], state: Any) -> dict[str, str]:
     infos = {place: _info(place) for place in places}
     found = {place: str(known.value) for place, _, known in state.get_many(places, localfs, infos) if known}
     new = dict(_hash(place for place in infos if place not in found))
-    settled = [place for place in new if infos[place]["changed"] < start - _SETTLED_S]
+    settled = [place for place in new if infos[place]["changed"] < start - SETTLED_S]
     state.save_many([(place, HashInfo("md5", new[place]), infos[place]) for place in settled], localfs)
     return found | new
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
+from darkroom.versions.user_folder import user_folder
 
 FORM = "git+ADDRESS@REVISION#PATH, such as git+https://git.example.org/team/images.git@v1#data"
 _ADDRESS = re.compile(
@@ -54,13 +55,45 @@ class Address:
         revision, remote = f"@{self.revision}" if self.revision else "", f"&remote={self.remote}" if self.remote else ""
         return f"git+{self.repository}{revision}#{self.path}{remote}"
 
+    @property
+    def title(self) -> str:
+        """What a run is named after: the repository."""
+        return Path(self.repository).name.removesuffix(".git")
+
+    @property
+    def file_name(self) -> str:
+        """What the folder or the file is called."""
+        return Path(self.path).name
+
+    def version(self) -> str:
+        """What the repository records as the data's md5, without a look at the data.
+
+        Raises:
+            InputError: There is no such repository, revision or path, or DVC does not track it.
+        """
+        with _open_repository(self) as repository:
+            return _tracked_md5(repository, self)
+
+    @contextmanager
+    def fetched(self, data_version: str) -> Iterator[Path]:
+        """A download in a temporary folder that lasts as long as the block.
+
+        Args:
+            data_version: What the data's md5 must be, or empty.
+
+        Raises:
+            InputError: The data can't be fetched, or is another version.
+        """
+        with tempfile.TemporaryDirectory(prefix="darkroom-") as temporary:
+            with _open_repository(self) as repository:
+                md5 = _tracked_md5(repository, self)
+                if data_version not in ("", md5):
+                    raise InputError(f"{self} is now {md5[:12]}, not the version {data_version[:12]} of this run: name a commit or a tag")
+                target = _download(repository, self, Path(temporary))
+            yield target
+
     def __str__(self) -> str:
         return f"{self.path} in {self.repository}" + (f" at {self.revision}" if self.revision else "")
-
-
-def is_address(source: Path | str) -> bool:
-    """Whether a data source is in a DVC repository, and no path."""
-    return str(source).startswith("git+")
 
 
 def parse_address(source: Path | str) -> Address:
@@ -109,40 +142,6 @@ def refuse_escape(names: Iterable[str], what: str) -> None:
             raise InputError(f"{what} lists {name!r}, a path that leads out of it: nothing of it was fetched")
 
 
-def recorded_md5(address: Address) -> str:
-    """What the repository records as the data's md5, without a look at the data.
-
-    Raises:
-        InputError: There is no such repository, revision or path, or DVC does not track it.
-    """
-    with _open_repository(address) as repository:
-        return _tracked_md5(repository, address)
-
-
-@contextmanager
-def fetched(data: Path, data_version: str) -> Iterator[Path]:
-    """The data on this machine: `data` itself, or a download in a temporary folder that lasts as long as the block.
-
-    Args:
-        data: A path, or an address of a DVC repository.
-        data_version: What the data's md5 must be, or empty.
-
-    Raises:
-        InputError: The data can't be fetched, or is another version.
-    """
-    if not is_address(data):
-        yield data
-        return
-    address = parse_address(data)
-    with tempfile.TemporaryDirectory(prefix="darkroom-") as temporary:
-        with _open_repository(address) as repository:
-            md5 = _tracked_md5(repository, address)
-            if data_version not in ("", md5):
-                raise InputError(f"{address} is now {md5[:12]}, not the version {data_version[:12]} of this run: name a commit or a tag")
-            target = _download(repository, address, Path(temporary))
-        yield target
-
-
 def _download(repository: Any, address: Address, temporary: Path) -> Path:
     from dvc.fs import download
 
@@ -174,27 +173,13 @@ def own_repository() -> Iterator[Any]:
     from dvc.repo import Repo
 
     root = Repo.find_root()  # raises before a folder for the state is made
-    with _state_folder() as state:
+    with user_folder("dvc") as state:
         try:
             repository = Repo(root, config={"core": {"site_cache_dir": str(state)}})
         except DvcException as error:
             raise InputError(f"DVC can't open its repository in {root} ({_reason(error)})", "correct .dvc/config") from None
         with repository:
             yield repository
-
-
-@contextmanager
-def _state_folder() -> Iterator[Path]:
-    """A permanent folder for DVC's state, or a temporary one if this user has no home."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "darkroom" / "dvc"
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except (OSError, RuntimeError):  # the second where a user without a name has no HOME either
-        with tempfile.TemporaryDirectory(prefix="darkroom-dvc-") as temporary:
-            yield Path(temporary)
-        return
-    yield folder
 
 
 @contextmanager

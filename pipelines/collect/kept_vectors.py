@@ -1,4 +1,4 @@
-"""Vectors and scans that no kept run needs: shards of the store none of whose images a kept run has embedded."""
+"""Vectors, scans and what is known of files that no kept run needs: shards of the store none of whose images a kept run has embedded."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from darkroom.embeddings import FILE, Embeddings
+from darkroom.file_store import KEPT_AS as FILES
 from darkroom.scans import KEPT_AS
 from darkroom.system.errors import InputError
 from darkroom.vector_store import shard_names
@@ -32,7 +33,7 @@ def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
                 made = Embeddings(path.parent)
             except (pa.ArrowException, OSError, ValueError, InputError):
                 return []
-            for kind in (made.origin.key, KEPT_AS):
+            for kind in (made.origin.key, KEPT_AS, FILES):
                 needed[kind].update(made.names)
     return [path for path in shards if needed[path.parent.name].isdisjoint(_names(path))]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from darkroom.registry.lookup import matching_runs
 from darkroom.system.errors import InputError
 from darkroom.tracking.tags import DVC_MD5
+from darkroom.versions.addresses import is_address
 from darkroom.versions.git_history import data_history, record_at
-from darkroom.versions.repository import is_address
 from pipelines.data.snapshot import Reader, Snapshot
 
 _VERSION = re.compile(r"[0-9a-f]{4,32}(\.dir)?")

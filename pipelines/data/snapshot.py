@@ -15,9 +15,9 @@ from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.tags import DVC_MD5
+from darkroom.versions.addresses import is_address
 from darkroom.versions.data_version import data_version, has_version
 from darkroom.versions.dvc_cache import linked
-from darkroom.versions.repository import is_address
 from pipelines import history
 from pipelines.history import Record
 from pipelines.params import known_settings

@@ -13,7 +13,7 @@ from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT, kept
 from darkroom.registry.registry import Version
 from darkroom.tracking.log import as_texts
 from darkroom.tracking.tags import CODE
-from darkroom.versions.repository import is_address
+from darkroom.versions.addresses import is_address
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from darkroom.registry.package import bundle_sha256
 from darkroom.registry.registry import Version, champion
 from darkroom.system.files import whole
 from darkroom.tracking.tags import VARIANT
-from darkroom.versions.repository import fetched
+from darkroom.versions.addresses import fetched
 from pipelines.plan import Plan
 
 

@@ -15,7 +15,7 @@ from darkroom.manifest import Manifest
 from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT
 from darkroom.system.errors import InputError
 from darkroom.verdicts import FILE
-from darkroom.versions.repository import is_address
+from darkroom.versions.addresses import is_address
 from pipelines import history
 from pipelines.step_outputs import step_output
 

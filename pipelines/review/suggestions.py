@@ -37,7 +37,7 @@ from darkroom.training import devices
 from darkroom.training.linear import one_hot
 from darkroom.training.principal_components import reduced
 from darkroom.vector_store import VectorStore
-from darkroom.versions.repository import is_address
+from darkroom.versions.addresses import is_address
 from pipelines.paths import ROOT
 from pipelines.review.reviewed_run import ReviewedRun
 

@@ -3,8 +3,8 @@
 import os
 
 from darkroom.tracking.tags import DATA_RULE, DVC_MD5, FILES_READ
+from darkroom.versions.addresses import is_address
 from darkroom.versions.data_version import dvc_md5, recorded_version
-from darkroom.versions.repository import is_address
 from pipelines.history import Record
 from pipelines.plan import Plan
 

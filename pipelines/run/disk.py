@@ -16,8 +16,8 @@ from darkroom.networks.families import ON_VECTORS
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
 from darkroom.tracking.tags import CODE, DISK
+from darkroom.versions.addresses import is_address
 from darkroom.versions.code import code_version
-from darkroom.versions.repository import is_address
 from pipelines import history
 from pipelines.history import Record
 from pipelines.paths import ROOT

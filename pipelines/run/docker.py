@@ -25,7 +25,7 @@ from darkroom.system.errors import InputError
 from darkroom.system.processes import STDIN
 from darkroom.tracking.client import database
 from darkroom.tracking.tags import CODE_LABEL, LOCK_LABEL, OWNER, PROJECT_LABEL, VARIABLE_PREFIX
-from darkroom.versions.repository import is_address
+from darkroom.versions.addresses import is_address
 from pipelines.params import named_sources
 from pipelines.platform import PlatformConfig
 from pipelines.run.containers import ENGINE_ERRORS, Limits, one_line, run_container, run_step

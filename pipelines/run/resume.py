@@ -15,10 +15,10 @@ from darkroom.system.locks import lock_run
 from darkroom.system.processes import source_tags
 from darkroom.tracking import runs
 from darkroom.tracking.tags import CODE, COMMIT, DIRTY, DVC_MD5, HOST, LIKE, MODEL_NAME, PID, PREFIX, PREVIOUS, SEARCH
+from darkroom.versions.addresses import is_address, parse_address
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, fetch_version, has_version
 from darkroom.versions.environment import ENVIRONMENT, environment_tags
-from darkroom.versions.repository import is_address, parse_address
 from pipelines import history
 from pipelines.history import Record
 from pipelines.params import PARAMS, SOURCED, Params, complete, frozen, known_settings, settled
@@ -148,7 +148,7 @@ def _source(record: Record, view: Listener) -> Path:
     for candidate in (original, DATA):
         if (is_address(candidate) or candidate.exists()) and has_version(candidate, record.data_version):
             return candidate
-    target = ROOT / "data" / record.data_version / (Path(parse_address(original).path) if is_address(original) else original).name
+    target = ROOT / "data" / record.data_version / (parse_address(original).file_name if is_address(original) else original.name)
     if not target.exists() and not fetch_version(record.tags.get(DVC_MD5) or record.data_version, target):
         raise InputError(
             f"the data of run {record.run_id[:8]} (version {record.data_version[:12]}, from {original}) has changed since, and DVC holds "

@@ -16,7 +16,8 @@ from darkroom.registry import fetch
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
 from darkroom.tracking.client import use_store
-from darkroom.versions.repository import FORM, is_address, parse_address
+from darkroom.versions.addresses import is_address, parse_address
+from darkroom.versions.repository import FORM
 from pipelines.flow import switched_off
 from pipelines.params import named_sources
 from pipelines.paths import ROOT

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from darkroom.images import Images, ImageWriter, image_id
-from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, shrunk, size
+from darkroom.picture_info import read_info
+from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, shrunk
 from darkroom.preprocessing.recipe import Recipe
 
 RAMP = np.linspace(0, 255, 12 * 10).reshape(10, 12).astype(np.uint8)
@@ -116,7 +117,7 @@ def test_orientation_is_respected_by_size_and_pixels(kind, orientation):
         5: turned.swapaxes(0, 1), 6: turned.swapaxes(0, 1)[:, ::-1], 7: turned.swapaxes(0, 1)[::-1, ::-1], 8: turned.swapaxes(0, 1)[::-1],
     }[orientation]  # fmt: skip
     picture = np.asarray(decode(data))
-    assert size(data) == (picture.shape[1], picture.shape[0])
+    assert read_info(data).size == (picture.shape[1], picture.shape[0])
     assert np.abs(picture.astype(int) - turned).max() <= 4
 
 
@@ -125,13 +126,13 @@ def test_a_png_with_its_orientation_behind_the_pixels_is_upright():
     exif[0x0112] = 6
     data = grey()
     data = data[:-12] + chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")) + data[-12:]
-    assert size(data) == decode(data).size == (10, 12)
+    assert read_info(data).size == decode(data).size == (10, 12)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_broken_exif_does_not_cost_the_picture():
     data = encode(Image.fromarray(RAMP), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x03\0\0")
-    assert decode(data).size == size(data) == (12, 10)
+    assert decode(data).size == read_info(data).size == (12, 10)
 
 
 def test_the_first_frame_of_an_animation_counts():
@@ -142,7 +143,7 @@ def test_the_first_frame_of_an_animation_counts():
 
 @pytest.mark.parametrize("data", [b"", b"not an image", b"\xff\xd8\xff\xe0 and no more", bytes(4096)])
 def test_bytes_that_are_no_image_are_unreadable(data):
-    for look in (size, decode):
+    for look in (read_info, decode):
         with pytest.raises(UnreadableError):
             look(data)
 
@@ -156,7 +157,7 @@ def test_a_truncated_file_is_unreadable(kind):
 
 
 def test_a_bomb_is_refused_on_its_header():
-    assert size(bomb()) == (50_000, 50_000)
+    assert read_info(bomb()).size == (50_000, 50_000)
     with pytest.raises(TooManyPixelsError, match=r"50,000 x 50,000 pixels are more than the 100,000,000"):
         decode(bomb())
 

@@ -22,7 +22,9 @@ from darkroom.system.errors import InputError
 from darkroom.task import Task
 
 OUTPUTS = ("augmented_images", "examples", "policy", "contact_sheet")
-EVERY = {"hue_degrees": 10.0, "horizontal_flip": 0.5, "vertical_flip": 0.5}
+EVERY = {"hue_degrees": 10.0, "horizontal_flip": 0.5, "vertical_flip": 0.5, "grey": 0.1, "blur": 0.01, "jpeg": 50}
+ONLY_CHOSEN = {"sharpness", "posterize", "solarize", "autocontrast", "equalize"}  # by published policies
+SPLIT = {f"{way}_{what}" for way in ("horizontal", "vertical") for what in ("shear", "translation")}
 LIMITS = Limits(min_skill=0.3, min_kept=0.85, min_kept_by_label=0.5)
 GOOD, BAD, SILENT = (Mirroring(np.full(2, plain), np.full(2, mirrored), LIMITS) for plain, mirrored in ((1.0, 1.0), (1.0, 0.0), (0.0, 0.0)))
 
@@ -170,8 +172,36 @@ def test_without_operations_there_are_no_copies(tmp_path: Path) -> None:
     assert (measures["num_operations"], measures["num_copies"]) == (0, 0)
 
 
-def test_every_operation_can_be_switched_on() -> None:
-    assert [operation.name for operation in make_policy(AugmentConfig(**EVERY), {}).operations] == list(OPERATIONS)  # type: ignore[arg-type]
+def test_every_operation_that_has_a_setting_can_be_switched_on() -> None:
+    wanted = [name for name in OPERATIONS if name not in ONLY_CHOSEN | SPLIT]
+    assert [operation.name for operation in make_policy(AugmentConfig(**EVERY), {}).operations] == wanted  # type: ignore[arg-type]
+
+
+def test_newer_operations_are_off_and_have_the_strengths_that_are_set() -> None:
+    assert {one.name for one in make_policy(AugmentConfig(), {}).all_operations}.isdisjoint({"grey", "blur", "jpeg"} | ONLY_CHOSEN | SPLIT)
+    made = make_policy(AugmentConfig(grey=0.1, blur=0.02, jpeg=60), {})
+    found = [made.get(name) for name in ("grey", "blur", "jpeg")]
+    assert [(one.probability, one.low, one.high) for one in found if one] == [(0.1, 0, 0), (0.25, 0, 0.02), (0.25, 40, 100)]
+
+
+@pytest.mark.parametrize(("published", "num"), [("rand_augment", 3), ("trivial_augment", 1)])
+def test_published_policy_takes_the_place_of_geometry_and_colours(published: Any, num: int) -> None:
+    made = make_policy(AugmentConfig(policy=published, num_ops=3, **EVERY), {})  # type: ignore[arg-type]
+    assert [one.name for one in made.operations] == ["horizontal_flip", "vertical_flip", "crop", "noise", "erasing", "grey", "blur", "jpeg"]
+    assert made.num_choices == num
+    assert {one.name for one in made.choices} == ONLY_CHOSEN | SPLIT | {"rotation", "brightness", "contrast", "saturation"}
+    assert sum(one.probability for one in made.choices) == pytest.approx(13 / 14)
+
+
+def test_published_policy_reaches_training_and_copies(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    none = {"probability": 0, "horizontal_flip": 0, "vertical_flip": 0}
+    measures = run(tmp_path, policy="rand_augment", **none)
+    assert (measures["num_operations"], measures["num_copies"]) == (13, 7)
+    made = policy.read(tmp_path / "out/policy")
+    assert (made.operations, made.num_choices, len(made.choices)) == ((), 2, 13)
+    texts = [note.text for note in manifest.read(tmp_path / "out/examples").notes]
+    assert any(text.startswith("policy: nothing, and 2 of horizontal_shear, ") for text in texts)
 
 
 @pytest.mark.parametrize(

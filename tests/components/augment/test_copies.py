@@ -9,6 +9,7 @@ from PIL import Image
 from components.augment.copies import copy, raise_probabilities, to_batch, to_picture
 from darkroom import pixels
 from darkroom.augmentation.policy import Operation, Policy
+from darkroom.picture_info import read_info
 
 FLIP = Policy(operations=(Operation(name="horizontal_flip", probability=1),))
 
@@ -28,7 +29,7 @@ def test_copy_of_a_small_image_is_exact() -> None:
 
 def test_copy_keeps_its_proportions_and_its_limit() -> None:
     data, size = copy(encoded(200, 100), FLIP, 80, "seed")
-    assert size == pixels.size(data) == (80, 40)
+    assert size == read_info(data).size == (80, 40)
 
 
 def test_equal_seeds_make_equal_bytes() -> None:

@@ -7,7 +7,10 @@ import zipfile
 import pytest
 
 from components.ingest.archives import TarSource, ZipSource, open_archive
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
 from darkroom.system.errors import InputError
+from tests import malicious
 
 LIMIT = 100_000
 
@@ -126,3 +129,51 @@ def test_a_zip_from_macos_has_utf8_names_without_saying_so(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("XX/1.jpg", b"x"), ("b/2.jpg", b"y")])
     path.write_bytes(path.read_bytes().replace(b"XX/1.jpg", "é/1.jpg".encode()))
     assert list(open_archive(path, LIMIT).sizes) == ["b/2.jpg", "é/1.jpg"]
+
+
+def nested(number):
+    data = b"x"
+    for _ in range(number):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("inner.zip", data)
+        data = file.getvalue()
+    return data
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_archives_in_an_archive_are_named_and_never_unpacked(tmp_path, make):
+    path = make(tmp_path / "outer", [("cat.zip", nested(1)), ("dog.zip", nested(1000))])
+    with pytest.raises(InputError, match=r"holds archives \(cat\.zip, dog\.zip\), which are not unpacked"):
+        ingest(path, tmp_path / "images", tmp_path / "manifest", config=IngestConfig())
+
+
+def test_an_archive_beside_images_is_left_out_and_counted(tmp_path):
+    pictures = [(f"{name}/1.png", malicious.png(*sides)) for name, sides in (("cat", (4, 4)), ("dog", (5, 4)))]
+    path = make_zip(tmp_path / "outer.zip", [*pictures, ("dog/more.zip", nested(1))])
+    measures = ingest(path, tmp_path / "images", tmp_path / "manifest", config=IngestConfig())
+    assert (measures["num_images"], measures["num_undecoded_archive"]) == (2, 1)
+
+
+@pytest.mark.parametrize(("make", "number"), [(make_zip, 1000), (make_tar, 1000), pytest.param(make_tar, 100_000, marks=pytest.mark.slow)])
+def test_empty_files_are_counted_beside_images_and_refused_alone(tmp_path, make, number):
+    empty = [(f"{'cd'[place % 2]}/{place}.png", b"") for place in range(number)]
+    with pytest.raises(InputError, match=f"all {number:,} files are empty"):
+        ingest(make(tmp_path / "a", empty), tmp_path / "images", tmp_path / "manifest", config=IngestConfig())
+    path = make(tmp_path / "b", [*empty, ("c/x.png", malicious.png()), ("d/y.png", malicious.png(5))])
+    measures = ingest(path, tmp_path / "images", tmp_path / "manifest", config=IngestConfig())
+    assert (measures["num_files"], measures["num_images"]) == (number + 2, 3)
+
+
+@pytest.mark.parametrize("name", ["/c/1.png", "//c/1.png", "\\\\server\\c\\1.png", "c:/1.png", "c/..\\..\\1.png"])
+def test_addresses_of_other_places_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match="a path that leads out of it"):
+        open_archive(make_tar(tmp_path / "bad.tar", [(name, b"x")]), LIMIT)
+
+
+@pytest.mark.parametrize("mode", [0o010600, 0o020600, 0o060600, 0o140600], ids=["pipe", "character device", "block device", "socket"])
+def test_a_device_in_a_zip_is_refused(tmp_path, mode):
+    member = zipfile.ZipInfo("a/thing.jpg")
+    member.external_attr = mode << 16
+    with pytest.raises(InputError, match=r"'a/thing\.jpg', a link or a device"):
+        open_archive(make_zip(tmp_path / "bad.zip", [(member, b"")]), LIMIT)

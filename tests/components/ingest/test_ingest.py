@@ -1,5 +1,6 @@
 """Ingest: any source becomes the same images and manifest; what is wrong with it is told in one sentence."""
 
+import datetime
 import io
 import os
 import shutil
@@ -19,6 +20,7 @@ from components.ingest.ingest import ingest
 from darkroom.images import Images
 from darkroom.manifest import read
 from darkroom.system.errors import InputError
+from tests.darkroom.test_picture_info import photograph
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -256,8 +258,56 @@ def test_images_beside_class_folders_are_counted_and_named(data, out, capsys):
 
 
 def test_classes_that_differ_in_case_only_are_pointed_out(data, out, capsys):
-    run(lay(data, names("Cat/1.png", "cat/2.png")), out)
-    assert "some classes differ in case or blanks only: 'Cat', 'cat'" in capsys.readouterr().out
+    manifest, _ = run(lay(data, names("Cat/1.png", "cat/2.png", "cat/3.png", "dog/4.png")), out)
+    assert manifest.classes == ("Cat", "cat", "dog")
+    warning = "warning: labels that differ in case or blanks only are different classes: 'cat' (2) and 'Cat' (1): set ingest.labels to fold"
+    assert warning in capsys.readouterr().out
+
+
+def test_classes_that_differ_in_case_only_are_one_where_they_are_folded(data, out, capsys):
+    manifest, _ = run(lay(data, names("Cat/1.png", "cat/2.png", "cat/3.png", "dog/4.png")), out, labels="fold")
+    assert manifest.classes == ("cat", "dog")
+    assert manifest.column("label") == ["cat", "cat", "cat", "dog"]
+    said = capsys.readouterr().out
+    assert "each one label now: 'Cat' (1) (now 'cat')" in said and "warning" not in said
+
+
+@pytest.mark.parametrize("cells", [("red shirt", "Red  Shirt ", "red shirt", "hat"), ("a|B", "A|b", "a|b", "c")])
+def test_labels_of_a_table_are_folded_too(data, out, cells):
+    rows = "".join(f"{number}.png,{cell}\n" for number, cell in enumerate(cells))
+    lay(data, names(*(f"{number}.png" for number in range(4))))
+    (data / "t.csv").write_text(f"filename,label\n{rows}3.png,{cells[3].upper()}\n")
+    manifest, _ = run(data, out, labels="fold")
+    assert len(set(map(tuple, manifest.label_lists()))) == 2
+    assert len(manifest) == 4
+    with pytest.raises(InputError, match=r"names '3\.png' twice, with different labels"):
+        run(data, out)
+
+
+def test_rows_that_come_twice_are_read_once_and_named(data, out, capsys):
+    lay(data, names("1.png", "2.png", "3.png"))
+    (data / "t.csv").write_text("filename,label\n1.png,a\n2.png,b\n3.png,a\n2.png,b\n1.png,a\n1.png,a\n")
+    manifest, _ = run(data, out)
+    assert manifest.column("label") == ["a", "b", "a"]
+    assert "3 row(s) of t.csv name a file again and say the same, one row is read: 1.png, 2.png" in capsys.readouterr().out
+
+
+def test_data_of_empty_files_alone_are_refused(data, out):
+    lay(data, {"a/1.png": b"", "b/2.png": b""})
+    fails(data, out, "all 2 files are empty: copy or fetch them again")
+
+
+def test_a_manifest_says_what_the_headers_say(data, out):
+    photo = photograph(maker="Acme", model="One", taken="2024:05:06 07:08:09")
+    lay(data, names("a/1.png") | {"b/2.jpg": photo, "b/3.jpg": b""})
+    manifest, _ = run(data, out)
+    assert manifest.column("image_format") == ["PNG", "JPEG", None]
+    assert manifest.column("image_mode") == ["RGB", "RGB", None]
+    assert manifest.column("image_bytes") == [(data / "a/1.png").stat().st_size, len(photo), 0]
+    assert manifest.column("exif_orientation") == [None, 6, None]
+    assert manifest.column("exif_taken_at") == [None, datetime.datetime(2024, 5, 6, 7, 8, 9), None]
+    assert manifest.column("exif_camera") == [None, "Acme One", None]
+    assert manifest.with_frame(manifest.frame()) == manifest
 
 
 def test_a_failure_leaves_earlier_outputs_as_they_were(data, out):
@@ -287,6 +337,7 @@ def test_a_real_table_of_several_labels(out):
     assert manifest.targets().sum(axis=0).tolist() == [349, 358, 201]
     assert pq.read_schema(out / "manifest.parquet").names == [
         "path", "image_id", "labels", "width", "height", "group", "given_split",
+        "image_mode", "image_format", "image_bytes", "exif_orientation", "exif_taken_at", "exif_camera",
     ]  # fmt: skip
 
 

@@ -12,13 +12,19 @@ from components.clean.config import CleanConfig
 from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from components.ingest.ingest import ingest
-from darkroom import issues
+from darkroom import file_formats, issues
 from darkroom.issues import num_dropped
 from darkroom.manifest import Manifest, read
 from darkroom.system.errors import InputError
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(range(200))
 DICOM = bytes(128) + b"DICM" + bytes(range(100))
+
+
+@pytest.fixture(autouse=True)
+def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither HEIC nor DICOM has a decoder."""
+    monkeypatch.setattr(file_formats, "is_installed", lambda module: False)
 
 
 def picture(number: int) -> bytes:
@@ -87,7 +93,7 @@ def test_a_class_whose_files_are_all_of_such_formats_is_no_class(tmp_path: Path,
 
 
 def test_data_of_such_formats_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"HEIC.*heif-convert"):
+    with pytest.raises(InputError, match=r"HEIC.*extra `heic`"):
         run(lay(tmp_path / "data", {"cat/1.heic": HEIC, "dog/2.heic": HEIC}))
 
 

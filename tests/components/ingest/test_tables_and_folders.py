@@ -45,9 +45,10 @@ def test_parquet_says_what_csv_says(tmp_path, columns, labels):
 
 @pytest.mark.parametrize("nested", [True, False], ids=["struct", "binary"])
 @pytest.mark.parametrize("path", ["t.parquet", "data/train-00000-of-00001.parquet"])
-def test_parquet_with_images_inside_is_told_in_one_sentence(tmp_path, nested, path):
+def test_parquet_with_images_inside_beside_files_of_images_is_told_in_one_sentence(tmp_path, nested, path):
     cells = [{"bytes": picture(n), "path": f"{n}.png"} if nested else picture(n) for n in range(6)]
-    (tmp_path / "photos" / path).parent.mkdir(parents=True)
+    draw(tmp_path / "photos", ["other.png"])
+    (tmp_path / "photos" / path).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"image": cells, "label": [0, 1] * 3}), tmp_path / "photos" / path)
     with pytest.raises(InputError) as error:
         ingested(tmp_path / "photos")

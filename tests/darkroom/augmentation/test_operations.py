@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darkroom.augmentation.operations import apply
+from darkroom.augmentation.draws import draw
+from darkroom.augmentation.operations import apply, apply_drawn
 from darkroom.augmentation.policy import OPERATIONS, Operation, Policy
 
 GREY = torch.tensor([0.299, 0.587, 0.114])
@@ -24,6 +25,15 @@ SOME_STRENGTH = {
     "hue": (10.0, 30.0),
     "noise": (0.05, 0.1),
     "erasing": (0.1, 0.2),
+    "horizontal_shear": (0.1, 0.3),
+    "vertical_shear": (-0.3, -0.1),
+    "horizontal_translation": (0.1, 0.3),
+    "vertical_translation": (-0.3, -0.1),
+    "sharpness": (1.5, 1.9),
+    "posterize": (2.0, 4.0),
+    "solarize": (0.3, 0.7),
+    "blur": (0.05, 0.1),
+    "jpeg": (5.0, 50.0),
 }
 
 
@@ -66,6 +76,99 @@ def test_images_that_draw_nothing_stay_equal_bit_by_bit(name: str) -> None:
     changed = apply(only(name, *SOME_STRENGTH.get(name, (0.0, 0.0)), probability=0.3), batch, seeded())
     share = (changed != batch).flatten(1).any(dim=1).float().mean().item()
     assert 0.22 < share < 0.38  # 0.3 give or take 3.5 standard deviations
+
+
+def one_of(*choices: Operation, num: int = 1) -> Policy:
+    return Policy(num_choices=num, choices=choices)
+
+
+def test_choices_of_which_none_can_happen_change_nothing() -> None:
+    batch = images()
+    never = one_of(*(operation.model_copy(update={"probability": 0.0}) for operation in every(0.0).operations), num=3)
+    assert torch.equal(apply(never, batch, seeded()), batch)
+
+
+def test_each_image_gets_one_choice_as_often_as_its_probability_says() -> None:
+    batch = images(num=600)
+    choices = [Operation(name=name, probability=0.25) for name in ("horizontal_flip", "vertical_flip", "grey")]
+    result = apply(one_of(*choices), batch, seeded())
+    expected = [batch, *(apply(only(choice.name), batch, seeded()) for choice in choices)]
+    chosen = torch.stack([(result == one).flatten(1).all(dim=1) for one in expected])
+    assert torch.equal(chosen.sum(dim=0), torch.ones(600, dtype=torch.int64))
+    assert all(0.18 < share < 0.32 for share in chosen.float().mean(dim=1).tolist())  # 0.25 give or take 3.5 standard deviations
+
+
+def test_choices_happen_one_after_the_other_in_the_order_drawn() -> None:
+    batch = images()
+    both = one_of(only("solarize", 0.5, probability=0.5).operations[0], only("brightness", 0.5, probability=0.5).operations[0], num=2)
+    draws = draw(both, len(batch), seeded())
+    draws[:, -2:, 0] = torch.tensor([[0.1, 0.9], [0.9, 0.1], [0.1, 0.1], [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]])
+    dark, inverted = (lambda image: image * 0.5), (lambda image: torch.where(image >= 0.5, 1 - image, image))
+    wanted = [dark(inverted(batch[0])), inverted(dark(batch[1])), inverted(inverted(batch[2])), dark(dark(batch[3]))]
+    torch.testing.assert_close(apply_drawn(both, batch, draws)[:4], torch.stack(wanted))
+
+
+def test_choices_change_what_is_already_cropped_and_what_is_not_yet_erased() -> None:
+    batch = images(num=20, height=40, width=40)
+    both = Policy(operations=only("erasing", 0.25).operations, num_choices=1, choices=only("solarize", 0.0).operations)
+    draws = draw(both, len(batch), seeded())
+    erased = Policy(operations=both.operations)
+    assert torch.equal(apply_drawn(both, batch, draws), apply_drawn(erased, 1 - batch, draws))
+
+
+def test_strength_of_an_operation_of_two_ends_is_one_of_them() -> None:
+    batch = torch.full((200, 3, 4, 4), 0.5)
+    ends = Policy(operations=(Operation(name="brightness", probability=1, low=0.5, high=1.5, only_ends=True),))
+    levels = apply(ends, batch, seeded())[:, 0, 0, 0]
+    assert set(levels.tolist()) == {0.25, 0.75}
+    assert 0.37 < (levels > 0.5).float().mean().item() < 0.63
+
+
+def test_an_image_comes_out_the_same_whichever_are_beside_it() -> None:
+    batch, wide = images(num=30), every(0.4)
+    rare = tuple(one.model_copy(update={"probability": 0.03}) for one in wide.operations)
+    both = wide.model_copy(update={"num_choices": 2, "choices": rare})
+    draws = draw(both, len(batch), seeded())
+    rows = torch.tensor([7, 3, 21])
+    assert torch.equal(apply_drawn(both, batch, draws)[rows], apply_drawn(both, batch[rows], draws[rows]))
+
+
+def test_policies_without_newer_operations_draw_the_numbers_that_they_always_drew() -> None:
+    drawn = draw(Policy(operations=only("noise", 0.1).operations), 3, seeded())
+    assert torch.equal(drawn, torch.rand(3, 14, 9, generator=seeded()))
+
+
+def test_operations_of_neutral_strength_change_nothing() -> None:
+    batch = images().mul(255).round().div(255)
+    for name, neutral in (("sharpness", 1.0), ("posterize", 8.0), ("solarize", 1.1), ("blur", 0.0)):
+        assert torch.equal(apply(only(name, neutral), batch, seeded()), batch), name
+    for name in ("horizontal_shear", "vertical_translation"):
+        torch.testing.assert_close(apply(only(name, 0.0), batch, seeded()), batch, atol=1e-5, rtol=0)
+
+
+def test_blur_of_each_image_is_its_own_and_keeps_the_mean_of_a_flat_one() -> None:
+    point = torch.zeros(2, 3, 33, 33)
+    point[:, :, 16, 16] = 1.0
+    policy = Policy(operations=(Operation(name="blur", probability=1, low=1 / 33, high=4 / 33),))
+    draws = draw(policy, 2, seeded())
+    draws[:, list(OPERATIONS).index("blur"), 1] = torch.tensor([0.0, 1.0])
+    peaks = apply_drawn(policy, point, draws)[:, 0, 16, 16]
+    torch.testing.assert_close(peaks, torch.tensor([1 / (2 * math.pi), 1 / (2 * math.pi * 16)]), rtol=0.01, atol=0)
+    flat = torch.full((1, 3, 5, 1), 0.3)
+    torch.testing.assert_close(apply(only("blur", 0.5), flat, seeded()), flat)
+
+
+def test_jpeg_of_the_best_quality_hardly_changes_a_smooth_image() -> None:
+    ramp = torch.linspace(0, 1, 40).expand(1, 3, 24, 40).contiguous()
+    assert (apply(only("jpeg", 100), ramp, seeded()) - ramp).abs().max().item() < 2.1 / 255
+
+
+def test_bytes_give_what_their_shares_of_white_give() -> None:
+    values = torch.randint(256, (20, 12, 12, 3), dtype=torch.uint8, generator=seeded()).permute(0, 3, 1, 2)  # as training keeps them
+    result = apply(every(0.3), values, seeded())
+    assert torch.equal(result, apply(every(0.3), values.float().div(255), seeded()))
+    assert result.is_contiguous()
+    assert torch.equal(apply(Policy(), values, seeded()), values.float().div(255))
 
 
 def test_flips_are_exact() -> None:

@@ -24,24 +24,30 @@ def test_many_images_move_a_threshold_between_the_answers():
 
 
 def test_few_images_hardly_move_it():
-    y_true, y_score = np.array([0] * 20 + [1]), np.array([0.01] * 20 + [0.03])
-    assert 0.2 < tune_one(y_true, y_score, PRIOR) < 0.5
+    y_true, y_score = np.array([0] * 20 + [1]), np.array([*np.linspace(0.01, 0.5, 20), 0.03])
+    best, found, start = (np.log(value / (1 - value)) for value in (tune_one(y_true, y_score, prior) for prior in (0, PRIOR, 1e9)))
+    assert (found - start) / (best - start) == pytest.approx(1 / 31, abs=0.01)
 
 
 def test_the_prior_says_how_many_images_move_it_half_of_the_way():
     y_true, y_score = np.repeat([0, 1], 30), np.repeat([0.01, 0.03], 30)
-    best, half = (np.log(value / (1 - value)) for value in (tune_one(y_true, y_score, 0), tune_one(y_true, y_score, 30)))
-    assert half == pytest.approx(best / 2, abs=0.01)
-    assert tune_one(y_true, y_score, 30) == 0.1173  # 1 / (1 + exp(2.0178)), half of the mean of both log-odds
-    assert tune_one(y_true, y_score, 1e9) == 0.5
+    best, half, start = (np.log(value / (1 - value)) for value in (tune_one(y_true, y_score, prior) for prior in (0, 30, 1e9)))
+    assert half == pytest.approx((best + start) / 2, abs=0.01)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_few_images_stay_near_a_threshold_that_follows_the_share(share):
-    y_true = (np.arange(100) < 100 * share).astype(int)
-    y_score = np.random.default_rng(0).random(100)
-    odds = (share / (1 - share)) ** 0.25
-    assert tune_one(y_true, y_score, 1e9) == pytest.approx(odds / (1 + odds), abs=1e-4)
+    y_true = (np.arange(1000) < 1000 * share).astype(int)
+    y_score = np.random.default_rng(0).random(1000)
+    by_model, by_order = (share / (1 - share)) ** 0.25, (share / (1 - share)) ** 0.8  # uniform scores: as odds, their own quantiles
+    odds = (by_model * (1 / by_order)) ** 0.5
+    assert tune_one(y_true, y_score, 1e9) == pytest.approx(odds / (1 + odds), abs=0.02)
+
+
+def test_a_model_that_is_too_sure_of_everything_is_read_by_its_order():
+    y_true = (np.arange(100) >= 4).astype(int)  # 96 % have the label
+    y_score = np.where(y_true == 1, 0.97, 0.9)
+    assert tune_one(y_true, y_score, PRIOR) > 0.8  # a quarter of the share's log-odds is 0.69
 
 
 @pytest.mark.parametrize("y_true", [np.zeros(5, int), np.ones(5, int), np.zeros(0, int)], ids=["never", "always", "no images"])

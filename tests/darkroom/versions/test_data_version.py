@@ -263,14 +263,14 @@ def test_what_the_project_ignores_is_another_matter_of_dvc(data: Path) -> None:
 
 
 def test_files_that_have_not_changed_are_not_read_again(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("darkroom.versions.file_md5s._SETTLED_S", -60.0)
+    monkeypatch.setattr("darkroom.versions.file_md5s.SETTLED_S", -60.0)
     first = data_version(data)
     monkeypatch.setattr("darkroom.versions.file_md5s._file_md5", None)
     assert data_version(data) == data_version(Path("data/../data")) == dvc_md5(data) == first
 
 
 def test_a_changed_file_is_read_again_though_its_time_was_set_back(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("darkroom.versions.file_md5s._SETTLED_S", -60.0)
+    monkeypatch.setattr("darkroom.versions.file_md5s.SETTLED_S", -60.0)
     first = data_version(data)
     time.sleep(0.02)  # the clock of the file system has ticks
     keeping_time(data / ONE, lambda: write(data / ONE, "!"))

@@ -20,9 +20,10 @@ from components.ingest.ingest import ingest
 from darkroom.images import Images
 from darkroom.manifest import read
 from darkroom.system.errors import InputError
+from darkroom.versions.addresses import fetched
 from darkroom.versions.data_version import check_source, data_version, difference, fetch_version
 from darkroom.versions.dvc_cache import linked
-from darkroom.versions.repository import Address, fetched, parse_address, recorded_md5
+from darkroom.versions.repository import Address, parse_address
 from tests import forks
 from tests.pipelines.conftest import ROOT, shapes
 from tests.servers import clean_environment
@@ -238,15 +239,15 @@ def test_git_takes_its_password_from_the_environment(git_server: str, repository
     for variable in ("GIT_USERNAME", "GIT_PASSWORD"):
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(InputError, match="can't be fetched: "):
-        recorded_md5(address)
+        address.version()
     monkeypatch.setenv("GIT_USERNAME", "me")
     monkeypatch.setenv("GIT_PASSWORD", "sesame")
     with pytest.raises(InputError, match="can't be fetched: ") as caught:
-        recorded_md5(address)
+        address.version()
     assert "sesame" not in str(caught.value)
     monkeypatch.setenv("GIT_PASSWORD", "hunter2")
     before = dict(os.environ)
-    assert recorded_md5(address) == repository.md5s["v1"]
+    assert address.version() == repository.md5s["v1"]
     assert dict(os.environ) == before
 
 

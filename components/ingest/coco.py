@@ -1,0 +1,58 @@
+"""Reads COCO's annotations as labels of whole images: an image's labels are the categories of its annotations."""
+
+from typing import Any
+
+from components.ingest.annotations import PATH, Annotations, Image, make_annotations, unanswered
+from components.ingest.listing import first_few
+from darkroom.system.errors import InputError
+
+PARTS = ("images", "annotations", "categories")
+COLUMN = "labels"
+_NO_FACTS = {"id", "width", "height", PATH}  # said by the file itself, or numbers of COCO's own
+
+
+def read_coco(name: str, value: Any) -> Annotations | None:
+    """Reads a file of COCO's form; nothing where it is of another.
+
+    Boxes, masks and `iscrowd` don't count, only what is there: one category an image makes a single-label task, several a
+    multi-label one. Categories that no image has are no classes.
+
+    Args:
+        name: The file's path in the source.
+        value: What the JSON holds.
+
+    Raises:
+        InputError: An image has no name, or an annotation no category of the file.
+    """
+    if not isinstance(value, dict) or not all(_are_objects(value.get(part)) for part in PARTS):
+        return None
+    categories = {category.get("id"): str(category.get("name")) for category in value["categories"]}
+    images: dict[Any, Image] = {}
+    for image in value["images"]:
+        if not isinstance(image.get(PATH), str):
+            raise InputError(f"{name} has an image (id {image.get('id')}) without a {PATH}: add it")
+        facts = {key: cell for key, cell in image.items() if key not in _NO_FACTS}
+        images[image.get("id")] = Image(image[PATH], {COLUMN: []}, facts)
+    astray = []
+    for annotation in value["annotations"]:
+        category = annotation.get("category_id")
+        if category not in categories:
+            raise InputError(
+                f"{name} has an annotation (id {annotation.get('id')}) of category {category}, which is not among its categories "
+                f"({first_few(list(categories.values()))}): correct it, or take it out"
+            )
+        if image := images.get(annotation.get("image_id")):
+            image.labels[COLUMN].append(categories[category])
+        else:
+            astray.append(str(annotation.get("id")))
+    listed = list(images.values())
+    notes = [f"{name} is COCO's: an image's labels are the categories of its annotations", *unanswered(listed, COLUMN, name, "annotation")]
+    if astray:
+        notes.append(f"{len(astray):,} annotation(s) of {name} are of images that it does not list: {first_few(astray)}")
+    if unused := sorted(set(categories.values()) - {label for image in listed for label in image.labels[COLUMN]}):
+        notes.append(f"{len(unused)} categories of {name} are those of no image, and are no classes: {first_few(unused)}")
+    return make_annotations(listed, notes)
+
+
+def _are_objects(part: Any) -> bool:
+    return isinstance(part, list) and all(isinstance(item, dict) for item in part)

@@ -1,0 +1,150 @@
+"""Reads what Label Studio exports as JSON and JSON-MIN: the choices of annotators as labels of whole images."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from components.ingest.annotations import Annotations, Image, make_annotations, unanswered
+from components.ingest.file_names import FileNames
+from components.ingest.listing import first_few
+from darkroom.system.errors import InputError
+
+COLUMN = "label"  # where there is one question; each of several has a column of its own name
+_MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # beside the task's data and the answers
+_LOCAL = "/data/local-files/?d="
+_UPLOAD = re.compile(r"/data/upload/([0-9]+/)?(?P<whole>([0-9a-f]{8}-)?(?P<own>.+))")
+
+Answers = dict[str, tuple[str, ...]]  # of one annotation, by question
+
+
+class Task(NamedTuple):
+    """An image that was to be annotated.
+
+    Attributes:
+        data: What the project knows of it, by key.
+        answers: Of each annotation that counts.
+    """
+
+    data: dict[str, Any]
+    answers: list[Answers]
+
+
+def read_label_studio(name: str, value: Any, names: FileNames) -> Annotations | None:
+    """Reads a file of one of both forms; nothing where it is of another.
+
+    Cancelled annotations don't count. Of several of one image the ground truth counts, else the answer that most of them give.
+
+    Args:
+        name: The file's path in the source.
+        value: What the JSON holds.
+        names: The files of the source: names of uploaded files begin with eight characters of Label Studio's own, or not any more.
+
+    Raises:
+        InputError: No task has an answer that is a class.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(task, dict) for task in value):
+        return None
+    if all(isinstance(task.get("data"), dict) and isinstance(task.get("annotations"), list) for task in value):
+        tasks, what = _from_json(value)
+    elif all({"id", "annotator", "annotation_id"} <= task.keys() for task in value):
+        tasks, what = _from_json_min(value), "choices"
+    else:
+        return None
+    questions = sorted({question for task in tasks for answers in task.answers for question in answers})
+    if not questions:
+        raise InputError(f"{name} is Label Studio's, but no task of it has choices or labelled regions: export one that has")
+    key = _path_key(name, [task.data for task in tasks], names)
+    images, disputed, num_open = [], [], 0
+    for task in tasks:
+        path = _path(str(task.data.get(key, "")), name, names)
+        answers = _agreed([{question: one.get(question, ()) for question in questions} for one in task.answers])
+        if answers:
+            labels = {COLUMN if len(questions) == 1 else question: list(answers[question]) for question in questions}
+            images.append(Image(path, labels, {other: cell for other, cell in task.data.items() if other != key}))
+        elif task.answers:
+            disputed.append(path)
+        else:
+            num_open += 1
+    notes = [f"{name} is Label Studio's: an image's labels are the {what} of {first_few(list(map(repr, questions)))}"]
+    notes += [f"{num_open:,} task(s) of {name} without an annotation are left out"] if num_open else []
+    notes += [f"{len(disputed):,} image(s) of {name} whose annotators disagree are left out: {first_few(disputed)}"] if disputed else []
+    return make_annotations(images, [*notes, *(unanswered(images, COLUMN, name, "choice") if len(questions) == 1 else [])])
+
+
+def _from_json(tasks: list[dict[str, Any]]) -> tuple[list[Task], str]:
+    """The tasks, and what their labels are: choices, or those of regions where there are no choices."""
+    counting = [[one for one in task["annotations"] if not one.get("was_cancelled")] for task in tasks]
+    counting = [[one for one in annotations if one.get("ground_truth")] or annotations for annotations in counting]
+    kinds = {kind for annotations in counting for one in annotations for _, kind, _ in _results(one)}
+    kept = {"choices"} if "choices" in kinds else kinds
+    answers = [[_answers(one, kept) for one in annotations] for annotations in counting]
+    pairs = zip(tasks, answers, strict=True)
+    return [Task(task["data"], found) for task, found in pairs], "choices" if "choices" in kinds else "labels of regions"
+
+
+def _results(annotation: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """The question, the kind and the labels of each result of an annotation that has labels."""
+    for result in annotation.get("result") or ():
+        kind = result.get("type", "")
+        labels = (result.get("value") or {}).get(kind)
+        if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
+            yield result.get("from_name", kind), kind, labels
+
+
+def _answers(annotation: dict[str, Any], kinds: Collection[str]) -> Answers:
+    found: dict[str, set[str]] = {}
+    for question, kind, labels in _results(annotation):
+        if kind in kinds:
+            found.setdefault(question, set()).update(labels)
+    return {question: tuple(sorted(labels)) for question, labels in found.items()}
+
+
+def _from_json_min(rows: list[dict[str, Any]]) -> list[Task]:
+    """The tasks of rows, one an annotation: data and answers stand together, several choices as an object, one as a text.
+
+    Without an answer of several choices, the one text that takes few values is the answer: data is another in nearly each row.
+    """
+    several = {key for row in rows for key, cell in row.items() if isinstance(cell, dict) and set(cell) == {"choices"}}
+    texts: dict[str, set[str]] = {}
+    for row in rows:
+        for key, cell in row.items():
+            if isinstance(cell, str) and key not in _MIN_KEYS:
+                texts.setdefault(key, set()).add(cell)
+    num_tasks = len({row["id"] for row in rows})
+    repeating = [key for key, cells in texts.items() if len(cells) < num_tasks]
+    questions = several or set(repeating if len(repeating) == 1 else ())
+    tasks: dict[Any, Task] = {}
+    for row in rows:
+        data = {key: cell for key, cell in row.items() if key not in questions | _MIN_KEYS}
+        task = tasks.setdefault(row["id"], Task(data, []))
+        cells = {key: row[key] for key in questions if row.get(key)}
+        task.answers.append({key: tuple(sorted(cell["choices"] if isinstance(cell, dict) else [cell])) for key, cell in cells.items()})
+    return list(tasks.values())
+
+
+def _agreed(answers: list[Answers]) -> Answers | None:
+    """The answers that more annotations give than any others; none where two are as frequent, or there are none."""
+    counts = Counter(tuple(sorted(one.items())) for one in answers).most_common(2)
+    is_clear = len(counts) == 1 or (len(counts) == 2 and counts[0][1] > counts[1][1])
+    return dict(counts[0][0]) if is_clear else None
+
+
+def _path_key(name: str, tasks: list[dict[str, Any]], names: FileNames) -> str:
+    """The part of the tasks' data that names the most images here, else the first text that looks like a path."""
+    keys = list(dict.fromkeys(key for task in tasks for key, cell in task.items() if isinstance(cell, str)))
+    num_found = {key: sum(bool(names.locate(_path(str(task.get(key, "")), name, names), name)) for task in tasks) for key in keys}
+    like_paths = [any("/" in str(task.get(key, "")) for task in tasks) for key in keys]
+    return max(keys, key=lambda key: (num_found[key], like_paths[keys.index(key)]), default="")
+
+
+def _path(text: str, table: str, names: FileNames) -> str:
+    """What a task calls an image, as a name of a file: of an upload without Label Studio's beginning where the file has none."""
+    if text.startswith(_LOCAL):
+        relative = unquote(text.removeprefix(_LOCAL))
+        return relative if names.locate(relative, table) else f"/{relative.lstrip('/')}"
+    if match := _UPLOAD.fullmatch(text):
+        whole, own = unquote(match["whole"]), unquote(match["own"])
+        return own if not names.locate(whole, table) and names.locate(own, table) else whole
+    return text

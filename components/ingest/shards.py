@@ -1,0 +1,91 @@
+"""Shards: files that hold many images each, and say what is in them; read as a source with a table of its own."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.ingest.annotations import PATH
+from components.ingest.column_names import SPLITS, known
+from components.ingest.sources import HEAD_BYTES, File, Source
+from components.ingest.split_names import split_in
+
+TABLE = "shards.parquet"  # stands for what the shards say of their images
+_NUMBER = re.compile(r"[-_.]?[0-9]+(-of-[0-9]+)?(-[0-9a-f]{16})?$")  # train-00000-of-00002, shard_000017
+
+
+class Shards(ABC):
+    """A source whose images lie in shards; its other files are those of the source that the shards lie in.
+
+    Args:
+        inner: The source of the shards.
+        members: The paths of the images, `SHARD/NAME`, by shard; no two are equal.
+        table: A row an image, in the shards' order; without the column that names the images, and that of the splits.
+        max_bytes: Of a larger image only the first bytes are handed on.
+        notes: Sentences that say how the table was made.
+    """
+
+    KIND: ClassVar[str]  # what the shards are, for messages
+
+    def __init__(
+        self, inner: Source, members: Mapping[str, Sequence[str]], table: pa.Table, max_bytes: int, notes: Sequence[str] = ()
+    ) -> None:
+        self.name, self.num_junk, self._inner, self._max_bytes = inner.name, inner.num_junk, inner, max_bytes
+        self.notes = (f"{TABLE} stands for what {len(members):,} {self.KIND} say of the images in them", *notes)
+        self._shards = {path: shard for shard, paths in members.items() for path in paths}
+        self._table = _table_bytes(members, table)
+        others = {path: size for path, size in inner.sizes.items() if path not in members}
+        sizes = others | dict.fromkeys(self._shards, 0) | {TABLE: len(self._table)}
+        self.sizes = {path: sizes[path] for path in sorted(sizes)}
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the archive."""
+        return self._inner.root
+
+    def read(self, paths: Sequence[str]) -> Iterator[File]:
+        """Reads files: those of shards in the shards' own order, each shard once."""
+        wanted: dict[str, set[str]] = {}
+        for path in paths:
+            if path in self._shards:
+                wanted.setdefault(self._shards[path], set()).add(path)
+            elif path == TABLE:
+                yield File(path, self._table)
+        yield from self._inner.read([path for path in paths if path not in self._shards and path != TABLE])
+        for shard in sorted(wanted):
+            for path, data in self._read_shard(shard, wanted[shard]):
+                whole = len(data) <= self._max_bytes
+                yield File(path, data if whole else data[:HEAD_BYTES], whole)
+
+    def read_table(self, path: str) -> bytes:
+        """Reads one file whole."""
+        return self._table if path == TABLE else self._inner.read_table(path)
+
+    @abstractmethod
+    def _read_shard(self, shard: str, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
+        """The images of a shard at these paths, with their bytes."""
+
+
+def split_of_shard(path: str) -> str | None:
+    """The split that a shard's folder or its name says: `data/train-00000-of-00002.parquet`, `val/0000.tar`."""
+    *folders, name = path.split("/")
+    stem = _NUMBER.sub("", PurePosixPath(name).name.partition(".")[0])
+    return next((split for part in (stem, *reversed(folders)) if part and (split := split_in(part))), None)
+
+
+def _table_bytes(members: Mapping[str, Sequence[str]], table: pa.Table) -> bytes:
+    """The table with the column of paths and, where shards are of several splits, that of the splits."""
+    splits = {shard: split_of_shard(shard) for shard in members}
+    table = table.rename_columns([f"original_{name}" if name == PATH else name for name in table.column_names])
+    table = table.append_column(PATH, pa.array([path for paths in members.values() for path in paths], pa.string()))
+    if len(set(splits.values())) > 1 and not known(table.column_names, SPLITS):
+        column = [splits[shard] for shard, paths in members.items() for _ in paths]
+        table = table.append_column("split", pa.array(column, pa.string()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue().to_pybytes())

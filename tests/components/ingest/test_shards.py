@@ -1,0 +1,215 @@
+"""Images in shards (Parquet files, tars) are read in the layouts that Hugging Face and WebDataset write."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
+from darkroom.images import Images
+from darkroom.manifest import read
+from darkroom.system.errors import InputError
+from tests.layouts import by_path, draw, ingested, lay, picture, table
+
+NAMES = ["cat", "dog"]
+
+
+def shard(place: Path, numbers: range, labels: list[object], names: tuple[str, ...] = (), several: bool = False, **columns: object) -> Path:
+    """A Parquet file as the library `datasets` writes one."""
+    kind = pa.list_(pa.int64()) if several else pa.int64()
+    images = [{"bytes": picture(number), "path": name or None} for number, name in zip(numbers, names or [""] * len(numbers), strict=True)]
+    values = pa.table({
+        "image": pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()})),
+        "label": pa.array(labels, kind),
+        **columns,
+    })  # fmt: skip
+    label = {"names": NAMES, "_type": "ClassLabel"}
+    features = {"image": {"_type": "Image"}, "label": {"feature": label, "_type": "Sequence"} if several else label}
+    values = values.replace_schema_metadata({b"huggingface": json.dumps({"info": {"features": features}}).encode()})
+    place.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(values, place, row_group_size=2)
+    return place
+
+
+def test_hugging_faces_shards_are_read_with_their_classes_and_splits(tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    shard(data / "data/train-00000-of-00002.parquet", range(3), [0, 1, 0])
+    shard(data / "data/train-00001-of-00002.parquet", range(3, 5), [1, 1])
+    shard(data / "data/test-00000-of-00001-b42a775f407cee45.parquet", range(5, 7), [0, 1])
+    (data / "README.md").write_text("# pets")
+    manifest = ingested(data)
+    train, test = "data/train-0000{}-of-00002.parquet/{}", "data/test-00000-of-00001-b42a775f407cee45.parquet/{}"
+    paths = [train.format(0, 0), train.format(0, 1), train.format(0, 2), train.format(1, 0), train.format(1, 1)]
+    assert by_path(manifest) == dict(zip([*map(test.format, "01"), *paths], ["cat", "dog", "cat", "dog", "cat", "dog", "dog"], strict=True))
+    assert list(by_path(manifest, "given_split").values()) == ["test"] * 2 + ["train"] * 5
+    images = Images(tmp_path / "pets-out" / "images")
+    assert {images[name] for name in images} == set(map(picture, range(7)))
+
+
+def test_names_of_images_and_further_columns_of_a_shard_are_kept(tmp_path: Path) -> None:
+    names = ("a/x.png", "b/y.png", "c/z.png")
+    place = shard(tmp_path / "pets" / "0000.parquet", range(3), [0, 1, -1], names, patient_id=["p", "q", "r"], age=[1, 2, 3])
+    manifest = ingested(place)
+    assert by_path(manifest) == {"0000.parquet/x.png": "cat", "0000.parquet/y.png": "dog"}  # -1: nobody labelled it
+    assert list(by_path(manifest, "group").values()) == ["p", "q"]
+    assert list(manifest.column("age")) == [1, 2]
+
+
+def test_lists_of_class_labels_are_multilabel(tmp_path: Path) -> None:
+    place = shard(tmp_path / "pets" / "train.parquet", range(4), [[0], [0, 1], [], [1]], several=True)
+    assert list(by_path(ingested(place)).values()) == ["cat", "cat|dog", "", "dog"]
+
+
+def test_plain_bytes_and_texts_are_read_too(tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    data.mkdir()
+    pq.write_table(pa.table({"jpg": list(map(picture, range(3))), "kind": ["x", "y", "x"]}), data / "a.parquet")
+    assert list(by_path(ingested(data, label_column="kind")).values()) == ["x", "y", "x"]
+
+
+def test_an_image_without_bytes_is_delivered_and_unreadable(tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    data.mkdir()
+    pq.write_table(pa.table({"image": [picture(0), b"", picture(2)], "label": ["x", "y", "y"]}), data / "a.parquet")
+    manifest = ingested(data)
+    assert list(manifest.column("width")) == [5, None, 5]
+
+
+def test_a_larger_image_than_allowed_is_counted(tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    data.mkdir()
+    pq.write_table(pa.table({"image": [picture(0), picture(1) + bytes(2**20), picture(2)], "label": ["x", "y", "y"]}), data / "a.parquet")
+    measures = ingest(data, tmp_path / "images", tmp_path / "manifest", config=IngestConfig(max_file_mb=1))
+    assert measures["num_too_large"] == 1
+    assert list(read(tmp_path / "manifest").column("image_id")).count(None) == 1
+
+
+def test_a_shard_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    place = shard(tmp_path / "pets" / "a.parquet", range(3), [0, 1, 0])
+    place.write_bytes(place.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"a\.parquet is no readable Parquet file"):
+        ingested(tmp_path / "pets")
+
+
+def test_shards_without_labels_serve_pretraining(tmp_path: Path) -> None:
+    place = shard(tmp_path / "pets" / "a.parquet", range(3), [0, 1, 0])
+    manifest = ingested(place.parent, unlabelled=True)
+    assert len(manifest) == 3
+    assert manifest.classes == ()
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_imagefolders_metadata_lies_in_each_splits_folder(tmp_path: Path, ending: str) -> None:
+    data = tmp_path / "pets"
+    for start, split in enumerate(("train", "validation", "test")):
+        paths = [f"{number:04d}.png" for number in range(4)]
+        draw(data / split, paths, 10 * start)
+        rows = [{"file_name": path, "label": NAMES[n % 2], "age": n} for n, path in enumerate(paths)]
+        text = (
+            table("file_name,label,age", lambda n, p: (p, NAMES[n % 2], n), paths=paths)
+            if ending == "csv"
+            else "".join(json.dumps(row) + "\n" for row in rows)
+        )
+        lay(data / split, [], {f"metadata.{ending}": text})
+    manifest = ingested(data)
+    assert list(by_path(manifest).values()) == NAMES * 6
+    assert by_path(manifest, "given_split") == {path: path.partition("/")[0] for path in by_path(manifest)}
+    assert list(manifest.column("age")) == [0, 1, 2, 3] * 3
+
+
+def test_imagefolders_metadata_beside_class_folders_adds_columns(tmp_path: Path) -> None:
+    paths = [f"train/{kind}/{number}.png" for kind in NAMES for number in range(2)]
+    rows = [{"file_name": path.removeprefix("train/"), "patient": f"p{n}"} for n, path in enumerate(paths)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    manifest = ingested(lay(tmp_path / "pets", paths, {"train/metadata.jsonl": text}))
+    assert list(by_path(manifest).values()) == ["cat", "cat", "dog", "dog"]
+    assert list(by_path(manifest, "group").values()) == ["p0", "p1", "p2", "p3"]
+
+
+def tar(place: Path, members: dict[str, bytes]) -> Path:
+    """A tar as WebDataset's writers make it, in the order of the members."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(place, "w:gz" if place.suffix == ".gz" else "w") as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return place
+
+
+def samples(numbers: range, **others: object) -> dict[str, bytes]:
+    """Samples of an image, its class, and what else is said of it by ending."""
+    members = {}
+    for number in numbers:
+        members[f"{number:06d}.png"] = picture(number)
+        for ending, said in others.items():
+            members[f"{number:06d}.{ending}"] = said(number) if callable(said) else said  # type: ignore[assignment]
+    return members
+
+
+def class_of(number: int) -> bytes:
+    return str(number % 2).encode()
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_webdatasets_shards_of_a_folder_are_read(tmp_path: Path, ending: str) -> None:
+    def facts(number: int) -> bytes:
+        return json.dumps({"patient": f"p{number // 2}", "age": number, "key": f"{number:06d}", "box": [1, 2]}).encode()
+
+    data = tmp_path / "pets"
+    tar(data / f"pets-train-000000.{ending}", samples(range(3), cls=class_of, json=facts))
+    tar(data / f"pets-train-000001.{ending}", samples(range(3), cls=class_of, json=facts) | samples(range(3, 5), cls=class_of, json=facts))
+    tar(data / f"val/000000.{ending}", samples(range(5, 7), cls=class_of, json=facts))
+    manifest = ingested(data)
+    assert len(manifest) == 10
+    labels = by_path(manifest)
+    assert labels[f"pets-train-000000.{ending}/000001.png"] == "1"
+    assert labels[f"val/000000.{ending}/000006.png"] == "0"
+    assert by_path(manifest, "group")[f"val/000000.{ending}/000006.png"] == "p3"
+    assert by_path(manifest, "age")[f"val/000000.{ending}/000006.png"] == 6
+
+
+def test_the_names_of_webdatasets_shards_say_the_split(tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    for start, split in enumerate(("train", "val", "test")):
+        tar(data / f"{split}-{0:06d}.tar", samples(range(2 * start, 2 * start + 2), cls=class_of))
+    assert list(by_path(ingested(data), "given_split").values()) == ["test", "test", "train", "train", "validation", "validation"]
+
+
+def test_one_tar_of_webdataset_is_read(tmp_path: Path) -> None:
+    words = tar(tmp_path / "pets.tar", samples(range(4), cls=lambda number: b"cat\n" if number % 2 else b"dog\n"))
+    assert by_path(ingested(words)) == {f"pets.tar/{n:06d}.png": "cat" if n % 2 else "dog" for n in range(4)}
+
+
+def test_labels_in_webdatasets_json_alone_are_read(tmp_path: Path) -> None:
+    def facts(number: int) -> bytes:
+        return json.dumps({"labels": ["cat", "dog"][: number % 3]}).encode()
+
+    assert list(by_path(ingested(tar(tmp_path / "pets.tar", samples(range(4), json=facts)))).values()) == ["", "cat", "cat|dog", ""]
+
+
+def test_a_tar_of_class_folders_with_a_json_beside_each_image_is_none_of_webdatasets(tmp_path: Path) -> None:
+    members = {f"{kind}/{n}.{ending}": picture(n + 9 * (kind == "cat")) if ending == "png" else b'{"label": "x"}'
+               for kind in NAMES for n in range(2) for ending in ("png", "json")}  # fmt: skip
+    assert list(by_path(ingested(tar(tmp_path / "pets.tar", members))).values()) == ["cat", "cat", "dog", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (samples(range(3)), "000001.tar in .* has no labels beside its images, as 000000.tar has"),
+        (samples(range(3), json=b"["), "000001.tar/000000.json is no JSON object"),
+        (samples(range(3), cls=class_of) | {"../x.png": picture(9)}, "leads out of it"),
+    ],
+)
+def test_a_tar_that_does_not_go_with_the_others_is_refused(tmp_path: Path, members: dict[str, bytes], message: str) -> None:
+    data = tmp_path / "pets"
+    tar(data / "000000.tar", samples(range(3), cls=class_of))
+    tar(data / "000001.tar", members)
+    with pytest.raises(InputError, match=message):
+        ingested(data)

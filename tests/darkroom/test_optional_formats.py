@@ -1,0 +1,187 @@
+"""HEIC and DICOM are decoded where their extra is installed; AVIF always."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.pixels import apply_windowing
+from pydicom.uid import ExplicitVRLittleEndian
+
+from darkroom import dicom, file_formats
+from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, size
+from tests.layouts import by_path, ingested, lay, picture
+
+# 64x48, red above blue, written by libheif (x265) through Pillow; the second one is to be turned by EXIF orientation 6
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAA"
+    "AAABoQABAAAAAAAAAC0AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAA"
+    "kAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAh"
+    "YgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAA"
+    "EHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAADVtZGF0AAAAKSgBrxOA5TH3/7bJP9j1P8JyZk6gxC/3kPud3v6AMe8SkRNxtuM7mOYq"
+)
+TURNED = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAADRpbG9jAAAAAERAAAIAAQAA"
+    "AAAB7AABAAAAAAAAAC0AAgAAAAACGQABAAAAAAAAACQAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5w"
+    "aXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEB"
+    "A3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAo"
+    "Y2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEAAQaBAgMFhIYAAAAaaXJl"
+    "ZgAAAAAAAAAOY2RzYwACAAEAAQAAAFltZGF0AAAAKSgBrxOA5TH3/7bJP9j1P8JyZk6gxC/3kPud3v6AMe8SkRNxtuM7mOYqAAAABkV4aWYAAE1NACoAAAAIAAEB"
+    "EgADAAAAAQAGAAAAAAAA"
+)
+
+
+def scan(values: np.ndarray, kind: str = "MONOCHROME2", patient: str = "p1", **elements: object) -> bytes:
+    """A DICOM file of these stored values, as a device writes it."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    bits = 8 * values.dtype.itemsize
+    dataset.Rows, dataset.Columns = values.shape[:2]
+    dataset.PatientID, dataset.PhotometricInterpretation = patient, kind
+    dataset.SamplesPerPixel = 1 if values.ndim == 2 else 3
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
+    dataset.PixelRepresentation = int(values.dtype.kind == "i")
+    if values.ndim == 3:
+        dataset.PlanarConfiguration = 0
+    for name, value in elements.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = values.tobytes()
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+RAMP = np.arange(0, 4096, dtype=np.uint16).reshape(64, 64)
+
+
+def grey(data: bytes) -> np.ndarray:
+    return np.asarray(decode(data))[..., 0]
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize(("center", "width"), [(1000, 500), (2048, 4096), (40.5, 400)])
+def test_a_window_is_that_of_the_standard(function: str, center: float, width: float) -> None:
+    data = scan(RAMP, WindowCenter=center, WindowWidth=width, VOILUTFunction=function)
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    expected = apply_windowing(RAMP, dataset) / (2**16 - 1)  # pydicom's own, in 16 bits
+    assert np.abs(grey(data) - 255 * expected).max() <= 0.5 + 1e-9
+
+
+def test_a_window_counts_in_the_devices_unit_and_of_several_the_first() -> None:
+    data = scan(RAMP, RescaleIntercept=-1024, RescaleSlope=1, WindowCenter=[40, 500], WindowWidth=[400, 2000])
+    values = RAMP.astype(np.float64) - 1024
+    assert np.array_equal(grey(data), np.rint(255 * dicom.windowed(values, 40, 400)).astype(np.uint8))
+
+
+def test_without_a_window_percentiles_are_black_and_white() -> None:
+    values = RAMP.copy()
+    values[0, 0] = 65535  # one dead pixel does not darken the rest
+    found = grey(scan(values))
+    low, high = np.percentile(values, (0.5, 99.5))
+    assert np.array_equal(found, np.rint(255 * np.clip((values - low) / (high - low), 0, 1)).astype(np.uint8))
+    assert np.array_equal(grey(scan(np.full((4, 4), 7, np.int16))), np.zeros((4, 4), np.uint8))
+
+
+def test_padding_does_not_count() -> None:
+    values = np.full((64, 64), -2000, np.int16)
+    values[:32] = np.arange(2048, dtype=np.int16).reshape(32, 64)
+    found = grey(scan(values, PixelPaddingValue=-2000))
+    assert found[32:].max() == 0
+    assert found[16].mean() == pytest.approx(131, abs=4)
+
+
+def test_monochrome1_is_inverted() -> None:
+    window = {"WindowCenter": 2048, "WindowWidth": 4096}
+    assert np.abs(grey(scan(RAMP, "MONOCHROME1", **window)).astype(int) - (255 - grey(scan(RAMP, **window)).astype(int))).max() <= 1
+
+
+def test_colour_stays_as_it_is() -> None:
+    values = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    assert np.array_equal(np.asarray(decode(scan(values, "RGB"))), values)
+    assert size(scan(values, "RGB")) == (7, 5)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (scan(np.zeros((8, 4), np.uint8), NumberOfFrames=2, Rows=4), "2 frames: write each as a file of its own"),
+        (bytes(128) + b"DICM" + bytes(100), "without a picture"),
+        (scan(RAMP)[:-100], "less than expected"),
+        (HEIC[:200], "a HEIC file that can't be opened"),
+    ],
+    ids=["frames", "no picture", "cut off", "cut off HEIC"],
+)
+def test_what_can_not_be_decoded_says_why(data: bytes, message: str) -> None:
+    with pytest.raises(UnreadableError, match=message):
+        decode(data)
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    data = scan(np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
+    with pytest.raises(TooManyPixelsError):
+        decode(data)
+
+
+def test_pydicoms_own_files_are_pictures_or_say_why() -> None:
+    decoded = 0
+    for path in sorted((Path(pydicom.__file__).parent / "data" / "test_files").glob("*.dcm")):
+        data = path.read_bytes()
+        try:
+            assert decode(data).size == size(data), path.name
+            decoded += 1
+        except UnreadableError as error:
+            assert str(error), path.name
+    assert decoded >= 35
+
+
+def test_heic_is_decoded_and_turned() -> None:
+    assert size(HEIC) == (64, 48)
+    assert np.abs(np.asarray(decode(HEIC)).astype(int)[[5, 40], 5] - [[200, 40, 40], [30, 60, 220]]).max() <= 4
+    assert size(TURNED) == decode(TURNED).size == (48, 64)
+    assert np.abs(np.asarray(decode(TURNED)).astype(int)[5, [5, 40]] - [[30, 60, 220], [200, 40, 40]]).max() <= 4  # blue is left now
+
+
+def test_avif_is_always_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_formats, "is_installed", lambda module: False)
+    file = io.BytesIO()
+    Image.new("RGB", (16, 8), (200, 40, 40)).save(file, "AVIF")
+    assert size(file.getvalue()) == decode(file.getvalue()).size == (16, 8)
+
+
+@pytest.mark.parametrize(("data", "extra"), [(HEIC, "heic"), (scan(RAMP), "dicom")])
+def test_without_the_extra_it_is_named(data: bytes, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_formats, "is_installed", lambda module: False)
+    with pytest.raises(UndecodedError, match=rf"pip install 'darkroom\[{extra}\]'"):
+        decode(data)
+
+
+SCANS = {f"{kind}/{number}.dcm": scan(RAMP + number + 9 * (kind == "sick"), patient=f"p{number // 2}")
+         for kind in ("sick", "well") for number in range(4)}  # fmt: skip
+
+
+def test_the_patient_of_a_scan_is_its_group(tmp_path: Path) -> None:
+    manifest = ingested(lay(tmp_path / "scans", ["sick/photo.png"], {**SCANS, "well/turned.heic": TURNED}))
+    groups = {path: f"p{int(Path(path).stem) // 2}" for path in SCANS}
+    assert by_path(manifest, "group") == {**groups, "sick/photo.png": None, "well/turned.heic": None}
+    assert by_path(manifest, "width")["well/turned.heic"] == 48
+    assert by_path(manifest, "width")["sick/0.dcm"] == 64
+    assert any("2 patients stay together" in note.text for note in manifest.notes)
+
+
+def test_a_group_of_the_table_goes_before_the_patient(tmp_path: Path) -> None:
+    rows = "".join(f"{path},{path.partition('/')[0]},{'x' if '0' in path else 'y'}\n" for path in SCANS)
+    manifest = ingested(lay(tmp_path / "scans", [], {**SCANS, "labels.csv": f"filename,label,group\n{rows}"}))
+    assert set(manifest.column("group")) == {"x", "y"}
+
+
+def test_one_id_for_all_is_no_patient(tmp_path: Path) -> None:
+    same = {path: scan(RAMP + number, patient="ANON") for number, path in enumerate(SCANS)}
+    manifest = ingested(lay(tmp_path / "scans", [], {**same, "sick/9.png": picture(1)}))
+    assert set(manifest.column("group")) == {None}
+    assert any("the same patient's id" in note.text for note in manifest.notes)
