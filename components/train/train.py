@@ -107,8 +107,7 @@ def train(
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     started = time.monotonic() if started is None else started
-    table = manifest.read(examples)
-    searched = read_tuned(tuned) if tuned else Tuned()
+    table, searched = manifest.read(examples), read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
     config.check_folds(len(folds_of(table)))
     source = read_source(embeddings, table, config)
