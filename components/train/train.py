@@ -190,7 +190,7 @@ def _train_network(
         kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
         card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
-        card = dataclasses.replace(card, provenance={**card.provenance, "compilation": str(trained.compilation), **beside})
+        card = dataclasses.replace(card, provenance={**card.provenance, "compilation": vars(trained.compilation), **beside})
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
             floor.place(outputs.model, card.provenance)
         else:
