@@ -18,12 +18,14 @@ def picture_grid(
     Args:
         title: Of the whole.
         columns: What each column shows, in one line or two, and what is said below that.
-        rows: What each row shows, and its pictures, which are brought to 112 pixels a side.
+        rows: What each row shows, and its square pictures, which are brought to 112 pixels a side.
         notes: Lines at the bottom.
     """
     blocks = [slice(start, start + NUM_COLUMNS) for start in range(0, len(columns), NUM_COLUMNS)]
     height = TOP_PX + STEP_PX * len(rows)
-    width = LEFT_PX + STEP_PX * min(NUM_COLUMNS, len(columns)) + MARGIN_PX
+    texts = [(title, _font(18)), *((note, _font(14)) for note in notes)]
+    text_px = max(MARGIN_PX + round(font.getlength(text)) for text, font in texts)
+    width = max(text_px, LEFT_PX + STEP_PX * min(NUM_COLUMNS, len(columns))) + MARGIN_PX
     sheet = Image.new("RGB", (width, height * len(blocks) + 24 * len(notes) + 2 * MARGIN_PX), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN_PX, MARGIN_PX - 6), title, fill=INK, font=_font(18))
@@ -48,7 +50,8 @@ def _draw_block(
     for row, (name, pictures) in enumerate(rows):
         pen.text((LEFT_PX - 12, top + STEP_PX * row + CELL_PX // 2), _shortened(name), fill=INK, font=_font(14), anchor="rm")
         for number, picture in enumerate(pictures):
-            cell = picture.resize((CELL_PX, CELL_PX), Image.Resampling.NEAREST)
+            how = Image.Resampling.BOX if picture.width > CELL_PX else Image.Resampling.NEAREST  # enlarged, pixels are to be seen
+            cell = picture.resize((CELL_PX, CELL_PX), how)
             sheet.paste(cell, (LEFT_PX + STEP_PX * number, top + STEP_PX * row))
 
 

@@ -59,7 +59,7 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
     chosen = training_images(table) if unlabelled is None else unlabelled
     kept = without(chosen, held_out(table, sources.evaluation_cleaned))
     packed = Images(sources.images) if unlabelled is None else Images(sources.unlabelled_images or sources.images)
-    with devices.threads(given["num_threads"]):
+    with devices.threads(given["num_threads"]), devices.products(given["mixed_precision"]):
         examples, num_unreadable = _decoded(packed, kept, _recipe(given, side))
         num_held_out = len(chosen) - len(kept)
         network, projection = _networks(architecture, given["weights"], side, config)

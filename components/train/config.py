@@ -6,12 +6,13 @@ from pydantic import Field, field_validator, model_validator
 
 from darkroom.networks.families import ON_VECTORS
 from darkroom.preprocessing.settings import PreprocessingSettings
+from darkroom.system.config import StepConfig
 from darkroom.system.errors import InputError
 from darkroom.training.hyperparameters import Auto, Balance, Effort, LossName, Monitor, OptimizerName, Precision, Schedule, Switch
 
 
-class TrainConfig(PreprocessingSettings):
-    """Trains the classifier."""
+class NetworkSettings(StepConfig):
+    """Which network is trained, how much, and at which side."""
 
     model: str = Field(
         "auto",
@@ -36,6 +37,11 @@ class TrainConfig(PreprocessingSettings):
         "", description="The processor that time_limit_min is measured on, for the cache; a run on this machine sets it."
     )
     side_px: Annotated[int, Field(ge=8, le=1024)] | Auto = Field("auto", description="Side in pixels of the square images are resized to.")
+
+
+class TrainConfig(PreprocessingSettings, NetworkSettings):
+    """Trains the classifier."""
+
     epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
         "auto", description="How often every training image is seen; auto: as effort says."
     )

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import get_args
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +20,15 @@ from darkroom.networks.pretrained import Backbone
 from darkroom.notes import Note, tell
 from darkroom.preprocessing.corrections import KINDS, Pixels
 from darkroom.preprocessing.settings import PreprocessingSettings
+from darkroom.system.config import dump
 from darkroom.system.parallel import ordered
 from darkroom.training import devices
 from darkroom.training.examples import decode
 from darkroom.training.heads import FittedHead, read_vector_problem
+from darkroom.training.kept_result import kept_result
 from darkroom.training.validation import compared_by, error_of, score
 
+NAME = "corrections.json"
 BATCH_SIZE = 8
 
 
@@ -67,8 +72,10 @@ class Sample:
         return fit_family(PROBE, read_vector_problem(Computed(zip(names, found, strict=True)), self.rows, config.class_balance), config)
 
 
-def settle_corrections(packed: Images, table: Manifest, source: Source, config: TrainConfig) -> tuple[TrainConfig, tuple[Note, ...]]:
-    """The settings with a value for each correction that is `auto`, and what is told of the choice.
+def settle_corrections(
+    packed: Images, table: Manifest, source: Source, config: TrainConfig, checkpoints: Path | None
+) -> tuple[TrainConfig, tuple[Note, ...]]:
+    """The settings with a value for each correction that is `auto`, and what is told of the choice; a resumed training has the same.
 
     One correction after the other is tried; one stays if a linear model on the features that `embed`'s backbone finds in the corrected
     images is better than without it by more than the standard error of the measure that chooses the epoch.
@@ -78,17 +85,25 @@ def settle_corrections(packed: Images, table: Manifest, source: Source, config: 
         table: All rows.
         source: Whose backbone finds the features.
         config: The settings as given.
+        checkpoints: A folder where the choice is kept, or none.
     """
-    asked = config.undecided
-    if not asked:
+    if not config.undecided:
         return config, ()
+    find = partial(_tried, packed, table, source, config)
+    found = kept_result(checkpoints and checkpoints / NAME, dump(config), find)
+    return config.model_copy(update=found["chosen"]), tell("train", [found["told"]])
+
+
+def _tried(packed: Images, table: Manifest, source: Source, config: TrainConfig) -> dict[str, Any]:
+    """The values that are chosen, and a sentence about them, see `settle_corrections`."""
+    asked, few = config.undecided, _few(table, config)
     config = config.model_copy(update=dict.fromkeys(asked, "none"))
-    few = _few(table, config)
     numbers = {split: len(few.where(split)) for split in ("train", "validation")}
     if config.model in ON_VECTORS or numbers["train"] < 2 or not numbers["validation"]:
         why = f"{config.model} is learnt from embeddings" if config.model in ON_VECTORS else "there are no images to measure a gain on"
-        return config, tell("train", [f"corrections that are auto make none: {why}"])
-    sample = Sample(packed, few, source.backbone, embedder(source.backbone, choose_place("auto", "float32")))
+        return {"chosen": dict.fromkeys(asked, "none"), "told": f"corrections that are auto make none: {why}"}
+    device: Any = devices.choose(config.device).type
+    sample = Sample(packed, few, source.backbone, embedder(source.backbone, choose_place(device, "float32")))
     best, tried, monitor = sample.fitted(config), list[str](), compared_by(config.monitor)
     start, error = best.validated.row[f"validation_{monitor}"], error_of(best.validated, monitor)
     for name in asked:
@@ -98,12 +113,12 @@ def settle_corrections(packed: Images, table: Manifest, source: Source, config: 
             tried.append(f"{found.validated.row[f'validation_{monitor}']:.4f} with {value}")
             if score(found.validated.row, monitor) > score(best.validated.row, monitor) + error:
                 best, config = found, candidate
-    chosen = ", ".join(f"train.{name}={getattr(config, name)}" for name in asked)
+    chosen = {name: getattr(config, name) for name in asked}
     measured = (
         f"{monitor} of a linear model on {source.backbone.name} features of {numbers['train']:,} training and {numbers['validation']:,} "
         f"validation images is {start:.4f} without, {', '.join(tried)}; a gain counts above {error:.4f}"
     )
-    return config, tell("train", [f"auto chose {chosen}: {measured}"])
+    return {"chosen": chosen, "told": f"auto chose {', '.join(f'train.{name}={value}' for name, value in chosen.items())}: {measured}"}
 
 
 def told_unused(family: str, config: TrainConfig) -> tuple[Note, ...]:

@@ -6,9 +6,9 @@ limit, and the result is that of a training without an interruption.
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,9 +21,9 @@ from darkroom.manifest import Manifest
 from darkroom.networks.architectures import AUTO
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
-from darkroom.system.files import whole
 from darkroom.training import devices
 from darkroom.training.deadline import Deadline
+from darkroom.training.kept_result import kept_result
 from darkroom.training.linear_start import MAX_IMAGES as MAX_READ
 from darkroom.training.range_test import NUM_RATES
 from darkroom.training.training_sample import MAX_IMAGES
@@ -126,11 +126,12 @@ def settle(
     Raises:
         InputError: There is not the time for one epoch of a network that was named; one that `auto` chose gets 0 epochs.
     """
-    meaning = dump(config)
-    if checkpoints and (checkpoints / NAME).is_file():
-        kept = json.loads((checkpoints / NAME).read_text(encoding="utf-8"))
-        if kept["settings"] == meaning:
-            return Settled(**kept["settled"])
+    find = partial(_measured, packed, table, policy, choice, config, used_s)
+    return Settled(**kept_result(checkpoints and checkpoints / NAME, dump(config), lambda: vars(find())))
+
+
+def _measured(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig, used_s: Callable[[], float]) -> Settled:
+    """Measures and settles, see `settle`."""
     wanted, most = candidates(table.where("train"), choice.architecture, config)
     sizes = _sizes(table, choice, wanted, config)
     limit_s = SHARE * 60 * config.time_limit_min
@@ -145,9 +146,6 @@ def settle(
             f"train.time_limit_min is {config.time_limit_min:g}, and one epoch of {choice.architecture} at {settled.side_px} px needs "
             f"{needed:.2g} minutes: raise it to {PLENTY * needed:.2g}, or set train.model to probe"
         )
-    if checkpoints:
-        with whole(checkpoints / NAME) as draft:
-            draft.write_text(json.dumps({"settings": meaning, "settled": dataclasses.asdict(settled)}), encoding="utf-8")
     return settled
 
 

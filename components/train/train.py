@@ -107,18 +107,16 @@ def train(
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     started = time.monotonic() if started is None else started
-    table = manifest.read(examples)
-    searched = read_tuned(tuned) if tuned else Tuned()
+    table, searched = manifest.read(examples), read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
     config.check_folds(len(folds_of(table)))
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
-    given = dump(config)
+    given, packed = dump(config), Images(images, augmented_images)
+    config, corrected = settle_corrections(packed, table, source, config, checkpoints)
     config, learnt = from_pretrained(config, pretrained)
-    before = with_notes_behind(table.notes, "ingest", source.notes)
-    table = dataclasses.replace(table, notes=(*before, *learnt, *searched.notes))
-    outputs, packed = Outputs(model, history, learning_curves), Images(images, augmented_images)
-    config, corrected = settle_corrections(packed, table, source, config)
+    table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
+    outputs = Outputs(model, history, learning_curves)
     config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
     answers = FoldAnswers(checkpoints)
@@ -192,7 +190,7 @@ def _train_network(
         kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
         card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
-        card = dataclasses.replace(card, provenance={**card.provenance, "compilation": str(trained.compilation), **beside})
+        card = dataclasses.replace(card, provenance={**card.provenance, "compilation": vars(trained.compilation), **beside})
         if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
             floor.place(outputs.model, card.provenance)
         else:

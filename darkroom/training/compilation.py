@@ -5,7 +5,6 @@ A compiled step computes the same but for rounding. What was settled stays for t
 
 import copy
 import dataclasses
-import json
 import os
 import statistics
 import tempfile
@@ -18,9 +17,9 @@ import torch
 from torch import nn
 
 from darkroom.system.cores import num_cores
-from darkroom.system.files import whole
 from darkroom.training import devices
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.kept_result import kept_result
 from darkroom.training.problem import Problem
 from darkroom.training.trainer import Trainer
 
@@ -39,7 +38,7 @@ class Compilation:
         is_on: Whether steps are compiled.
         reason: Why, or why not.
         was_measured: Whether steps were timed both ways.
-        is_warning: Whether they were to be compiled and are not.
+        is_warning: Whether `on` asked for it and they are not.
     """
 
     is_on: bool
@@ -62,15 +61,8 @@ def settle(network: nn.Module, problem: Problem, settings: Settings, checkpoint:
         obstacle: Why it can't be compiled; empty where it can.
     """
     meaning = {**dataclasses.asdict(settings), "obstacle": obstacle}
-    if checkpoint and (checkpoint / NAME).is_file():
-        kept = json.loads((checkpoint / NAME).read_text(encoding="utf-8"))
-        if kept["settings"] == meaning:
-            return Compilation(**kept["settled"])
-    found = _settled(network, problem, settings, obstacle)
-    if checkpoint:
-        with whole(checkpoint / NAME) as draft:
-            draft.write_text(json.dumps({"settings": meaning, "settled": dataclasses.asdict(found)}), encoding="utf-8")
-    return found
+    found = kept_result(checkpoint and checkpoint / NAME, meaning, lambda: vars(_settled(network, problem, settings, obstacle)))
+    return Compilation(**found)
 
 
 @contextmanager
@@ -130,7 +122,7 @@ def _tried(network: nn.Module, problem: Problem, settings: Settings) -> tuple[Co
         compiled_s, _ = _step_s(network, problem, dataclasses.replace(settings, compile="on"))
     except (RuntimeError, OSError) as error:  # what is no fault of the compiler's fails again without it
         words = " ".join(str(error).split())[:200]
-        return Compilation(False, f"compiling failed ({type(error).__name__}: {words})", is_warning=True), 0.0
+        return Compilation(False, f"compiling failed ({type(error).__name__}: {words})", is_warning=settings.compile == "on"), 0.0
     finally:
         torch.compiler.reset()
     return Compilation(True, "as train.compile says"), compiled_s

@@ -1,15 +1,14 @@
 """The range test: one step at each of ever higher learning rates, from whose losses a learning rate is found."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
-from darkroom.system.files import whole
 from darkroom.training.hyperparameters import Settings
+from darkroom.training.kept_result import kept_result
 from darkroom.training.loop import losses_at
 from darkroom.training.problem import Problem
 
@@ -50,11 +49,12 @@ def find_rate(network: nn.Module, problem: Problem, settings: Settings, checkpoi
 
     Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3.
     """
-    meaning = dataclasses.asdict(settings)
-    if checkpoint and (checkpoint / NAME).is_file():
-        kept = json.loads((checkpoint / NAME).read_text(encoding="utf-8"))
-        if kept["settings"] == meaning:
-            return RangeTest(tuple(kept["rates"]), tuple(kept["losses"]), kept["rate"])
+    kept = kept_result(checkpoint and checkpoint / NAME, dataclasses.asdict(settings), lambda: vars(_tested(network, problem, settings)))
+    return RangeTest(tuple(kept["rates"]), tuple(kept["losses"]), kept["rate"])
+
+
+def _tested(network: nn.Module, problem: Problem, settings: Settings) -> RangeTest:
+    """Runs the test, see `find_rate`."""
     usual = settings.learning_rate
     ratio = (HIGHEST / LOWEST) ** (1 / (NUM_RATES - 1))
     rates = [usual * LOWEST * ratio**number for number in range(NUM_RATES)]
@@ -65,11 +65,7 @@ def find_rate(network: nn.Module, problem: Problem, settings: Settings, checkpoi
         if not math.isfinite(smooth) or smooth > DIVERGED * min([*losses, smooth]):
             break
         losses.append(smooth)
-    found = RangeTest(tuple(rates[: len(losses)]), tuple(losses), best_rate(rates, losses, usual))
-    if checkpoint:
-        with whole(checkpoint / NAME) as draft:
-            draft.write_text(json.dumps({"settings": meaning, **dataclasses.asdict(found)}), encoding="utf-8")
-    return found
+    return RangeTest(tuple(rates[: len(losses)]), tuple(losses), best_rate(rates, losses, usual))
 
 
 def best_rate(rates: Sequence[float], losses: Sequence[float], usual: float) -> float:

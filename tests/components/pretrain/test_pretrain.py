@@ -191,3 +191,14 @@ def test_images_are_corrected_as_train_says(inputs: Inputs, tmp_path: Path) -> N
     learn(inputs, tmp_path / "undecided", settings(normalise="unit", contrast="auto"))
     assert read_pretrained(tmp_path / "corrected").mean == (0.0, 0.0, 0.0)
     assert contents(tmp_path / "corrected") != contents(tmp_path / "plain") == contents(tmp_path / "undecided")
+
+
+@pytest.mark.parametrize(("wanted", "are_short"), [("off", False), ("tf32", True)])
+def test_products_on_a_gpu_are_as_precise_as_train_says(inputs: Inputs, tmp_path: Path, wanted: str, are_short: bool) -> None:
+    found = list[tuple[bool, bool]]()
+
+    def look(epoch: int, row: dict[str, float]) -> None:
+        found.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
+
+    learn(inputs, tmp_path / "out", settings(mixed_precision=wanted), epochs=1, on_epoch=look)
+    assert found == [(are_short, are_short)]

@@ -16,7 +16,9 @@ from components.evaluate.evaluate import evaluate
 from components.prune.config import PruneConfig
 from components.prune.prune import prune
 from components.train.config import TrainConfig
+from components.train.correction_choice import NAME, settle_corrections
 from components.train.correction_sheet import correction_sheet
+from components.train.on_vectors import read_source
 from components.train.train import train
 from darkroom import manifest
 from darkroom.artifacts import CORRECTIONS
@@ -32,6 +34,7 @@ from darkroom.preprocessing.recipe import Recipe
 from darkroom.registry.package import copy_code, requirements_of
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
+from darkroom.system.files import read_json, write_json
 from pipelines.predict.answers import predict_files
 from tests.components.train.toys import Inputs, write_embeddings
 from tests.photographs import jpeg, photograph, png
@@ -199,6 +202,19 @@ def test_auto_corrects_nothing_where_nothing_is_gained(tmp_path: Path) -> None:
     assert read_card(tmp_path / "model").corrections.names == ()
     (told,) = [text for text in notes(tmp_path) if text.startswith("auto chose")]
     assert "train.denoise=none, train.contrast=none" in told and "of 20 training and 20 validation images is 1.0000 without" in told
+
+
+def test_a_resumed_training_takes_what_auto_had_chosen_and_other_settings_choose_anew(inputs: Inputs, tmp_path: Path) -> None:
+    def chosen(**settings: Any) -> str:
+        config, table = parse(TrainConfig, "train", {**QUICK, "denoise": "auto", **settings}), manifest.read(inputs.examples)
+        source = read_source(inputs.embeddings, table, config)
+        return settle_corrections(Images(inputs.images), table, source, config, tmp_path)[0].denoise
+
+    assert chosen() == "none"
+    kept = read_json(tmp_path / NAME)
+    write_json(tmp_path / NAME, {**kept, "result": {**kept["result"], "chosen": {"denoise": "median"}}})
+    assert chosen() == "median"
+    assert chosen(noise_level=20.0) == "none"
 
 
 def test_the_sheet_shows_images_before_and_after_each_correction(inputs: Inputs, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_training_is_settled_once_and_keeps_what_was_settled(tmp_path, monkeyp
     given = {"time_limit_min": 5, "epochs": "auto", "auto_max_epochs": 3, "model": "small_cnn"}
     measures = run(inputs, tmp_path, checkpoints=folder, **given)
     assert measures["settled_epochs"] == measures["num_epochs"] == 3 and measures["side_px"] == 8
-    card, kept = read_card(tmp_path / "model"), json.loads((folder / NAME).read_text())["settled"]
+    card, kept = read_card(tmp_path / "model"), json.loads((folder / NAME).read_text())["result"]
     assert card.provenance["hyperparameters"]["epochs"] == kept["epochs"] == 3
     assert "3 epochs of 24 images at 8 px for train.time_limit_min=5" in capsys.readouterr().out
     monkeypatch.setattr(time_limit, "Bench", None)  # nothing is measured again

@@ -13,10 +13,11 @@ from components.train.train import train
 from darkroom import manifest, model
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
-from darkroom.model import Predictor, labels_of
+from darkroom.model import CARD, Predictor, labels_of
 from darkroom.networks import pretrained
 from darkroom.networks.export import load_network
 from darkroom.pixels import pixels
+from darkroom.registry.package import bundle_sha256
 from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from darkroom.training import checkpoint
@@ -66,8 +67,11 @@ def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
     assert predictor.card.side_px == measures["side_px"] == 8
     assert len(predictor.card.thresholds) == {"binary": 1, "multiclass": 0, "multilabel": 3}[task]
     assert predictor.card.provenance["data_version"] == "toy"
-    assert predictor.card.provenance["compilation"].startswith("torch.compile is off: on a CPU")
+    assert predictor.card.provenance["compilation"]["reason"].startswith("on a CPU")
     assert predictor.card.provenance["hyperparameters"]["compile"] == "off"
+    name, card = bundle_sha256(tmp_path / "model"), tmp_path / "model" / CARD
+    card.write_text(card.read_text().replace('"on a CPU', '"a step took 3 ms'))
+    assert bundle_sha256(tmp_path / "model") == name  # whose steps were timed again has the same name
 
 
 @quick

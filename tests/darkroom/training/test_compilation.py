@@ -58,13 +58,14 @@ def test_few_steps_are_timed_but_not_compiled() -> None:
     assert str(found).startswith("torch.compile is off: 9 steps of ")
 
 
-def test_a_compiler_that_is_missing_leaves_steps_as_they_are_and_is_told() -> None:
+def test_a_compiler_that_is_missing_leaves_steps_as_they_are_and_who_asked_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._inductor import config
 
-    with config.patch({"cpp.cxx": ("/no/such/compiler",)}):
-        found = settled("on")
-    assert (found.is_on, found.is_warning) == (False, True)
-    assert str(found).startswith("torch.compile is off: compiling failed (")
+    monkeypatch.setattr(compilation, "COMPILING_S", 0.0)
+    with config.patch({"cpp.cxx": ("/no/such/compiler",)}), private_cache():
+        asked, auto = settled("on"), measure(network(), problem(), dataclasses.replace(COMPILED, compile="auto"))
+    assert [(found.is_on, found.was_measured, found.is_warning) for found in (asked, auto)] == [(False, False, True), (False, False, False)]
+    assert all(str(found).startswith("torch.compile is off: compiling failed (") for found in (asked, auto))
 
 
 @pytest.mark.slow
