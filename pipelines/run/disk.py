@@ -24,7 +24,10 @@ from pipelines.paths import ROOT
 from pipelines.platform import PlatformConfig
 from pipelines.sizes import in_units, size_of
 
-WEIGHTS_BYTES = {"auto": 19_000_000, "small_cnn": 5_000_000, "lite0": 19_000_000, "lite1": 22_000_000, "lite2": 25_000_000}  # 32-bit
+WEIGHTS_BYTES = {  # 32-bit
+    "auto": 19_000_000, "small_cnn": 5_000_000, "lite0_local": 300_000,
+    "lite0": 19_000_000, "lite1": 22_000_000, "lite2": 25_000_000,
+}  # fmt: skip
 BACKBONE_BYTES = 19_000_000  # of the weights of `lite0`
 SCRATCH_BYTES = 2**30  # `MEMORY_BYTES` of `darkroom.training.examples`, which takes seconds to import; a test holds them equal
 

@@ -1,13 +1,12 @@
 """Images unlike those that given weights know: what `auto` does with them."""
 
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from components.train.choice import choose
 from components.train.config import TrainConfig
-from components.train.suitability import local_skill, skill
+from components.train.suitability import for_local_network, local_skill, skill
 from components.train.suitability import suited as suited_by
 from darkroom.manifest import Manifest, make_table
 from darkroom.networks.architectures import LOCAL
@@ -95,6 +94,12 @@ def test_named_by_hand_it_has_its_own_recipe_whatever_the_images_are():
     assert (config.frozen_share, config.head_start, config.auto_pretrained_max_epochs, notes) == (0.5, "random", 24, ())
 
 
-def test_a_resumed_training_does_not_try_it_again(tmp_path):
-    (tmp_path / "local_network.json").write_text("0.25", encoding="utf-8")
-    assert partial(local_skill, None, images(), None, tmp_path)(TrainConfig()) == 0.25
+def test_a_resumed_training_does_not_try_it_again(tmp_path, monkeypatch):
+    rows = {"epoch": 1, "validation_balanced_accuracy": 0.7}, {"epoch": 2, "validation_balanced_accuracy": 0.8}
+    tried = []
+    monkeypatch.setattr("components.train.suitability.prepare", lambda *given: given[3].architecture)
+    fitted = SimpleNamespace(fitted=SimpleNamespace(history=rows, best_epoch=2))
+    monkeypatch.setattr("components.train.suitability.train_network", lambda prepared, config: tried.append(prepared) or fitted)
+    config = for_local_network(parse(TrainConfig, "train", {"model": LOCAL}))
+    found = [local_skill(None, images(), None, tmp_path, config) for _ in range(2)]
+    assert found == [pytest.approx(0.6)] * 2 and tried == [LOCAL]
