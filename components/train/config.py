@@ -17,7 +17,7 @@ class NetworkSettings(StepConfig):
     model: str = Field(
         "auto",
         min_length=1,
-        description="auto, small_cnn, lite0_local, lite0 to lite2, any network of torchvision or timm; or probe, random_forest ... on embeddings.",
+        description="auto, small_cnn, lite0_local, lite0 to lite2, any of torchvision or timm; or probe, random_forest ... on embeddings.",
     )
     weights: str = Field(
         "auto",
