@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import data_version
 from tests.layouts import by_path, ingested, lay
 
 FOUR = [f"{number:012d}.jpg" for number in (9, 25, 30, 34)]
@@ -91,12 +92,22 @@ def test_cocos_own_layout_gives_the_split(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (coco({0: FOUR[0]}, [(0, 9)]), "an annotation .id 0. of category 9, which is not among its categories .cat, dog, bird."),
-        (coco({0: FOUR[0]}, []).replace('"file_name"', '"name"'), "an image .id 0. without a file_name"),
+        (coco({0: FOUR[0]}, []).replace('"file_name"', '"name"'), "names no file_name for the image of id 0"),
+        (coco({0: FOUR[0]}, []).replace('"name": "dog"', '"title": "dog"'), "names no name for the category of id 2"),
+        (coco({0: FOUR[0], 1: FOUR[1]}, []).replace('"id": 1, "license"', '"id": 0, "license"'), f"image id 0 twice .{FOUR[0]}, {FOUR[1]}."),
+        (coco({0: FOUR[0]}, []).replace('"id": 2, "name"', '"id": 1, "name"'), "category id 1 twice .cat, dog."),
+        (coco({0: FOUR[0]}, [(0, 1)]).replace('"category_id": 1', '"category_id": [1]'), "an annotation .id 0. of category .1."),
     ],
 )
 def test_coco_that_contradicts_itself_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ingested(lay(tmp_path / "pets", FOUR, {"instances.json": text}), table="instances.json")
+
+
+def test_cocos_ids_may_be_texts_here_and_numbers_there(tmp_path: Path) -> None:
+    text = coco(dict(enumerate(FOUR)), [(0, 1), (1, 2), (2, 3), (3, 1)]).replace('"category_id": 1', '"category_id": "1"')
+    manifest = ingested(lay(tmp_path / "pets", FOUR, {"instances.json": text}))
+    assert list(by_path(manifest).values()) == ["cat", "dog", "bird", "cat"]
 
 
 NAMES = [f"{number:08x}-{name}" for number, name in enumerate(("a.png", "b.png", "c.png", "d.png"), 0xAB)]
@@ -203,6 +214,13 @@ def test_cvats_tags_and_else_its_shapes_are_labels(tmp_path: Path, kind: str) ->
     assert f"1 image(s) of annotations.xml have no {'tag' if kind == 'tag' else 'shape'}: they are left out" in notes_of(manifest)
 
 
+def test_cvats_export_may_be_the_source(tmp_path: Path) -> None:
+    export = cvat({"a.png": ["cat"], "b.png": ["dog"]})
+    data = lay(tmp_path / "export", ["images/a.png", "images/b.png"], {"annotations.xml": export, "labels.csv": "file,label\na.png,x\n"})
+    assert by_path(ingested(data / "annotations.xml")) == {"images/a.png": "cat", "images/b.png": "dog"}
+    assert data_version(data / "annotations.xml") != data_version(data / "labels.csv")
+
+
 WITH_SUBSETS = (("cat", "Train"), ("dog", "Test"))
 
 
@@ -222,8 +240,10 @@ def test_cvats_subsets_are_splits(tmp_path: Path) -> None:
         (cvat({"a.png": ["cat"]}).replace("image ", "track ").replace("</image", "</track"), "tracks of a video"),
         (cvat({"a.png": ["cat"]}).replace("</annotations>", ""), "no readable XML"),
         (cvat({"a.png": ["&x;"]}).replace("<annotations>", '<!DOCTYPE a [<!ENTITY x "cat">]><annotations>', 1), "is not what CVAT exports"),
+        (cvat({"a.png": ["cat"]}).replace("utf-8", "gb2312"), "no readable XML"),
+        (cvat({"a.png": [""]}), "without a label on a.png"),
     ],
-    ids=["no image", "video", "cut off", "entities"],
+    ids=["no image", "video", "cut off", "entities", "character set", "no label"],
 )
 def test_xml_that_is_no_export_of_images_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
