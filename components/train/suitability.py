@@ -4,7 +4,6 @@ Where it tells hardly more apart than chance, as on microscope pictures, few ima
 than that model; else few layers are frozen, batch statistics are learnt as well, and training is longer.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,10 +20,11 @@ from darkroom.networks.architectures import AUTO, HANDCRAFTED, LOCAL
 from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.networks.local_network import FROZEN_SHARE
 from darkroom.notes import Note, tell
-from darkroom.system.files import whole
+from darkroom.system.config import dump
 from darkroom.training import devices
+from darkroom.training.kept_result import kept_result
 
-TRIED = "local_network.json"  # beside the checkpoints
+TRIED = "tried_local_network.json"  # beside the checkpoints
 
 
 def suited(
@@ -91,17 +91,15 @@ def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path
         checkpoints: A folder for unfinished work, or none.
         config: Its settings.
     """
-    kept = checkpoints and checkpoints / TRIED
-    if kept and kept.is_file():
-        return float(json.loads(kept.read_text(encoding="utf-8")))
-    print(f"{config.model} is tried first", flush=True)
-    with devices.threads(config.num_threads):
-        fitted = train_network(prepare(packed, table, policy, choose(table.where("train"), config), config), config).fitted
-    found = skill(fitted.history[fitted.best_epoch - 1], table)
-    if kept:
-        with whole(kept) as draft:
-            draft.write_text(json.dumps(found), encoding="utf-8")
-    return found
+
+    def found() -> dict[str, float]:
+        print(f"{config.model} is tried first", flush=True)
+        with devices.threads(config.num_threads):
+            fitted = train_network(prepare(packed, table, policy, choose(table.where("train"), config), config), config).fitted
+        value = skill(fitted.history[fitted.best_epoch - 1], table)
+        return {"skill": value if math.isfinite(value) else -1.0}  # JSON has no NaN
+
+    return float(kept_result(checkpoints and checkpoints / TRIED, dump(config), found)["skill"])
 
 
 def skill(row: Mapping[str, float], table: Manifest) -> float:

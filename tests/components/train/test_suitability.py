@@ -7,11 +7,12 @@ import pytest
 
 from components.train.choice import choose
 from components.train.config import TrainConfig
-from components.train.suitability import local_skill, skill
+from components.train.suitability import TRIED, local_skill, skill
 from components.train.suitability import suited as suited_by
 from darkroom.manifest import Manifest, make_table
 from darkroom.networks.architectures import LOCAL
-from darkroom.system.config import parse
+from darkroom.system.config import dump, parse
+from darkroom.training.kept_result import kept_result
 
 
 def images(task="multilabel"):
@@ -95,6 +96,9 @@ def test_named_by_hand_it_has_its_own_recipe_whatever_the_images_are():
     assert (config.frozen_share, config.head_start, config.auto_pretrained_max_epochs, notes) == (0.5, "random", 24, ())
 
 
-def test_a_resumed_training_does_not_try_it_again(tmp_path):
-    (tmp_path / "local_network.json").write_text("0.25", encoding="utf-8")
-    assert partial(local_skill, None, images(), None, tmp_path)(TrainConfig()) == 0.25
+def test_a_resumed_training_does_not_try_it_again_unless_settings_differ(tmp_path):
+    kept_result(tmp_path / TRIED, dump(TrainConfig()), lambda: {"skill": 0.25})
+    resumed = partial(local_skill, None, images(), None, tmp_path)
+    assert resumed(TrainConfig()) == 0.25
+    with pytest.raises(KeyError):  # it is tried, without the labels that this needs
+        resumed(TrainConfig(seed=1))
