@@ -185,6 +185,24 @@ def test_label_studios_json_min_is_read(tmp_path: Path, several: bool) -> None:
     assert list(by_path(manifest).values()) == ["cat|dog" if several else "dog", "cat", "dog", "cat"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"choice": ["cat", "dog"], "site": ["A", "B"]}, "which of its columns is the answer .choice, site.: export it as JSON"),
+        ({"label": [[{"x": 1, "rectanglelabels": ["cat"]}], []]}, "which of its columns is the answer .none has choices.: export it as JSON"),
+    ],
+    ids=["two texts", "boxes"],
+)
+def test_json_min_that_does_not_tell_its_answer_is_refused(tmp_path: Path, answer: dict[str, list[object]], message: str) -> None:
+    common = {"annotator": 1, "created_at": "2026-05-01T10:00:00Z", "updated_at": "2026-05-01T10:00:00Z", "lead_time": 4.1}
+    rows = [
+        {"image": f"/data/upload/1/{name}", "id": n, "annotation_id": n, **common, **{key: cells[n % 2] for key, cells in answer.items()}}
+        for n, name in enumerate(NAMES)
+    ]
+    with pytest.raises(InputError, match=message):
+        ingested(lay(tmp_path / "pets", [f"images/{name[9:]}" for name in NAMES], {"project-1.json": json.dumps(rows)}))
+
+
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <annotations>
   <version>1.1</version>
