@@ -51,6 +51,8 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
+    if table == TABLE and config.table:
+        table = ""  # what shards say gives way to what the user names
     if config.table == NONE and not table:
         return _without_table(source, (), config)
     wanted = table or config.table.removeprefix("./")

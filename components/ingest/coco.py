@@ -22,7 +22,7 @@ def read_coco(name: str, value: Any) -> Annotations | None:
         value: What the JSON holds.
 
     Raises:
-        InputError: An image has no name, a category no name, two different ones of either have one id, or an annotation no category of the file.
+        InputError: An image or a category has no name, two different ones have one id, or an annotation is of no category of the file.
     """
     if not isinstance(value, dict) or not all(_are_objects(value.get(part)) for part in PARTS):
         return None
@@ -66,7 +66,7 @@ def _by_id(name: str, parts: list[dict[str, Any]], what: str, called: str) -> di
         called: The key of their name.
 
     Raises:
-        InputError: One has no name, or two different ones have one id, as in files that were joined: nothing says whose annotations are meant.
+        InputError: One has no name, or two different ones have one id, as in joined files: nothing says whose annotations are meant.
     """
     found: dict[str, dict[str, Any]] = {}
     for part in parts:

@@ -94,7 +94,10 @@ def test_cocos_own_layout_gives_the_split(tmp_path: Path) -> None:
         (coco({0: FOUR[0]}, [(0, 9)]), "an annotation .id 0. of category 9, which is not among its categories .cat, dog, bird."),
         (coco({0: FOUR[0]}, []).replace('"file_name"', '"name"'), "names no file_name for the image of id 0"),
         (coco({0: FOUR[0]}, []).replace('"name": "dog"', '"title": "dog"'), "names no name for the category of id 2"),
-        (coco({0: FOUR[0], 1: FOUR[1]}, []).replace('"id": 1, "license"', '"id": 0, "license"'), f"image id 0 twice .{FOUR[0]}, {FOUR[1]}."),
+        (
+            coco({0: FOUR[0], 1: FOUR[1]}, []).replace('"id": 1, "license"', '"id": 0, "license"'),
+            f"image id 0 twice .{FOUR[0]}, {FOUR[1]}.",
+        ),
         (coco({0: FOUR[0]}, []).replace('"id": 2, "name"', '"id": 1, "name"'), "category id 1 twice .cat, dog."),
         (coco({0: FOUR[0]}, [(0, 1)]).replace('"category_id": 1', '"category_id": [1]'), "an annotation .id 0. of category .1."),
     ],
@@ -189,7 +192,10 @@ def test_label_studios_json_min_is_read(tmp_path: Path, several: bool) -> None:
     ("answer", "message"),
     [
         ({"choice": ["cat", "dog"], "site": ["A", "B"]}, "which of its columns is the answer .choice, site.: export it as JSON"),
-        ({"label": [[{"x": 1, "rectanglelabels": ["cat"]}], []]}, "which of its columns is the answer .none has choices.: export it as JSON"),
+        (
+            {"label": [[{"x": 1, "rectanglelabels": ["cat"]}], []]},
+            "which of its columns is the answer .none has choices.: export it as JSON",
+        ),
     ],
     ids=["two texts", "boxes"],
 )
