@@ -88,7 +88,10 @@ def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[Nami
     if found.errors and alone:
         raise found.errors[0]
     if found.errors:
-        raise InputError(f"{found.errors[0]}; or set ingest.table to {'the one that holds the labels' if naming else NONE}")
+        remedy = (
+            "name it in ingest.ignore, or set ingest.table to the one that holds the labels" if naming else f"set ingest.table to {NONE}"
+        )
+        raise InputError(f"{found.errors[0]}; or {remedy}")
     if len(naming) > 1 and not belong_together(naming, names):
         tables = first_few([one.table.name for one in naming], 6)
         raise InputError(

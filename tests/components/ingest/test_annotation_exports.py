@@ -274,6 +274,24 @@ def test_xml_that_is_no_export_of_images_is_refused(tmp_path: Path, text: str, m
         ingested(lay(tmp_path / "export", ["a.png"], {"annotations.xml": text}), table="annotations.xml")
 
 
+def test_cvats_export_of_another_name_is_told_what_to_be_called(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"export\.xml names files here, but is a \.xml, which is not read: call it annotations\.xml"):
+        ingested(lay(tmp_path / "pets", ["cat/a.png", "dog/b.png"], {"export.xml": cvat({"a.png": ["cat"], "b.png": ["dog"]})}))
+
+
+def test_captions_beside_cocos_instances_are_refused_with_what_to_ignore(tmp_path: Path) -> None:
+    images = dict(enumerate(FOUR))
+    captions = {"images": json.loads(coco(images, []))["images"], "annotations": [{"id": 1, "image_id": 0, "caption": "a cat"}]}
+    texts = {
+        "annotations/instances.json": coco(images, [(0, 1), (1, 2), (2, 3), (3, 1)]),
+        "annotations/captions.json": json.dumps(captions),
+    }
+    data = lay(tmp_path / "pets", [f"images/{name}" for name in FOUR], texts)
+    with pytest.raises(InputError, match=r"annotations/captions\.json .*name it in ingest\.ignore"):
+        ingested(data)
+    assert len(ingested(data, ignore=("captions*.json",))) == 4
+
+
 def test_cvats_imagenet_layout_is_one_of_class_folders(tmp_path: Path) -> None:
     data = lay(tmp_path / "export", ["cat/a.png", "dog/b.png", "no_label/c.png"], {})
     with pytest.raises(InputError, match="no_label"):
