@@ -5,6 +5,7 @@ import http.server
 import io
 import struct
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -233,6 +234,7 @@ def test_a_data_set_of_torchvision_is_read_with_its_classes_and_splits(tmp_path:
 
 
 def test_a_data_set_that_is_not_there_and_can_not_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it would keep the proxy for all tests that follow
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"torchvision://CIFAR10.* is not in .*, and can't be downloaded .*: put its files there"):
