@@ -3,16 +3,16 @@
 `python benchmarks/scale.py ../shared/data/cifar10.tar.xz`
 `python benchmarks/scale.py cifar10.tar.xz --numbers 10000 30000 --place /mnt/large`
 
-The pictures are made of the archive's: pieces of two of them laid over each other, in other colours, and encoded again, so that no two files
-are equal and what looks alike grows with their number, as in data of a camera. They lie as Parquet shards and as a folder of class folders
-below `--place` (a temporary folder by default), and are removed afterwards; a million take 15 GB.
+The pictures are made of the archive's: pieces of two of them laid over each other, in other colours, and encoded again, so that no two
+files are equal. They lie as Parquet shards and as class folders below a temporary folder in `--place`, which is removed afterwards; a
+million take 15 GB.
 
 Each step runs in a process of its own. Its memory is the peak of what is resident (VmHWM), with the pages of mapped files in it, and in
 brackets the peak of what is not of files, seen every 20 ms. Growth is the exponent of the number of images in seconds of the processor.
 
-A network looks at `--sample` pictures alone, and its time for all is extrapolated from these. Vectors of the others are sums of the sample's
-(one of the class, moved by a share of the difference of two others); they are kept by the product's own store, from which `embed` then makes
-its folder, as of images that an earlier run has seen. Thumbnails and scans are the pictures' own.
+A network looks at `--sample` pictures alone, and its time for all is extrapolated from these. Vectors of the others are sums of the
+sample's (one of the class, moved by a share of the difference of two others); they are kept by the product's own store, from which
+`embed` then makes its folder, as of images that an earlier run has seen. Thumbnails and scans are the pictures' own.
 """
 
 import argparse
@@ -210,9 +210,11 @@ def embed_sample(sources: Grey, labels: list[str], number: int, place: Path) -> 
     lay_out(sources, labels, number, place / "shards", place / "folder")
     ingest(place / "shards", place / "images", place / "manifest", config=IngestConfig())
     took = measure(embed, place / "images", place / "embeddings", config=CONFIG)
-    each = took.seconds / number
+    each = took.busy / number
     print(f"embed, {number:,} images: {took.seconds:.1f} s ({took.busy:.1f} s of the processor), at most {took.peak:.2f} GB resident")
-    print(f"    extrapolated from these: {each * 1e5 / 60:,.0f} minutes for 100,000 images, {each * 1e6 / 3600:,.1f} hours for 1,000,000")
+    print(
+        f"    extrapolated from these, of the processor: {each * 1e5 / 60:,.0f} minutes for 100,000, {each * 1e6 / 3600:,.1f} hours for 1,000,000"
+    )
 
 
 def measure_steps(sources: Grey, labels: list[str], number: int, place: Path, sample: Path) -> dict[str, Figures]:
@@ -258,7 +260,10 @@ def print_growth(figures: dict[int, dict[str, Figures]]) -> None:
             less = figures[few][name]
             exponent = np.log(took.busy / less.busy) / np.log(many / few)
             slope = (took.own - less.own) / (many - few)
-            print(f"{few:,} to {many:,}, {name}: time grows by the power {exponent:.2f}, {slope * 2**20:,.1f} kB an image not of files, ", end="")
+            print(
+                f"{few:,} to {many:,}, {name}: time grows by the power {exponent:.2f}, {slope * 2**20:,.1f} kB an image not of files, ",
+                end="",
+            )
             print(f"{took.own + slope * (1_000_000 - many):.1f} GB at 1,000,000")
     for number, steps in figures.items():
         above = [f"{name} ({took.peak:.1f} GB, {took.own:.1f} not of files)" for name, took in steps.items() if took.peak > MAX_GB]

@@ -85,7 +85,8 @@ class Leaks:
         return {name: getattr(self, name) for name in ("share", "low", "high", "num_images", "beyond_chance", "floor")}
 
     def __str__(self) -> str:
-        return f"{self.share:.1%} of the {self.num_images:,} {'sampled' if self.sample else 'tested'} images (95 %: {self.low:.1%} to {self.high:.1%})"
+        which = "sampled" if self.sample else "tested"
+        return f"{self.share:.1%} of the {self.num_images:,} {which} images (95 %: {self.low:.1%} to {self.high:.1%})"
 
 
 def leaks_of(
@@ -113,7 +114,9 @@ def leaks_of(
     by_unit = float((1 - (1 - chance) ** sizes).mean())  # a unit of many images has as many chances
     p_value = binomtest(num_units, len(sizes), by_unit, alternative="greater").pvalue
     rows = sorted(found, key=lambda one: (one.check == SUSPICIOUS, -one.score, one.path))
-    return Leaks(tuple(rows), len(leaking), float(leaking.mean()), low, high, bool(confirmed or p_value < SIGNIFICANCE), floor, tuple(sample))
+    return Leaks(
+        tuple(rows), len(leaking), float(leaking.mean()), low, high, bool(confirmed or p_value < SIGNIFICANCE), floor, tuple(sample)
+    )
 
 
 def read_leaks(path: Path) -> Leaks | None:

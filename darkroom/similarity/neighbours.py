@@ -69,9 +69,13 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
         blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, BLOCK_VALUES // len(rows)))]
     best, cosines = np.full((number, num_neighbours), -1, np.int32), np.full((number, num_neighbours), -2.0, np.float32)
     for rows, found in zip(
-        (rows.numpy() for rows, _ in blocks), ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1), strict=True
+        (rows.numpy() for rows, _ in blocks),
+        ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1),
+        strict=True,
     ):
-        best[rows], cosines[rows] = _best(*(np.hstack(pair) for pair in zip((best[rows], cosines[rows]), found, strict=True)), num_neighbours)
+        best[rows], cosines[rows] = _best(
+            *(np.hstack(pair) for pair in zip((best[rows], cosines[rows]), found, strict=True)), num_neighbours
+        )
     own, place = np.nonzero((cosines >= min_cosine) & (best >= 0))
     return unique_pairs(np.sort(np.stack([own, best[own, place]], axis=1), axis=1))
 

@@ -89,9 +89,7 @@ def _blocks(
         yield cosines[:, :MAX_NEAR], places[:, :MAX_NEAR], edges, spreads
 
 
-def _nearest(
-    vectors: Tensor, labels: Tensor, others: Vectors, other_labels: Floats, first: int | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def _nearest(vectors: Tensor, labels: Tensor, others: Vectors, other_labels: Floats, first: int | None) -> tuple[Tensor, Tensor, Tensor]:
     """Cosines and places of the nearest that share a label with each image, `(N, RING * SCALES[-1])` each; and how many share one, `(N,)`.
 
     Args:
@@ -108,7 +106,8 @@ def _nearest(
         block = vectors @ torch.from_numpy(others[start : start + size]).T
         shared = labels @ torch.from_numpy(other_labels[start : start + size]).T > 0
         if first is not None:
-            itself = torch.arange(max(first, start), min(first + len(vectors), start + block.shape[1]))
+            begin, end = max(first, start), min(first + len(vectors), start + block.shape[1])
+            itself = torch.arange(begin, max(begin, end))
             shared[itself - first, itself - start] = False
         counts += shared.sum(1)
         known = cosines.shape[1]
