@@ -212,9 +212,7 @@ def embed_sample(sources: Grey, labels: list[str], number: int, place: Path) -> 
     took = measure(embed, place / "images", place / "embeddings", config=CONFIG)
     each = took.busy / number
     print(f"embed, {number:,} images: {took.seconds:.1f} s ({took.busy:.1f} s of the processor), at most {took.peak:.2f} GB resident")
-    print(
-        f"    extrapolated, of the processor: {each * 1e5 / 60:,.0f} minutes for 100,000, {each * 1e6 / 3600:,.1f} hours for 1,000,000"
-    )
+    print(f"    extrapolated, of the processor: {each * 1e5 / 60:,.0f} minutes for 100,000, {each * 1e6 / 3600:,.1f} hours for 1,000,000")
 
 
 def measure_steps(sources: Grey, labels: list[str], number: int, place: Path, sample: Path) -> dict[str, Figures]:
