@@ -11,6 +11,7 @@ from darkroom.verdicts import FILE as VERDICTS
 
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")  # of one file
 _PLAIN_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".json", ".jsonl", ".ndjson")
+CVAT = "annotations.xml"  # what CVAT calls its exports
 TABLE_SUFFIXES = tuple(plain + packed for plain in _PLAIN_SUFFIXES for packed in ("", *PACKED_SUFFIXES))  # of tables of labels
 
 
@@ -71,8 +72,8 @@ def needed_folders(source: Path) -> set[Path]:
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a file's suffix is one that tables of labels have, also packed; a text or JSON may be something else."""
-    return str(path).lower().endswith(TABLE_SUFFIXES)
+    """Whether a file is called as tables of labels are, also packed; a text or JSON may be something else."""
+    return str(path).lower().endswith(TABLE_SUFFIXES) or Path(path).name == CVAT
 
 
 def absolute(source: Path) -> Path:

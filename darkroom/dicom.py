@@ -35,7 +35,8 @@ def size(data: bytes) -> tuple[int, int]:
 
 def mode(data: bytes) -> str:
     """Pillow's name of what the picture is decoded to, from the header alone; errors as of `size`."""
-    return "RGB" if int(_header(data).SamplesPerPixel) == 3 else "L"
+    header = _header(data)
+    return "RGB" if int(header.SamplesPerPixel) == 3 or header.PhotometricInterpretation == "PALETTE COLOR" else "L"
 
 
 def patient(data: bytes) -> str | None:

@@ -151,6 +151,16 @@ _KNOWN = {  # formats that are decoded, by how their files start
 _DECODED = tuple(start for starts in _KNOWN.values() for start in starts)
 
 
+def can_be_decoded(pillow_name: str) -> bool:
+    """Whether pictures of a format can be decoded with what is installed.
+
+    Args:
+        pillow_name: Pillow's name of a format that could be decoded once, with the extras of that time: `HEIF`, `DICOM`, `PNG` ...
+    """
+    extra = {"HEIF": HEIC, "DICOM": DICOM}.get(pillow_name)
+    return extra is None or extra.is_decoded
+
+
 def undecoded_format(path: str, data: bytes = b"") -> FileFormat | None:
     """The format of a file that holds a picture, a film or a scan which is not decoded, by its first bytes, else by its suffix.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from components.ingest.listing import first_few
+from darkroom.system.errors import InputError
 
 PATH = "file_name"  # of the column that names the images
 _SCALARS: tuple[tuple[tuple[type, ...], pa.DataType], ...] = (
@@ -15,6 +16,10 @@ _SCALARS: tuple[tuple[tuple[type, ...], pa.DataType], ...] = (
     ((int, float), pa.float64()),
     ((str,), pa.string()),
 )
+
+
+class UnansweredError(InputError):
+    """An export that is known as one, but holds no label that is read."""
 
 
 class Annotations(NamedTuple):

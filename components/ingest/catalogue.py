@@ -51,6 +51,8 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
+    if table == TABLE and config.table:
+        table = ""  # what shards say gives way to what the user names
     if config.table == NONE and not table:
         return _without_table(source, (), config)
     wanted = table or config.table.removeprefix("./")
@@ -86,7 +88,10 @@ def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[Nami
     if found.errors and alone:
         raise found.errors[0]
     if found.errors:
-        raise InputError(f"{found.errors[0]}; or set ingest.table to {'the one that holds the labels' if naming else NONE}")
+        remedy = (
+            "name it in ingest.ignore, or set ingest.table to the one that holds the labels" if naming else f"set ingest.table to {NONE}"
+        )
+        raise InputError(f"{found.errors[0]}; or {remedy}")
     if len(naming) > 1 and not belong_together(naming, names):
         tables = first_few([one.table.name for one in naming], 6)
         raise InputError(

@@ -22,26 +22,24 @@ def read_coco(name: str, value: Any) -> Annotations | None:
         value: What the JSON holds.
 
     Raises:
-        InputError: An image has no name, or an annotation no category of the file.
+        InputError: An image or a category has no name, two different ones have one id, or an annotation is of no category of the file.
     """
     if not isinstance(value, dict) or not all(_are_objects(value.get(part)) for part in PARTS):
         return None
-    categories = {category.get("id"): str(category.get("name")) for category in value["categories"]}
-    images: dict[Any, Image] = {}
-    for image in value["images"]:
-        if not isinstance(image.get(PATH), str):
-            raise InputError(f"{name} has an image (id {image.get('id')}) without a {PATH}: add it")
-        facts = {key: cell for key, cell in image.items() if key not in _NO_FACTS}
-        images[image.get("id")] = Image(image[PATH], {COLUMN: []}, facts)
+    categories = {number: str(category["name"]) for number, category in _by_id(name, value["categories"], "category", "name").items()}
+    images = {
+        number: Image(image[PATH], {COLUMN: []}, {key: cell for key, cell in image.items() if key not in _NO_FACTS})
+        for number, image in _by_id(name, value["images"], "image", PATH).items()
+    }
     astray = []
     for annotation in value["annotations"]:
-        category = annotation.get("category_id")
+        category = _id(annotation.get("category_id"))
         if category not in categories:
             raise InputError(
                 f"{name} has an annotation (id {annotation.get('id')}) of category {category}, which is not among its categories "
                 f"({first_few(list(categories.values()))}): correct it, or take it out"
             )
-        if image := images.get(annotation.get("image_id")):
+        if image := images.get(_id(annotation.get("image_id"))):
             image.labels[COLUMN].append(categories[category])
         else:
             astray.append(str(annotation.get("id")))
@@ -56,3 +54,32 @@ def read_coco(name: str, value: Any) -> Annotations | None:
 
 def _are_objects(part: Any) -> bool:
     return isinstance(part, list) and all(isinstance(item, dict) for item in part)
+
+
+def _by_id(name: str, parts: list[dict[str, Any]], what: str, called: str) -> dict[str, dict[str, Any]]:
+    """Images or categories by id.
+
+    Args:
+        name: The file's path in the source.
+        parts: The images or the categories.
+        what: Which of both, for messages.
+        called: The key of their name.
+
+    Raises:
+        InputError: One has no name, or two different ones have one id, as in joined files: nothing says whose annotations are meant.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        number = _id(part.get("id"))
+        if not isinstance(part.get(called), str):
+            raise InputError(f"{name} names no {called} for the {what} of id {number}: add it")
+        if found.setdefault(number, part) != part:
+            raise InputError(
+                f"{name} has the {what} id {number} twice ({first_few([found[number][called], part[called]])}): give each an id of its own"
+            )
+    return found
+
+
+def _id(value: Any) -> str:
+    """An id as a text: some programs write numbers here and texts there."""
+    return str(value)

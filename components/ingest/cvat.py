@@ -9,7 +9,6 @@ from components.ingest.listing import first_few
 from components.ingest.split_names import split_of
 from darkroom.system.errors import InputError
 
-FILE = "annotations.xml"  # always called so
 COLUMN = "labels"
 _SHAPES = {"box", "polygon", "polyline", "points", "cuboid", "skeleton", "ellipse", "mask"}
 
@@ -31,7 +30,7 @@ def read_cvat(name: str, data: bytes, names: FileNames) -> Annotations:
     parser.StartDoctypeDeclHandler = export.refuse  # nothing else may define entities, and those may unpack to gigabytes
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the others where it is in a character set that expat does not know
         raise InputError(f"{name} is no readable XML ({error}): export it again") from None
     if not export.images:
         export.refuse()
@@ -56,8 +55,9 @@ class _Export:
             self._add(attributes)
         elif above == "image" and len(self._above) == 3:
             _, tags, shapes = self.images[-1]
-            found = tags if element == "tag" else shapes if element in _SHAPES else []
-            found.append(attributes.get("label", ""))
+            found = tags if element == "tag" else shapes if element in _SHAPES else None
+            if found is not None:
+                found.append(self._label(attributes))
         elif element == "attribute" and above == "tag":
             self._attributes.add(attributes.get("name", ""))
 
@@ -68,6 +68,11 @@ class _Export:
         raise InputError(
             f"{self._name} is not what CVAT exports as CVAT for images: export it so, save it as CSV, or name it in ingest.ignore"
         )
+
+    def _label(self, attributes: dict[str, str]) -> str:
+        if not attributes.get("label"):
+            raise InputError(f"{self._name} has a tag or shape without a label on {self.images[-1][0].path}: export it again")
+        return attributes["label"]
 
     def _add(self, attributes: dict[str, str]) -> None:
         if not attributes.get("name"):

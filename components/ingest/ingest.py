@@ -15,7 +15,7 @@ from components.ingest.recognition import Recognized, recognize, undecoded_notes
 from components.ingest.sources import File, Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
 from darkroom.dicom import patient
-from darkroom.file_formats import DICOM, FileFormat
+from darkroom.file_formats import DICOM, FileFormat, can_be_decoded
 from darkroom.file_store import FileStore
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
@@ -83,7 +83,8 @@ def ingest(
 
 
 def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, known: FileStore) -> dict[str, float]:
-    source, table = open_source(data, int(config.max_file_mb * 2**20))
+    max_bytes = int(config.max_file_mb * 2**20)
+    source, table = open_source(data, max_bytes)
     if config.unlabelled:
         listing, judged = _list_unlabelled(source, config), VerdictFile()
     else:
@@ -91,7 +92,7 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         judged = read_verdicts(source, config)
         listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
-        rows, num_bytes, num_read = _pack(source, listing, images_draft, known)
+        rows, num_bytes, num_read = _pack(source, listing, images_draft, known, max_bytes)
         rows, patients = _without_sole_patient(listing, rows)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
@@ -156,8 +157,8 @@ def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
     return dict.fromkeys(MEASURES, 0.0)
 
 
-def _pack(source: Source, listing: Listing, images: Path, known: FileStore) -> tuple[list[Packed], int, int]:
-    """Packs every file that is an image or is named as one.
+def _pack(source: Source, listing: Listing, images: Path, known: FileStore, max_bytes: int) -> tuple[list[Packed], int, int]:
+    """Packs every file that is an image or is named as one; a larger one than `max_bytes` is not looked for in the store.
 
     Returns:
         The rows, sorted by path, the packed bytes, and the number of files that were read.
@@ -165,7 +166,11 @@ def _pack(source: Source, listing: Listing, images: Path, known: FileStore) -> t
     listed = {file.path: file for file in listing.files}
     rows: list[Packed] = []
     seen: dict[str, int] = {}
-    stamps = {path: known.stamp(place) for path, place in getattr(source, "places", {}).items() if path in listed}
+    stamps = {
+        path: known.stamp(place)
+        for path, place in getattr(source, "places", {}).items()
+        if path in listed and source.sizes[path] <= max_bytes
+    }
     num_read = 0
     with ImageWriter(images) as writer:
         for file, found in _look(source, list(listed), stamps, known, listing.named):
@@ -184,7 +189,7 @@ def _look(
     source: Source, paths: list[str], stamps: dict[str, str], known: FileStore, named: bool
 ) -> Iterator[tuple[File, Recognized | None]]:
     """The files and what they are; a folder's, in their order, without reading those that an earlier run packed as they are."""
-    found = {path: pair for path in paths if (pair := known.find(stamps.get(path, "")))}
+    found = {path: pair for path in paths if (pair := known.find(stamps.get(path, ""))) and can_be_decoded(pair[1].format)}
     new = source.read([path for path in paths if path not in found])
     if not found:
         yield from ((file, recognize(file, named=named)) for file in new)

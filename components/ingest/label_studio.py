@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from components.ingest.annotations import Annotations, Image, make_annotations, unanswered
+from components.ingest.annotations import Annotations, Image, UnansweredError, make_annotations, unanswered
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few
-from darkroom.system.errors import InputError
 
 COLUMN = "label"  # where there is one question; each of several has a column of its own name
 _MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # beside the task's data and the answers
@@ -42,19 +41,19 @@ def read_label_studio(name: str, value: Any, names: FileNames) -> Annotations | 
         names: The files of the source: names of uploaded files begin with eight characters of Label Studio's own, or not any more.
 
     Raises:
-        InputError: No task has an answer that is a class.
+        UnansweredError: No task has an answer that is a class, or JSON-MIN does not tell which of several texts is the answer.
     """
     if not isinstance(value, list) or not value or not all(isinstance(task, dict) for task in value):
         return None
     if all(isinstance(task.get("data"), dict) and isinstance(task.get("annotations"), list) for task in value):
         tasks, what = _from_json(value)
     elif all({"id", "annotator", "annotation_id"} <= task.keys() for task in value):
-        tasks, what = _from_json_min(value), "choices"
+        tasks, what = _from_json_min(name, value), "choices"
     else:
         return None
     questions = sorted({question for task in tasks for answers in task.answers for question in answers})
     if not questions:
-        raise InputError(f"{name} is Label Studio's, but no task of it has choices or labelled regions: export one that has")
+        raise UnansweredError(f"{name} is Label Studio's, but no task of it has choices or labelled regions: export one that has")
     key = _path_key(name, [task.data for task in tasks], names)
     images, disputed, num_open = [], [], 0
     for task in tasks:
@@ -101,7 +100,7 @@ def _answers(annotation: dict[str, Any], kinds: Collection[str]) -> Answers:
     return {question: tuple(sorted(labels)) for question, labels in found.items()}
 
 
-def _from_json_min(rows: list[dict[str, Any]]) -> list[Task]:
+def _from_json_min(name: str, rows: list[dict[str, Any]]) -> list[Task]:
     """The tasks of rows, one an annotation: data and answers stand together, several choices as an object, one as a text.
 
     Without an answer of several choices, the one text that takes few values is the answer: data is another in nearly each row.
@@ -114,7 +113,12 @@ def _from_json_min(rows: list[dict[str, Any]]) -> list[Task]:
                 texts.setdefault(key, set()).add(cell)
     num_tasks = len({row["id"] for row in rows})
     repeating = [key for key, cells in texts.items() if len(cells) < num_tasks]
-    questions = several or set(repeating if len(repeating) == 1 else ())
+    questions = several or set(repeating)
+    if len(repeating) != 1 and not several:
+        raise UnansweredError(
+            f"{name} is Label Studio's JSON-MIN, which does not say which of its columns is the answer "
+            f"({first_few(repeating) or 'none has choices'}): export it as JSON"
+        )
     tasks: dict[Any, Task] = {}
     for row in rows:
         data = {key: cell for key, cell in row.items() if key not in questions | _MIN_KEYS}

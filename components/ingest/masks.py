@@ -6,7 +6,7 @@ from functools import lru_cache
 from components.ingest.listing import Listing, first_few, has_image_suffix
 
 _WORD = r"(?:mask|segmentation|seg|annotation|annot|groundtruth|ground_truth|gt)s?"
-_BESIDE = re.compile(rf"(.+?)[\s_-]+{_WORD}(?:[\s_-]*[0-9]+)?", re.IGNORECASE)
+_BESIDE = re.compile(rf"(.+?)[\s._-]+{_WORD}(?:[\s_-]*[0-9]+)?", re.IGNORECASE)
 
 
 def mask_notes(listing: Listing) -> list[str]:

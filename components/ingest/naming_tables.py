@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from components.ingest.annotations import UnansweredError
 from components.ingest.cells import is_missing
 from components.ingest.column_names import GROUPS, known
 from components.ingest.config import TableConfig
@@ -51,7 +52,7 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
         try:
             table = read_table(path, source.read_table(path), names)
         except InputError as error:
-            is_meant = wanted or names_files(source, path, names)
+            is_meant = wanted or isinstance(error, UnansweredError) or names_files(source, path, names)
             errors += [error] if is_meant else []
             others += [] if is_meant else [path]
             continue

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.ingest.listing import is_picture_name
-from components.ingest.parquet_table import holds_images
+from components.ingest.listing import first_few, is_picture_name
+from components.ingest.parquet_table import holds_images, refuse_huge
 from components.ingest.shards import Shards
 from components.ingest.sources import FolderSource
 from darkroom.system.errors import InputError
@@ -36,13 +36,15 @@ class ParquetImages(Shards):
         """
         self._places = {shard: folder.places[shard] for shard in columns}
         self._columns = columns
-        tables = {shard: _read_rows(shard, self._places[shard], column) for shard, column in columns.items()}
+        unread: list[str] = []
+        tables = {shard: _read_rows(shard, self._places[shard], column, unread) for shard, column in columns.items()}
         self._members = {shard: _names(shard, names) for shard, (_, names) in tables.items()}
         try:
             table = pa.concat_tables([table for table, _ in tables.values()], promote_options="permissive")
         except pa.ArrowException:
             raise InputError(f"the Parquet files in {folder.name} have a column whose types differ: write it in one type") from None
-        super().__init__(folder, self._members, table, max_bytes)
+        notes = [f"column(s) of images or bytes beside those that are learnt are not read: {first_few(unread)}"] if unread else []
+        super().__init__(folder, self._members, table, max_bytes, notes)
 
     def _read_shard(self, shard: str, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
         column, names = self._columns[shard], iter(self._members[shard])
@@ -84,14 +86,24 @@ def _image_column(place: str) -> str:
     return column
 
 
-def _read_rows(shard: str, place: str, column: str) -> tuple[pa.Table, list[str | None]]:
-    """All columns of a file but its images, numbers of classes as their names; and what its images are called."""
+def _read_rows(shard: str, place: str, column: str, unread: list[str]) -> tuple[pa.Table, list[str | None]]:
+    """All columns of a file but its images, numbers of classes as their names; and what its images are called.
+
+    Args:
+        shard: The file's path in the source.
+        place: Where it is on this disk.
+        column: That of the images.
+        unread: Gets the names of other columns that hold bytes, each once.
+    """
     try:
         with pq.ParquetFile(place) as file:
             schema, num_rows = file.schema_arrow, file.metadata.num_rows
             kind = schema.field(column).type
             has_paths = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
-            rest = [field.name for field in schema if field.name != column and not _holds_bytes(field.type)]
+            refuse_huge(shard, file.metadata)
+            others = [field.name for field in schema if field.name != column]
+            rest = [name for name in others if not _holds_bytes(schema.field(name).type)]
+            unread += [name for name in others if name not in rest and name not in unread]
             table = file.read([*rest, *([f"{column}.path"] if has_paths else [])])
     except _FAILURES as error:
         raise InputError(f"{shard} is no readable Parquet file: {_reason(error)}") from None

@@ -68,16 +68,30 @@ def with_paths(table: pa.Table) -> pa.Table:
     return table
 
 
+def refuse_huge(name: str, metadata: pq.FileMetaData) -> None:
+    """Refuses a Parquet file of more values than any table of labels has, by what it says of itself.
+
+    Args:
+        name: Its path in the source.
+        metadata: What stands at its end.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    num_values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+    if max(num_values, metadata.num_rows) > MAX_VALUES:
+        raise InputError(f"{name} unpacks to more than a table of labels holds ({num_values:,} values): take out what is not needed")
+
+
 def _unpacked(name: str, data: bytes) -> pa.Table:
     schema = pq.ParquetFile(io.BytesIO(data)).schema
     leaves = [schema.column(number) for number in range(len(schema))]
     file = pq.ParquetFile(io.BytesIO(data), read_dictionary=[leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"])
-    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    num_values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+    refuse_huge(name, file.metadata)
     parts, num_bytes = [], 0
-    for number, group in enumerate(groups):
-        if max(num_values, file.metadata.num_rows) > MAX_VALUES or num_bytes + group.total_byte_size > MAX_BYTES:
-            raise InputError(f"{name} unpacks to more than a table of labels holds ({num_values:,} values): take out what is not needed")
+    for number in range(file.metadata.num_row_groups):
+        if num_bytes + file.metadata.row_group(number).total_byte_size > MAX_BYTES:
+            raise InputError(
+                f"{name} unpacks to more than {MAX_BYTES:,} bytes, more than a table of labels holds: take out what is not needed"
+            )
         parts.append(file.read_row_group(number))
         num_bytes += parts[-1].nbytes
     return pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()

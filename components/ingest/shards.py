@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from components.ingest.annotations import PATH
 from components.ingest.column_names import SPLITS, known
+from components.ingest.listing import first_few
 from components.ingest.sources import HEAD_BYTES, File, Source
 from components.ingest.split_names import split_in
+from darkroom.data_files import is_table
 
 TABLE = "shards.parquet"  # stands for what the shards say of their images
 _NUMBER = re.compile(r"[-_.]?[0-9]+(-of-[0-9]+)?(-[0-9a-f]{16})?$")  # train-00000-of-00002, shard_000017
@@ -40,6 +42,10 @@ class Shards(ABC):
         self._shards = {path: shard for shard, paths in members.items() for path in paths}
         self._table = _table_bytes(members, table)
         others = {path: size for path, size in inner.sizes.items() if path not in members}
+        if tables := [path for path in others if is_table(path)]:
+            self.notes += (
+                f"{len(tables)} table(s) beside them are not read ({first_few(tables)}): ingest.table names one to read instead",
+            )
         sizes = others | dict.fromkeys(self._shards, 0) | {TABLE: len(self._table)}
         self.sizes = {path: sizes[path] for path in sorted(sizes)}
 
@@ -60,6 +66,7 @@ class Shards(ABC):
         for shard in sorted(wanted):
             for path, data in self._read_shard(shard, wanted[shard]):
                 whole = len(data) <= self._max_bytes
+                self.sizes[path] = len(data)
                 yield File(path, data if whole else data[:HEAD_BYTES], whole)
 
     def read_table(self, path: str) -> bytes:

@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from components.ingest.csv_table import encoding_of
-from components.ingest.cvat import FILE as CVAT
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few, has_image_suffix
 from components.ingest.sources import Source
@@ -44,9 +43,9 @@ def find_candidates(source: Source) -> Candidates:
     Args:
         source: The files.
     """
-    found = [path for path in source.sizes if (is_table(path) or PurePosixPath(path).name == CVAT) and path != VERDICTS]
+    found = [path for path in source.sizes if is_table(path) and path != VERDICTS]
     submissions = [path for path in found if _SUBMISSION.fullmatch(PurePosixPath(path).name.partition(".")[0])]
-    unread = [path for path in source.sizes if path.lower().endswith(UNREAD_TABLES) and PurePosixPath(path).name != CVAT]
+    unread = [path for path in source.sizes if path.lower().endswith(UNREAD_TABLES) and not is_table(path)]
     beside = _beside_images(source, [*filter(is_text, found), *unread])
     apart = {*submissions, *beside}
     tables = [path for path in found if path not in apart]

@@ -9,6 +9,7 @@ from components.ingest.file_names import FileNames
 from components.ingest.listing import IMAGE_SUFFIXES, first_few, has_image_suffix
 from components.ingest.sources import Source
 from components.ingest.tables import SPREADSHEETS
+from darkroom.data_files import CVAT
 from darkroom.system.errors import InputError
 
 TEXTS = (".lst", ".list", ".dat", ".xml", ".yaml", ".yml", ".toml", ".arff")  # that may be anything else as well
@@ -33,8 +34,12 @@ def check_unread(source: Source, paths: list[str], names: FileNames) -> tuple[li
     """
     naming = [path for path in paths if path.lower().endswith(PACKED) or mention(_texts(source, path), path, names)]
     others = [path for path in paths if path not in naming and not path.lower().endswith(TEXTS)]
-    errors = [InputError(f"{path} {_what(path)}, which is not read: save it as CSV, or name it in ingest.ignore") for path in naming]
+    errors = [InputError(f"{path} {_what(path)}, which is not read: {_remedy(path)}, or name it in ingest.ignore") for path in naming]
     return errors, [f"{first_few(others)} may hold a table, but is not read: save it as CSV"] if others else []
+
+
+def _remedy(path: str) -> str:
+    return f"call it {CVAT} if CVAT exported it, save it as CSV" if path.lower().endswith(".xml") else "save it as CSV"
 
 
 def mention(texts: Collection[str], table: str, names: FileNames) -> bool:

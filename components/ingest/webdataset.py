@@ -32,7 +32,8 @@ class WebDataset(Shards):
     def __init__(self, inner: Source, shards: Mapping[str, TarSource], max_bytes: int) -> None:
         self._tars = shards
         members = {shard: [f"{shard}/{path}" for path in tar.sizes if is_picture_name(path)] for shard, tar in shards.items()}
-        said = make_annotations([image for shard, tar in shards.items() for image in _described(shard, tar)])
+        by_class = any(path.endswith(".cls") for tar in shards.values() for path in tar.sizes)
+        said = make_annotations([image for shard, tar in shards.items() for image in _described(shard, tar, by_class)])
         super().__init__(inner, members, said.values.drop_columns([PATH]), max_bytes, said.notes)
         if inner in shards.values():
             self.sizes = {path: size for path, size in self.sizes.items() if path not in inner.sizes}
@@ -79,8 +80,14 @@ def _key(path: str) -> str:
     return folder + slash + name.partition(".")[0]
 
 
-def _described(shard: str, tar: TarSource) -> Iterator[Image]:
-    """The images of a tar, with their class and what their JSON says."""
+def _described(shard: str, tar: TarSource, by_class: bool) -> Iterator[Image]:
+    """The images of a tar, with their class and what their JSON says.
+
+    Args:
+        shard: The tar's path in the source.
+        tar: The tar.
+        by_class: Whether a `.cls` says the class anywhere in the source: then a JSON says it nowhere.
+    """
     paths = [path for path in tar.sizes if is_picture_name(path)]
     keys = {_key(path) for path in paths}
     beside = [path for path in tar.sizes if path.endswith((".cls", ".json")) and _key(path) in keys]
@@ -89,8 +96,8 @@ def _described(shard: str, tar: TarSource) -> Iterator[Image]:
         labels, facts = {}, _facts(f"{shard}/{_key(path)}.json", said.get(f"{_key(path)}.json", b"{}"))
         for name in [name for name, cell in facts.items() if _is_list_of_texts(cell)]:
             labels[name] = facts.pop(name)
-        if f"{_key(path)}.cls" in said:
-            facts[CLASS] = said[f"{_key(path)}.cls"].decode("utf-8", "replace").strip()
+        if by_class:
+            facts[CLASS] = said.get(f"{_key(path)}.cls", b"").decode("utf-8", "replace").strip()
             labels.pop(CLASS, None)
         yield Image(path, labels, {name: cell for name, cell in facts.items() if name != PATH})
 

@@ -57,9 +57,10 @@ def suited(
     )
     if config.model == AUTO and config.weights == AUTO and len(training) <= config.auto_local_max_images:
         local = for_local_network(config.model_copy(update={"model": LOCAL}))
-        if (found := local_skill(local)) > known:
-            return local, tell("train", [f"{why}; {LOCAL}, which was tried as there are few images, has {found:.2f}, so it is taken"])
+        found = local_skill(local)
         why += f"; {LOCAL}, which was tried as there are few images, has {max(found, 0.0):.2f}"
+        if found > known:
+            return local, tell("train", [f"{why}, so it is taken"])
     chosen = {
         "frozen_share": config.auto_unlike_frozen_share,
         "freeze_batch_norm": False,
@@ -82,7 +83,7 @@ def for_local_network(config: TrainConfig) -> TrainConfig:
 
 
 def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path | None, config: TrainConfig) -> float:
-    """How much a network tells apart that is trained for this question alone; a resumed training takes the answer of before.
+    """How much a network tells apart that is trained for this question alone, see `skill`; a resumed training takes the answer of before.
 
     Args:
         packed: Images, copies included.
@@ -96,9 +97,10 @@ def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path
         print(f"{config.model} is tried first", flush=True)
         with devices.threads(config.num_threads):
             fitted = train_network(prepare(packed, table, policy, choose(table.where("train"), config), config), config).fitted
-        return {"skill": skill(fitted.history[fitted.best_epoch - 1], table)}
+        found = skill(fitted.history[fitted.best_epoch - 1], table)
+        return {} if math.isnan(found) else {"skill": found}
 
-    return float(kept_result(checkpoints and checkpoints / TRIED, dump(config), find)["skill"])
+    return float(kept_result(checkpoints and checkpoints / TRIED, dump(config), find).get("skill", math.nan))
 
 
 def skill(row: Mapping[str, float], table: Manifest) -> float:

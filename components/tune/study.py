@@ -23,6 +23,7 @@ from darkroom.versions.code import code_version
 
 JOURNAL = "trials.log"  # in the checkpoints
 AS_THEY_ARE = "as_they_are"  # attribute of the trial that has the settings as they are
+SURPLUS = "surplus"  # attribute of a trial that two processes took at once where one was left, and that is not run
 OWNER, SEEN, REASON = "owner", "seen", "reason"  # attributes: the process that runs a trial, its last sign (s since 1970), why it ended
 _WAITS_S = (0.5, 1.0, 2.0)  # before a database is tried again, in which another process may be making the tables
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -74,7 +75,7 @@ def study_name(contents: Mapping[str, Path], meaning: Any) -> str:
 
 def next_trial(study: optuna.Study, config: TuneConfig, space: Mapping[str, Parameter]) -> optuna.Trial | None:
     """The trial that is to be run next: one that a killed process left, else a new one; none where there are enough."""
-    trials = study.get_trials(deepcopy=False)
+    trials = _wanted(study.get_trials(deepcopy=False))
     for left in trials:
         if left.state is TrialState.RUNNING and _is_abandoned(left, config):
             print(f"trial {left.number} was left by a process that was killed: it is taken again", flush=True)
@@ -83,7 +84,13 @@ def next_trial(study: optuna.Study, config: TuneConfig, space: Mapping[str, Para
     if not waiting and (len(trials) >= config.num_trials or _is_exhausted(study, config, space)):
         return None
     study.sampler = _sampler(config, space, len(trials))
-    return _taken(study, study.ask())
+    trial = _taken(study, study.ask())
+    before = [one for one in _wanted(study.get_trials(deepcopy=False)) if one.number < trial.number]
+    if len(before) < config.num_trials:
+        return trial
+    trial.set_user_attr(SURPLUS, True)
+    finish(study, trial, TrialState.FAIL)
+    return None
 
 
 def values_of(study: optuna.Study, trial: optuna.Trial, config: TuneConfig, space: Mapping[str, Parameter]) -> dict[str, Any]:
@@ -125,7 +132,11 @@ def give_sign(trial: optuna.Trial) -> None:
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that have ended, by their numbers."""
-    return study.get_trials(deepcopy=False, states=_FINISHED)
+    return _wanted(study.get_trials(deepcopy=False, states=_FINISHED))
+
+
+def _wanted(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in trials if SURPLUS not in trial.user_attrs]
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:

@@ -25,9 +25,10 @@ THREADS = 8  # files that are fetched at once
 WAITS_S = (1, 4, 15)  # before a file that failed is tried again
 CHUNK_BYTES = 2**22
 _WEB = ("http", "https")
+_LOCAL = ("file", "local", "asynclocal")
 _FINGERPRINTS = (
-    *("md5Hash", "md5", "sha256", "crc32c", "checksum", "ETag", "etag", "Content-MD5", "Digest"),
-    *("LastModified", "Last-Modified", "last_modified", "mtime", "updated"),
+    *("md5Hash", "md5", "sha256", "sha", "crc32c", "checksum", "ETag", "etag", "Content-MD5", "Digest"),
+    *("LastModified", "Last-Modified", "last_modified", "mtime", "modify", "modified", "modificationTime", "updated", "created"),
 )
 
 
@@ -63,7 +64,7 @@ class StoredAddress:
     @property
     def text(self) -> str:
         """The address as a person writes it."""
-        return f"{self.scheme}://{'/' if self.scheme == 'file' else ''}{self.path}"
+        return f"{self.scheme}://{self.path}"
 
     @property
     def file_name(self) -> str:
@@ -100,8 +101,7 @@ class StoredAddress:
         with self._refusing():
             store, files = self._files()
             version = _version(self, files)
-        if data_version not in ("", version):
-            raise InputError(f"{self} is now {version[:12]}, not the version {data_version[:12]} of this run: it was changed since")
+        self._refuse_other(version, data_version)
         name = hashlib.sha256(f"{self.text} {version}".encode()).hexdigest()[:16]
         with user_folder("sources") as base, locked(base / f"{name}.lock", f"fetching {self}", print):
             folder = base / name
@@ -112,9 +112,14 @@ class StoredAddress:
                 for _ in ordered(partial(_fetch, store), jobs, THREADS, ahead=4 * THREADS):
                     pass
             try:
+                self._refuse_other(self.version(), version)  # it may have been changed while it was fetched
                 yield target
             finally:
                 remove(folder)
+
+    def _refuse_other(self, version: str, wanted: str) -> None:
+        if wanted not in ("", version):
+            raise InputError(f"{self} is now {version[:12]}, not the version {wanted[:12]} of this run: it was changed since")
 
     def _files(self) -> tuple[Any, dict[str, StoredFile]]:
         """The store, and its files by their path below the address; that of a file itself is empty."""
@@ -157,7 +162,8 @@ def parse_address(scheme: str, path: str) -> StoredAddress:
         path: What follows `://`.
 
     Raises:
-        InputError: It holds a name, a password, or a query that may, or a part that leads upward; or fsspec knows no such store.
+        InputError: It holds a name, a password, or a query that may, a part that leads upward, or a second address; it is a path of this
+            machine; or fsspec knows no such store.
     """
     from fsspec.registry import known_implementations
 
@@ -165,6 +171,10 @@ def parse_address(scheme: str, path: str) -> StoredAddress:
     host, _, query = path.partition("?")
     if "@" in host.partition("/")[0] or not re.fullmatch(r"(download=\w+)?", query):
         raise InputError(f"the data source {scheme}://... holds a name, a password or a query: leave it out, and set it in the environment")
+    if scheme in _LOCAL:
+        raise InputError(f"the data source {address.text!r} is on this machine: name its path alone")
+    if "::" in path:  # fsspec would open one address through another
+        raise InputError(f"the data source {scheme}://... holds `::`: name one address alone")
     if scheme not in known_implementations or ".." in path.split("/") or re.search(r"[\x00-\x1f\x7f]", path) or not address.file_name:
         raise InputError(f"the data source {redact(address.text)!r} is no address that can be read: write it as s3://bucket/folder")
     return address
@@ -177,8 +187,12 @@ def _stored(place: str, info: dict[str, Any], *, in_parts: bool = True) -> Store
 
 def _version(address: StoredAddress, files: dict[str, StoredFile]) -> str:
     lines = [f"{name}\0{file.size}\0{file.fingerprint}" for name, file in files.items()]
-    if any(file.size is None and not file.fingerprint for file in files.values()):
-        raise InputError(f"{address} says neither its size nor when it was changed: fetch it, and name the folder or file")
+    unknown = next((name or address.file_name for name, file in files.items() if not file.fingerprint), None)
+    if unknown:
+        raise InputError(
+            f"{address} gives neither a hash of {unknown} nor when it was changed, so a change could not be seen: fetch it, and name the "
+            "folder or file on this machine"
+        )
     return hashlib.md5("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
 
 

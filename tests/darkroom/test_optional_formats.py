@@ -65,6 +65,11 @@ def grey(data: bytes) -> np.ndarray:
     return np.asarray(decode(data))[..., 0]
 
 
+@pytest.mark.parametrize(("kind", "mode"), [("MONOCHROME2", "L"), ("MONOCHROME1", "L"), ("PALETTE COLOR", "RGB")])
+def test_the_header_says_what_is_decoded_to(kind: str, mode: str) -> None:
+    assert read_info(scan(RAMP, kind)).mode == mode
+
+
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 @pytest.mark.parametrize(("center", "width"), [(1000, 500), (2048, 4096), (40.5, 400)])
 def test_a_window_is_that_of_the_standard(function: str, center: float, width: float) -> None:

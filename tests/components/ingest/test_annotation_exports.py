@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.system.errors import InputError
+from darkroom.versions.data_version import data_version
 from tests.layouts import by_path, ingested, lay
 
 FOUR = [f"{number:012d}.jpg" for number in (9, 25, 30, 34)]
@@ -91,12 +92,25 @@ def test_cocos_own_layout_gives_the_split(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (coco({0: FOUR[0]}, [(0, 9)]), "an annotation .id 0. of category 9, which is not among its categories .cat, dog, bird."),
-        (coco({0: FOUR[0]}, []).replace('"file_name"', '"name"'), "an image .id 0. without a file_name"),
+        (coco({0: FOUR[0]}, []).replace('"file_name"', '"name"'), "names no file_name for the image of id 0"),
+        (coco({0: FOUR[0]}, []).replace('"name": "dog"', '"title": "dog"'), "names no name for the category of id 2"),
+        (
+            coco({0: FOUR[0], 1: FOUR[1]}, []).replace('"id": 1, "license"', '"id": 0, "license"'),
+            f"image id 0 twice .{FOUR[0]}, {FOUR[1]}.",
+        ),
+        (coco({0: FOUR[0]}, []).replace('"id": 2, "name"', '"id": 1, "name"'), "category id 1 twice .cat, dog."),
+        (coco({0: FOUR[0]}, [(0, 1)]).replace('"category_id": 1', '"category_id": [1]'), "an annotation .id 0. of category .1."),
     ],
 )
 def test_coco_that_contradicts_itself_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ingested(lay(tmp_path / "pets", FOUR, {"instances.json": text}), table="instances.json")
+
+
+def test_cocos_ids_may_be_texts_here_and_numbers_there(tmp_path: Path) -> None:
+    text = coco(dict(enumerate(FOUR)), [(0, 1), (1, 2), (2, 3), (3, 1)]).replace('"category_id": 1', '"category_id": "1"')
+    manifest = ingested(lay(tmp_path / "pets", FOUR, {"instances.json": text}))
+    assert list(by_path(manifest).values()) == ["cat", "dog", "bird", "cat"]
 
 
 NAMES = [f"{number:08x}-{name}" for number, name in enumerate(("a.png", "b.png", "c.png", "d.png"), 0xAB)]
@@ -174,6 +188,27 @@ def test_label_studios_json_min_is_read(tmp_path: Path, several: bool) -> None:
     assert list(by_path(manifest).values()) == ["cat|dog" if several else "dog", "cat", "dog", "cat"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"choice": ["cat", "dog"], "site": ["A", "B"]}, "which of its columns is the answer .choice, site.: export it as JSON"),
+        (
+            {"label": [[{"x": 1, "rectanglelabels": ["cat"]}], []]},
+            "which of its columns is the answer .none has choices.: export it as JSON",
+        ),
+    ],
+    ids=["two texts", "boxes"],
+)
+def test_json_min_that_does_not_tell_its_answer_is_refused(tmp_path: Path, answer: dict[str, list[object]], message: str) -> None:
+    common = {"annotator": 1, "created_at": "2026-05-01T10:00:00Z", "updated_at": "2026-05-01T10:00:00Z", "lead_time": 4.1}
+    rows = [
+        {"image": f"/data/upload/1/{name}", "id": n, "annotation_id": n, **common, **{key: cells[n % 2] for key, cells in answer.items()}}
+        for n, name in enumerate(NAMES)
+    ]
+    with pytest.raises(InputError, match=message):
+        ingested(lay(tmp_path / "pets", [f"images/{name[9:]}" for name in NAMES], {"project-1.json": json.dumps(rows)}))
+
+
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <annotations>
   <version>1.1</version>
@@ -203,6 +238,13 @@ def test_cvats_tags_and_else_its_shapes_are_labels(tmp_path: Path, kind: str) ->
     assert f"1 image(s) of annotations.xml have no {'tag' if kind == 'tag' else 'shape'}: they are left out" in notes_of(manifest)
 
 
+def test_cvats_export_may_be_the_source(tmp_path: Path) -> None:
+    export = cvat({"a.png": ["cat"], "b.png": ["dog"]})
+    data = lay(tmp_path / "export", ["images/a.png", "images/b.png"], {"annotations.xml": export, "labels.csv": "file,label\na.png,x\n"})
+    assert by_path(ingested(data / "annotations.xml")) == {"images/a.png": "cat", "images/b.png": "dog"}
+    assert data_version(data / "annotations.xml") != data_version(data / "labels.csv")
+
+
 WITH_SUBSETS = (("cat", "Train"), ("dog", "Test"))
 
 
@@ -222,12 +264,32 @@ def test_cvats_subsets_are_splits(tmp_path: Path) -> None:
         (cvat({"a.png": ["cat"]}).replace("image ", "track ").replace("</image", "</track"), "tracks of a video"),
         (cvat({"a.png": ["cat"]}).replace("</annotations>", ""), "no readable XML"),
         (cvat({"a.png": ["&x;"]}).replace("<annotations>", '<!DOCTYPE a [<!ENTITY x "cat">]><annotations>', 1), "is not what CVAT exports"),
+        (cvat({"a.png": ["cat"]}).replace("utf-8", "gb2312"), "no readable XML"),
+        (cvat({"a.png": [""]}), "without a label on a.png"),
     ],
-    ids=["no image", "video", "cut off", "entities"],
+    ids=["no image", "video", "cut off", "entities", "character set", "no label"],
 )
 def test_xml_that_is_no_export_of_images_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ingested(lay(tmp_path / "export", ["a.png"], {"annotations.xml": text}), table="annotations.xml")
+
+
+def test_cvats_export_of_another_name_is_told_what_to_be_called(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"export\.xml names files here, but is a \.xml, which is not read: call it annotations\.xml"):
+        ingested(lay(tmp_path / "pets", ["cat/a.png", "dog/b.png"], {"export.xml": cvat({"a.png": ["cat"], "b.png": ["dog"]})}))
+
+
+def test_captions_beside_cocos_instances_are_refused_with_what_to_ignore(tmp_path: Path) -> None:
+    images = dict(enumerate(FOUR))
+    captions = {"images": json.loads(coco(images, []))["images"], "annotations": [{"id": 1, "image_id": 0, "caption": "a cat"}]}
+    texts = {
+        "annotations/instances.json": coco(images, [(0, 1), (1, 2), (2, 3), (3, 1)]),
+        "annotations/captions.json": json.dumps(captions),
+    }
+    data = lay(tmp_path / "pets", [f"images/{name}" for name in FOUR], texts)
+    with pytest.raises(InputError, match=r"annotations/captions\.json .*name it in ingest\.ignore"):
+        ingested(data)
+    assert len(ingested(data, ignore=("captions*.json",))) == 4
 
 
 def test_cvats_imagenet_layout_is_one_of_class_folders(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_folders_of_years_below_classes_are_no_classes(tmp_path: Path) -> None:
     assert {label for label, _ in found.values()} == {"cat", "dog"}
 
 
-@pytest.mark.parametrize("mask", ["{kind}/{n}_mask.png", "{kind}/{n} segmentation 1.png", "{kind}/masks/{n}.png"])
+@pytest.mark.parametrize("mask", ["{kind}/{n}_mask.png", "{kind}/{n} segmentation 1.png", "{kind}/{n}.seg.png", "{kind}/masks/{n}.png"])
 def test_masks_among_the_images_of_a_class_are_told_and_may_be_left_out(
     tmp_path: Path, mask: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,7 +234,7 @@ def test_masks_among_the_images_of_a_class_are_told_and_may_be_left_out(
     photos = draw(tmp_path / "photos", [*(f"{kind}/{n}.png" for kind, n in numbers), *masks])
     assert len(ingested(photos)) == 8
     assert f"4 file(s) are called as masks of others, and taken for images of their class ({masks[0]}" in capsys.readouterr().out
-    assert len(ingested(photos, ignore=("*_mask.*", "*segmentation*", "masks"))) == 4
+    assert len(ingested(photos, ignore=("*_mask.*", "*segmentation*", "*.seg.*", "masks"))) == 4
     assert "mask" not in capsys.readouterr().out.replace("'*_mask.*'", "").replace("'masks'", "")
 
 

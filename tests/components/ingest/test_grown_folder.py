@@ -15,6 +15,7 @@ from darkroom import manifest
 from darkroom.file_store import KEPT_AS
 from darkroom.system.errors import InputError
 from darkroom.vector_store import forget_images
+from tests.darkroom.test_optional_formats import RAMP, scan
 from tests.darkroom.test_picture_info import photograph
 
 
@@ -85,6 +86,22 @@ def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path, data: Path, r
     run(data, tmp_path / "2", tmp_path / "store")
     assert read == ["a/0.png"]
     assert None in manifest.read(tmp_path / "2/manifest").column("width")
+
+
+def test_a_file_above_a_lower_limit_of_size_is_not_taken_from_an_earlier_run(tmp_path: Path, data: Path) -> None:
+    add(data / "a/large.png", picture(9) + bytes(2**20))
+    run(data, tmp_path / "1", tmp_path / "store")
+    config = IngestConfig(max_file_mb=1)
+    measures = ingest(data, tmp_path / "2/images", tmp_path / "2/manifest", config=config, store=tmp_path / "store")
+    assert (measures["num_files"], measures["num_too_large"]) == (10, 1)
+
+
+def test_a_scan_is_dropped_where_the_extra_that_decoded_it_is_gone(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pydicom")
+    add(data / "a/scan.dcm", scan(RAMP))
+    run(data, tmp_path / "1", tmp_path / "store")
+    monkeypatch.setattr("darkroom.file_formats.is_installed", lambda module: False)
+    assert run(data, tmp_path / "2", tmp_path / "store") == run(data, tmp_path / "all")
 
 
 def test_what_has_just_changed_is_read_again(tmp_path: Path, data: Path, read: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,26 @@ def test_a_larger_image_than_allowed_is_counted(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [picture(0), picture(1) + bytes(2**20), picture(2)], "label": ["x", "y", "y"]}), data / "a.parquet")
     measures = ingest(data, tmp_path / "images", tmp_path / "manifest", config=IngestConfig(max_file_mb=1))
     assert measures["num_too_large"] == 1
+    assert max(read(tmp_path / "manifest").column("image_bytes")) == len(picture(1)) + 2**20
     assert list(read(tmp_path / "manifest").column("image_id")).count(None) == 1
+
+
+def test_what_of_parquet_and_beside_it_is_not_read_is_told(tmp_path: Path) -> None:
+    place = shard(tmp_path / "pets" / "a.parquet", range(3), [0, 1, 0], ("x.png", "y.png", "z.png"), mask=list(map(picture, range(3))))
+    (place.parent / "labels.csv").write_text("file,label\nx.png,ant\ny.png,bee\nz.png,bee\n")
+    manifest = ingested(place.parent)
+    assert list(by_path(manifest).values()) == ["cat", "dog", "cat"]
+    told = "\n".join(note.text for note in manifest.notes)
+    assert "are not read: mask" in told
+    assert "are not read (labels.csv): ingest.table names one" in told
+    assert list(by_path(ingested(place.parent, table="labels.csv")).values()) == ["ant", "bee", "bee"]
+
+
+def test_parquet_of_more_rows_than_any_data_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = shard(tmp_path / "pets" / "a.parquet", range(3), [0, 1, 0])
+    monkeypatch.setattr("components.ingest.parquet_table.MAX_VALUES", 8)
+    with pytest.raises(InputError, match=r"a\.parquet unpacks to more than a table of labels holds"):
+        ingested(place)
 
 
 def test_a_shard_that_is_cut_off_is_refused(tmp_path: Path) -> None:
@@ -197,6 +216,12 @@ def test_a_tar_of_class_folders_with_a_json_beside_each_image_is_none_of_webdata
     members = {f"{kind}/{n}.{ending}": picture(n + 9 * (kind == "cat")) if ending == "png" else b'{"label": "x"}'
                for kind in NAMES for n in range(2) for ending in ("png", "json")}  # fmt: skip
     assert list(by_path(ingested(tar(tmp_path / "pets.tar", members))).values()) == ["cat", "cat", "dog", "dog"]
+
+
+def test_a_class_in_a_json_is_none_where_others_have_a_file_of_their_class(tmp_path: Path) -> None:
+    members = samples(range(4), cls=class_of, json=b'{"label": 7}')
+    del members["000003.cls"]
+    assert list(by_path(ingested(tar(tmp_path / "pets.tar", members))).values()) == ["0", "1", "0"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The search as a whole: what it writes, that it can be repeated, and that a kill loses nothing."""
 
+import json
 import os
 import signal
 import time
@@ -224,19 +225,18 @@ def test_a_worker_runs_trials_of_the_study_that_the_first_one_began_and_leaves_t
     shared = {"storage": f"sqlite:///{tmp_path / 'study.db'}", "num_workers": 3, "num_trials": 4}
 
     def work(worker):
-        told = []
-        measures = run(
-            inputs,
-            tmp_path / f"tuned-{worker}",
-            tmp_path / f"checkpoints-{worker}",
-            worker=worker,
-            on_trial=lambda trial, curve: told.append(trial.number),
-            **shared,
-        )
-        return measures["num_trials"], told
+        def search():
+            told = []
+            place = (tmp_path / f"tuned-{worker}", tmp_path / f"checkpoints-{worker}")
+            measures = run(inputs, *place, worker=worker, on_trial=lambda trial, curve: told.append(trial.number), **shared)
+            (tmp_path / f"worker-{worker}.json").write_text(json.dumps([measures["num_trials"], told]), encoding="utf-8")
+
+        return search
 
     with ThreadPoolExecutor() as workers:
-        first, *others = workers.map(work, range(3))
+        done = list(workers.map(lambda worker: forks.run(work(worker), tmp_path, dict(os.environ)), range(3)))
+    assert [process.returncode for process in done] == [0] * 3, "".join(process.stderr for process in done)
+    first, *others = (json.loads((tmp_path / f"worker-{worker}.json").read_text(encoding="utf-8")) for worker in range(3))
     assert first[0] == 4
     assert sorted(first[1] + others[0][1] + others[1][1]) == [0, 1, 2, 3]
     assert [number for number, _ in others] == [0, 0]

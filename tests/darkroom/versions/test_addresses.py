@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
@@ -19,7 +20,7 @@ from darkroom.system.errors import InputError
 from darkroom.versions import stored_data
 from darkroom.versions.addresses import fetched, is_address, parse_address
 from darkroom.versions.data_version import data_version, has_version
-from tests.layouts import by_path, draw, picture
+from tests.layouts import by_path, picture
 
 PETS = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(3)]
 
@@ -43,6 +44,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     """Sends one file, or the part that is asked for; breaks off after `budget` bytes in all."""
 
     content = b""
+    tag = '"v1"'
     budget = 10**9
     ranges = True
     breaks = 0  # so many requests are not answered
@@ -67,7 +69,8 @@ class Server(http.server.BaseHTTPRequestHandler):
     def _answer(self, start: int, end: int, status: int, *, body: bool = False) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(end - start))
-        self.send_header("ETag", '"v1"')
+        if self.tag:
+            self.send_header("ETag", self.tag)
         if self.ranges:
             self.send_header("Accept-Ranges", "bytes")
         if status == 206:
@@ -134,13 +137,39 @@ def test_a_download_is_tried_again(server: tuple[type[Server], str]) -> None:
     assert handler.breaks == 0
 
 
+def test_what_changes_while_it_is_fetched_is_refused(
+    server: tuple[type[Server], str], monkeypatch: pytest.MonkeyPatch, own_folders: Path
+) -> None:
+    handler, address = server
+    answer = handler._answer
+
+    def changing(request: Server, *arguments: object, body: bool = False) -> None:
+        answer(request, *arguments, body=body)  # type: ignore[arg-type]
+        if body:
+            handler.tag = '"v2"'
+
+    monkeypatch.setattr(handler, "_answer", changing)
+    with pytest.raises(InputError, match="it was changed since"), fetched(Path(address), ""):
+        pass
+    assert not [path for path in own_folders.iterdir() if path.is_dir()]
+
+
+def test_a_server_that_does_not_tell_of_changes_is_refused(server: tuple[type[Server], str]) -> None:
+    handler, address = server
+    handler.tag = ""
+    with pytest.raises(InputError, match=r"neither a hash of pets\.zip nor when it was changed.*: fetch it"):
+        data_version(Path(address))
+
+
 def test_a_folder_in_a_store_is_read(tmp_path: Path) -> None:
-    draw(tmp_path / "store" / "pets", PETS)
-    address = f"file://{tmp_path}/store/pets"
+    store = MemoryFileSystem()
+    for number, path in enumerate(PETS):
+        store.pipe(f"/store/pets/{path}", picture(number))
+    address = "memory://store/pets"
     version = data_version(Path(address))
     manifest = ingested(address, tmp_path / "out", version)
     assert by_path(manifest) == {path: path.partition("/")[0] for path in PETS}
-    (tmp_path / "store" / "pets" / PETS[0]).write_bytes(picture(99))
+    store.pipe(f"/store/pets/{PETS[0]}", picture(99))
     assert data_version(Path(address)) != version
 
 
@@ -151,6 +180,8 @@ def test_a_folder_in_a_store_is_read(tmp_path: Path) -> None:
         ("https://me:hunter2@host/pets.zip", "holds a name, a password or a query"),
         ("https://host/pets.zip?signature=abc", "holds a name, a password or a query"),
         ("nowhere://bucket/pets", "is no address that can be read"),
+        ("file:///srv/pets", "file:///?srv/pets' is on this machine: name its path alone"),
+        ("https://host/pets.zip::s3://me:hunter2@bucket/x", "holds `::`: name one address alone"),
         ("s3://bucket/../pets", "is no address that can be read"),
         ("torchvision://CIFAR10?split=x", "has not the form torchvision://NAME"),
         ("torchvision://FakeData", "torchvision has no data set 'FakeData'"),
@@ -165,9 +196,9 @@ def test_a_wrong_address_is_answered_with_what_to_do(address: str, message: str)
         assert "hunter2" not in str(caught.value)
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_what_is_not_there_is_said() -> None:
     with pytest.raises(InputError, match="does not exist"):
-        data_version(Path(f"file://{tmp_path}/nothing"))
+        data_version(Path("memory://store/nothing"))
 
 
 @pytest.mark.parametrize("path", ["data", "a/b.zip", "C:/data", "a:b"])
