@@ -68,14 +68,10 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
         cells = _cells(everything)
         blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, BLOCK_VALUES // len(rows)))]
     best, cosines = np.full((number, num_neighbours), -1, np.int32), np.full((number, num_neighbours), -2.0, np.float32)
-    for rows, found in zip(
-        (rows.numpy() for rows, _ in blocks),
-        ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1),
-        strict=True,
-    ):
-        best[rows], cosines[rows] = _best(
-            *(np.hstack(pair) for pair in zip((best[rows], cosines[rows]), found, strict=True)), num_neighbours
-        )
+    found = ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1)
+    for (part, _), (others, nearness) in zip(blocks, found, strict=True):
+        rows = part.numpy()
+        best[rows], cosines[rows] = _best(np.hstack([best[rows], others]), np.hstack([cosines[rows], nearness]), num_neighbours)
     own, place = np.nonzero((cosines >= min_cosine) & (best >= 0))
     return unique_pairs(np.sort(np.stack([own, best[own, place]], axis=1), axis=1))
 
@@ -83,7 +79,7 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
 def _best(others: Numbers, cosines: Floats, number: int) -> tuple[Numbers, Floats]:
     """Of other rows `(R, M)`, of which one may stand twice, and their cosines: the nearest, `(R, number)` each."""
     order = np.lexsort((-cosines, others))
-    others, cosines = (np.take_along_axis(part, order, axis=1) for part in (others, cosines))
+    others, cosines = np.take_along_axis(others, order, axis=1), np.take_along_axis(cosines, order, axis=1)
     again = np.zeros(others.shape, bool)
     again[:, 1:] = others[:, 1:] == others[:, :-1]
     others, cosines = np.where(again, -1, others), np.where(again, -2.0, cosines).astype(np.float32)
