@@ -54,13 +54,14 @@ class Leaks:
 
     Attributes:
         found: A row a tested image that leaks, the surest first.
-        num_images: Tested images.
+        num_images: Images that were tested for leaks.
         share: Of them, that leak, 0 to 1.
         low: Lower limit of the 95 % interval of the share.
         high: Its upper limit.
         beyond_chance: Whether more leak than is to be expected of images of different things.
         floor: Measures of a linear model on the embeddings under the split as it is (`as_split`) and under a split by clusters of the
             embeddings (`by_clusters`), both by cross-validation; empty where they were not fitted.
+        sample: Ids of the images that were tested for leaks, where these are not all that the model is tested on.
     """
 
     found: tuple[Leak, ...]
@@ -70,6 +71,7 @@ class Leaks:
     high: float
     beyond_chance: bool
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    sample: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Writes the file; equal leaks make equal bytes."""
@@ -83,11 +85,17 @@ class Leaks:
         return {name: getattr(self, name) for name in ("share", "low", "high", "num_images", "beyond_chance", "floor")}
 
     def __str__(self) -> str:
-        return f"{self.share:.1%} of the {self.num_images:,} tested images (95 %: {self.low:.1%} to {self.high:.1%})"
+        which = "sampled" if self.sample else "tested"
+        return f"{self.share:.1%} of the {self.num_images:,} {which} images (95 %: {self.low:.1%} to {self.high:.1%})"
 
 
 def leaks_of(
-    found: Sequence[Leak], leaking: npt.NDArray[np.bool_], units: Integers, chance: float, floor: Mapping[str, Mapping[str, float]]
+    found: Sequence[Leak],
+    leaking: npt.NDArray[np.bool_],
+    units: Integers,
+    chance: float,
+    floor: Mapping[str, Mapping[str, float]],
+    sample: Sequence[str] = (),
 ) -> Leaks:
     """Counts leaks.
 
@@ -97,6 +105,7 @@ def leaks_of(
         units: `(N,)`: images of one number are one observation.
         chance: Share of images of different things that are suspicious.
         floor: See `Leaks`.
+        sample: See `Leaks`.
     """
     low, high = share_interval(leaking, units)
     num_units = len(np.unique(units[leaking]))
@@ -105,7 +114,9 @@ def leaks_of(
     by_unit = float((1 - (1 - chance) ** sizes).mean())  # a unit of many images has as many chances
     p_value = binomtest(num_units, len(sizes), by_unit, alternative="greater").pvalue
     rows = sorted(found, key=lambda one: (one.check == SUSPICIOUS, -one.score, one.path))
-    return Leaks(tuple(rows), len(leaking), float(leaking.mean()), low, high, bool(confirmed or p_value < SIGNIFICANCE), floor)
+    return Leaks(
+        tuple(rows), len(leaking), float(leaking.mean()), low, high, bool(confirmed or p_value < SIGNIFICANCE), floor, tuple(sample)
+    )
 
 
 def read_leaks(path: Path) -> Leaks | None:
@@ -117,7 +128,7 @@ def read_leaks(path: Path) -> Leaks | None:
     table = pq.read_table(path)
     values = _FORMAT.upgrade(json.loads((table.schema.metadata or {})[_KEY]), path)
     found = tuple(record_from(Leak, row) for row in table.to_pylist())
-    return record_from(Leaks, {**values, "found": found}) if "share" in values else None
+    return record_from(Leaks, {**values, "found": found, "sample": tuple(values.get("sample", ()))}) if "share" in values else None
 
 
 def write_untested(path: Path) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 GREY_PX, COLOUR_PX = 32, 8  # sides of the two thumbnails
 _ENOUGH_PX = 2 * GREY_PX  # sides to which a picture is averaged before it is resized
+_BLOCK = 4096  # thumbnails whose sums are taken at once
 _TRANSPOSE = Image.Transpose.TRANSPOSE
 
 Frequency = tuple[int, int]
@@ -62,6 +63,11 @@ def invariants(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     Returns:
         `(N, 64) float32` of unit length (zero for an even area): the same under mirroring, quarter turns, brightness and contrast.
     """
+    blocks = np.split(grey, range(_BLOCK, len(grey), _BLOCK))  # in float64 a million thumbnails take 8 GB
+    return np.concatenate([_invariants(block) for block in blocks])
+
+
+def _invariants(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     sums = _sums(grey, sharpened=True)
     degree = np.arange(sums.shape[1]) < len(_even_frequencies())  # the others are products, of twice the degree
     values = np.where(degree, sums, np.sign(sums) * np.sqrt(np.abs(sums)))

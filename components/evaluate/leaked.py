@@ -13,15 +13,17 @@ from darkroom.system.files import write_json
 
 
 def measure_without(predictions: Predictions, leaks: Leaks) -> dict[str, Any]:
-    """The leaks' figures, with the measures `without` the images that leak; empty where none is left.
+    """The leaks' figures, with the measures `without` the images that leak, empty where none is left; of a sample also those `with` them.
 
     Args:
-        predictions: Answers on the images that were tested for leaks.
+        predictions: Answers on all images that are tested on.
         leaks: What leaks.
     """
     leaking = {one.image_id for one in leaks.found}
-    kept = [name for name in predictions.image_ids if name not in leaking]
-    return {**leaks.plain(), "without": predictions.at(kept).measures() if kept else {}}
+    tested = frozenset(leaks.sample or predictions.image_ids)
+    kept = [name for name in predictions.image_ids if name in tested and name not in leaking]
+    every = {"with": predictions.at([name for name in predictions.image_ids if name in tested]).measures()} if leaks.sample else {}
+    return {**leaks.plain(), **every, "without": predictions.at(kept).measures() if kept else {}}
 
 
 def draw_pairs(folder: Path, leaks: Leaks, images: Images, num_pairs: int) -> None:
@@ -45,8 +47,8 @@ def tell_leaks(headline: dict[str, float], figures: dict[str, Any], leaks: Leaks
     """What is said of leaks beyond chance beside the score that they raise."""
     if not leaks.beyond_chance:
         return ()
-    without = figures["without"]
+    every, without = figures.get("with", headline), figures["without"]
     worth = "nothing is left without them"
     if without:
-        worth = ", ".join(f"{name} is {headline[name]:.4f} with and {without[name]:.4f} without them" for name in ("accuracy", "f1_macro"))
+        worth = ", ".join(f"{name} is {every[name]:.4f} with and {without[name]:.4f} without them" for name in ("accuracy", "f1_macro"))
     return tell("evaluate", (), [f"{leaks} have a suspicious neighbour in training: {worth}"])

@@ -20,7 +20,7 @@ def leaks_section(evaluation: Path) -> dict[str, Any]:
     figures, pairs = read_leak_pairs(evaluation)
     if not figures:
         return {"leaks": None}
-    headline, floor = read_headline(evaluation), figures["floor"]
+    headline, floor = figures.get("with", read_headline(evaluation)), figures["floor"]
     rows = [
         {
             "name": name,

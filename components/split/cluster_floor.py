@@ -47,16 +47,17 @@ def floor_by_clusters(
     return {name: _cross_validated(vectors, labels, together, task, seed) for name, together in kinds.items()}
 
 
-def sampled(units: Integers, seed: int) -> Integers:
-    """The rows that the models are fitted on: all, or of many those of some units.
+def sampled(units: Integers, seed: int, max_images: int = MAX_IMAGES) -> Integers:
+    """The rows of a sample, such as what the models are fitted on: all, or of many those of some units.
 
     Args:
         units: `(N,)`: images of one number are taken together.
         seed: Decides which.
+        max_images: How many, unless the first unit has more.
     """
     order = np.random.default_rng(seed).permutation(int(units.max()) + 1)
     counted = np.cumsum(np.bincount(units)[order])
-    return np.flatnonzero(np.isin(units, order[counted <= max(MAX_IMAGES, counted[0])]))
+    return np.flatnonzero(np.isin(units, order[counted <= max(max_images, counted[0])]))
 
 
 def units_with_clusters(vectors: Floats, units: Integers, seed: int) -> Integers:

@@ -42,6 +42,9 @@ class SplitConfig(StepConfig):
         lt=1,
         description="A neighbour is suspicious if it is nearer than this share of images of different things has theirs.",
     )
+    max_leak_tested: int = Field(
+        10_000, ge=1, description="Tested images that are looked at for leaks; of more, a sample of so many says what share leaks."
+    )
     straddling: Literal["fail", "warn"] = Field("fail", description="What happens if a group or a cluster stands in two splits.")
     missing_classes: Literal["warn", "fail"] = Field("warn", description="What happens if a split has no image of a class.")
     rare_classes: Literal["drop", "fail"] = Field(

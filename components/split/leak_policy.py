@@ -91,11 +91,15 @@ class LeakPolicy:
         gallery = replace(self.gallery, table=current)
         training = gallery.at(np.flatnonzero(codes == TRAIN))
         tested = self.evaluation or gallery.at(np.flatnonzero(codes == TEST))
+        units = independent_units(grouping_columns(tested.table))
+        few = sampled(units, self.config.seed, self.config.max_leak_tested)
+        names = [] if len(few) == len(tested) else tested.at(few).table.column("image_id")
+        tested, units = tested.at(few), units[few]
         pairs, every = leaking_pairs(tested, training, self.config.leak_quantile)
         _, first = np.unique(pairs[:, 0], return_index=True)
         leaking = np.isin(np.arange(len(tested)), pairs[:, 0])
-        units = independent_units(grouping_columns(tested.table))
-        found = leaks_of([every[row] for row in first.tolist()], leaking, units, 1 - self.config.leak_quantile, self._floor(gallery, codes))
+        floor = self._floor(gallery, codes)
+        found = leaks_of([every[row] for row in first.tolist()], leaking, units, 1 - self.config.leak_quantile, floor, names)
         if leaks:
             found.write(leaks)
         if found.beyond_chance and self.config.leaks == "fail":
@@ -113,7 +117,7 @@ class LeakPolicy:
         shown = used.labels(rows, table.classes).astype(np.int64)
         kept = np.flatnonzero(shown.any(0))
         task = "multiclass" if table.task == "binary" and len(kept) != 2 else table.task
-        return floor_by_clusters(used.vectors(rows), shown[:, kept], unit, task, self.config.seed)
+        return floor_by_clusters(used.vectors(rows)[:], shown[:, kept], unit, task, self.config.seed)
 
 
 _REMEDY = (

@@ -20,6 +20,8 @@ from darkroom.similarity.look_alikes import Seen, find_look_alikes, join, see
 from darkroom.similarity.suspicion import Suspicious, suspicious_neighbours
 from darkroom.units import Integers
 
+TOGETHER = 65_536  # images that are compared with as many others at once
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -58,10 +60,10 @@ class Gallery:
         names = self.table.column("image_id")
         return see(self.packed, [names[row] for row in rows.tolist()], Projection(self.embeddings))
 
-    def vectors(self, rows: Integers) -> Floats:
-        """`(len(rows), D) float32`, of unit length."""
+    def vectors(self, rows: Integers) -> "Vectors":
+        """`(len(rows), D) float32`, of unit length, read when they are asked for."""
         names = self.table.column("image_id")
-        return self.embeddings.of(names[row] for row in rows.tolist())
+        return Vectors(self.embeddings, self.embeddings.rows(names[row] for row in rows.tolist()))
 
     def labels(self, rows: Integers, classes: Sequence[str]) -> Floats:
         """Which of the classes some images show, `(len(rows), K) float32` of 0 and 1."""
@@ -73,19 +75,47 @@ class Gallery:
         return found
 
 
+@dataclass(frozen=True)
+class Vectors:
+    """Some rows of embeddings: in float32 a million vectors of 1,280 features take 5 GB, so only those that are compared are in memory.
+
+    Attributes:
+        embeddings: Theirs.
+        rows: `(N,)`, of the embeddings.
+    """
+
+    embeddings: Embeddings
+    rows: Integers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: slice) -> Floats:
+        return self.embeddings.vectors[self.rows[chosen]].astype(np.float32)
+
+
 def open_gallery(table: Manifest | None, images: Path | None, embeddings: Path | None) -> Gallery | None:
     """The images of a table with their looks; nothing where there is no image, or no embedding."""
     return Gallery(table, Images(images), Embeddings(embeddings)) if table and len(table) and images and embeddings else None
 
 
 def copies_between(first: Gallery, second: Gallery, min_correlation: float = SAME_THING) -> Confirmed:
-    """The pairs of an image of the first and one of the second that show the same, as the pixels confirm; pairs of their rows."""
-    rows, others = first.comparable(), second.comparable()
-    if not len(rows) or not len(others):
-        return Confirmed(np.empty((0, 2), np.int64), np.empty(0))
-    sides = np.arange(len(rows) + len(others)) < len(rows)
-    pairs, correlations = find_look_alikes(join(first.seen(rows), second.seen(others)), min_correlation, sides=sides)
-    return Confirmed(np.stack([rows[pairs[:, 0]], others[pairs[:, 1] - len(rows)]], axis=1), correlations)
+    """The pairs of an image of the first and one of the second that show the same, as the pixels confirm; pairs of their rows.
+
+    Of many images so many are compared at a time that their thumbnails and vectors fit into memory.
+    """
+    found = [Confirmed(np.empty((0, 2), np.int64), np.empty(0))]
+    for rows in _parts(first.comparable()):
+        seen = first.seen(rows)
+        for others in _parts(second.comparable()):
+            sides = np.arange(len(rows) + len(others)) < len(rows)
+            pairs, correlations = find_look_alikes(join(seen, second.seen(others)), min_correlation, sides=sides)
+            found.append(Confirmed(np.stack([rows[pairs[:, 0]], others[pairs[:, 1] - len(rows)]], axis=1), correlations))
+    return Confirmed(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _parts(rows: Integers) -> list[Integers]:
+    return [rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER)]
 
 
 def suspicious_between(first: Gallery, second: Gallery, quantile: float) -> Suspicious:

@@ -11,7 +11,7 @@ from darkroom.embeddings import Embeddings
 from darkroom.similarity.neighbours import MAX_FEATURES, nearest_between, nearest_pairs, projected
 from darkroom.similarity.signatures import few_bits, similar_signatures
 from darkroom.thumbnails import invariants
-from darkroom.units import Integers
+from darkroom.units import Integers, unique_pairs
 
 MIN_COSINE, MIN_INVARIANT_COSINE = 0.5, 0.6  # of vectors and of invariants: of 1,500 pairs of copies, none is below both
 SIGNATURES = 4  # similar signatures that an image may have on average, for each of its neighbours
@@ -105,7 +105,7 @@ def candidate_pairs(views: Views, num_neighbours: int) -> Integers:
     found = [similar_signatures(views.signatures, max_bits), nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)]
     if views.vectors is not None:
         found.append(nearest_pairs(views.vectors, num_neighbours, MIN_COSINE))
-    return np.unique(np.concatenate(found), axis=0)
+    return unique_pairs(np.concatenate(found))
 
 
 def candidates_between(views: Views, sides: npt.NDArray[np.bool_], num_neighbours: int) -> Integers:
@@ -122,4 +122,4 @@ def candidates_between(views: Views, sides: npt.NDArray[np.bool_], num_neighbour
     found = [alike[sides[alike[:, 0]] != sides[alike[:, 1]]], by_thumbnail]
     if views.vectors is not None:
         found.append(nearest_between(views.vectors, sides, num_neighbours, MIN_COSINE))
-    return np.unique(np.concatenate(found), axis=0)
+    return unique_pairs(np.concatenate(found))

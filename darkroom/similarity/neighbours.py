@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darkroom.system.parallel import ordered
-from darkroom.units import Integers
+from darkroom.units import Integers, unique_pairs
 
 MAX_FEATURES = 256
 MAX_EXACT = 20_000  # rows up to which all are compared
@@ -17,6 +17,7 @@ _CELLS, _OF_EACH = 4, 4  # cells a square root of the number of rows, and those 
 BLOCK_VALUES = 2**25  # similarities that are in memory at a time on a thread, 128 MiB
 
 Floats = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int32]
 
 
 def projected(vectors: Floats, key: str, num_features: int = MAX_FEATURES) -> Floats:
@@ -66,15 +67,24 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
     else:
         cells = _cells(everything)
         blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, BLOCK_VALUES // len(rows)))]
-    found = list(ordered(lambda block: _nearest(everything, *block, num_neighbours, min_cosine), blocks, ahead=1))
-    rows, others, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((others, -cosines, rows))
-    rows, others = rows[order], others[order]
-    new = np.ones(len(rows), bool)  # a row in several cells may have found another several times
-    new[1:] = (rows[1:] != rows[:-1]) | (others[1:] != others[:-1])
-    rows, others = rows[new], others[new]
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    return np.unique(np.sort(np.stack([rows, others], axis=1)[rank < num_neighbours], axis=1), axis=0).astype(np.int64)
+    best, cosines = np.full((number, num_neighbours), -1, np.int32), np.full((number, num_neighbours), -2.0, np.float32)
+    found = ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1)
+    for (part, _), (others, nearness) in zip(blocks, found, strict=True):
+        rows = part.numpy()
+        best[rows], cosines[rows] = _best(np.hstack([best[rows], others]), np.hstack([cosines[rows], nearness]), num_neighbours)
+    own, place = np.nonzero((cosines >= min_cosine) & (best >= 0))
+    return unique_pairs(np.sort(np.stack([own, best[own, place]], axis=1), axis=1))
+
+
+def _best(others: Numbers, cosines: Floats, number: int) -> tuple[Numbers, Floats]:
+    """Of other rows `(R, M)`, of which one may stand twice, and their cosines: the nearest, `(R, number)` each."""
+    order = np.lexsort((-cosines, others))
+    others, cosines = np.take_along_axis(others, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+    again = np.zeros(others.shape, bool)
+    again[:, 1:] = others[:, 1:] == others[:, :-1]
+    others, cosines = np.where(again, -1, others), np.where(again, -2.0, cosines).astype(np.float32)
+    order = np.lexsort((others, -cosines))[:, :number]
+    return np.take_along_axis(others, order, axis=1), np.take_along_axis(cosines, order, axis=1)
 
 
 def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbours: int, min_cosine: float = -1.0) -> Integers:
@@ -102,16 +112,15 @@ def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbour
 
     size = max(1, BLOCK_VALUES // len(others))
     found = ordered(nearest, [rows[start : start + size] for start in range(0, len(rows), size)], ahead=1)
-    return np.unique(np.concatenate(list(found)), axis=0).astype(np.int64)
+    return unique_pairs(np.concatenate(list(found)))
 
 
-def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int, min_cosine: float) -> tuple[Integers, Integers, Floats]:
-    """Some rows with the nearest of others, both sorted numbers of rows, and their cosines."""
+def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int) -> tuple[Numbers, Floats]:
+    """The nearest of others to some rows, both sorted numbers of rows, and their cosines: `(R, K)` each."""
     block = vectors[rows] @ vectors[others].T
     block[torch.arange(len(rows)), torch.searchsorted(others, rows)] = -2.0  # itself
-    cosines, places = (values.numpy() for values in block.topk(min(num_neighbours, len(others) - 1), dim=1))
-    own, place = np.nonzero(cosines >= min_cosine)
-    return rows.numpy()[own], others.numpy()[places[own, place]], cosines[own, place]
+    cosines, places = block.topk(min(num_neighbours, len(others) - 1), dim=1)
+    return others[places].numpy().astype(np.int32), cosines.numpy()
 
 
 def _cells(vectors: Tensor) -> list[Tensor]:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from darkroom.units import Integers
+from darkroom.units import Integers, unique_pairs
 
 NUM_BYTES = 8
 MAX_BITS = NUM_BYTES - 2  # so many bits that differ leave two of the eight bytes equal
@@ -43,7 +43,7 @@ def similar_signatures(signatures: Signatures, max_bits: int = MAX_BITS) -> Inte
     for left, right in combinations(range(NUM_BYTES), 2):
         keys = octets[:, left].astype(np.uint16) * 256 + octets[:, right]
         found += [np.sort(first[pairs], axis=1) for pairs in _pairs_of_equal_keys(values, keys, max_bits)]
-    return np.unique(np.concatenate(found), axis=0).astype(np.int64)
+    return unique_pairs(np.concatenate(found))
 
 
 def few_bits(signatures: Signatures, max_pairs: float) -> int:

@@ -6,7 +6,7 @@ expect. So nobody has to know which images show the same, and a dense region of 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,18 @@ from darkroom.units import Integers
 SCALES = (5, 10, 20, 40, 80, 160, 320)  # k: near neighbours are compared with the k-th, whatever number of images shows one thing
 RING = 3  # neighbours from the k-th to the RING * k-th say in how many dimensions the images spread
 MAX_NEAR = 32  # suspicious neighbours of an image that are named
+_ROWS, _OTHERS = 4_096, 32_768  # images that are compared at once with so many others at most, whose vectors are in memory then
 _LEAST = 1e-6  # distance; float16 vectors of one picture differ by as much
 
 Floats = npt.NDArray[np.float32]
+
+
+class Vectors(Protocol):
+    """Vectors `(M, D) float32` of which some are had at a time: an array, or what reads them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Floats: ...
 
 
 class Suspicious(NamedTuple):
@@ -37,7 +46,7 @@ class Suspicious(NamedTuple):
 
 
 def suspicious_neighbours(
-    vectors: Floats, others: Floats, labels: Floats, other_labels: Floats, quantile: float, *, themselves: bool = False
+    vectors: Vectors, others: Vectors, labels: Floats, other_labels: Floats, quantile: float, *, themselves: bool = False
 ) -> Suspicious:
     """Finds the suspicious ones among the neighbours of each image that share a label with it.
 
@@ -63,19 +72,14 @@ def suspicious_neighbours(
 
 
 def _blocks(
-    vectors: Floats, others: Floats, labels: Floats, other_labels: Floats, *, themselves: bool
+    vectors: Vectors, others: Vectors, labels: Floats, other_labels: Floats, *, themselves: bool
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Of some images at a time: cosines and places of the nearest; and for each scale k, NaN where there are fewer than RING * k
     neighbours, the logarithm of the distance of the k-th, and by how much those of the next ones up to the last are below the last's."""
-    everything, known = torch.from_numpy(others), torch.from_numpy(other_labels)
-    number, size = min(len(others), RING * SCALES[-1]), max(1, BLOCK_VALUES // len(others))
-    for start in range(0, len(vectors), size):
-        block = torch.from_numpy(vectors[start : start + size]) @ everything.T
-        shared = torch.from_numpy(labels[start : start + size]) @ known.T > 0
-        if themselves:
-            shared[torch.arange(len(block)), torch.arange(start, start + len(block))] = False
-        cosines, places = block.masked_fill_(~shared, -1.0).topk(number, dim=1)
-        counts, logs = shared.sum(1), (1 - cosines).clamp(min=_LEAST).log()
+    for start in range(0, len(vectors), _ROWS):
+        block, shown = (torch.from_numpy(part[start : start + _ROWS]) for part in (vectors, labels))
+        cosines, places, counts = _nearest(block, shown, others, other_labels, start if themselves else None)
+        logs = (1 - cosines).clamp(min=_LEAST).log()
         edges, spreads = torch.full((2, len(block), len(SCALES)), torch.nan)
         for column, k in enumerate(SCALES):
             rows = torch.nonzero(counts >= RING * k)[:, 0]
@@ -83,6 +87,35 @@ def _blocks(
                 edges[rows, column] = logs[rows, k - 1]
                 spreads[rows, column] = (logs[rows, RING * k - 1 : RING * k] - logs[rows, k - 1 : RING * k - 1]).mean(1)
         yield cosines[:, :MAX_NEAR], places[:, :MAX_NEAR], edges, spreads
+
+
+def _nearest(vectors: Tensor, labels: Tensor, others: Vectors, other_labels: Floats, first: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Cosines and places of the nearest that share a label with each image, `(N, RING * SCALES[-1])` each; and how many share one, `(N,)`.
+
+    Args:
+        vectors: `(N, D) float32`.
+        labels: `(N, K) float32`.
+        others: `(M, D) float32`.
+        other_labels: `(M, K) float32`.
+        first: The place of the first image among the others where these are the very images.
+    """
+    number, size = min(len(others), RING * SCALES[-1]), min(_OTHERS, max(1, BLOCK_VALUES // len(vectors)))
+    cosines, places = torch.empty(len(vectors), 0), torch.empty(len(vectors), 0, dtype=torch.int64)
+    counts = torch.zeros(len(vectors), dtype=torch.int64)
+    for start in range(0, len(others), size):
+        block = vectors @ torch.from_numpy(others[start : start + size]).T
+        shared = labels @ torch.from_numpy(other_labels[start : start + size]).T > 0
+        if first is not None:
+            begin, end = max(first, start), min(first + len(vectors), start + block.shape[1])
+            itself = torch.arange(begin, max(begin, end))
+            shared[itself - first, itself - start] = False
+        counts += shared.sum(1)
+        known = cosines.shape[1]
+        found = torch.cat([cosines, block.masked_fill_(~shared, -1.0)], dim=1)
+        cosines, best = found.topk(min(number, found.shape[1]), dim=1)
+        earlier = torch.cat([places, places.new_zeros(len(vectors), 1)], dim=1).gather(1, best.clamp(max=known))
+        places = torch.where(best < known, earlier, best - known + start)
+    return cosines, places, counts
 
 
 def _limits(edges: npt.NDArray[np.float64], spreads: npt.NDArray[np.float64], quantile: float) -> npt.NDArray[np.float64]:

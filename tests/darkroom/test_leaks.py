@@ -1,6 +1,7 @@
 """The table of leaks: written and read, and when more leaks than chance explains."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ def test_leaks_are_read_as_written_the_confirmed_first(tmp_path: Path) -> None:
     assert read_leaks(tmp_path / "leaks") == found
     found.write(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "leaks").read_bytes()
+    sample = replace(found, sample=("t0", "t1", "t2", "t3"))
+    sample.write(tmp_path / "sample")
+    assert read_leaks(tmp_path / "sample") == sample and "of the 4 sampled images" in str(sample)
     write_untested(tmp_path / "none")
     assert read_leaks(tmp_path / "none") is None
 

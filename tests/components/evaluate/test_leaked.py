@@ -24,11 +24,12 @@ ROWS = [
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 
-def write_leaks(splits: Path, path: Path, *tested: int) -> Path:
-    """Some of the test images, each with the image of row 4 that it is a copy of."""
+def write_leaks(splits: Path, path: Path, *tested: int, sample: tuple[int, ...] = ()) -> Path:
+    """Some of the test images, each with the image of row 4 that it is a copy of; of all of them or of a sample."""
     names, paths = (manifest.read(splits).column(name) for name in ("image_id", "path"))
     found = [Leak(names[row], paths[row], names[4], paths[4], "near_duplicate", 0.9) for row in tested]
-    leaks_of(found, np.isin(np.arange(4), tested), np.arange(4), 0.001, {}).write(path)
+    rows = np.array(sample or range(4))
+    leaks_of(found, np.isin(rows, tested), rows, 0.001, {}, [names[row] for row in sample]).write(path)
     return path
 
 
@@ -68,3 +69,16 @@ def test_images_that_were_not_tested_say_nothing(
     evaluate(images, splits, write_model(), tmp_path / "evaluation", config=EvaluateConfig(num_threads=1), leaks=tmp_path / "leaks")
     assert read_leak_pairs(tmp_path / "evaluation") == ({}, [])
     assert read_notes(tmp_path / "evaluation") == ()
+
+
+def test_of_a_sample_the_measures_with_its_leaks_are_the_samples(
+    write_data: Callable[..., tuple[Path, Path]], write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    images, splits = write_data(ROWS)
+    leaks = write_leaks(splits, tmp_path / "leaks", 0, sample=(0, 2))
+    evaluate(images, splits, write_model(), tmp_path / "evaluation", config=EvaluateConfig(num_resamples=100, num_threads=1), leaks=leaks)
+    figures, _ = read_leak_pairs(tmp_path / "evaluation")
+    assert read_headline(tmp_path / "evaluation")["accuracy"] == 0.75
+    assert (figures["with"]["accuracy"], figures["without"]["accuracy"]) == (0.5, 0.0)
+    (note,) = read_notes(tmp_path / "evaluation")
+    assert "50.0% of the 2 sampled images" in note.text and "accuracy is 0.5000 with and 0.0000 without them" in note.text

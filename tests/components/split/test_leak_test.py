@@ -9,6 +9,7 @@ from PIL import ImageEnhance
 
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
+from components.split import leak_test
 from components.split.account import counts_of
 from components.split.cluster_floor import floor_by_clusters, sampled
 from components.split.config import SplitConfig
@@ -81,6 +82,18 @@ def test_what_is_split_blindly_leaks(several: Path, tmp_path: Path, capsys: pyte
     assert found.floor["as_split"].keys() == found.floor["by_clusters"].keys() >= {"accuracy", "f1_macro"}
     assert any(note.is_warning and "split.leaks=merge" in note.text for note in result.notes)
     assert found.found[0].path in capsys.readouterr().out
+
+
+def test_of_many_tested_images_a_sample_says_what_leaks(several: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, found = run(several, tmp_path)
+    test = result.where("test").column("image_id")
+    monkeypatch.setattr(leak_test, "TOGETHER", 7)  # images are compared a few at a time, and the leaks are the same
+    (tmp_path / "sample").mkdir()
+    _, few = run(several, tmp_path / "sample", max_leak_tested=6)
+    assert len(test) > 6 == few.num_images == len(few.sample) and set(few.sample) < set(test) and not found.sample
+    same = [one for one in found.found if one.image_id in few.sample]
+    assert [(one.path, one.check) for one in few.found] == [(one.path, one.check) for one in same] != []
+    assert few.share == len(same) / 6 and few.low <= found.share <= few.high
 
 
 def test_leaks_are_refused_where_they_are_to_fail(several: Path, tmp_path: Path) -> None:

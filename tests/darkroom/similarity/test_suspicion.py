@@ -53,11 +53,17 @@ def test_images_without_a_common_label_are_not_compared() -> None:
     assert len(suspicious_neighbours(vectors, vectors, ones(60), ones(60), 0.999, themselves=True).pairs) <= 2
 
 
-def test_blocks_change_nothing_and_few_images_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("themselves", [False, True])
+def test_blocks_change_nothing_and_few_images_say_nothing(monkeypatch: pytest.MonkeyPatch, themselves: bool) -> None:
     vectors = cloud(5, 80)
-    expected = suspicious_neighbours(vectors, vectors, ones(80), ones(80), 0.99)
+    vectors[1::10] = unit(vectors[::10] + 0.001)
+    labels = np.eye(2, dtype=np.float32)[np.arange(80) % 5 // 4]
+    expected = suspicious_neighbours(vectors, vectors, labels, labels, 0.99, themselves=themselves)
     monkeypatch.setattr(suspicion, "BLOCK_VALUES", 80 * 7)
-    assert suspicious_neighbours(vectors, vectors, ones(80), ones(80), 0.99).pairs.tolist() == expected.pairs.tolist()
+    monkeypatch.setattr(suspicion, "_ROWS", 33)
+    found = suspicious_neighbours(vectors, vectors, labels, labels, 0.99, themselves=themselves)
+    assert len(expected.pairs) > 4 and found.pairs.tolist() == expected.pairs.tolist()
+    np.testing.assert_allclose(found.cosines, expected.cosines, atol=1e-6)
     few = vectors[:14]
     assert len(suspicious_neighbours(few, few, ones(14), ones(14), 0.99).pairs) == 0
     assert len(suspicious_neighbours(vectors[:0], few, ones(0), ones(14), 0.99).pairs) == 0
