@@ -6,14 +6,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 98, 20
 STEP_PX = CELL_PX + GAP_PX
-NUM_COLUMNS = 12  # side by side; further ones stand below
+MAX_COLUMNS = 12  # side by side
 INK, PALE, PAPER = "#1c1c1c", "#6b6b6b", "#ffffff"
 
 
 def picture_grid(
     title: str, columns: Sequence[tuple[str, str]], rows: Sequence[tuple[str, Sequence[Image.Image]]], notes: Sequence[str] = ()
 ) -> Image.Image:
-    """Draws a row for each sample, in blocks of 12 columns.
+    """Draws a row for each sample; where columns are many, in blocks one below the other, of about as many each.
 
     Args:
         title: Of the whole.
@@ -21,11 +21,12 @@ def picture_grid(
         rows: What each row shows, and its square pictures, which are brought to 112 pixels a side.
         notes: Lines at the bottom.
     """
-    blocks = [slice(start, start + NUM_COLUMNS) for start in range(0, len(columns), NUM_COLUMNS)]
+    side_by_side = -(-len(columns) // -(-len(columns) // MAX_COLUMNS))
+    blocks = [slice(start, start + side_by_side) for start in range(0, len(columns), side_by_side)]
     height = TOP_PX + STEP_PX * len(rows)
     texts = [(title, _font(18)), *((note, _font(14)) for note in notes)]
     text_px = max(MARGIN_PX + round(font.getlength(text)) for text, font in texts)
-    width = max(text_px, LEFT_PX + STEP_PX * min(NUM_COLUMNS, len(columns))) + MARGIN_PX
+    width = max(text_px, LEFT_PX + STEP_PX * side_by_side) + MARGIN_PX
     sheet = Image.new("RGB", (width, height * len(blocks) + 24 * len(notes) + 2 * MARGIN_PX), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN_PX, MARGIN_PX - 6), title, fill=INK, font=_font(18))

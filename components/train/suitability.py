@@ -83,7 +83,7 @@ def for_local_network(config: TrainConfig) -> TrainConfig:
 
 
 def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path | None, config: TrainConfig) -> float:
-    """How much a network tells apart that is trained for this question alone, see `skill`; a resumed training takes the answer of before.
+    """Trains a network, and says how much it tells apart, see `skill`; what goes on with that network trains it no second time.
 
     Args:
         packed: Images, copies included.
@@ -96,7 +96,8 @@ def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path
     def find() -> Mapping[str, Any]:
         print(f"{config.model} is tried first", flush=True)
         with devices.threads(config.num_threads):
-            fitted = train_network(prepare(packed, table, policy, choose(table.where("train"), config), config), config).fitted
+            prepared = prepare(packed, table, policy, choose(table.where("train"), config), config)
+            fitted = train_network(prepared, config, checkpoints).fitted
         found = skill(fitted.history[fitted.best_epoch - 1], table)
         return {} if math.isnan(found) else {"skill": found}
 

@@ -51,7 +51,7 @@ def fit(
     trainer = Trainer(network, problem, settings, deadline, world, answers)
     if checkpoint and (state := load(checkpoint, trainer.meaning)):
         trainer.restore(state)
-        print(f"resuming after epoch {len(trainer.history)}/{settings.epochs}, which an earlier run had finished", flush=True)
+        print(f"resuming after epoch {len(trainer.history)}/{settings.epochs}, up to which the checkpoint goes", flush=True)
         for number, row in enumerate(trainer.history, start=1):
             on_epoch(number, row)
     while not trainer.is_done():

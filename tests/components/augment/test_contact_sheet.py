@@ -7,7 +7,7 @@ from PIL import Image
 
 from components.augment.contact_sheet import draw
 from darkroom.augmentation.policy import Operation, Policy
-from darkroom.picture_grid import CELL_PX, GAP_PX, LEFT_PX, NUM_COLUMNS, STEP_PX, TOP_PX
+from darkroom.picture_grid import CELL_PX, GAP_PX, LEFT_PX, STEP_PX, TOP_PX
 
 POLICY = Policy(
     operations=(Operation(name="horizontal_flip", probability=0.5), Operation(name="brightness", probability=0.5, low=0.5, high=1.5))
@@ -40,13 +40,11 @@ def test_sheet_shows_choices_and_goes_on_below_where_they_are_many() -> None:
     names = ("solarize", "posterize", "equalize", "autocontrast", "sharpness", "blur", "rotation", "scale", "aspect", "hue", "jpeg", "grey")
     choices = tuple(Operation(name=name, probability=1 / 12, low=0.0 if name == "solarize" else 1.0, high=1.0) for name in names)
     sheet = draw(Policy(num_choices=1, choices=choices), [("x", halves())], [], seed=0)
-    assert sheet.size[0] == LEFT_PX + NUM_COLUMNS * STEP_PX + 20
-    below = sheet.crop((0, TOP_PX + STEP_PX, *sheet.size))  # 1 original, 12 operations, 3 draws
-    solarized = next(
-        cell(part, 0, column) for part in (sheet,) for column in range(1, NUM_COLUMNS) if cell(part, 0, column)[0, -1, 0] == 255
-    )
+    assert sheet.size[0] == LEFT_PX + 8 * STEP_PX + 20  # 1 original, 12 operations, 3 draws: two blocks of 8
+    below = sheet.crop((0, TOP_PX + STEP_PX, *sheet.size))
+    solarized = next(cell(part, 0, column) for part in (sheet, below) for column in range(8) if cell(part, 0, column)[0, -1, 0] == 255)
     assert np.array_equal(solarized[0, [0, -1], 0], [155, 255])
-    assert [bool((cell(below, 0, column) != 255).any()) for column in range(6)] == [True] * 4 + [False] * 2
+    assert [bool((cell(below, 0, column) != 255).any()) for column in range(8)] == [True] * 8
 
 
 def test_sheet_is_the_same_for_the_same_seed() -> None:

@@ -8,9 +8,13 @@ from components.train.choice import choose
 from components.train.config import TrainConfig
 from components.train.suitability import for_local_network, local_skill, skill
 from components.train.suitability import suited as suited_by
+from components.train.train import train
+from darkroom import manifest
+from darkroom.images import Images
 from darkroom.manifest import Manifest, make_table
 from darkroom.networks.architectures import LOCAL
 from darkroom.system.config import parse
+from tests.components.train import toys
 
 
 def images(task="multilabel"):
@@ -99,7 +103,29 @@ def test_a_resumed_training_does_not_try_it_again(tmp_path, monkeypatch):
     tried = []
     monkeypatch.setattr("components.train.suitability.prepare", lambda *given: given[3].architecture)
     fitted = SimpleNamespace(fitted=SimpleNamespace(history=rows, best_epoch=2))
-    monkeypatch.setattr("components.train.suitability.train_network", lambda prepared, config: tried.append(prepared) or fitted)
+    monkeypatch.setattr(
+        "components.train.suitability.train_network", lambda prepared, config, checkpoints: tried.append(prepared) or fitted
+    )
     config = for_local_network(parse(TrainConfig, "train", {"model": LOCAL}))
     found = [local_skill(None, images(), None, tmp_path, config) for _ in range(2)]
     assert found == [pytest.approx(0.6)] * 2 and tried == [LOCAL]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_network_that_was_tried_is_the_one_that_is_trained(tmp_path, capsys, kept):
+    inputs = toys.make(tmp_path, num_train=16, num_validation=8)
+    given = {"model": LOCAL, "epochs": 2, "batch_size": 8, "side_px": 32}
+    packed, table = Images(inputs.images, inputs.augmented_images), manifest.read(inputs.examples)
+    checkpoints = tmp_path / "checkpoints" if kept else None
+    skill = local_skill(packed, table, inputs.policy, checkpoints, for_local_network(parse(TrainConfig, "train", given)))
+    assert "epoch 1/2  train" in capsys.readouterr().out
+    outputs, told = {name: tmp_path / name for name in ("model", "history", "learning_curves")}, []
+    measures = train(
+        **inputs.paths(),
+        **outputs,
+        config=parse(TrainConfig, "train", given),
+        checkpoints=checkpoints,
+        on_epoch=lambda *row: told.append(row),
+    )
+    assert ("epoch 1/2  train" in capsys.readouterr().out) is not kept and [number for number, _ in told] == [1, 2]
+    assert measures["validation_balanced_accuracy"] == pytest.approx(1 / 3 + 2 / 3 * skill)  # of three classes
