@@ -196,6 +196,7 @@ def test_auto_takes_the_correction_that_a_linear_model_gains_from_and_says_so(tm
     assert "auto chose train.denoise=median: f1_macro of a linear model on handcrafted features of 80 training and 80 validation" in told
 
 
+@pytest.mark.slow
 def test_auto_corrects_nothing_where_nothing_is_gained(tmp_path: Path) -> None:
     inputs = write(tmp_path / "clean", *striped(0.0, 80))
     run(inputs, tmp_path, denoise="auto", contrast="auto", auto_correction_images=40)
@@ -204,6 +205,7 @@ def test_auto_corrects_nothing_where_nothing_is_gained(tmp_path: Path) -> None:
     assert "train.denoise=none, train.contrast=none" in told and "of 20 training and 20 validation images is 1.0000 without" in told
 
 
+@pytest.mark.slow
 def test_a_resumed_training_takes_what_auto_had_chosen_and_other_settings_choose_anew(inputs: Inputs, tmp_path: Path) -> None:
     def chosen(**settings: Any) -> str:
         config, table = parse(TrainConfig, "train", {**QUICK, "denoise": "auto", **settings}), manifest.read(inputs.examples)

@@ -58,6 +58,7 @@ def test_few_steps_are_timed_but_not_compiled() -> None:
     assert str(found).startswith("torch.compile is off: 9 steps of ")
 
 
+@pytest.mark.slow
 def test_a_compiler_that_is_missing_leaves_steps_as_they_are_and_who_asked_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._inductor import config
 
