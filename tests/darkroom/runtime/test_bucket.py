@@ -17,6 +17,7 @@ from darkroom.runtime.checkpoints import checkpoint_folder
 from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.tracking.tags import CHECKPOINTS
+from darkroom.training import compilation
 from tests.components.train import toys
 from tests.servers import clean_environment
 
@@ -83,7 +84,7 @@ def test_a_training_that_was_killed_goes_on_from_the_bucket_on_another_machine(
     assert "epoch 2/4" in killed.stdout and not (tmp_path / "a" / "model").exists()
     assert [path.name for path in machine.rglob("*.pt")] == ["training.pt"]
     shutil.rmtree(machine)
-    assert {key.rpartition("/")[2] for key in keys(store)} == {STARTED, "training.pt"}
+    assert {key.rpartition("/")[2] for key in keys(store)} == {STARTED, compilation.NAME, "training.pt"}
     assert all(key.startswith("team/checkpoints/train-") for key in keys(store))
     monkeypatch.setenv(CHECKPOINTS, PLACE)
     resumed = train(inputs, tmp_path / "resumed")
