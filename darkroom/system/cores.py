@@ -4,15 +4,22 @@ Threads of OpenMP (torch, scikit-learn) spin before they sleep: two trainings on
 the other one could compute. Threads that sleep at once are slow as well: small images make many short parallel
 sections, each of which would wake them. `share_cores` lets them spin for microseconds only, and keeps what they
 allocate from being handed back to the system after each batch. Neither changes a number that is computed.
+
+NumPy's and SciPy's own threads (OpenBLAS) spin as well. Decompositions of a thousand rows take them up to ten times as long with
+two threads on two cores that are not free as with one, so they have one. What they compute then does not depend on the number of cores.
 """
 
 import ctypes
 import math
 import os
+import sys
 from pathlib import Path
+
+from threadpoolctl import ThreadpoolController
 
 CGROUPS = Path("/sys/fs/cgroup")
 OPENMP_THREADS, OPENMP_WAITING, OPENMP_SPINS = "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"
+OPENBLAS_THREADS = "OPENBLAS_NUM_THREADS"
 SPINS = 3000  # of libgomp's loop; benchmarks/side_by_side.py measures it against sleeping at once and against the default
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
@@ -49,8 +56,12 @@ def cpu_quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")
 
 
 def share_cores() -> None:
-    """Prepares this process to share its cores; before torch or scikit-learn are loaded. What the user set stays."""
+    """Prepares this process to share its cores; before NumPy, torch or scikit-learn are loaded. What the user set stays."""
     os.environ.setdefault(OPENMP_THREADS, str(num_cores()))
+    if OPENBLAS_THREADS not in os.environ:
+        os.environ[OPENBLAS_THREADS] = "1"
+        if "numpy" in sys.modules:  # it has been read already
+            ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     if OPENMP_WAITING not in os.environ:
         os.environ.setdefault(OPENMP_SPINS, str(SPINS))
     library = ctypes.CDLL(None)

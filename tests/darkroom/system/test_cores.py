@@ -54,14 +54,14 @@ def test_the_cores_are_the_least_of_what_limits_them(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("own", [{"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "9"}])
 def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> None:
-    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "")  # so that it is as before after the test
         monkeypatch.delenv(name)
-    wanted = {"OMP_NUM_THREADS": "7"} | own
+    wanted = {"OMP_NUM_THREADS": "7", "OPENBLAS_NUM_THREADS": "3"} | own
     for name, value in wanted.items():
         monkeypatch.setenv(name, value)
     share_cores()
-    assert {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_"))} == wanted
+    assert {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_", "OPENBLAS_"))} == wanted
 
 
 def test_openmp_is_told_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +78,15 @@ def test_openmp_is_told_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> 
     assert ast.literal_eval(loaded) == []
     assert int(threads) == num_cores()
     assert "GOMP_SPINCOUNT = '3000'" in done.stderr
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", 1), ("2", 2)])
+def test_openblas_has_one_thread_whether_numpy_is_loaded_before_or_scipy_after(own: str, expected: int) -> None:
+    code = (
+        "import numpy, threadpoolctl; from darkroom.system.cores import share_cores; share_cores(); import scipy.linalg; "
+        "print([pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['internal_api'] == 'openblas'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "OPENBLAS_"))}
+    environment |= {"OPENBLAS_NUM_THREADS": own} if own else {}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == [min(expected, os.cpu_count() or 1)] * 2

@@ -58,6 +58,17 @@ def test_a_step_that_fails_has_its_status_and_the_next_one_runs(server, tmp_path
     assert "well" in capsys.readouterr().out
 
 
+def test_what_a_step_leaves_to_its_end_is_done(server, tmp_path, capsys):
+    body = (
+        "import atexit, threading, time; atexit.register(lambda: print('at the end')); "
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('in a thread'))).start(); "
+        "threading.Thread(target=lambda: time.sleep(600), daemon=True).start()"
+    )
+    assert run(server, body, tmp_path) == 0
+    told = capsys.readouterr().out
+    assert told.index("in a thread") < told.index("at the end")
+
+
 def test_a_server_that_was_killed_fails_the_step_and_nothing_waits(tmp_path):
     before = set(psutil.Process().children())
     server = StepServer()
