@@ -150,7 +150,7 @@ class FileStore:
         """The parts that tasks have read; removes old ones, and those of which a killed task has left a draft."""
         found = []
         for folder in sorted((self._folder / PARTS).iterdir()) if self._folder else ():
-            with suppress(FileNotFoundError):  # another process has removed or renamed it
+            with suppress(OSError):  # another process has removed or renamed it, or still reads it
                 if folder.stat().st_mtime < time.time() - _PART_S:
                     remove(folder)
                 elif not folder.name.startswith("."):

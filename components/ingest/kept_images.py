@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from components.ingest.listing import is_picture_name
+from components.ingest.listing import has_image_suffix
 from components.ingest.recognition import recognize
 from components.ingest.sources import FolderSource, Source
 from darkroom.data_files import is_table
 from darkroom.file_formats import can_be_decoded
 from darkroom.file_store import FileStore, KeptFile
 from darkroom.part import Part
-from darkroom.versions.addresses import fetched
+from darkroom.versions.addresses import fetched, is_address
 
 
 class KeptFiles:
@@ -72,7 +72,7 @@ def keep_part(data: Path, data_version: str, part: Part, store: FileStore, max_b
     kept, chosen = KeptFiles(store, max_bytes), list[str]()
 
     def pictures(paths: Collection[str]) -> Sequence[str]:
-        return part.of(sorted(path for path in paths if is_picture_name(path)))
+        return part.of(sorted(path for path in paths if has_image_suffix(path)))
 
     def choose(files: Mapping[str, str]) -> list[str]:
         chosen.extend(pictures(files))
@@ -83,7 +83,7 @@ def keep_part(data: Path, data_version: str, part: Part, store: FileStore, max_b
             print(f"{data} is not divided: the task of all reads it as a whole", flush=True)
             return 0
         source = FolderSource(place, max_bytes, kept.sizes)
-        mine = [path for path in chosen or pictures(source.sizes) if path in source.sizes]
+        mine = [path for path in (chosen if is_address(data) else pictures(source.sizes)) if path in source.sizes]
         stamps = kept.stamps(source, mine)
         new = [path for path in mine if not store.find(stamps.get(path, ""))]
         if new:

@@ -15,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
+from components.ingest.listing import has_image_suffix
 from darkroom import images as packed
 from darkroom import volume
 from darkroom.file_store import KEPT_AS, PARTS
@@ -27,7 +28,7 @@ from darkroom.versions.data_version import data_version
 from tests.darkroom.test_picture_info import photograph
 from tests.layouts import picture
 
-ADDRESS = "memory://store/pets"
+ADDRESS = "memory://kept/pets"
 NAMES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(4)]
 FILES = {
     **{name: picture(number) for number, name in enumerate(NAMES)},
@@ -61,9 +62,10 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def put(files: dict[str, bytes]) -> None:
-    MemoryFileSystem.store.clear()
+    if MemoryFileSystem().exists("/kept"):
+        MemoryFileSystem().rm("/kept", recursive=True)
     for path, data in files.items():
-        MemoryFileSystem().pipe(f"/store/pets/{path}", data)
+        MemoryFileSystem().pipe(f"/kept/pets/{path}", data)
 
 
 def lay(root: Path, files: dict[str, bytes]) -> Path:
@@ -111,10 +113,17 @@ def test_the_parts_fetch_each_image_and_the_rest_is_left_to_the_ingest_of_all(tm
         run(ADDRESS, tmp_path / str(part.number), store, str(part))
         shares.append(sorted(fetched))
         fetched.clear()
-    pictures = sorted(path for path in FILES if path.endswith((".png", ".jpg", ".heic")))
+    pictures = sorted(path for path in FILES if has_image_suffix(path))
     assert [path for share in shares for path in share] == pictures
     run(ADDRESS, tmp_path / "all", store)
     assert sorted(fetched) == sorted(["cat/damaged.png", "cat/no suffix", "cat/scan.heic", "dog/._0.png", "dog/empty.png", "dog/notes.md"])
+
+
+def test_of_more_parts_than_images_some_are_empty(tmp_path: Path, store: Path, fetched: list[str]) -> None:
+    put({name: FILES[name] for name in NAMES})
+    sizes = [run(ADDRESS, tmp_path / str(part.number), store, str(part))["num_files"] for part in parts(12)]
+    assert sorted(sizes) == [0] * 4 + [1] * 8
+    assert sorted(fetched) == NAMES
 
 
 def test_a_part_that_is_tried_again_fetches_nothing_that_it_has_kept(tmp_path: Path, store: Path, fetched: list[str]) -> None:
@@ -155,8 +164,8 @@ def test_a_changed_file_is_fetched_and_a_grown_folder_costs_what_is_new(tmp_path
     put(plain)
     run(ADDRESS, tmp_path / "first", store)
     fetched.clear()
-    MemoryFileSystem().pipe(f"/store/pets/{NAMES[2]}", picture(70))
-    MemoryFileSystem().pipe("/store/pets/dog/new.png", picture(71))
+    MemoryFileSystem().pipe(f"/kept/pets/{NAMES[2]}", picture(70))
+    MemoryFileSystem().pipe("/kept/pets/dog/new.png", picture(71))
     run(ADDRESS, tmp_path / "second", store)
     assert sorted(fetched) == [NAMES[2], "dog/new.png"]
     run(ADDRESS, tmp_path / "alone")
