@@ -80,7 +80,7 @@ def keep_part(data: Path, data_version: str, part: Part, store: FileStore, max_b
 
     with fetched(data, data_version, choose) as place:
         if not (place.is_dir() or (place.exists() and is_table(place))):
-            print(f"{data} is not divided: the task of all reads it as a whole", flush=True)
+            print(f"{data} is not divided: the ingest after the parts reads it as a whole", flush=True)
             return 0
         source = FolderSource(place, max_bytes, kept.sizes)
         mine = [path for path in (chosen if is_address(data) else pictures(source.sizes)) if path in source.sizes]
