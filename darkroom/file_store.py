@@ -1,29 +1,36 @@
 """What earlier runs have read of the files of folders, so that a grown folder costs only what is new or changed.
 
 A file is known by its place, size, inode, and the times of its last change, of bytes and of inode; that of the inode can't be set back.
-Kept are its `image_id` and what its header says, in shards beside the kept vectors; its bytes are in the images that an earlier run
-packed, as long as these are there: then they are copied from there, and checked by their hash. A file that changed so short a time before
-it was read that the clock may not tell a further change is not kept.
+One at an address is known by what the store there says of its content. Kept are its `image_id` and what its header says, in shards beside
+the kept vectors; its bytes are in the images that an earlier run packed, as long as these are there: then they are copied from there, and
+checked by their hash. Tasks that read a part each pack it into `parts/`, where it stays for a week. A file that changed so short a time
+before it was read that the clock may not tell a further change is not kept.
 """
 
 import hashlib
 import time
+import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import PIL
 import pyarrow as pa
 
-from darkroom.images import Images
+from darkroom import volume
+from darkroom.images import Images, ImageWriter
 from darkroom.picture_info import PictureInfo
 from darkroom.system.errors import InputError
-from darkroom.system.files import read_json, remove, write_json
+from darkroom.system.files import read_json, remove, whole, write_json
 from darkroom.vector_store import read_shard, writable, write_shard
 from darkroom.versions.file_md5s import SETTLED_S
 
 KEPT_AS = f"files-1-pillow-{PIL.__version__}"  # another Pillow may read other headers; a column that changes needs a new number
 PACKED = "packed.json"
 MAX_PACKED = 8  # folders of images that are looked into, the latest ones
+PARTS = "parts"
+_PART_S = 7 * 86_400  # that a part stays: by then the run for which it was read has packed it, or has been given up
 _INFO = pa.schema(
     [
         *((name, pa.int32()) for name in ("width", "height")),
@@ -34,6 +41,20 @@ _INFO = pa.schema(
     ]
 )
 SCHEMA = pa.schema([("image_id", pa.string()), ("stamp", pa.string()), *_INFO])
+
+
+class KeptFile(NamedTuple):
+    """A file that is an image.
+
+    Attributes:
+        stamp: What tells whether it has changed; one with an empty text is not kept.
+        data: Its bytes.
+        info: What its header says.
+    """
+
+    stamp: str
+    data: bytes
+    info: PictureInfo
 
 
 class FileStore:
@@ -54,7 +75,7 @@ class FileStore:
         self._images = Images()
         if self._folder:
             with writable(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
+                (self._folder / PARTS).mkdir(parents=True, exist_ok=True)
             self._images = self._earlier_images()
             for path in sorted(self._folder.glob("*.arrow")) if len(self._images) else ():
                 self._take(path)
@@ -69,6 +90,10 @@ class FileStore:
         parts = (place, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         return hashlib.blake2b("\0".join(map(str, parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
+    def stamp_of(self, identity: str) -> str:
+        """The same for a file at an address, from what the store there says of its content; an empty text where it says nothing."""
+        return hashlib.blake2b(f"address\0{identity}".encode(), digest_size=16).hexdigest() if self._folder and identity else ""
+
     def find(self, stamp: str) -> tuple[str, PictureInfo] | None:
         """The `image_id` of a file and what its header says; none where it is not known, or its bytes are gone."""
         return self._known.get(stamp)
@@ -78,10 +103,24 @@ class FileStore:
         data = self._images[name]
         return data if hashlib.sha256(data).hexdigest() == name else None
 
+    def size_of(self, name: str) -> int:
+        """How many bytes an image has that was found."""
+        return self._images.size(name)
+
     def add(self, stamp: str, name: str, info: PictureInfo) -> None:
         """Keeps what a file is, unless its stamp is an empty text."""
         if stamp:
             self._new.append((stamp, name, info))
+
+    def keep(self, files: Iterable[KeptFile]) -> None:
+        """Keeps files with their bytes, whole or not at all, so that an `ingest` which reads them later finds them here."""
+        if not self._folder:
+            return
+        with whole(self._folder / PARTS / uuid.uuid4().hex) as draft, ImageWriter(draft, on_volume=False) as writer:
+            for stamp, data, info in files:
+                if stamp:
+                    self.add(stamp, writer.add(data), info)
+        self._write_new()
 
     def write(self, images: Path) -> None:
         """Writes what was added, and where its bytes are.
@@ -89,14 +128,17 @@ class FileStore:
         Args:
             images: The packed images, at their final place.
         """
-        if not self._folder:
-            return
-        if self._new:
+        if self._folder:
+            self._write_new()
+            folders = dict.fromkeys((str(volume.resolve_folder(images).absolute()), *self._packed()))
+            write_json(self._folder / PACKED, list(folders)[:MAX_PACKED])
+
+    def _write_new(self) -> None:
+        if self._new and self._folder:
             stamps, names, infos = zip(*self._new, strict=True)
             columns = [pa.array(values, field.type) for field, values in zip(_INFO, zip(*infos, strict=True), strict=True)]
             write_shard(self._folder, pa.record_batch([pa.array(names), pa.array(stamps), *columns], schema=SCHEMA))
-        folders = dict.fromkeys((str(images.absolute()), *self._packed()))
-        write_json(self._folder / PACKED, list(folders)[:MAX_PACKED])
+            self._new = []
 
     def _packed(self) -> list[str]:
         try:
@@ -104,9 +146,20 @@ class FileStore:
         except (OSError, ValueError, TypeError):
             return []
 
+    def _parts(self) -> list[Path]:
+        """The parts that tasks have read; removes old ones, and those of which a killed task has left a draft."""
+        found = []
+        for folder in sorted((self._folder / PARTS).iterdir()) if self._folder else ():
+            with suppress(OSError):  # another process has removed or renamed it, or still reads it
+                if folder.stat().st_mtime < time.time() - _PART_S:
+                    remove(folder)
+                elif not folder.name.startswith("."):
+                    found.append(folder)
+        return found
+
     def _earlier_images(self) -> Images:
-        """The images of earlier runs that can be read."""
-        folders = list(map(Path, self._packed()))
+        """The images of earlier runs, and of parts, that can be read."""
+        folders = [*self._parts(), *map(Path, self._packed())]
         try:
             return Images(*folders)
         except (pa.ArrowException, OSError, InputError):

@@ -24,10 +24,17 @@ def image_id(data: bytes) -> str:
 
 
 class ImageWriter:
-    """Packs images into shards; equal bytes are stored once."""
+    """Packs images into shards; equal bytes are stored once.
 
-    def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
-        self._artifact, self._folder, self._shard_bytes = folder, volume.draft_folder(folder), shard_bytes
+    Args:
+        folder: Where they are packed.
+        shard_bytes: The size of a shard at most.
+        on_volume: Whether they stand on the volume instead, if steps share one, and a pointer to them in the folder.
+    """
+
+    def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES, *, on_volume: bool = True) -> None:
+        self._artifact, self._folder, self._shard_bytes = folder, volume.draft_folder(folder) if on_volume else folder, shard_bytes
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._content = hashlib.sha256(str(shard_bytes).encode())
         self._seen: set[str] = set()
         self._pending: list[tuple[str, bytes]] = []
@@ -108,6 +115,11 @@ class Images:
 
     def __contains__(self, name: str) -> bool:
         return name in self._positions
+
+    def size(self, name: str) -> int:
+        """The bytes of an image, which are not read for it."""
+        batch, row = self._positions[name]
+        return int(self._batches[batch].column("bytes")[row].as_buffer().size)
 
     def __getitem__(self, name: str) -> bytes:
         batch, row = self._positions[name]

@@ -14,7 +14,7 @@ from darkroom.versions.code import code_version
 
 RESULTS: Mapping[str, type] = {"outcome": Artifact, "report": HTML}  # artifacts that a run ends with
 METRICS = "metrics"  # the output of every step with what it measured
-_OWN = ("config", "code_version", "task", "worker")  # inputs that are neither made by a task nor given to the run
+_OWN = ("config", "code_version", "task", "worker", "part")  # inputs that are neither made by a task nor given to the run
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ def embed_component(
     config: dict,
     code_version: str,
     task: str = "embed",
+    part: str = "",
 ):
     """Looks at every image once through a backbone."""
     from darkroom.runtime.step import perform
 
-    perform("embed", config, metrics, images=images.path, embeddings=embeddings.path, task=task)
+    perform("embed", config, metrics, images=images.path, embeddings=embeddings.path, task=task, part=part)

@@ -16,6 +16,7 @@ from darkroom.networks.backbones import OWN_WEIGHTS, backbone_of, weights_file
 from darkroom.networks.embedder import Place, choose_place, embedder
 from darkroom.networks.pretrained import Backbone
 from darkroom.notes import tell
+from darkroom.part import read_part, refuse_without_store
 from darkroom.scans import FILE, scan_images, to_bytes
 from darkroom.system.cores import num_cores
 from darkroom.training import devices
@@ -24,25 +25,30 @@ from darkroom.vector_store import ScanStore, VectorStore
 _PROGRESS_S = 10.0
 
 
-def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | None = None) -> dict[str, float]:
+def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | None = None, part: str = "") -> dict[str, float]:
     """Computes a vector, thumbnails, a signature and a scan of every image that can be decoded.
+
+    One of several tasks that share a store computes a part of the images for it, and writes embeddings without a row.
 
     Args:
         images: The packed images.
         embeddings: Where the embeddings are written, see `darkroom.embeddings`, and beside them the scans, see `darkroom.scans`.
         config: Backbone, precision and all else.
         store: A folder in which vectors and scans are kept from run to run; without one, all images are computed.
+        part: Which part of the images, in the order of their ids, is computed for the store, such as `2/4`; empty: all, and written.
 
     Returns:
         `num_embedded` images, `num_computed` of their vectors now, `num_unreadable`, which have no row, and `num_features` of a vector.
 
     Raises:
-        InputError: There is no such backbone, it can't compute here in that precision, or the store can't be written.
+        InputError: There is no such backbone, it can't compute here in that precision, or the store can't be written, or is missing.
     """
+    refuse_without_store(part, store)
     packed = Images(images)
-    names = sorted(packed)
-    choice = choose_backbone(packed, names, config)
-    weights = config.weights if names else ""
+    all_names = sorted(packed)
+    choice = choose_backbone(packed, all_names, config)  # the same in each part
+    names = read_part(part).of(all_names) if part else all_names
+    weights = config.weights if all_names else ""
     backbone = backbone_of(choice.name, weights)
     place = choose_place(config.device, "float32" if choice.name == HANDCRAFTED else config.precision)
     name = backbone.name if weights else choice.name
@@ -57,8 +63,10 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
         notes = tell("embed", [choice.reason] if names else [], _warnings(kept.num_damaged + scans.num_damaged))
         if names:
             print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
-        files = {FILE: to_bytes(scans.rows(names))} | ({OWN_WEIGHTS: weights_file(backbone)} if weights else {})
-        num_embedded = noun.write(embeddings, origin, kept.rows(names), notes, files)
+        written = [] if part else names
+        files = {FILE: to_bytes(scans.rows(written))} | ({OWN_WEIGHTS: weights_file(backbone)} if weights else {})
+        noun.write(embeddings, origin, kept.rows(written), notes, files)
+        num_embedded = sum(name in kept for name in names)
     return {
         "num_embedded": float(num_embedded),
         "num_computed": float(num_computed),

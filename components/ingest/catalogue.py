@@ -1,8 +1,9 @@
 """Opens a data source, and lists its files by its table of labels or by its class folders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from components.ingest.archives import open_archive
 from components.ingest.columns import NONE, NoLabelsError, find_columns, holds_labels, with_only_column
@@ -145,12 +146,13 @@ def _without_table(source: Source, notes: Sequence[str], config: TableConfig, fo
     return replace(listing, notes=(*listing.notes, *notes))
 
 
-def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
+def open_source(data: Path, max_bytes: int, kept: Mapping[str, int] = MappingProxyType({})) -> tuple[Source, str]:
     """Opens the data source that the user named.
 
     Args:
         data: A folder, a table of labels that lies beside its images, a zip or a tar (recognized by content).
         max_bytes: No file above this size is read.
+        kept: Bytes by path of files that were not fetched into the folder.
 
     Returns:
         The source, and the table's path in it where the user named a table or the source has one of its own, else an empty string.
@@ -161,7 +163,7 @@ def open_source(data: Path, max_bytes: int) -> tuple[Source, str]:
     if not data.exists():
         raise InputError(f"{data} does not exist: name a folder of images, a table of labels, a zip or a tar")
     if data.is_dir() or is_table(data):
-        folder = FolderSource(data, max_bytes)
+        folder = FolderSource(data, max_bytes, kept)
         if shards := open_parquet_images(folder, max_bytes) or open_webdataset(folder, max_bytes):
             return shards, TABLE
         return folder, "" if data.is_dir() else printable(data.name)

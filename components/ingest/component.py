@@ -16,6 +16,7 @@ def ingest_component(
     config: dict,
     code_version: str,
     task: str = "ingest",
+    part: str = "",
 ):
     """Packs labelled images from any source."""
     from darkroom.runtime.step import perform
@@ -29,4 +30,5 @@ def ingest_component(
         images=images.path,
         manifest=manifest.path,
         task=task,
+        part=part,
     )

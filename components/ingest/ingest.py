@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
+from components.ingest.kept_images import KeptFiles, keep_part
 from components.ingest.label_spelling import doubts
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import Recognized, recognize, undecoded_notes
-from components.ingest.sources import File, Source, without_ignored
+from components.ingest.sources import File, NotFetchedError, Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
 from darkroom.dicom import patient
 from darkroom.file_formats import DICOM, FileFormat, can_be_decoded
@@ -20,6 +21,7 @@ from darkroom.file_store import FileStore
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.notes import tell
+from darkroom.part import read_part, refuse_without_store
 from darkroom.picture_info import PictureInfo
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
@@ -51,9 +53,18 @@ class Packed(NamedTuple):
 
 
 def ingest(
-    data: Path | None, images: Path, manifest: Path, *, config: IngestConfig, data_version: str = "", store: Path | None = None
+    data: Path | None,
+    images: Path,
+    manifest: Path,
+    *,
+    config: IngestConfig,
+    data_version: str = "",
+    store: Path | None = None,
+    part: str = "",
 ) -> dict[str, float]:
     """Packs images from any source: labelled ones, or with `config.unlabelled` all that there are.
+
+    One of several tasks that share a store fetches and reads a part of the images of a folder for it, and writes empty artifacts.
 
     Args:
         data: A folder of class folders (also in `train/`, `val/`, `validation/`, `valid/`, `test/` folders), a folder with a
@@ -65,7 +76,8 @@ def ingest(
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.
         data_version: Hash of the data, kept in the manifest.
-        store: A folder in which is kept what files of folders are, so that a later run reads only what is new or changed.
+        store: A folder in which is kept what files of folders are, so that a later run fetches and reads only what is new or changed.
+        part: Which part of the images, in the order of their paths, is kept in the store, such as `2/4`; empty: all, and written.
 
     Returns:
         Numbers of delivered files, distinct images, classes, ignored files, rows of a table without a label, rows without a
@@ -74,17 +86,28 @@ def ingest(
 
     Raises:
         InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
-            table contradicts itself.
+            table contradicts itself; or a part is to be kept without a store.
     """
     if data is None:
         return _write_nothing(images, manifest)
-    with fetched(data, data_version) as path:
-        return _ingest(path, images, manifest, config, data_version, FileStore(store))
+    refuse_without_store(part, store)
+    known, max_bytes = FileStore(store), int(config.max_file_mb * 2**20)
+    if part:
+        num_files = keep_part(data, data_version, read_part(part), known, max_bytes)
+        return _write_nothing(images, manifest) | {"num_files": float(num_files)}
+
+    def pack(kept: KeptFiles) -> dict[str, float]:
+        with fetched(data, data_version, kept.choose) as path:
+            return _ingest(path, images, manifest, config, data_version, kept)
+
+    try:
+        return pack(KeptFiles(known, max_bytes))
+    except NotFetchedError:  # what is kept of a file is damaged
+        return pack(KeptFiles(known, max_bytes, fetch_all=True))
 
 
-def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, known: FileStore) -> dict[str, float]:
-    max_bytes = int(config.max_file_mb * 2**20)
-    source, table = open_source(data, max_bytes)
+def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, kept: KeptFiles) -> dict[str, float]:
+    source, table = open_source(data, int(config.max_file_mb * 2**20), kept.sizes)
     if config.unlabelled:
         listing, judged = _list_unlabelled(source, config), VerdictFile()
     else:
@@ -92,7 +115,7 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         judged = read_verdicts(source, config)
         listing = with_labelled(source, listing, judged.verdicts, config)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
-        rows, num_bytes, num_read = _pack(source, listing, images_draft, known, max_bytes)
+        rows, num_bytes, num_read = _pack(source, listing, images_draft, kept)
         rows, patients = _without_sole_patient(listing, rows)
         _refuse_nothing(data, rows)
         result = _manifest(data, listing, rows, config, data_version)
@@ -102,11 +125,9 @@ def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data
         notes = tell("ingest", [*said, *patients, *judged.notes], [*warnings, *judged.warnings])
         result = replace(result, notes=notes, verdicts=judged.verdicts)
         result.write(manifest_draft)
-    known.write(images)
+    kept.store.write(images)
     if num_read < len(listing.files):
-        print(
-            f"read {num_read:,} of {len(listing.files):,} files: the others have not changed since an earlier run packed them", flush=True
-        )
+        print(f"read {num_read:,} of {len(listing.files):,} files: the others have not changed since they were kept", flush=True)
     return measures
 
 
@@ -157,8 +178,8 @@ def _write_nothing(images: Path, manifest: Path) -> dict[str, float]:
     return dict.fromkeys(MEASURES, 0.0)
 
 
-def _pack(source: Source, listing: Listing, images: Path, known: FileStore, max_bytes: int) -> tuple[list[Packed], int, int]:
-    """Packs every file that is an image or is named as one; a larger one than `max_bytes` is not looked for in the store.
+def _pack(source: Source, listing: Listing, images: Path, kept: KeptFiles) -> tuple[list[Packed], int, int]:
+    """Packs every file that is an image or is named as one.
 
     Returns:
         The rows, sorted by path, the packed bytes, and the number of files that were read.
@@ -166,14 +187,10 @@ def _pack(source: Source, listing: Listing, images: Path, known: FileStore, max_
     listed = {file.path: file for file in listing.files}
     rows: list[Packed] = []
     seen: dict[str, int] = {}
-    stamps = {
-        path: known.stamp(place)
-        for path, place in getattr(source, "places", {}).items()
-        if path in listed and source.sizes[path] <= max_bytes
-    }
+    stamps = kept.stamps(source, listed)
     num_read = 0
     with ImageWriter(images) as writer:
-        for file, found in _look(source, list(listed), stamps, known, listing.named):
+        for file, found in _look(source, list(listed), stamps, kept.store, listing.named):
             num_read += found is None or not found.image_id
             if found:
                 name = writer.add(file.data, found.image_id) if found.packed else None
@@ -181,14 +198,14 @@ def _pack(source: Source, listing: Listing, images: Path, known: FileStore, max_
                 rows.append(Packed(_with_patient(listed[file.path], file.data), name, found.info, found.undecoded, num_bytes))
                 seen[name or ""] = num_bytes if name else 0
                 if name and found.info and not found.image_id and not found.undecoded:
-                    known.add(stamps.get(file.path, ""), name, found.info)
+                    kept.store.add(stamps.get(file.path, ""), name, found.info)
     return sorted(rows, key=lambda row: row.file.path), sum(seen.values()), num_read
 
 
 def _look(
     source: Source, paths: list[str], stamps: dict[str, str], known: FileStore, named: bool
 ) -> Iterator[tuple[File, Recognized | None]]:
-    """The files and what they are; a folder's, in their order, without reading those that an earlier run packed as they are."""
+    """The files and what they are; a folder's, in their order, without reading those that are kept as they are."""
     found = {path: pair for path in paths if (pair := known.find(stamps.get(path, ""))) and can_be_decoded(pair[1].format)}
     new = source.read([path for path in paths if path not in found])
     if not found:

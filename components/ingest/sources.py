@@ -7,12 +7,13 @@ anything is read. Nothing is unpacked to disk.
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from darkroom.data_files import list_files
@@ -21,6 +22,10 @@ from darkroom.system.parallel import ordered
 
 HEAD_BYTES = 65536
 BATCH_FILES, BATCH_BYTES = 64, 2**20  # that a thread reads before it hands them over
+
+
+class NotFetchedError(Exception):
+    """A file is needed that was not fetched, as its bytes are kept elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +99,27 @@ def _matches(path: str, pattern: str) -> bool:
 class FolderSource:
     """A folder, or the folder around a table of labels; links are followed, and a broken link is a file of no bytes.
 
-    `places` says where each file is on this disk.
+    `places` says where each file is on this disk; an empty text where it is not.
 
     Args:
         data: The folder or the table.
         max_bytes: Of a larger file only the first bytes are read.
+        kept: Bytes by path of files that were not fetched into the folder: they are listed, and reading one is a `NotFetchedError`.
 
     Raises:
         InputError: It may not be read.
     """
 
-    def __init__(self, data: Path, max_bytes: int) -> None:
+    def __init__(self, data: Path, max_bytes: int, kept: Mapping[str, int] = MappingProxyType({})) -> None:
         files = list_files(data)
         self.root = data if data.is_dir() else data.parent
         self.notes: tuple[str, ...] = ()
         self.name = str(self.root)
         self.sizes, self.num_junk = files.sizes, files.num_skipped
-        self._max_bytes, self.places = max_bytes, files.places
+        self._max_bytes, self.places, self._kept = max_bytes, files.places, kept
+        if kept:
+            self.sizes = dict(sorted({**files.sizes, **kept}.items()))
+            self.places = {path: "" if path in kept else files.places[path] for path in self.sizes}
 
     def read(self, paths: Sequence[str]) -> Iterator[File]:
         """Reads files, in the order of the paths."""
@@ -130,6 +139,8 @@ class FolderSource:
             yield batch
 
     def _read(self, path: str) -> File:
+        if path in self._kept:
+            raise NotFetchedError(path)
         if not self.places[path]:
             return File(path, b"")
         try:

@@ -100,7 +100,14 @@ def arguments_of(step: str) -> dict[str, inspect.Parameter]:
 
 
 def perform(
-    step: str, config: Mapping[str, Any], metrics: Any, *, task: str = "", keep: Mapping[str, str] | None = None, **arguments: Any
+    step: str,
+    config: Mapping[str, Any],
+    metrics: Any,
+    *,
+    task: str = "",
+    part: str = "",
+    keep: Mapping[str, str] | None = None,
+    **arguments: Any,
 ) -> None:
     """Runs a step for a runner.
 
@@ -111,6 +118,7 @@ def perform(
         metrics: The component's `Output[Metrics]`; gets what the step measured, on Kubeflow's page and as JSON in its
             file. A failure's reason stands beside that file, in `error.json`.
         task: What the run calls it, where a step runs twice: `evaluate_pruned`.
+        part: Which part of the work it does for the step of all, such as `2/4`, see `darkroom.part`.
         keep: Files that the pipeline's run in MLflow keeps once the step is done: their paths by the names that they get there.
         **arguments: The function's other arguments; an empty address of an optional input is left out.
     """
@@ -119,7 +127,10 @@ def perform(
     try:
         _check_code(step)
         is_off = config.get("enabled") is False or (config.get("unlabelled") is True and not arguments.get("data"))
-        with no_run() if is_off else step_run(task or step, config) as run:
+        title = task or step
+        if part:
+            title, arguments["part"] = f"{title}_part_{part.replace('/', '_of_')}", part
+        with no_run() if is_off else step_run(title, config) as run:
             measures = call(step, config, arguments, run.epoch, run.trial)
             run.measures(measures)
             for name, path in (keep or {}).items():

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from darkroom.system.errors import InputError
 from darkroom.versions import repository, stored_data, torchvision_data
+from darkroom.versions.fetch_choice import Choose, everything
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9.-]+(\+[a-z0-9]+)*):/+")  # a `Path` folds the slashes
 
@@ -40,7 +41,7 @@ class Address(Protocol):
         """The version of the data as it is there now."""
         ...
 
-    def fetched(self, data_version: str) -> AbstractContextManager[Path]:
+    def fetched(self, data_version: str, choose: Choose = everything) -> AbstractContextManager[Path]:
         """The data on this machine, as long as the block lasts."""
         ...
 
@@ -69,12 +70,13 @@ def parse_address(source: Path | str) -> Address:
 
 
 @contextmanager
-def fetched(data: Path, data_version: str) -> Iterator[Path]:
+def fetched(data: Path, data_version: str, choose: Choose = everything) -> Iterator[Path]:
     """The data on this machine: `data` itself, or what an address leads to, which lasts as long as the block.
 
     Args:
         data: A path, or an address.
         data_version: What the data's version must be, or empty.
+        choose: Which files of an address are fetched.
 
     Raises:
         InputError: The data can't be fetched, or is another version.
@@ -82,5 +84,5 @@ def fetched(data: Path, data_version: str) -> Iterator[Path]:
     if not is_address(data):
         yield data
         return
-    with parse_address(data).fetched(data_version) as place:
+    with parse_address(data).fetched(data_version, choose) as place:
         yield place

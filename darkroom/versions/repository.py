@@ -9,14 +9,17 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from darkroom.system.errors import InputError
+from darkroom.system.parallel import ordered
 from darkroom.system.secrets import redact
+from darkroom.versions.fetch_choice import Choose, everything
 from darkroom.versions.user_folder import user_folder
 
 FORM = "git+ADDRESS@REVISION#PATH, such as git+https://git.example.org/team/images.git@v1#data"
@@ -24,6 +27,7 @@ _ADDRESS = re.compile(
     r"git\+(?P<repository>([a-z]+://[^/#]*)?[^@#]+)(@(?P<revision>[^@#&]+))?#(?P<path>[^#&]+)(&remote=(?P<remote>[^#&]+))?"
 )
 _FOLDED = re.compile(r"^git\+(https?|ssh|git|file):/+")  # a `Path` folds the slashes of an address
+THREADS = 8  # files that are fetched at once, where not all are
 SCHEMES = ("https", "http", "ssh", "git", "file")
 _HOST = re.compile(r"(?P<user>[\w.-]+@)?(\w[\w.-]*|\[[0-9a-fA-F:.]+\])?(:\d+)?")
 _GIT_CONFIG = r"""[include]
@@ -75,11 +79,12 @@ class Address:
             return _tracked_md5(repository, self)
 
     @contextmanager
-    def fetched(self, data_version: str) -> Iterator[Path]:
+    def fetched(self, data_version: str, choose: Choose = everything) -> Iterator[Path]:
         """A download in a temporary folder that lasts as long as the block.
 
         Args:
             data_version: What the data's md5 must be, or empty.
+            choose: Which files are fetched.
 
         Raises:
             InputError: The data can't be fetched, or is another version.
@@ -89,7 +94,7 @@ class Address:
                 md5 = _tracked_md5(repository, self)
                 if data_version not in ("", md5):
                     raise InputError(f"{self} is now {md5[:12]}, not the version {data_version[:12]} of this run: name a commit or a tag")
-                target = _download(repository, self, Path(temporary))
+                target = _download(repository, self, Path(temporary), choose)
             yield target
 
     def __str__(self) -> str:
@@ -142,18 +147,37 @@ def refuse_escape(names: Iterable[str], what: str) -> None:
             raise InputError(f"{what} lists {name!r}, a path that leads out of it: nothing of it was fetched")
 
 
-def _download(repository: Any, address: Address, temporary: Path) -> Path:
+def _download(repository: Any, address: Address, temporary: Path, choose: Choose) -> Path:
     from dvc.fs import download
 
     target = temporary / Path(address.path).name
     print(f"fetching {address}", flush=True)
     try:
-        names = [name.removeprefix("/").removeprefix(f"{address.path}/") for name in repository.dvcfs.find(address.path)]
+        found = repository.dvcfs.fs.find(address.path, detail=True)
     except RecursionError:  # DVC recurses endlessly into a list with `..`
-        names = [".."]
-    refuse_escape(names, str(address))
-    download(repository.dvcfs, address.path, str(target))
+        found = {"..": {}}
+    infos = {name.removeprefix("/").removeprefix(address.path).removeprefix("/"): info for name, info in found.items()}
+    refuse_escape(filter(None, infos), str(address))
+    wanted = frozenset(choose({name: _identity(info) for name, info in infos.items()}))
+    if len(wanted) == len(infos):
+        download(repository.dvcfs, address.path, str(target))
+    elif "" not in infos:
+        target.mkdir()
+        jobs = [(info, target / name) for name, info in infos.items() if name in wanted]
+        for _ in ordered(partial(_download_file, repository.dvcfs), jobs, THREADS, ahead=4 * THREADS):
+            pass
     return target
+
+
+def _download_file(files: Any, job: tuple[dict[str, Any], Path]) -> None:
+    info, target = job
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.get_file(info["name"], str(target), info=info)
+
+
+def _identity(info: Mapping[str, Any]) -> str:
+    """The hash by which DVC knows a file; empty where it has none."""
+    return next((f"{kind} {info[kind]}" for kind in ("md5", "md5-dos2unix") if info.get(kind)), "")
 
 
 def _tracked_md5(repository: Any, address: Address) -> str:

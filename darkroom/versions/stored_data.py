@@ -18,6 +18,7 @@ from darkroom.system.files import remove
 from darkroom.system.locks import locked
 from darkroom.system.parallel import ordered
 from darkroom.system.secrets import redact
+from darkroom.versions.fetch_choice import Choose, everything
 from darkroom.versions.repository import refuse_escape
 from darkroom.versions.user_folder import user_folder
 
@@ -89,11 +90,12 @@ class StoredAddress:
             return _version(self, self._files()[1])
 
     @contextmanager
-    def fetched(self, data_version: str) -> Iterator[Path]:
+    def fetched(self, data_version: str, choose: Choose = everything) -> Iterator[Path]:
         """Fetches the data, several files at once; what an interrupted try has fetched of the same version is kept, and continued.
 
         Args:
             data_version: What the version must be, or empty.
+            choose: Which files are fetched.
 
         Raises:
             InputError: The store can't be read, or holds another version.
@@ -106,8 +108,11 @@ class StoredAddress:
         with user_folder("sources") as base, locked(base / f"{name}.lock", f"fetching {self}", print):
             folder = base / name
             target = folder / self.file_name
-            print(f"fetching {self}: {len(files):,} file(s)", flush=True)
-            jobs = [(file, target / name if name else target) for name, file in files.items()]
+            wanted = frozenset(choose({name: self._identity(file) for name, file in files.items()}))
+            print(f"fetching {self}: {len(wanted):,} of {len(files):,} file(s)", flush=True)
+            if "" not in files:
+                target.mkdir(parents=True, exist_ok=True)
+            jobs = [(file, target / name if name else target) for name, file in files.items() if name in wanted]
             with self._refusing():
                 for _ in ordered(partial(_fetch, store), jobs, THREADS, ahead=4 * THREADS):
                     pass
@@ -116,6 +121,10 @@ class StoredAddress:
                 yield target
             finally:
                 remove(folder)
+
+    def _identity(self, file: StoredFile) -> str:
+        """What tells a file's content, as the version does."""
+        return f"{self.scheme}://{file.place} {file.size} {file.fingerprint}"
 
     def _refuse_other(self, version: str, wanted: str) -> None:
         if wanted not in ("", version):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.system.errors import InputError
+from darkroom.versions.fetch_choice import Choose, everything
 from darkroom.versions.user_folder import user_folder
 
 SCHEME = "torchvision"
@@ -66,11 +67,12 @@ class TorchvisionAddress:
         return digest.hexdigest()
 
     @contextmanager
-    def fetched(self, data_version: str) -> Iterator[Path]:
+    def fetched(self, data_version: str, choose: Choose = everything) -> Iterator[Path]:
         """The data set as Parquet files with images, one a split, as Hugging Face writes them.
 
         Args:
             data_version: What the version must be, or empty.
+            choose: Whether it is written, as one file.
 
         Raises:
             InputError: torchvision has no such data set of pictures with classes, its files are not there, or are of another version.
@@ -79,6 +81,9 @@ class TorchvisionAddress:
             raise InputError(f"{self} is now {now[:12]}, not the version {data_version[:12]} of this run: its files were changed")
         with tempfile.TemporaryDirectory(prefix="darkroom-") as temporary:
             target = Path(temporary) / self.name
+            if not choose({"": ""}):
+                yield target
+                return
             with self._splits() as splits:
                 for split, data in splits.items():
                     _write(data, target / f"{split or 'all'}-00000-of-00001.parquet")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from darkroom.file_store import PARTS
 from darkroom.system.errors import InputError
 from darkroom.system.files import remove, whole
 from darkroom.system.locks import is_locked
@@ -57,6 +58,9 @@ def shared_removals(subject: Subject) -> Iterator[Removal]:
     if held:
         place = f"{ROOT / 'vectors'}: {len(held)} shards"
         yield Removal("vectors", place, lambda: forget_images(ROOT / "vectors", subject.names))
+    for path in sorted((ROOT / "vectors").glob(f"*/{PARTS}/*")):
+        if subject.traces.in_folder(path):
+            yield _removal("vectors", path)
     for folder in ("data", "checkpoints"):
         for path in sorted((ROOT / folder).glob("*")):
             if subject.traces.in_folder(path):

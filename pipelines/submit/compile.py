@@ -76,9 +76,10 @@ def compile_pipeline(
         spread: Over how much of the cluster the steps of the runs are spread.
 
     Raises:
-        InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false; or several nodes share no volume.
+        InputError: The image is missing, or is named by a tag though `platform.allow_tag` is false; or several nodes, or tasks that do a
+            part of the images each, share no volume.
     """
-    check_image(platform)  # before a folder is made
+    _check(platform)  # before a folder is made
     placed = cluster_pipeline(platform, arguments, pipeline, caching=caching, spread=spread)
     specs = [json_format.MessageToDict(spec) for spec in (placed.pipeline_spec, placed.platform_spec)]
     with whole(output) as draft:  # not by kfp's compiler: its comment differs each time, and it writes YAML in Python, not in C
@@ -109,7 +110,7 @@ def cluster_pipeline(
     spread: Spread = ALONE,
 ) -> GraphComponent:
     """The pipeline, with every task placed on the platform, and a last task that reports how it ended."""
-    check_image(platform)
+    _check(platform)
     signature = inspect.signature(pipeline.pipeline_func)
 
     def on_cluster(*values: Any) -> None:  # its docstring, which Kubeflow shows, is the pipeline's: see below
@@ -120,6 +121,9 @@ def cluster_pipeline(
             if spread.num_workers > 1:
                 searching = next(task for task in _tasks() if step_of(task) == several_workers.STEP)
                 several_workers.add_workers(searching, spread.num_workers)
+            for step in several_workers.DIVIDED if platform.num_parts > 1 else ():
+                first = next(task for task in _tasks() if step_of(task) == step)  # of the run's own data
+                several_workers.add_parts(first, step, platform.num_parts)
         for task in _tasks():
             _configure(task, platform, final=task is ending, continuing=pipeline is not training)
             if spread.num_nodes > 1 and step_of(task) in several_nodes.STEPS:
@@ -151,6 +155,11 @@ def notes(platform: PlatformConfig) -> list[str]:
     if "MLFLOW_TRACKING_URI" not in variables:
         found.append("nothing gives the steps MLFLOW_TRACKING_URI (platform.config_maps): without Kubeflow's MLflow plug-in they fail")
     return found
+
+
+def _check(platform: PlatformConfig) -> None:
+    check_image(platform)
+    several_workers.check_parts(platform)
 
 
 def check_image(platform: PlatformConfig) -> None:
@@ -200,10 +209,15 @@ def _configure(task: PipelineTask, platform: PlatformConfig, *, final: bool, con
         _mount_volume(task, platform)
     if step in RESUMABLE and (checkpoints := platform.checkpoints or _on_volume(platform, "checkpoints")):
         task.set_env_variable(CHECKPOINTS, checkpoints)
-    if step == "embed" and (vectors := _on_volume(platform, "vectors")):
+    if step in _keeping(platform) and (vectors := _on_volume(platform, "vectors")):
         task.set_env_variable(VECTORS, vectors)
     if step in ACCELERATED and platform.accelerator_count:
         task.set_accelerator_type(platform.accelerator_type).set_accelerator_limit(platform.accelerator_count)
+
+
+def _keeping(platform: PlatformConfig) -> frozenset[str]:
+    """The steps that keep from run to run what they found of images: `ingest` where tasks read parts for it."""
+    return frozenset({"embed", "ingest"} if platform.num_parts > 1 else {"embed"})
 
 
 def _on_volume(platform: PlatformConfig, name: str) -> str:

@@ -1,13 +1,26 @@
-"""Tasks of `tune` beside the pipeline's own: they run trials of the same study, and the pipeline's own one concludes it."""
+"""Loops of tasks beside the pipeline's own: they share the work of a step, and the pipeline's own task concludes it.
+
+Workers of `tune` run trials of its study at the same time. Before `ingest` and `embed`, tasks do a part of the images each and keep it on
+the volume: the step then finds there what it would have made itself, so its results are the same, and makes what it does not find.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 from kfp import dsl
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
+from components.embed.component import embed_component
+from components.ingest.component import ingest_component
 from components.tune.component import tune_component
+from darkroom.part import parts
+from darkroom.system.errors import InputError
+from pipelines.platform import PlatformConfig
 
 STEP = "tune"
 TITLE = "tune_worker"  # what a run calls them, together
+DIVIDED = {"ingest": ingest_component, "embed": embed_component}  # steps that look at each image by itself
 
 
 def add_workers(task: PipelineTask, number: int) -> None:
@@ -19,9 +32,35 @@ def add_workers(task: PipelineTask, number: int) -> None:
         task: The pipeline's own task of the step.
         number: How many work on the trials, that one included.
     """
+    _add_loop(task, tune_component, "trials", TITLE, "worker", list(range(1, number)))
+
+
+def add_parts(task: PipelineTask, step: str, number: int) -> None:
+    """Adds tasks that do a part of the images each, for which a step waits, and with what it takes; the run fails where one of them does.
+
+    Args:
+        task: The pipeline's own task of the step.
+        step: `ingest` or `embed`.
+        number: How many parts there are.
+    """
+    task.after(_add_loop(task, DIVIDED[step], f"{step}-parts", f"{step}_part", "part", list(map(str, parts(number)))))
+
+
+def check_parts(platform: PlatformConfig) -> None:
+    """Raises `InputError` where parts would be kept where the step can't find them."""
+    if platform.num_parts > 1 and not platform.volume:
+        raise InputError(
+            f"platform.num_parts is {platform.num_parts}, and the tasks share no volume",
+            "name one in platform.volume (ReadWriteMany), or set platform.num_parts=1",
+        )
+
+
+def _add_loop(task: PipelineTask, component: Any, name: str, title: str, argument: str, items: Sequence[int | str]) -> PipelineTask:
+    """Adds a loop over values of an argument of a step's component, where what its own task takes can be seen."""
     groups = Pipeline.get_default_pipeline().groups
-    groups.append(task.parent_task_group)  # where what it takes can be seen
-    with dsl.ParallelFor(list(range(1, number)), name="trials") as worker:
-        added = tune_component(**task.inputs, worker=worker)
-        added.set_display_name(TITLE)
+    groups.append(task.parent_task_group)
+    with dsl.ParallelFor(list(items), name=name) as item:
+        added = component(**task.inputs, **{argument: item})
+        added.set_display_name(title)
     groups.pop()
+    return added

@@ -19,6 +19,7 @@ from darkroom.networks.embedder import Place, embedder
 from darkroom.networks.export import save_model
 from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build
+from darkroom.part import parts
 from darkroom.pixels import decode, pixels
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.scans import FILE as SCANS
@@ -70,6 +71,36 @@ def test_every_readable_image_has_a_row_with_the_backbones_vector(tmp_path: Path
     origin = found.origin
     assert (origin.backbone, origin.weights_sha256, origin.recipe) == ("handcrafted", backbone.weights_sha256, Recipe(64))
     assert (origin.layer, origin.precision, origin.device) == ("features", "float32", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "total", "lost"),
+    [
+        ("handcrafted", 3, ()),
+        ("handcrafted", 3, (2,)),
+        ("handcrafted", 40, (1, 40)),
+        pytest.param("lite0", 3, (2,), marks=pytest.mark.slow),
+    ],
+)
+def test_parts_and_then_all_give_the_bytes_of_all_alone(tmp_path: Path, backbone: str, total: int, lost: tuple[int, ...]) -> None:
+    files, settings = [*FILES, b"no image"], EmbedConfig(backbone=backbone, num_threads=2)
+    alone = run(tmp_path / "alone", files, backbone=backbone)[1]
+    images, store, shares = tmp_path / "alone/images", tmp_path / "store", []
+    for part in parts(total):
+        if part.number not in lost:
+            shares.append(embed(images, tmp_path / str(part.number), config=settings, store=store, part=str(part)))
+            assert Embeddings(tmp_path / str(part.number)).names == []
+    measures = embed(images, tmp_path / "all", config=settings, store=store)
+    for name in (FILE, SCANS):
+        assert (tmp_path / "all" / name).read_bytes() == (tmp_path / "alone/embeddings" / name).read_bytes()
+    computed = sum(share["num_computed"] for share in shares)
+    assert measures == alone | {"num_computed": alone["num_computed"] - computed}
+    assert (measures["num_computed"] > 0) == bool(lost)
+
+
+def test_a_part_without_a_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is none: name its folder in DARKROOM_VECTORS"):
+        embed(pack(tmp_path / "images", FILES), tmp_path / "embeddings", config=EmbedConfig(), part="1/2")
 
 
 def test_grown_data_cost_what_is_new_and_give_the_bytes_of_a_fresh_run(tmp_path: Path) -> None:

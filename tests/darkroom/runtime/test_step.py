@@ -16,16 +16,18 @@ from PIL import Image
 
 from components import STEPS
 from components.__main__ import main
+from components.embed.component import embed_component
 from components.split.component import split_component
 from darkroom import manifest as manifests
 from darkroom.embeddings import Origin, write
 from darkroom.images import ImageWriter
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.registry.fetch import fetch_error
 from darkroom.runtime.outputs import outputs_of
 from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import owner_tags
-from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, OWNER, VECTORS
+from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, OWNER, VECTORS
 from darkroom.versions.code import code_version
 from tests import forks
 
@@ -82,6 +84,18 @@ def test_a_mistake_is_left_beside_the_outputs(tmp_path: Path, cleaned: Path) -> 
     reason = json.loads((tmp_path / "task" / "error.json").read_text())
     assert (reason["kind"], reason["type"]) == ("input", "InputError")
     assert not (tmp_path / "task" / "splits").exists()
+
+
+def test_a_part_that_fails_is_told_by_its_number(tmp_path: Path, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KUBEFLOW_RUN, "run-1")
+    monkeypatch.setenv(VECTORS, "")
+    made = {name: dsl.Dataset(name=name, uri=str(tmp_path / name)) for name in ("images", "embeddings")}
+    metrics = dsl.Metrics(name="metrics", uri=str(tmp_path / "metrics"))
+    with pytest.raises(InputError, match="part 2/4 of the images is done for a store"):
+        embed_component.python_func(**made, metrics=metrics, config={}, code_version="1", part="2/4")
+    error = fetch_error("run-1")
+    assert error is not None
+    assert (error.step, error.kind) == ("embed_part_2_of_4", "input")
 
 
 def test_the_same_step_by_hand(tmp_path: Path, cleaned: Path, capsys: pytest.CaptureFixture[str]) -> None:

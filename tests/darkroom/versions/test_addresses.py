@@ -241,7 +241,9 @@ def test_a_data_set_that_is_not_there_and_can_not_be_downloaded(tmp_path: Path, 
         data_version(Path(f"torchvision://CIFAR10?root={tmp_path}"))
 
 
-def test_a_folder_of_a_bucket_is_read(guarded_bucket: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_a_bucket_is_read_also_in_parts(
+    guarded_bucket: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, value in guarded_bucket["writer"].items():
         monkeypatch.setenv(name, value)
     with contextlib.closing(boto3.Session().client("s3")) as client:
@@ -250,6 +252,14 @@ def test_a_folder_of_a_bucket_is_read(guarded_bucket: dict[str, dict[str, str]],
         address = Path("s3://artifacts/pets")
         version = data_version(address)
         assert list(by_path(ingested(str(address), tmp_path / "out", version))) == PETS
+        for part in ("1/2", "2/2", ""):
+            out, config = tmp_path / f"part{part[:1]}", IngestConfig()
+            ingest(address, out / "images", out / "manifest", config=config, data_version=version, store=tmp_path / "store", part=part)
+        assert [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("fetching")] == [
+            f"{number} of 6 file(s)" for number in (6, 3, 3, 0)
+        ]
+        for name in ("manifest", "images/images-00000.arrow"):
+            assert (tmp_path / "part" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
         client.put_object(Bucket="artifacts", Key=f"pets/{PETS[0]}", Body=picture(99))
         assert data_version(address) != version
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")

@@ -20,6 +20,7 @@ from components.ingest.ingest import ingest
 from darkroom.images import Images
 from darkroom.manifest import read
 from darkroom.system.errors import InputError
+from darkroom.versions import repository as repository_module
 from darkroom.versions.addresses import fetched
 from darkroom.versions.data_version import check_source, data_version, difference, fetch_version
 from darkroom.versions.dvc_cache import linked
@@ -114,6 +115,21 @@ def test_ingest_packs_a_data_version_as_it_packs_the_folder(repository: Reposito
     assert (tmp_path / "fetched.parquet").read_bytes() == (tmp_path / "folder.parquet").read_bytes()
     assert list(Images(tmp_path / "fetched")) == list(Images(tmp_path / "folder"))
     assert read(tmp_path / "fetched.parquet").data_version == repository.md5s["v1"]
+
+
+def test_a_data_version_is_fetched_in_parts_each_file_once(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, plain = list[str](), repository_module._download_file
+    monkeypatch.setattr(repository_module, "_download_file", lambda dvc, job: files.append(job[1].name) or plain(dvc, job))  # type: ignore[func-returns-value]
+    written = []
+    for part, store in (("", None), ("1/2", tmp_path / "store"), ("2/2", tmp_path / "store"), ("", tmp_path / "store")):
+        out = tmp_path / part.replace("/", "-") / str(store is None)
+        ingest(repository.address(), out / "images", out / "manifest", config=IngestConfig(), store=store, part=part)
+        written.append([path.read_bytes() for path in (out / "manifest", *(out / "images").iterdir())])
+    assert written[3] == written[0]
+    assert sorted(files) == [f"{side} {number:02d}.png" for side in ("left", "right", "top") for number in range(2)]
+    assert "read 0 of 6 files" in capsys.readouterr().out
 
 
 def test_what_was_fetched_does_not_stay(repository: Repository) -> None:

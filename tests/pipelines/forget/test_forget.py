@@ -27,6 +27,7 @@ from components.register.config import RegisterConfig
 from components.register.register import register
 from darkroom import issues, manifest
 from darkroom.evaluation import read_mistakes
+from darkroom.file_store import KEPT_AS, PARTS
 from darkroom.images import Images, ImageWriter
 from darkroom.manifest import put_column
 from darkroom.pixels import decode
@@ -134,6 +135,7 @@ def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
         config=EmbedConfig(backbone="handcrafted"),
         store=folder / "runs" / "vectors",
     )
+    shutil.copytree(work.images, folder / "runs" / "vectors" / KEPT_AS / PARTS / "0")
     (folder / "runs" / run_id / "report.html").write_text("<img src='data:image/png;base64,thumbnail-of-it'>")
     (folder / "runs" / run_id / "logs").mkdir()
     (folder / "runs" / run_id / "logs" / "train.log").write_text(f"worst: {mistake['path']}, and cat/other{mistake['path']}\n")
