@@ -19,7 +19,7 @@ from darkroom.units import Integers
 
 GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
 # limits below which none is of 6,223 pairs that were confirmed without them: 50,000 images of CIFAR-10, and copies of 20 kinds at full
-# size, 64 and 32 px. Sides in pixels and the least correlation of pictures that are not aligned yet (the lowest are 0.53 and 0.51):
+# size, 64 and 32 px. Sides in pixels and the least correlation of pictures that are not aligned yet (the lowest are 0.53 and 0.50):
 ROUGH, FINER = (16, 0.52), (32, 0.5)
 UNSURE = 0.1  # less of the second-best orientation at the rough side, up to which it may be the right one (0.05 of 2,200 copies)
 # the same of the details of aligned thumbnails: at the rough side alone (0.495), of the second one moved onto the first (0.647), and of the
