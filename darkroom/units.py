@@ -16,6 +16,7 @@ def renumbered(units: Integers) -> Integers:
 
 
 def unique_pairs(pairs: npt.NDArray[np.integer[Any]]) -> Integers:
-    """Pairs of rows below 2^31, `(P, 2)`, sorted and each once, `(P, 2) int64`: sooner than `np.unique` by rows."""
-    keys = np.unique(pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1].astype(np.int64))
+    """Pairs of rows below 2^31, `(P, 2)`, sorted and each once, `(P, 2) int64`."""
+    keys = np.sort(pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1].astype(np.int64))
+    keys = keys[np.diff(keys, prepend=-1) != 0]  # in a fraction of the time of `np.unique`, which hashes them
     return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)

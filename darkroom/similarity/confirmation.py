@@ -18,13 +18,15 @@ from darkroom.training import devices
 from darkroom.units import Integers
 
 GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
-# sides in pixels, and the correlation below which no copy of 20 kinds is (of 2,200 the lowest are 0.65 and 0.50)
-ROUGH, FINER = (16, 0.5), (32, 0.5)
+# limits below which none is of 6,223 pairs that were confirmed without them: 50,000 images of CIFAR-10, and copies of 20 kinds at full
+# size, 64 and 32 px. Sides in pixels and the least correlation of pictures that are not aligned yet (the lowest are 0.53 and 0.50):
+ROUGH, FINER = (16, 0.52), (32, 0.5)
 UNSURE = 0.1  # less of the second-best orientation at the rough side, up to which it may be the right one (0.05 of 2,200 copies)
-ROUGHLY_ALIGNED = 0.45  # correlation of the details of thumbnails aligned at the rough side alone (0.51 of 2,200 copies)
-MIN_ALIGNED = 0.7  # correlation of the details of aligned thumbnails, which is higher than that of the pictures: the same
-NEARLY_ALIGNED = 0.55  # of the second one moved onto the first, below which the first moved onto the second is not either
-_THUMBNAILS, _PICTURES, _CLOSE = 256, 64, 8  # pairs at once: at 128 px eight of them take half the time a pair that 64 take
+# the same of the details of aligned thumbnails: at the rough side alone (0.495), of the second one moved onto the first (0.647), and of the
+# better direction (0.78), which is higher than that of the pictures
+ROUGHLY_ALIGNED, NEARLY_ALIGNED, MIN_ALIGNED = 0.49, 0.64, 0.75
+MAX_GAIN = 0.1  # by so much at most is a correlation too low of pictures that lie as their thumbnails fit, before they are aligned (0.078)
+_ROUGHLY, _THUMBNAILS, _PICTURES, _CLOSE = 1024, 256, 64, 8  # pairs at once: eight at 128 px take half the time a pair that 64 take
 
 Floats = npt.NDArray[np.float64]
 Grey = npt.NDArray[np.uint8]
@@ -84,21 +86,25 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
     """The pairs whose details correlate, with better maps; the correlations; and which of the two maps fits better, `(P,) int64`."""
     seen, places = _of_pairs(likely, pictures, GREY_PX)
 
-    def correlate(start: int) -> tuple[Tensor, Tensor, Tensor]:
-        block = slice(start, start + _PICTURES)
-        fixed, moving = _pair(seen, places[block], likely.orientations[block])
-        maps, known = [], []
-        for side, pair in enumerate(((fixed, moving), (moving, fixed))):
-            better, correlations, shares = _fitted(*pair, FINE, likely.maps[block, side])
+    def correlate(start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        rows = torch.arange(start, min(start + _PICTURES, len(places)))
+        pair = _pair(seen, places[rows.numpy()], likely.orientations[rows])
+        before = [local_correlation(pair[side], *moved(pair[1 - side], likely.maps[rows, side]))[0] for side in (0, 1)]
+        hopeful = torch.maximum(*before) >= min_correlation - MAX_GAIN
+        rows, pair, maps, known = rows[hopeful], (pair[0][hopeful], pair[1][hopeful]), [], []
+        for side in (0, 1):
+            better, correlations, shares = _fitted(pair[side], pair[1 - side], FINE, likely.maps[rows, side])
             maps.append(better)
             known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
-        return torch.stack(maps, dim=1), *torch.stack(known).max(0)
+        return rows, torch.stack(maps, dim=1), *torch.stack(known).max(0)
 
-    parts = [(likely.maps[:0], torch.empty(0), likely.orientations[:0]), *ordered(correlate, range(0, len(places), _PICTURES))]
-    maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
+    none = torch.empty(0, dtype=torch.int64)
+    parts = [(none, likely.maps[:0], torch.empty(0), none), *ordered(correlate, range(0, len(places), _PICTURES))]
+    rows, maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
     found = np.asarray(np.round(correlations.double().numpy(), 3), np.float64)
     kept = np.flatnonzero(found >= min_correlation)
-    return _Likely(likely.pairs[kept], likely.orientations[kept], maps[kept]), found[kept], sides[kept]
+    rows = rows[kept]
+    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps[kept]), found[kept], sides[kept]
 
 
 def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
@@ -158,7 +164,7 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
     """The pairs whose thumbnails fit roughly, shifted or not, with the orientation of the second one in which they do."""
 
     def rough(start: int) -> tuple[Integers, Tensor]:
-        block = pairs[start : start + _THUMBNAILS]
+        block = pairs[start : start + _ROUGHLY]
         correlations, best = every_correlation(small, block).topk(2, dim=0)
         best[1] = torch.where(correlations[1] >= correlations[0] - UNSURE, best[1], -1)
         kept = correlations[0] >= ROUGH[1]
@@ -177,7 +183,7 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
         return block[kept.numpy()], chosen[kept]
 
     small = _all_prepared(grey, ROUGH[0])
-    left, candidates = _joined(ordered(rough, range(0, len(pairs), _THUMBNAILS)), torch.empty(2, 0, dtype=torch.int64))
+    left, candidates = _joined(ordered(rough, range(0, len(pairs), _ROUGHLY)), torch.empty(2, 0, dtype=torch.int64))
     used, rows = np.unique(left, return_inverse=True)
     larger, rows = _all_prepared(grey[used], FINER[0]), rows.reshape(-1, 2)
     likely, chosen = _joined(ordered(finer, range(0, len(rows), _THUMBNAILS)), torch.empty(0, dtype=torch.int64))

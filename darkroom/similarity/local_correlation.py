@@ -1,5 +1,7 @@
 """How well the fine structure of two pictures that lie on each other agrees, whatever their brightness and contrast are."""
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,7 +28,8 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners:
     Returns:
         `(N,)`: the correlation, -1 to 1; `(N,)`: the share of the windows in which both have details, 0 to 1.
     """
-    known = (F.avg_pool2d(inside[:, None], 5, 1, 2)[:, 0] > 0.99).float()
+    around = _around(inside.shape[-1])
+    known = (around @ (inside @ around) > 0.99).float()
     first, second = (blurred(pictures, FINE_PX) - blurred(pictures, COARSE_PX) for pictures in (fixed, moving))
     count = _windows(known).clamp(min=1e-3)
     means = [_windows(details * known) / count for details in (first, second)]
@@ -42,8 +45,24 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners:
 
 
 def _windows(values: Tensor) -> Tensor:
-    """Means of overlapping windows."""
-    return F.avg_pool2d(values[:, None], WINDOW_PX, STRIDE_PX)[:, 0]
+    """Means of overlapping windows; as products of matrices, which take a fraction of the time of pooling."""
+    matrix = _window_means(values.shape[-1])
+    return matrix.T @ (values @ matrix)
+
+
+@cache
+def _window_means(side_px: int) -> Tensor:
+    """What a row of pixels is multiplied by, `(S, windows)`."""
+    starts = torch.arange(0, side_px - WINDOW_PX + 1, STRIDE_PX)
+    offsets = torch.arange(side_px)[:, None] - starts
+    return ((offsets >= 0) & (offsets < WINDOW_PX)).float() / WINDOW_PX
+
+
+@cache
+def _around(side_px: int) -> Tensor:
+    """The same for the mean of the five pixels around each, beyond the ends of the row zeros, `(S, S)`: symmetrical."""
+    places = torch.arange(side_px)
+    return ((places[:, None] - places).abs() <= 2).float() / 5
 
 
 def _detail(first: Tensor, second: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
         blocks = [(torch.arange(start, min(start + size, number)), torch.arange(number)) for start in range(0, number, size)]
     else:
         cells = _cells(everything)
-        blocks = [(part, rows) for rows in cells for part in torch.split(rows, max(1, BLOCK_VALUES // len(rows)))]
+        blocks = [(part, rows) for rows in cells for part in _parts(rows, max(1, BLOCK_VALUES // len(rows)))]
     best, cosines = np.full((number, num_neighbours), -1, np.int32), np.full((number, num_neighbours), -2.0, np.float32)
     found = ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1)
     for (part, _), (others, nearness) in zip(blocks, found, strict=True):
@@ -117,10 +117,16 @@ def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbour
 
 def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int) -> tuple[Numbers, Floats]:
     """The nearest of others to some rows, both sorted numbers of rows, and their cosines: `(R, K)` each."""
-    block = vectors[rows] @ vectors[others].T
+    there = vectors[others]
+    block = (there if rows is others else vectors[rows]) @ there.T
     block[torch.arange(len(rows)), torch.searchsorted(others, rows)] = -2.0  # itself
     cosines, places = block.topk(min(num_neighbours, len(others) - 1), dim=1)
     return others[places].numpy().astype(np.int32), cosines.numpy()
+
+
+def _parts(rows: Tensor, size: int) -> list[Tensor]:
+    """Rows by parts of at most so many; those that are few enough themselves."""
+    return [rows] if len(rows) <= size else list(torch.split(rows, size))
 
 
 def _cells(vectors: Tensor) -> list[Tensor]:

@@ -48,7 +48,7 @@ def shifted_correlation(first: Tensor, second: Tensor, orientations: Tensor) -> 
 def every_correlation(pictures: Tensor, pairs: Integers) -> Tensor:
     """What `shifted_correlation` gives for pairs in each orientation, in less time: for many pairs of small pictures.
 
-    The first is turned instead of the second, once for all pairs that it begins.
+    The first is turned and shifted instead of the second, once for all pairs that it begins: one product of matrices for these.
 
     Args:
         pictures: `(N, S, S)`, from `prepared`.
@@ -58,11 +58,22 @@ def every_correlation(pictures: Tensor, pairs: Integers) -> Tensor:
         `(8, P) float32`, -1 to 1.
     """
     first, second = (torch.from_numpy(np.ascontiguousarray(pairs[:, place])) for place in (0, 1))
-    owners, owner = torch.unique_consecutive(first, return_inverse=True)
-    single = pictures[owners].float()
-    turned = torch.stack([_turned(single, _inverse(orientation)) for orientation in range(NUM_ORIENTATIONS)], dim=1)
-    spectra = torch.view_as_complex(torch.view_as_real(torch.fft.rfft2(turned))[owner])
-    return _best(spectra * torch.fft.rfft2(pictures[second].float()).conj()[:, None]).T
+    owners, numbers = torch.unique_consecutive(first, return_counts=True)
+    singles, others = (pictures[rows].float().flatten(1) for rows in (owners, second))
+    side = pictures.shape[-1]
+    places, reach = _shifted_places(side), _reach(side)
+    shifts = 2 * reach + 1
+    rows = torch.empty(NUM_ORIENTATIONS, shifts, side + 2 * reach, side)
+    every = rows.as_strided((NUM_ORIENTATIONS, shifts, shifts, side * side), (*rows.stride()[:3], 1))  # shifted by whole rows, too
+    moved = torch.empty(every.shape)
+    found = torch.empty(len(pairs), NUM_ORIENTATIONS * shifts**2)
+    start = 0
+    for single, number in zip(singles, numbers.tolist(), strict=True):
+        torch.index_select(single, 0, places, out=rows.view(-1))
+        moved.copy_(every)
+        torch.mm(others[start : start + number], moved.view(-1, side * side).T, out=found[start : start + number])
+        start += number
+    return found.view(-1, NUM_ORIENTATIONS, shifts**2).amax(-1).T
 
 
 def _best(products: Tensor) -> Tensor:
@@ -86,8 +97,13 @@ def _small_shifts(side: int) -> Tensor:
 
 def _near(correlations: Tensor) -> Tensor:
     """Correlations `(N, S, S)` at the small shifts."""
-    reach = max(1, int(correlations.shape[-1] * _SHIFT))
+    reach = _reach(correlations.shape[-1])
     return torch.roll(correlations, (reach, reach), (1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
+
+
+def _reach(side: int) -> int:
+    """The largest of the small shifts, in pixels."""
+    return max(1, int(side * _SHIFT))
 
 
 def _turned(pictures: Tensor, orientation: int) -> Tensor:
@@ -100,6 +116,19 @@ def _places(side: int) -> Tensor:
     """Where each pixel of a picture in each orientation is from, `(8, S * S) int64`."""
     pixels = torch.arange(side * side).reshape(1, side, side)
     return torch.cat([_turned(pixels, orientation) for orientation in range(NUM_ORIENTATIONS)]).flatten(1)
+
+
+@cache
+def _shifted_places(side: int) -> Tensor:
+    """Where each pixel of a picture in each orientation, undone, is from: shifted across, and repeated beyond its upper and lower end.
+
+    Returns:
+        `(8 * shifts * (S + 2 * reach) * S,) int64`.
+    """
+    reach, turned = _reach(side), torch.stack([_places(side)[_inverse(one)] for one in range(NUM_ORIENTATIONS)])
+    pixels = torch.arange(-reach, side + reach) % side
+    across = [turned.reshape(-1, side, side)[:, pixels].roll(shift, 2) for shift in range(-reach, reach + 1)]
+    return torch.stack(across, dim=1).flatten()
 
 
 @cache

@@ -44,41 +44,93 @@ def register(fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], m
 def moved(pictures: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures `(N, S, S)` under their maps, and which of the pixels come from inside of them, `(N, S, S)` of 0 and 1."""
     side = pictures.shape[-1]
-    grid = _grid(maps, side)
-    inside = (grid.abs().amax(-1) <= 1 - 0.5 / side).float()
+    x, y = _grid(maps, side)
+    inside = (torch.maximum(x.abs(), y.abs()) <= 1 - 0.5 / side).float()
+    grid = torch.stack([x, y], dim=-1)
     return F.grid_sample(pictures[:, None], grid, align_corners=False, padding_mode="border")[:, 0], inside
 
 
-def _grid(maps: Tensor, side: int) -> Tensor:
-    """Where each pixel is from, `(N, S, S, 2)`: as `affine_grid` gives it, which takes several times as long for small pictures."""
+def _grid(maps: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Where each pixel is from, across and down, `(N, S, S)` each: as `affine_grid` gives it, which takes longer for small pictures."""
     place = _places(side)
     down = maps[:, :, 1:2] * place + maps[:, :, 2:]
-    return (maps[:, None, None, :, 0] * place[:, None] + down.transpose(1, 2)[:, :, None]).contiguous()
+    x, y = (maps[:, axis, :1, None] * place + down[:, axis, :, None] for axis in (0, 1))
+    return x, y
 
 
 def _improved(fixed: Tensor, moving: Tensor, maps: Tensor) -> Tensor:
     """The maps after one step: six parameters of the map, and gain and offset, by weighted least squares."""
     number, side = len(fixed), fixed.shape[-1]
     image, inside = moved(moving, maps)
-    inside[:, [0, -1]] = 0
-    inside[:, :, [0, -1]] = 0
+    inside = inside * _inner(side)
     goal, image = _standardised(fixed, inside), _standardised(image, inside)
     error = goal - image
-    weight = (inside / (1 + (error / _ROBUST) ** 2)).reshape(number, 1, -1)
-    across, down = torch.zeros_like(image), torch.zeros_like(image)
-    across[:, :, 1:-1] = (image[:, :, 2:] - image[:, :, :-2]) * (side / 4)
-    down[:, 1:-1] = (image[:, 2:] - image[:, :-2]) * (side / 4)
-    place = _places(side)
-    x, y = place[None, None, :], place[None, :, None]
-    columns = [across * x, across * y, across, down * x, down * y, down, image, torch.ones_like(image)]
-    design = torch.stack(columns, dim=1).reshape(number, len(columns), -1)
-    weighted = design * weight
-    normal = weighted @ design.transpose(1, 2)
+    weight = inside / (1 + (error / _ROBUST).square())
+    across, down = torch.zeros(2, number, side, side)
+    torch.sub(image[:, :, 2:], image[:, :, :-2], out=across[:, :, 1:-1]).mul_(side / 4)
+    torch.sub(image[:, 2:], image[:, :-2], out=down[:, 1:-1]).mul_(side / 4)
+    moments = _moments(weight, across, down, image, error)
+    normal, right = (moments[:, places] for places in (_NORMAL, _RIGHT))
     damping = _DAMPING * torch.diag_embed(torch.diagonal(normal, dim1=1, dim2=2) + 1.0)
-    change = torch.linalg.solve(normal + damping, weighted @ error.reshape(number, -1, 1))[:, :6, 0].reshape(number, 2, 3)
+    change = torch.linalg.solve(normal + damping, right[:, :, None])[:, :6, 0].reshape(number, 2, 3)
     last = torch.tensor([0.0, 0.0, 1.0]).expand(number, 1, 3)
     step = torch.cat([torch.eye(2, 3) + change.clamp(-_MAX_STEP, _MAX_STEP), last], dim=1)
     return (torch.cat([maps, last], dim=1) @ step)[:, :2]
+
+
+def _moments(weight: Tensor, across: Tensor, down: Tensor, image: Tensor, error: Tensor) -> Tensor:
+    """Weighted sums of products of gradients, image and error, each times x^2, xy, y^2, x, y and 1: `(N, 14 * 6)`.
+
+    The equations of all parameters are made of them. A matrix of a column a parameter takes more passes over the pixels.
+
+    Args:
+        weight: Of each pixel, `(N, S, S)`, as the other arguments are.
+        across: Gradient in x.
+        down: Gradient in y.
+        image: The moved picture.
+        error: The fixed picture less the moved one.
+    """
+    number, side = weight.shape[:2]
+    products = torch.empty(_PRODUCTS, number, side, side)
+    wx, wy, wi = (torch.mul(weight, values, out=products[place]) for place, values in ((5, across), (6, down), (12, image)))
+    factors = ((wx, across), (wx, down), (wy, down), (wx, image), (wy, image), (wx, error), (wy, error), (wi, image), (wi, error))
+    for place, (first, second) in zip((0, 1, 2, 3, 4, 7, 8, 9, 10), factors, strict=True):
+        torch.mul(first, second, out=products[place])
+    torch.mul(weight, error, out=products[11])
+    products[13] = weight
+    sums = _powers(side) @ products.reshape(_PRODUCTS * number, -1).T  # in this order, in a third of the time
+    return sums.reshape(6, _PRODUCTS, number).permute(2, 1, 0).reshape(number, -1)
+
+
+_PRODUCTS = 14
+_XX, _XY, _YY, _XI, _YI, _X, _Y, _XE, _YE, _II, _IE, _E, _I, _W = (6 * product for product in range(_PRODUCTS))
+_BY = torch.tensor([[0, 1, 3], [1, 2, 4], [3, 4, 5]])  # the place of the product of two of x, y and 1 among the powers
+
+
+def _places_of_equations() -> tuple[Tensor, Tensor]:
+    """Where the moments of the matrix of eight unknowns `(8, 8)` and of the right side `(8,)` are."""
+    linear = _BY[2]
+    borders = torch.stack([torch.cat([linear + one, linear + other]) for one, other in ((_XI, _YI), (_X, _Y))])
+    within = torch.cat([torch.cat([_BY + _XX, _BY + _XY], dim=1), torch.cat([_BY + _XY, _BY + _YY], dim=1)])
+    corner = torch.tensor([[_II, _I], [_I, _W]]) + 5
+    normal = torch.cat([torch.cat([within, borders.T], dim=1), torch.cat([borders, corner], dim=1)])
+    return normal, torch.cat([linear + _XE, linear + _YE, torch.tensor([_IE, _E]) + 5])
+
+
+_NORMAL, _RIGHT = _places_of_equations()
+
+
+@cache
+def _powers(side: int) -> Tensor:
+    """x^2, xy, y^2, x, y and 1 at each pixel, `(6, S * S)`."""
+    y, x = torch.meshgrid(_places(side), _places(side), indexing="ij")
+    return torch.stack([x * x, x * y, y * y, x, y, torch.ones_like(x)]).flatten(1)
+
+
+@cache
+def _inner(side: int) -> Tensor:
+    """1, and 0 at the edge, which has no gradient, `(S, S)`."""
+    return F.pad(torch.ones(side - 2, side - 2), (1, 1, 1, 1))
 
 
 @cache
@@ -96,6 +148,9 @@ def _limited(maps: Tensor) -> Tensor:
 
 def _standardised(pictures: Tensor, inside: Tensor) -> Tensor:
     """Pictures of mean 0 and deviation 1 where they are inside."""
-    count = inside.sum((1, 2), keepdim=True).clamp(min=1)
-    centred = pictures - (pictures * inside).sum((1, 2), keepdim=True) / count
-    return centred / torch.sqrt((centred**2 * inside).sum((1, 2), keepdim=True) / count + 1e-6)
+    count = inside.sum((1, 2)).clamp(min=1)
+    within = pictures * inside
+    mean = within.sum((1, 2)) / count
+    variance = (within * pictures).sum((1, 2)) / count - mean**2  # of evened pictures, whose mean is near 0
+    scale = torch.rsqrt(variance.clamp(min=0) + 1e-6)
+    return torch.addcmul((-mean * scale)[:, None, None], pictures, scale[:, None, None])
