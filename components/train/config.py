@@ -149,7 +149,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     )
     auto_min_epochs: int = Field(8, ge=1, le=100_000, description="Fewest epochs that auto takes, however many images there are.")
     auto_max_epochs: int = Field(
-        100,
+        60,
         ge=1,
         le=100_000,
         description="Most epochs that auto takes, however few images there are; counts for more than auto_min_epochs.",
