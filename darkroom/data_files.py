@@ -73,7 +73,8 @@ def needed_folders(source: Path) -> set[Path]:
 
 def is_table(path: str | Path) -> bool:
     """Whether a file is called as tables of labels are, also packed; a text or JSON may be something else."""
-    return str(path).lower().endswith(TABLE_SUFFIXES) or Path(path).name == CVAT
+    name = str(path)
+    return name.lower().endswith(TABLE_SUFFIXES) or name.replace(os.sep, "/").rpartition("/")[2] == CVAT
 
 
 def absolute(source: Path) -> Path:
