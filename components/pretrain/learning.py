@@ -54,7 +54,7 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
     table = manifest.read(sources.examples)
     training = table.where("train")
     architecture, _ = defaults.architecture(training, given["model"], given["auto_photo_side_px"])
-    side = _side_px(training, config, given)
+    side = _side_px(training, architecture, config, given)
     unlabelled = unlabelled_images(sources.unlabelled_manifest)
     chosen = training_images(table) if unlabelled is None else unlabelled
     kept = without(chosen, held_out(table, sources.evaluation_cleaned))
@@ -80,11 +80,12 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
     return Learnt(replace(learnt, losses=losses, notes=tuple(notes)), state, measures)
 
 
-def _side_px(training: Manifest, config: PretrainConfig, given: Mapping[str, Any]) -> int:
+def _side_px(training: Manifest, architecture: str, config: PretrainConfig, given: Mapping[str, Any]) -> int:
     for side in (config.side_px, given["side_px"]):
         if not isinstance(side, str):
             return int(side)
-    return defaults.sides_up_to(defaults.median_side_px(training), defaults.SIDES_PX[0], config.max_side_px)[-1]
+    times = given["auto_pretrained_enlarging"] if weights.is_fine_tuned(architecture, given["weights"]) else 1
+    return defaults.sides_up_to(times * defaults.median_side_px(training), defaults.SIDES_PX[0], config.max_side_px)[-1]
 
 
 def _recipe(given: Mapping[str, Any], side_px: int) -> Recipe:

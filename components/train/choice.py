@@ -86,7 +86,7 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
     """
     budget, median = _budget(config), defaults.median_side_px(training)
     if is_fine_tuned(architecture, config):
-        sides = defaults.sides_up_to(median, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+        sides = defaults.pretrained_sides(median, budget)
         wanted, most = dict.fromkeys(sides, budget.pretrained_min_epochs), budget.pretrained_max_epochs
     else:
         sides, most = defaults.sides_up_to(median, defaults.SIDES_PX[0], budget.max_side_px), budget.max_epochs
@@ -95,8 +95,8 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
 
 
 def is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
-    """Whether a network starts from weights that others have learnt, and is large enough to gain from their layers."""
-    return weights.is_pretrained(architecture, config.weights) and architecture != "small_cnn"
+    """Whether `train` does so with a network; see `weights.is_fine_tuned`."""
+    return weights.is_fine_tuned(architecture, config.weights)
 
 
 def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Length:

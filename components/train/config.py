@@ -155,16 +155,22 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         description="Most epochs that auto takes, however few images there are; counts for more than auto_min_epochs.",
     )
     auto_photo_side_px: int = Field(
-        48,
+        32,
         ge=1,
         le=100_000,
-        description="Median shorter side from which auto takes a pretrained network: smaller images have too few pixels.",
+        description="Median shorter side from which auto takes a pretrained network: smaller images are rarely photographs.",
     )
     auto_macs: float = Field(
         7e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
     )
     auto_pretrained_min_side_px: int = Field(64, ge=16, le=512, description="Smallest side that auto takes for a pretrained network.")
     auto_pretrained_max_side_px: int = Field(256, ge=16, le=512, description="Largest side that auto takes for a pretrained network.")
+    auto_pretrained_enlarging: float = Field(
+        4.0,
+        ge=1,
+        le=64,
+        description="Most times that auto enlarges small images for a pretrained network, which has learnt things of many pixels.",
+    )
     auto_pretrained_min_epochs: float = Field(
         4, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
     )

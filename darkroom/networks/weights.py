@@ -30,6 +30,11 @@ def is_pretrained(architecture: str, weights: str) -> bool:
     return _packaged(architecture) in PACKAGED if weights == AUTO else weights != RANDOM
 
 
+def is_fine_tuned(architecture: str, weights: str) -> bool:
+    """Whether a network starts from weights that others have learnt, and is large enough to gain from their layers."""
+    return is_pretrained(architecture, weights) and architecture != "small_cnn"
+
+
 def normalisation(architecture: str, weights: str) -> Normalisation | None:
     """Mean and standard deviation of each channel, 0 to 1, that the weights were trained with; none where they are not known.
 

@@ -30,6 +30,7 @@ class Budget:
     macs: float
     pretrained_min_side_px: int
     pretrained_max_side_px: int
+    pretrained_enlarging: float
     pretrained_min_epochs: float
     pretrained_max_epochs: int
 
@@ -104,15 +105,27 @@ def sides_up_to(median: float, least: int, largest: int) -> list[int]:
     return [side for side in sides if side <= wanted]
 
 
+def pretrained_sides(median: float, budget: Budget) -> list[int]:
+    """The sides that a pretrained network may see, ascending.
+
+    Small images are enlarged: the network knows things by the pixels that they had where it learnt them.
+
+    Args:
+        median: Of the images' shorter sides.
+        budget: Limits of the side.
+    """
+    return sides_up_to(budget.pretrained_enlarging * median, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+
+
 def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: Budget) -> int:
-    """The largest side at which the multiply-adds still show each image `pretrained_min_epochs` times, without enlarging most images.
+    """The largest side at which the multiply-adds still show each image `pretrained_min_epochs` times.
 
     Args:
         manifest: The training images.
         cost: Of one image by its side.
         budget: Limits of the side, and the multiply-adds.
     """
-    sides = sides_up_to(median_side_px(manifest), budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+    sides = pretrained_sides(median_side_px(manifest), budget)
     num_images, enough = len(manifest), budget.pretrained_min_epochs
     affordable = [side for side in sides if cost(side).epochs(budget.macs / num_images) >= enough]
     return affordable[-1] if affordable else sides[0]

@@ -160,6 +160,12 @@ def test_the_sides_that_are_set_by_hand_count(inputs: Inputs, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_small_photographs_are_enlarged_as_in_training(inputs: Inputs, tmp_path: Path) -> None:
+    given = settings(auto_photo_side_px=8, auto_pretrained_enlarging=8)
+    assert learn(inputs, tmp_path / "pretrained", given, epochs=1)["side_px"] == 64
+
+
+@pytest.mark.slow
 def test_on_photographs_it_starts_from_the_weights_of_the_wheel(inputs: Inputs, tmp_path: Path) -> None:
     from darkroom.networks.pretrained import MEAN, packaged_state
 

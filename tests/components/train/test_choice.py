@@ -23,16 +23,19 @@ def chosen(width, number, given):
 @pytest.mark.parametrize(
     ("width", "number", "given", "architecture", "side", "epochs", "rate"),
     [
-        (28, 1257, {}, "small_cnn", 32, 100, 2e-3),
-        (47, 450, {}, "small_cnn", 64, 100, 2e-3),
-        (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 89, 2e-3),
+        (28, 1257, {}, "small_cnn", 32, 60, 2e-3),
+        (31, 450, {"auto_max_epochs": 100}, "small_cnn", 32, 100, 2e-3),
+        (32, 1257, {}, LITE0, 128, 8, 1e-3),
+        (47, 450, {"auto_photo_side_px": 48}, "small_cnn", 64, 60, 2e-3),
+        (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 60, 2e-3),
         (400, 3000, {"model": "small_cnn", "effort": "quick"}, "small_cnn", 64, 13, 2e-3),
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
         (400, 3000, {}, LITE0, 192, 5, 1e-3),
         (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 160, 5, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
-        (28, 300, {"model": "lite0"}, LITE0, 64, 8, 1e-3),
-        (28, 300, {"model": "lite0", "weights": ""}, LITE0, 32, 100, 2e-3),
+        (28, 300, {"model": "lite0"}, LITE0, 128, 8, 1e-3),
+        (28, 300, {"model": "lite0", "auto_pretrained_enlarging": 1}, LITE0, 64, 8, 1e-3),
+        (28, 300, {"model": "lite0", "weights": ""}, LITE0, 32, 60, 2e-3),
     ],
 )
 def test_auto_follows_the_data_and_the_budget(width, number, given, architecture, side, epochs, rate):

@@ -88,7 +88,7 @@ def test_the_sides_to_choose_from_are_those_of_auto():
     wanted, most = candidates(rows_of(400, 300), LITE0, TrainConfig(effort="quick"))
     assert wanted == dict.fromkeys((64, 96, 128, 160, 192, 224, 256), 4.0) and most == 2
     wanted, most = candidates(rows_of(100, 300), "small_cnn", TrainConfig())
-    assert wanted == {16: 8, 32: 8, 64: 8, 96: 80, 128: 80} and most == 100
+    assert wanted == {16: 8, 32: 8, 64: 8, 96: 80, 128: 80} and most == 60
     assert candidates(rows_of(400, 300), LITE0, TrainConfig(side_px=80))[0] == {80: 1.0}
 
 

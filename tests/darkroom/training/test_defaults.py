@@ -11,7 +11,7 @@ from darkroom.training.defaults import Budget, Cost
 
 BUDGET = Budget(
     base_side_px=64, max_side_px=160, min_presentations=80, max_presentations=160_000, min_epochs=8, max_epochs=100, macs=1e13,
-    pretrained_min_side_px=64, pretrained_max_side_px=256, pretrained_min_epochs=3.5, pretrained_max_epochs=40,
+    pretrained_min_side_px=64, pretrained_max_side_px=256, pretrained_enlarging=1.0, pretrained_min_epochs=3.5, pretrained_max_epochs=40,
 )  # fmt: skip  # train's defaults, which tests/components/train/test_train.py holds
 
 
@@ -74,6 +74,12 @@ def test_fine_tuning_takes_the_largest_side_that_the_multiply_adds_afford(width,
     budget = defaults.scaled(BUDGET, effort)
     assert defaults.pretrained_side_px(photos(width, height, number), lite0, budget) == side
     assert defaults.pretrained_epochs(number, lite0(side), budget) == epochs
+
+
+@pytest.mark.parametrize(("side", "number", "enlarged"), [(32, 1260, 128), (32, 10**5, 64), (20, 1260, 96), (200, 300, 256)])
+def test_small_images_are_enlarged_where_that_is_afforded(side, number, enlarged):
+    budget = dataclasses.replace(BUDGET, pretrained_enlarging=4.0)
+    assert defaults.pretrained_side_px(photos(side, side, number), lite0, budget) == enlarged
 
 
 @pytest.mark.parametrize(
