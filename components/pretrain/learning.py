@@ -53,7 +53,8 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
     """Learns from the images; for arguments, of which `given` is called `network` there, and errors see `pretrain`."""
     table = manifest.read(sources.examples)
     training = table.where("train")
-    architecture, _ = defaults.architecture(training, given["model"], given["auto_photo_side_px"])
+    photo_sides = (given["auto_photo_side_px"], given["auto_grey_photo_side_px"])
+    architecture, _ = defaults.architecture(training, given["model"], *photo_sides)
     side = _side_px(training, architecture, config, given)
     unlabelled = unlabelled_images(sources.unlabelled_manifest)
     chosen = training_images(table) if unlabelled is None else unlabelled

@@ -127,7 +127,7 @@ def architecture_of(training: Manifest, config: TrainConfig) -> tuple[str, str]:
     Raises:
         InputError: There is no such network.
     """
-    return defaults.architecture(training, config.model, config.auto_photo_side_px)
+    return defaults.architecture(training, config.model, config.auto_photo_side_px, config.auto_grey_photo_side_px)
 
 
 def _pretrained_side(training: Manifest, architecture: str, config: TrainConfig) -> int:

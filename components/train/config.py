@@ -160,6 +160,9 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         le=100_000,
         description="Median shorter side from which auto takes a pretrained network: smaller images are rarely photographs.",
     )
+    auto_grey_photo_side_px: int = Field(
+        48, ge=1, le=100_000, description="The same where most images are grey: characters and icons, which a small network learns better."
+    )
     auto_macs: float = Field(
         7e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
     )

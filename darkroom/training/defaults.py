@@ -1,4 +1,4 @@
-"""What `auto` means, computed from counts, sizes and the user's limits, so that the same data give the same training."""
+"""What `auto` means, computed from counts, sizes, modes and the user's limits, so that the same data give the same training."""
 
 import dataclasses
 import math
@@ -9,6 +9,7 @@ from darkroom.manifest import Manifest
 from darkroom.networks.architectures import AUTO, canonical
 from darkroom.training.hyperparameters import Effort, LossName, OptimizerName
 
+_GREY_MODES = {"1", "L", "LA", "La", "I", "F"}  # Pillow's, before what some say of their bits
 SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
 EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
 HEAD_RATE_FACTOR = 10.0  # a last layer of random weights has all to learn, a pretrained trunk nearly nothing
@@ -73,23 +74,30 @@ def median_side_px(manifest: Manifest) -> float:
     return float(statistics.median(min(sides) for sides in zip(manifest.column("width"), manifest.column("height"), strict=True)))
 
 
-def architecture(training: Manifest, model: str, photo_side_px: int) -> tuple[str, str]:
+def is_grey(manifest: Manifest) -> bool:
+    """Whether more than half of the files are grey by their own account; not where nothing is known of them."""
+    modes = manifest.column("image_mode") if "image_mode" in manifest.table.column_names else []
+    return sum((mode or "").partition(";")[0] in _GREY_MODES for mode in modes) > len(modes) / 2
+
+
+def architecture(training: Manifest, model: str, photo_side_px: int, grey_photo_side_px: int) -> tuple[str, str]:
     """What is trained, as a model's card has it, and why, if `auto` chose it.
 
     Args:
         training: The rows of the training split.
         model: A network's name, or `auto`.
         photo_side_px: Median shorter side from which `auto` takes a network that has seen photographs.
+        grey_photo_side_px: The same of grey images.
 
     Raises:
         InputError: There is no such network.
     """
     if model != AUTO:
         return canonical(model), ""
-    side = median_side_px(training)
-    if side >= photo_side_px:
+    side, grey = median_side_px(training), "grey and " if is_grey(training) else ""
+    if side >= (grey_photo_side_px if grey else photo_side_px):
         return canonical("lite0"), f"lite0 with ImageNet weights, as half of the images have a shorter side of {side:.0f} px or more"
-    return "small_cnn", f"small_cnn from random weights, as half of the images have a shorter side of {side:.0f} px or less"
+    return "small_cnn", f"small_cnn from random weights, as images are {grey}small: half have a shorter side of {side:.0f} px or less"
 
 
 def sides_up_to(median: float, least: int, largest: int) -> list[int]:

@@ -161,7 +161,7 @@ def test_the_sides_that_are_set_by_hand_count(inputs: Inputs, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_small_photographs_are_enlarged_as_in_training(inputs: Inputs, tmp_path: Path) -> None:
-    given = settings(auto_photo_side_px=8, auto_pretrained_enlarging=8)
+    given = settings(auto_photo_side_px=8, auto_grey_photo_side_px=8, auto_pretrained_enlarging=8)
     assert learn(inputs, tmp_path / "pretrained", given, epochs=1)["side_px"] == 64
 
 
@@ -169,7 +169,9 @@ def test_small_photographs_are_enlarged_as_in_training(inputs: Inputs, tmp_path:
 def test_on_photographs_it_starts_from_the_weights_of_the_wheel(inputs: Inputs, tmp_path: Path) -> None:
     from darkroom.networks.pretrained import MEAN, packaged_state
 
-    measures = learn(inputs, tmp_path / "pretrained", settings(auto_photo_side_px=8), side_px=32, epochs=1, learning_rate=1e-9)
+    measures = learn(
+        inputs, tmp_path / "pretrained", settings(auto_photo_side_px=8, auto_grey_photo_side_px=8), side_px=32, epochs=1, learning_rate=1e-9
+    )
     assert measures["side_px"] == 32
     about, state = read_pretrained(tmp_path / "pretrained"), load_file(tmp_path / "pretrained" / "weights.safetensors")
     assert (about.architecture, about.mean) == ("tf_efficientnet_lite0", MEAN)

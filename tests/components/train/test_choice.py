@@ -1,5 +1,6 @@
 """What `auto` stands for, from the number and the size of the images."""
 
+import pyarrow as pa
 import pytest
 
 from components.train.choice import choose
@@ -43,6 +44,22 @@ def test_auto_follows_the_data_and_the_budget(width, number, given, architecture
     assert (found.architecture, found.side_px, found.settings.epochs, found.settings.batch_size) == (architecture, side, epochs, 32)
     assert found.settings.learning_rate == pytest.approx(rate)
     assert found.settings.head_rate_factor == (10 if rate < 2e-3 else 1)
+
+
+@pytest.mark.parametrize(
+    ("modes", "side", "architecture"),
+    [
+        (["L"] * 3 + ["RGB"] * 2, 32, "small_cnn"),
+        (["L"] * 2 + ["RGB"] * 3, 32, LITE0),
+        (["1", "I;16", "LA", "RGB", None], 47, "small_cnn"),
+        (["L"] * 5, 48, LITE0),
+        ([None] * 5, 32, LITE0),
+    ],
+)
+def test_small_grey_images_are_learnt_from_nothing(modes, side, architecture):
+    rows = rows_of(side, 5)
+    table = Manifest(rows.table.append_column("image_mode", pa.array(modes, pa.string())), rows.classes, rows.task, "")
+    assert choose(table, TrainConfig()).architecture == architecture
 
 
 @pytest.mark.parametrize(
