@@ -47,7 +47,7 @@ class KeptFile(NamedTuple):
     """A file that is an image.
 
     Attributes:
-        stamp: What tells whether it has changed; one with an empty text is not kept.
+        stamp: What tells whether it has changed.
         data: Its bytes.
         info: What its header says.
     """
@@ -90,9 +90,14 @@ class FileStore:
         parts = (place, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         return hashlib.blake2b("\0".join(map(str, parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
-    def stamp_of(self, identity: str) -> str:
-        """The same for a file at an address, from what the store there says of its content; an empty text where it says nothing."""
-        return hashlib.blake2b(f"address\0{identity}".encode(), digest_size=16).hexdigest() if self._folder and identity else ""
+    def stamp_of(self, identity: str, suffix: str = "") -> str:
+        """The same for a file at an address, from what the store there says of its content; an empty text where it says nothing.
+
+        Args:
+            identity: What the store says.
+            suffix: Of its name: equal bytes are not the same image where it tells their format.
+        """
+        return hashlib.blake2b(f"address\0{identity}\0{suffix}".encode(), digest_size=16).hexdigest() if self._folder and identity else ""
 
     def find(self, stamp: str) -> tuple[str, PictureInfo] | None:
         """The `image_id` of a file and what its header says; none where it is not known, or its bytes are gone."""
@@ -112,15 +117,21 @@ class FileStore:
         if stamp:
             self._new.append((stamp, name, info))
 
-    def keep(self, files: Iterable[KeptFile]) -> None:
-        """Keeps files with their bytes, whole or not at all, so that an `ingest` which reads them later finds them here."""
+    def keep(self, files: Iterable[KeptFile]) -> int:
+        """Keeps files with their bytes, whole or not at all, so that an `ingest` which reads them later finds them here.
+
+        Returns:
+            How many files are kept.
+        """
+        number = 0
         if not self._folder:
-            return
+            return number
         with whole(self._folder / PARTS / uuid.uuid4().hex) as draft, ImageWriter(draft, on_volume=False) as writer:
             for stamp, data, info in files:
-                if stamp:
-                    self.add(stamp, writer.add(data), info)
+                self.add(stamp, writer.add(data), info)
+                number += 1
         self._write_new()
+        return number
 
     def write(self, images: Path) -> None:
         """Writes what was added, and where its bytes are.

@@ -1,7 +1,7 @@
 """Files of a source that are kept, by an earlier run or by tasks that do a part each: they are neither fetched nor read again."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from components.ingest.listing import has_image_suffix
 from components.ingest.recognition import recognize
@@ -9,6 +9,7 @@ from components.ingest.sources import FolderSource, Source
 from darkroom.data_files import is_table
 from darkroom.file_formats import can_be_decoded
 from darkroom.file_store import FileStore, KeptFile
+from darkroom.junk import is_junk
 from darkroom.part import Part
 from darkroom.versions.addresses import fetched, is_address
 
@@ -32,10 +33,17 @@ class KeptFiles:
         self._stamps: dict[str, str] = {}
 
     def choose(self, files: Mapping[str, str]) -> list[str]:
-        """The files of an address that must be fetched, see `darkroom.versions.fetch_choice`."""
-        self._stamps = {path: self.store.stamp_of(identity) for path, identity in files.items()}
+        """The files of an address that must be fetched, see `darkroom.versions.fetch_choice`.
+
+        A file that is no data, or the address itself, is fetched also where its content is kept under another path: what reads the
+        folder leaves the first out, and needs the second.
+        """
+        self._stamps = {
+            path: self.store.stamp_of(identity, "".join(PurePosixPath(path.lower()).suffixes[-2:])) for path, identity in files.items()
+        }
         if not self._fetch_all:
-            known = {path: found for path, stamp in self._stamps.items() if (found := self.store.find(stamp))}
+            data = (path for path in files if path and not is_junk(path))
+            known = {path: found for path in data if (found := self.store.find(self._stamps[path]))}
             sizes = {path: self.store.size_of(name) for path, (name, info) in known.items() if can_be_decoded(info.format)}
             self.sizes = {path: size for path, size in sizes.items() if size <= self._max_bytes}
         return [path for path in files if path not in self.sizes]
@@ -51,7 +59,7 @@ class KeptFiles:
         if places is None:
             return {}
         small = [path for path in paths if source.sizes[path] <= self._max_bytes]
-        return {path: self._stamps.get(path) or self.store.stamp(places[path]) for path in small}
+        return {path: self._stamps.get(path, "") if self._stamps else self.store.stamp(places[path]) for path in small}
 
 
 def keep_part(data: Path, data_version: str, part: Part, store: FileStore, max_bytes: int) -> int:
@@ -67,7 +75,7 @@ def keep_part(data: Path, data_version: str, part: Part, store: FileStore, max_b
         max_bytes: Larger files are not kept.
 
     Returns:
-        How many images the part has; those of them count that were kept before.
+        How many images the part has; those count as well that were kept before, or that turn out to be none.
     """
     kept, chosen = KeptFiles(store, max_bytes), list[str]()
 
@@ -85,10 +93,10 @@ def keep_part(data: Path, data_version: str, part: Part, store: FileStore, max_b
         source = FolderSource(place, max_bytes, kept.sizes)
         mine = [path for path in (chosen if is_address(data) else pictures(source.sizes)) if path in source.sizes]
         stamps = kept.stamps(source, mine)
-        new = [path for path in mine if not store.find(stamps.get(path, ""))]
-        if new:
-            store.keep(_recognized(source, new, stamps))
-    print(f"part {part}: kept {len(new):,} of {len(mine):,} images, the others are kept already", flush=True)
+        new = [path for path in mine if (stamp := stamps.get(path)) and not store.find(stamp)]
+        num_new = store.keep(_recognized(source, new, stamps)) if new else 0
+    num_known = sum(store.find(stamps.get(path, "")) is not None for path in mine)
+    print(f"part {part}: kept {num_new:,} of {len(mine):,} images now, {num_known:,} were kept already", flush=True)
     return len(mine)
 
 
@@ -97,4 +105,4 @@ def _recognized(source: Source, paths: Sequence[str], stamps: Mapping[str, str])
     for file in source.read(paths):
         found = recognize(file, named=False)
         if found and found.info and found.packed and not found.undecoded:
-            yield KeptFile(stamps.get(file.path, ""), file.data, found.info)
+            yield KeptFile(stamps[file.path], file.data, found.info)

@@ -37,7 +37,8 @@ _KINDS = (
         f"the user {{user}} may not read or write {{path}}: give them the right to (chown, chmod), or work in another folder; {_AGAIN}",
     ),
 )
-_BESIDE = re.compile(r"^\.(?P<name>.+)\.(\d+\.part|lock)$")  # a draft of a file (see `darkroom.system.files.whole`), or the lock on it
+# a draft of a file (see `darkroom.system.files.whole`), or the lock on it
+_BESIDE = re.compile(r"^\.(?P<name>.+)\.([0-9a-f]+\.part|lock)$")
 _FILE = re.compile(r"\[Errno \d+\][^:]*: '(?P<file>[^']+)'(?: -> '(?P<target>[^']+)')?")
 _SQLITE = "sqlite:///"
 _FULL_BYTES = 2**20

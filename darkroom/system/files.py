@@ -1,8 +1,8 @@
 """Outputs that appear whole or not at all."""
 
 import json
-import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +25,7 @@ def whole(path: Path) -> Iterator[Path]:
         InputError: There is a folder already, and of its files none would be there in the new one: it is another's.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    remove(draft)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")  # containers that share a volume have processes of equal numbers
     try:
         yield draft
         if path.is_dir() or draft.is_dir():

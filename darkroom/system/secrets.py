@@ -9,15 +9,18 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(r"(?i)pass|secret|token|credential|api_?key|access_?key|private|webhook|auth(?!or)|cookie|session")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
 _GIVEN = re.compile(r"(?i)\b((?:[\w-]*(?:password|passwd|secret|token|api_?key|access_?key))['\"]?\s*[=:]\s*['\"]?)([^\s'\",;&]{4,})")
+_SIGNED = re.compile(r"(?i)([?&](?:[\w-]*(?:signature|credential)|sig|awsaccesskeyid|googleaccessid|policy)=)[^\s'\",;&]+")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.+/=-]{8,}")
 _MIN_LENGTH = 6  # shorter values of variables would hide ordinary words
 
 
 def redact(text: str) -> str:
-    """A text without secrets: values of variables that are named like one, credentials in addresses, and what follows `password=`."""
+    """A text without secrets: values of variables that are named like one, credentials in addresses and what signs
+    them, and what follows `password=`."""
     for value in _values():
         text = text.replace(value, HIDDEN)
     text = _IN_ADDRESS.sub(HIDDEN, text)
+    text = _SIGNED.sub(rf"\1{HIDDEN}", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
     return _GIVEN.sub(rf"\1{HIDDEN}", text)
 

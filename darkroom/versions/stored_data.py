@@ -4,11 +4,14 @@ What a store wants to know of the user comes from the environment, as its own pr
 """
 
 import hashlib
+import math
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +30,9 @@ WAITS_S = (1, 4, 15)  # before a file that failed is tried again
 CHUNK_BYTES = 2**22
 _WEB = ("http", "https")
 _LOCAL = ("file", "local", "asynclocal")
-_FINGERPRINTS = (
-    *("md5Hash", "md5", "sha256", "sha", "crc32c", "checksum", "ETag", "etag", "Content-MD5", "Digest"),
-    *("LastModified", "Last-Modified", "last_modified", "mtime", "modify", "modified", "modificationTime", "updated", "created"),
-)
+SETTLED_S = 120.0  # a file that changed so short a time ago may change again within a tick of a store's clock, which may be ahead of ours
+_HASHES = ("md5Hash", "md5", "sha256", "sha", "crc32c", "checksum", "ETag", "etag", "Content-MD5", "Digest")
+_TIMES = ("LastModified", "Last-Modified", "last_modified", "mtime", "modify", "modified", "modificationTime", "updated", "created")
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class StoredFile:
         size: In bytes; none where the store does not say.
         fingerprint: What the store says of its content: a hash, or when it was changed; empty where it says nothing.
         in_parts: Whether the store sends parts of it.
+        changed_s: When it was changed, in seconds since 1970, where `fingerprint` is that time; 0 for a hash, infinity where no form fits.
     """
 
     place: str
     size: int | None
     fingerprint: str
     in_parts: bool
+    changed_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class StoredAddress:
         with user_folder("sources") as base, locked(base / f"{name}.lock", f"fetching {self}", print):
             folder = base / name
             target = folder / self.file_name
-            wanted = frozenset(choose({name: self._identity(file) for name, file in files.items()}))
+            wanted = frozenset(choose({name: self._identity(name, file) for name, file in files.items()}))
             print(f"fetching {self}: {len(wanted):,} of {len(files):,} file(s)", flush=True)
             if "" not in files:
                 target.mkdir(parents=True, exist_ok=True)
@@ -122,9 +126,13 @@ class StoredAddress:
             finally:
                 remove(folder)
 
-    def _identity(self, file: StoredFile) -> str:
-        """What tells a file's content, as the version does."""
-        return f"{self.scheme}://{file.place} {file.size} {file.fingerprint}"
+    def _identity(self, name: str, file: StoredFile) -> str:
+        """What tells a file's content, as the version does; empty where it was changed so lately that it may change unseen.
+
+        The host is part of it, which some stores leave out of a file's place.
+        """
+        is_settled = file.changed_s < time.time() - SETTLED_S
+        return f"{self.text.rstrip('/')}/{name} {file.size} {file.fingerprint}" if is_settled else ""
 
     def _refuse_other(self, version: str, wanted: str) -> None:
         if wanted not in ("", version):
@@ -190,8 +198,23 @@ def parse_address(scheme: str, path: str) -> StoredAddress:
 
 
 def _stored(place: str, info: dict[str, Any], *, in_parts: bool = True) -> StoredFile:
-    said = next((f"{key}={info[key]}" for key in _FINGERPRINTS if info.get(key)), "")
-    return StoredFile(place, info.get("size"), said, in_parts)
+    key = next((key for key in (*_HASHES, *_TIMES) if info.get(key)), "")
+    changed_s = _seconds(info[key]) if key in _TIMES else 0.0
+    return StoredFile(place, info.get("size"), f"{key}={info[key]}" if key else "", in_parts, changed_s)
+
+
+def _seconds(moment: Any) -> float:
+    """A time as a store gives it, in seconds since 1970 (UTC where it has no zone); infinity where its form is not known."""
+    if isinstance(moment, int | float):
+        return float(moment)
+    text = str(moment)  # of a `datetime` in the form of ISO 8601, too
+    if text.isdigit():  # as FTP writes it: 20260131235959
+        text = f"{text[:8]}T{text[8:]}" if len(text) == 14 else ""
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError):
+            found = read(text)
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return math.inf
 
 
 def _version(address: StoredAddress, files: dict[str, StoredFile]) -> str:

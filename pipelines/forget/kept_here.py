@@ -54,13 +54,9 @@ def run_removals(subject: Subject) -> Iterator[Removal]:
 
 def shared_removals(subject: Subject) -> Iterator[Removal]:
     """What runs share: vectors, earlier assignments, data that was laid out, checkpoints, packed images on a volume; and `build/`."""
-    held = [path for path in sorted((ROOT / "vectors").glob("*/*.arrow")) if _shard_has(path, subject)]
-    if held:
-        place = f"{ROOT / 'vectors'}: {len(held)} shards"
-        yield Removal("vectors", place, lambda: forget_images(ROOT / "vectors", subject.names))
-    for path in sorted((ROOT / "vectors").glob(f"*/{PARTS}/*")):
-        if subject.traces.in_folder(path):
-            yield _removal("vectors", path)
+    volume = [Path(os.environ[VOLUME])] if os.environ.get(VOLUME) else []
+    for store in (ROOT / "vectors", *(root / "vectors" for root in volume)):
+        yield from _vector_removals(store, subject)
     for folder in ("data", "checkpoints"):
         for path in sorted((ROOT / folder).glob("*")):
             if subject.traces.in_folder(path):
@@ -68,12 +64,21 @@ def shared_removals(subject: Subject) -> Iterator[Removal]:
     for path in sorted((ROOT / "models").glob("*")):
         if subject.traces.in_folder(path):
             yield _removal("models", path)
-    if os.environ.get(VOLUME):
-        for path in sorted((Path(os.environ[VOLUME]) / "images").glob("*")):
-            if subject.traces.in_folder(path):
-                yield _removal("volume", path)
+    for path in sorted(path for root in volume for path in (root / "images").glob("*")):
+        if subject.traces.in_folder(path):
+            yield _removal("volume", path)
     stages = [path for path in sorted(Path("build").glob("*")) if path.name == "report" or subject.traces.in_folder(path)]
     yield from (_removal("build", path) for path in stages if [path.name for path in stages] != ["report"])
+
+
+def _vector_removals(store: Path, subject: Subject) -> Iterator[Removal]:
+    """Vectors, scans and what is known of files in a store, and the parts with images beside them."""
+    held = [path for path in sorted(store.glob("*/*.arrow")) if _shard_has(path, subject)]
+    if held:
+        yield Removal("vectors", f"{store}: {len(held)} shards", lambda: forget_images(store, subject.names))
+    for path in sorted(store.glob(f"*/{PARTS}/*")):
+        if subject.traces.in_folder(path):
+            yield _removal("vectors", path)
 
 
 def previous_removals(subject: Subject) -> tuple[list[Removal], dict[str, str]]:

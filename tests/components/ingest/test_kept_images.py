@@ -6,6 +6,7 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,7 +48,8 @@ FILES = {
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store in which to keep files, and pictures at an address."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("darkroom.file_store.SETTLED_S", -60.0)
+    for module in ("darkroom.file_store", "darkroom.versions.stored_data"):
+        monkeypatch.setattr(f"{module}.SETTLED_S", -60.0)
     put(FILES)
     return tmp_path / "kept"
 
@@ -170,6 +172,44 @@ def test_a_changed_file_is_fetched_and_a_grown_folder_costs_what_is_new(tmp_path
     assert sorted(fetched) == [NAMES[2], "dog/new.png"]
     run(ADDRESS, tmp_path / "alone")
     assert written(tmp_path / "second") == written(tmp_path / "alone")
+
+
+def test_a_file_that_may_change_unseen_is_fetched_again(
+    tmp_path: Path, store: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkroom.versions.stored_data.SETTLED_S", 120.0)
+    put({name: FILES[name] for name in NAMES})
+    for name in NAMES[1:]:
+        MemoryFileSystem.store[f"/kept/pets/{name}"].created -= timedelta(days=1)
+    run(ADDRESS, tmp_path / "first", store)
+    fetched.clear()
+    now = MemoryFileSystem.store[f"/kept/pets/{NAMES[0]}"]
+    MemoryFileSystem().pipe(f"/kept/pets/{NAMES[0]}", (picture(70) + bytes(999))[: now.size])
+    MemoryFileSystem.store[f"/kept/pets/{NAMES[0]}"].created = now.created  # within one tick of the store's clock
+    run(ADDRESS, tmp_path / "second", store)
+    assert fetched == NAMES[:1]
+    run(ADDRESS, tmp_path / "alone")
+    assert written(tmp_path / "second") == written(tmp_path / "alone")
+
+
+def test_a_part_says_how_many_images_it_has_kept(tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for out in ("first", "second"):
+        run(ADDRESS, tmp_path / out, store, "1/1")
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("part")]
+    pictures = sum(map(has_image_suffix, FILES))
+    assert said == [
+        f"part 1/1: kept 10 of {pictures - 1} images now, 0 were kept already",
+        f"part 1/1: kept 0 of {pictures - 1} images now, 10 were kept already",
+    ]
+
+
+def test_a_part_of_files_that_have_just_been_written_reads_and_keeps_nothing(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("darkroom.file_store.SETTLED_S", 60.0)
+    run(lay(tmp_path / "data", {name: FILES[name] for name in NAMES}), tmp_path / "part", store, "1/1")
+    assert "kept 0 of 8 images now, 0 were kept already" in capsys.readouterr().out
+    assert list((store / KEPT_AS / PARTS).iterdir()) == []
 
 
 def test_a_file_above_a_lower_limit_of_size_is_not_taken_from_the_store(tmp_path: Path, store: Path) -> None:

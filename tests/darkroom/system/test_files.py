@@ -75,3 +75,11 @@ def test_a_folder_of_other_files_is_not_replaced(tmp_path, made):
         (draft / made).parent.mkdir(exist_ok=True)
         (draft / made).write_bytes(b"x")
     assert [path.name for path in tmp_path.rglob("*")] == ["photos", "cat"]
+
+
+def test_two_processes_of_equal_numbers_may_write_a_file_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: 7)  # as containers that share a volume have
+    with whole(tmp_path / "out.txt") as draft:
+        draft.write_text("one")
+        write_json(tmp_path / "out.txt", 2)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["one"]

@@ -17,6 +17,11 @@ from darkroom.versions.code import ROOT
         ("password=hunter22 and more", "password=*** and more"),
         ('{"api_key": "hunter22"}', '{"api_key": "***"}'),
         ("Authorization: Bearer abcdef.ghijkl", "Authorization: Bearer ***"),
+        (
+            "403, url='https://b.example.org/x?X-Amz-Credential=AKIA/1/s3&X-Amz-Date=2026&X-Amz-Signature=0a1b2c'",
+            "403, url='https://b.example.org/x?X-Amz-Credential=***&X-Amz-Date=2026&X-Amz-Signature=***'",
+        ),
+        ("https://a.example.org/c/x?sv=2022&sig=a%2Fb%3D&se=1", "https://a.example.org/c/x?sv=2022&sig=***&se=1"),
         ("epoch 1/1  loss 0.5  https://example.org/a@2x.png", "epoch 1/1  loss 0.5  https://example.org/a@2x.png"),
         ("the token of class cat", "the token of class cat"),
     ],

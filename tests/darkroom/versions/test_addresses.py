@@ -3,11 +3,13 @@
 import contextlib
 import http.server
 import io
+import math
 import struct
 import threading
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -21,6 +23,7 @@ from darkroom.system.errors import InputError
 from darkroom.versions import stored_data
 from darkroom.versions.addresses import fetched, is_address, parse_address
 from darkroom.versions.data_version import data_version, has_version
+from darkroom.versions.stored_data import StoredAddress, StoredFile
 from tests.layouts import by_path, picture
 
 PETS = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(3)]
@@ -142,14 +145,14 @@ def test_what_changes_while_it_is_fetched_is_refused(
     server: tuple[type[Server], str], monkeypatch: pytest.MonkeyPatch, own_folders: Path
 ) -> None:
     handler, address = server
-    answer = handler._answer
+    headers = handler.end_headers
 
-    def changing(request: Server, *arguments: object, body: bool = False) -> None:
-        answer(request, *arguments, body=body)  # type: ignore[arg-type]
-        if body:
+    def changing(request: Server) -> None:
+        headers(request)
+        if request.command == "GET":  # before the body is sent: once that has come, the client asks again at once
             handler.tag = '"v2"'
 
-    monkeypatch.setattr(handler, "_answer", changing)
+    monkeypatch.setattr(handler, "end_headers", changing)
     with pytest.raises(InputError, match="it was changed since"), fetched(Path(address), ""):
         pass
     assert not [path for path in own_folders.iterdir() if path.is_dir()]
@@ -206,6 +209,31 @@ def test_what_is_not_there_is_said() -> None:
 def test_a_path_is_no_address(path: str) -> None:
     assert not is_address(path)
     assert parse_address("s3://bucket/pets.tar.gz").title == "pets"
+
+
+def test_equal_places_on_two_hosts_are_two_files() -> None:
+    file = StoredFile("/data/a.png", 5, "mtime=1", in_parts=True, changed_s=1.0)  # SFTP's and FTP's places have no host
+    one, two = (StoredAddress("sftp", f"{host}/data")._identity("a.png", file) for host in ("one", "two"))
+    assert "" != one != two != ""
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ({"ETag": '"a"', "LastModified": datetime(2026, 11, 29, tzinfo=UTC)}, 0.0),
+        ({"LastModified": datetime(2026, 11, 29, 20, 16, 12, tzinfo=UTC)}, 1795983372.0),
+        ({"mtime": datetime(2026, 11, 29, 20, 16, 12)}, 1795983372.0),
+        ({"mtime": 1795983372.5}, 1795983372.5),
+        ({"updated": "2026-11-29T20:16:12.500Z"}, 1795983372.5),
+        ({"Last-Modified": "Sun, 29 Nov 2026 20:16:12 GMT"}, 1795983372.0),
+        ({"modify": "20261129201612"}, 1795983372.0),
+        ({"modify": "1795983372"}, math.inf),
+        ({"modify": "Nov 29 20:16"}, math.inf),
+    ],
+    ids=str,
+)
+def test_when_a_file_was_changed_is_read_in_the_forms_of_the_stores(said: dict[str, object], seconds: float) -> None:
+    assert stored_data._stored("a", {"size": 1, **said}).changed_s == seconds
 
 
 def mnist(root: Path, numbers: dict[str, list[int]]) -> Path:

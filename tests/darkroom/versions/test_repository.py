@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import io
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+import PIL.Image
 import pytest
 import yaml
 
@@ -130,6 +132,32 @@ def test_a_data_version_is_fetched_in_parts_each_file_once(
     assert written[3] == written[0]
     assert sorted(files) == [f"{side} {number:02d}.png" for side in ("left", "right", "top") for number in range(2)]
     assert "read 0 of 6 files" in capsys.readouterr().out
+
+
+def test_a_copy_of_a_kept_image_that_is_no_data_stays_out(tmp_path: Path) -> None:
+    repository, measures = Repository(tmp_path / "repository"), []
+    tiff = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8)).save(tiff, "TIFF")
+    (repository.folder / "data/left/a.tif").write_bytes(tiff.getvalue())
+    (repository.folder / "data/left/a.nef").write_bytes(tiff.getvalue())  # whose pixels are a thumbnail of what it holds
+    (repository.folder / "data/__MACOSX").mkdir()
+    shutil.copy(repository.folder / "data/left/left 01.png", repository.folder / "data/__MACOSX/a.png")
+    shutil.copy(repository.folder / "data/left/left 01.png", repository.folder / "one")
+    shutil.copy(repository.folder / "one", repository.folder / "data/left/plain")
+    command(repository.folder, "dvc", "add", "-q", "one")
+    repository._version("v3")
+    for name, store in (("alone", None), ("first", tmp_path / "store"), ("second", tmp_path / "store")):
+        out = tmp_path / name
+        measures.append(ingest(repository.address("@v3"), out / "images", out / "manifest", config=IngestConfig(), store=store))
+        assert (out / "manifest").read_bytes() == (tmp_path / "alone" / "manifest").read_bytes()
+    assert measures[0] == measures[1] == measures[2]
+    assert (measures[0]["num_ignored"], measures[0]["num_undecoded"]) == (1, 1)
+    said = []
+    for store in (None, tmp_path / "store"):  # an image alone is no source, which is said of a kept one, too
+        with pytest.raises(InputError) as caught:
+            ingest(repository.address("@v3", "one"), out / "images", out / "manifest", config=IngestConfig(), store=store)
+        said.append(str(caught.value).rpartition("/one")[2])
+    assert said[0] == said[1] != ""
 
 
 def test_what_was_fetched_does_not_stay(repository: Repository) -> None:

@@ -193,6 +193,15 @@ def test_nothing_below_the_project_holds_a_forgotten_image(kept: Kept) -> None:
     assert kept.image not in RECORD.read_text() and kept.path not in RECORD.read_text()
 
 
+def test_vectors_and_parts_on_a_volume_go_as_well(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = Path(shutil.copytree(kept.folder / "runs" / "vectors", tmp_path / "volume" / "vectors")).parent
+    monkeypatch.setenv("DARKROOM_VOLUME", str(volume))
+    assert any(kept.image in shard_names(path) for path in volume.glob("vectors/*/*.arrow"))
+    forget(kept.plan())
+    assert not any(kept.image in shard_names(path) for path in volume.glob("vectors/*/*.arrow"))
+    assert not [path for path in all_files(volume) if kept.data in path.read_bytes()]
+
+
 def test_what_is_left_is_what_it_says(kept: Kept) -> None:
     forget(kept.plan())
     assert recorded_version(Path("data")) == data_version(Path("data"))  # a new version, which the user commits
