@@ -172,7 +172,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         4.0,
         ge=1,
         le=64,
-        description="Most times that auto enlarges small images for a pretrained network, which has learnt things of many pixels.",
+        description="Most times that auto enlarges small images for a pretrained network, up to the 224 px at which most have learnt.",
     )
     auto_pretrained_min_epochs: float = Field(
         4, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."

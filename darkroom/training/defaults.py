@@ -11,6 +11,7 @@ from darkroom.training.hyperparameters import Effort, LossName, OptimizerName
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F"}  # Pillow's, before what some say of their bits
 SIDES_PX = (16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # multiples of 16: networks halve a side several times
+LEARNT_PX = 224  # side of the images that most pretrained networks have learnt from
 EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
 HEAD_RATE_FACTOR = 10.0  # a last layer of random weights has all to learn, a pretrained trunk nearly nothing
 WITHOUT_BATCH_NORM = 0.1  # transformers and ConvNeXt are fine-tuned at a tenth of the rates of other networks
@@ -116,13 +117,14 @@ def sides_up_to(median: float, least: int, largest: int) -> list[int]:
 def pretrained_sides(median: float, budget: Budget) -> list[int]:
     """The sides that a pretrained network may see, ascending.
 
-    Small images are enlarged: the network knows things by the pixels that they had where it learnt them.
+    Small images are enlarged, up to the side of those that most networks have learnt from: they know things by so many pixels.
 
     Args:
         median: Of the images' shorter sides.
         budget: Limits of the side.
     """
-    return sides_up_to(budget.pretrained_enlarging * median, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+    wanted = max(median, min(budget.pretrained_enlarging * median, LEARNT_PX))
+    return sides_up_to(wanted, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
 
 
 def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: Budget) -> int:

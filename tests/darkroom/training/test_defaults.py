@@ -76,7 +76,9 @@ def test_fine_tuning_takes_the_largest_side_that_the_multiply_adds_afford(width,
     assert defaults.pretrained_epochs(number, lite0(side), budget) == epochs
 
 
-@pytest.mark.parametrize(("side", "number", "enlarged"), [(32, 1260, 128), (32, 10**5, 64), (20, 1260, 96), (200, 300, 256)])
+@pytest.mark.parametrize(
+    ("side", "number", "enlarged"), [(32, 1260, 128), (32, 10**5, 64), (20, 1260, 96), (200, 300, 224), (240, 300, 256)]
+)
 def test_small_images_are_enlarged_where_that_is_afforded(side, number, enlarged):
     budget = dataclasses.replace(BUDGET, pretrained_enlarging=4.0)
     assert defaults.pretrained_side_px(photos(side, side, number), lite0, budget) == enlarged
