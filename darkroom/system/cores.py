@@ -15,8 +15,6 @@ import os
 import sys
 from pathlib import Path
 
-from threadpoolctl import ThreadpoolController
-
 CGROUPS = Path("/sys/fs/cgroup")
 OPENMP_THREADS, OPENMP_WAITING, OPENMP_SPINS = "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"
 OPENBLAS_THREADS = "OPENBLAS_NUM_THREADS"
@@ -61,6 +59,8 @@ def share_cores() -> None:
     if OPENBLAS_THREADS not in os.environ:
         os.environ[OPENBLAS_THREADS] = "1"
         if "numpy" in sys.modules:  # it has been read already
+            from threadpoolctl import ThreadpoolController  # a registered model takes this module to where that package is not
+
             ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     if OPENMP_WAITING not in os.environ:
         os.environ.setdefault(OPENMP_SPINS, str(SPINS))
