@@ -5,10 +5,10 @@ import gzip
 import io
 import lzma
 import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Any
 
+from components.ingest.archives import DAMAGE_ERRORS
 from darkroom.data_files import PACKED_SUFFIXES
 from darkroom.system.errors import InputError
 
@@ -32,7 +32,7 @@ def unpacked(name: str, data: bytes) -> tuple[str, bytes]:
     try:
         with _open(name, f".{suffix.lower()}", io.BytesIO(data)) as file:
             content = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except DAMAGE_ERRORS as error:
         raise InputError(f"{name} can't be unpacked ({error}): pack it again, or put the table itself there") from None
     if len(content) > MAX_BYTES:
         raise InputError(f"{name} unpacks to more than a table of labels holds ({MAX_BYTES / 2**30:g} GB): take out what is not needed")

@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections.abc import Collection, Iterator
 
+from components.ingest.archives import DAMAGE_ERRORS
 from components.ingest.file_names import FileNames
 from components.ingest.listing import IMAGE_SUFFIXES, first_few, has_image_suffix
 from components.ingest.sources import Source
@@ -96,6 +97,6 @@ def _cells(data: bytes) -> list[str]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = [name for name in archive.namelist() if name.endswith(".xml")]
             texts = [archive.open(name).read(2**26).decode("utf-8", "replace") for name in parts]
-    except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile):
+    except DAMAGE_ERRORS:
         return []
     return [cell for text in texts for cell in re.findall(r">([^<>]+)<", text)]

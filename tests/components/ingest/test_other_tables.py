@@ -35,6 +35,16 @@ def sheet(*cells: str) -> bytes:
     return zipped("xl/sharedStrings.xml", "".join(f"<si><t>{cell}</t></si>" for cell in cells).encode())
 
 
+def damaged_sheet() -> bytes:
+    """A sheet whose packed bytes, and nothing of the archive around them, are overwritten."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", "".join(f"<si><t>{number}</t></si>" for number in range(1000)))
+    data = bytearray(file.getvalue())
+    data[100:200] = b"\xff" * 100
+    return bytes(data)
+
+
 def lines(records: list[dict[str, str]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
@@ -154,6 +164,7 @@ NO_TABLES = {
     "prices.xlsx": sheet("month", "price", "May"),
     "locked.xls": b"\xd0\xcf\x11\xe0" + bytes(range(256)),
     "no zip.xlsx": b"PK\3\4",
+    "damaged.xlsx": damaged_sheet(),
     "cat/cat_0.txt": "0 0.5 0.5 0.2 0.3\n",
     "cat/cat_0.png.json": json.dumps(RECORDS),
     "labels/cat_0.txt": "0 0.5 0.5 0.2 0.3\n1 0.5 0.5 0.2 0.3\n",
