@@ -34,7 +34,9 @@ class CleanConfig(StepConfig):
     min_near_duplicate: float = Field(
         NEAR_DUPLICATE, ge=0, le=1, description="Correlation of the details of two aligned pictures from which on they are near-duplicates."
     )
-    min_same_thing: float = Field(SAME_THING, ge=0, le=1, description="The same, from which on they show the same thing.")
+    min_same_thing: float = Field(
+        SAME_THING, ge=0, le=1, description="The same, from which on they show the same thing; far below the default few more are found."
+    )
     min_close_up: float = Field(
         MIN_CLOSE_UP,
         ge=0,

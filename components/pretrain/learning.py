@@ -85,8 +85,10 @@ def _side_px(training: Manifest, architecture: str, config: PretrainConfig, give
     for side in (config.side_px, given["side_px"]):
         if not isinstance(side, str):
             return int(side)
-    times = given["auto_pretrained_enlarging"] if weights.is_fine_tuned(architecture, given["weights"]) else 1
-    return defaults.sides_up_to(times * defaults.median_side_px(training), defaults.SIDES_PX[0], config.max_side_px)[-1]
+    median = defaults.median_side_px(training)
+    if weights.is_fine_tuned(architecture, given["weights"]):
+        median = defaults.enlarged(median, given["auto_pretrained_enlarging"])
+    return defaults.sides_up_to(median, defaults.SIDES_PX[0], config.max_side_px)[-1]
 
 
 def _recipe(given: Mapping[str, Any], side_px: int) -> Recipe:

@@ -9,7 +9,11 @@ from torch import Tensor
 
 def blurred(pictures: Tensor, sigma_px: float) -> Tensor:
     """Pictures `(N, S, S) float32` under a Gaussian; as products of matrices, which small pictures need less time for than for filters."""
-    matrix = _blurring(pictures.shape[-1], sigma_px)
+    return in_both_directions(pictures, _blurring(pictures.shape[-1], sigma_px))
+
+
+def in_both_directions(pictures: Tensor, matrix: Tensor) -> Tensor:
+    """Pictures `(N, S, S)` of which each row and each column is multiplied by a matrix `(S, M)`: `(N, M, M)`."""
     return matrix.T @ (pictures @ matrix)
 
 

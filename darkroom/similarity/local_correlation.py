@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darkroom.similarity.filters import blurred
+from darkroom.similarity.filters import blurred, in_both_directions
 
 FINE_PX, COARSE_PX = 0.5, 2.0  # details between these scales count: outlines of things of one kind agree, their details do not
 WINDOW_PX, STRIDE_PX = 8, 4
@@ -28,8 +28,7 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners:
     Returns:
         `(N,)`: the correlation, -1 to 1; `(N,)`: the share of the windows in which both have details, 0 to 1.
     """
-    around = _around(inside.shape[-1])
-    known = (around @ (inside @ around) > 0.99).float()
+    known = (in_both_directions(inside, _around(inside.shape[-1])) > 0.99).float()
     first, second = (blurred(pictures, FINE_PX) - blurred(pictures, COARSE_PX) for pictures in (fixed, moving))
     count = _windows(known).clamp(min=1e-3)
     means = [_windows(details * known) / count for details in (first, second)]
@@ -46,8 +45,7 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners:
 
 def _windows(values: Tensor) -> Tensor:
     """Means of overlapping windows; as products of matrices, which take a fraction of the time of pooling."""
-    matrix = _window_means(values.shape[-1])
-    return matrix.T @ (values @ matrix)
+    return in_both_directions(values, _window_means(values.shape[-1]))
 
 
 @cache
@@ -60,7 +58,7 @@ def _window_means(side_px: int) -> Tensor:
 
 @cache
 def _around(side_px: int) -> Tensor:
-    """The same for the mean of the five pixels around each, beyond the ends of the row zeros, `(S, S)`: symmetrical."""
+    """The same for the mean of the five pixels around each, beyond the ends of the row zeros, `(S, S)`."""
     places = torch.arange(side_px)
     return ((places[:, None] - places).abs() <= 2).float() / 5
 

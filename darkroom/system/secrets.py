@@ -15,8 +15,10 @@ _MIN_LENGTH = 6  # shorter values of variables would hide ordinary words
 
 
 def redact(text: str) -> str:
-    """A text without secrets: values of variables that are named like one, credentials in addresses and what signs
-    them, and what follows `password=`."""
+    """A text without secrets.
+
+    Hidden are values of variables that are named like one, credentials in addresses and what signs them, and what follows `password=`.
+    """
     for value in _values():
         text = text.replace(value, HIDDEN)
     text = _IN_ADDRESS.sub(HIDDEN, text)

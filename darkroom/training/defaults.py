@@ -114,17 +114,24 @@ def sides_up_to(median: float, least: int, largest: int) -> list[int]:
     return [side for side in sides if side <= wanted]
 
 
-def pretrained_sides(median: float, budget: Budget) -> list[int]:
-    """The sides that a pretrained network may see, ascending.
+def enlarged(side: float, times: float) -> float:
+    """A side of small images for a pretrained network: up to that at which most have learnt, as they know things by so many pixels.
 
-    Small images are enlarged, up to the side of those that most networks have learnt from: they know things by so many pixels.
+    Args:
+        side: Of the images.
+        times: By which it grows at most.
+    """
+    return max(side, min(times * side, LEARNT_PX))
+
+
+def pretrained_sides(median: float, budget: Budget) -> list[int]:
+    """The sides that a pretrained network may see, ascending; small images are enlarged.
 
     Args:
         median: Of the images' shorter sides.
         budget: Limits of the side.
     """
-    wanted = max(median, min(budget.pretrained_enlarging * median, LEARNT_PX))
-    return sides_up_to(wanted, budget.pretrained_min_side_px, budget.pretrained_max_side_px)
+    return sides_up_to(enlarged(median, budget.pretrained_enlarging), budget.pretrained_min_side_px, budget.pretrained_max_side_px)
 
 
 def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: Budget) -> int:
