@@ -40,9 +40,16 @@ def wait_until(holds: object, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # also where it ends while it is asked about
+        return False
+
+
 def living(folder: Path) -> list[str]:
     found = [path.name for path in folder.iterdir()]
-    return [name for name in found if psutil.pid_exists(int(name)) and psutil.Process(int(name)).status() != psutil.STATUS_ZOMBIE]
+    return [name for name in found if _lives(int(name))]
 
 
 @pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGINT, "starter"])
