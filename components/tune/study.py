@@ -22,7 +22,7 @@ from darkroom.system.processes import is_dead, owner_tags
 from darkroom.versions.code import code_version
 
 JOURNAL = "trials.log"  # in the checkpoints
-AS_THEY_ARE = "as_they_are"  # attribute of the trial that has the settings as they are
+AS_THEY_ARE = 0  # number of the trial that has the settings as they are
 SURPLUS = "surplus"  # attribute of a trial that two processes took at once where one was left, and that is not run
 OWNER, SEEN, REASON = "owner", "seen", "reason"  # attributes: the process that runs a trial, its last sign (s since 1970), why it ended
 _WAITS_S = (0.5, 1.0, 2.0)  # before a database is tried again, in which another process may be making the tables
@@ -30,7 +30,7 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
-    """The study of a search; the first process, worker 0, gives a new one a first trial that waits, with the settings as they are.
+    """The study of a search, a new one where the storage has none of this name.
 
     Args:
         config: Where it is kept, and how trials are pruned.
@@ -49,12 +49,14 @@ def open_study(config: TuneConfig, name: str, folder: Path) -> optuna.Study:
         else optuna.pruners.NopPruner()
     )
     with _errors_told(config.storage):
-        study = optuna.create_study(
-            storage=_storage(config.storage, folder), study_name=name, pruner=pruner, direction="maximize", load_if_exists=True
+        return optuna.create_study(
+            storage=_storage(config.storage, folder),
+            study_name=name,
+            sampler=optuna.samplers.RandomSampler(),  # `values_of` chooses another for each trial
+            pruner=pruner,
+            direction="maximize",
+            load_if_exists=True,
         )
-    if not config.worker and not study.get_trials(deepcopy=False):
-        study.enqueue_trial({}, user_attrs={AS_THEY_ARE: True}, skip_if_exists=True)
-    return study
 
 
 def study_name(contents: Mapping[str, Path], meaning: Any) -> str:
@@ -80,11 +82,9 @@ def next_trial(study: optuna.Study, config: TuneConfig, space: Mapping[str, Para
         if left.state is TrialState.RUNNING and _is_abandoned(left, config):
             print(f"trial {left.number} was left by a process that was killed: it is taken again", flush=True)
             return _taken(study, optuna.Trial(study, left._trial_id))
-    waiting = any(trial.state is TrialState.WAITING for trial in trials)
-    if not waiting and (len(trials) >= config.num_trials or _is_exhausted(study, config, space)):
+    if len(trials) >= config.num_trials or _is_exhausted(study, config, space):
         return None
-    study.sampler = _sampler(config, space, len(trials))
-    trial = _taken(study, study.ask())
+    trial = _taken(study, study.ask())  # a new one: two processes may take one that waits in SQLite
     before = [one for one in _wanted(study.get_trials(deepcopy=False)) if one.number < trial.number]
     if len(before) < config.num_trials:
         return trial
@@ -94,10 +94,11 @@ def next_trial(study: optuna.Study, config: TuneConfig, space: Mapping[str, Para
 
 
 def values_of(study: optuna.Study, trial: optuna.Trial, config: TuneConfig, space: Mapping[str, Parameter]) -> dict[str, Any]:
-    """What a trial has instead of the settings as they are; the same again for one that is taken again."""
-    if trial.user_attrs.get(AS_THEY_ARE):
+    """What a trial has instead of the settings as they are, nothing for the first; the same again for one that is taken again."""
+    if trial.number == AS_THEY_ARE:
         return {}
     study.sampler = _sampler(config, space, trial.number)
+    study.sampler.before_trial(study, study.get_trials(deepcopy=False)[trial.number])  # where a grid chooses
     return {name: _suggest(trial, name, parameter) for name, parameter in space.items()}
 
 
@@ -116,7 +117,7 @@ def finish(study: optuna.Study, trial: optuna.Trial, state: TrialState, score: f
 
 
 def has_begun(study: optuna.Study) -> bool:
-    """Whether a study has its first trial, which is to have the settings as they are."""
+    """Whether a study has its first trial, the one with the settings as they are."""
     return bool(study.get_trials(deepcopy=False))
 
 

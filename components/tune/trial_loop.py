@@ -100,7 +100,7 @@ class Search:
         print(f"{_TIME_UP}: the search ends with the trials that it has", flush=True)
 
     def _may_begin(self, study: optuna.Study) -> bool:
-        """Whether a trial may be taken: the first is the one with the settings as they are, which worker 0 adds."""
+        """Whether a trial may be taken: the first is the one with the settings as they are, which worker 0 takes."""
         return not self.config.worker or studies.has_begun(study)
 
     def _waits(self, study: optuna.Study) -> bool:
@@ -165,7 +165,7 @@ class Search:
         studies.give_sign(trial)
         if epoch > len(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values):  # not yet, before a kill
             trial.report(score(row, self.monitor), epoch)
-        if trial.user_attrs.get(studies.AS_THEY_ARE):
+        if trial.number == studies.AS_THEY_ARE:
             return
         if trial.should_prune():
             raise optuna.TrialPruned(f"worse than the median of the others in epoch {epoch}")

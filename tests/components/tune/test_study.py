@@ -1,7 +1,9 @@
 """The study: which trial comes next, and what trials say of settings; without a training."""
 
 import itertools
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
@@ -64,6 +66,18 @@ def test_a_trial_of_another_process_is_taken_over_only_when_that_is_gone(tmp_pat
     assert studies.next_trial(study, config, space).number == 0
     running.set_user_attr(studies.OWNER, owner_tags() | {PROCESS_STARTED: "0.0"})  # such as after a kill
     assert studies.next_trial(study, config, space).number == 0
+
+
+def test_processes_that_begin_at_once_take_a_trial_each(tmp_path):
+    config, begins = config_of(storage=f"sqlite:///{tmp_path / 'shared.db'}"), threading.Barrier(4)
+    space, all_studies = parameters_of(GRID), [studies.open_study(config, "study", tmp_path) for _ in range(4)]
+
+    def take(study):  # with connections of its own, as a process has
+        begins.wait()
+        return studies.next_trial(study, config, space).number
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(take, all_studies)) == [0, 1, 2, 3]
 
 
 def test_other_data_or_settings_have_another_study(tmp_path):
