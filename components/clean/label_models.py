@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.optimize import minimize_scalar
 
 from components.clean.config import CleanConfig
@@ -114,7 +115,7 @@ def make_predictor(judges: Judges, kept: Manifest, rows: Integers, targets: Inte
     Raises:
         InputError: The networks can't be trained on so few images.
     """
-    names, told = [kept.column("image_id")[row] for row in rows.tolist()], list[str]()
+    names, told = kept.table["image_id"].take(pa.array(rows)).to_pylist(), list[str]()
     wanted = one_hot(targets, int(targets.max(initial=0)) + 1)
     enlarged = _enlarged(judges, kept, names, told)
     networks = _networks(judges, kept, rows, targets, folds, told) if judges.config.label_model == "network" else None
@@ -153,7 +154,7 @@ def _networks(judges: Judges, kept: Manifest, rows: Integers, targets: Integers,
     num_learnt = round(len(rows) * (1 - 1 / config.label_folds))
     affordable = min(max(round(config.label_presentations / max(1, num_learnt)), _MIN_EPOCHS), _MAX_EPOCHS)
     epochs = affordable if config.label_epochs == "auto" else config.label_epochs
-    names, paths = ([kept.column(name)[row] for row in rows.tolist()] for name in ("image_id", "path"))
+    names, paths = (kept.table[name].take(pa.array(rows)).to_pylist() for name in ("image_id", "path"))
     pixels = torch.from_numpy(decode(judges.images, names, paths, Recipe(side_px)))
     given = torch.from_numpy(targets if targets.ndim == 1 else targets.astype(np.float32))
     num_labels = targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1

@@ -46,6 +46,17 @@ def judge(folder: Path, table: Manifest, meanings: np.ndarray, **config: object)
     return judge_labels(table, vectors_of(folder, table.column("image_id"), meanings), CleanConfig(**config))
 
 
+def test_columns_are_read_as_often_of_many_images_as_of_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, numbers = Manifest.column, list[int]()
+    for number in (60, 240):
+        meanings, labels = ring(number)
+        asked = list[str]()
+        monkeypatch.setattr(Manifest, "column", lambda table, name, asked=asked: asked.append(name) or read(table, name))
+        judge(tmp_path / f"{number}", cleaned(labels), meanings)
+        numbers.append(len(asked))
+    assert numbers[0] == numbers[1] < 30
+
+
 def test_moved_labels_are_found_the_worst_first_and_only_flagged(tmp_path: Path) -> None:
     meanings, labels = ring()
     found = judge(tmp_path, cleaned(labels), meanings)
