@@ -6,7 +6,8 @@ origins can't be compared. Only this module writes such files, and one that has 
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -203,20 +204,53 @@ def write(
     """
     columns = schema(origin.num_features)
     values = _FORMAT.stamp({**origin.plain(), noun.KEY: noun.plain(notes)})
-    number, last = 0, ""
     with whole(folder) as draft:
         draft.mkdir()
         for name, data in (files or {}).items():
             (draft / name).write_bytes(data)
-        with pa.ipc.new_file(str(draft / FILE), columns.with_metadata({_KEY: json.dumps(values, sort_keys=True)})) as writer:
-            for batch in rows:
-                for name in batch.column("image_id").to_pylist():
-                    if name <= last:
-                        raise ValueError(f"the image {name} comes after {last}: rows must be in the order of the images' ids")
-                    last = name
+        metadata = {_KEY: json.dumps(values, sort_keys=True)}
+        with tempfile.TemporaryDirectory(dir=draft) as place, pa.ipc.new_file(str(draft / FILE), columns.with_metadata(metadata)) as writer:
+            joined = _joined(_in_order(rows), columns, Path(place))
+            for batch in joined:
                 writer.write_batch(batch)
-                number += batch.num_rows
-    return number
+    return sum(batch.num_rows for batch in joined)
+
+
+def _in_order(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    last = ""
+    for batch in rows:
+        for name in batch.column("image_id").to_pylist():
+            if name <= last:
+                raise ValueError(f"the image {name} comes after {last}: rows must be in the order of the images' ids")
+            last = name
+        yield batch
+
+
+def _joined(rows: Iterable[pa.RecordBatch], columns: pa.Schema, place: Path) -> list[pa.RecordBatch]:
+    """All rows in one batch, so that a reader has each column in one piece; no batch where there are none.
+
+    Args:
+        rows: Any number of batches.
+        columns: Theirs.
+        place: A folder for the lists, which are mapped from there: a million take 4 GB.
+    """
+    lists = [field.name for field in columns if pa.types.is_fixed_size_list(field.type)]
+    others = pa.schema([field for field in columns if field.name not in lists])
+    parts = list[pa.RecordBatch]()
+    for batch in rows:
+        parts.append(batch.select(others.names))
+        for name in lists:
+            with (place / name).open("ab") as file:
+                batch.column(name).flatten().to_numpy(zero_copy_only=True).tofile(file)
+    table = pa.Table.from_batches(parts, others).combine_chunks()
+
+    def column(field: pa.Field) -> pa.Array:
+        if field.name not in lists:
+            return table[field.name].chunk(0)
+        values = np.memmap(place / field.name, field.type.value_type.to_pandas_dtype(), "r")
+        return pa.FixedSizeListArray.from_arrays(pa.array(values), field.type.list_size)
+
+    return [pa.record_batch([column(field) for field in columns], schema=columns)] if len(table) else []
 
 
 def read_notes(folder: Path) -> tuple[Note, ...]:

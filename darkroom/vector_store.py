@@ -25,7 +25,7 @@ from darkroom.system.formats import record_from
 from darkroom.tracking.tags import VECTORS
 
 SHARD_ROWS = 2048  # that a killed process loses at most
-BATCH_ROWS = 65_536  # that are handed out at once
+BATCH_ROWS = 8_192  # that are handed out at once, 32 MB of most vectors
 ORIGIN = "origin.json"  # what the folder's vectors are, for people
 
 

@@ -1,6 +1,7 @@
 """What labels are judged by: an image's vector joined with hand-made features of its thumbnails, as principal components."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 
 from darkroom.embeddings import Embeddings
 from darkroom.networks.handcrafted import hog, patterns
+from darkroom.system.scratch import scratch
 from darkroom.training.linear import Floats
 from darkroom.training.principal_components import principal_directions
 from darkroom.units import Integers
@@ -37,10 +39,14 @@ def label_features(embeddings: Embeddings, names: Sequence[str], enlarged: npt.N
     def hand_made(chosen: Integers) -> Floats:
         return _hand_made(embeddings.grey[chosen], embeddings.colours[chosen])
 
-    parts = [_components(vectors, rows), _components(hand_made, rows)]
+    parts = [_Components.of(vectors, rows), _Components.of(hand_made, rows)]
     if enlarged is not None:
-        parts.append(_components(lambda chosen: enlarged[chosen].astype(np.float32), np.arange(len(names))))
-    return np.hstack(parts)
+        parts.append(_Components.of(lambda chosen: enlarged[chosen].astype(np.float32), np.arange(len(names))))
+    ends = np.cumsum([part.directions.shape[1] for part in parts])
+    found = scratch((len(names), int(ends[-1])), np.float32)
+    for part, columns in zip(parts, np.split(found, ends[:-1], axis=1), strict=True):
+        part.write(columns)
+    return found
 
 
 def _hand_made(grey: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> Floats:
@@ -51,15 +57,32 @@ def _hand_made(grey: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> F
     return found
 
 
-def _components(features: Callable[[Integers], Floats], rows: Integers) -> Floats:
-    """The principal components of features, which are computed a batch at a time, `(N, D) float32`.
+@dataclass(frozen=True)
+class _Components:
+    """The principal components of features, which are computed a batch at a time.
 
-    Args:
+    Attributes:
         features: The features of rows, `(n, F) float32`.
-        rows: `(N,)`: at most `NUM_SAMPLED` of them, evenly chosen (ids are hashes), give the directions.
+        rows: `(N,)`: of the images.
+        mean: `(F,) float32`.
+        directions: `(F, D) float32`.
     """
-    sample = features(rows[:: max(1, -(-len(rows) // NUM_SAMPLED))])
-    mean = sample.mean(0, dtype=np.float64).astype(np.float32)
-    directions = principal_directions(sample - mean, NUM_COMPONENTS)
-    batches = np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
-    return np.concatenate([(features(batch) - mean) @ directions for batch in batches])
+
+    features: Callable[[Integers], Floats]
+    rows: Integers
+    mean: Floats
+    directions: Floats
+
+    @classmethod
+    def of(cls, features: Callable[[Integers], Floats], rows: Integers) -> "_Components":
+        """The directions come from `NUM_SAMPLED` of the rows at most, evenly chosen, as ids are hashes."""
+        sample = features(rows[:: max(1, -(-len(rows) // NUM_SAMPLED))])
+        mean = sample.mean(0, dtype=np.float64).astype(np.float32)
+        return cls(features, rows, mean, principal_directions(sample - mean, NUM_COMPONENTS))
+
+    def write(self, found: Floats) -> None:
+        """Fills `(N, D) float32`."""
+        start = 0
+        for batch in np.array_split(self.rows, max(1, -(-len(self.rows) // _BATCH))):
+            found[start : start + len(batch)] = (self.features(batch) - self.mean) @ self.directions
+            start += len(batch)

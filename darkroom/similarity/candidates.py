@@ -10,6 +10,7 @@ import numpy.typing as npt
 from darkroom.embeddings import Embeddings
 from darkroom.similarity.neighbours import MAX_FEATURES, nearest_between, nearest_pairs, projected
 from darkroom.similarity.signatures import few_bits, similar_signatures
+from darkroom.system.scratch import scratch, taken
 from darkroom.thumbnails import invariants
 from darkroom.units import Integers, unique_pairs
 
@@ -64,12 +65,12 @@ class Projection:
             block = new[start : start + _BLOCK]
             self._vectors[block] = projected(self.embeddings.vectors[block].astype(np.float32), self.embeddings.origin.key)
         self._known[new] = True
-        return self._vectors[rows]
+        return taken(self._vectors, rows)
 
     @cached_property
     def _vectors(self) -> npt.NDArray[np.float32]:
-        """`(N, D) float32`: those that are not known yet are zeros, which take no memory."""
-        return np.zeros((len(self.embeddings), min(self.embeddings.origin.num_features, MAX_FEATURES)), np.float32)
+        """`(N, D) float32`: those that are not known yet are zeros."""
+        return scratch((len(self.embeddings), min(self.embeddings.origin.num_features, MAX_FEATURES)), np.float32)
 
 
 def views_of(vectors: Projection, names: list[str]) -> Views:
@@ -80,7 +81,7 @@ def views_of(vectors: Projection, names: list[str]) -> Views:
     """
     embeddings = vectors.embeddings
     rows = embeddings.rows(names)
-    return Views(embeddings.grey[rows], embeddings.signatures[rows], vectors.of(names), embeddings.origin.key)
+    return Views(taken(embeddings.grey, rows), embeddings.signatures[rows], vectors.of(names), embeddings.origin.key)
 
 
 def joined_views(first: Views, second: Views) -> Views:

@@ -14,6 +14,7 @@ from darkroom.similarity.local_correlation import local_correlation
 from darkroom.similarity.orientations import every_correlation, oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import CLOSE_UP, COARSE, FINE, moved, register
 from darkroom.system.parallel import ordered
+from darkroom.system.scratch import scratch
 from darkroom.training import devices
 from darkroom.units import Integers
 
@@ -182,10 +183,10 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
         kept = correlations >= FINER[1]
         return block[kept.numpy()], chosen[kept]
 
-    small = _all_prepared(grey, ROUGH[0])
+    small = _all_prepared(grey, ROUGH[0], np.arange(len(grey)))
     left, candidates = _joined(ordered(rough, range(0, len(pairs), _ROUGHLY)), torch.empty(2, 0, dtype=torch.int64))
     used, rows = np.unique(left, return_inverse=True)
-    larger, rows = _all_prepared(grey[used], FINER[0]), rows.reshape(-1, 2)
+    larger, rows = _all_prepared(grey, FINER[0], used), rows.reshape(-1, 2)
     likely, chosen = _joined(ordered(finer, range(0, len(rows), _THUMBNAILS)), torch.empty(0, dtype=torch.int64))
     return _Likely(used[likely], chosen, torch.empty(0, 2, 2, 3))
 
@@ -196,10 +197,13 @@ def _joined(parts: Iterator[tuple[Integers, Tensor]], none: Tensor) -> tuple[Int
     return np.concatenate(pairs), torch.cat(known, dim=-1)
 
 
-def _all_prepared(grey: Grey, side_px: int) -> Tensor:
-    """Thumbnails as `prepared` makes them, at a lower precision: `(N, side_px, side_px) float16`."""
-    blocks = ordered(lambda start: _prepared(grey[start : start + _THUMBNAILS], side_px).half(), range(0, len(grey), _THUMBNAILS))
-    return torch.cat([torch.empty(0, side_px, side_px, dtype=torch.float16), *blocks])
+def _all_prepared(grey: Grey, side_px: int, rows: Integers) -> Tensor:
+    """Some thumbnails as `prepared` makes them, at a lower precision: `(len(rows), side_px, side_px) float16`."""
+    found = torch.from_numpy(scratch((len(rows), side_px, side_px), np.float16))
+    blocks = [slice(start, start + _THUMBNAILS) for start in range(0, len(rows), _THUMBNAILS)]
+    for block, made in zip(blocks, ordered(lambda block: _prepared(grey[rows[block]], side_px).half(), blocks), strict=True):
+        found[block] = made
+    return found
 
 
 def _prepared(grey: Grey, side_px: int) -> Tensor:

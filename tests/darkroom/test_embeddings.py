@@ -50,9 +50,12 @@ def test_rows_are_found_by_image(tmp_path: Path) -> None:
         found.of(["z"])
 
 
-def test_nothing_is_copied_from_a_file_of_one_batch(tmp_path: Path) -> None:
-    write(tmp_path / "e", ORIGIN, [rows()])
-    assert not Embeddings(tmp_path / "e").vectors.flags.owndata
+def test_nothing_is_copied_from_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "e", ORIGIN, [rows("abc"), rows("def")])
+    found = Embeddings(tmp_path / "e")
+    assert [values.flags.owndata for values in (found.vectors, found.grey, found.colours)] == [False] * 3
+    assert (found.grey == np.concatenate([GREY, GREY])).all()
+    assert [path.name for path in (tmp_path / "e").iterdir()] == [FILE]
 
 
 def test_there_may_be_no_rows(tmp_path: Path) -> None:
@@ -62,8 +65,8 @@ def test_there_may_be_no_rows(tmp_path: Path) -> None:
 
 
 def test_equal_rows_make_equal_bytes(tmp_path: Path) -> None:
-    for name in "12":
-        write(tmp_path / name, ORIGIN, [rows()], NOTES)
+    for name, batches in {"1": [rows()], "2": [rows().slice(0, 1), rows().slice(1, 2)]}.items():
+        write(tmp_path / name, ORIGIN, batches, NOTES)
     assert (tmp_path / "1" / FILE).read_bytes() == (tmp_path / "2" / FILE).read_bytes()
 
 

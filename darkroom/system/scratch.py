@@ -1,0 +1,44 @@
+"""Large arrays that a step needs for a while: in files without a name, which the system can write out where memory is short."""
+
+import contextlib
+import math
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IN_MEMORY = 2**26  # bytes up to which an array is in memory alone
+_BLOCK = 4_096  # rows
+
+
+def scratch(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Zeros of any shape; a large array lies in a mapped file, which is gone with it, if the disk has room for that.
+
+    Args:
+        shape: Of the array.
+        kind: Of its values.
+    """
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    if size > IN_MEMORY and hasattr(os, "posix_fallocate"):
+        with contextlib.suppress(OSError), tempfile.TemporaryFile(prefix="darkroom-") as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would end the process later
+            return np.asarray(np.memmap(file, kind, "r+", shape=shape))
+    return np.zeros(shape, kind)
+
+
+def taken(matrix: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Some rows of a matrix, a copy that may be large.
+
+    Args:
+        matrix: `(N, ...)`.
+        rows: `(M,)`.
+
+    Returns:
+        `(M, ...)`.
+    """
+    found = scratch((len(rows), *matrix.shape[1:]), matrix.dtype)
+    for start in range(0, len(rows), _BLOCK):
+        found[start : start + _BLOCK] = matrix[rows[start : start + _BLOCK]]
+    return found
