@@ -76,13 +76,17 @@ class _Components:
     @classmethod
     def of(cls, features: Callable[[Integers], Floats], rows: Integers) -> "_Components":
         """The directions come from `NUM_SAMPLED` of the rows at most, evenly chosen, as ids are hashes."""
-        sample = features(rows[:: max(1, -(-len(rows) // NUM_SAMPLED))])
+        sample = np.concatenate([features(batch) for batch in _batches(rows[:: max(1, -(-len(rows) // NUM_SAMPLED))])])
         mean = sample.mean(0, dtype=np.float64).astype(np.float32)
         return cls(features, rows, mean, principal_directions(sample - mean, NUM_COMPONENTS))
 
     def write(self, found: Floats) -> None:
         """Fills `(N, D) float32`."""
         start = 0
-        for batch in np.array_split(self.rows, max(1, -(-len(self.rows) // _BATCH))):
+        for batch in _batches(self.rows):
             found[start : start + len(batch)] = (self.features(batch) - self.mean) @ self.directions
             start += len(batch)
+
+
+def _batches(rows: Integers) -> list[Integers]:
+    return np.array_split(rows, max(1, -(-len(rows) // _BATCH)))

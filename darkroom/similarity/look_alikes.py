@@ -14,6 +14,7 @@ from darkroom.similarity.confirmation import Confirmed, confirm
 from darkroom.similarity.levels import MIN_CLOSE_UP, MIN_DETAIL_SHARE, NUM_NEIGHBOURS, SAME_THING
 from darkroom.similarity.still_camera import same_in_front
 from darkroom.system.parallel import ordered
+from darkroom.system.scratch import scratch
 from darkroom.thumbnails import thumbnails
 from darkroom.units import Integers
 
@@ -73,8 +74,10 @@ def find_look_alikes(
     """
 
     def pictures(rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
-        greys = ordered(lambda row: _grey(seen.read(int(row)), side_px), rows)
-        return np.stack([np.empty((side_px, side_px), np.uint8), *greys])[1:]
+        shown = scratch((len(rows), side_px, side_px), np.uint8)
+        for place, grey in enumerate(ordered(lambda row: _grey(seen.read(int(row)), side_px), rows)):
+            shown[place] = grey
+        return shown
 
     found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
     return same_in_front(confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share, min_close_up), pictures)
