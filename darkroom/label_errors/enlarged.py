@@ -12,6 +12,7 @@ from darkroom.networks.embedder import choose_place, embedder
 from darkroom.pixels import pixels
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.parallel import ordered
+from darkroom.system.scratch import scratch
 from darkroom.training import devices
 
 _BATCH_SIZES = {"cpu": 8, "cuda": 256}
@@ -39,6 +40,9 @@ def enlarged_vectors(images: Images, names: Sequence[str], backbone: str, side_p
             batch[number] = pixels(images[name], recipe)
         return compute(batch)[0][: len(some)].astype(np.float16)
 
+    found = scratch((len(names), network.num_features), np.float16)
+    blocks = [slice(start, start + size) for start in range(0, len(names), size)]
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
-        found = list(ordered(vectors, (names[start : start + size] for start in range(0, len(names), size))))
-    return np.concatenate(found) if found else np.zeros((0, network.num_features), np.float16)
+        for block, some in zip(blocks, ordered(lambda block: vectors(names[block]), blocks), strict=True):
+            found[block] = some
+    return found
