@@ -15,6 +15,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
+from darkroom.short_names import shortened
+
 PALETTE = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2", "#ca8a04", "#db2777", "#4d7c0f", "#64748b")
 BLUE, RED, INK, MUTED, GRID = PALETTE[0], "#dc2626", "#0f172a", "#64748b", "#e2e8f0"
 BLUES = LinearSegmentedColormap.from_list("darkroom", ["#ffffff", "#dbeafe", "#93c5fd", "#2563eb", "#1e3a8a"])
@@ -80,7 +82,7 @@ def drawing(path: Path, width: float, height: float, num_rows: int = 1, num_colu
 def show_names(classes: Sequence[str]) -> list[str]:
     """Class names as figures show them.
 
-    Names are cut to `MAX_NAME` characters. A name in letters that no installed font has is shown by its number, from 1,
+    Names are shortened to `MAX_NAME` characters. A name in letters that no installed font has is shown by its number, from 1,
     with what can be drawn of it.
     """
     return [_show(number, name) for number, name in enumerate(classes, 1)]
@@ -90,7 +92,7 @@ def _show(number: int, name: str) -> str:
     flat = "".join(letter if letter.isprintable() else " " for letter in name)
     drawable = "".join(letter for letter in flat if ord(letter) in _letters())
     shown = drawable if drawable == flat else f"#{number} {drawable}".strip()
-    shown = shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
+    shown = shortened(shown, MAX_NAME)
     return " " + shown if shown.startswith("_") else shown  # a leading underscore would hide it from legends
 
 

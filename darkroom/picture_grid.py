@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from darkroom.short_names import shortened
+
 CELL_PX, GAP_PX, LEFT_PX, TOP_PX, MARGIN_PX = 112, 8, 150, 98, 20
 STEP_PX = CELL_PX + GAP_PX
 MAX_COLUMNS = 12  # side by side
+MAX_NAME = 16  # characters of a row's name
 INK, PALE, PAPER = "#1c1c1c", "#6b6b6b", "#ffffff"
 
 
@@ -49,15 +52,11 @@ def _draw_block(
         pen.text((middle, top - 22), name, fill=INK, font=_font(14), anchor="md", align="center", spacing=2)
         pen.text((middle, top - 8), detail, fill=PALE, font=_font(12), anchor="ms")
     for row, (name, pictures) in enumerate(rows):
-        pen.text((LEFT_PX - 12, top + STEP_PX * row + CELL_PX // 2), _shortened(name), fill=INK, font=_font(14), anchor="rm")
+        pen.text((LEFT_PX - 12, top + STEP_PX * row + CELL_PX // 2), shortened(name, MAX_NAME), fill=INK, font=_font(14), anchor="rm")
         for number, picture in enumerate(pictures):
             how = Image.Resampling.BOX if picture.width > CELL_PX else Image.Resampling.NEAREST  # enlarged, pixels are to be seen
             cell = picture.resize((CELL_PX, CELL_PX), how)
             sheet.paste(cell, (LEFT_PX + STEP_PX * number, top + STEP_PX * row))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 16 else text[:15] + "…"
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

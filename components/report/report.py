@@ -23,6 +23,7 @@ from darkroom.model import GRAPH, read_card
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import from_plain, ordered
 from darkroom.outcome import HEADLINE, Variant, read_outcome
+from darkroom.short_names import shortened
 from darkroom.system.files import whole
 
 NAMES = {
@@ -108,6 +109,7 @@ def report(
 def _template() -> Any:
     loader = FileSystemLoader(_TEMPLATE.parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["shortened"] = shortened
     return environment.get_template(_TEMPLATE.name)
 
 
