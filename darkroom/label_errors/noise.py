@@ -2,13 +2,14 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from darkroom.training.linear import Floats
 
-_LEAST_SHARE, _MAX_SHARE = 0.03, 0.5  # of wrong labels; people find 3.3 % in the test sets of ten benchmarks, see Source
-_MAX_LOG_SHARPNESS = 2.0  # of the models' answers, in either direction
-_EVIDENCE = 1.92  # log-likelihood that another share than the least has to gain: half of the 95 % point of chi-squared with one degree
+_LEAST_SHARE, _MAX_SHARE = 0.025, 0.5  # of wrong labels; people find 3.3 % in the test sets of ten benchmarks, see Source
+_FURTHER_SHARE = 0.025  # by which a share is above the least on average, before the given labels are seen
+_SHARES = np.geomspace(_LEAST_SHARE, _MAX_SHARE, 25)
+_SHARPNESSES = np.exp(np.linspace(-2.0, 2.0, 41))  # of the models' answers, in either direction
+_NEGLIGIBLE = 1e-4  # probability of a share and a sharpness together
 
 _Exact = npt.NDArray[np.float64]
 
@@ -16,9 +17,10 @@ _Exact = npt.NDArray[np.float64]
 def wrong_probabilities(probabilities: Floats, targets: npt.NDArray[np.int64]) -> _Exact:
     """The probability that each label is wrong.
 
-    A label is drawn from the models' answer, or, as often as labels are wrong, is any of the others. That share and how sharp the answers
-    are where labels are right fit the given labels best: where things of two classes look alike, models are unsure, and that is not noise.
-    Models that know little fit either explanation alike: the share is the least, unless another fits significantly better.
+    A label is drawn from the models' answer, or, as often as labels are wrong, is any of the others. Where things of two classes look
+    alike, models are unsure, and that is not noise. So the given labels tell that share and how sharp the answers are where labels are
+    right; of two classes they may fit many shares alike. Each pair of them counts by how well it fits the labels and by how rare its share
+    is: few wrong labels are usual, many are believed only of models that know much.
 
     Args:
         probabilities: `(N, K) float32`, above 0, of models that have not seen the images.
@@ -28,19 +30,26 @@ def wrong_probabilities(probabilities: Floats, targets: npt.NDArray[np.int64]) -
     """
     logs, rows = np.log(probabilities.astype(np.float64)), np.arange(len(targets))
 
-    def parts(values: _Exact) -> tuple[_Exact, _Exact]:
-        sharper = logs * np.exp(values[0])
+    def right(sharpness: float) -> _Exact:
+        sharper = logs * sharpness
         sharper = np.exp(sharper - sharper.max(1, keepdims=True))
-        right = sharper[rows, targets] / sharper.sum(1)
-        return (1 - values[1]) * right, values[1] * (1 - right) / (logs.shape[1] - 1)
+        found: _Exact = sharper[rows, targets] / sharper.sum(1)
+        return found
 
-    def fitted(most: float) -> tuple[float, _Exact]:
-        bounds = [(-_MAX_LOG_SHARPNESS, _MAX_LOG_SHARPNESS), (_LEAST_SHARE, most)]
-        start = [0.0, min(0.1, most)]
-        found = minimize(lambda values: -np.log(sum(parts(values)) + 1e-12).mean(), start, method="L-BFGS-B", bounds=bounds)
-        return len(targets) * found.fun, found.x
+    def parts(given: _Exact, share: float) -> tuple[_Exact, _Exact]:
+        return (1 - share) * given, share * (1 - given) / (logs.shape[1] - 1)
 
-    (least, usual), (best, other) = fitted(_LEAST_SHARE), fitted(_MAX_SHARE)
-    right, wrong = parts(other if least - best > _EVIDENCE else usual)
-    found: _Exact = wrong / (right + wrong)
+    prior = np.log(np.gradient(_SHARES)) - _SHARES / _FURTHER_SHARE
+    fits = [[np.log(sum(parts(given, share)) + 1e-12).sum() for share in _SHARES] for given in map(right, _SHARPNESSES)] + prior
+    weights = np.exp(fits - fits.max())
+    weights /= weights.sum()
+    weights[weights < _NEGLIGIBLE] = 0
+    weights /= weights.sum()
+    found = np.zeros(len(targets))
+    for place in np.flatnonzero(weights.any(1)).tolist():
+        given = right(_SHARPNESSES[place])
+        for share, weight in zip(_SHARES, weights[place], strict=True):
+            if weight > 0:
+                holds, slipped = parts(given, share)
+                found += weight * slipped / (holds + slipped)
     return found
