@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from darkroom.similarity.exposure import differently_burnt, equally_exposed
 from darkroom.similarity.filters import shrunk
 from darkroom.similarity.levels import MIN_CLOSE_UP
 from darkroom.similarity.local_correlation import local_correlation
@@ -54,11 +55,29 @@ class _Likely(NamedTuple):
         orientations: `(P,) int64`, of the second pictures, see `oriented`.
         maps: `(P, 2, 2, 3)`, of the second picture onto the first and of the first onto the second, see `register`; none yet before the
             pairs are aligned.
+        toned: Whether the pictures are compared as `equally_exposed` makes them.
     """
 
     pairs: Integers
     orientations: Tensor
     maps: Tensor
+    toned: bool
+
+
+class _Roughly(NamedTuple):
+    """Pairs that may fit.
+
+    Attributes:
+        pairs: `(P, 2) int64`, rows.
+        orientations: `(2, P) int64`, of the second pictures: the best, and the second best, or -1 where that is much worse.
+    """
+
+    pairs: Integers
+    orientations: Tensor
+
+    def at(self, chosen: npt.NDArray[np.bool_]) -> "_Roughly":
+        """Some of them."""
+        return _Roughly(self.pairs[chosen], self.orientations[:, torch.from_numpy(chosen)])
 
 
 def confirm(
@@ -66,7 +85,8 @@ def confirm(
 ) -> Confirmed:
     """Keeps the pairs that show the same: first by their thumbnails, then by their pictures, and at last by these close up.
 
-    Either picture is moved onto the other, and the better fit counts: so it does not matter which is the first.
+    Either picture is moved onto the other, and the better fit counts: so it does not matter which is the first. Pairs of which one is more
+    burnt out are compared as they are (a white frame is no exposure), and then, if they are not alike, with the tones of that one.
 
     Args:
         pairs: `(P, 2) int64`: pairs of rows.
@@ -77,10 +97,29 @@ def confirm(
         min_close_up: And those whose correlation close up, of corners and texture, is below this: only their outlines agree.
     """
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
-        likely = _aligned(_oriented(pairs, grey), grey)
-        likely, found, sides = _alike(likely, pictures, min_correlation, min_detail_share)
-        close = _close_up(likely, sides, pictures) >= min_close_up
-    return Confirmed(likely.pairs[close], found[close])
+
+        def compared(likely: _Likely) -> Confirmed:
+            likely, found, sides = _alike(_aligned(likely, grey), pictures, min_correlation, min_detail_share)
+            close = _close_up(likely, sides, pictures) >= min_close_up
+            return Confirmed(likely.pairs[close], found[close])
+
+        rough = _roughly_oriented(pairs, grey)
+        found = compared(_oriented(rough, grey))
+        uneven = rough.at(differently_burnt(grey, rough.pairs) & ~_contained(rough.pairs, found.pairs))
+        return _both(found, compared(_oriented(uneven, grey, toned=True))) if len(uneven.pairs) else found
+
+
+def _contained(pairs: Integers, known: Integers) -> npt.NDArray[np.bool_]:
+    """Which pairs are known."""
+    numbers, others = (each[:, 0] * (pairs.max(initial=0) + 1) + each[:, 1] for each in (pairs, known))
+    return np.isin(numbers, others)
+
+
+def _both(one: Confirmed, other: Confirmed) -> Confirmed:
+    """The pairs of both, sorted."""
+    pairs, correlations = np.concatenate([one.pairs, other.pairs]), np.concatenate([one.correlations, other.correlations])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return Confirmed(pairs[order], correlations[order])
 
 
 def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_detail_share: float) -> tuple[_Likely, Floats, Tensor]:
@@ -89,7 +128,7 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
 
     def correlate(start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rows = torch.arange(start, min(start + _PICTURES, len(places)))
-        pair = _pair(seen, places[rows.numpy()], likely.orientations[rows])
+        pair = _pair(seen, places[rows.numpy()], likely.orientations[rows], likely.toned)
         before = [local_correlation(pair[side], *moved(pair[1 - side], likely.maps[rows, side]))[0] for side in (0, 1)]
         hopeful = torch.maximum(*before) >= min_correlation - MAX_GAIN
         rows, pair, maps, known = rows[hopeful], (pair[0][hopeful], pair[1][hopeful]), [], []
@@ -105,7 +144,7 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
     found = np.asarray(np.round(correlations.double().numpy(), 3), np.float64)
     kept = np.flatnonzero(found >= min_correlation)
     rows = rows[kept]
-    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps[kept]), found[kept], sides[kept]
+    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps[kept], likely.toned), found[kept], sides[kept]
 
 
 def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
@@ -114,7 +153,7 @@ def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
 
     def correlate(start: int) -> Tensor:
         block = slice(start, start + _CLOSE)
-        fixed, moving = _pair(seen, places[block], likely.orientations[block])
+        fixed, moving = _pair(seen, places[block], likely.orientations[block], likely.toned)
         turned = (sides[block] == 1)[:, None, None]
         fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
         maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
@@ -135,7 +174,7 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
 
     def align(start: int) -> tuple[Tensor, Tensor]:
         block = slice(start, start + _THUMBNAILS)
-        fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block])
+        fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block], likely.toned)
         rows = torch.arange(start, start + len(fixed))
         there = torch.eye(2, 3).repeat(len(fixed), 1, 1)
         for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, NEARLY_ALIGNED), strict=True):
@@ -148,7 +187,7 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
 
     found = list(ordered(align, range(0, len(likely.pairs), _THUMBNAILS)))
     rows, maps = (torch.cat(parts) for parts in zip((torch.empty(0, dtype=torch.int64), likely.maps), *found, strict=True))
-    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps)
+    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps, likely.toned)
 
 
 def _fitted(
@@ -161,19 +200,30 @@ def _fitted(
     return found, *local_correlation(fixed, *moved(moving, found), corners=corners)
 
 
-def _oriented(pairs: Integers, grey: Grey) -> _Likely:
-    """The pairs whose thumbnails fit roughly, shifted or not, with the orientation of the second one in which they do."""
+def _roughly_oriented(pairs: Integers, grey: Grey) -> _Roughly:
+    """The pairs whose thumbnails may fit when they are shrunk further, with the two best orientations of the second one."""
 
-    def rough(start: int) -> tuple[Integers, Tensor]:
+    def orient(start: int) -> tuple[Integers, Tensor]:
         block = pairs[start : start + _ROUGHLY]
         correlations, best = every_correlation(small, block).topk(2, dim=0)
         best[1] = torch.where(correlations[1] >= correlations[0] - UNSURE, best[1], -1)
         kept = correlations[0] >= ROUGH[1]
         return block[kept.numpy()], best[:, kept]
 
+    small = _all_prepared(grey, ROUGH[0], np.arange(len(grey)))
+    return _Roughly(*_joined(ordered(orient, range(0, len(pairs), _ROUGHLY)), torch.empty(2, 0, dtype=torch.int64)))
+
+
+def _oriented(rough: _Roughly, grey: Grey, *, toned: bool = False) -> _Likely:
+    """The pairs whose thumbnails fit, shifted or not, with the orientation of the second one in which they do."""
+
     def finer(start: int) -> tuple[Integers, Tensor]:
-        block, best = rows[start : start + _THUMBNAILS], candidates[:, start : start + _THUMBNAILS]
-        first, second = (larger[block[:, side]].float() for side in (0, 1))
+        block, best = rows[start : start + _THUMBNAILS], rough.orientations[:, start : start + _THUMBNAILS]
+        if toned:
+            pictures = equally_exposed(*(_tensor(grey[used[block[:, side]]]) for side in (0, 1)))
+            first, second = prepared(pictures[0]), prepared(pictures[1])
+        else:
+            first, second = (larger[block[:, side]].float() for side in (0, 1))
         chosen, correlations = best[0].clone(), shifted_correlation(first, second, best[:1])[0]
         unsure = torch.nonzero(best[1] >= 0)[:, 0]
         if len(unsure):
@@ -183,12 +233,10 @@ def _oriented(pairs: Integers, grey: Grey) -> _Likely:
         kept = correlations >= FINER[1]
         return block[kept.numpy()], chosen[kept]
 
-    small = _all_prepared(grey, ROUGH[0], np.arange(len(grey)))
-    left, candidates = _joined(ordered(rough, range(0, len(pairs), _ROUGHLY)), torch.empty(2, 0, dtype=torch.int64))
-    used, rows = np.unique(left, return_inverse=True)
-    larger, rows = _all_prepared(grey, FINER[0], used), rows.reshape(-1, 2)
+    used, rows = np.unique(rough.pairs, return_inverse=True)
+    larger, rows = _all_prepared(grey, FINER[0], used[:0] if toned else used), rows.reshape(-1, 2)
     likely, chosen = _joined(ordered(finer, range(0, len(rows), _THUMBNAILS)), torch.empty(0, dtype=torch.int64))
-    return _Likely(used[likely], chosen, torch.empty(0, 2, 2, 3))
+    return _Likely(used[likely], chosen, torch.empty(0, 2, 2, 3), toned)
 
 
 def _joined(parts: Iterator[tuple[Integers, Tensor]], none: Tensor) -> tuple[Integers, Tensor]:
@@ -210,9 +258,10 @@ def _prepared(grey: Grey, side_px: int) -> Tensor:
     return prepared(shrunk(_tensor(grey), side_px))
 
 
-def _pair(pictures: Grey, pairs: Integers, orientations: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(pictures: Grey, pairs: Integers, orientations: Tensor, toned: bool) -> tuple[Tensor, Tensor]:
     """The pictures of some pairs, `(N, S, S) float32` each, the second ones in their orientations."""
-    return _tensor(pictures[pairs[:, 0]]), oriented(_tensor(pictures[pairs[:, 1]]), orientations)
+    first, second = _tensor(pictures[pairs[:, 0]]), oriented(_tensor(pictures[pairs[:, 1]]), orientations)
+    return equally_exposed(first, second) if toned else (first, second)
 
 
 def _tensor(pictures: Grey) -> Tensor:

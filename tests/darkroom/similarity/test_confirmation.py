@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from darkroom.similarity.confirmation import Pictures, confirm
+from darkroom.similarity.exposure import BURNT
 from darkroom.similarity.orientations import oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import COARSE, FINE, moved, register
 from darkroom.thumbnails import thumbnails
@@ -51,6 +52,26 @@ def shown(pictures: Sequence[Image.Image]) -> Pictures:
         return np.array([np.asarray(pictures[row].convert("L").resize((side_px, side_px))) for row in rows], np.uint8)
 
     return of
+
+
+def overexposed(picture: Image.Image) -> Image.Image:
+    return ImageEnhance.Brightness(picture).enhance(2.4)
+
+
+def test_a_picture_that_is_burnt_out_shows_the_same_as_a_darker_one() -> None:
+    for number in (2, 4, 6):
+        dark, light = ImageEnhance.Brightness(photograph(number)).enhance(0.45), overexposed(photograph(number))
+        assert (thumbnails(light).grey >= BURNT).mean() > 0.2
+        assert confirmed(dark, light, min_correlation=0.75)
+
+
+def test_other_pictures_that_are_burnt_out_are_not_confirmed() -> None:
+    others = [overexposed(photograph(number)) for number in range(2, 30)]
+    assert confirmed(photograph(1), *others, min_correlation=0.75) == []
+
+
+def test_a_white_frame_is_no_exposure() -> None:
+    assert min(confirmed(photograph(1), ImageOps.expand(photograph(1), 5, (255, 255, 255)))) > 0.85
 
 
 def test_copies_are_confirmed() -> None:
