@@ -17,7 +17,7 @@ from darkroom.similarity.registration import CLOSE_UP, COARSE, FINE, moved, regi
 from darkroom.system.parallel import ordered
 from darkroom.system.scratch import scratch
 from darkroom.training import devices
-from darkroom.units import Integers
+from darkroom.units import Integers, pair_keys
 
 GREY_PX, CLOSE_PX = 64, 128  # sides of the pictures that are compared, and of those close up
 # limits below which none is of 6,223 pairs that were confirmed without them: 50,000 images of CIFAR-10, and copies of 20 kinds at full
@@ -105,20 +105,15 @@ def confirm(
 
         rough = _roughly_oriented(pairs, grey)
         found = compared(_oriented(rough, grey))
-        uneven = rough.at(differently_burnt(grey, rough.pairs) & ~_contained(rough.pairs, found.pairs))
+        known = np.isin(pair_keys(rough.pairs), pair_keys(found.pairs))
+        uneven = rough.at(differently_burnt(grey, rough.pairs) & ~known)
         return _both(found, compared(_oriented(uneven, grey, toned=True))) if len(uneven.pairs) else found
-
-
-def _contained(pairs: Integers, known: Integers) -> npt.NDArray[np.bool_]:
-    """Which pairs are known."""
-    numbers, others = (each[:, 0] * (pairs.max(initial=0) + 1) + each[:, 1] for each in (pairs, known))
-    return np.isin(numbers, others)
 
 
 def _both(one: Confirmed, other: Confirmed) -> Confirmed:
     """The pairs of both, sorted."""
     pairs, correlations = np.concatenate([one.pairs, other.pairs]), np.concatenate([one.correlations, other.correlations])
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    order = np.argsort(pair_keys(pairs))
     return Confirmed(pairs[order], correlations[order])
 
 
@@ -234,7 +229,8 @@ def _oriented(rough: _Roughly, grey: Grey, *, toned: bool = False) -> _Likely:
         return block[kept.numpy()], chosen[kept]
 
     used, rows = np.unique(rough.pairs, return_inverse=True)
-    larger, rows = _all_prepared(grey, FINER[0], used[:0] if toned else used), rows.reshape(-1, 2)
+    alone = used[:0] if toned else used  # a picture with another's tones differs from pair to pair
+    larger, rows = _all_prepared(grey, FINER[0], alone), rows.reshape(-1, 2)
     likely, chosen = _joined(ordered(finer, range(0, len(rows), _THUMBNAILS)), torch.empty(0, dtype=torch.int64))
     return _Likely(used[likely], chosen, torch.empty(0, 2, 2, 3), toned)
 
