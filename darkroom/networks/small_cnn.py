@@ -1,5 +1,7 @@
 """A small residual network for small images and few of them."""
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 
@@ -36,21 +38,30 @@ def _stem(side_px: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1)) if side_px > 40 else nn.Sequential(*layers)
 
 
+def _stages(widths: tuple[int, ...]) -> nn.Sequential:
+    """A block each, of which all but the first one halve the sides."""
+    steps = zip((widths[0], *widths), widths, strict=False)
+    return nn.Sequential(*(Block(before, width, 1 + (number > 0)) for number, (before, width) in enumerate(steps)))
+
+
 class SmallCNN(nn.Module):
-    """A strided stem, four residual stages, the mean over the picture, and one linear layer.
+    """A strided stem, up to four residual stages, the mean over the picture, and one linear layer.
+
+    Of pictures up to 16 pixels a fourth stage would see a single point, nearly all of each kernel beside it: they have three.
 
     Args:
         num_classes: How many logits there are.
         side_px: Side of the images; decides on the stem.
         dropout: Share of the features that is dropped before the last layer, 0 to 1.
-        widths: Channels of the four stages.
+        widths: Channels of the stages.
     """
 
     def __init__(self, num_classes: int, side_px: int, dropout: float = 0.0, widths: tuple[int, ...] = (32, 64, 128, 256)) -> None:
         super().__init__()
         self.stem = _stem(side_px, widths[0])
-        steps = zip((widths[0], *widths), widths, strict=False)
-        self.stages = nn.Sequential(*(Block(before, width, 1 + (number > 0)) for number, (before, width) in enumerate(steps)))
+        self._widths = widths
+        widths = widths[: len(widths) - (side_px <= 16)]
+        self.stages = _stages(widths)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(widths[-1], num_classes))
@@ -59,3 +70,11 @@ class SmallCNN(nn.Module):
         """Maps normalised images `(N, 3, S, S)` to logits `(N, num_classes)`."""
         out: Tensor = self.head(self.flatten(self.pool(self.stages(self.stem(x)))))
         return out
+
+    def take_stages(self, names: Iterable[str]) -> None:
+        """Has as many stages, of fresh weights, as a state dict of these names: an earlier version's network has four for any picture."""
+        number = 1 + max((int(name.split(".")[1]) for name in names if name.startswith("stages.")), default=-1)
+        if 0 < number <= len(self._widths) and number != len(self.stages):
+            widths = self._widths[:number]
+            self.stages = _stages(widths)
+            self.head[1] = nn.Linear(widths[-1], self.head[1].out_features)

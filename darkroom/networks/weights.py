@@ -16,6 +16,7 @@ from darkroom.networks.architectures import LOCAL, TIMM, is_timm
 from darkroom.networks.network import last_layer
 from darkroom.networks.pretrained import MEAN, PACKAGED, STD, packaged_state
 from darkroom.networks.published import published_input
+from darkroom.networks.small_cnn import SmallCNN
 from darkroom.preprocessing.settings import Normalise
 from darkroom.system.errors import InputError
 
@@ -89,6 +90,8 @@ def load(network: nn.Module, architecture: str, weights: str) -> bool:
     if not is_pretrained(architecture, weights):
         return True
     stored = _stored(architecture, weights)
+    if isinstance(network, SmallCNN):
+        network.take_stages(stored)
     head = last_layer(network)[0]
     outer = head.rpartition(".")[0]  # the last layer follows a dropout, which torchvision's network does not have
     own = network.state_dict()
