@@ -49,7 +49,8 @@ from darkroom.embeddings import Embeddings, make_batch
 from darkroom.images import Images
 from darkroom.pixels import decode
 from darkroom.scans import make_rows, scanned
-from darkroom.system.cores import num_cores
+from darkroom.system.cores import num_cores, share_cores
+from darkroom.system.mapped import handing_back
 from darkroom.system.parallel import ordered
 from darkroom.thumbnails import thumbnails
 from darkroom.vector_store import ScanStore, VectorStore
@@ -182,6 +183,7 @@ def measure(step: Callable[..., Any], *arguments: Any, **named: Any) -> Figures:
 
 
 def _run(pipe: Any, step: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    share_cores()  # this, and handing back, as every runner does
     done, own = threading.Event(), [_resident("RssAnon")]
 
     def watch() -> None:
@@ -192,7 +194,8 @@ def _run(pipe: Any, step: Callable[..., Any], arguments: tuple[Any, ...], named:
     watcher.start()
     start, used = time.perf_counter(), time.process_time()
     try:
-        step(*arguments, **named)
+        with handing_back():
+            step(*arguments, **named)
         pipe.send((time.perf_counter() - start, time.process_time() - used, before, _resident("VmHWM"), own[0]))
     finally:
         done.set()

@@ -22,6 +22,7 @@ from darkroom.notes import Note
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.files import whole
 from darkroom.system.formats import Format, record_from
+from darkroom.system.mapped import arrow_source, mapped
 from darkroom.thumbnails import COLOUR_PX, GREY_PX
 
 FILE = "embeddings.arrow"
@@ -74,7 +75,7 @@ class Embeddings:
 
     def __init__(self, folder: Path) -> None:
         path = folder / FILE
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_file(arrow_source(path)).read_all()
         self.origin, self.notes = _meaning(table.schema, path)
         if not table.schema.remove_metadata().equals(schema(self.origin.num_features)):
             raise ValueError(f"{path} has other columns than embeddings: only darkroom.embeddings may write them")
@@ -247,7 +248,8 @@ def _joined(rows: Iterable[pa.RecordBatch], columns: pa.Schema, place: Path) -> 
     def column(field: pa.Field) -> pa.Array:
         if field.name not in lists:
             return table[field.name].chunk(0)
-        values = np.memmap(place / field.name, field.type.value_type.to_pandas_dtype(), "r")
+        with (place / field.name).open("rb") as file:
+            values = np.frombuffer(mapped(file.fileno()), field.type.value_type.to_pandas_dtype())
         return pa.FixedSizeListArray.from_arrays(pa.array(values), field.type.list_size)
 
     return [pa.record_batch([column(field) for field in columns], schema=columns)] if len(table) else []
@@ -256,7 +258,7 @@ def _joined(rows: Iterable[pa.RecordBatch], columns: pa.Schema, place: Path) -> 
 def read_notes(folder: Path) -> tuple[Note, ...]:
     """The notes in a folder of embeddings, without its rows; none where it is no such folder."""
     try:
-        return _meaning(pa.ipc.open_file(pa.memory_map(str(folder / FILE))).schema, folder / FILE)[1]
+        return _meaning(pa.ipc.open_file(arrow_source(folder / FILE)).schema, folder / FILE)[1]
     except (pa.ArrowException, OSError, ValueError):
         return ()
 

@@ -12,6 +12,7 @@ from types import TracebackType
 import pyarrow as pa
 
 from darkroom import volume
+from darkroom.system.mapped import arrow_source
 
 SCHEMA = pa.schema([("image_id", pa.string()), ("bytes", pa.large_binary())])
 SHARD_BYTES = 512 * 2**20
@@ -99,7 +100,7 @@ class Images:
         self._batches: list[pa.RecordBatch] = []
         self._positions: dict[str, tuple[int, int]] = {}
         for path in sorted(path for folder in folders for path in volume.resolve_folder(folder).glob("images-*.arrow")):
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            reader = pa.ipc.open_file(arrow_source(path))
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
                 batch.validate(full=True)  # a damaged shard raises an error instead of reading foreign memory

@@ -21,6 +21,7 @@ from darkroom.image_quality import MEASURES, Draft, Floats, draft, measure
 from darkroom.images import Images
 from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode
 from darkroom.system.formats import Format
+from darkroom.system.mapped import arrow_source
 from darkroom.system.parallel import ordered
 from darkroom.units import Integers
 
@@ -182,7 +183,7 @@ def read(folder: Path) -> Scans:
     path = folder / FILE
     if not path.is_file():
         return Scans()
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    table = pa.ipc.open_file(arrow_source(path)).read_all()
     _FORMAT.upgrade(json.loads((table.schema.metadata or {}).get(_KEY, b"null")), path)
     return Scans(table.select(SCHEMA.names).replace_schema_metadata(None).to_batches())
 

@@ -22,6 +22,7 @@ from darkroom.scans import KEPT_AS, SCHEMA
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json, remove, write_json
 from darkroom.system.formats import record_from
+from darkroom.system.mapped import arrow_source
 from darkroom.tracking.tags import VECTORS
 
 SHARD_ROWS = 2048  # that a killed process loses at most
@@ -149,7 +150,7 @@ def shard_names(path: Path) -> list[str]:
     Raises:
         pyarrow.ArrowException: It is damaged.
     """
-    names: list[str] = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0).column("image_id").to_pylist()
+    names: list[str] = pa.ipc.open_file(arrow_source(path)).get_batch(0).column("image_id").to_pylist()
     return names
 
 
@@ -183,7 +184,7 @@ def forget_images(root: Path, names: Iterable[str]) -> int:
                 continue
             if _hash_of(path.read_bytes()) != path.stem:
                 raise OSError(f"{path} is damaged")
-            rows = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+            rows = pa.ipc.open_file(arrow_source(path)).get_batch(0)
         except (pa.ArrowException, OSError):
             remove(path)  # damaged, as a reader would find it
             continue
@@ -212,7 +213,7 @@ def read_shard(path: Path, columns: pa.Schema) -> pa.RecordBatch:
         ValueError: It has other columns.
         pyarrow.ArrowException: It is damaged.
     """
-    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    reader = pa.ipc.open_file(arrow_source(path))
     if not reader.schema.equals(columns):
         raise ValueError(f"{path} has other columns")
     rows = reader.get_batch(0)

@@ -26,6 +26,7 @@ from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError, kind_of
 from darkroom.system.faults import explain
 from darkroom.system.files import write_json
+from darkroom.system.mapped import handing_back
 from darkroom.system.processes import STDIN, is_dead, started_at
 from darkroom.system.secrets import redact
 from darkroom.tracking.step_run import no_run, step_run
@@ -166,7 +167,7 @@ def call(
     """
     function, settings = function_of(step), config_of(step, config)
     known, offered = inspect.signature(function).parameters, arguments_of(step)
-    with contextlib.ExitStack() as stack:
+    with handing_back(), contextlib.ExitStack() as stack:
         given = {name: _local_path(value, stack) if _is_path(offered[name]) else value for name, value in arguments.items() if value != ""}
         given |= {name: None for name, value in arguments.items() if value == "" and _is_needed(offered[name])}
         if "artifacts" in known:

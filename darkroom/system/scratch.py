@@ -9,22 +9,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from darkroom.system.mapped import mapped
+
 IN_MEMORY = 2**26  # bytes up to which an array is in memory alone
 _BLOCK = 4_096  # rows
 
 
-def scratch(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: int | None = None) -> npt.NDArray[Any]:
     """Zeros of any shape; a large array lies in a mapped file, which is gone with it, if the disk has room for that.
 
     Args:
         shape: Of the array.
         kind: Of its values.
+        in_memory: Bytes up to which it is in memory; `IN_MEMORY` where nothing is said.
     """
     size = math.prod(shape) * np.dtype(kind).itemsize
-    if size > IN_MEMORY and hasattr(os, "posix_fallocate"):
+    if size > (IN_MEMORY if in_memory is None else in_memory) and hasattr(os, "posix_fallocate"):
         with contextlib.suppress(OSError), tempfile.TemporaryFile(prefix="darkroom-") as file:
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would end the process later
-            return np.asarray(np.memmap(file, kind, "r+", shape=shape))
+            return np.ndarray(shape, kind, mapped(file.fileno(), writable=True))
     return np.zeros(shape, kind)
 
 

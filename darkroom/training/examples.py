@@ -1,10 +1,9 @@
 """Decoded images, each once, as one array of bytes that training reads again and again."""
 
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from darkroom.pixels import UnreadableError
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
+from darkroom.system.scratch import scratch
 from darkroom.training.batches import Normalise
 from darkroom.training.progressive import resize
 
@@ -171,7 +171,7 @@ def decode(
     Raises:
         InputError: An image can't be decoded.
     """
-    result = allocate((len(names), recipe.side_px, recipe.side_px, 3), np.dtype(np.uint8))
+    result = scratch((len(names), recipe.side_px, recipe.side_px, 3), np.uint8, MEMORY_BYTES)
 
     def fill(row: int) -> None:
         try:
@@ -204,13 +204,3 @@ def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[f
 def moved(values: Tensor, device: torch.device) -> Tensor:
     """What a training reads again and again, where the network is, or left on the CPU where it would take more than half of the memory."""
     return values if device.type == "cpu" or 2 * values.nbytes > torch.cuda.mem_get_info(device)[0] else values.to(device)
-
-
-def allocate(shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """An array without content; in a scratch file if larger than 1 GiB."""
-    if int(np.prod(shape)) * kind.itemsize <= MEMORY_BYTES:
-        return np.empty(shape, kind)
-    with tempfile.TemporaryFile(
-        prefix="darkroom-pixels-"
-    ) as file:  # has no name, so it is removed with the array, or with a killed process
-        return np.memmap(file, kind, "w+", shape=shape)

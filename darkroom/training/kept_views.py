@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
+from darkroom.system.scratch import scratch
 from darkroom.training import batches, devices
 from darkroom.training.batches import Normalise
-from darkroom.training.examples import Inputs, allocate, moved
+from darkroom.training.examples import MEMORY_BYTES, Inputs, moved
 from darkroom.training.frozen_trunk import FrozenTrunk, find_trunk
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.problem import Problem
@@ -113,7 +114,7 @@ def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, s
                 images = source.plain(rows, normalise, device)
             with devices.products(settings.mixed_precision), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
                 features = _last(trunk(images).float())
-            kept = kept if kept.shape[1] else allocate((number, len(examples), *features.shape[1:]), np.dtype(np.float16))
+            kept = kept if kept.shape[1] else scratch((number, len(examples), *features.shape[1:]), np.float16, MEMORY_BYTES)
             kept[view, int(rows[0]) : int(rows[-1]) + 1] = _rounded(features)
     return KeptViews(torch.from_numpy(kept), examples.targets, side)
 

@@ -1,0 +1,87 @@
+"""Mapped files: their pages leave the process above a limit, and what is in them stays."""
+
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from darkroom.system.mapped import arrow_source, handing_back, mapped
+from darkroom.system.scratch import scratch
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has resident, and takes it back")
+LARGE = 2**26 + 8
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def falls_below(limit: int) -> bool:
+    deadline = time.monotonic() + 20
+    while resident() > limit and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return resident() <= limit
+
+
+@LINUX
+def test_pages_leave_above_the_limit_and_nothing_is_lost() -> None:
+    before = resident()
+    values = scratch((LARGE // 8,), np.int64)
+    with handing_back(2**24):
+        values[:] = np.arange(len(values))
+        assert falls_below(before + 2**25)
+        assert (values == np.arange(len(values))).all()
+        values[::7] = -1
+        assert falls_below(before + 2**25)
+    expected = np.arange(len(values))
+    expected[::7] = -1
+    assert (values == expected).all()
+
+
+@LINUX
+def test_pages_stay_below_the_limit_and_after_the_end() -> None:
+    before = resident()
+    with handing_back(2**30):
+        values = scratch((LARGE // 8,), np.int64)
+        values[:] = 1
+        time.sleep(0.2)
+        assert resident() > before + LARGE // 2
+    with handing_back(2**20):
+        pass
+    values[:] = 2
+    assert resident() > before + LARGE // 2
+
+
+def test_arrow_reads_a_mapped_file_without_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "file.arrow"
+    table = pa.table({"number": list(range(1000))})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    before = pa.total_allocated_bytes()
+    found = pa.ipc.open_file(arrow_source(path)).read_all()
+    assert (found.equals(table), pa.total_allocated_bytes()) == (True, before)
+    path.unlink()
+    gc.collect()
+    assert found.equals(table)
+
+
+def test_an_empty_file_is_no_table_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(pa.ArrowInvalid):
+        pa.ipc.open_file(arrow_source(tmp_path / "empty"))
+    with pytest.raises(FileNotFoundError, match="missing"):
+        arrow_source(tmp_path / "missing")
+
+
+def test_only_what_is_writable_can_be_changed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abcd")
+    with (tmp_path / "file").open("r+b") as file:
+        mapped(file.fileno(), writable=True)[1:3] = b"xy"
+        with pytest.raises(TypeError, match="modify"):
+            mapped(file.fileno())[0] = 0
+    assert (tmp_path / "file").read_bytes() == b"axyd"
