@@ -37,7 +37,7 @@ from darkroom import issues, manifest
 from darkroom.embeddings import Embeddings
 from darkroom.images import Images
 from darkroom.similarity.signatures import similar_signatures
-from darkroom.system.cores import num_cores
+from darkroom.system.cores import num_cores, share_cores
 
 NUM_PICTURES, NUM_COPIES = 500, 2  # of which each has copies of two kinds
 MOVED, SEEDS = 0.09, (0, 1, 2)  # share of the labels
@@ -241,6 +241,7 @@ Imagelab(data_path=sys.argv[1]).find_issues(n_jobs=int(sys.argv[2]), verbose=Fal
 
 def main() -> None:
     """Prints the figures."""
+    share_cores()  # as every step
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
     commands.add_parser("near-duplicates").add_argument("sources", type=Path, nargs="+", help="folders with images at any depth")

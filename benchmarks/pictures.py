@@ -18,7 +18,7 @@ from pathlib import Path
 
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from darkroom.system.cores import num_cores
+from darkroom.system.cores import num_cores, share_cores
 
 GROWTH = 10  # one file of so many is new
 
@@ -73,6 +73,7 @@ def _listed(seconds: list[float]) -> str:
 
 def main() -> None:
     """Prints the figures."""
+    share_cores()  # as every step
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", type=Path, nargs="+", help="folders as ingest takes them")
     parser.add_argument("--rounds", type=int, default=3)

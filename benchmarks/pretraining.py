@@ -34,7 +34,7 @@ from components.train.config import TrainConfig
 from components.train.train import train
 from darkroom.runtime.step import network_settings
 from darkroom.system.config import dump
-from darkroom.system.cores import num_cores
+from darkroom.system.cores import num_cores, share_cores
 
 
 def lay_out(archive: Path, folder: Path, num_labelled: int, num_unlabelled: int) -> None:
@@ -83,6 +83,7 @@ def accuracy(place: Path, name: str, config: TrainConfig, pretrained: Path | Non
 
 def main() -> None:
     """Prints the accuracies, and what each took."""
+    share_cores()  # as every step
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--labelled", type=int, default=5000)

@@ -35,7 +35,7 @@ from darkroom.metrics.measures import measures
 from darkroom.model import decide
 from darkroom.networks.pretrained import MEAN, STD, packaged_state
 from darkroom.preprocessing.recipe import Recipe
-from darkroom.system.cores import num_cores
+from darkroom.system.cores import num_cores, share_cores
 from darkroom.training.examples import Examples, load
 
 NETWORK, SIDE_PX, BATCH, RATE = "tf_efficientnet_lite0", 224, 32, 1e-3
@@ -117,6 +117,7 @@ def _scored(network: nn.Module, table: Manifest, test: Examples) -> dict[str, fl
 
 def main() -> None:
     """Prints for each data set the means over the seeds: the default, its floor, its pruned model, and the peer."""
+    share_cores()  # as every step
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--seeds", type=int, default=3)

@@ -59,7 +59,7 @@ class SmallCNN(nn.Module):
     def __init__(self, num_classes: int, side_px: int, dropout: float = 0.0, widths: tuple[int, ...] = (32, 64, 128, 256)) -> None:
         super().__init__()
         self.stem = _stem(side_px, widths[0])
-        self._widths = widths
+        self._widths, self._num_classes = widths, num_classes
         widths = widths[: len(widths) - (side_px <= 16)]
         self.stages = _stages(widths)
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -77,4 +77,4 @@ class SmallCNN(nn.Module):
         if 0 < number <= len(self._widths) and number != len(self.stages):
             widths = self._widths[:number]
             self.stages = _stages(widths)
-            self.head[1] = nn.Linear(widths[-1], self.head[1].out_features)
+            self.head[1] = nn.Linear(widths[-1], self._num_classes)
