@@ -26,6 +26,7 @@ from darkroom.system.mapped import arrow_source, mapped
 from darkroom.thumbnails import COLOUR_PX, GREY_PX
 
 FILE = "embeddings.arrow"
+LAYER = "features"  # of a backbone: those that `embed` computes
 _KEY = b"darkroom.embeddings"
 _FORMAT = Format("folder of embeddings")
 

@@ -51,6 +51,7 @@ def clean(
     embeddings: Path | None = None,
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
+    store: Path | None = None,
 ) -> dict[str, float]:
     """Drops unreadable, refused, small, duplicate and contradictory images, ties those that show the same, and judges labels.
 
@@ -68,13 +69,14 @@ def clean(
             label is judged.
         checkpoints: A folder for unfinished networks that judge labels (`label_model`), or none.
         on_epoch: Called after each epoch of these with its number and its measures.
+        store: A folder in which vectors by which labels are judged are kept from run to run, or none.
 
     Returns:
         Files that were kept and dropped, and findings a check.
 
     Raises:
-        InputError: No image is readable, fewer than two classes are left, a person's verdict can't be applied, or networks are asked for
-            that can't be trained on so few images.
+        InputError: No image is readable, fewer than two classes are left, a person's verdict can't be applied, networks are asked for
+            that can't be trained on so few images, or the store can't be written.
     """
     delivered = manifests.read(manifest)
     if not len(delivered):  # as where there is no frozen evaluation set
@@ -93,7 +95,7 @@ def clean(
     vectors = Projection(Embeddings(embeddings)) if embeddings else None
     packed = Images(images)
     kept, look_alikes = _tied(kept, packed, vectors, config)
-    labels = judge_labels(kept, vectors.embeddings if vectors else None, config, packed, checkpoints, on_epoch)
+    labels = judge_labels(kept, vectors.embeddings if vectors else None, config, packed, checkpoints, on_epoch, store)
     kept, odd, common = _odd(labels.manifest, scans, vectors, config)
     findings = judged.silence([*findings, *look_alikes, *_label_findings(labels), *odd, *_table_issues(kept, config)])
     said, doubts = _describe(kept, findings)

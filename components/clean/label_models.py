@@ -35,6 +35,7 @@ class Judges:
         config: Which models.
         checkpoints: A folder for unfinished networks, or none.
         on_epoch: Called after each epoch of a network.
+        store: A folder in which vectors of enlarged pictures are kept from run to run, or none.
     """
 
     images: Images | None
@@ -42,6 +43,7 @@ class Judges:
     config: CleanConfig
     checkpoints: Path | None = None
     on_epoch: OnEpoch = nothing
+    store: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _enlarged(judges: Judges, kept: Manifest, names: list[str], told: list[str])
     from darkroom.label_errors.enlarged import enlarged_vectors  # loads torch's and timm's networks
 
     started = time.monotonic()
-    found = enlarged_vectors(judges.images, names, _PRETRAINED, config.label_side_px)
+    found = enlarged_vectors(judges.images, judges.embeddings, names, _PRETRAINED, config.label_side_px, judges.store)
     print(f"vectors of {_PRETRAINED} for {len(names):,} images took {time.monotonic() - started:,.0f} s", flush=True)
     told.append(f"labels are judged with vectors of {_PRETRAINED} at {config.label_side_px} px, beside the hand-made features")
     return found

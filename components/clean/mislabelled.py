@@ -66,6 +66,7 @@ def judge_labels(
     images: Images | None = None,
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
+    store: Path | None = None,
 ) -> Judged:
     """Judges the label of every image by models that have seen neither the image nor what is tied to it.
 
@@ -76,6 +77,7 @@ def judge_labels(
         images: The packed images, for vectors of small ones and for networks; without, linear models judge by the embeddings.
         checkpoints: A folder for unfinished networks, or none.
         on_epoch: Called after each epoch of a network with its number and its measures.
+        store: A folder in which vectors of small pictures are kept from run to run, or none.
 
     Raises:
         InputError: Networks are asked for that can't be trained on so few images.
@@ -91,7 +93,7 @@ def judge_labels(
         return Judged(blank, [], [*skipped, "no label is judged"])
     targets = _targets(kept, rows, labels)
     predictor = make_predictor(
-        Judges(images, embeddings, config, checkpoints, on_epoch), kept, rows, targets, _folds(targets, unit, config)
+        Judges(images, embeddings, config, checkpoints, on_epoch, store), kept, rows, targets, _folds(targets, unit, config)
     )
     errors = _errors(predictor, targets, config)
     if not errors.informed:

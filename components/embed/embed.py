@@ -9,7 +9,7 @@ from components.embed.config import EmbedConfig
 from components.embed.inference import embed_images
 from components.embed.selection import choose_backbone
 from darkroom import embeddings as noun
-from darkroom.embeddings import Origin
+from darkroom.embeddings import LAYER, Origin
 from darkroom.images import Images
 from darkroom.networks.architectures import HANDCRAFTED
 from darkroom.networks.backbones import OWN_WEIGHTS, backbone_of, weights_file
@@ -52,7 +52,7 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
     backbone = backbone_of(choice.name, weights)
     place = choose_place(config.device, "float32" if choice.name == HANDCRAFTED else config.precision)
     name = backbone.name if weights else choice.name
-    origin = Origin(name, backbone.weights_sha256, "features", backbone.recipe, place.precision, place.device, backbone.num_features)
+    origin = Origin(name, backbone.weights_sha256, LAYER, backbone.recipe, place.precision, place.device, backbone.num_features)
     with contextlib.ExitStack() as stack:
         root = store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-")))
         kept, scans = VectorStore(root, origin, names), ScanStore(root, names)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from components.embed.selection import choose_backbone
-from darkroom.embeddings import Embeddings, Origin, write
+from darkroom.embeddings import LAYER, Embeddings, Origin, write
 from darkroom.images import Images, ImageWriter
 from darkroom.vector_store import VectorStore, kept_origins, shard_names
 from pipelines.paths import ROOT
@@ -95,6 +95,8 @@ def _most_kept(names: Sequence[str]) -> Origin | None:
     """The origin of which most of the images have a kept vector; nothing where none has."""
     wanted, counts, origins = set(names), Counter[str](), dict[str, Origin]()
     for origin in kept_origins(STORE):
+        if origin.layer != LAYER:  # those that labels are judged by
+            continue
         found = set[str]()
         for path in (STORE / origin.key).glob("*.arrow"):
             with contextlib.suppress(pa.ArrowException, OSError):  # a damaged one is removed by those that read it

@@ -10,11 +10,18 @@ from components.clean.label_models import Predictor, pooled
 from components.clean.mislabelled import Judged, judge_labels
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
+from components.ingest.config import IngestConfig
+from components.ingest.ingest import ingest
 from darkroom.embeddings import Embeddings
 from darkroom.images import Images, ImageWriter, image_id
+from darkroom.label_errors.enlarged import ENLARGED
 from darkroom.label_errors.out_of_fold import out_of_fold
 from darkroom.manifest import Manifest, make_table
+from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
+from darkroom.tracking.tags import VECTORS
+from darkroom.training.epochs import nothing
+from darkroom.vector_store import kept_origins, shard_names
 from tests.photographs import png
 
 COLOURS = ("blue", "green", "red")
@@ -71,8 +78,8 @@ def test_answers_of_both_are_pooled_so_that_given_labels_are_likelier_than_by_ei
 def test_for_few_images_no_further_vectors_are_computed_and_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def computed(images: Images, names: list[str], backbone: str, side_px: int) -> np.ndarray:
-        asked.append((len(names), backbone, side_px))
+    def computed(images: Images, embeddings: Embeddings, names: list[str], backbone: str, side_px: int, store: Path | None) -> np.ndarray:
+        asked.append((len(names), backbone, side_px, store))
         return np.zeros((len(names), 4), np.float16)
 
     monkeypatch.setattr("darkroom.label_errors.enlarged.enlarged_vectors", computed)
@@ -81,7 +88,7 @@ def test_for_few_images_no_further_vectors_are_computed_and_nothing_is_told(tmp_
     assert asked == []
     assert len(judged(tmp_path / "many", 60, (7,), label_min_images=60).told) == 1
     assert judged(tmp_path / "tiny", 60, (7,), label_min_images=60, label_min_side_px=1000).told == ()
-    assert asked == [(60, "lite0", 96)]
+    assert asked == [(60, "lite0", 96, None)]
 
 
 @pytest.mark.slow
@@ -114,3 +121,26 @@ def test_networks_judge_several_labels(tmp_path: Path) -> None:
 def test_networks_for_too_few_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^clean\.label_model is 'network', and a fold leaves 24 images"):
         judged(tmp_path, 30, (), label_model="network")
+
+
+@pytest.mark.slow
+def test_a_run_keeps_the_vectors_where_those_of_embed_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        (tmp_path / "data" / COLOURS[number % 3]).mkdir(parents=True, exist_ok=True)
+        shown = rng.integers(0, 150, (32, 32, 3)) + 100 * np.eye(3, dtype=int)[2 - number % 3]
+        (tmp_path / "data" / COLOURS[number % 3] / f"{number}.png").write_bytes(png(shown.astype(np.uint8)))
+    images, delivered, store = tmp_path / "images", tmp_path / "manifest", tmp_path / "vectors"
+    ingest(tmp_path / "data", images, delivered, config=IngestConfig())
+    embed(images, tmp_path / "embeddings", config=EmbedConfig(), store=store)
+    given = {"images": images, "manifest": delivered, "embeddings": tmp_path / "embeddings"}
+    monkeypatch.setenv(VECTORS, str(store))
+    written = []
+    for place in ("first", "second"):
+        outputs = {name: tmp_path / place / name for name in ("cleaned", "issues")}
+        (tmp_path / place).mkdir()
+        call("clean", {"label_min_images": 1}, {name: str(path) for name, path in {**given, **outputs}.items()}, nothing)
+        written.append([path.read_bytes() for path in outputs.values()])
+    (origin,) = (origin for origin in kept_origins(store) if origin.layer == ENLARGED)
+    assert sum(len(shard_names(path)) for path in (store / origin.key).glob("*.arrow")) == 30
+    assert written[0] == written[1]
