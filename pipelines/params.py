@@ -17,17 +17,19 @@ from darkroom.system.renamed import with_current_names
 from darkroom.versions.addresses import is_address, parse_address
 from darkroom.versions.data_version import check_source, data_version, has_version
 from darkroom.versions.environment import device
+from darkroom.versions.weights_version import weights_version
 from pipelines.platform import SECTION, PlatformConfig, read_platform
 
 PARAMS = Path("params.yaml")
 RETRAIN = "retrain"  # the section that decides whether there is a run
 SOURCED = {"evaluate": "evaluated on", "pretrain": "pretrained on"}  # sections that name data of their own, and what that is for
+STARTED = ("embed", "train")  # sections that name weights
 SECTIONS = (*STEPS, RETRAIN, SECTION)
 Params = dict[str, dict[str, Any]]
 
 
 def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
-    """The settings with the versions of the data and verdicts that they name beside them, so that caches and keys know their contents.
+    """The settings with the versions of data, verdicts and weights that they name beside them: caches and keys know their contents.
 
     Args:
         params: Settings, a section a step, complete.
@@ -41,7 +43,22 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
     for step in SOURCED:
         if step in settings and settings[step].get("enabled", True):
             settings[step]["data_version"] = _source_version(step, settings[step])
+    for step in STARTED:
+        if "weights" in settings.get(step, {}):
+            settings[step]["weights_version"] = _weights_version(step, settings[step])
     return settings
+
+
+def _weights_version(step: str, section: Mapping[str, Any]) -> str:
+    """The version of the weights that a step's section names; empty where they are no file of this machine."""
+    wanted, named = str(section.get("weights_version", "")), str(section["weights"])
+    found = weights_version(named)
+    if wanted and found and wanted != found:
+        raise InputError(
+            f"{step}.weights is {named}, which is now version {found}, not the {wanted} of {step}.weights_version: bring that file back, "
+            f"or set {step}.weights_version to nothing"
+        )
+    return found
 
 
 def _source_version(step: str, section: Mapping[str, Any]) -> str:

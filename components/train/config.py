@@ -23,6 +23,7 @@ class NetworkSettings(StepConfig):
         "auto",
         description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), or a .safetensors or .pth file.",
     )
+    weights_version: str = Field("", description="Version of that file, which a run records, for the cache. Leave it empty.")
     effort: Effort = Field(
         "standard",
         description="How much auto trains: quick, standard or thorough: a quarter, one or eight times a budget of multiply-adds.",

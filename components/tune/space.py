@@ -25,6 +25,7 @@ _FIXED = (
     "num_nodes",
     "compile",
     "processor",
+    "weights_version",
     "time_limit_min",
 )  # what compares trials, and what changes no result
 

@@ -42,8 +42,8 @@ _ARROW_END_BYTES = 2**16
 _PROVIDED = ("config", "checkpoints", "store", "started", "on_epoch", "on_fold", "on_trial")  # which `call` adds to a step's arguments
 _PICTURES = tuple(PreprocessingSettings.model_fields)
 NETWORK = (
-    "model", "weights", "side_px", "auto_photo_side_px", "auto_grey_photo_side_px", "auto_pretrained_enlarging", *_PICTURES,
-    "device", "mixed_precision", "num_threads",
+    "model", "weights", "weights_version", "side_px", "auto_photo_side_px", "auto_grey_photo_side_px", "auto_pretrained_enlarging",
+    *_PICTURES, "device", "mixed_precision", "num_threads",
 )  # fmt: skip
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 

@@ -26,7 +26,7 @@ from pipelines.retrain.changes import changed_code, changed_settings, data_chang
 if TYPE_CHECKING:
     from pipelines.plan import Plan
 
-WARM_SETTINGS = ("train.model", "train.weights", "train.side_px")  # what a start from the champion sets by itself
+WARM_SETTINGS = ("train.model", "train.weights", "train.weights_version", "train.side_px")  # what a start from the champion sets by itself
 
 ReasonName = Literal["no_champion", "new_data", "changed_parameters", "changed_code", "champion_age", "new_window", "unfinished", "forced"]
 Window = Literal["", "day", "week", "month"]

@@ -18,6 +18,7 @@ from darkroom.registry.registry import Version, champion
 from darkroom.system.files import whole
 from darkroom.tracking.tags import VARIANT
 from darkroom.versions.addresses import fetched
+from darkroom.versions.weights_version import weights_version
 from pipelines.plan import Plan
 
 
@@ -48,7 +49,9 @@ def warm_start(plan: Plan, cache: Path) -> tuple[Plan, Start]:
     card, train = read_card(bundle), plan.params["train"]
     if misfit := _misfit(card, train, plan):
         return plan, Start("scratch", f"starting from scratch: version {best.number} does not fit ({misfit})")
-    train = {**train, "model": card.architecture, "weights": str(bundle / WEIGHTS), "side_px": card.side_px}
+    weights = str(bundle / WEIGHTS)
+    start = {"model": card.architecture, "weights": weights, "weights_version": weights_version(weights), "side_px": card.side_px}
+    train = {**train, **start}
     warm = dataclasses.replace(plan, params={**plan.params, "train": train})
     return warm, Start("champion", f"starting from the weights of version {best.number}")
 

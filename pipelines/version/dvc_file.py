@@ -27,7 +27,9 @@ ENDINGS = {
     "policy": ".json", "tuned": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
 }  # fmt: skip
 PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
-FILES = {"clean": "verdicts"}  # a step's setting names a file, whose version this is
+FILES = {  # a step's setting names a file, whose version this is
+    "embed": "embed_weights", "clean": "verdicts", "pretrain": "train_weights", "tune": "train_weights", "train": "train_weights",
+}  # fmt: skip
 SOURCES = {  # where from, and its version's file
     "ingest": ("data", "data"),
     "ingest_evaluation": ("'${evaluate.data}'", "evaluation"),
@@ -47,8 +49,12 @@ def staged_tasks() -> list[Task]:
 
 
 def version_files() -> list[str]:
-    """The files in `build/versions` that the stages depend on: of data and further data, verdicts, and each step's code."""
-    return [*(version for _, version in SOURCES.values()), *FILES.values(), *dict.fromkeys(task.step for task in staged_tasks())]
+    """The files in `build/versions` that the stages depend on: of data and further data, verdicts and weights, and each step's code."""
+    return [
+        *(version for _, version in SOURCES.values()),
+        *dict.fromkeys(FILES.values()),
+        *dict.fromkeys(task.step for task in staged_tasks()),
+    ]
 
 
 def dvc_text() -> str:

@@ -14,11 +14,11 @@ from darkroom.system.files import whole
 from darkroom.versions.code import code_version
 from darkroom.versions.data_version import data_version, difference
 from pipelines.exit_status import exit_status
-from pipelines.params import frozen, read_settings
+from pipelines.params import STARTED, frozen, read_settings
 
 
 def write_versions(data: Path, folder: Path) -> None:
-    """Writes the versions of the data and of what settings name (`evaluation`, `unlabelled`, `verdicts`), and a file a step, its code's.
+    """Writes the versions of the data and of what settings name (`evaluation`, `verdicts` ...), and a file a step, its code's.
 
     Raises:
         InputError: The data is missing, or differs from what its `.dvc` file records; or further data is not what the settings name.
@@ -33,6 +33,8 @@ def write_versions(data: Path, folder: Path) -> None:
         (draft / "evaluation").write_text(f"{settings['evaluate']['data_version']}\n", encoding="utf-8")
         (draft / "unlabelled").write_text(f"{settings['pretrain']['data_version']}\n", encoding="utf-8")
         (draft / "verdicts").write_text(f"{settings['clean']['verdicts_version']}\n", encoding="utf-8")
+        for step in STARTED:
+            (draft / f"{step}_weights").write_text(f"{settings[step]['weights_version']}\n", encoding="utf-8")
         for step in STEPS:
             if step == "register":  # DVC's stages register nothing
                 continue

@@ -8,6 +8,7 @@ import pytest
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, dvc_md5
 from darkroom.versions.environment import device
+from darkroom.versions.weights_version import weights_version
 from pipelines.flow import switched_off
 from pipelines.params import arguments, complete, for_gpus, frozen, named_sources, on_this_machine, settled
 from pipelines.plan import key_of, make_plan
@@ -62,6 +63,20 @@ def test_images_without_labels_have_a_version_where_they_are_learnt_from(tmp_pat
     assert given[1]["ingest_unlabelled"]["unlabelled"] is True
     sections = {task: switched_off(FLOW, one) for task, one in zip(("off", "on"), given, strict=True)}
     assert sections == {"off": {"pretrain", "ingest_unlabelled", "tune"}, "on": {"tune"}}
+
+
+@pytest.mark.parametrize("step", ["embed", "train"])
+def test_the_content_of_weights_that_are_named_stands_in_the_settings_and_in_the_key(step: str, tmp_path: Path) -> None:
+    data, weights = shapes(tmp_path / "shapes", num_images=1), tmp_path / "own.pth"
+    settings, plans = [f"{step}.weights={weights}"], []
+    for content in (b"one", b"two"):
+        weights.write_bytes(content)
+        plans.append(make_plan(data, settings, PARAMS))
+    versions = [plan.params[step]["weights_version"] for plan in plans]
+    assert versions[1] == weights_version(str(weights)) != versions[0]
+    assert key_of(plans[0]) != key_of(plans[1])
+    with pytest.raises(InputError, match=rf"{step}\.weights is .*own\.pth, which is now version {versions[1]}, not the {versions[0]}"):
+        frozen(plans[0].params)
 
 
 @pytest.mark.parametrize("settings", [{"ingest": {"unlabelled": True}}, {"evaluate": {"ingest": {"unlabelled": True}}}])

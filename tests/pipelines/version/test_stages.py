@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
 def test_dvcs_stages_depend_on_the_versions_of_data_and_code(data: Path, tmp_path: Path) -> None:
     write_versions(data, tmp_path / "versions")
     written = {path.name: path.read_text().strip() for path in (tmp_path / "versions").iterdir()}
-    of_data = {"data": data_version(data), "evaluation": "", "unlabelled": "", "verdicts": ""}
+    of_data = {"data": data_version(data), "evaluation": "", "unlabelled": "", "verdicts": "", "embed_weights": "", "train_weights": ""}
     assert written == of_data | {step: code_version(step) for step in DVC_STEPS}
 
 
