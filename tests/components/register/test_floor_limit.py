@@ -32,7 +32,8 @@ def card(model: float, floor: float, required: str = "require") -> ModelCard:
         (card(0.8, 0.8), "accuracy", [True]),
         (card(0.7, 0.8), "accuracy", [False]),
         (card(0.7, 0.8, "report"), "accuracy", []),
-        (card(0.7, 0.8, "register"), "accuracy", []),
+        (card(0.7, 0.8, "register"), "accuracy", [False]),
+        (dataclasses.replace(card(0.7, 0.8, "register"), architecture="probe(x)"), "accuracy", []),  # the floor in the network's place
         (card(0.7, 0.8), "roc_auc", []),
         (CARD, "accuracy", []),
     ],
