@@ -9,7 +9,7 @@ from components.register.forgetting import forgotten_since, unfinished_maker
 from components.register.transaction import register_candidate
 from components.register.upload import keep_results, keep_tables, markdown
 from darkroom.artifacts import Artifacts
-from darkroom.comparison import Difference
+from darkroom.comparison import Difference, p_text
 from darkroom.evaluation import read_headline, read_leak_pairs, read_predictions
 from darkroom.issues import num_dropped
 from darkroom.metrics.paired_comparison import compare_models
@@ -58,7 +58,9 @@ def register(
         if result.forgotten:
             set_tags(version, {FORGOTTEN: "; ".join(map(str, result.forgotten))})
         if difference := result.floor_difference:
-            set_tags(version, {FLOOR: f"{difference.measure} {difference.champion_score:.4f}, the model {difference.gain:+.4f}"})
+            found = f"95 %: {difference.low:+.4f} to {difference.high:+.4f}, p {p_text(difference.p_value)}"
+            value = f"{difference.measure} {difference.champion_score:.4f}, the model {difference.gain:+.4f} ({found})"
+            set_tags(version, {FLOOR: value})
         result.write(outcome)
         for one in (run_id, *unfinished_maker(version, run_id)):
             keep_results(one, artifacts, result, outcome)

@@ -109,6 +109,13 @@ def _headline(outcome: Outcome) -> dict[str, float]:
     pruned = {f"pruned_{name}": value for name, value in outcome.pruned_metrics.items()}
     ratios = {"latency_ratio": outcome.latency_ratio, "size_ratio": outcome.size_ratio}
     floor = {f"floor_{name}": outcome.floor_metrics[name] for name in HEADLINE if name in outcome.floor_metrics}  # all: in its evaluation
+    if beside := outcome.floor_difference:
+        floor |= {
+            "floor_gain": beside.gain,
+            "floor_gain_low": beside.low,
+            "floor_gain_high": beside.high,
+            "floor_gain_p_value": beside.p_value,
+        }
     leaks = {f"leaks_{name}": outcome.leaks[name] for name in ("share", "low", "high") if name in outcome.leaks}
     return {**outcome.metrics, **pruned, **floor, **ratios, **leaks, "dropped": float(outcome.dropped)}
 

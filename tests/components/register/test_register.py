@@ -77,6 +77,9 @@ def go(
     return run_id, measures, read_json(outcome)
 
 
+FLOOR_GAIN = {"gain": "", "low": "_low", "high": "_high", "p_value": "_p_value"}  # of the JSON, and how MLflow's names of them end
+
+
 @pytest.fixture(scope="module")
 def databases(migrated_store: Path, good: Finished, bad: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Databases of stores in which models were registered one after the other."""
@@ -136,6 +139,11 @@ def test_the_run_shows_measures_curves_and_pictures(
     assert (tmp_path / run_id / "summary").read_text() == run.data.tags["mlflow.note.content"] + "\n"
     assert run.data.metrics["accuracy"] == run.data.metrics["pruned/accuracy"] == 1.0
     assert run.data.metrics["latency_ratio"] == 0.45
+    beside = outcome["floor"]["difference"]
+    assert {name: run.data.metrics[f"floor/gain{ending}"] for name, ending in FLOOR_GAIN.items()} == {
+        name: beside[name] for name in FLOOR_GAIN
+    }
+    assert versions("toys")[0].tags["darkroom.floor"] == "f1_macro 1.0000, the model +0.0000 (95 %: +0.0000 to +0.0000, p = 1.000)"
     curve = [(point.step, point.value) for point in store.get_metric_history(run_id, "train/loss")]
     assert curve == [(1, 1.0), (2, 0.5), (3, 0.3333), (4, 0.25)]
     assert len(store.get_metric_history(run_id, "validation/f1_macro")) == 4
