@@ -95,6 +95,7 @@ def report(
         num_trained_on=int(measures["full"].get("num_trained_on", 0)),
         **evaluation_section(artifacts.evaluation_of(variant)),
         pruning=_plain(read_card(artifacts.pruned_model).pruning or {}),
+        choice=_choice(artifacts, variant),
         costs=_costs(artifacts),
         table=_table(measures),
         floor=_floor(artifacts, variant, measures[variant], decided),
@@ -150,6 +151,18 @@ def _floor(artifacts: Artifacts, variant: Variant, shown: Mapping[str, float], d
 def _on_validation(known: Mapping[str, Any], name: str) -> dict[str, Any]:
     values = known.get("validation", {}).get(name, {})
     return {"validation_model": values.get("model"), "validation_floor": values.get("floor")}
+
+
+def _choice(artifacts: Artifacts, variant: Variant) -> str:
+    """Which of the two models was registered, and why that one."""
+    pruning = read_card(artifacts.pruned_model).pruning or {}
+    if variant == "pruned":
+        return "The pruned model met its limits and was registered."
+    if pruning.get("met"):
+        return "The pruned model met its limits, but falls below the floor; the full one was registered."
+    if not set(pruning) - {"met", "reason"}:  # nothing was measured
+        return "Nothing was pruned; the full model was registered."
+    return "The pruned model did not meet its limits; the full one was registered."
 
 
 def _costs(artifacts: Artifacts) -> list[dict[str, Any]]:

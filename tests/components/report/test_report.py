@@ -214,6 +214,31 @@ def test_the_pruned_model_is_evaluated_where_it_was_registered(work: Finished, t
     assert "full model: " in page.text
 
 
+@pytest.mark.parametrize(
+    ("pruning", "variant", "said"),
+    [
+        ({"met": True}, "pruned", "The pruned model met its limits and was registered."),
+        ({"met": True}, "full", "The pruned model met its limits, but falls below the floor; the full one was registered."),
+        ({"met": False}, "full", "The pruned model did not meet its limits; the full one was registered."),
+        (
+            {"met": False, "reason": "nothing was pruned: prune.enabled is false"},
+            "full",
+            "Nothing was pruned; the full model was registered.",
+        ),
+    ],
+)
+def test_it_says_which_model_was_registered_and_why(
+    work: Finished, tmp_path: Path, pruning: dict[str, Any], variant: str, said: str
+) -> None:
+    folder = tmp_path / "pruned_model"
+    shutil.copytree(work.artifacts.pruned_model, folder)
+    card = read_card(folder)
+    measured = {} if "reason" in pruning else card.pruning or {}
+    replace(card, pruning={**measured, **pruning}).write(folder / CARD)
+    changed = replace(work, artifacts=replace(work.artifacts, pruned_model=folder))
+    assert f"{said} Both stay with the run." in Page(write(changed, tmp_path, variant=variant)).text
+
+
 def test_a_user_s_own_evaluation_set_is_named_with_what_was_trained_on(work: Finished, tmp_path: Path) -> None:
     evaluated = with_measures(work, tmp_path, "evaluation", num_trained_on=12.0)
     text = Page(write(evaluated, tmp_path, {"evaluate": {"data": "/sets/<frozen>"}})).text
