@@ -1,6 +1,5 @@
 """Large arrays that a step needs for a while: in files without a name, which the system can write out where memory is short."""
 
-import contextlib
 import math
 import os
 import tempfile
@@ -8,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
+from darkroom.system.errors import InputError
 from darkroom.system.mapped import mapped
 
 IN_MEMORY = 2**26  # bytes up to which an array is in memory alone
@@ -16,19 +17,31 @@ _BLOCK = 4_096  # rows
 
 
 def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: int | None = None) -> npt.NDArray[Any]:
-    """Zeros of any shape; a large array lies in a mapped file, which is gone with it, if the disk has room for that.
+    """Zeros of any shape; a large array lies in a mapped file, which is gone with it, if the disk has room for that, else in memory.
 
     Args:
         shape: Of the array.
         kind: Of its values.
         in_memory: Bytes up to which it is in memory; `IN_MEMORY` where nothing is said.
+
+    Raises:
+        InputError: Neither the disk nor the memory has room for it.
     """
     size = math.prod(shape) * np.dtype(kind).itemsize
     if size > (IN_MEMORY if in_memory is None else in_memory) and hasattr(os, "posix_fallocate"):
-        with contextlib.suppress(OSError), tempfile.TemporaryFile(prefix="darkroom-") as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would end the process later
-            return np.ndarray(shape, kind, mapped(file.fileno(), writable=True))
+        try:
+            with tempfile.TemporaryFile(prefix="darkroom-") as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would end the process later
+                return np.ndarray(shape, kind, mapped(file.fileno(), writable=True))
+        except OSError as error:
+            _require_memory(size, str(error.strerror))
     return np.zeros(shape, kind)
+
+
+def _require_memory(size: int, problem: str) -> None:
+    if size > psutil.virtual_memory().available:
+        wanted = f"{size / 1e9:,.1f} GB of a scratch file under {tempfile.gettempdir()} ({problem}), nor in memory"
+        raise InputError(f"there is no room for {wanted}: free some there, or name another folder in TMPDIR")
 
 
 def taken(matrix: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

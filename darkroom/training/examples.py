@@ -1,5 +1,6 @@
 """Decoded images, each once, as one array of bytes that training reads again and again."""
 
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -169,9 +170,11 @@ def decode(
         `(N, side_px, side_px, 3) uint8`, in the order of `names`; in a scratch file if larger than 1 GiB.
 
     Raises:
-        InputError: An image can't be decoded.
+        InputError: An image can't be decoded, or there is no room for all.
     """
     result = scratch((len(names), recipe.side_px, recipe.side_px, 3), np.uint8, MEMORY_BYTES)
+    if result.nbytes > MEMORY_BYTES:
+        print(f"{result.nbytes / 1e9:,.1f} GB of decoded images are in a scratch file under {tempfile.gettempdir()}", flush=True)
 
     def fill(row: int) -> None:
         try:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from darkroom.system import scratch as module
+from darkroom.system.errors import InputError
 from darkroom.system.scratch import scratch, taken
 
 
@@ -37,6 +38,10 @@ def test_where_the_disk_is_full_it_is_in_memory(monkeypatch: pytest.MonkeyPatch)
     found = scratch((5,), np.int64)
     assert not is_mapped(found)
     assert found.tolist() == [0] * 5
+    with pytest.raises(
+        InputError, match=r"no room for 1,000,000\.0 GB of a scratch file under .* \(No space left on device\), nor in memory: free"
+    ):
+        scratch((10**15,), np.uint8)
 
 
 @pytest.mark.parametrize("in_memory", [0, 10**6])

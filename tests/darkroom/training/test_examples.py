@@ -29,7 +29,7 @@ def test_labels_of_several_are_zeros_and_ones(tmp_path):
     assert load(Images(tmp_path / "images"), table, Recipe(8)).targets.tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
 
 
-def test_many_pixels_stand_in_a_scratch_file_that_has_no_name(tmp_path, monkeypatch):
+def test_many_pixels_stand_in_a_scratch_file_that_has_no_name_and_it_is_said(tmp_path, monkeypatch, capsys):
     table = toys.table_of(tmp_path / "images", [[0], [1]], ["train"] * 2, "multiclass")
     source, names = Images(tmp_path / "images"), table.column("image_id")
     expected = decode(source, names, names, Recipe(8))
@@ -40,6 +40,7 @@ def test_many_pixels_stand_in_a_scratch_file_that_has_no_name(tmp_path, monkeypa
     mapped = decode(source, names, names, Recipe(8))
     assert isinstance(mapped.base, mmap.mmap) and not list((tmp_path / "scratch").iterdir())
     np.testing.assert_array_equal(mapped, expected)
+    assert f"GB of decoded images are in a scratch file under {tmp_path / 'scratch'}" in capsys.readouterr().out
 
 
 def test_an_image_that_cant_be_decoded_is_named(tmp_path):
