@@ -22,9 +22,11 @@ from darkroom.networks.local_network import FROZEN_SHARE
 from darkroom.notes import Note, tell
 from darkroom.system.config import dump
 from darkroom.training import devices
+from darkroom.training.deadline import Deadline
 from darkroom.training.kept_result import kept_result
 
 TRIED = "local_network.json"  # beside the checkpoints
+TRIAL_SHARE = 0.5  # of `train.time_limit_min`: by then a network that is tried has ended, so that there is time to train one
 
 
 def suited(
@@ -82,22 +84,28 @@ def for_local_network(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update=update)
 
 
-def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path | None, config: TrainConfig) -> float:
+def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path | None, started: float, config: TrainConfig) -> float:
     """Trains a network, and says how much it tells apart, see `skill`; what goes on with that network trains it no second time.
+
+    Where the time is limited, its schedule is shortened so that it ends when half of the time has passed.
 
     Args:
         packed: Images, copies included.
         table: All rows.
         policy: The file of what is done to training images on the fly.
         checkpoints: A folder for unfinished work, or none.
+        started: When the step began, by the clock of `time.monotonic`.
         config: Its settings.
     """
+
+    limit_s = TRIAL_SHARE * 60 * config.time_limit_min
+    deadline = Deadline(limit_s, started=started) if config.is_time_limited else None
 
     def find() -> Mapping[str, Any]:
         print(f"{config.model} is tried first", flush=True)
         with devices.threads(config.num_threads):
             prepared = prepare(packed, table, policy, choose(table.where("train"), config), config)
-            fitted = train_network(prepared, config, checkpoints).fitted
+            fitted = train_network(prepared, config, checkpoints, deadline=deadline).fitted
         found = skill(fitted.history[fitted.best_epoch - 1], table)
         return {} if math.isnan(found) else {"skill": found}
 

@@ -18,7 +18,6 @@ from components.train.config import TrainConfig
 from components.train.costs import Bench, Measured
 from darkroom.images import Images
 from darkroom.manifest import Manifest
-from darkroom.networks.architectures import AUTO
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.training import devices
@@ -76,7 +75,9 @@ class Timed:
         )
 
 
-def choose_in_time(packed: Images, table: Manifest, policy: Path, config: TrainConfig, started: float, checkpoints: Path | None) -> Timed:
+def choose_in_time(
+    packed: Images, table: Manifest, policy: Path, config: TrainConfig, started: float, checkpoints: Path | None, *, is_named: bool
+) -> Timed:
     """Chooses what is trained, within `train.time_limit_min` where there is one.
 
     Args:
@@ -86,6 +87,7 @@ def choose_in_time(packed: Images, table: Manifest, policy: Path, config: TrainC
         config: Settings, some of them `auto`.
         started: When the step began, by the clock of `time.monotonic`.
         checkpoints: A folder for unfinished work, or none.
+        is_named: Whether a person named the network, and not `auto`, whose choice may already stand in `config`.
 
     Raises:
         InputError: There is not the time for one epoch of a network that was named.
@@ -95,6 +97,12 @@ def choose_in_time(packed: Images, table: Manifest, policy: Path, config: TrainC
     if not config.is_time_limited:
         return Timed(choice)
     found = settle(packed, table, policy, choice, config, lambda: time.monotonic() - started, checkpoints)
+    if is_named and not found.epochs:
+        needed = found.needed_s / SHARE / 60
+        raise InputError(
+            f"train.time_limit_min is {config.time_limit_min:g}, and one epoch of {choice.architecture} at {found.side_px} px needs "
+            f"{needed:.2g} minutes: raise it to {PLENTY * needed:.2g}, or set train.model to probe"
+        )
     each, limit = found.epoch_s + found.between_s, config.time_limit_min
     reason = (
         f"{found.epochs} epochs of {len(training):,} images at {found.side_px} px for train.time_limit_min={limit:g}, of {each:,.1f} s each"
@@ -123,8 +131,8 @@ def settle(
         used_s: Gives the seconds that the step has taken.
         checkpoints: A folder where the result is kept, or none.
 
-    Raises:
-        InputError: There is not the time for one epoch of a network that was named; one that `auto` chose gets 0 epochs.
+    Returns:
+        What was settled: 0 epochs where there is not the time for one.
     """
     find = partial(_measured, packed, table, policy, choice, config, used_s)
     return Settled(**kept_result(checkpoints and checkpoints / NAME, dump(config), lambda: vars(find())))
@@ -139,14 +147,7 @@ def _measured(packed: Images, table: Manifest, policy: Path, choice: Choice, con
         bench = Bench(packed, table, policy, choice.architecture, choice.settings, config)
         measured = measure(bench, wanted, sizes.num_train, limit_s - used_s())
     within = {side: epochs for side, epochs in wanted.items() if side <= measured.sides[-1][0]}
-    settled = longest(within, most, measured, sizes, used_s(), limit_s)
-    if not settled.epochs and config.model != AUTO:
-        needed = settled.needed_s / SHARE / 60
-        raise InputError(
-            f"train.time_limit_min is {config.time_limit_min:g}, and one epoch of {choice.architecture} at {settled.side_px} px needs "
-            f"{needed:.2g} minutes: raise it to {PLENTY * needed:.2g}, or set train.model to probe"
-        )
-    return settled
+    return longest(within, most, measured, sizes, used_s(), limit_s)
 
 
 def measure(bench: Bench, wanted: Mapping[int, float], num_train: int, left_s: float) -> Measured:

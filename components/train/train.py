@@ -35,6 +35,7 @@ from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
 from darkroom.networks import export
+from darkroom.networks.architectures import AUTO
 from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, plain, tell, with_notes_behind
@@ -117,8 +118,8 @@ def train(
     config, learnt = from_pretrained(config, pretrained)
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
     outputs = Outputs(model, history, learning_curves)
-    config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints))
-    family, timed, told = _choose(packed, table, policy, config, started, checkpoints)
+    config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints, started))
+    family, timed, told = _choose(packed, table, policy, config, started, checkpoints, is_named=given["model"] != AUTO)
     answers = FoldAnswers(checkpoints)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
     told += tell_balances(table, config) if timed else ()
@@ -133,12 +134,15 @@ def train(
 
 
 def _choose(
-    packed: Images, table: Manifest, policy: Path, config: TrainConfig, started: float, checkpoints: Path | None
+    packed: Images, table: Manifest, policy: Path, config: TrainConfig, started: float, checkpoints: Path | None, *, is_named: bool
 ) -> tuple[str, Timed | None, tuple[Note, ...]]:
-    """The family or network, how long the latter is trained, and what is told: a probe where there is not the time for a network."""
+    """The family or network, how long the latter is trained, and what is told: a probe where there is not the time for a network.
+
+    A network that a person named (`is_named`) is refused there.
+    """
     if config.model in ON_VECTORS:
         return config.model, None, ()
-    timed = choose_in_time(packed, table, policy, config, started, checkpoints)
+    timed = choose_in_time(packed, table, policy, config, started, checkpoints, is_named=is_named)
     return (config.model, timed, ()) if timed.is_affordable else (PROBE, None, tell("train", (), [timed.told_too_short(config)]))
 
 

@@ -104,11 +104,15 @@ def test_a_resumed_training_does_not_try_it_again(tmp_path, monkeypatch):
     monkeypatch.setattr("components.train.suitability.prepare", lambda *given: given[3].architecture)
     fitted = SimpleNamespace(fitted=SimpleNamespace(history=rows, best_epoch=2))
     monkeypatch.setattr(
-        "components.train.suitability.train_network", lambda prepared, config, checkpoints: tried.append(prepared) or fitted
+        "components.train.suitability.train_network", lambda prepared, *_, **given: tried.append((prepared, given["deadline"])) or fitted
     )
     config = for_local_network(parse(TrainConfig, "train", {"model": LOCAL}))
-    found = [local_skill(None, images(), None, tmp_path, config) for _ in range(2)]
-    assert found == [pytest.approx(0.6)] * 2 and tried == [LOCAL]
+    found = [local_skill(None, images(), None, tmp_path, 0.0, config) for _ in range(2)]
+    assert found == [pytest.approx(0.6)] * 2 and tried == [(LOCAL, None)]
+    limited = for_local_network(parse(TrainConfig, "train", {"model": LOCAL, "time_limit_min": 2}))
+    local_skill(None, images(), None, None, 3.0, limited)
+    (_, deadline), half_of_the_time_s = tried[1], 60
+    assert (deadline.limit_s, deadline.started) == (half_of_the_time_s, 3.0)
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -117,7 +121,7 @@ def test_the_network_that_was_tried_is_the_one_that_is_trained(tmp_path, capsys,
     given = {"model": LOCAL, "epochs": 2, "batch_size": 8, "side_px": 32}
     packed, table = Images(inputs.images, inputs.augmented_images), manifest.read(inputs.examples)
     checkpoints = tmp_path / "checkpoints" if kept else None
-    skill = local_skill(packed, table, inputs.policy, checkpoints, for_local_network(parse(TrainConfig, "train", given)))
+    skill = local_skill(packed, table, inputs.policy, checkpoints, 0.0, for_local_network(parse(TrainConfig, "train", given)))
     assert "epoch 1/2  train" in capsys.readouterr().out
     outputs, told = {name: tmp_path / name for name in ("model", "history", "learning_curves")}, []
     measures = train(

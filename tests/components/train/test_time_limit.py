@@ -8,7 +8,7 @@ from components.train import time_limit
 from components.train.choice import candidates
 from components.train.config import TrainConfig
 from components.train.costs import Costs, Measured
-from components.train.time_limit import NAME, Sizes, longest, measure
+from components.train.time_limit import NAME, Settled, Sizes, choose_in_time, longest, measure
 from darkroom.model import read_card
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
@@ -123,6 +123,15 @@ def test_without_the_time_for_an_epoch_auto_takes_a_probe_and_a_named_network_is
     assert [note["text"] for note in card.provenance["notes"] if note["is_warning"] and "train.time_limit_min is 0.001" in note["text"]]
     with pytest.raises(InputError, match=r"train\.time_limit_min is 0\.001, and one epoch of small_cnn at 8 px needs .* minutes: raise"):
         run(inputs, tmp_path, model="small_cnn", **given)
+
+
+def test_what_auto_chose_gives_way_to_a_probe_and_is_not_refused_as_if_it_had_been_named(monkeypatch):
+    monkeypatch.setattr(time_limit, "settle", lambda *_: Settled(64, 0, 1.0, 1.0, 1.0, 600.0))
+    config = parse(TrainConfig, "train", {"model": "small_cnn", "time_limit_min": 5})
+    given = (None, rows_of(400, 300), None, config, 0.0, None)
+    assert not choose_in_time(*given, is_named=False).is_affordable
+    with pytest.raises(InputError, match=r"one epoch of small_cnn at 64 px needs 11 minutes: raise it to 13, or set train\.model"):
+        choose_in_time(*given, is_named=True)
 
 
 def test_a_limit_is_none_by_default_and_never_negative():
