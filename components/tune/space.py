@@ -27,6 +27,7 @@ _FIXED = (
     "processor",
     "weights_version",
     "time_limit_min",
+    "distill_folds",
 )  # what compares trials, and what changes no result
 
 

@@ -59,7 +59,7 @@ def tune(
 
         inputs = {"images": images, "augmented_images": augmented_images, "policy": policy, "embeddings": embeddings}
         inputs |= {"pretrained": pretrained} if pretrained else {}
-        settings = dump(parse(TrainConfig, "train", train_settings))
+        settings = {**dump(parse(TrainConfig, "train", train_settings)), "distill_folds": 0.0}  # no trial has folds to learn from
         with tempfile.TemporaryDirectory() as scratch:
             inputs["examples"] = _without_folds(examples, Path(scratch))
             found = Search(inputs, config, settings, checkpoints or Path(scratch), on_trial, on_epoch).run()

@@ -19,6 +19,7 @@ def config(**values):
         ({"learning_rate": [0.1]}, r"'learning_rate'.*did you mean train\.learning_rate"),
         ({"augment.rotation_degrees": [10]}, r"augment\.rotation_degrees.*only those of train"),
         ({"train.monitor": ["f1_macro"]}, r"train\.monitor, which is equal in all trials"),
+        ({"train.distill_folds": [0.0, 0.5]}, r"train\.distill_folds, which is equal in all trials"),
         ({"train.dropout": [0.1, 1.5]}, r"train\.dropout is 1\.5"),
         ({"train.dropout": {"low": -0.1, "high": 0.5}}, r"train\.dropout is -0\.1"),
         ({"train.epochs": {"low": 0, "high": 5}}, r"train\.epochs is 0"),
