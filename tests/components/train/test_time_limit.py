@@ -14,6 +14,7 @@ from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 from tests.components.train import toys
 from tests.components.train.test_choice import LITE0, rows_of
+from tests.components.train.test_suitability import images
 from tests.components.train.test_train import run
 
 pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")
@@ -128,7 +129,7 @@ def test_without_the_time_for_an_epoch_auto_takes_a_probe_and_a_named_network_is
 def test_what_auto_chose_gives_way_to_a_probe_and_is_not_refused_as_if_it_had_been_named(monkeypatch):
     monkeypatch.setattr(time_limit, "settle", lambda *_: Settled(64, 0, 1.0, 1.0, 1.0, 600.0))
     config = parse(TrainConfig, "train", {"model": "small_cnn", "time_limit_min": 5})
-    given = (None, rows_of(400, 300), None, config, 0.0, None)
+    given = (None, images(), None, config, 0.0, None)
     assert not choose_in_time(*given, is_named=False).is_affordable
     with pytest.raises(InputError, match=r"one epoch of small_cnn at 64 px needs 11 minutes: raise it to 13, or set train\.model"):
         choose_in_time(*given, is_named=True)
