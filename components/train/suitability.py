@@ -60,7 +60,8 @@ def suited(
     if config.model == AUTO and config.weights == AUTO and len(training) <= config.auto_local_max_images:
         local = for_local_network(config.model_copy(update={"model": LOCAL}))
         found = local_skill(local)
-        why += f"; {LOCAL}, which was tried as there are few images, has {max(found, 0.0):.2f}"
+        tried = f"{LOCAL}, which was tried as there are few images, has {max(found, 0.0):.2f}"
+        why += f"; {tried if not math.isnan(found) else f'there is no time to try {LOCAL}'}"
         if found > known:
             return local, tell("train", [f"{why}, so it is taken"])
     chosen = {
@@ -87,7 +88,7 @@ def for_local_network(config: TrainConfig) -> TrainConfig:
 def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path | None, started: float, config: TrainConfig) -> float:
     """Trains a network, and says how much it tells apart, see `skill`; what goes on with that network trains it no second time.
 
-    Where the time is limited, its schedule is shortened so that it ends when half of the time has passed.
+    Where the time is limited, its schedule is shortened so that it ends when half of the time has passed; NaN where that much has already.
 
     Args:
         packed: Images, copies included.
@@ -100,6 +101,8 @@ def local_skill(packed: Images, table: Manifest, policy: Path, checkpoints: Path
 
     limit_s = TRIAL_SHARE * 60 * config.time_limit_min
     deadline = Deadline(limit_s, started=started) if config.is_time_limited else None
+    if deadline and deadline.used_s > limit_s:
+        return math.nan
 
     def find() -> Mapping[str, Any]:
         print(f"{config.model} is tried first", flush=True)

@@ -1,5 +1,7 @@
 """Images unlike those that given weights know: what `auto` does with them."""
 
+import math
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -110,9 +112,15 @@ def test_a_resumed_training_does_not_try_it_again(tmp_path, monkeypatch):
     found = [local_skill(None, images(), None, tmp_path, 0.0, config) for _ in range(2)]
     assert found == [pytest.approx(0.6)] * 2 and tried == [(LOCAL, None)]
     limited = for_local_network(parse(TrainConfig, "train", {"model": LOCAL, "time_limit_min": 2}))
-    local_skill(None, images(), None, None, 3.0, limited)
-    (_, deadline), half_of_the_time_s = tried[1], 60
-    assert (deadline.limit_s, deadline.started) == (half_of_the_time_s, 3.0)
+    half_of_the_time_s, now = 60, time.monotonic()
+    assert local_skill(None, images(), None, None, now, limited) == pytest.approx(0.6)
+    assert math.isnan(local_skill(None, images(), None, None, now - half_of_the_time_s - 1, limited))
+    assert [(deadline.limit_s, deadline.started) for _, deadline in tried[1:]] == [(half_of_the_time_s, now)]
+
+
+def test_where_there_is_no_time_to_try_the_small_network_that_is_told():
+    _, notes = suited(parse(TrainConfig, "train", {}), floor(0.6), source(), images(), found=math.nan)
+    assert "; there is no time to try lite0_local; so train.frozen_share=0.2" in notes[0].text
 
 
 @pytest.mark.parametrize("kept", [True, False])
