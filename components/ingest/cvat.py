@@ -6,7 +6,7 @@ from xml.parsers import expat
 from components.ingest.annotations import Annotations, Image, make_annotations, unanswered
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few
-from components.ingest.split_names import split_of
+from components.ingest.split_names import is_unclear, split_in
 from darkroom.system.errors import InputError
 
 COLUMN = "labels"
@@ -80,7 +80,7 @@ class _Export:
         name, subset = attributes["name"], attributes.get("subset", "")
         placed = f"images/{subset}/{name}"
         path = placed if subset and self._names.locate(placed, self._name) else name
-        self.images.append((Image(path, {}, {"split": split_of(subset)}), [], []))
+        self.images.append((Image(path, {}, {"split": split_in(subset) or (subset if is_unclear(subset) else None)}), [], []))
 
     def annotations(self) -> Annotations:
         with_tags = any(tags for _, tags, _ in self.images)

@@ -8,6 +8,7 @@ import numpy as np
 from components.ingest.cells import FALSE, TRUE, Integers, is_missing, plain
 from components.ingest.column_names import LABELS, MAYBE_SPLITS, SPLITS, known
 from components.ingest.listing import first_few
+from components.ingest.shards import TABLE as SHARDS
 from components.ingest.split_names import SPLIT_NAMES, is_unclear, split_in, split_of, words_of
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
@@ -132,9 +133,10 @@ def _from_words(table: Table, column: str) -> Integers:
     splits = ["" if is_missing(cell) else split_in(cell) for cell in cells]
     unknown = sorted(cell for cell, split in zip(cells, splits, strict=True) if split is None)
     if unknown:
+        remedy = "rename these shards, or leave them out with ingest.ignore" if table.name == SHARDS else "correct the words"
         raise InputError(
             f"{table.name} has {first_few(list(map(repr, unknown)), 6)} in column {column!r}: a split is train, validation or test: "
-            "correct the words, or set ingest.split_column to another column, or to none"
+            f"{remedy}, or set ingest.split_column to another column, or to none"
         )
     numbers: Integers = np.array([(*NAMES, "").index(split or "") for split in splits], dtype=np.int64)
     return numbers[codes]

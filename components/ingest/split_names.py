@@ -39,6 +39,11 @@ def split_in(name: str) -> str | None:
     return SPLIT_NAMES[min(named)] if len(named) == 1 and words - named <= BESIDE else None
 
 
+def splits_among(name: str) -> set[str]:
+    """The splits that the name of a shard says, whatever else it says: of `imagenet-val-000012` validation, of `trainval` none."""
+    return {SPLIT_NAMES[word] for word in words_of(name) & set(SPLIT_NAMES)}
+
+
 @lru_cache(4096)
 def words_of(name: str) -> frozenset[str]:
     """The words that a name is made of, in lower case, without digits."""

@@ -1,13 +1,14 @@
 """WebDataset's tars: an image and what is known of it are members of one name, `0001.jpg`, `0001.cls`, `0001.json`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any
 
 from components.ingest.annotations import PATH, Image, make_annotations
 from components.ingest.archives import TarSource, open_tar
+from components.ingest.column_names import GROUPS, known, may_be_group
 from components.ingest.listing import has_image_suffix, is_picture_name
 from components.ingest.shards import Shards
 from components.ingest.sources import FolderSource, Source
@@ -33,7 +34,9 @@ class WebDataset(Shards):
         self._tars = shards
         members = {shard: [f"{shard}/{path}" for path in tar.sizes if is_picture_name(path)] for shard, tar in shards.items()}
         by_class = any(path.endswith(".cls") for tar in shards.values() for path in tar.sizes)
-        said = make_annotations([image for shard, tar in shards.items() for image in _described(shard, tar, by_class)])
+        described = {shard: list(_described(shard, tar, by_class)) for shard, tar in shards.items()}
+        _tie_samples(described)
+        said = make_annotations([image for images in described.values() for image in images])
         super().__init__(inner, members, said.values.drop_columns([PATH]), max_bytes, said.notes)
         if inner in shards.values():
             self.sizes = {path: size for path, size in self.sizes.items() if path not in inner.sizes}
@@ -100,6 +103,19 @@ def _described(shard: str, tar: TarSource, by_class: bool) -> Iterator[Image]:
             facts[CLASS] = said.get(f"{_key(path)}.cls", b"").decode("utf-8", "replace").strip()
             labels.pop(CLASS, None)
         yield Image(path, labels, {name: cell for name, cell in facts.items() if name != PATH})
+
+
+def _tie_samples(described: Mapping[str, Sequence[Image]]) -> None:
+    """Makes a sample its images' group where one has several, such as `1.left.jpg` and `1.right.jpg`, and nothing else says a group.
+
+    Args:
+        described: The images of each tar by its path; their facts get the group.
+    """
+    samples = [(f"{shard}/{_key(image.path)}", image) for shard, images in described.items() for image in images]
+    has_group = any(known([name], GROUPS) or may_be_group(name) for _, image in samples for name in image.facts)
+    if not has_group and len({sample for sample, _ in samples}) < len(samples):
+        for sample, image in samples:
+            image.facts[GROUPS[0]] = sample
 
 
 def _facts(name: str, data: bytes) -> dict[str, Any]:

@@ -255,6 +255,11 @@ def test_cvats_subsets_are_splits(tmp_path: Path) -> None:
     manifest = ingested(lay(tmp_path / "export", paths, {"annotations.xml": text}))
     assert list(by_path(manifest).values()) == ["dog", "cat|dog", "cat", "cat|dog"]
     assert list(by_path(manifest, "given_split").values()) == ["test", "test", "train", "train"]
+    unclear = lay(
+        tmp_path / "unclear", [path.replace("Test", "Holdout") for path in paths], {"annotations.xml": text.replace("Test", "Holdout")}
+    )
+    with pytest.raises(InputError, match=r"annotations.xml has 'Holdout' in column 'split'"):
+        ingested(unclear)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,7 @@ def test_webdatasets_shards_of_a_folder_are_read(tmp_path: Path, ending: str) ->
     assert labels[f"val/000000.{ending}/000006.png"] == "0"
     assert by_path(manifest, "group")[f"val/000000.{ending}/000006.png"] == "p3"
     assert by_path(manifest, "age")[f"val/000000.{ending}/000006.png"] == 6
+    assert list(by_path(manifest, "given_split").values()) == ["train"] * 8 + ["validation"] * 2
 
 
 def test_the_names_of_webdatasets_shards_say_the_split(tmp_path: Path) -> None:
@@ -198,6 +199,41 @@ def test_the_names_of_webdatasets_shards_say_the_split(tmp_path: Path) -> None:
     for start, split in enumerate(("train", "val", "test")):
         tar(data / f"{split}-{0:06d}.tar", samples(range(2 * start, 2 * start + 2), cls=class_of))
     assert list(by_path(ingested(data), "given_split").values()) == ["test", "test", "train", "train", "validation", "validation"]
+
+
+@pytest.mark.parametrize(
+    ("shards", "splits"),
+    [
+        (("imagenet-train-000000", "imagenet-val-000000"), ["train"] * 2 + ["validation"] * 2),
+        (("a/partial-train/0000", "b/partial-test/0000"), ["train"] * 2 + ["test"] * 2),
+        (("pets-000000", "pets-000001"), [None] * 4),
+        (("public-000000", "public-000001"), [None] * 4),
+        (("test-000000", "trainval-000000"), ["test"] * 2 + [None] * 2),
+    ],
+)
+def test_the_split_is_known_beside_other_words(tmp_path: Path, shards: tuple[str, str], splits: list[str | None]) -> None:
+    for start, name in enumerate(shards):
+        tar(tmp_path / "pets" / f"{name}.tar", samples(range(2 * start, 2 * start + 2), cls=class_of))
+    assert list(by_path(ingested(tmp_path / "pets"), "given_split").values()) == splits
+
+
+def test_a_shard_of_an_unclear_split_is_refused_and_may_be_left_out(tmp_path: Path) -> None:
+    for start, name in enumerate(("train", "test", "holdout")):
+        tar(tmp_path / "pets" / f"{name}-000000.tar", samples(range(2 * start, 2 * start + 2), cls=class_of))
+    with pytest.raises(InputError, match=r"has 'holdout-000000.tar' in column 'split'.*rename these shards, or leave them out"):
+        ingested(tmp_path / "pets")
+    manifest = ingested(tmp_path / "pets", ignore=["holdout-*", "train-000000.tar/000001.png"])
+    assert by_path(manifest) == {"test-000000.tar/000002.png": "0", "test-000000.tar/000003.png": "1", "train-000000.tar/000000.png": "0"}
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_images_of_one_sample_stay_together(tmp_path: Path, patient: bool) -> None:
+    members = {}
+    for number in range(4):
+        members |= {f"{number}.left.png": picture(number), f"{number}.right.png": picture(9 + number), f"{number}.cls": class_of(number)}
+        members |= {f"{number}.json": json.dumps({"patient": f"p{number // 2}"}).encode()} if patient else {}
+    groups = list(by_path(ingested(tar(tmp_path / "pets.tar", members)), "group").values())
+    assert groups == [f"p{number // 4}" if patient else f"pets.tar/{number // 2}" for number in range(8)]
 
 
 def test_one_tar_of_webdataset_is_read(tmp_path: Path) -> None:
