@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from darkroom.system.config import StepConfig
 
@@ -13,6 +13,9 @@ class TableConfig(StepConfig):
     table: str = Field("", description="The table of labels in the data's root; empty: found by itself; none: labels from folders.")
     ignore: tuple[str, ...] = Field(
         (), description="Files and folders of the data to leave out, as names or paths: test, Meta.csv, *.txt, a/b."
+    )
+    encoding: str = Field(
+        "auto", description="Encoding of tables that are texts, such as cp1252 (Excel's in Western Europe); auto: UTF-8 or UTF-16."
     )
     path_column: str = Field("", description="Column of file names or paths; empty: found by itself.")
     label_column: str = Field(
@@ -58,6 +61,16 @@ class TableConfig(StepConfig):
     missing_files: Literal["fail", "drop"] = Field(
         "fail", description="fail or drop: what happens where a table names files that do not exist."
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "".encode("utf-8" if encoding == "auto" else encoding)
+        except LookupError:
+            known = "utf-8, cp1252, cp1251, gbk or shift_jis"
+            raise ValueError(f"{encoding!r} is no encoding of texts: name one such as {known}, or auto") from None
+        return encoding
 
 
 class IngestConfig(TableConfig):

@@ -74,7 +74,9 @@ def _decoded(name: str, data: bytes) -> str:
     try:
         text = data.decode(encoding_of(data))
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 (byte {error.start}): save it as CSV in UTF-8") from None
+        raise InputError(
+            f"{name} is not UTF-8 (byte {error.start}): save it as CSV in UTF-8, or name its encoding in ingest.encoding"
+        ) from None
     if "\0" in text:
         raise InputError(f"{name} holds zero bytes (at character {text.index(chr(0))}), as no text does: save it as CSV in UTF-8")
     return text

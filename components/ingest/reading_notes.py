@@ -16,7 +16,7 @@ def reading_notes(listing: Listing) -> tuple[str, ...]:
     Returns:
         Where labels are from, the classes with the files of each, the given splits, the groups, and then what else was noted.
     """
-    files = [file for file in listing.files if listing.named or has_image_suffix(file.path)]
+    files = [file for file in listing.files if listing.named or has_image_suffix(file.path)] or listing.files
     by_table = listing.named or listing.user_columns is not None
     said = listing.notes[:1] if by_table else ("labels from the class folders",)
     counts = Counter(label for file in files for label in file.labels)

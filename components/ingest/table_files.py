@@ -226,7 +226,7 @@ def _meanings(columns: Columns, labels: Labels) -> str:
 def _left_out(source: Source, files: TableFiles, unlabelled: list[str]) -> Iterator[str]:
     missing = missing_names(files)
     named = set(files.paths)
-    beside = [path for path in source.sizes if path not in named and is_picture_name(path)]
+    beside = [path for path in source.sizes if path not in named and is_picture_name(path) and not is_table(path)]
     if unlabelled:
         yield f"{len(unlabelled)} file(s) without a label are left out: {first_few(unlabelled)}"
     if missing:

@@ -92,21 +92,24 @@ class Table:
         return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def read_table(name: str, data: bytes, names: FileNames) -> Table:
+def read_table(name: str, data: bytes, names: FileNames, encoding: str = "auto") -> Table:
     """Reads a table; rows whose cells are all empty are none.
 
     Args:
         name: Its path in the source; the ending says what it is.
         data: Its bytes.
         names: The files of the source: the first row of a CSV may be one of them.
+        encoding: Of its text; `auto` where it is UTF-8 or UTF-16. XML says its own.
 
     Raises:
-        InputError: It can't be read, rows differ in length, two columns have one name, or there is no header.
+        InputError: It can't be read, is not in that encoding, rows differ in length, two columns have one name, or there is no header.
     """
     plain_name, content = unpacked(name, data)
     suffix = PurePosixPath(plain_name).suffix.lower()
     if suffix in SPREADSHEETS:
         raise InputError(f"{name} is a spreadsheet, which is not read: save it as CSV")
+    if encoding != "auto" and suffix not in (".parquet", ".xml"):
+        content = _as_utf8(name, content, encoding)
     if suffix not in (".parquet", ".json", ".jsonl", ".ndjson", ".xml"):
         values, notes = with_header(name, read_csv(name, content), names)
         return Table(name, values, False, notes)
@@ -120,6 +123,13 @@ def read_table(name: str, data: bytes, names: FileNames) -> Table:
     filled = _without_empty_rows(table.rename_columns(header).select(named))
     num_empty = table.num_rows - filled.num_rows
     return Table(name, filled, True, (*notes, *([f"{num_empty} empty row(s) of {name} are no rows"] if num_empty else [])))
+
+
+def _as_utf8(name: str, content: bytes, encoding: str) -> bytes:
+    try:
+        return content.decode(encoding).encode()
+    except UnicodeError as error:
+        raise InputError(f"{name} is not in the encoding {encoding} ({error}), which ingest.encoding names: set it to its own") from None
 
 
 def _read_typed(name: str, suffix: str, content: bytes, names: FileNames) -> Annotations:

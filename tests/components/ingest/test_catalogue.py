@@ -293,12 +293,29 @@ def test_spreadsheets_of_other_habits_are_read(data):
     assert run(data, separator="none")[0].classes == ("x, y", "z")
 
 
+@pytest.mark.parametrize(("name", "encoding", "words"), [("labels.csv", "cp1252", "Bär Füchse"), ("labels.json", "shift_jis", "犬 猫")])
+def test_a_table_in_the_encoding_that_the_user_names_is_read(data, name, encoding, words):
+    lay(data, ABC)
+    first, second = words.split()
+    rows = {".csv": f"filename,label\na.png,{first}\nb.png,{second}\n", "json": f'{{"{ABC[0]}": "{first}", "{ABC[1]}": "{second}"}}'}
+    (data / name).write_bytes(rows[name[-4:]].encode(encoding))
+    assert labels_of(run(data, encoding=encoding)[0]) == {ABC[0]: first, ABC[1]: second}
+    with pytest.raises(InputError, match=r"is not in the encoding ascii .* which ingest.encoding names"):
+        run(data, encoding="ascii")
+
+
+@pytest.mark.parametrize("encoding", ["zip", "latin-99"])
+def test_an_unknown_encoding_is_refused(encoding):
+    with pytest.raises(ValueError, match="is no encoding of texts"):
+        IngestConfig(encoding=encoding)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"filename,label\na.png,x,y\n", r"has 3 cells in row 2 and 2 in its header"),
         (b"filename,label\na.png\n", r"has 1 cells in row 2 and 2 in its header"),
-        (b"filename,label\na.png,\xe9\n", r"is not UTF-8 \(byte 21\)"),
+        (b"filename,label\na.png,\xe9\n", r"is not UTF-8 \(byte 21\).* name its encoding in ingest.encoding"),
         (b'filename,label\na.png,"x\n', r"is no valid CSV: line 2"),
         (b"filename,label,label\na.png,x,y\n", r"has the column 'label' twice"),
         (b"filename,label\n", r"labels\.csv in .*data has no rows"),

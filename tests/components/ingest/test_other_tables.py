@@ -81,7 +81,9 @@ READ = {
 @pytest.mark.parametrize("name", READ)
 def test_a_table_of_another_format_is_read(tmp_path, name):
     photos = lay(tmp_path / "photos", SIX, {name: READ[name]})
-    assert by_path(ingested(photos)) == CAT_DOG
+    manifest = ingested(photos)
+    assert by_path(manifest) == CAT_DOG
+    assert not any("does not name are left out" in note.text for note in manifest.notes)
     assert by_path(ingested(photos / name)) == CAT_DOG
 
 

@@ -170,6 +170,11 @@ def test_verdicts_and_tables_of_other_things_are_no_tables_of_labels(tmp_path, c
     assert "notes.xlsx may hold a table, but is not read: save it as CSV" in out
 
 
+def test_pictures_without_suffixes_are_counted_by_class(tmp_path, capsys):
+    ingested(lay(tmp_path / "photos", [path.removesuffix(".png") for path in FOLDERS], {}))
+    assert f" classes in {len(FOLDERS)} files: " in capsys.readouterr().out
+
+
 def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
     text = table("fname,label,patient,split", lambda n, p: (p, KINDS[n % 3 > 1], n // 3, ("train", "test")[n // 3]))
     ingested(lay(tmp_path / "photos", SIX, {"labels.csv": text}))
