@@ -106,6 +106,9 @@ class TorchvisionAddress:
         if "split" not in takes:
             return {"": self._open(maker, root)}
         found = {split: data for split in SPLITS if (data := self._open(maker, root, split=split)) is not None}
+        usual = takes["split"].default  # what is trained on where it is not called train: `trainval`, `train-standard`
+        if "train" not in found and isinstance(usual, str) and usual not in found:
+            found[usual] = self._open(maker, root, split=usual)
         if not found:
             raise InputError(f"torchvision's {self.name} has none of the splits {', '.join(SPLITS)}: write it as class folders")
         return found

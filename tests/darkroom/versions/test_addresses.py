@@ -24,7 +24,7 @@ from darkroom.versions import stored_data
 from darkroom.versions.addresses import fetched, is_address, parse_address
 from darkroom.versions.data_version import data_version, has_version
 from darkroom.versions.stored_data import StoredAddress, StoredFile
-from tests.layouts import by_path, picture
+from tests.layouts import by_path, lay, picture
 
 PETS = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(3)]
 
@@ -259,6 +259,19 @@ def test_a_data_set_of_torchvision_is_read_with_its_classes_and_splits(tmp_path:
     (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, 2) + bytes([0, 0]))
     with pytest.raises(InputError, match="not the version"):
         ingested(address, tmp_path / "out", version)
+
+
+def test_what_a_data_set_of_torchvision_trains_on_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    base, names = tmp_path / "oxford-iiit-pet", [f"{breed}_{number}" for breed in ("Abyssinian", "beagle") for number in (1, 2)]
+    rows = {name: f"{name} {1 + place // 2} 1 1" for place, name in enumerate(names)}
+    lines = {split: [row for name, row in rows.items() if name.endswith(end)] for split, end in (("trainval", "1"), ("test", "2"))}
+    texts = {f"annotations/{split}.txt": "\n".join(part) + "\n" for split, part in lines.items()}
+    lay(base, [f"images/{name}.jpg" for name in names], texts)
+    manifest = ingested(f"torchvision://OxfordIIITPet?root={tmp_path}", tmp_path / "out")
+    assert manifest.classes == ("Abyssinian", "Beagle")
+    assert sorted(zip(manifest.column("label"), manifest.column("given_split"), strict=True), key=str) == [
+        ("Abyssinian", "test"), ("Abyssinian", None), ("Beagle", "test"), ("Beagle", None)
+    ]  # fmt: skip
 
 
 def test_a_data_set_that_is_not_there_and_can_not_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
