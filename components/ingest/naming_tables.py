@@ -10,7 +10,7 @@ from components.ingest.config import TableConfig
 from components.ingest.file_names import FileNames, is_absolute
 from components.ingest.joined_tables import NamingTable
 from components.ingest.listing import first_few
-from components.ingest.parquet_table import holds_images
+from components.ingest.parquet_table import image_columns
 from components.ingest.path_columns import path_column
 from components.ingest.sources import Source
 from components.ingest.split_names import split_in
@@ -83,10 +83,10 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
         folder = elsewhere.get(column.name) or "the data's own folder"
         note = f"column {column.name!r} of {table.name} holds absolute paths: what follows {folder} in them is taken"
         column = replace(column, notes=(*column.notes, note))
-    if (not column or not column.num_found) and (pictures := holds_images(table.values)):
+    if (not column or not column.num_found) and (pictures := image_columns(table.values)):
         raise InputError(
-            f"{table.name} holds images itself, in column {pictures!r}, which is not read beside files of images: put it into a folder of "
-            "its own"
+            f"{table.name} holds images itself, in column {pictures[0]!r}, which is not read beside files of images, nor in an archive: "
+            "put it into a folder of its own"
         )
     if column:
         return NamingTable(table, column, _split(table.name))

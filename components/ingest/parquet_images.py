@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.ingest.listing import first_few, is_picture_name
-from components.ingest.parquet_table import holds_images, refuse_huge
+from components.ingest.parquet_table import image_columns, refuse_huge
 from components.ingest.shards import Shards
 from components.ingest.sources import FolderSource
 from darkroom.system.errors import InputError
@@ -63,24 +63,33 @@ def open_parquet_images(folder: FolderSource, max_bytes: int) -> ParquetImages |
     """Opens a folder whose images lie in Parquet files; nothing where it holds files of images, or no such Parquet file.
 
     Raises:
-        InputError: A Parquet file is damaged.
+        InputError: A Parquet file is damaged, or has several columns of images.
     """
     paths = [path for path in folder.sizes if path.lower().endswith(".parquet")]
     if not paths or any(is_picture_name(path) for path in folder.sizes):
         return None
-    columns = {path: _image_column(folder.places[path]) for path in paths}
+    columns = {path: _image_column(path, folder.places[path]) for path in paths}
     with_images = {path: column for path, column in columns.items() if column}
     return ParquetImages(folder, with_images, max_bytes) if with_images else None
 
 
-def _image_column(place: str) -> str:
-    """The column that holds images, by the first rows; an empty text where there is none, or the file can't be read."""
+def _image_column(shard: str, place: str) -> str:
+    """The column that holds images, by the first rows; an empty text where there is none, or the file can't be read.
+
+    Raises:
+        InputError: Several may be meant.
+    """
     try:
         with pq.ParquetFile(place) as file:
             first = pa.Table.from_batches(list(islice(file.iter_batches(4), 1)), file.schema_arrow)
     except _FAILURES:
         return ""  # as a table it is told what is wrong with it
-    column = holds_images(first)
+    found = image_columns(first)
+    if len(found) > 1:
+        raise InputError(
+            f"{shard} holds images in several columns ({first_few(found)}): call the one that is to be learnt image, or write it alone"
+        )
+    column = "".join(found)
     if column and pa.types.is_struct(first.schema.field(column).type):
         return column if pc.struct_field(first[column], "bytes").null_count < len(first) else ""
     return column

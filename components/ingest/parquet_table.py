@@ -46,17 +46,20 @@ def _json(data: bytes, schema: pa.Schema | None) -> pa.Table:
     return pyarrow.json.read_json(io.BytesIO(data), whole, pyarrow.json.ParseOptions(explicit_schema=schema))
 
 
-def holds_images(table: pa.Table) -> str:
-    """The column that holds images themselves, as bytes or as Hugging Face's struct of bytes and a path; an empty text without one."""
+def image_columns(table: pa.Table) -> list[str]:
+    """The columns that hold images, as bytes or as Hugging Face's struct of bytes and a path; those called so, if any are."""
+    found = []
     for field, column in zip(table.schema, table.columns, strict=True):
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            return str(field.name)
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            first = next((value for value in column.slice(0, 10).to_pylist() if value), b"")
-            if field.name.casefold() in IMAGE_COLUMNS or first.startswith(IMAGE_STARTS):
-                return str(field.name)
-    return ""
+        is_struct = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+        if is_struct or ((pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and _begins_as_image(field.name, column)):
+            found.append(str(field.name))
+    return [name for name in found if name.casefold() in IMAGE_COLUMNS] or found
+
+
+def _begins_as_image(name: str, column: pa.ChunkedArray) -> bool:
+    first = next((value for value in column.slice(0, 10).to_pylist() if value), b"")
+    return name.casefold() in IMAGE_COLUMNS or bool(first.startswith(IMAGE_STARTS))
 
 
 def with_paths(table: pa.Table) -> pa.Table:

@@ -72,6 +72,19 @@ def test_plain_bytes_and_texts_are_read_too(tmp_path: Path) -> None:
     assert list(by_path(ingested(data, label_column="kind")).values()) == ["x", "y", "x"]
 
 
+def test_of_several_columns_of_images_the_one_called_so_is_read(tmp_path: Path) -> None:
+    data = tmp_path / "cells"
+    data.mkdir()
+    drawn = {name: [picture(start + number) for number in range(3)] for start, name in ((10, "mask"), (0, "image"))}
+    pq.write_table(pa.table({**drawn, "label": ["a", "b", "a"]}), data / "train.parquet")
+    manifest = ingested(data)
+    images = Images(tmp_path / "cells-out" / "images")
+    assert [images[name] for name in manifest.column("image_id")] == drawn["image"]
+    pq.write_table(pa.table({"left": drawn["image"], "right": drawn["mask"], "label": ["a", "b", "a"]}), data / "train.parquet")
+    with pytest.raises(InputError, match=r"train.parquet holds images in several columns \(left, right\)"):
+        ingested(data)
+
+
 def test_an_image_without_bytes_is_delivered_and_unreadable(tmp_path: Path) -> None:
     data = tmp_path / "pets"
     data.mkdir()
