@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torchvision.transforms import v2
 
 from darkroom.training.batches import draw_mixture, order, seeds_of
 from darkroom.training.hyperparameters import Settings
@@ -76,6 +77,17 @@ def test_a_square_of_each_image_is_its_partners_and_counts_as_much_as_it_covers(
         assert row.float().mean() == pytest.approx(1 - mixed.share) and mixed.share >= 0.5
         corners.add((int(rows[0]), int(columns[0])))
     assert len(corners) > 10
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [({"mixing": 1.0}, v2.MixUp), ({"cutmix": 1.0}, v2.CutMix)])
+def test_mixed_images_are_torchvisions_for_the_same_share_square_and_partners(ours, theirs):
+    images = torch.rand(5, 3, 16, 16, generator=gen())
+    for seed in range(5):
+        mixture = draw_mixture(5, 16, Settings(1, **ours), gen(seed))._replace(partners=torch.arange(5).roll(1))
+        rows, columns = mixture.square or (slice(0, 0), slice(0, 0))
+        box = columns.start, rows.start, columns.stop, rows.stop
+        expected = theirs(num_classes=2).transform(images, {"labels": None, "batch_size": 5, "lam": mixture.share, "box": box})
+        torch.testing.assert_close(mixture.of(images, images[mixture.partners]), expected)
 
 
 def test_blending_and_pasting_share_the_batches():
