@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from darkroom.system.config import StepConfig
+from darkroom.system.errors import InputError
 
 
 class SplitConfig(StepConfig):
@@ -13,6 +14,15 @@ class SplitConfig(StepConfig):
 
     test_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for testing.")
     validation_fraction: float = Field(0.15, gt=0, lt=1, description="Share of the images held out for choosing the epoch.")
+    test_images: int = Field(0, ge=0, description="About how many images are held out for testing, in place of test_fraction; 0: by that.")
+    validation_images: int = Field(0, ge=0, description="The same for choosing the epoch, in place of validation_fraction.")
+    hold_out: str = Field(
+        "",
+        description="Column (group, or one of the table: site, date) by whose values, each as a whole, the test images are chosen.",
+    )
+    hold_out_values: tuple[str, ...] = Field(
+        (), description="Which values of hold_out; empty: the latest dates or largest numbers, about as many images as are to be tested on."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Decides which images go where.")
     given: Literal["keep", "ignore"] = Field("keep", description="Whether train, validation and test of the source are kept.")
     previous: str = Field(
@@ -51,6 +61,13 @@ class SplitConfig(StepConfig):
         "drop", description="What happens to a class with fewer independent images than there are splits."
     )
 
+    @field_validator("hold_out_values")
+    @classmethod
+    def _of_a_column(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if values and not info.data.get("hold_out"):
+            raise PydanticCustomError("no_column", "They are of no column, name it in hold_out")
+        return values
+
     @field_validator("num_folds")
     @classmethod
     def _two_or_none(cls, value: int) -> int:
@@ -65,3 +82,21 @@ class SplitConfig(StepConfig):
         if test + value >= 1:
             raise PydanticCustomError("nothing_left", f"With test_fraction {test} it leaves nothing to train on, make one of them smaller")
         return value
+
+    def shares(self, num_images: int) -> tuple[float, float, float]:
+        """The share of the images that train, validation and test should have.
+
+        Args:
+            num_images: All that are split.
+
+        Raises:
+            InputError: The numbers that are set leave nothing to train on.
+        """
+        test = self.test_images / num_images if self.test_images else self.test_fraction
+        validation = self.validation_images / num_images if self.validation_images else self.validation_fraction
+        if test + validation >= 1:
+            raise InputError(
+                f"split.test_images {self.test_images} and split.validation_images {self.validation_images} leave nothing of "
+                f"{num_images:,} images to train on: make them smaller"
+            )
+        return 1 - test - validation, validation, test

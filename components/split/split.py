@@ -22,6 +22,7 @@ from components.split.constraints import (
     previous_constraints,
     read_previous,
 )
+from components.split.hold_out import hold_out
 from components.split.leak_policy import LeakPolicy, told
 from components.split.relabelled import relabelled_test_images
 from components.split.straddling import check_classes, check_straddling
@@ -56,7 +57,8 @@ def split(
     remaining images in the ratio of the fractions. A previous assignment takes precedence over the source's. Where images
     that are tied together belong to different splits, test wins over validation and validation over train; the other
     images are `excluded`. So are the images of a dropped class, which is also removed from `classes`. What `clean` proposes
-    (`darkroom.proposals`) is applied to training images alone.
+    (`darkroom.proposals`) is applied to training images alone. A test split that a column decides (`split.hold_out`)
+    is fixed as a given one is.
 
     Args:
         cleaned: Manifest of kept images.
@@ -103,7 +105,7 @@ def split(
     said, leaked = told(leaking)
     doubts = [*leaked, *assigned.warnings, *untrained, *describe_tied(assigned.num_tied), *applied.notes(), *wrong]
     relabelled = relabelled_test_images(current, NAMES[codes].tolist(), previous_splits)
-    notes = tell("split", [*describe_split(measures), *said, *relabelled], doubts)
+    notes = tell("split", [*describe_split(measures), *assigned.said, *said, *relabelled], doubts)
     _write(_noted(current, evaluation, notes), codes, kept, np.argsort(order), splits)
     return measures
 
@@ -124,7 +126,8 @@ class _Assigned(NamedTuple):
         frozen: Rows that are excluded for the frozen evaluation set, `(N,) bool`.
         num_copies: How many show the same as an image of it.
         num_tied: How many are excluded as they are tied to images of another split.
-        warnings: What is to be said of it.
+        said: How the test images were chosen, where a column decides that.
+        warnings: What may be wrong with it.
     """
 
     codes: Integers
@@ -133,6 +136,7 @@ class _Assigned(NamedTuple):
     frozen: npt.NDArray[np.bool_]
     num_copies: int
     num_tied: int
+    said: list[str]
     warnings: list[str]
 
 
@@ -140,6 +144,12 @@ def _assign_all(
     current: Manifest, previous_splits: Manifest | None, evaluation: Manifest | None, policy: LeakPolicy, config: SplitConfig
 ) -> _Assigned:
     constraints, given_unit, open_splits = _constrain(current, previous_splits, config)
+    said, doubts = list[str](), list[str]()
+    if config.hold_out:
+        if not open_splits[TEST]:
+            raise InputError("the source gives a test split, and split.hold_out another one: set split.given=ignore, or leave that empty")
+        constraints[: len(current)], said, doubts = hold_out(current, constraints[: len(current)], config)
+        open_splits[TEST] = False
     labels, unit, exclusive = _label_matrix(current), policy.tied(given_unit), current.task != "multilabel"
     kept, warnings = _classes_with_enough_images(current, labels, unit, config)
     copies = policy.copies_of_evaluation()
@@ -150,7 +160,7 @@ def _assign_all(
     codes[policy.excluded(codes)] = EXCLUDED
     num_tied = int(((codes == EXCLUDED) & usable).sum())
     check_excluded(num_tied, int(usable.sum()), config)
-    return _Assigned(codes, unit, kept, frozen, len(copies), num_tied, warnings)
+    return _Assigned(codes, unit, kept, frozen, len(copies), num_tied, said, [*doubts, *warnings])
 
 
 def _in_evaluation_set(current: Manifest, evaluation: Manifest | None) -> npt.NDArray[np.bool_]:
@@ -250,7 +260,7 @@ def _assign(
     if len(free) == 0:
         return codes
     placed = np.stack([count_labels(labels, codes == split) for split in range(3)], axis=1)
-    shares = np.array([1 - config.test_fraction - config.validation_fraction, config.validation_fraction, config.test_fraction])
+    shares = np.array(config.shares(int(usable.sum())))
     codes[free] = stratify_images(labels[free], unit[free], placed, shares * open_splits, exclusive=exclusive, seed=config.seed)
     return codes
 

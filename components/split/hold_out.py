@@ -1,0 +1,132 @@
+"""Test images by a column of the table: those of a site, a device or a patient that nothing is trained on, or the latest ones."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.split.config import SplitConfig
+from components.split.constraints import FREE, TEST, TRAIN_POOL
+from darkroom.manifest import Manifest
+from darkroom.system.errors import InputError
+from darkroom.units import Integers
+
+SHOWN = 10  # values that a message names
+_NEW = "make a new assignment (split.previous=none, split.given=ignore)"
+
+Flags = npt.NDArray[np.bool_]
+
+
+class HeldOut(NamedTuple):
+    """What is held out.
+
+    Attributes:
+        constraints: `(N,) int64`: `TEST` for images that are, `TRAIN_POOL` for others that were free.
+        said: What is said of it.
+        doubts: What may be wrong with it.
+    """
+
+    constraints: Integers
+    said: list[str]
+    doubts: list[str]
+
+
+def hold_out(current: Manifest, constraints: Integers, config: SplitConfig) -> HeldOut:
+    """Chooses the test images by the values of `split.hold_out`, each value as a whole.
+
+    Args:
+        current: All images.
+        constraints: `(N,) int64`: the split that the source or an earlier assignment gives each one, see `constraints`.
+        config: The column, and the values; without these the largest or latest ones of a column of numbers, dates or times.
+
+    Raises:
+        InputError: There is no such column or value, the column has no order, or images are in another split already.
+    """
+    column = _column(current, config.hold_out)
+    values = column.to_pylist()
+    chosen = _named(values, config) if config.hold_out_values else _latest(column, constraints, config)
+    free = np.isin(constraints, (FREE, TRAIN_POOL))
+    number = int((~free & ((constraints == TEST) != chosen)).sum())
+    if config.hold_out_values and number:
+        raise InputError(
+            f"{number:,} images are in another split, by an earlier assignment or in the source, than split.hold_out "
+            f"{config.hold_out} wants: {_NEW}, or leave split.hold_out empty"
+        )
+    found = np.where(free, np.where(chosen, TEST, TRAIN_POOL), constraints)
+    said = [f"the test images are those with {_shown(values, found == TEST)} in column {config.hold_out!r}"]
+    return HeldOut(found, said, _doubts(values, found, config))
+
+
+def _column(current: Manifest, name: str) -> pa.ChunkedArray:
+    known = [*(["group"] if current.table["group"].null_count < len(current) else []), *current.user_columns.column_names]
+    if name not in known:
+        there = ", ".join(known) or "none, as no table gives any"
+        raise InputError(f"split.hold_out is {name!r}, and the images have no such column: there are {there}")
+    return current.table[name]
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _named(values: list[Any], config: SplitConfig) -> Flags:
+    """Which rows have one of the values that are named."""
+    counts = Counter(_text(value) for value in values if value is not None)
+    if unknown := sorted(set(config.hold_out_values) - set(counts)):
+        raise InputError(
+            f"split.hold_out_values has {unknown[0]!r}, which is not in column {config.hold_out!r}: there are {_counted(counts)}"
+        )
+    return np.array([value is not None and _text(value) in config.hold_out_values for value in values], bool)
+
+
+def _latest(column: pa.ChunkedArray, constraints: Integers, config: SplitConfig) -> Flags:
+    """Which free rows have the largest values, so many that the test split has nearest to its share, and no value stands on both sides."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind)):
+        counts = Counter(_text(value) for value in column.to_pylist() if value is not None)
+        raise InputError(
+            f"column {config.hold_out!r} (split.hold_out) holds no numbers or dates, so none of its values is the latest: name those that "
+            f"are to be tested on in split.hold_out_values; there are {_counted(counts)}"
+        )
+    values = column.to_pylist()
+    free = [value for value, code in zip(values, constraints.tolist(), strict=True) if value is not None and code in (FREE, TRAIN_POOL)]
+    wanted = config.shares(len(values))[TEST] * len(values) - int((constraints == TEST).sum())
+    ranked = sorted(Counter(free).items(), reverse=True)
+    totals = np.cumsum([0, *(number for _, number in ranked)])
+    first = 0 if (constraints == TEST).any() else 1
+    if first and len(ranked) < 2:
+        raise InputError(f"column {config.hold_out!r} (split.hold_out) has fewer than two values: nothing can be held out by it")
+    place = first + int(np.abs(totals[first : len(totals) - first] - wanted).argmin())
+    held = {value for value, _ in ranked[:place]}
+    return np.array([value in held for value in values], bool)
+
+
+def _doubts(values: list[Any], codes: Integers, config: SplitConfig) -> list[str]:
+    """What is said of images without a value, and of tested images that are earlier than others."""
+    found, blank = [], sum(value is None for value in values)
+    if blank:
+        found.append(f"{blank:,} images have no value in column {config.hold_out!r} (split.hold_out), and are not held out")
+    if not config.hold_out_values:
+        known = [(value, code == TEST) for value, code in zip(values, codes.tolist(), strict=True) if value is not None]
+        first = min((value for value, is_tested in known if is_tested), default=None)
+        if later := 0 if first is None else sum(value >= first for value, is_tested in known if not is_tested):
+            found.append(
+                f"{later:,} images that are not tested on are later, by column {config.hold_out!r}, than the first test image, as "
+                f"earlier or given splits are kept: for a test set of the latest alone {_NEW}"
+            )
+    return found
+
+
+def _shown(values: list[Any], chosen: Flags) -> str:
+    """The values of the chosen rows, for a message."""
+    held = sorted({value for value, is_held in zip(values, chosen.tolist(), strict=True) if is_held and value is not None})
+    if len(held) > SHOWN:
+        return f"{_text(held[0])} to {_text(held[-1])}"
+    return " or ".join(map(_text, held)) or "no value"
+
+
+def _counted(counts: Counter[str]) -> str:
+    more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
+    return ", ".join(f"{value!r} ({number:,})" for value, number in counts.most_common(SHOWN)) + more

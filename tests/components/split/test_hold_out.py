@@ -1,0 +1,127 @@
+"""The test split by a column of the user's table, and splits by numbers of images."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from components.split.config import SplitConfig
+from components.split.split import split
+from darkroom import manifest
+from darkroom.manifest import Manifest, make_table
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
+
+
+def frame(number: int = 120, first: int = 0) -> pd.DataFrame:
+    """Images of two classes from three sites, one a day, several of a patient."""
+    numbers = range(first, first + number)
+    return pd.DataFrame(
+        {
+            "path": [f"{one}.png" for one in numbers],
+            "image_id": [f"{one:064x}" for one in numbers],
+            "label": [("cat", "dog")[one % 2] for one in numbers],
+            "group": [f"p{one // 2}" for one in numbers],
+            "site": [("A", "A", "B", "C")[one // 2 % 4] for one in numbers],
+            "taken": [date(2025, 1, 1) + timedelta(days=one) for one in numbers],
+            "given_split": [None for _ in numbers],
+        }
+    )
+
+
+def run(
+    folder: Path, data: pd.DataFrame, previous: Path | None = None, out: str = "splits", **values: Any
+) -> tuple[pd.DataFrame, Manifest]:
+    kinds = {"site": pa.string(), "taken": pa.date32()}
+    made = Manifest(make_table({name: data[name].tolist() for name in data.columns}, kinds), ("cat", "dog"), "binary", "v1")
+    made.write(folder / "cleaned")
+    split(folder / "cleaned", folder / out, config=parse(SplitConfig, "split", values), previous=previous)
+    result = manifest.read(folder / out)
+    return result.frame(), result
+
+
+def sites(result: pd.DataFrame) -> dict[str, set[str]]:
+    return {str(name): set(rows["site"]) for name, rows in result.groupby("split")}
+
+
+def test_a_site_that_is_named_is_tested_on_and_nothing_else_is(tmp_path: Path) -> None:
+    result, table = run(tmp_path, frame(), hold_out="site", hold_out_values=["B"])
+    assert sites(result) == {"test": {"B"}, "train": {"A", "C"}, "validation": {"A", "C"}}
+    assert any("those with B in column 'site'" in note.text for note in table.notes)
+    left = result[result["split"] != "test"]
+    assert (left["split"] == "validation").sum() == pytest.approx(
+        len(left) * 0.15 / 0.85, abs=2
+    )  # of the rest in the ratio of the fractions
+
+
+def test_pictures_of_a_tested_patient_from_another_site_are_excluded(tmp_path: Path) -> None:
+    data = frame()
+    data.loc[data["group"] == "p0", "site"] = ["B", "A"]
+    result, _ = run(tmp_path, data, hold_out="site", hold_out_values=["B"])
+    assert result[result["group"] == "p0"]["split"].tolist() == ["test", "excluded"]
+
+
+def test_patients_may_be_named(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, frame(), hold_out="group", hold_out_values=["p3", "p7"])
+    assert set(result[result["split"] == "test"]["group"]) == {"p3", "p7"}
+
+
+def test_of_a_column_of_dates_the_latest_are_tested_on(tmp_path: Path) -> None:
+    data = frame().assign(group=None)
+    result, table = run(tmp_path, data, hold_out="taken", test_images=30)
+    assert sorted(result[result["split"] == "test"]["taken"]) == sorted(data["taken"])[-30:]
+    assert any("2025-04-01 to 2025-04-30" in note.text for note in table.notes)
+
+
+def test_no_date_stands_on_both_sides(tmp_path: Path) -> None:
+    data = frame().assign(group=None)
+    data["taken"] = [date(2025, 1, 1 + number // 25) for number in range(len(data))]  # 25 images a day, 20 on the last one
+    result, _ = run(tmp_path, data, hold_out="taken", test_fraction=0.1)
+    tested = result["split"] == "test"
+    assert set(result[tested]["taken"]) == {date(2025, 1, 5)}
+    assert date(2025, 1, 5) not in set(result[~tested]["taken"])
+
+
+def test_later_images_do_not_move_those_that_are_tested_on(tmp_path: Path) -> None:
+    data = frame(200).assign(group=None)
+    before, _ = run(tmp_path, data[:100], out="first", hold_out="taken")
+    after, table = run(tmp_path, data, tmp_path / "first", hold_out="taken")
+    assert after["split"][:100].tolist() == before["split"].tolist()
+    assert after[after["split"] == "test"]["path"].tolist() == [f"{number}.png" for number in [*range(85, 100), *range(185, 200)]]
+    assert any("are later, by column 'taken', than the first test image" in note.text for note in table.notes)
+
+
+def test_a_hold_out_that_contradicts_an_earlier_split_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, frame(), out="first")
+    with pytest.raises(InputError, match=r"in another split, by an earlier assignment or in the source, than split.hold_out site wants"):
+        run(tmp_path, frame(), tmp_path / "first", hold_out="site", hold_out_values=["B"])
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"hold_out": "device"}, "split.hold_out is 'device', and the images have no such column: there are group, site, taken"),
+        ({"hold_out": "site"}, r"name those that are to be tested on in split.hold_out_values; there are 'A' \(60\), 'B' \(30\)"),
+        ({"hold_out": "site", "hold_out_values": ["D"]}, "split.hold_out_values has 'D', which is not in column 'site'"),
+        ({"hold_out_values": ["D"]}, "name it in hold_out"),
+        ({"test_images": 100, "validation_images": 20}, "leave nothing of 120 images to train on"),
+    ],
+)
+def test_what_can_not_be_held_out_is_refused(values: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence):
+        run(tmp_path, frame(), **values)
+
+
+def test_a_test_split_of_the_source_stands_against_a_hold_out(tmp_path: Path) -> None:
+    data = frame()
+    data.loc[:9, "given_split"] = "test"
+    with pytest.raises(InputError, match=r"set split.given=ignore"):
+        run(tmp_path, data, hold_out="site", hold_out_values=["B"])
+
+
+def test_numbers_of_images_stand_for_fractions(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, frame(), test_images=30, validation_images=12)
+    assert result["split"].value_counts().to_dict() == {"train": 78, "test": 30, "validation": 12}
