@@ -138,7 +138,7 @@ def _comparable(was: DataImage, image: DataImage) -> tuple[tuple[str, ...], tupl
     """The labels of an image on both sides: as both were settled by a run, else as both were delivered; equal where one is not known."""
     if was.settled is not None and image.settled is not None:
         return was.settled, image.settled
-    return (was.labels, image.labels) if was.labels and image.labels else ((), ())
+    return ((), ()) if was.labels is None or image.labels is None else (was.labels, image.labels)
 
 
 def _sides(before: Snapshot, after: Snapshot) -> tuple[list[str], list[str], str]:

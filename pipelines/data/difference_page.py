@@ -1,7 +1,6 @@
 """The page of a difference of two data versions: one HTML file, complete in itself, with the images as small pictures."""
 
 import base64
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from darkroom.images import Images
 from darkroom.pixels import UnreadableError
 from darkroom.preview import preview
 from darkroom.system.files import whole
-from pipelines.data.difference import KINDS, Change, DataDifference
+from pipelines.data.difference import KINDS, DataDifference
 from pipelines.data.show_difference import sentence, test_row
 
 MAX_PICTURES = 60  # of a kind
@@ -32,7 +31,7 @@ def write_page(path: Path, found: DataDifference) -> None:
     page = environment.get_template("difference.html.jinja").render(
         before=found.before, after=found.after, num_kept=found.num_kept, classes=found.classes, notes=found.notes, compared=found.compared,
         tests=tests, statistics=found.statistics,
-        kinds=[{"name": kind, "about": _ABOUT[kind], "number": len(found.changes[kind]), "images": _images(found.changes[kind], files)}
+        kinds=[{"name": kind, "about": _ABOUT[kind], "number": len(found.changes[kind]), "images": _images(kind, found, files)}
                for kind in KINDS],
         largest=max([1e-9, *(max(row["share_before"], row["share_after"]) for row in found.classes)]),
     )  # fmt: skip
@@ -40,10 +39,10 @@ def write_page(path: Path, found: DataDifference) -> None:
         draft.write_text(page, encoding="utf-8")
 
 
-def _images(changes: Sequence[Change], files: Images) -> list[dict[str, Any]]:
+def _images(kind: str, found: DataDifference, files: Images) -> list[dict[str, Any]]:
     return [
-        {"id": change.image_id, "path": change.path, "what": sentence(change), **_picture(change.image_id, files)}
-        for change in changes[:MAX_PICTURES]
+        {"id": change.image_id, "path": change.path, "what": sentence(change, kind), **_picture(change.image_id, files)}
+        for change in found.changes[kind][:MAX_PICTURES]
     ]
 
 

@@ -66,8 +66,15 @@ def quantiles(row: Mapping[str, Any]) -> str:
     return f"{row['median']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
 
 
-def sentence(change: Change) -> str:
-    """What happened to an image, as text."""
+def sentence(change: Change, kind: str) -> str:
+    """What happened to an image, as text.
+
+    Args:
+        change: What happened.
+        kind: One of `KINDS`; of several labels an image may have none before or after it was relabelled.
+    """
+    if kind == "relabelled":
+        return f"{change.before or 'no label'} → {change.after or 'no label'}"
     return " → ".join(part for part in (change.before, change.after) if part)
 
 
@@ -81,7 +88,7 @@ def _versions(before: Snapshot, after: Snapshot) -> list[list[str]]:
 
 def _show_changes(kind: str, changes: Sequence[Change]) -> None:
     for change in changes[:MAX_SHOWN]:
-        print(f"  {_HOW[kind]} {visible(change.path)}  {visible(sentence(change))}  {change.image_id[:12]}")
+        print(f"  {_HOW[kind]} {visible(change.path)}  {visible(sentence(change, kind))}  {change.image_id[:12]}")
     if len(changes) > MAX_SHOWN:
         print(f"  {_HOW[kind]} and {len(changes) - MAX_SHOWN:,} more {kind}")
 

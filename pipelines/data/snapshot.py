@@ -33,7 +33,7 @@ class DataImage:
 
     Attributes:
         path: Its file; of several with this content the first.
-        labels: Its labels as delivered, of all of its files, sorted; none where they are not known.
+        labels: Its labels as delivered, of all of its files, sorted, of several labels perhaps none; None where they are not known.
         settled: Its labels in the run that split it, where one did and kept it.
         split: Its split there; or the one that the source gives; else empty.
         size_px: Width and height; none where they can't be read.
@@ -41,7 +41,7 @@ class DataImage:
     """
 
     path: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     settled: tuple[str, ...] | None
     split: str
     size_px: tuple[int, int] | None
@@ -84,7 +84,7 @@ class Snapshot:
 
 def labels_of(image: DataImage) -> tuple[str, ...]:
     """The labels that count: those in the run that split it, else as delivered."""
-    return image.labels if image.settled is None else image.settled
+    return (image.labels or ()) if image.settled is None else image.settled
 
 
 @dataclass
@@ -191,7 +191,7 @@ class Reader:
         path = self._kept(run, ISSUES_KEPT)
         rows = issues.rows(path) if path else []
         return {
-            row["image_id"]: DataImage(row["path"], (), None, "", None, ())
+            row["image_id"]: DataImage(row["path"], None, None, "", None, ())
             for row in rows
             if row["action"] == "dropped" and row["image_id"]
         }
@@ -229,7 +229,7 @@ def _delivered(table: Manifest) -> dict[str, DataImage]:
         size = (row["width"], row["height"]) if row.get("width") is not None else None
         image = DataImage(row["path"], tuple(sorted(_labels(row))), None, row.get("given_split") or "", size, (row.get("group"),))
         if twin := found.get(row["image_id"]):
-            image = replace(twin, labels=tuple(sorted({*twin.labels, *image.labels})))
+            image = replace(twin, labels=tuple(sorted({*labels_of(twin), *labels_of(image)})))
         found[row["image_id"]] = image
     return found
 

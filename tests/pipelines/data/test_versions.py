@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipelines import history
 from pipelines.data.difference import DataDifference, find_difference
 from pipelines.data.difference_page import write_page
 from pipelines.data.naming import absolute_name, find_snapshot
-from pipelines.data.show_difference import show_difference, show_log
+from pipelines.data.show_difference import sentence, show_difference, show_log
 from pipelines.data.snapshot import DataImage, Reader, Snapshot
 from pipelines.data.versions_log import log_entries
 from tests import forks
@@ -194,6 +195,18 @@ def test_labels_are_compared_as_both_were_settled_or_as_both_were_delivered(tmp_
     assert [change.image_id for change in found.changes["relabelled"]] == ["z"]
     assert [(change.image_id, change.before, change.after) for change in found.changes["moved"]] == [("x", "train", "test")]
     assert found.drift is None
+
+
+def test_no_label_is_one_and_a_label_that_is_not_known_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    none, unknown = replace(image("x"), labels=()), replace(image("y"), labels=None)
+    before, after = side("a", x=none, y=unknown, z=image("z")), side("b", x=image("x"), y=image("y"), z=replace(image("z"), labels=()))
+    found = find_difference(before, after, dump(EmbedConfig(backbone="handcrafted")), tmp_path, num_sampled=50)
+    assert [(change.image_id, change.before, change.after) for change in found.changes["relabelled"]] == [
+        ("x", "", "cat"),
+        ("z", "cat", ""),
+    ]
+    assert [sentence(change, "relabelled") for change in found.changes["relabelled"]] == ["no label → cat", "cat → no label"]
 
 
 def test_a_run_gives_splits_labels_and_pictures(toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
