@@ -4,10 +4,12 @@
 `python benchmarks/data.py signatures --numbers 10000 100000 1000000`
 `python benchmarks/data.py mislabelled ../shared/data/weather4 ../shared/data/clothing_small`
 `python benchmarks/data.py mislabelled cifar10/train --seeds 0 --set label_model=network`
+`python benchmarks/data.py splits ../shared/data/weather4 ../shared/data/clothing_small ../shared/data/bccd_multilabel`
 `python benchmarks/data.py speed cifar10/train --cleanvision other-venv/bin/python` (all checks, given the embeddings; and cleanvision)
 
 1,000 pairs are copies, 50 of each kind; 1,000 are different pictures, each with the two most similar ones of its folder.
 Of the labels, 9 % are moved to the next class, with three seeds.
+Splits are made of the labels alone, with groups that are made up: of 1 to MAX_GROUP images of a class, or (several labels) of any.
 """
 
 import argparse
@@ -24,7 +26,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from scipy.sparse import csr_array
+from sklearn.model_selection import StratifiedGroupKFold
 
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
@@ -37,10 +42,12 @@ from darkroom import issues, manifest
 from darkroom.embeddings import Embeddings
 from darkroom.images import Images
 from darkroom.similarity.signatures import similar_signatures
+from darkroom.stratification import stratify_images
 from darkroom.system.cores import num_cores, share_cores
 
 NUM_PICTURES, NUM_COPIES = 500, 2  # of which each has copies of two kinds
 MOVED, SEEDS = 0.09, (0, 1, 2)  # share of the labels
+SHARES, MAX_GROUP = (0.7, 0.15, 0.15), 12  # of train, validation and test; images of a group
 _TURN = Image.Transpose
 
 
@@ -207,6 +214,74 @@ def _share_found(kept: manifest.Manifest, embedded: Embeddings, images: Images, 
     return float(sum(moved[finding.row] for finding in findings[: moved.sum()]) / moved.sum())
 
 
+def compare_splits(source: Path, place: Path, seeds: Sequence[int]) -> None:
+    """Prints by how much the share of a class in a split differs at most from its share in all, and how many groups are astride.
+
+    Beside it StratifiedGroupKFold of scikit-learn, of which one fold is tested on and one validated (a seventh each, as near to the
+    shares as folds come; it knows one label an image, so of several all together), and iterative stratification of single images.
+    """
+    ingest(source, place / "images", place / "manifest", config=IngestConfig())
+    table = manifest.read(place / "manifest")
+    targets = table.targets()
+    truth = targets if targets.ndim == 2 else np.eye(len(table.classes), dtype=np.int64)[targets]
+    combined = np.unique(truth, axis=0, return_inverse=True)[1]
+    results: dict[str, list[tuple[float, float, int]]] = {}
+    for seed in seeds:
+        groups = _made_up_groups(np.zeros_like(combined) if targets.ndim == 2 else combined, seed)
+        folds = np.zeros(len(truth), np.int64)
+        for fold, (_, rows) in enumerate(StratifiedGroupKFold(7, shuffle=True, random_state=seed).split(truth, combined, groups)):
+            folds[rows] = fold
+        labels, nothing = csr_array(truth), np.zeros((truth.shape[1] + 1, 3), np.int64)
+        found = {
+            "darkroom": stratify_images(labels, groups, nothing, np.array(SHARES), exclusive=targets.ndim == 1, seed=seed),
+            "StratifiedGroupKFold": np.select([folds == 0, folds == 1], [2, 1], 0),
+            "iterative stratification": _iterative(truth, seed),
+        }
+        for name, codes in found.items():
+            splits = [truth[codes == split].mean(0) - truth.mean(0) for split in range(3)]
+            sizes = np.abs(np.bincount(codes, minlength=3) / len(codes) - SHARES).max()
+            astride = sum(len(np.unique(codes[groups == group])) > 1 for group in range(groups.max() + 1))
+            results.setdefault(name, []).append((float(np.abs(splits).max()), float(sizes), astride))
+    print(f"{source}: {len(truth):,} images, {truth.shape[1]} classes, groups of 1 to {MAX_GROUP}, mean of {len(seeds)} seeds")
+    for name, rows in results.items():
+        share, size, astride = np.mean(rows, axis=0)
+        print(f"    {name}: class shares within {100 * share:.2f} percentage points, sizes {100 * size:.2f}; {astride:.0f} groups astride")
+
+
+def _made_up_groups(strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Groups of 1 to MAX_GROUP images of a stratum each, `(N,) int64`."""
+    rng, groups, first = np.random.default_rng(seed), np.zeros(len(strata), np.int64), 0
+    for stratum in np.unique(strata).tolist():
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        ends = np.cumsum(rng.integers(1, MAX_GROUP + 1, len(rows)))
+        groups[rows] = first + np.searchsorted(ends, np.arange(len(rows)), side="right")
+        first = int(groups[rows].max()) + 1
+    return groups
+
+
+def _iterative(truth: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Iterative stratification of single images, as published.
+
+    Source: Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, ECML PKDD 2011, algorithm 1.
+    """
+    rng, codes = np.random.default_rng(seed), np.full(len(truth), -1, np.int64)
+    wanted, sizes = truth.sum(0) * np.array(SHARES)[:, None], len(truth) * np.array(SHARES)
+    while (codes < 0).any():
+        left = truth[codes < 0].sum(0)
+        if left.any():
+            label = int(np.where(left > 0, left, len(truth) + 1).argmin())
+            rows, needs = np.flatnonzero((codes < 0) & (truth[:, label] > 0)), wanted[:, label]
+        else:
+            rows, needs = np.flatnonzero(codes < 0), sizes
+        for row in rows.tolist():
+            best = np.flatnonzero(needs == needs.max())
+            best = best[sizes[best] == sizes[best].max()]
+            codes[row] = rng.choice(best)
+            wanted[codes[row]] -= truth[row]
+            sizes[codes[row]] -= 1
+    return codes
+
+
 def compare_speed(source: Path, place: Path, interpreter: str) -> None:
     """Prints how long all checks but those of labels take, and how long cleanvision takes for the same files.
 
@@ -250,6 +325,9 @@ def main() -> None:
     mislabelled.add_argument("sources", type=Path, nargs="+", help="data of one label an image")
     mislabelled.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     mislabelled.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of clean, such as label_model=network")
+    splits = commands.add_parser("splits")
+    splits.add_argument("sources", type=Path, nargs="+", help="data as ingest takes them")
+    splits.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     speed = commands.add_parser("speed")
     speed.add_argument("source", type=Path, help="data as ingest takes them")
     speed.add_argument("--cleanvision", default=sys.executable, help="the Python of an environment that has cleanvision")
@@ -261,6 +339,11 @@ def main() -> None:
         for source in options.sources:
             with tempfile.TemporaryDirectory() as folder:
                 compare_labels(source, Path(folder), options.seeds, dict(one.split("=", 1) for one in options.set))
+        return
+    if options.what == "splits":
+        for source in options.sources:
+            with tempfile.TemporaryDirectory() as folder:
+                compare_splits(source, Path(folder), options.seeds)
         return
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "speed":
