@@ -17,9 +17,10 @@ from components.clean.odd_actions import act_on_odd_images
 from components.clean.odd_images import ODD_CHECKS, find_odd_images
 from components.clean.people import CHECK as VERDICT
 from components.clean.people import Judged, apply_verdicts
-from components.clean.ties import NEAR_DUPLICATE, SAME_THING, LookAlike, tie
+from components.clean.ties import DROP_PROPOSED, NEAR_DUPLICATE, SAME_THING, LookAlike, tie
 from darkroom import issues as issue_table
 from darkroom import manifest as manifests
+from darkroom import proposals
 from darkroom.embeddings import Embeddings
 from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
@@ -185,6 +186,8 @@ def _tied(kept: Manifest, images: Images, vectors: Projection | None, config: Cl
         tied, found = tie(pairs, compared, [labels[row] for row in rows], config)
         clusters |= {hashes[row]: name for row, name in zip(rows, tied, strict=True)}
     table = manifests.put_column(kept.table, "cluster", [clusters[one] for one in hashes])
+    if dropped := sorted(rows[one.row] for one in found if one.action == DROP_PROPOSED):
+        table = proposals.propose(proposals.with_columns(table), np.array(dropped, np.int64), proposals.DROP, [[]] * len(dropped))
     findings = []
     for one in found:
         other = None if one.other is None else paths[rows[one.other]]

@@ -23,10 +23,10 @@ class CleanConfig(StepConfig):
     contradictions: Literal["drop", "keep_first", "flag"] = Field(
         "drop", description="Images of equal pixels and different labels: drop them all, keep the first by path, or flag and keep them."
     )
-    near_duplicates: Literal["tie", "flag", "off"] = Field(
+    near_duplicates: Literal["tie", "drop", "flag", "off"] = Field(
         "tie",
-        description="Copies (compressed, cropped, turned, mirrored ...): tie them (kept, on one side of every split), only flag, or "
-        "do not look for them.",
+        description="Copies (compressed, cropped, turned, mirrored ...): tie them (kept, on one side of every split), drop (tie, and "
+        "train on one of each), only flag, or off.",
     )
     same_things: Literal["tie", "flag", "off"] = Field(
         "tie", description="The same thing photographed again (other exposure, a second later): tie, only flag, or do not look for it."

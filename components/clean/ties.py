@@ -15,7 +15,8 @@ from darkroom.units import Integers
 NEAR_DUPLICATE, SAME_THING = "near_duplicate", "same_thing"
 _SAID = {NEAR_DUPLICATE: "looks like a copy of", SAME_THING: "shows the same thing as"}
 MIN_UNITS = 3  # independent images that a class has to keep: one for each split
-_ACTIONS = {"tie": "tied", "flag": "flagged"}
+DROP_PROPOSED = "drop proposed"
+_ACTIONS = {"tie": "tied", "drop": DROP_PROPOSED, "flag": "flagged"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class LookAlike:
         other: Of the image that it is a copy of, or none.
         check: `near_duplicate` or `same_thing`.
         score: Correlation of their details; of a cluster that is not made, its images.
-        action: `tied` or `flagged`.
+        action: `tied`, `flagged`, or `drop proposed` of a copy that is tied, too.
         detail: One sentence, in which {other} is the path of the other image.
     """
 
@@ -59,7 +60,7 @@ def tie(ties: Confirmed, names: Sequence[str], labels: Sequence[frozenset[str]],
     alone = np.arange(len(names))
     centres = star_clusters(len(names), copies)
     findings = _findings(NEAR_DUPLICATE, config.near_duplicates, centres, alone, copies, copies.pairs)
-    tied = centres if config.near_duplicates == "tie" else alone
+    tied = centres if config.near_duplicates in ("tie", "drop") else alone
     units, compared = between_clusters(_only(ties, wanted & (config.same_things != "off")), tied)
     of_units = star_clusters(len(names), units)
     large = _too_large(of_units, tied, labels, config)

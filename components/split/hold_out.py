@@ -68,6 +68,8 @@ def _column(current: Manifest, name: str) -> pa.ChunkedArray:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as YAML has it
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -64,6 +64,15 @@ def test_copies_are_kept_and_tied(folder: Path, embedded: bool) -> None:
     assert len(set(clusters.values())) == 10
 
 
+def test_copies_that_are_to_be_dropped_are_tied_and_only_proposed(folder: Path) -> None:
+    kept, found, measures = run(folder, embedded=False, near_duplicates="drop")
+    assert ({row[2] for row in found}, measures["num_dropped"], measures["num_kept"]) == ({"drop proposed"}, 0, 14)
+    proposed, clusters = (dict(zip(kept.column("path"), kept.column(name), strict=True)) for name in ("proposed_action", "cluster"))
+    assert {path for path, action in proposed.items() if action == "drop"} == {row[0] for row in found}
+    for path, other, _ in found:
+        assert (clusters[path], proposed[other]) == (clusters[other], None)
+
+
 def test_no_image_is_decoded_that_embed_has_scanned_and_the_bytes_are_those_of_scanning_here(folder: Path) -> None:
     run(folder, embedded=True, near_duplicates="off", same_things="off")
     first = [(folder / name).read_bytes() for name in ("cleaned", "issues")]
