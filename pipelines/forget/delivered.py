@@ -18,6 +18,7 @@ from pipelines.forget.data_tables import SUFFIXES, Names, rewrite, without_rows
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
+from pipelines.params import read_settings
 
 
 def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
@@ -36,6 +37,13 @@ def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
         yield Removal("rows of tables", str(table), lambda table=table: rewrite(table, names))  # type: ignore[misc]
     if (subject.places or tables) and recorded_version(data) and not difference(data, data_version(data)):
         yield Removal("record", f"{data}.dvc", lambda: _add(data))
+
+
+def verdict_removals(subject: Subject) -> Iterator[Removal]:
+    """The rows about the images in the file at `clean.verdicts`, which lies beside no data."""
+    named, names = read_settings([])[0]["clean"]["verdicts"], set[str | bytes](subject.contents)
+    if named and Path(named).is_file() and without_rows(Path(named), names) is not None:
+        yield Removal("verdicts", named, lambda: rewrite(Path(named), names))
 
 
 def _names(data: Path, subject: Subject) -> Names:

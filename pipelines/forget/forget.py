@@ -13,8 +13,10 @@ from typing import Any
 from darkroom.system.errors import InputError
 from darkroom.system.formats import Format
 from darkroom.system.processes import user
+from darkroom.system.secrets import redact
 from darkroom.tracking.client import is_tracked
 from darkroom.tracking.tags import KUBEFLOW_TAG
+from darkroom.versions.addresses import is_address
 from darkroom.versions.data_version import data_version, difference, recorded_version
 from pipelines import history
 from pipelines.forget import delivered, kept_here, kept_in_store
@@ -22,7 +24,8 @@ from pipelines.forget.kept_in_store import Use
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject, find_subject
 from pipelines.forget.traces import Traces, all_files
-from pipelines.params import named_sources
+from pipelines.history import Record
+from pipelines.params import SOURCED, named_sources
 
 RECORD = Path("forgotten.jsonl")
 _FORMAT = Format("record of forgotten images")
@@ -73,6 +76,7 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
         *kept_here.shared_removals(subject),
         *delivered.dvc_removals(data, subject, left),
         *delivered.data_removals(data, subject),
+        *delivered.verdict_removals(subject),
     ]
     removals = _without_inner(found)
     if not removals:
@@ -156,8 +160,21 @@ def _elsewhere(subject: Subject, data: Path) -> list[str]:
     places = {source / path for source in sources for path in subject.paths if source.is_dir()}
     here = {os.path.realpath(place) for place in subject.places}
     remote = [f"run {run.run_id[:8]} ran on Kubeflow, where the files of its steps were left" for run in runs if run.tags.get(KUBEFLOW_TAG)]
-    return remote + [
+    return [*remote, *_not_searched(subject, runs)] + [
         f"{place} is in a source that a run has read, and was left as it is: `--data` with that folder takes it out"
         for place in sorted(places)
         if place.is_file() and os.path.realpath(place) not in here and subject.traces.in_file(place)
     ]
+
+
+def _not_searched(subject: Subject, runs: Sequence[Record]) -> Iterator[str]:
+    """Archives that hold an image, and addresses from which one may have come, that runs have read."""
+    read = {(run.source, run.data_version) for run in runs if run.source}
+    for settings in map(history.logged_settings, runs):
+        named = [settings.get(step, {}) for step in SOURCED]
+        read |= {(str(section["data"]), str(section.get("data_version", ""))) for section in named if section.get("data")}
+    for source in sorted({source for source, version in read if subject.versions.get(version, True)}):
+        if is_address(source):
+            yield f"{redact(source)} was read by a run and is not written to: take the image out there, if it holds it"
+        elif Path(source).is_file() and subject.traces.in_file(Path(source)):
+            yield f"{source} was read by a run, holds the image and is not written anew: pack it without the image"

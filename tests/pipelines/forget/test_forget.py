@@ -410,3 +410,27 @@ def test_a_model_whose_network_had_learnt_from_the_image_without_labels_is_told_
         str((folder / "ingest-component-3").relative_to(kept.folder))
     ]
     assert [use.roles for use in kept.plan().uses] == [("test",)]
+
+
+def test_verdicts_that_lie_beside_no_data_lose_the_rows_about_it(kept: Kept) -> None:
+    params = kept.folder / "params.yaml"
+    params.write_text(params.read_text().replace('  verdicts: ""', "  verdicts: people.csv"))
+    head, other = "image_id,verdict,label,who,when\n", f"{'1' * 64},keep,,ann,\n"
+    (kept.folder / "people.csv").write_text(f"{head}{kept.image},drop,,ann,\n{other}")
+    forget(kept.plan())
+    assert (kept.folder / "people.csv").read_text() == head + other
+    assert holders(kept) == []
+
+
+def test_an_archive_and_an_address_that_a_run_has_read_are_told(kept: Kept, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "delivery"), "zip", kept.folder / "data")
+    shutil.make_archive(str(tmp_path / "others"), "zip", kept.folder / "runs" / "previous")
+    runs = [
+        (str(tmp_path / "delivery.zip"), recorded_version(Path("data"))), (str(tmp_path / "others.zip"), "1" * 32),
+        ("s3://bucket/pets", recorded_version(Path("data"))), ("s3://bucket/not-known", "2" * 32),
+    ]  # fmt: skip
+    for source, version in runs:
+        finish_run(run._start(replace(make_plan(Path("data"), []), name="toys", source=Path(source), version=version)), "FINISHED")
+    left = kept.plan().left
+    assert [text.partition(" was read by a run")[0] for text in left] == [runs[0][0], "s3://bucket/not-known", "s3://bucket/pets"]
+    assert "pack it without the image" in left[0]
