@@ -53,12 +53,11 @@ def split(
     """Assigns every image to train, validation or test, and tests what leaks from training into the images that are tested on.
 
     Images that share a group, a cluster of duplicates or an `image_id` stay together. A validation or test split that the
-    source gives is kept as it is and receives no further images; a split that the source does not give is drawn from the
-    remaining images in the ratio of the fractions. A previous assignment takes precedence over the source's. Where images
-    that are tied together belong to different splits, test wins over validation and validation over train; the other
-    images are `excluded`. So are the images of a dropped class, which is also removed from `classes`. What `clean` proposes
-    (`darkroom.proposals`) is applied to training images alone. A test split that a column decides (`split.hold_out`)
-    is fixed as a given one is.
+    source gives is kept as it is and receives no further images; a split that the source does not give is drawn from the remaining
+    images in the ratio of the fractions. A previous assignment takes precedence over the source's. Where images that are tied together
+    belong to different splits, test wins over validation and validation over train; the other images are `excluded`. So are the images
+    of a dropped class, which is also removed from `classes`. What `clean` proposes (`darkroom.proposals`) is applied to training images
+    alone. A test split that a column decides (`split.hold_out`) is fixed as a given one is.
 
     Args:
         cleaned: Manifest of kept images.
