@@ -5,6 +5,8 @@ One at an address is known by what the store there says of its content. Kept are
 the kept vectors; its bytes are in the images that an earlier run packed, as long as these are there: then they are copied from there, and
 checked by their hash. Tasks that read a part each pack it into `parts/`, where it stays for a week. A file that changed so short a time
 before it was read that the clock may not tell a further change is not kept.
+
+Copies that tasks of `augment` draw, a part each, are kept in the same way in a folder of their own, known by all that they follow from.
 """
 
 import hashlib
@@ -27,6 +29,7 @@ from darkroom.vector_store import read_shard, writable, write_shard
 from darkroom.versions.file_md5s import SETTLED_S
 
 KEPT_AS = f"files-1-pillow-{PIL.__version__}"  # another Pillow may read other headers; a column that changes needs a new number
+COPIES = "copies-1"  # likewise, of copies
 PACKED = "packed.json"
 MAX_PACKED = 8  # folders of images that are looked into, the latest ones
 PARTS = "parts"
@@ -62,13 +65,14 @@ class FileStore:
 
     Args:
         root: The folder of all kept vectors; without one nothing is known or kept.
+        kept_as: The name of the folder in it.
 
     Raises:
         InputError: The folder can't be written.
     """
 
-    def __init__(self, root: Path | None) -> None:
-        self._folder = root / KEPT_AS if root else None
+    def __init__(self, root: Path | None, kept_as: str = KEPT_AS) -> None:
+        self._folder = root / kept_as if root else None
         self._start = time.time()
         self._known: dict[str, tuple[str, PictureInfo]] = {}
         self._new: list[tuple[str, str, PictureInfo]] = []
@@ -94,7 +98,7 @@ class FileStore:
         """The same for a file at an address, from what the store there says of its content; an empty text where it says nothing.
 
         Args:
-            identity: What the store says.
+            identity: What the store says; for a copy, all that its bytes follow from.
             suffix: Of its name: equal bytes are not the same image where it tells their format.
         """
         return hashlib.blake2b(f"address\0{identity}\0{suffix}".encode(), digest_size=16).hexdigest() if self._folder and identity else ""

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from darkroom.system.errors import InputError
 from darkroom.tracking.tags import VECTORS
 
+Item = TypeVar("Item")
+
 
 class Part(NamedTuple):
-    """One of several parts, of equal size but for one name; with more parts than names some are empty.
+    """One of several parts, of equal size but for one item; with more parts than items some are empty.
 
     Attributes:
         number: Which one, from 1.
@@ -23,14 +25,14 @@ class Part(NamedTuple):
     def __str__(self) -> str:
         return f"{self.number}/{self.total}"
 
-    def of(self, names: Sequence[str]) -> Sequence[str]:
-        """The names of this part.
+    def of(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items of this part.
 
         Args:
-            names: All of them, sorted.
+            items: All of them, sorted.
         """
-        start, end = (len(names) * border // self.total for border in (self.number - 1, self.number))
-        return names[start:end]
+        start, end = (len(items) * border // self.total for border in (self.number - 1, self.number))
+        return items[start:end]
 
 
 def parts(total: int) -> list[Part]:

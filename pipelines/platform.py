@@ -80,7 +80,7 @@ class PlatformConfig(StepConfig):
     )
     volume: OptionalName = Field("", description="The persistent volume claim for images, vectors and checkpoints; empty: none.")
     num_parts: int = Field(
-        1, ge=1, le=1000, description="Tasks before ingest and before embed that do a part of the images each; 1: none; more need a volume."
+        1, ge=1, le=1000, description="Tasks before ingest, embed and augment that each do a part of it; 1: none; more need a volume."
     )
     mount_path: MountPath = Field("/mnt/darkroom", description="Where the volume stands in the steps.")
     checkpoints: str = Field(

@@ -8,8 +8,8 @@ A task takes what tasks above it made: an output's name is the name of the input
 `pretrain` learns only where `pretrain.enabled` is set, from the images without labels that `pretrain.data` names through
 `ingest_unlabelled`, and `tune` searches only where `tune.enabled` is; else their results are empty.
 
-On Kubeflow, `platform.num_parts` and `tune.num_workers` add tasks that share the work of `ingest`, `embed` and `tune`, see
-`pipelines.submit.several_workers`: they change neither this order nor what a step makes.
+On Kubeflow, `platform.num_parts` and `tune.num_workers` add tasks that share the work of `ingest`, `embed`, `augment` and `tune`,
+see `pipelines.submit.several_workers`: they change neither this order nor what a step makes.
 """
 
 from components.augment.component import augment_component

@@ -8,14 +8,16 @@ import numpy as np
 from components.augment.balancing import Integers, plan_copies, smallest_share
 from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
-from components.augment.copies import CopyPlan, write_copies
+from components.augment.copies import CopyPlan, Drawing, write_copies, write_nothing
 from components.augment.mirroring import AXES, Limits, Mirroring, mirrorings
 from components.augment.published_policies import rand_augment, trivial_augment
 from darkroom import manifest
 from darkroom.augmentation.policy import WITHOUT_STRENGTH, Operation, Policy
+from darkroom.file_store import COPIES, FileStore
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
+from darkroom.part import read_part, refuse_without_store
 from darkroom.pixels import UnreadableError, pixels
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
@@ -32,12 +34,23 @@ REPLACED = (  # by a published policy
 
 
 def augment(
-    images: Path, splits: Path, augmented_images: Path, examples: Path, policy: Path, contact_sheet: Path, *, config: AugmentConfig
+    images: Path,
+    splits: Path,
+    augmented_images: Path,
+    examples: Path,
+    policy: Path,
+    contact_sheet: Path,
+    *,
+    config: AugmentConfig,
+    store: Path | None = None,
+    part: str = "",
 ) -> dict[str, float]:
     """Balances the training split with augmented copies and decides the policy of training.
 
     Only images of the training split are read. Whether mirroring keeps their labels is measured on them (see `mirroring`):
     `horizontal_flip` is on unless it is measured to harm, `vertical_flip` only if it is measured not to.
+
+    One of several tasks that share a store draws a part of the copies for it, and writes empty artifacts, but the policy.
 
     Args:
         images: Packed images.
@@ -48,14 +61,17 @@ def augment(
         policy: Where the policy is written.
         contact_sheet: Where the picture is written that shows what the policy does.
         config: Strengths, target share and seed.
+        store: A folder in which such tasks keep copies; what is not there is drawn.
+        part: Which part of the copies, in the order of their sources' paths, is kept in the store, such as `2/4`; empty: all, and written.
 
     Returns:
-        Copies, operations, the rarest label's images as a share of the commonest's before and after, and the share of
-        what a small classifier learnt that each mirroring leaves, where that was measured.
+        Copies (of the part, where it is one), operations, the rarest label's images as a share of the commonest's before and after, and
+        the share of what a small classifier learnt that each mirroring leaves, where that was measured.
 
     Raises:
-        InputError: There is no training image, or one can't be decoded.
+        InputError: There is no training image, or one can't be decoded; or a part is to be kept without a store.
     """
+    refuse_without_store(part, store)
     delivered, assigned = Images(images), manifest.read(splits)
     training = assigned.where("train")
     if len(training) == 0:
@@ -66,14 +82,19 @@ def augment(
         chosen_policy.write(policy)
         y_true = _y_true(training)
         copies = _plan(training, y_true, chosen_policy, config)
+        measures = _measures(y_true, copies, chosen_policy, measured)
+        drawing = Drawing(CopyPlan(training, copies, chosen_policy, config.max_side_px, config.seed), delivered)
+        kept = FileStore(store, COPIES) if store and (part or (store / COPIES).is_dir()) else None
+        if kept and part:
+            measures["num_copies"] = drawing.keep(read_part(part), kept)
+            write_nothing(assigned, augmented_images, examples, contact_sheet)
+            return measures
         assigned = replace(assigned, notes=(*assigned.notes, *tell("augment", _describe(measured, chosen_policy, copies))))
-        write_copies(
-            CopyPlan(training, copies, chosen_policy, config.max_side_px, config.seed), delivered, assigned, augmented_images, examples
-        )
+        write_copies(drawing, kept, assigned, augmented_images, examples)
         _draw(delivered, training, chosen_policy, measured, contact_sheet, config.seed)
     except UnreadableError as error:
         raise InputError(f"a training image can't be decoded ({error}): run clean on these data first") from error
-    return _measures(y_true, copies, chosen_policy, measured)
+    return measures
 
 
 def _describe(measured: dict[str, Mirroring], policy: Policy, copies: Integers) -> list[str]:

@@ -17,6 +17,7 @@ def augment_component(
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
+    part: str = "",
 ):
     """Balances the training split and settles what training does to a picture on the fly."""
     from darkroom.runtime.step import perform
@@ -31,4 +32,5 @@ def augment_component(
         examples=examples.path,
         policy=policy.path,
         contact_sheet=contact_sheet.path,
+        part=part,
     )

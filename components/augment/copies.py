@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,14 +15,19 @@ from PIL import Image
 from darkroom import pixels
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Operation, Policy
+from darkroom.file_store import FileStore, KeptFile
 from darkroom.images import Images, ImageWriter
 from darkroom.manifest import OF_FILES, Manifest, put_column
+from darkroom.part import Part
+from darkroom.picture_info import read_info
 from darkroom.system.files import whole
 from darkroom.system.parallel import ordered
+from darkroom.versions.code import code_version
 
 SMALL_PX = 64  # images up to this side are stored as PNG: JPEG would blur them, and the files are small
 JPEG_QUALITY = 95
 REPORT_EVERY = 500
+Copy = tuple[bytes, tuple[int, int]]  # its file, and its width and height in pixels
 
 
 @dataclass(frozen=True)
@@ -43,26 +49,87 @@ class CopyPlan:
     seed: int
 
 
-def write_copies(plan: CopyPlan, delivered: Images, assigned: Manifest, augmented_images: Path, examples: Path) -> None:
-    """Makes the copies, packs them, and writes the manifest that has a row for each beside all that are `assigned`."""
-    sources = np.repeat(np.arange(len(plan.copies)), plan.copies)
-    repeats = np.concatenate([np.arange(1, num + 1) for num in plan.copies.tolist()]).astype(np.int64)
-    names, policy = plan.training.column("image_id"), raise_probabilities(plan.policy)
+class Drawing:
+    """Draws the copies of a plan, in the order of their sources' paths.
 
-    def make(index: int) -> tuple[bytes, tuple[int, int]]:
-        name = names[sources[index]]
-        return copy(delivered[name], policy, plan.max_side_px, f"{plan.seed} {name} {repeats[index]}")
+    Args:
+        plan: The copies to make.
+        delivered: Images, those of the training split among them.
 
+    Attributes:
+        sources: `(C,) int64` row of each copy's source in the training split.
+        repeats: `(C,) int64` number of each copy among those of its source, from 1.
+    """
+
+    def __init__(self, plan: CopyPlan, delivered: Images) -> None:
+        self.plan, self._delivered = plan, delivered
+        self.sources = np.repeat(np.arange(len(plan.copies)), plan.copies)
+        self.repeats = np.concatenate([np.arange(1, num + 1) for num in plan.copies.tolist()]).astype(np.int64)
+        self._names, self._policy = plan.training.column("image_id"), raise_probabilities(plan.policy)
+
+    def keep(self, part: Part, kept: FileStore) -> int:
+        """Draws those copies of a part that are not kept yet, and keeps them.
+
+        Returns:
+            How many copies the part has.
+        """
+        mine = part.of(range(len(self.sources)))
+        new = [index for index in mine if not kept.find(self._stamp(index, kept))]
+        if new:
+            drawn = zip(new, _counted(ordered(self._draw, new), len(new)), strict=True)
+            kept.keep(KeptFile(self._stamp(index, kept), data, read_info(data)) for index, (data, _) in drawn)
+        print(f"part {part}: kept {len(new):,} of {len(mine):,} copies now, {len(mine) - len(new):,} were kept already", flush=True)
+        return len(mine)
+
+    def take(self, kept: FileStore | None) -> Iterator[Copy]:
+        """All copies: as they are kept, or drawn."""
+
+        def one(index: int) -> Copy:
+            found = kept.find(self._stamp(index, kept)) if kept else None
+            data = kept.bytes_of(found[0]) if kept and found else None
+            return (data, found[1].size) if found and data else self._draw(index)
+
+        return _counted(ordered(one, range(len(self.sources))), len(self.sources))
+
+    def _draw(self, index: int) -> Copy:
+        return copy(self._delivered[self._names[self.sources[index]]], self._policy, self.plan.max_side_px, self._seed(index))
+
+    def _seed(self, index: int) -> str:
+        return f"{self.plan.seed} {self._names[self.sources[index]]} {self.repeats[index]}"
+
+    def _stamp(self, index: int, kept: FileStore) -> str:
+        drawn_by = f"{code_version('augment')} {self._policy.model_dump_json()} {self.plan.max_side_px}"
+        return kept.stamp_of(f"{drawn_by} {self._seed(index)}")
+
+
+def _counted(copies: Iterable[Copy], number: int) -> Iterator[Copy]:
+    """The same copies, and from time to time a line that says how many there were."""
+    for done, one in enumerate(copies, start=1):
+        yield one
+        if done % REPORT_EVERY == 0:
+            print(f"copy {done}/{number}", flush=True)
+
+
+def write_nothing(assigned: Manifest, augmented_images: Path, examples: Path, contact_sheet: Path) -> None:
+    """Writes no copy, a manifest without a row, and an empty file in the place of the picture."""
+    with whole(augmented_images) as folder, ImageWriter(folder):
+        pass
+    with whole(contact_sheet) as draft:
+        draft.touch()
+    replace(assigned, table=assigned.table.slice(0, 0)).write(examples)
+
+
+def write_copies(drawing: Drawing, kept: FileStore | None, assigned: Manifest, augmented_images: Path, examples: Path) -> None:
+    """Draws the copies or takes them as they are kept, packs them, and writes the manifest with a row for each below those `assigned`."""
     made, sizes = [], []
     with whole(augmented_images) as folder, ImageWriter(folder) as writer:
-        for number, (data, size) in enumerate(ordered(make, range(len(sources))), start=1):
+        for data, size in drawing.take(kept):
             made.append(writer.add(data))
             sizes.append(size)
-            if number % REPORT_EVERY == 0:
-                print(f"copy {number}/{len(sources)}", flush=True)
-    rows = plan.training.table.take(sources)
+    sources = drawing.sources
+    rows = drawing.plan.training.table.take(sources)
     columns = {
-        "path": _paths(rows["path"].to_pylist(), repeats, set(assigned.column("path"))),
+        "path": _paths(rows["path"].to_pylist(), drawing.repeats, set(assigned.column("path"))),
         "image_id": made,
         "width": [size[0] for size in sizes],
         "height": [size[1] for size in sizes],
@@ -107,7 +174,7 @@ def _double_probability(operation: Operation) -> Operation:
     return operation.model_copy(update={"probability": min(1.0, 2 * operation.probability)})
 
 
-def copy(data: bytes, policy: Policy, max_side_px: int, seed: str) -> tuple[bytes, tuple[int, int]]:
+def copy(data: bytes, policy: Policy, max_side_px: int, seed: str) -> Copy:
     """Makes one augmented copy.
 
     Args:

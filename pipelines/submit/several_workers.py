@@ -1,7 +1,8 @@
 """Loops of tasks beside the pipeline's own: they share the work of a step, and the pipeline's own task concludes it.
 
-Workers of `tune` run trials of its study at the same time. Before `ingest` and `embed`, tasks do a part of the images each and keep it on
-the volume: the step then finds there what it would have made itself, so its results are the same, and makes what it does not find.
+Workers of `tune` run trials of its study at the same time. Before `ingest`, `embed` and `augment`, tasks do a part of the images or copies
+each and keep it on the volume: the step then finds there what it would have made itself, so its results are the same, and makes what it
+does not find.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from kfp import dsl
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
+from components.augment.component import augment_component
 from components.embed.component import embed_component
 from components.ingest.component import ingest_component
 from components.tune.component import tune_component
@@ -20,7 +22,8 @@ from pipelines.platform import PlatformConfig
 
 STEP = "tune"
 TITLE = "tune_worker"  # what a run calls them, together
-DIVIDED = {"ingest": ingest_component, "embed": embed_component}  # steps that look at each image by itself
+# steps that look at each image by itself
+DIVIDED = {"ingest": ingest_component, "embed": embed_component, "augment": augment_component}
 
 
 def add_workers(task: PipelineTask, number: int) -> None:
@@ -36,11 +39,11 @@ def add_workers(task: PipelineTask, number: int) -> None:
 
 
 def add_parts(task: PipelineTask, step: str, number: int) -> None:
-    """Adds tasks that do a part of the images each, for which a step waits, and with what it takes; the run fails where one of them does.
+    """Adds tasks that do a part of a step each, for which it waits, and with what it takes; the run fails where one of them does.
 
     Args:
         task: The pipeline's own task of the step.
-        step: `ingest` or `embed`.
+        step: One of `DIVIDED`.
         number: How many parts there are.
     """
     task.after(_add_loop(task, DIVIDED[step], f"{step}-parts", f"{step}_part", "part", list(map(str, parts(number)))))

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.augment import copies
 from components.augment.augment import augment, make_policy
 from components.augment.config import AugmentConfig
 from components.augment.mirroring import Limits, Mirroring
 from darkroom import manifest
 from darkroom.augmentation import policy
-from darkroom.augmentation.policy import OPERATIONS
+from darkroom.augmentation.policy import OPERATIONS, Policy
+from darkroom.file_store import COPIES, PARTS
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
+from darkroom.part import parts
 from darkroom.pixels import decode
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
@@ -35,9 +38,16 @@ def picture(number: int, side: int = 10) -> bytes:
     return file.getvalue()
 
 
-def data(folder: Path, labels: list[Any], splits: list[str], task: Task = "multiclass", classes: tuple[str, ...] = ("a", "b", "c")) -> None:
+def data(
+    folder: Path,
+    labels: list[Any],
+    splits: list[str],
+    task: Task = "multiclass",
+    classes: tuple[str, ...] = ("a", "b", "c"),
+    side: int = 10,
+) -> None:
     with ImageWriter(folder / "images") as writer:
-        names = [writer.add(picture(number)) for number in range(len(labels))]
+        names = [writer.add(picture(number, side)) for number in range(len(labels))]
     numbers = range(len(labels))
     columns = {
         "path": [f"{number}.png" for number in numbers],
@@ -53,13 +63,31 @@ def data(folder: Path, labels: list[Any], splits: list[str], task: Task = "multi
     Manifest(make_table(columns), classes, task, "v1").write(folder / "splits")
 
 
-def run(folder: Path, out: str = "out", **values: Any) -> dict[str, float]:
-    paths = [folder / out / name for name in OUTPUTS]
-    return augment(folder / "images", folder / "splits", *paths, config=parse(AugmentConfig, "augment", {"target_share": 0.5, **values}))
+def run(folder: Path, out: str = "out", store: Path | None = None, part: str = "", **values: Any) -> dict[str, float]:
+    paths, config = [folder / out / name for name in OUTPUTS], parse(AugmentConfig, "augment", {"target_share": 0.5, **values})
+    return augment(folder / "images", folder / "splits", *paths, config=config, store=store, part=part)
 
 
-def uneven(folder: Path) -> None:
-    data(folder, ["a"] * 20 + ["b"] * 12 + ["c"] * 3 + ["c"] * 4, ["train"] * 35 + ["validation", "test", "test", "excluded"])
+def uneven(folder: Path, side: int = 10) -> None:
+    data(folder, ["a"] * 20 + ["b"] * 12 + ["c"] * 3 + ["c"] * 4, ["train"] * 35 + ["validation", "test", "test", "excluded"], side=side)
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    """The bytes of all files that a run has written, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The seeds of the copies that are drawn, as they are."""
+    found, plain = list[str](), copies.copy
+
+    def draw(data: bytes, policy: Policy, max_side_px: int, seed: str) -> copies.Copy:
+        found.append(seed)
+        return plain(data, policy, max_side_px, seed)
+
+    monkeypatch.setattr(copies, "copy", draw)
+    return found
 
 
 def test_small_classes_get_copies_in_training(tmp_path: Path) -> None:
@@ -73,9 +101,9 @@ def test_small_classes_get_copies_in_training(tmp_path: Path) -> None:
     examples, splits = manifest.read(tmp_path / "out/examples"), manifest.read(tmp_path / "splits")
     assert examples.table.slice(0, 39).select(splits.table.column_names).equals(splits.table)
     assert (examples.classes, examples.task, examples.data_version) == (splits.classes, splits.task, "v1")
-    copies = examples.table.slice(39).to_pylist()
+    rows = examples.table.slice(39).to_pylist()
     packed = Images(tmp_path / "images", tmp_path / "out/augmented_images")
-    for row in copies:
+    for row in rows:
         number, source = row["path"].removeprefix("augmented/").split("/")
         original = splits.column("path").index(source)
         assert row["source_id"] == splits.column("image_id")[original]
@@ -83,7 +111,7 @@ def test_small_classes_get_copies_in_training(tmp_path: Path) -> None:
         assert int(number) in (1, 2, 3)
         assert row["image_id"] == image_id(packed[row["image_id"]]) != row["source_id"]
         assert decode(packed[row["image_id"]]).size == (row["width"], row["height"]) == (12, 10)
-    assert len({row["path"] for row in copies}) == 7
+    assert len({row["path"] for row in rows}) == 7
     assert examples.column("source_id")[:39] == [None] * 39
 
 
@@ -153,6 +181,81 @@ def test_copy_whose_path_is_taken_gets_another_number(tmp_path: Path) -> None:
     paths = manifest.read(tmp_path / "out/examples").column("path")
     assert len(set(paths)) == len(paths) == 46
     assert {"augmented/1/33.png", "augmented/2/32.png"} <= set(paths[39:])
+
+
+@pytest.mark.parametrize(
+    ("total", "num_copies", "side"),
+    [
+        pytest.param(1, 7, 10, id="one"),
+        pytest.param(2, 7, 10, id="two"),
+        pytest.param(3, 7, 80, id="three-of-JPEG", marks=pytest.mark.slow),
+        pytest.param(4, 2, 10, id="more-than-copies"),
+        pytest.param(2, 0, 10, id="no-copies"),
+    ],
+)
+def test_parts_and_then_all_give_the_bytes_of_all_alone(tmp_path: Path, drawn: list[str], total: int, num_copies: int, side: int) -> None:
+    uneven(tmp_path, side)
+    settings, store = {"max_copies": num_copies}, tmp_path / "store"
+    alone = run(tmp_path, "alone", **settings)
+    assert alone["num_copies"] == len(drawn) == num_copies
+    seeds, shares = drawn.copy(), list[float]()
+    drawn.clear()
+    for part in parts(total):
+        shares.append(run(tmp_path, "part", store, str(part), **settings)["num_copies"])
+        assert len(Images(tmp_path / "part/augmented_images")) == len(manifest.read(tmp_path / "part/examples")) == 0
+        assert sorted(path.name for path in (tmp_path / "part").iterdir()) == sorted(OUTPUTS)
+    assert sorted(drawn) == sorted(seeds)
+    assert sum(shares) == num_copies
+    assert max(shares) - min(shares) <= 1
+    drawn.clear()
+    assert run(tmp_path, "all", store, **settings) == alone
+    assert drawn == []
+    assert made(tmp_path / "all") == made(tmp_path / "alone")
+
+
+def test_copies_that_no_part_has_kept_and_damaged_ones_are_drawn(tmp_path: Path, drawn: list[str]) -> None:
+    uneven(tmp_path)
+    store, alone = tmp_path / "store", run(tmp_path, "alone")
+    drawn.clear()
+    for part in ("1/3", "3/3", "3/3"):
+        run(tmp_path, "part", store, part)
+    assert len(drawn) == 5  # the part that is tried again draws nothing
+    drawn.clear()
+    assert run(tmp_path, "all", store) == alone
+    assert len(drawn) == 2
+    for shard in (store / COPIES / PARTS).rglob("*.arrow"):
+        content = bytearray(shard.read_bytes())
+        start = content.index(b"IDAT")
+        content[start + 8 : start + 16] = bytes(8)
+        shard.write_bytes(content)
+    drawn.clear()
+    assert run(tmp_path, "again", store) == alone
+    assert len(drawn) == 4  # the first copy of each part is damaged
+    assert made(tmp_path / "all") == made(tmp_path / "again") == made(tmp_path / "alone")
+
+
+def test_copies_that_were_drawn_otherwise_are_not_taken(tmp_path: Path, drawn: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    uneven(tmp_path)
+    run(tmp_path, "part", tmp_path / "store", "1/1")
+    for number, other in enumerate(({"seed": 1}, {"max_side_px": 8}, {"noise": 0.3}), start=2):
+        run(tmp_path, "all", tmp_path / "store", **other)
+        assert len(drawn) == 7 * number
+    drawn.clear()
+    monkeypatch.setattr(copies, "code_version", lambda step: f"another {step}")
+    run(tmp_path, "all", tmp_path / "store")
+    assert len(drawn) == 7
+
+
+def test_a_store_without_parts_gets_nothing(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    run(tmp_path, "all", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_part_without_a_store_is_refused(tmp_path: Path) -> None:
+    uneven(tmp_path)
+    with pytest.raises(InputError, match="there is none: name its folder in DARKROOM_VECTORS"):
+        run(tmp_path, part="1/2")
 
 
 def test_policy_follows_the_settings_and_its_file_says_so(tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ def test_parts_stand_in_a_loop_before_the_step_that_waits_for_them(tmp_path: Pat
     known, asked, given = components_of(tmp_path / "parts.yaml", pipeline, num_parts=3)
     (tasks,) = [one["dag"]["tasks"] for one in known.values() if "embed-component" in one.get("dag", {}).get("tasks", {})]
     loops = {name: task for name, task in tasks.items() if "parameterIterator" in task}
-    assert [task["taskInfo"]["name"] for task in loops.values()] == ["ingest-parts", "embed-parts"]
-    for step, (name, loop) in zip(("ingest", "embed"), loops.items(), strict=True):
+    assert [task["taskInfo"]["name"] for task in loops.values()] == ["ingest-parts", "embed-parts", "augment-parts"]
+    for step, (name, loop) in zip(("ingest", "embed", "augment"), loops.items(), strict=True):
         assert json.loads(loop["parameterIterator"]["items"]["raw"]) == ["1/3", "2/3", "3/3"]
         (inside,) = known[loop["componentRef"]["name"]]["dag"]["tasks"].values()
         own = tasks[f"{step}-component"]
@@ -107,7 +107,7 @@ def test_parts_stand_in_a_loop_before_the_step_that_waits_for_them(tmp_path: Pat
         assert [task for task in tasks if name in tasks[task].get("dependentTasks", ())] == [f"{step}-component"]
         assert set(loop.get("dependentTasks", ())) == set(own["dependentTasks"]) - {name}
         executors = [one for one in asked if one.startswith(f"exec-{step}-component")]
-        assert len(executors) == (4 if step == "ingest" else 3)
+        assert len(executors) == {"ingest": 4, "embed": 3, "augment": 2}[step]
         for executor in executors:
             assert asked[executor] == asked[f"exec-{step}-component"]
             assert asked[executor]["pvcMount"][0]["mountPath"] == "/mnt/darkroom"
