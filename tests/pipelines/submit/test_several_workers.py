@@ -10,13 +10,17 @@ import yaml
 from kfp import dsl, local
 from kfp.dsl.graph_component import GraphComponent
 
+from components.augment.augment import augment
+from components.augment.component import augment_component
+from components.augment.config import AugmentConfig
 from components.embed.component import embed_component
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from components.ingest.component import ingest_component
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from darkroom.file_store import KEPT_AS, PARTS
+from darkroom import manifest
+from darkroom.file_store import COPIES, KEPT_AS, PARTS
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.tags import VECTORS, VOLUME
@@ -137,11 +141,17 @@ def test_parts_run_before_their_steps_which_make_what_they_make_alone(tmp_path: 
     def divided(data: str) -> None:
         packed = ingest_component(data=data, data_version="1", config={}, code_version="")
         seen = embed_component(images=packed.outputs["images"], config={"num_threads": 1}, code_version="")
-        for step, task in (("ingest", packed), ("embed", seen)):
+        splits = dsl.importer(artifact_uri=str(tmp_path / "splits"), artifact_class=dsl.Dataset).output
+        drawn = augment_component(images=packed.outputs["images"], splits=splits, config={"target_share": 1.0}, code_version="")
+        for step, task in (("ingest", packed), ("embed", seen), ("augment", drawn)):
             add_parts(task, step, 2)
 
     data = shapes(tmp_path / "data", num_images=3)
     time.sleep(SETTLED_S + 0.5)  # what has just changed is read each time
+    ingest(data, tmp_path / "images", tmp_path / "manifest", config=IngestConfig(), data_version="1")
+    rows = manifest.read(tmp_path / "manifest")
+    frame = rows.frame()
+    rows.with_frame(frame.assign(split=["test", *["train"] * (len(frame) - 1)])).write(tmp_path / "splits")
     for name, folder in ((VOLUME, "volume"), (VECTORS, "vectors"), ("PYTHONPATH", ROOT)):
         monkeypatch.setenv(name, str(tmp_path / folder))
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "run"), raise_on_error=True)
@@ -149,12 +159,19 @@ def test_parts_run_before_their_steps_which_make_what_they_make_alone(tmp_path: 
     (metrics,) = [path for path in tmp_path.glob("run/*/embed-component/metrics") if read_json(path)["num_embedded"]]
     assert read_json(metrics)["num_computed"] == 0
     assert len(list((tmp_path / "vectors" / KEPT_AS / PARTS).iterdir())) == 2
-    ingest(data, tmp_path / "images", tmp_path / "manifest", config=IngestConfig(), data_version="1")
     embed(tmp_path / "images", tmp_path / "embeddings", config=EmbedConfig(num_threads=1))
+    (copied,) = [path.parent for path in tmp_path.glob("run/*/augment-component/contact_sheet") if path.stat().st_size]
+    alone = [tmp_path / name for name in ("augmented_images", "examples", "policy", "contact_sheet")]
+    augment(tmp_path / "images", tmp_path / "splits", *alone, config=AugmentConfig(target_share=1.0))
+    assert len(list((tmp_path / "vectors" / COPIES / PARTS).iterdir())) == read_json(copied / "metrics")["num_copies"] == 1
     made = metrics.parents[1]
     assert (made / "ingest-component" / "manifest").read_bytes() == (tmp_path / "manifest").read_bytes()
-    for one, other in (("ingest-component/images", "images"), ("embed-component/embeddings", "embeddings")):
-        assert content_of(made / one) == content_of(tmp_path / other)
+    assert [(copied / path.name).read_bytes() for path in alone[1:]] == [path.read_bytes() for path in alone[1:]]
+    for one, other in (
+        (made / "ingest-component/images", "images"), (made / "embed-component/embeddings", "embeddings"),
+        (copied / "augmented_images", "augmented_images"),
+    ):  # fmt: skip
+        assert content_of(one) == content_of(tmp_path / other)
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
