@@ -12,7 +12,7 @@ Copies that tasks of `augment` draw, a part each, are kept in the same way in a 
 import hashlib
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from darkroom.versions.file_md5s import SETTLED_S
 
 KEPT_AS = f"files-1-pillow-{PIL.__version__}"  # another Pillow may read other headers; a column that changes needs a new number
 COPIES = "copies-1"  # likewise, of copies
+SOURCES = "sources.json"  # in a part with copies: the ids of the images that they show, by which `data forget` finds it
 PACKED = "packed.json"
 MAX_PACKED = 8  # folders of images that are looked into, the latest ones
 PARTS = "parts"
@@ -121,8 +122,12 @@ class FileStore:
         if stamp:
             self._new.append((stamp, name, info))
 
-    def keep(self, files: Iterable[KeptFile]) -> int:
-        """Keeps files with their bytes, whole or not at all, so that an `ingest` which reads them later finds them here.
+    def keep(self, files: Iterable[KeptFile], sources: Sequence[str] = ()) -> int:
+        """Keeps files with their bytes, whole or not at all, so that a step which needs them later finds them here.
+
+        Args:
+            files: What is kept.
+            sources: Of copies, the ids of the images that they show.
 
         Returns:
             How many files are kept.
@@ -134,6 +139,8 @@ class FileStore:
             for stamp, data, info in files:
                 self.add(stamp, writer.add(data), info)
                 number += 1
+            if sources:
+                write_json(draft / SOURCES, sources)
         self._write_new()
         return number
 

@@ -77,7 +77,8 @@ class Drawing:
         new = [index for index in mine if not kept.find(self._stamp(index, kept))]
         if new:
             drawn = zip(new, _counted(ordered(self._draw, new), len(new)), strict=True)
-            kept.keep(KeptFile(self._stamp(index, kept), data, read_info(data)) for index, (data, _) in drawn)
+            files = (KeptFile(self._stamp(index, kept), data, read_info(data)) for index, (data, _) in drawn)
+            kept.keep(files, sorted({self._names[self.sources[index]] for index in new}))
         print(f"part {part}: kept {len(new):,} of {len(mine):,} copies now, {len(mine) - len(new):,} were kept already", flush=True)
         return len(mine)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from darkroom.file_store import COPIES, PARTS
+from darkroom.file_store import PARTS
 from darkroom.system.errors import InputError
 from darkroom.system.files import remove, whole
 from darkroom.system.locks import is_locked
@@ -72,12 +72,12 @@ def shared_removals(subject: Subject) -> Iterator[Removal]:
 
 
 def _vector_removals(store: Path, subject: Subject) -> Iterator[Removal]:
-    """Vectors, scans and what is known of files in a store, and the parts with images; all with copies, as these name no source."""
+    """Vectors, scans and what is known of files in a store, and the parts with images beside them."""
     held = [path for path in sorted(store.glob("*/*.arrow")) if _shard_has(path, subject)]
     if held:
         yield Removal("vectors", f"{store}: {len(held)} shards", lambda: forget_images(store, subject.names))
     for path in sorted(store.glob(f"*/{PARTS}/*")):
-        if path.parts[-3] == COPIES or subject.traces.in_folder(path):
+        if subject.traces.in_folder(path):
             yield _removal("vectors", path)
 
 

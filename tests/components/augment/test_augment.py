@@ -15,13 +15,14 @@ from components.augment.mirroring import Limits, Mirroring
 from darkroom import manifest
 from darkroom.augmentation import policy
 from darkroom.augmentation.policy import OPERATIONS, Policy
-from darkroom.file_store import COPIES, PARTS
+from darkroom.file_store import COPIES, PARTS, SOURCES
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
 from darkroom.part import parts
 from darkroom.pixels import decode
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
+from darkroom.system.files import read_json
 from darkroom.task import Task
 
 OUTPUTS = ("augmented_images", "examples", "policy", "contact_sheet")
@@ -207,6 +208,8 @@ def test_parts_and_then_all_give_the_bytes_of_all_alone(tmp_path: Path, drawn: l
     assert sorted(drawn) == sorted(seeds)
     assert sum(shares) == num_copies
     assert max(shares) - min(shares) <= 1
+    told = {name for path in store.rglob(SOURCES) for name in read_json(path)}  # so that they can be forgotten
+    assert told == {seed.split()[1] for seed in seeds}
     drawn.clear()
     assert run(tmp_path, "all", store, **settings) == alone
     assert drawn == []

@@ -27,7 +27,7 @@ from components.register.config import RegisterConfig
 from components.register.register import register
 from darkroom import issues, manifest
 from darkroom.evaluation import read_mistakes
-from darkroom.file_store import COPIES, KEPT_AS, PARTS
+from darkroom.file_store import COPIES, KEPT_AS, PARTS, SOURCES
 from darkroom.images import Images, ImageWriter
 from darkroom.manifest import put_column
 from darkroom.pixels import decode
@@ -136,8 +136,10 @@ def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
         store=folder / "runs" / "vectors",
     )
     shutil.copytree(work.images, folder / "runs" / "vectors" / KEPT_AS / PARTS / "0")
-    with ImageWriter(folder / "runs" / "vectors" / COPIES / PARTS / "0") as writer:
-        writer.add(b"a copy of some image")
+    copies = folder / "runs" / "vectors" / COPIES / PARTS / "0"
+    with ImageWriter(copies) as writer:
+        writer.add(b"a copy of the image")
+    write_json(copies / SOURCES, [mistake["image_id"]])
     (folder / "runs" / run_id / "report.html").write_text("<img src='data:image/png;base64,thumbnail-of-it'>")
     (folder / "runs" / run_id / "logs").mkdir()
     (folder / "runs" / run_id / "logs" / "train.log").write_text(f"worst: {mistake['path']}, and cat/other{mistake['path']}\n")
@@ -202,7 +204,7 @@ def test_vectors_and_parts_on_a_volume_go_as_well(kept: Kept, tmp_path: Path, mo
     forget(kept.plan())
     assert not any(kept.image in shard_names(path) for path in volume.glob("vectors/*/*.arrow"))
     assert not [path for path in all_files(volume) if kept.data in path.read_bytes()]
-    assert not list(volume.glob(f"vectors/{COPIES}/{PARTS}/*"))  # none says whose copies it holds
+    assert not list(volume.glob(f"vectors/{COPIES}/{PARTS}/*"))
 
 
 def test_what_is_left_is_what_it_says(kept: Kept) -> None:
