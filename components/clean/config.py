@@ -25,8 +25,8 @@ class CleanConfig(StepConfig):
     )
     near_duplicates: Literal["tie", "drop", "flag", "off"] = Field(
         "tie",
-        description="Copies (compressed, cropped, turned, mirrored ...): tie them (kept, on one side of every split), drop (tie, and "
-        "train on one of each), only flag, or off.",
+        description="Copies (compressed, cropped, turned ...): tie (kept, on one side of every split), drop (tie, and train on "
+        "one), flag, or off.",
     )
     same_things: Literal["tie", "flag", "off"] = Field(
         "tie", description="The same thing photographed again (other exposure, a second later): tie, only flag, or do not look for it."
