@@ -9,12 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from darkroom.images import Images
 from darkroom.pixels import UnreadableError
 from darkroom.preview import preview
+from darkroom.short_names import shortened
 from darkroom.system.files import whole
 from pipelines.data.difference import KINDS, DataDifference
 from pipelines.data.show_difference import sentence, test_row
 
 MAX_PICTURES = 60  # of a kind
 _SIDE_PX = 160
+_NAME_LENGTH = 16  # characters of a class beside its bars, which are narrow on a phone
 _ABOUT = {
     "added": "Images that only the later data has.",
     "removed": "Images that only the earlier data has.",
@@ -28,12 +30,13 @@ def write_page(path: Path, found: DataDifference) -> None:
     files = Images(*found.before.packed, *found.after.packed)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     tests = [test_row("MMD² of the vectors", found.drift.mmd), test_row("AUC of a classifier", found.drift.auc)] if found.drift else []
+    environment.filters["shortened"] = shortened
     page = environment.get_template("difference.html.jinja").render(
         before=found.before, after=found.after, num_kept=found.num_kept, classes=found.classes, notes=found.notes, compared=found.compared,
         tests=tests, statistics=found.statistics,
         kinds=[{"name": kind, "about": _ABOUT[kind], "number": len(found.changes[kind]), "images": _images(kind, found, files)}
                for kind in KINDS],
-        largest=max([1e-9, *(max(row["share_before"], row["share_after"]) for row in found.classes)]),
+        name_length=_NAME_LENGTH, largest=max([1e-9, *(max(row["share_before"], row["share_after"]) for row in found.classes)]),
     )  # fmt: skip
     with whole(path) as draft:
         draft.write_text(page, encoding="utf-8")

@@ -16,7 +16,7 @@ from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.versions.git_history import data_history, parse_record, record_at
 from pipelines import history
-from pipelines.data.difference import DataDifference, find_difference
+from pipelines.data.difference import KINDS, DataDifference, find_difference
 from pipelines.data.difference_page import write_page
 from pipelines.data.naming import absolute_name, find_snapshot
 from pipelines.data.show_difference import sentence, show_difference, show_log
@@ -149,6 +149,16 @@ def test_a_difference_needs_no_checkout(find: Find, here: Path, tmp_path: Path, 
     assert "http" not in page
     show_difference(found)
     assert "~ cat/02.jpg  dog → cat" in capsys.readouterr().out
+
+
+def test_long_names_of_classes_differ_on_the_page_where_they_only_end_differently(tmp_path: Path) -> None:
+    names = ["defect of the surface, scratched", "defect of the surface, <b>rusty</b>"]
+    images = {f"{number:064}": DataImage(f"{number}.jpg", (name,), None, "", None, ()) for number, name in enumerate(names)}
+    side = Snapshot("v1", "a" * 32, images, ())
+    write_page(tmp_path / "page.html", DataDifference(side, side, {kind: [] for kind in KINDS}, 2, [], None, "nothing", []))
+    page = (tmp_path / "page.html").read_text()
+    assert '<span title="defect of the surface, scratched">defect o…ratched</span>' in page
+    assert '<span title="defect of the surface, &lt;b&gt;rusty&lt;/b&gt;">defect o…sty&lt;/b&gt;</span>' in page
 
 
 def test_a_folder_is_the_version_that_it_holds(find: Find) -> None:
