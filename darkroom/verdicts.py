@@ -60,7 +60,10 @@ class Verdict:
         for label in labels:
             if label not in classes:
                 known = ", ".join(map(repr, sorted(classes)[:20])) + (" and more" if len(classes) > 20 else "")
-                raise InputError(f"{self.place} relabels an image to {label[:200]!r}, which is no class: known are {known}")
+                raise InputError(
+                    f"{self.place} relabels an image to {label[:200]!r}, which is no class: known are {known}; write one of these in that "
+                    f"line, or add a later verdict about the image (such as a last line {self.image_id},keep,,,)"
+                )
         return tuple(dict.fromkeys(labels))
 
 

@@ -87,8 +87,13 @@ def test_several_labels_stand_in_one_cell(cell: str, labels: tuple[str, ...]) ->
 @pytest.mark.parametrize(("cell", "multilabel"), [("cat|dog", False), ("", False), ("cat|cow", True), ("[" * 90_000, True)])
 def test_a_label_that_is_no_class_is_named_with_its_line(cell: str, multilabel: bool) -> None:
     (one,) = parse(f"{HEAD}{A},relabel,{cell},,\n".encode(), "v")
-    with pytest.raises(InputError, match=r"^v line 2 relabels an image to .* known are 'cat', 'dog'$"):
+    with pytest.raises(
+        InputError, match=r"^v line 2 relabels an image to .* known are 'cat', 'dog'; write one of these in that line"
+    ) as told:
         one.labels(("dog", "cat"), multilabel=multilabel)
+    remedy = str(told.value).rpartition("such as a last line ")[2].rstrip(")")
+    later = latest(parse(f"{HEAD}{A},relabel,{cell},,\n{remedy}\n".encode(), "v"))
+    assert (later[A].word, later[A].place) == ("keep", "v line 3")
 
 
 def test_a_version_is_read_though_lines_were_added_since(tmp_path: Path) -> None:
