@@ -33,13 +33,15 @@ from darkroom.networks.backbones import embedding_backbone
 from darkroom.networks.embedder import choose_place, embedder
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
+from darkroom.system.secrets import redact
 from darkroom.training import devices
 from darkroom.training.linear import one_hot
 from darkroom.training.principal_components import reduced
 from darkroom.vector_store import VectorStore
-from darkroom.versions.addresses import is_address
+from darkroom.versions.addresses import is_address, parse_address
 from pipelines.paths import ROOT
 from pipelines.review.reviewed_run import ReviewedRun
+from pipelines.terminal import print_note
 
 CHECK = "suggested"
 NUM_FOLDS = 5
@@ -141,17 +143,27 @@ def _known(splits: Manifest) -> list[bool]:
 
 
 def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestConfig, folder: Path) -> dict[str, str]:
-    """Packs the images of the source that have no label, and gives their ids by path; of a DVC address there are none here."""
+    """Packs the images of a folder or an archive here that have no label, and gives their ids by path; of other data it says so."""
     found: dict[str, str] = {}
     paths, names = {path for path, _ in run.paths}, {name for _, name in run.paths}
     with ImageWriter(folder) as writer:
-        if not is_address(run.source) and run.source.exists():
-            source = without_ignored(open_source(run.source, int(config.max_file_mb * 2**20))[0], config.ignore)[0]
-            for file in source.read([path for path in source.sizes if path not in paths and has_image_suffix(path)]):
-                name = image_id(file.data)
-                if file.whole and name not in decided | names:
-                    found[file.path] = writer.add(file.data)
+        if unread := _unread(run.source):
+            print_note(f"only images with a label are suggested: {unread}")
+            return found
+        source = without_ignored(open_source(run.source, int(config.max_file_mb * 2**20))[0], config.ignore)[0]
+        for file in source.read([path for path in source.sizes if path not in paths and has_image_suffix(path)]):
+            name = image_id(file.data)
+            if file.whole and name not in decided | names:
+                found[file.path] = writer.add(file.data)
     return found
+
+
+def _unread(source: Path) -> str:
+    """Why no images without a label are read, and the remedy; empty where they are."""
+    remedy = "to see those without one, run `darkroom run` on a folder or an archive on this machine that holds them, and review that run"
+    if is_address(source):
+        return f"those at {redact(parse_address(source).text)} would have to be fetched whole; {remedy}"
+    return "" if source.exists() else f"{source} is not there any more; {remedy}"
 
 
 def _embedded(unlabelled: Mapping[str, str], vectors: Embeddings, embeddings: Path, folder: Path) -> tuple[list[str], Floats]:

@@ -1,5 +1,6 @@
 """Suggestions: images of small margins, unlike each other; labelled ones by models that have not learnt from them, and unlabelled ones."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,30 @@ def test_what_is_mislabelled_and_what_has_no_label_is_suggested(
     assert found.rows[0]["path"] not in [row["path"] for row in again.rows] and len(again.rows) == 3
     assert "looks at 1 images" in capsys.readouterr().err  # new 2.png, as the vectors of the others are kept
     assert all(0 <= row["score"] <= 1 for row in found.rows)
+
+
+def test_unlabelled_images_of_an_archive_are_suggested_too(run: ReviewedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    archive = Path(shutil.make_archive(str(tmp_path / "data"), "zip", run.source))
+    found = suggest(replace(run, source=archive), frozenset(), 40, IngestConfig(ignore=("new 2.png",)), tmp_path / "packed")
+    assert set(found.unlabelled) == {"new 0.png", "new 1.png"} <= {row["path"] for row in found.rows}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("s3://bucket/shapes", "those at s3://bucket/shapes would have to be fetched whole"),
+        ("git+https://host/repository.git#data", "those at git+https://host/repository.git#data would have to be fetched whole"),
+        ("/nowhere/shapes", "/nowhere/shapes is not there any more"),
+    ],
+)
+def test_data_whose_unlabelled_images_are_not_read_is_told(
+    run: ReviewedRun, tmp_path: Path, source: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = suggest(replace(run, source=Path(source)), frozenset(), 3, IngestConfig(), tmp_path / "packed")
+    assert len(found.rows) == 3 and not found.unlabelled
+    told = capsys.readouterr().err
+    assert f"only images with a label are suggested: {said}" in told and "run `darkroom run` on a folder" in told
 
 
 def test_what_is_needed_is_named(run: ReviewedRun, tmp_path: Path) -> None:
