@@ -1,6 +1,11 @@
-"""The issues: one Parquet file, a row a finding, of what is wrong with which image and what was done about it."""
+"""The issues: one Parquet file, a row a finding, of what is wrong with which image and what was done about it.
+
+The worst findings also hold small pictures, in columns that only this module reads.
+"""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,13 +32,55 @@ SCHEMA = pa.schema(
         ("other", pa.string()),  # the file that it is a copy of; null where there is none, and in files of before there was the column
     ]
 )
+WITHOUT_PICTURE = frozenset({"unreadable", "undecoded", "refused"})  # checks about files that hold none
+_NAMES = pa.list_(pa.string())
+_ILLUSTRATION = pa.schema(  # null of findings without one, and missing in files of before there were any
+    [
+        ("picture", pa.binary()),
+        ("given_labels", _NAMES),
+        ("expected_labels", _NAMES),
+        ("other_id", pa.string()),  # so that whoever looks for the other image by its id finds its picture
+        ("other_picture", pa.binary()),
+    ]
+)
+_FIRST = ("suggested", "mislabelled", "contradictory", "off_topic", "near_duplicate", "same_thing")
+_LAST = ("duplicate", "verdict")  # what is certain, and what was decided before
 _FORMAT = Format("table of issues")
 _KEY = b"darkroom"
 
 
-def write(path: Path, findings: list[dict[str, object]]) -> None:
-    """Writes findings, dictionaries with the columns of `SCHEMA`, in the order they come."""
+@dataclass(frozen=True)
+class Illustration:
+    """What a finding is shown with.
+
+    Attributes:
+        picture: A small picture of the image, the bytes of a PNG or JPEG file.
+        given_labels: The image's labels, as they were when it was found.
+        expected_labels: What they should be, or none where the finding does not say so.
+        other_id: The image that it is a copy of, or none.
+        other_picture: A small picture of that.
+    """
+
+    picture: bytes
+    given_labels: Sequence[str] = ()
+    expected_labels: Sequence[str] | None = None
+    other_id: str | None = None
+    other_picture: bytes | None = None
+
+
+def write(path: Path, findings: list[dict[str, object]], illustrations: Mapping[int, Illustration] | None = None) -> None:
+    """Writes findings, dictionaries with the columns of `SCHEMA`, in the order they come.
+
+    Args:
+        path: Where to.
+        findings: A dictionary each.
+        illustrations: Pictures of some of them, by their numbers.
+    """
+    shown = illustrations or {}
+    pictures = pa.Table.from_pylist([vars(shown[row]) if row in shown else {} for row in range(len(findings))], schema=_ILLUSTRATION)
     table = pa.Table.from_pylist(findings, schema=SCHEMA)
+    for name in _ILLUSTRATION.names:
+        table = table.append_column(_ILLUSTRATION.field(name), pictures[name])
     with whole(path) as draft:
         pq.write_table(table.replace_schema_metadata({_KEY: json.dumps(_FORMAT.stamp({})).encode()}), draft, compression="zstd")
 
@@ -52,6 +99,30 @@ def rows(path: Path) -> list[dict[str, Any]]:
     """Reads findings as plain values, a dictionary each, with the columns of `SCHEMA`."""
     findings: list[dict[str, Any]] = _table(path).to_pylist()
     return findings
+
+
+def illustrated(path: Path) -> list[tuple[dict[str, Any], Illustration]]:
+    """Reads the findings that have a picture, with it, by check, the worst first."""
+    findings = _table(path).to_pylist()
+    if not set(_ILLUSTRATION.names) <= set(pq.read_schema(path).names):
+        return []
+    pictures = pq.read_table(path, columns=_ILLUSTRATION.names).to_pylist()
+    shown = {number: Illustration(**picture) for number, picture in enumerate(pictures) if picture["picture"] is not None}
+    order = [number for rows in by_check(findings).values() for number in rows if number in shown]
+    return [(findings[number], shown[number]) for number in order]
+
+
+def by_check(findings: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """The numbers of the findings of each check, the worst first; the checks in the order in which a person looks at them."""
+    rank = {check: number for number, check in enumerate((*_FIRST, "", *_LAST))}
+    checks = sorted({row["check"] for row in findings}, key=lambda check: (rank.get(check, len(_FIRST)), check))
+    worst = sorted(range(len(findings)), key=lambda number: (-badness(findings[number]), findings[number]["path"] or ""))
+    return {check: [number for number in worst if findings[number]["check"] == check] for check in checks}
+
+
+def badness(row: Mapping[str, Any]) -> float:
+    """How bad a finding is among those of its check: its score, but of images that are too small the score is their side."""
+    return float(-row["score"] if row["check"] == "small" else row["score"])
 
 
 def num_dropped(path: Path) -> int:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from components.clean.class_balance import TABLE_CHECKS, find_table_issues
 from components.clean.config import CleanConfig
 from components.clean.exact_duplicates import Copy, Row, find_copies
+from components.clean.illustrations import illustrate
 from components.clean.mislabelled import ACTIONS, MISLABELLED, judge_labels
 from components.clean.mislabelled import Judged as JudgedLabels
 from components.clean.odd_actions import act_on_odd_images
@@ -24,6 +25,7 @@ from darkroom import proposals
 from darkroom.embeddings import Embeddings
 from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
+from darkroom.issues import Illustration
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.scans import Scans, Unusable, read, scan_images
@@ -64,7 +66,7 @@ def clean(
         manifest: A row a delivered file, from `ingest`.
         cleaned: Where the rows that are kept are written, with their `cluster`, their `pixel_hash`, their size as decoded and
             their `label_score`; `image_id` is unique in it.
-        issues: Where the findings are written, a row each.
+        issues: Where the findings are written, a row each, the worst of each check with small pictures.
         config: What is dropped, what is tied and what is only flagged.
         embeddings: What `embed` made of the images; without, images are scanned here, look-alikes are found by thumbnails alone, and no
             label is judged.
@@ -81,8 +83,8 @@ def clean(
     """
     delivered = manifests.read(manifest)
     if not len(delivered):  # as where there is no frozen evaluation set
-        return _write(delivered, [], cleaned, issues, num_dropped=0)
-    judged = apply_verdicts(delivered, config)
+        return _write(delivered, [], cleaned, issues, {}, 0)
+    given, judged = delivered, apply_verdicts(delivered, config)
     delivered = judged.delivered
     scans, unusable = _scan(images, delivered, embeddings)
     findings = _left_out(delivered, scans, unusable, config, judged.kept)
@@ -103,13 +105,17 @@ def clean(
     told = tell("clean", [*said, *labels.told, *common, *labels.skipped, *judged.notes], doubts + judged.warnings)
     kept = judged.without_proposals(replace(kept, notes=(*delivered.notes, *told)))
     num_dropped = len(dropped) + sum(finding["action"] == "dropped" for finding in judged.findings)
-    return _write(kept, judged.findings + findings, cleaned, issues, num_dropped=num_dropped)
+    findings = judged.findings + findings
+    expected = {labels.manifest.column("path")[one.row]: one.expected for one in labels.findings}
+    return _write(kept, findings, cleaned, issues, illustrate(findings, given, expected, packed, config.num_pictures), num_dropped)
 
 
-def _write(kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues: Path, *, num_dropped: int) -> dict[str, float]:
+def _write(
+    kept: Manifest, findings: list[dict[str, Any]], cleaned: Path, issues: Path, shown: dict[int, Illustration], num_dropped: int
+) -> dict[str, float]:
     with whole(cleaned) as cleaned_draft, whole(issues) as issues_draft:
         kept.write(cleaned_draft)
-        issue_table.write(issues_draft, findings)
+        issue_table.write(issues_draft, findings, shown)
     counts = Counter(str(finding["check"]) for finding in findings)
     found = {f"num_{check}": float(counts[check]) for check in (VERDICT, *CHECKS)}
     return {"num_kept": float(len(kept)), "num_dropped": float(num_dropped), **found}

@@ -138,3 +138,6 @@ class CleanConfig(StepConfig):
         ge=1,
         description="Times that the largest class has the images of another, or a label (multi-label) those with the rarer answer.",
     )
+    num_pictures: int = Field(
+        6, ge=0, le=60, description="Worst findings of each check that the report shows as pictures; of all checks at most 60 pictures."
+    )

@@ -34,12 +34,14 @@ class Mislabelled:
         score: See `LabelErrors`.
         action: One of `ACTIONS`.
         detail: One sentence.
+        expected: The labels that it should have.
     """
 
     row: int
     score: float
     action: str
     detail: str
+    expected: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -170,12 +172,13 @@ def _findings(kept: Manifest, rows: Integers, labels: list[int], errors: LabelEr
     """The findings, the worst first."""
     found = np.flatnonzero(errors.found)
     found = found[np.lexsort((rows[found], -errors.scores[found]))]
-    action, given = ACTIONS[config.mislabelled], kept.label_lists()
-    return [
-        Mislabelled(int(rows[place]), float(errors.scores[place]), action, f"is labelled {quoted(given[rows[place]])}, and models of the "
-                    f"other images answer {quoted(_expected(kept, int(rows[place]), labels, errors.proposed[place]))}")
-        for place in found.tolist()
-    ]  # fmt: skip
+    action, given, findings = ACTIONS[config.mislabelled], kept.label_lists(), []
+    for place in found.tolist():
+        row = int(rows[place])
+        expected = _expected(kept, row, labels, errors.proposed[place])
+        detail = f"is labelled {quoted(given[row])}, and models of the other images answer {quoted(expected)}"
+        findings.append(Mislabelled(row, float(errors.scores[place]), action, detail, tuple(expected)))
+    return findings
 
 
 def _expected(kept: Manifest, row: int, labels: list[int], proposed: npt.NDArray[np.bool_]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.report.pictures import embed
+from components.report.pictures import embedded
 from darkroom.evaluation import LEAKS, read_headline, read_leak_pairs
 
 MEASURES = ("accuracy", "f1_macro", "balanced_accuracy")
@@ -36,6 +36,5 @@ def leaks_section(evaluation: Path) -> dict[str, Any]:
 
 
 def _pair(folder: Path, pair: Mapping[str, Any]) -> dict[str, Any]:
-    files = [folder / pair[name] for name in ("file", "other_file")]
-    sources = [{"source": embed(file.read_bytes(), file.suffix[1:]), "tiny": file.suffix == ".png"} for file in files]
-    return {**pair, "pictures": sources, "how": _NEAR.get(pair["check"], pair["check"])}
+    pictures = [embedded((folder / pair[name]).read_bytes()) for name in ("file", "other_file")]
+    return {**pair, "pictures": pictures, "how": _NEAR.get(pair["check"], pair["check"])}

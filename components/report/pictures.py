@@ -15,6 +15,12 @@ def embed(data: bytes, kind: str) -> str:
     return f"data:image/{kind.replace('jpg', 'jpeg')};base64,{base64.b64encode(data).decode()}"
 
 
+def embedded(data: bytes) -> dict[str, Any]:
+    """A small PNG or JPEG file as `source`, and whether it is `tiny`, so that its pixels are to be seen when it is enlarged."""
+    is_png = data.startswith(b"\x89PNG")
+    return {"source": embed(data, "png" if is_png else "jpeg"), "tiny": is_png}
+
+
 def figures(folder: Path, besides: str = "") -> list[dict[str, Any]]:
     """The PNG files of a folder, but for one of a name, with their sizes in pixels, a confusion matrix first."""
     paths = sorted(folder.glob("*.png"), key=lambda path: ("confusion" not in path.stem, path.name))

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.report.config import ReportConfig
-from components.report.data_section import data_section, findings
+from components.report.data_section import NAME_LENGTH, data_section, findings, pictured_findings
 from components.report.decision import decision_of
 from components.report.evaluation_section import evaluation_section
 from components.report.leaks_section import leaks_section
@@ -85,6 +85,8 @@ def report(
         **data_section(manifest),
         notes=ordered(from_plain((decided or {}).get(NOTES)) or artifacts.notes),
         findings=findings(artifacts.issues, config.num_examples),
+        pictured=pictured_findings(artifacts.issues),
+        name_length=NAME_LENGTH,
         **leaks_section(artifacts.evaluation_of(variant)),
         contact_sheet=sheet(artifacts.contact_sheet, config.max_sheet_px),
         pretraining=pretraining_section(pretrained, str(params.get("pretrain", {}).get("data", ""))),

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 FORGOTTEN = "num_forgotten"  # rows that were taken out later: the measures beside the table were made with them
 KEY = b"darkroom"
 _SENTENCES = ("detail", "other")  # columns that may name another image's file
+_OTHER, _PICTURE = "other_id", "other_picture"  # of a finding about two images: the second one, and what it looks like
 
 
 def without_images(data: bytes, names: Collection[str], blot: Callable[[str], str] = str) -> bytes | None:
@@ -35,6 +36,8 @@ def without_images(data: bytes, names: Collection[str], blot: Callable[[str], st
         rest = rest.filter(pc.invert(pc.is_in(rest[name], unwanted)))
     if "cluster" in rest.column_names:
         rest = _renamed_clusters(rest, set(names))
+    if {_OTHER, _PICTURE} <= set(rest.column_names):
+        rest = _without_others(rest, unwanted)
     for name in set(_SENTENCES) & set(rest.column_names):
         texts = [None if text is None else blot(text) for text in rest[name].to_pylist()]
         rest = rest.set_column(rest.column_names.index(name), name, pa.array(texts, pa.string()))
@@ -44,6 +47,15 @@ def without_images(data: bytes, names: Collection[str], blot: Callable[[str], st
     sink = pa.BufferOutputStream()
     pq.write_table(rest.replace_schema_metadata(_stamped(table, blot(meaning), len(table) - len(rest))), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
+
+
+def _without_others(table: pa.Table, unwanted: pa.Array) -> pa.Table:
+    """Findings that show none of the unwanted images beside their own."""
+    found = pc.fill_null(pc.is_in(table[_OTHER], unwanted), fill_value=False)
+    for name in (_OTHER, _PICTURE):
+        column = table[name]
+        table = table.set_column(table.column_names.index(name), name, pc.if_else(found, pa.scalar(None, column.type), column))
+    return table
 
 
 def roles(data: bytes, names: Collection[str]) -> set[str]:

@@ -9,13 +9,11 @@ from typing import Any
 
 from darkroom import proposals, verdicts
 from darkroom.images import Images
+from darkroom.issues import WITHOUT_PICTURE, by_check
 from darkroom.system.errors import InputError
 from darkroom.verdicts import RELABEL, WORDS, Verdict
 from pipelines.review.reviewed_run import ReviewedRun
 
-FIRST = ("suggested", "mislabelled", "contradictory", "off_topic", "near_duplicate", "same_thing")
-LAST = ("duplicate", "verdict")  # what is certain, and what was decided before
-WITHOUT_PICTURE = frozenset({"unreadable", "undecoded", "refused"})
 MAX_COUNT = 200  # findings in one answer
 
 
@@ -43,10 +41,7 @@ class Findings:
     def groups(self) -> dict[str, list[Mapping[str, Any]]]:
         """The findings that can be shown, by check; worst first."""
         shown = [row for row in self.rows if row["image_id"] and row["check"] not in WITHOUT_PICTURE]
-        rank = {check: number for number, check in enumerate((*FIRST, "", *LAST))}
-        checks = sorted({row["check"] for row in shown}, key=lambda check: (rank.get(check, len(FIRST)), check))
-        worst = sorted(shown, key=lambda row: (-row["score"], row["path"]))
-        return {check: [row for row in worst if row["check"] == check] for check in checks}
+        return {check: [shown[number] for number in numbers] for check, numbers in by_check(shown).items()}
 
     @cached_property
     def names(self) -> frozenset[str]:

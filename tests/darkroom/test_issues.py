@@ -1,6 +1,8 @@
 """The issues: a row a finding, in order."""
 
-from darkroom.issues import SCHEMA, read, write
+import pyarrow.parquet as pq
+
+from darkroom.issues import SCHEMA, Illustration, by_check, illustrated, read, write
 
 
 def finding(path, score):
@@ -19,3 +21,27 @@ def test_no_finding_is_a_table_with_all_columns(tmp_path):
     found = read(tmp_path / "issues.parquet")
     assert len(found) == 0
     assert list(found.columns) == SCHEMA.names
+
+
+def test_pictures_come_back_with_their_findings_by_check_the_worst_first(tmp_path):
+    checks = [("b", "dark", 1.0), ("a", "mislabelled", 0.1), ("c", "dark", 2.0), ("d", "duplicate", 1.0), ("e", "dark", 3.0)]
+    rows = [{**finding(path, score), "check": check} for path, check, score in checks]
+    shown = {number: Illustration(b"%d" % number) for number in (0, 2, 3)} | {1: Illustration(b"1", ["x"], [], "id", b"other")}
+    write(tmp_path / "issues.parquet", rows, shown)
+    found = illustrated(tmp_path / "issues.parquet")
+    assert [(row["path"], one.picture) for row, one in found] == [("a", b"1"), ("c", b"2"), ("b", b"0"), ("d", b"3")]
+    assert found[0][1] == shown[1]
+    assert found[1][1].expected_labels is None
+    assert list(read(tmp_path / "issues.parquet").columns) == SCHEMA.names
+
+
+def test_a_table_of_before_there_were_pictures_has_none(tmp_path):
+    write(tmp_path / "issues.parquet", [finding("a", 1.0)], {0: Illustration(b"1")})
+    table = pq.read_table(tmp_path / "issues.parquet").select(SCHEMA.names)
+    pq.write_table(table, tmp_path / "before.parquet")
+    assert illustrated(tmp_path / "before.parquet") == []
+    assert read(tmp_path / "before.parquet")["path"].tolist() == ["a"]
+
+
+def test_the_smallest_image_is_the_worst_of_those_that_are_too_small():
+    assert by_check([finding("a", 3.0), finding("b", 1.0), {**finding(None, 2.0), "check": "dark"}]) == {"dark": [2], "small": [1, 0]}

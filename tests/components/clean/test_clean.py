@@ -125,6 +125,17 @@ def test_copies_are_found_in_any_format_and_one_is_kept(tmp_path):
     assert issue_table.read(tmp_path / "issues.parquet")["detail"][0] == "shows the same pixels as d/bmp"
 
 
+def test_findings_have_pictures_as_far_as_they_are_asked_for(tmp_path):
+    folder = lay(tmp_path, [*GOOD, ("g/4", encode(1, "BMP"), "a"), ("g/5", encode(2, "BMP"), "b")])
+    run(folder)
+    (row, shown), (_, second) = issue_table.illustrated(folder / "issues.parquet")
+    assert (row["check"], row["path"], row["other"], shown.given_labels) == ("duplicate", "g/4", "g/1", ["a"])
+    assert shown.other_id == image_id(encode(1))
+    assert shown.picture == shown.other_picture != second.picture
+    run(folder, num_pictures=1)
+    assert len(issue_table.illustrated(folder / "issues.parquet")) == 1
+
+
 def test_the_same_pixels_in_another_shape_are_another_picture(tmp_path):
     wide, tall = (Image.new("L", size, 7) for size in ((16, 4), (8, 8)))
     files = []

@@ -65,6 +65,7 @@ def test_moved_labels_are_found_the_worst_first_and_only_flagged(tmp_path: Path)
     assert scores == sorted(scores, reverse=True)
     assert {one.action for one in found.findings} == {"flagged"}
     assert "'a'" in found.findings[0].detail
+    assert {one.row: one.expected for one in found.findings} == {5: ("c",), 50: ("c",), 100: ("b",)}
     column = found.manifest.column("label_score")
     assert max(score for row, score in enumerate(column) if row not in (5, 50, 100)) < min(scores)
     assert found.manifest.column("label") == labels

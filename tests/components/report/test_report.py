@@ -17,9 +17,11 @@ from PIL import Image
 
 from components.report.config import ReportConfig
 from components.report.report import report
+from darkroom import issues
 from darkroom.artifacts import CORRECTIONS
 from darkroom.comparison import ClassChange, Comparison, Difference, Limit
 from darkroom.evaluation import LEAKED, LEAKS, METRICS, read_headline, read_metrics
+from darkroom.issues import Illustration
 from darkroom.model import CARD, read_card
 from darkroom.outcome import Forgotten, Outcome, Verdict, read_outcome
 from darkroom.pretrained_weights import PretrainedWeights
@@ -398,6 +400,42 @@ def write_pretrained(work: Finished, folder: Path, learnt: PretrainedWeights, pa
     learnt.write(folder / "pretrained")
     report(work.artifacts, folder / "report", config=ReportConfig(), params=params, pretrained=folder / "pretrained")
     return (folder / "report").read_text()
+
+
+def picture(colour: str, side: int = 160, kind: str = "JPEG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(file, kind)
+    return file.getvalue()
+
+
+def test_the_worst_findings_are_shown_as_pictures(work: Finished, tmp_path: Path) -> None:
+    long = "a_name_that_no_column_can_hold/" * 3 + "<i>.png"
+    checks = [
+        ("dark.png", "dark", None),
+        (long, "near_duplicate", "<b>o</b>.png"),
+        ("wrong.png", "mislabelled", None),
+        ("x.png", "dark", None),
+    ]
+    rows: list[dict[str, object]] = [
+        {"path": path, "image_id": str(number), "check": check, "score": 9.0 - number, "action": "flagged", "other": other}
+        | {"detail": f"is like {other}" if other else f"is {check}"}
+        for number, (path, check, other) in enumerate(checks)
+    ]
+    shown = {
+        0: Illustration(picture("black", 8, "PNG")),
+        1: Illustration(picture("red"), other_id="o", other_picture=picture("green")),
+        2: Illustration(picture("blue"), ["cat"], ["<b>dog</b>"]),
+    }
+    issues.write(tmp_path / "issues", rows, shown)
+    page = Page(write(replace(work, artifacts=replace(work.artifacts, issues=tmp_path / "issues")), tmp_path / "report"))
+    assert "mislabelled 1 cat → <b>dog</b> wrong.png flagged near duplicate 1 a_name_that_no_column" in page.text
+    assert "…lumn_can_hold/<i>.png is like <b>o</b>.png flagged dark the worst 1 of 2 dark.png is dark flagged" in page.text
+    found = {attributes["alt"]: attributes for tag, attributes in page.elements if tag == "img"}
+    for name, colour in ((long, (254, 0, 0)), ("<b>o</b>.png", (0, 128, 0)), ("wrong.png", (0, 0, 254))):
+        data = base64.b64decode(str(found[name]["src"]).partition("base64,")[2])
+        assert Image.open(io.BytesIO(data)).getpixel((80, 80)) == pytest.approx(colour, abs=3)
+    assert found["dark.png"]["class"] == "tiny" and "class" not in found["wrong.png"]
+    assert long in [attributes.get("title") for _, attributes in page.elements]
 
 
 def test_leaks_stand_beside_the_score_with_their_pairs(work: Finished, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from darkroom import issues, manifest
 from darkroom.evaluation import read_mistakes
 from darkroom.file_store import COPIES, KEPT_AS, PARTS, SOURCES
 from darkroom.images import Images, ImageWriter
+from darkroom.issues import Illustration
 from darkroom.manifest import put_column
 from darkroom.pixels import decode
 from darkroom.registry.fetch import previous_assignment
@@ -385,6 +386,20 @@ def test_a_cluster_is_named_after_another_of_its_images(tmp_path: Path) -> None:
     table = manifest.read(tmp_path / "table")
     assert (table.column("image_id"), table.column("cluster")) == (["2", "3", "4"], ["2", "2", "4"])
     assert without_images(rest, {"1"}) is None
+
+
+def test_a_finding_about_another_image_shows_the_forgotten_one_no_more(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"path": path, "image_id": name, "check": "near_duplicate", "score": 0.9, "other": "b"} for path, name in ("a1", "c3")
+    ]
+    pictures = {0: Illustration(b"a", other_id="2", other_picture=b"b"), 1: Illustration(b"c", other_id="4", other_picture=b"d")}
+    issues.write(tmp_path / "issues", rows, pictures)
+    rest = without_images((tmp_path / "issues").read_bytes(), {"2"})
+    assert rest is not None
+    (tmp_path / "issues").write_bytes(rest)
+    found = [(one.picture, one.other_id, one.other_picture) for _, one in issues.illustrated(tmp_path / "issues")]
+    assert found == [(b"a", None, None), (b"c", "4", b"d")]
+    assert without_images(rest, {"2"}) is None
 
 
 def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
