@@ -16,7 +16,7 @@ from pipelines.data.show_difference import sentence, test_row
 
 MAX_PICTURES = 60  # of a kind
 _SIDE_PX = 160
-_NAME_LENGTH = 16  # characters of a class beside its bars, which are narrow on a phone
+_NAME_LENGTH = 24  # characters of a class beside its bars, in two lines where they are narrow, as on a phone
 _ABOUT = {
     "added": "Images that only the later data has.",
     "removed": "Images that only the earlier data has.",

@@ -157,8 +157,8 @@ def test_long_names_of_classes_differ_on_the_page_where_they_only_end_differentl
     side = Snapshot("v1", "a" * 32, images, ())
     write_page(tmp_path / "page.html", DataDifference(side, side, {kind: [] for kind in KINDS}, 2, [], None, "nothing", []))
     page = (tmp_path / "page.html").read_text()
-    assert '<span title="defect of the surface, scratched">defect o…ratched</span>' in page
-    assert '<span title="defect of the surface, &lt;b&gt;rusty&lt;/b&gt;">defect o…sty&lt;/b&gt;</span>' in page
+    assert '<span title="defect of the surface, scratched">defect of th…, scratched</span>' in page
+    assert '<span title="defect of the surface, &lt;b&gt;rusty&lt;/b&gt;">defect of th…b&gt;rusty&lt;/b&gt;</span>' in page
 
 
 def test_a_folder_is_the_version_that_it_holds(find: Find) -> None:
