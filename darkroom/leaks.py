@@ -21,7 +21,7 @@ from darkroom.system.formats import Format, record_from
 from darkroom.units import Integers
 
 SIGNIFICANCE = 0.05
-CONFIRMED, SUSPICIOUS = "near_duplicate", "suspicious"  # the checks: what the pixels confirm, and what is only near by the vectors
+COPY, SAME, SUSPICIOUS = "near_duplicate", "same_thing", "suspicious"  # what the pixels confirm, and what is only near by the vectors
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("image_id", "path", "other_id", "other", "check")] + [("score", pa.float64())])
 _FORMAT = Format("table of leaks")
 _KEY = b"darkroom"
@@ -36,7 +36,7 @@ class Leak:
         path: Its path.
         other_id: The training image.
         other: Its path.
-        check: `near_duplicate` where the pixels confirm it, else `suspicious`.
+        check: `near_duplicate` or `same_thing` where the pixels confirm it, else `suspicious`.
         score: Correlation of the details, or of a suspicious pair the cosine of the vectors.
     """
 

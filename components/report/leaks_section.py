@@ -8,7 +8,7 @@ from components.report.pictures import embedded
 from darkroom.evaluation import LEAKS, read_headline, read_leak_pairs
 
 MEASURES = ("accuracy", "f1_macro", "balanced_accuracy")
-_NEAR = {"near_duplicate": "near-duplicate", "suspicious": "suspiciously near"}
+_NEAR = {"near_duplicate": "near-duplicate", "same_thing": "same thing", "suspicious": "suspiciously near"}
 
 
 def leaks_section(evaluation: Path) -> dict[str, Any]:

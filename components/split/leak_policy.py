@@ -12,7 +12,7 @@ from components.split.config import SplitConfig
 from components.split.constraints import SPLITS, TEST, TRAIN, VALIDATION
 from components.split.leak_test import Gallery, clusters_of_leaks, copies_between, leaking_pairs, open_gallery
 from darkroom.groups import grouping_columns, independent_units
-from darkroom.leaks import SUSPICIOUS, Leaks, leaks_of, write_untested
+from darkroom.leaks import COPY, SAME, SUSPICIOUS, Leaks, leaks_of, write_untested
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.units import Integers, renumbered
@@ -126,10 +126,13 @@ _REMEDY = (
 )
 
 
+_HOW = {COPY: "is a copy of", SAME: "shows the same thing as", SUSPICIOUS: "is nearer than different things are to"}
+
+
 def describe(found: Leaks) -> str:
     """What is said of leaks, without a remedy."""
     first = found.found[0]
-    how = "is nearer than different things are to" if first.check == SUSPICIOUS else f"is a {first.check} of"
+    how = _HOW[first.check]
     return f"{found} have a suspicious neighbour in training, such as {first.path}, which {how} {first.other}"
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from darkroom.embeddings import Embeddings
 from darkroom.images import Images
-from darkroom.leaks import CONFIRMED, SUSPICIOUS, Leak
+from darkroom.leaks import COPY, SAME, SUSPICIOUS, Leak
 from darkroom.manifest import Manifest
 from darkroom.similarity.candidates import Projection
 from darkroom.similarity.clusters import star_clusters
@@ -131,22 +131,21 @@ def suspicious_between(first: Gallery, second: Gallery, quantile: float) -> Susp
 def leaking_pairs(tested: Gallery, training: Gallery, quantile: float) -> tuple[Integers, list[Leak]]:
     """The pairs of a tested and a training image that leak: of rows, `(P, 2) int64`; by tested image, the surest first.
 
-    By the pixels alone only near-duplicates do: different clothes on one background correlate as the same thing again does, which is enough
-    for a tie, whose error costs nothing, and not for a warning. The same thing again is found by the vectors.
+    Those do that the pixels confirm to be near-duplicates or the same thing again, and those whose vectors are too near.
 
     Args:
         tested: Images that are tested on.
         training: Images that are trained on.
         quantile: See `suspicious_neighbours`.
     """
-    confirmed, suspicious = copies_between(tested, training, NEAR_DUPLICATE), suspicious_between(tested, training, quantile)
+    confirmed, suspicious = copies_between(tested, training), suspicious_between(tested, training, quantile)
     sure = np.concatenate([np.ones(len(confirmed.pairs), bool), np.zeros(len(suspicious.pairs), bool)])
     pairs, scores = (np.concatenate([first, second]) for first, second in zip(confirmed, suspicious, strict=True))
     order = np.lexsort((pairs[:, 1], -scores, ~sure, pairs[:, 0]))
     ids, paths, other_ids, others = (one.table.column(name) for one in (tested, training) for name in ("image_id", "path"))
     found = []
     for row, other, score, is_sure in zip(*pairs[order].T.tolist(), scores[order].tolist(), sure[order].tolist(), strict=True):
-        check = CONFIRMED if is_sure else SUSPICIOUS
+        check = SUSPICIOUS if not is_sure else COPY if score >= NEAR_DUPLICATE else SAME
         found.append(Leak(ids[row], paths[row], other_ids[other], others[other], check, round(score, 3)))
     return pairs[order], found
 
