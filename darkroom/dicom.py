@@ -8,17 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from darkroom.dicom_header import is_bare_dicom, is_dicom
+
 PERCENTILES = (0.5, 99.5)  # what is black and what is white where a file has no window
-_START = slice(128, 132)
 
 Floats = npt.NDArray[np.float64]
 
 warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")  # about odd elements, which are not needed
-
-
-def is_dicom(data: bytes) -> bool:
-    """Whether a file begins as DICOM does."""
-    return data[_START] == b"DICM"
 
 
 def size(data: bytes) -> tuple[int, int]:
@@ -60,8 +56,9 @@ def decode(data: bytes) -> Image.Image:
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
     from pydicom.pixels.utils import pixel_array
 
-    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset = pydicom.dcmread(io.BytesIO(data), force=is_bare_dicom(data))
     _refuse_several(dataset)
+    _tell_encoding(dataset)
     kind = dataset.PhotometricInterpretation
     values = pixel_array(dataset)
     if kind == "PALETTE COLOR":
@@ -77,7 +74,20 @@ def decode(data: bytes) -> Image.Image:
 def _header(data: bytes) -> Any:
     import pydicom
 
-    return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+    return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, force=is_bare_dicom(data))
+
+
+def _tell_encoding(dataset: Any) -> None:
+    """Says how a file is encoded that does not say so itself, as one without a preamble: its elements show it, if nothing is compressed."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if "TransferSyntaxUID" in dataset.file_meta:
+        return
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        raise ValueError("a DICOM file that is compressed, and does not say how: write its transfer syntax into it, or convert it to PNG")
+    is_implicit, is_little = dataset.original_encoding
+    explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
 
 
 def _refuse_several(dataset: Any) -> None:

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from darkroom.dicom_header import is_dicom
 from darkroom.tiff_header import describe_tiff, is_raw, is_tiff
 
 HEAD_BYTES = 4096  # so many tell a format
@@ -201,7 +202,7 @@ def _by_content(data: bytes) -> FileFormat | None:
         return next(known for start, known in _BY_START.items() if head.startswith(start))
     if head[4:8] == b"ftyp":
         return _by_brand(head)
-    if head[128:132] == b"DICM":
+    if is_dicom(head):
         return DICOM
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return VIDEO

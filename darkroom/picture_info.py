@@ -8,6 +8,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from darkroom import dicom
+from darkroom.dicom_header import is_dicom
 from darkroom.file_formats import DICOM
 from darkroom.pixels import TooManyPixelsError, UnreadableError, exif_of, open_picture, orientation_of, unreadable
 
@@ -77,7 +78,7 @@ def read_plain_info(data: bytes) -> PictureInfo | None:
 
 def _read_with_pillow(data: bytes) -> PictureInfo:
     try:
-        if dicom.is_dicom(data) and DICOM.is_decoded:
+        if is_dicom(data) and DICOM.is_decoded:
             return PictureInfo(*dicom.size(data), dicom.mode(data), "DICOM")
         with open_picture(data) as image:
             width, height = image.size

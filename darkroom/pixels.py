@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from darkroom import dicom
+from darkroom.dicom_header import is_dicom
 from darkroom.file_formats import DICOM, HEIC, describe, undecoded_format
 from darkroom.preprocessing.corrections import corrected
 from darkroom.preprocessing.recipe import Recipe
@@ -74,7 +75,7 @@ def decode(data: bytes, *, at_least_px: int = 0) -> Image.Image:
 
 def _loaded(data: bytes, at_least_px: int) -> tuple[Image.Image, Image.Transpose | None]:
     """The picture as it is stored, in RGB, and how it is to be turned; by then nothing else of it is in memory."""
-    if dicom.is_dicom(data) and DICOM.is_decoded:
+    if is_dicom(data) and DICOM.is_decoded:
         _refuse_bomb(*dicom.size(data), "DICOM")
         return dicom.decode(data).convert("RGB"), None
     with open_picture(data) as image:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from darkroom.file_formats import DICOM, HEIC
 from darkroom.picture_info import read_info
 from darkroom.pixels import UnreadableError, decode
 
@@ -95,7 +96,21 @@ def whole_files() -> dict[str, bytes]:
         "xbm": lambda: _encoded("1", "XBM"),
         "blp": lambda: _encoded("P", "BLP"),
     }  # fmt: skip
-    return {name: make() for name, make in made.items()}
+    return {name: make() for name, make in made.items()} | _of_extras()
+
+
+def _of_extras() -> dict[str, bytes]:
+    """Pictures of the formats that the extras decode, where these are installed."""
+    if not (HEIC.is_decoded and DICOM.is_decoded):
+        return {}
+    from tests.optional_pictures import HEIC as PHOTOGRAPH
+    from tests.optional_pictures import TURNED, bare, scan
+
+    grey = (np.arange(21 * 33) * 5).astype(np.uint16).reshape(21, 33)
+    window = {"WindowCenter": 1000, "WindowWidth": 2000, "RescaleSlope": 1, "RescaleIntercept": -1024}
+    colour = scan(np.stack([grey.astype(np.uint8)] * 3, axis=-1), "RGB")
+    return {"heic": PHOTOGRAPH, "heic turned": TURNED, "dicom": scan(grey, **window), "dicom rgb": colour, "dicom bare": bare(scan(grey)),
+            "dicom implicit": bare(scan(grey), implicit=True)}  # fmt: skip
 
 
 def damaged(number: int) -> tuple[str, bytes]:

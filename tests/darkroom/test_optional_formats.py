@@ -1,6 +1,5 @@
 """HEIC and DICOM are decoded where their extra is installed; AVIF always."""
 
-import base64
 import io
 from pathlib import Path
 
@@ -8,55 +7,14 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import apply_windowing
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import JPEGBaseline8Bit
 
 from darkroom import dicom, file_formats
 from darkroom.picture_info import read_info
 from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode
 from tests.layouts import by_path, ingested, lay, picture
-
-# 64x48, red above blue, written by libheif (x265) through Pillow; the second one is to be turned by EXIF orientation 6
-HEIC = base64.b64decode(
-    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAA"
-    "AAABoQABAAAAAAAAAC0AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAA"
-    "kAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAh"
-    "YgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAA"
-    "EHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAADVtZGF0AAAAKSgBrxOA5TH3/7bJP9j1P8JyZk6gxC/3kPud3v6AMe8SkRNxtuM7mOYq"
-)
-TURNED = base64.b64decode(
-    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAADRpbG9jAAAAAERAAAIAAQAA"
-    "AAAB7AABAAAAAAAAAC0AAgAAAAACGQABAAAAAAAAACQAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5w"
-    "aXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEB"
-    "A3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAo"
-    "Y2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEAAQaBAgMFhIYAAAAaaXJl"
-    "ZgAAAAAAAAAOY2RzYwACAAEAAQAAAFltZGF0AAAAKSgBrxOA5TH3/7bJP9j1P8JyZk6gxC/3kPud3v6AMe8SkRNxtuM7mOYqAAAABkV4aWYAAE1NACoAAAAIAAEB"
-    "EgADAAAAAQAGAAAAAAAA"
-)
-
-
-def scan(values: np.ndarray, kind: str = "MONOCHROME2", patient: str = "p1", **elements: object) -> bytes:
-    """A DICOM file of these stored values, as a device writes it."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
-    bits = 8 * values.dtype.itemsize
-    dataset.Rows, dataset.Columns = values.shape[:2]
-    dataset.PatientID, dataset.PhotometricInterpretation = patient, kind
-    dataset.SamplesPerPixel = 1 if values.ndim == 2 else 3
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
-    dataset.PixelRepresentation = int(values.dtype.kind == "i")
-    if values.ndim == 3:
-        dataset.PlanarConfiguration = 0
-    for name, value in elements.items():
-        setattr(dataset, name, value)
-    dataset.PixelData = values.tobytes()
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
+from tests.optional_pictures import HEIC, TURNED, bare, scan
 
 RAMP = np.arange(0, 4096, dtype=np.uint16).reshape(64, 64)
 
@@ -128,6 +86,33 @@ def test_what_can_not_be_decoded_says_why(data: bytes, message: str) -> None:
         decode(data)
 
 
+@pytest.mark.parametrize(("implicit", "little"), [(False, True), (True, True), (False, False)])
+@pytest.mark.parametrize("kind", ["MONOCHROME2", "RGB"])
+def test_a_scan_without_preamble_is_decoded_as_one_with_it(implicit: bool, little: bool, kind: str) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (5, 8, 3), dtype=np.uint8) if kind == "RGB" else RAMP
+    whole, without = scan(values, kind), bare(scan(values, kind), implicit=implicit, little=little)
+    assert without[:4] != whole[:4] and b"DICM" not in without
+    assert np.array_equal(np.asarray(decode(without)), np.asarray(decode(whole)))
+    assert read_info(without) == read_info(whole)
+    assert dicom.patient(without) == "p1"
+
+
+def test_a_scan_without_preamble_keeps_what_its_file_header_says() -> None:
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / "SC_rgb_jpeg_dcmtk.dcm"
+    assert decode(path.read_bytes()[132:]).tobytes() == decode(path.read_bytes()).tobytes()
+
+
+def test_a_compressed_scan_that_does_not_say_how_is_told() -> None:
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / "SC_rgb_jpeg_dcmtk.dcm"
+    dataset = pydicom.dcmread(path)
+    assert dataset.file_meta.TransferSyntaxUID == JPEGBaseline8Bit
+    file = io.BytesIO()
+    del dataset.file_meta, dataset.preamble
+    pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=True, force_encoding=True)
+    with pytest.raises(UnreadableError, match="compressed, and does not say how: write its transfer syntax into it"):
+        decode(file.getvalue())
+
+
 def test_a_bomb_is_refused_by_its_header() -> None:
     data = scan(np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
     with pytest.raises(TooManyPixelsError):
@@ -165,6 +150,12 @@ def test_without_the_extra_it_is_named(data: bytes, extra: str, monkeypatch: pyt
     monkeypatch.setattr(file_formats, "is_installed", lambda module: False)
     with pytest.raises(UndecodedError, match=rf"pip install 'darkroom\[{extra}\]'"):
         decode(data)
+
+
+def test_scans_without_preamble_and_suffix_are_ingested(tmp_path: Path) -> None:
+    files = {f"{kind}/IM{number}": bare(scan(RAMP + number + 9 * (kind == "sick"))) for kind in ("sick", "well") for number in range(3)}
+    manifest = ingested(lay(tmp_path / "scans", [], files))
+    assert by_path(manifest, "width") == dict.fromkeys(files, 64)
 
 
 SCANS = {f"{kind}/{number}.dcm": scan(RAMP + number + 9 * (kind == "sick"), patient=f"p{number // 2}")
