@@ -54,13 +54,12 @@ def decode(data: bytes) -> Image.Image:
     """
     import pydicom
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-    from pydicom.pixels.utils import pixel_array
 
     dataset = pydicom.dcmread(io.BytesIO(data), force=is_bare_dicom(data))
     _refuse_several(dataset)
     _tell_encoding(dataset)
     kind = dataset.PhotometricInterpretation
-    values = pixel_array(dataset)
+    values = _stored(dataset)
     if kind == "PALETTE COLOR":
         values = apply_color_lut(values, dataset)
     if values.ndim == 3:
@@ -88,6 +87,28 @@ def _tell_encoding(dataset: Any) -> None:
     is_implicit, is_little = dataset.original_encoding
     explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+
+
+def _stored(dataset: Any) -> npt.NDArray[Any]:
+    """The pixels as they are stored, decompressed."""
+    from pydicom.pixels import get_decoder
+    from pydicom.pixels.utils import pixel_array
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return pixel_array(dataset)
+    method = f"{syntax.name} (transfer syntax {syntax})"
+    remedy = "write it uncompressed, for example with GDCM (`gdcmconv --raw FILE OUTPUT`), or convert it to PNG"
+    try:
+        if get_decoder(syntax).is_available:
+            return pixel_array(dataset)
+    except NotImplementedError:
+        pass
+    except RuntimeError as error:
+        raise ValueError(
+            f"a DICOM file compressed as {method} that can't be decoded ({str(error).splitlines()[-1].strip()}): {remedy}"
+        ) from None
+    raise ValueError(f"a DICOM file compressed as {method}, which is not decoded: {remedy}")
 
 
 def _refuse_several(dataset: Any) -> None:

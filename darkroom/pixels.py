@@ -85,7 +85,10 @@ def _loaded(data: bytes, at_least_px: int) -> tuple[Image.Image, Image.Transpose
         transposition = None if image.format == "TIFF" else TRANSPOSITIONS.get(orientation_of(exif_of(image, data)) or 1)
         if at_least_px:
             image.draft(None, (at_least_px, at_least_px))
+        size = image.size
         image.load()
+        if image.format == "HEIF" and image.size != size:
+            raise UnreadableError(f"it holds {image.width:,} x {image.height:,} pixels, but its header says {size[0]:,} x {size[1]:,}")
         return _rgb(image), transposition
 
 

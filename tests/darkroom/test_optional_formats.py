@@ -78,8 +78,9 @@ def test_colour_stays_as_it_is() -> None:
         (bytes(128) + b"DICM" + bytes(100), "without a picture"),
         (scan(RAMP)[:-100], "less than expected"),
         (HEIC[:200], "a HEIC file that can't be opened"),
+        (HEIC[:356] + b"\x40" + HEIC[357:], "it holds 32 x 48 pixels, but its header says 64 x 48"),
     ],
-    ids=["frames", "no picture", "cut off", "cut off HEIC"],
+    ids=["frames", "no picture", "cut off", "cut off HEIC", "HEIC of another size"],
 )
 def test_what_can_not_be_decoded_says_why(data: bytes, message: str) -> None:
     with pytest.raises(UnreadableError, match=message):
@@ -111,6 +112,21 @@ def test_a_compressed_scan_that_does_not_say_how_is_told() -> None:
     pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=True, force_encoding=True)
     with pytest.raises(UnreadableError, match="compressed, and does not say how: write its transfer syntax into it"):
         decode(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("SC_rgb_jpeg_gdcm", r"compressed as JPEG Lossless.* \(transfer syntax 1\.2\.840\.10008\.1\.2\.4\.70\), which is not decoded"),
+        ("MR_small_jpeg_ls_lossless", r"JPEG-LS Lossless.* \(transfer syntax 1\.2\.840\.10008\.1\.2\.4\.80\), which is not decoded"),
+        ("JPEGLSNearLossless_16", r"JPEG-LS Lossy.* \(transfer syntax 1\.2\.840\.10008\.1\.2\.4\.81\), which is not decoded"),
+        ("JPGExtended", r"\(transfer syntax 1\.2\.840\.10008\.1\.2\.4\.51\) that can't be decoded \(.*12-bit precision\)"),
+    ],
+)
+def test_a_scan_that_is_compressed_otherwise_is_told_with_the_remedy(name: str, says: str) -> None:
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / f"{name}.dcm"
+    with pytest.raises(UnreadableError, match=says + ": write it uncompressed, .*`gdcmconv --raw"):
+        decode(path.read_bytes())
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
