@@ -45,13 +45,14 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
         InputError: See `list_folders` and `list_table`; or several tables could hold the labels.
     """
     remaining, notes = without_ignored(source, config.ignore)
-    listing = _list(remaining, table, config, task)
+    left_out = [path for path in source.sizes if path not in remaining.sizes]
+    listing = _list(remaining, table, config, task, FileNames(left_out, source.root))
     listing = fold_listing(listing) if config.labels == "fold" else listing
     num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
     return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *source.notes, *notes))
 
 
-def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing:
+def _list(source: Source, table: str, config: TableConfig, task: str, ignored: FileNames) -> Listing:
     if table == TABLE and config.table:
         table = ""  # what shards say gives way to what the user names
     if config.table == NONE and not table:
@@ -72,7 +73,7 @@ def _list(source: Source, table: str, config: TableConfig, task: str) -> Listing
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
         return _without_table(source, (*unused, *found.notes), config, folders)
-    listing = _list_tables(source, resolve_files(naming, names), None if wanted else folders, config, task)
+    listing = _list_tables(source, resolve_files(naming, names, ignored), None if wanted else folders, config, task)
     return replace(listing, notes=(*listing.notes, *unused, *found.notes))
 
 

@@ -1,7 +1,7 @@
 """Several tables that belong together, as one: of each split one, or of each folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import pyarrow as pa
@@ -31,28 +31,55 @@ class NamingTable:
     split: str
 
 
-def resolve_files(naming: Sequence[NamingTable], names: FileNames) -> TableFiles:
-    """Finds the files that tables name; several tables are read as one.
+def resolve_files(naming: Sequence[NamingTable], names: FileNames, ignored: FileNames) -> TableFiles:
+    """Finds the files that tables name; several tables are read as one. Rows of files that are ignored are none.
 
     Args:
         naming: The tables.
         names: Finds files by what a table calls them.
+        ignored: Finds those that the user leaves out.
 
     Raises:
-        InputError: A name is not safe or not clear, or the tables' columns differ.
+        InputError: A name is not safe or not clear, the tables' columns differ, or all rows are of files that are ignored.
     """
     naming, unanswered = _without_answers(naming)
     table, renamed = _joined(naming)
     split_by_place = len(naming) > 1 or "/" in naming[0].table.name
     paths: list[str | None] = []
     splits: list[str] = []
+    left_out: dict[int, str] = {}
     for one in naming:
         cells = one.table.cells(one.column.name)
         split = one.split if split_by_place else ""
+        start = len(paths)
+        ignored.learn_folder(one.table.distinct(one.column.name), one.table.name)
         paths += [names.resolve(cell, one.table.name, split) if cell else None for cell in cells]
         splits += [split] * len(cells)
+        missing = [(number, cell) for number, cell in enumerate(cells) if cell and paths[start + number] is None]
+        left_out |= {start + number: cell for number, cell in missing if ignored.locate(cell, one.table.name, split)}
     notes = tuple(note for one in naming for note in (*one.table.notes, *one.column.notes))
-    return TableFiles(table, naming[0].column.name, paths, splits, (*notes, *renamed, *unanswered), len(naming))
+    files = TableFiles(table, naming[0].column.name, paths, splits, (*notes, *renamed, *unanswered), len(naming))
+    return _without_rows(files, left_out) if left_out else files
+
+
+def _without_rows(files: TableFiles, left_out: Mapping[int, str]) -> TableFiles:
+    """The files without those of some rows, whose names are given, and a sentence that says so."""
+    if len(left_out) == len(files.paths):
+        raise InputError(
+            f"all files that {files.table.name} names are left out by ingest.ignore: keep some, or leave the table out as well"
+        )
+    kept = [number for number in range(len(files.paths)) if number not in left_out]
+    note = (
+        f"{len(left_out):,} row(s) of {files.table.name} name files that ingest.ignore leaves out, and are left out with them: "
+        f"{first_few(list(left_out.values()))}"
+    )
+    return replace(
+        files,
+        table=replace(files.table, values=_without_dictionaries(files.table.values.take(pa.array(kept, pa.int64()))), _encoded={}),
+        paths=[files.paths[number] for number in kept],
+        splits=[files.splits[number] for number in kept],
+        notes=(*files.notes, note),
+    )
 
 
 def belong_together(naming: Sequence[NamingTable], names: FileNames) -> bool:

@@ -10,6 +10,7 @@ import sqlite3
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.ingest.packed_tables import unpacked
@@ -272,6 +273,36 @@ def test_files_and_folders_can_be_left_out(tmp_path, capsys):
     assert "'meta/' in ingest.ignore leaves out 1 file(s)" in told
     assert "'*.bmp' in ingest.ignore names nothing that is here" in told
     assert len(ingested(photos, table="none", ignore=("cat/cat_[0-2]*", "masks"))) == 5
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "tables of splits", "absolute"])
+def test_rows_of_ignored_files_are_left_out_and_missing_ones_still_stop(tmp_path, capsys, form):
+    paths = [f"train/{path}" for path in SIX] + [f"test/{path}" for path in SIX]
+    rows = {path: ("odd" if path == "test/0.png" else KINDS[number % 2]) for number, path in enumerate(paths)}
+    photos = lay(tmp_path / "photos", paths, {})
+    if form == "parquet":
+        pd.DataFrame({"file_name": list(rows), "label": pd.Categorical(list(rows.values()))}).to_parquet(photos / "labels.parquet")
+    elif form == "tables of splits":
+        for split in ("train", "test"):
+            (photos / f"{split}.csv").write_text(
+                table("path,label", lambda _, path: (path, rows[path]), paths=paths[6 * (split == "test") :][:6])
+            )
+    else:
+        place = "/elsewhere/pets/" if form == "absolute" else ""
+        (photos / "labels.csv").write_text(table("path,label", lambda _, path: (place + path, rows[path]), paths=paths))
+    manifest = ingested(photos, ignore=["test/[0-3].png"])
+    assert by_path(manifest) == {path: kind for path, kind in rows.items() if path.startswith("train/") or path[5] in "45"}
+    assert manifest.classes == KINDS
+    assert "4 row(s) of" in (told := capsys.readouterr().out) and "name files that ingest.ignore leaves out" in told
+    (photos / paths[0]).unlink()
+    with pytest.raises(InputError, match=r"names 1 file\(s\) that are not in .*train/0\.png"):
+        ingested(photos, ignore=["test/[0-3].png"])
+
+
+def test_a_table_of_ignored_files_alone_is_refused(tmp_path):
+    photos = lay(tmp_path / "photos", SIX, {"labels.csv": CSV})
+    with pytest.raises(InputError, match=r"all files that labels\.csv names are left out by ingest\.ignore"):
+        ingested(photos, ignore=["*.png"])
 
 
 def test_a_file_that_may_hold_a_table_is_told(tmp_path, capsys):
