@@ -15,7 +15,7 @@ from darkroom.system.errors import InputError
 Records = list[dict[str, Any]]
 
 
-def read_json(name: str, data: bytes, names: FileNames) -> Annotations:
+def read_json(name: str, data: bytes, names: FileNames, answer: str = "") -> Annotations:
     """Reads a JSON file: a list of objects or of pairs, an object of columns, of files with their labels, or of classes with their files.
 
     What annotation programs export is read by a reader of its own for each.
@@ -24,6 +24,7 @@ def read_json(name: str, data: bytes, names: FileNames) -> Annotations:
         name: The table's path in the source.
         data: Its bytes; JSON Lines are read, too.
         names: The files of the source: they tell the forms apart.
+        answer: The column of labels that the user named, if any.
 
     Raises:
         InputError: It is no JSON, or of another form.
@@ -32,7 +33,7 @@ def read_json(name: str, data: bytes, names: FileNames) -> Annotations:
         value = json.loads(data.decode(encoding_of(data)))
     except (ValueError, RecursionError):
         return Annotations(read_json_lines(name, data), ())
-    if exported := read_coco(name, value) or read_label_studio(name, value, names):
+    if exported := read_coco(name, value) or read_label_studio(name, value, names, answer):
         return exported
     records = _records(value, name, names)
     if records is None:

@@ -1,4 +1,4 @@
-"""Reads what Label Studio exports as JSON and JSON-MIN: the choices of annotators as labels of whole images."""
+"""Reads what Label Studio exports as JSON and JSON-MIN: annotators' choices, also in a taxonomy, as labels of whole images."""
 
 import re
 from collections import Counter
@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from components.ingest.annotations import Annotations, Image, UnansweredError, make_annotations, unanswered
+from components.ingest.column_names import GROUPS, SPLITS, known
 from components.ingest.file_names import FileNames
 from components.ingest.listing import first_few
+from components.ingest.taxonomy import as_path, leaf_names, of_exported_cell
 
+_OF_IMAGES = {"choices", "taxonomy"}  # kinds of answers that are about the whole image
 COLUMN = "label"  # where there is one question; each of several has a column of its own name
 _MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # beside the task's data and the answers
 _LOCAL = "/data/local-files/?d="
@@ -30,7 +33,7 @@ class Task(NamedTuple):
     answers: list[Answers]
 
 
-def read_label_studio(name: str, value: Any, names: FileNames) -> Annotations | None:
+def read_label_studio(name: str, value: Any, names: FileNames, answer: str = "") -> Annotations | None:
     """Reads a file of one of both forms; nothing where it is of another.
 
     Cancelled annotations don't count. Of several of one image the ground truth counts, else the answer that most of them give.
@@ -39,6 +42,7 @@ def read_label_studio(name: str, value: Any, names: FileNames) -> Annotations | 
         name: The file's path in the source.
         value: What the JSON holds.
         names: The files of the source: names of uploaded files begin with eight characters of Label Studio's own, or not any more.
+        answer: The question that the user named, if any: JSON-MIN does not always tell which of its columns is one.
 
     Raises:
         UnansweredError: No task has an answer that is a class, or JSON-MIN does not tell which of several texts is the answer.
@@ -48,28 +52,34 @@ def read_label_studio(name: str, value: Any, names: FileNames) -> Annotations | 
     if all(isinstance(task.get("data"), dict) and isinstance(task.get("annotations"), list) for task in value):
         tasks, what = _from_json(value)
     elif all({"id", "annotator", "annotation_id"} <= task.keys() for task in value):
-        tasks, what = _from_json_min(name, value), "choices"
+        tasks, what = _from_json_min(name, value, answer), "choices"
     else:
         return None
     questions = sorted({question for task in tasks for answers in task.answers for question in answers})
     if not questions:
         raise UnansweredError(f"{name} is Label Studio's, but no task of it has choices or labelled regions: export one that has")
+    tasks, leaf_notes = _with_leaf_names(name, tasks, questions)
+    own_name = len(questions) > 1 or answer in questions
     key = _path_key(name, [task.data for task in tasks], names)
     images, disputed, num_open = [], [], 0
     for task in tasks:
         path = _path(str(task.data.get(key, "")), name, names)
-        answers = _agreed([{question: one.get(question, ()) for question in questions} for one in task.answers])
-        if answers:
-            labels = {COLUMN if len(questions) == 1 else question: list(answers[question]) for question in questions}
+        agreed = _agreed([{question: one.get(question, ()) for question in questions} for one in task.answers])
+        if agreed:
+            labels = {question if own_name else COLUMN: list(agreed[question]) for question in questions}
             images.append(Image(path, labels, {other: cell for other, cell in task.data.items() if other != key}))
         elif task.answers:
             disputed.append(path)
         else:
             num_open += 1
-    notes = [f"{name} is Label Studio's: an image's labels are the {what} of {first_few(list(map(repr, questions)))}"]
+    notes = [f"{name} is Label Studio's: an image's labels are the {what} of {first_few(list(map(repr, questions)))}", *leaf_notes]
     notes += [f"{num_open:,} task(s) of {name} without an annotation are left out"] if num_open else []
     notes += [f"{len(disputed):,} image(s) of {name} whose annotators disagree are left out: {first_few(disputed)}"] if disputed else []
-    return make_annotations(images, [*notes, *(unanswered(images, COLUMN, name, "choice") if len(questions) == 1 else [])])
+    return make_annotations(images, [*notes, *(_unanswered(images, name) if len(questions) == 1 else [])])
+
+
+def _unanswered(images: list[Image], name: str) -> list[str]:
+    return unanswered(images, next(iter(images[0].labels)), name, "choice") if images else []
 
 
 def _from_json(tasks: list[dict[str, Any]]) -> tuple[list[Task], str]:
@@ -77,10 +87,10 @@ def _from_json(tasks: list[dict[str, Any]]) -> tuple[list[Task], str]:
     counting = [[one for one in task["annotations"] if not one.get("was_cancelled")] for task in tasks]
     counting = [[one for one in annotations if one.get("ground_truth")] or annotations for annotations in counting]
     kinds = {kind for annotations in counting for one in annotations for _, kind, _ in _results(one)}
-    kept = {"choices"} if "choices" in kinds else kinds
+    kept = kinds & _OF_IMAGES or kinds
     answers = [[_answers(one, kept) for one in annotations] for annotations in counting]
     pairs = zip(tasks, answers, strict=True)
-    return [Task(task["data"], found) for task, found in pairs], "choices" if "choices" in kinds else "labels of regions"
+    return [Task(task["data"], found) for task, found in pairs], "choices" if kinds & _OF_IMAGES else "labels of regions"
 
 
 def _results(annotation: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
@@ -88,6 +98,8 @@ def _results(annotation: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]
     for result in annotation.get("result") or ():
         kind = result.get("type", "")
         labels = (result.get("value") or {}).get(kind)
+        if kind == "taxonomy" and isinstance(labels, list):
+            labels = [as_path(path) for path in labels]
         if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
             yield result.get("from_name", kind), kind, labels
 
@@ -100,32 +112,55 @@ def _answers(annotation: dict[str, Any], kinds: Collection[str]) -> Answers:
     return {question: tuple(sorted(labels)) for question, labels in found.items()}
 
 
-def _from_json_min(name: str, rows: list[dict[str, Any]]) -> list[Task]:
+def _with_leaf_names(name: str, tasks: list[Task], questions: list[str]) -> tuple[list[Task], list[str]]:
+    """The tasks with the labels of taxonomies named by their last level, and sentences about them."""
+    notes = []
+    for question in questions:
+        paths = {label for task in tasks for answers in task.answers for label in answers.get(question, ())}
+        names, note = leaf_names(paths)
+        if note:
+            notes.append(f"{question!r} of {name} is a taxonomy: {note}")
+            renamed = [[one | {question: tuple(names[label] for label in one.get(question, ()))} for one in task.answers] for task in tasks]
+            tasks = [task._replace(answers=answers) for task, answers in zip(tasks, renamed, strict=True)]
+    return tasks, notes
+
+
+def _from_json_min(name: str, rows: list[dict[str, Any]], answer: str) -> list[Task]:
     """The tasks of rows, one an annotation: data and answers stand together, several choices as an object, one as a text.
 
-    Without an answer of several choices, the one text that takes few values is the answer: data is another in nearly each row.
+    Unless the user names the answer or one is of several choices, the one text that takes few values is the answer: data is another
+    in nearly each row.
     """
-    several = {key for row in rows for key, cell in row.items() if isinstance(cell, dict) and set(cell) == {"choices"}}
+    questions = {answer} if any(answer in row for row in rows) else {key for row in rows for key, cell in row.items() if _is_choice(cell)}
     texts: dict[str, set[str]] = {}
     for row in rows:
         for key, cell in row.items():
             if isinstance(cell, str) and key not in _MIN_KEYS:
                 texts.setdefault(key, set()).add(cell)
     num_tasks = len({row["id"] for row in rows})
-    repeating = [key for key, cells in texts.items() if len(cells) < num_tasks]
-    questions = several or set(repeating)
-    if len(repeating) != 1 and not several:
+    about_images = known(texts, (*GROUPS, *SPLITS))
+    repeating = [key for key, cells in texts.items() if len(cells) < num_tasks and key not in about_images]
+    if len(repeating) != 1 and not questions:
         raise UnansweredError(
             f"{name} is Label Studio's JSON-MIN, which does not say which of its columns is the answer "
-            f"({first_few(repeating) or 'none has choices'}): export it as JSON"
+            f"({first_few(repeating) or 'none has choices'}): name it in ingest.label_column, or export it as JSON"
         )
+    questions = questions or set(repeating)
     tasks: dict[Any, Task] = {}
     for row in rows:
         data = {key: cell for key, cell in row.items() if key not in questions | _MIN_KEYS}
         task = tasks.setdefault(row["id"], Task(data, []))
-        cells = {key: row[key] for key in questions if row.get(key)}
-        task.answers.append({key: tuple(sorted(cell["choices"] if isinstance(cell, dict) else [cell])) for key, cell in cells.items()})
+        task.answers.append({key: tuple(sorted(set(_choices(row[key])))) for key in questions if row.get(key)})
     return list(tasks.values())
+
+
+def _is_choice(cell: Any) -> bool:
+    return not isinstance(cell, str) and of_exported_cell(cell) is not None
+
+
+def _choices(cell: Any) -> list[str]:
+    found = of_exported_cell(cell)
+    return [str(cell)] if found is None else found
 
 
 def _agreed(answers: list[Answers]) -> Answers | None:

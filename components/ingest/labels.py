@@ -13,6 +13,7 @@ from components.ingest.label_lists import are_lists, list_items, refuse_vectors,
 from components.ingest.listing import first_few
 from components.ingest.separators import find_separator, split_cell, without_empty_parts
 from components.ingest.tables import LIST_SEPARATOR, Table
+from components.ingest.taxonomy import leaf_names, of_exported_cell
 from darkroom.system.errors import InputError
 
 MAX_NUMBERS = 10  # with decimals, that may be classes
@@ -93,6 +94,8 @@ def _refuse_measured(table: Table, column: str, cells: set[str]) -> None:
 
 def _parted(table: Table, column: str, cells: list[str], config: TableConfig, task: str) -> tuple[list[tuple[str, ...]], bool, list[str]]:
     """The labels of each cell that occurs, whether there may be several, and sentences about how they are told apart."""
+    if config.separator != "none" and not table.is_list(column) and any(map(of_exported_cell, cells)):
+        return _from_export(table, column, cells, task)
     if table.is_list(column) or (config.separator != "none" and are_lists(set(cells))):
         listed = _typed_lists(cells) if table.is_list(column) else [list_items(table.name, column, cell) for cell in cells]
         refuse_vectors(table.name, column, listed, _lengths(table, column, cells))
@@ -112,6 +115,16 @@ def _parted(table: Table, column: str, cells: list[str], config: TableConfig, ta
     ends = [cell for cell, kept in zip(cells, parted, strict=True) if cell != kept]
     ignored = [f"nothing stands beside a separator in {len(ends)} value(s) of column {column!r}, as in {ends[0][:200]!r}"] if ends else []
     return labels, bool(mark) or task == "multilabel", [note, *ignored, *folded]
+
+
+def _from_export(table: Table, column: str, cells: list[str], task: str) -> tuple[list[tuple[str, ...]], bool, list[str]]:
+    """As `_parted`, of a column of Label Studio's CSV: one choice is a text, several are JSON."""
+    listed = [of_exported_cell(cell) or ([cell] if cell else []) for cell in cells]
+    names, note = leaf_names({choice for row in listed for choice in row})
+    labels, folded = in_one_form(column, [tuple(dict.fromkeys(names[choice] for choice in row)) for row in listed])
+    told = [f"column {column!r} of {table.name} is a taxonomy of Label Studio's: {note}"] if note else []
+    several = task == "multilabel" or any(len(row) > 1 for row in labels)
+    return labels, several, [f"column {column!r} of {table.name} holds choices as Label Studio writes them", *told, *folded]
 
 
 def _typed_lists(cells: list[str]) -> list[tuple[str, ...]]:

@@ -50,7 +50,7 @@ def find_tables(source: Source, names: FileNames, config: TableConfig, wanted: s
     candidates = Candidates([wanted], [], [], []) if wanted else find_candidates(source)
     for path in candidates.paths:
         try:
-            table = read_table(path, source.read_table(path), names, config.encoding)
+            table = read_table(path, source.read_table(path), names, config.encoding, config.label_column)
         except InputError as error:
             is_meant = wanted or isinstance(error, UnansweredError) or names_files(source, path, names)
             errors += [error] if is_meant else []

@@ -92,7 +92,7 @@ class Table:
         return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def read_table(name: str, data: bytes, names: FileNames, encoding: str = "auto") -> Table:
+def read_table(name: str, data: bytes, names: FileNames, encoding: str = "auto", answer: str = "") -> Table:
     """Reads a table; rows whose cells are all empty are none.
 
     Args:
@@ -100,6 +100,7 @@ def read_table(name: str, data: bytes, names: FileNames, encoding: str = "auto")
         data: Its bytes.
         names: The files of the source: the first row of a CSV may be one of them.
         encoding: Of its text; `auto` where it is UTF-8 or UTF-16. XML says its own.
+        answer: The column of labels that the user named, if any: some JSON does not tell by itself which it is.
 
     Raises:
         InputError: It can't be read, is not in that encoding, rows differ in length, two columns have one name, or there is no header.
@@ -113,7 +114,7 @@ def read_table(name: str, data: bytes, names: FileNames, encoding: str = "auto")
     if suffix not in (".parquet", ".json", ".jsonl", ".ndjson", ".xml"):
         values, notes = with_header(name, read_csv(name, content), names)
         return Table(name, values, False, notes)
-    values, notes = _read_typed(name, suffix, content, names)
+    values, notes = _read_typed(name, suffix, content, names, answer)
     table = with_paths(values)
     header = [column.strip() for column in table.column_names]
     twice = sorted({column for column in header if column and header.count(column) > 1})
@@ -132,10 +133,10 @@ def _as_utf8(name: str, content: bytes, encoding: str) -> bytes:
         raise InputError(f"{name} is not in the encoding {encoding} ({error}), which ingest.encoding names: set it to its own") from None
 
 
-def _read_typed(name: str, suffix: str, content: bytes, names: FileNames) -> Annotations:
+def _read_typed(name: str, suffix: str, content: bytes, names: FileNames, answer: str) -> Annotations:
     """A table whose file says of which type its columns are, with sentences about it."""
     if suffix == ".json":
-        return read_json(name, content, names)
+        return read_json(name, content, names, answer)
     if suffix == ".xml":
         return read_cvat(name, content, names)
     return Annotations(read_parquet(name, content) if suffix == ".parquet" else read_json_lines(name, content), ())

@@ -191,10 +191,13 @@ def test_label_studios_json_min_is_read(tmp_path: Path, several: bool) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"choice": ["cat", "dog"], "site": ["A", "B"]}, "which of its columns is the answer .choice, site.: export it as JSON"),
+        (
+            {"choice": ["cat", "dog"], "site": ["A", "B"]},
+            "which of its columns is the answer .choice, site.: name it in ingest.label_column",
+        ),
         (
             {"label": [[{"x": 1, "rectanglelabels": ["cat"]}], []]},
-            "which of its columns is the answer .none has choices.: export it as JSON",
+            "which of its columns is the answer .none has choices.: name it in ingest.label_column, or export it as JSON",
         ),
     ],
     ids=["two texts", "boxes"],
@@ -207,6 +210,73 @@ def test_json_min_that_does_not_tell_its_answer_is_refused(tmp_path: Path, answe
     ]
     with pytest.raises(InputError, match=message):
         ingested(lay(tmp_path / "pets", [f"images/{name[9:]}" for name in NAMES], {"project-1.json": json.dumps(rows)}))
+
+
+MIN = {"annotator": 1, "created_at": "2026-05-01T10:00:00Z", "updated_at": "2026-05-01T10:00:00Z", "lead_time": 4.1}
+OWN = [name[9:] for name in NAMES]  # as the files are called without Label Studio's beginning
+
+
+def json_min(cells: dict[str, list[object]]) -> str:
+    rows = [{"image": f"/data/upload/1/{name}", "id": n, "annotation_id": n, **MIN, **{key: cell[n] for key, cell in cells.items()}}
+            for n, name in enumerate(NAMES)]  # fmt: skip
+    return json.dumps(rows)
+
+
+def test_json_min_with_a_patient_is_read(tmp_path: Path) -> None:
+    text = json_min({"choice": ["cat", "dog", "cat", "dog"], "patient": ["p", "p", "q", "q"]})
+    manifest = ingested(lay(tmp_path / "pets", OWN, {"project-1.json": text}))
+    assert list(by_path(manifest).values()) == ["cat", "dog", "cat", "dog"]
+    assert list(by_path(manifest, "group").values()) == ["p", "p", "q", "q"]
+
+
+def test_the_setting_names_the_answer_of_json_min(tmp_path: Path) -> None:
+    text = json_min({"choice": ["cat", "dog", "cat", "dog"], "site": ["A", "B", "B", "A"]})
+    data = lay(tmp_path / "pets", OWN, {"project-1.json": text})
+    with pytest.raises(InputError, match=r"which of its columns is the answer .choice, site.: name it in ingest\.label_column"):
+        ingested(data)
+    manifest = ingested(data, label_column="choice")
+    assert list(by_path(manifest).values()) == ["cat", "dog", "cat", "dog"]
+    assert list(by_path(manifest, "site").values()) == ["A", "B", "B", "A"]
+    assert list(by_path(ingested(data, label_column="site")).values()) == ["A", "B", "B", "A"]
+
+
+PATHS = [["animal", "cat"], ["animal", "dog"], ["plant", "fern"], ["animal", "cat"]]
+TAXONOMIES = {
+    "JSON": (lambda levels: json.dumps([task(n, f"/data/upload/1/{name}", {"kind": [levels[n]]}) for n, name in enumerate(NAMES)])
+             .replace('"choices"', '"taxonomy"'), "project-1.json"),
+    "JSON-MIN": (lambda levels: json_min({"kind": [[{"taxonomy": [one]}] for one in levels]}), "project-1.json"),
+    "CSV": (lambda levels: "image,id,kind\n" + "".join(
+        f'/data/upload/1/{name},{n},"{json.dumps([{"taxonomy": [levels[n]]}]).replace(chr(34), 2 * chr(34))}"\n'
+        for n, name in enumerate(OWN)), "labels.csv"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", TAXONOMIES)
+def test_of_a_taxonomy_the_last_level_is_the_label(tmp_path: Path, form: str) -> None:
+    write, name = TAXONOMIES[form]
+    manifest = ingested(lay(tmp_path / "pets", OWN, {name: write(PATHS)}), label_column="kind")
+    assert list(by_path(manifest).values()) == ["cat", "dog", "fern", "cat"]
+    assert "the last level is the label, 'cat' of 'animal > cat'" in notes_of(manifest)
+
+
+@pytest.mark.parametrize("form", TAXONOMIES)
+def test_levels_of_one_name_are_told_apart_by_those_above(tmp_path: Path, form: str) -> None:
+    write, name = TAXONOMIES[form]
+    levels = [["left", "broken"], ["right", "broken"], ["right", "whole"], ["left", "broken"]]
+    manifest = ingested(lay(tmp_path / "pets", OWN, {name: write(levels)}), label_column="kind")
+    assert list(by_path(manifest).values()) == ["left/broken", "right/broken", "right/whole", "left/broken"]
+    assert "all levels are the label, 'left/broken' of 'left > broken'" in notes_of(manifest)
+
+
+@pytest.mark.parametrize("folder", ["", "/data/upload/1/"])
+def test_label_studios_csv_may_have_several_choices_in_a_cell(tmp_path: Path, folder: str) -> None:
+    cells = ["cat", '"{""choices"": [""dog"", ""cat""]}"', "dog", ""]
+    rows = "".join(f"{folder}{name},{n},{cells[n]},1,{n},4.1\n" for n, name in enumerate(OWN))
+    data = lay(tmp_path / "pets", OWN, {"labels.csv": f"image,id,choice,annotator,annotation_id,lead_time\n{rows}"})
+    manifest = ingested(data, label_column="choice")
+    assert manifest.task == "multilabel"
+    assert list(by_path(manifest).values()) == ["cat", "cat|dog", "dog", ""]
+    assert "holds choices as Label Studio writes them" in notes_of(manifest)
 
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
