@@ -19,6 +19,7 @@ from components.ingest.parquet_images import open_parquet_images
 from components.ingest.reading_notes import reading_notes
 from components.ingest.shards import TABLE
 from components.ingest.sources import FolderSource, Source, without_ignored
+from components.ingest.split_lists import folders_of_list, refuse_lists, without_lists
 from components.ingest.table_files import TableFiles, list_table
 from components.ingest.tables import SPREADSHEETS
 from components.ingest.webdataset import open_webdataset
@@ -67,14 +68,15 @@ def _list(source: Source, table: str, config: TableConfig, task: str, ignored: F
     names = FileNames(source.sizes, source.root)
     found = find_tables(source, names, config, wanted)
     folders = class_folders(source, config)
-    naming = found.naming if wanted else _certain(source, found.naming) or ([] if folders else found.naming)
+    certain = found.naming if wanted else _certain(source, found.naming) or ([] if folders else found.naming)
+    naming, same = without_lists(certain)
     _refuse_unclear_tables(source, found, naming, names, bool(wanted or not (folders or naming)))
-    others = [one.table.name for one in found.naming if one not in naming]
+    others = [one.table.name for one in found.naming if one not in certain]
     unused = [f"{len(others)} table(s) name other things than files here, and are not used: {first_few(others)}"] if others else []
     if not naming:
         return _without_table(source, (*unused, *found.notes), config, folders)
     listing = _list_tables(source, resolve_files(naming, names, ignored), None if wanted else folders, config, task)
-    return replace(listing, notes=(*listing.notes, *unused, *found.notes))
+    return replace(listing, notes=(*listing.notes, *unused, *same, *found.notes))
 
 
 def _refuse_unclear_tables(source: Source, found: FoundTables, naming: list[NamingTable], names: FileNames, alone: bool) -> None:
@@ -123,9 +125,10 @@ def _list_tables(source: Source, files: TableFiles, folders: Listing | None, con
     except NoLabelsError as error:
         if not folders and error.only and not config.label_column:
             columns = with_only_column(files.table, error)
-        elif beside := folders or class_folders(source, config):
+        elif beside := folders or class_folders(source, config) or folders_of_list(source, files, config):
             return join_folders(source, files, beside, config, error)
         else:
+            refuse_lists(source, files)
             raise
     listing = list_table(source, files, columns, config, task)
     if not config.label_column and not config.label_columns:

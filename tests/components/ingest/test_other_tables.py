@@ -222,6 +222,53 @@ def test_lists_of_the_splits_beside_class_folders(tmp_path):
         assert by_path(manifest, "given_split") == {path: "test" if path in test else "train" for path in FOLDERS}
 
 
+FOOD = [f"{kind}/{number}" for kind in ("apple_pie", "sushi") for number in (1005649, 134, 2000, 77)]
+
+
+@pytest.mark.parametrize("form", ["lists", "lists and JSON", "with endings", "beside images/"])
+def test_food_101s_lists_are_the_splits_of_the_class_folders(tmp_path, capsys, form):
+    splits = {"train": [path for path in FOOD if not path.endswith("77")], "test": [path for path in FOOD if path.endswith("77")]}
+    ending, folder = ".jpg" if form == "with endings" else "", "" if form == "beside images/" else "meta/"
+    texts = {f"{folder}{split}.txt": "".join(f"{path}{ending}\n" for path in paths) for split, paths in splits.items()}
+    texts |= {"meta/classes.txt": "apple_pie\nsushi\n", "meta/labels.txt": "Apple pie\nSushi\n"}
+    if form == "lists and JSON":
+        classes = {split: {kind: [path for path in paths if path.startswith(kind)] for kind in ("apple_pie", "sushi")}
+                   for split, paths in splits.items()}  # fmt: skip
+        texts |= {f"meta/{split}.json": json.dumps(files) for split, files in classes.items()}
+    manifest = ingested(lay(tmp_path / "food-101", [f"images/{path}.jpg" for path in FOOD], texts))
+    assert by_path(manifest) == {f"images/{path}.jpg": path.partition("/")[0] for path in FOOD}
+    assert by_path(manifest, "given_split") == {f"images/{path}.jpg": "test" if path in splits["test"] else "train" for path in FOOD}
+    told = capsys.readouterr().out
+    if form == "lists and JSON":
+        assert "meta/train.txt names no other files than meta/train.json, and is not used" in told
+    else:
+        assert "the folders in images/ are the classes" in told
+
+
+def test_lists_of_images_without_class_folders_are_told(tmp_path):
+    photos = lay(
+        tmp_path / "voc", [f"images/{path}" for path in SIX], {"train.txt": "0.png\n1.png\n2.png\n3.png\n", "test.txt": "4.png\n5.png\n"}
+    )
+    with pytest.raises(InputError, match=r"test\.txt and train\.txt in .*voc lists the files of a split.*add a column label"):
+        ingested(photos)
+
+
+def test_cub_200s_numbered_lists_are_told(tmp_path):
+    paths = [f"{kind}/{kind[4:]}_{number}.jpg" for kind in ("001.Albatross", "002.Auklet") for number in range(4)]
+    texts = {
+        "images.txt": "".join(f"{number} {path}\n" for number, path in enumerate(paths, 1)),
+        "image_class_labels.txt": "".join(f"{number} {1 + (number > 4)}\n" for number in range(1, 9)),
+        "train_test_split.txt": "".join(f"{number} {number % 2}\n" for number in range(1, 9)),
+        "classes.txt": "1 001.Albatross\n2 002.Auklet\n",
+    }
+    birds = lay(tmp_path / "CUB_200_2011", [f"images/{path}" for path in paths], texts)
+    with pytest.raises(
+        InputError, match=r"images\.txt .*numbers the images, and image_class_labels\.txt, train_test_split\.txt say.*CUB-200"
+    ):
+        ingested(birds)
+    assert by_path(ingested(birds / "images")) == {path: path.partition("/")[0] for path in paths}
+
+
 def test_a_list_with_numbers_of_rows_holds_no_labels(tmp_path):
     text = "".join(f"{number} {path}\n" for number, path in enumerate(SIX))
     with pytest.raises(InputError, match=r"images\.txt .*no column.*'number'|images\.txt .*no column"):
