@@ -86,7 +86,7 @@ def _naming_table(source: Source, table: Table, names: FileNames, config: TableC
     if (not column or not column.num_found) and (pictures := image_columns(table.values)):
         raise InputError(
             f"{table.name} holds images itself, in column {pictures[0]!r}, which is not read beside files of images, nor in an archive: "
-            "put it into a folder of its own"
+            "put it into a folder of its own (an archive is to be unpacked), and name that as the data"
         )
     if column:
         return NamingTable(table, column, _split(table.name))

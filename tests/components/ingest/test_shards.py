@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -287,3 +288,43 @@ def test_a_tar_that_does_not_go_with_the_others_is_refused(tmp_path: Path, membe
     tar(data / "000001.tar", members)
     with pytest.raises(InputError, match=message):
         ingested(data)
+
+
+def zipped(place: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(place, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return place
+
+
+@pytest.mark.parametrize("kind", ["parquet", "webdataset"])
+def test_shards_in_a_zip_are_refused_with_a_remedy_that_works(tmp_path: Path, kind: str) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    if kind == "parquet":
+        shard(made / "train-00000-of-00001.parquet", range(4), [0, 1] * 2)
+    else:
+        tar(made / "train-0000.tar", samples(range(4), cls=class_of))
+    says = r"an archive is to be unpacked" if kind == "parquet" else r"unpack it, and name the folder as the data \(tars of WebDataset"
+    with pytest.raises(InputError, match=says):
+        ingested(zipped(tmp_path / "pets.zip", made))
+    with zipfile.ZipFile(tmp_path / "pets.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    assert len(ingested(tmp_path / "unpacked")) == 4
+
+
+@pytest.mark.parametrize("folder", ["", "data/"])
+def test_hugging_faces_zips_of_splits_are_refused_with_a_remedy_that_works(tmp_path: Path, folder: str) -> None:
+    pets = tmp_path / "pets"
+    (pets / folder).mkdir(parents=True)
+    for place, split in enumerate(("train", "test")):
+        made = draw(tmp_path / split, [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(3)], 9 * place)
+        zipped(pets / f"{folder}{split}.zip", made)
+    with pytest.raises(InputError, match=r"test\.zip, .*train\.zip\), which are not unpacked: .*unpack each into a folder of its own name"):
+        ingested(pets)
+    for path in list(pets.rglob("*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(path.with_suffix(""))
+        path.unlink()
+    assert sorted(ingested(pets).column("given_split")) == ["test"] * 6 + ["train"] * 6
