@@ -91,7 +91,7 @@ def _tell_encoding(dataset: Any) -> None:
 
 def _stored(dataset: Any) -> npt.NDArray[Any]:
     """The pixels as they are stored, decompressed."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.pixels.utils import pixel_array
 
     syntax = dataset.file_meta.TransferSyntaxUID

@@ -377,5 +377,5 @@ def test_a_submission_beside_class_folders(tmp_path, name):
 def test_folders_of_pictures_and_of_texts_are_no_classes_beside_a_list(tmp_path):
     images = [f"images/train/{n}.png" for n in range(4)]
     texts = {"train.txt": "\n".join(f"./{path}" for path in images), "labels/train/0.txt": "0 1 1 1 1", "labels/train/x.txt": "0 1 1 1 1"}
-    with pytest.raises(InputError, match=r"train\.txt has no column that is known to hold labels.*ingest\.table"):
+    with pytest.raises(InputError, match=r"train\.txt in .* lists the files of a split.*ingest\.table"):
         ingested(lay(tmp_path / "photos", images, texts))
