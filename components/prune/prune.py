@@ -30,6 +30,7 @@ from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers
 from darkroom.training.loop import fit
 from darkroom.training.problem import Problem, read_problem
+from darkroom.training.sample_weights import counted
 from darkroom.training.trainer import Fitted
 
 
@@ -76,9 +77,10 @@ def prune(
         return _copy(model, pruned_model, f"{architecture} is learnt on a frozen backbone, whose channels all stay")
     full, card = load_network(model)
     chosen = choose_recovery(card, config)
-    table = thinned(manifest.read(examples), chosen.images_share, config.seed)
+    table, column = manifest.read(examples), chosen.settings.weight_column
+    table = thinned(counted(table, column), chosen.images_share, config.seed)
     with devices.threads(card.provenance["settings"].get("num_threads", "auto")), whole(pruned_model) as draft:
-        problem = read_problem(Images(images, augmented_images), table, policy, card.recipe)
+        problem = read_problem(Images(images, augmented_images), table, policy, card.recipe, column)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
         network = _shrink(full, card, problem, chosen, config)
         before, early = (_validated(one, problem, chosen.settings) for one in (full, network))
@@ -105,7 +107,7 @@ def _shrink(full: nn.Module, card: ModelCard, problem: Problem, chosen: Recovery
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
     inputs = None
     if chosen.importance == "fisher":
-        loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), chosen.settings)
+        loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), chosen.settings, problem.image_weights)
         inputs = measure_inputs(network, problem.train, loss, normalise, config.importance_images)
     round_to = automatic_round_to(network) if config.round_to == "auto" else config.round_to
     shrink(
@@ -121,7 +123,7 @@ def _shrink(full: nn.Module, card: ModelCard, problem: Problem, chosen: Recovery
 
 def _validated(network: nn.Module, problem: Problem, settings: Settings) -> dict[str, float]:
     """A network's measures on the validation images, each under a name that begins with `validation_`."""
-    loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
+    loss = losses.make_loss(problem.task, problem.train.targets, len(problem.classes), settings, problem.image_weights)
     normalise = batches.Normalise(problem.mean, problem.std, torch.device("cpu"))
     return validation.validate(network, problem, problem.validation, loss, normalise, None, settings.threshold_prior_images).row
 

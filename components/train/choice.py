@@ -48,7 +48,7 @@ class Length(NamedTuple):
 
 _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay", "loss",
-    "clip_norm", "accumulate", "cutmix", "first_side_share",
+    "clip_norm", "accumulate", "cutmix", "first_side_share", "weight_column",
     "freeze_epochs", "unfreeze_epochs", "monitor", "mixed_precision", "compile", "device", "threshold_prior_images", "seed",
 )  # fmt: skip
 

@@ -115,6 +115,11 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         0.0, ge=0, le=1, description="Share of the batches in which a square of each image is another's (CutMix); with mixing 1 at most."
     )
     class_balance: Balance = Field("auto", description="How rare classes are made to count: auto, weights (in the loss), sampling or none.")
+    weight_column: str = Field(
+        "",
+        max_length=1000,
+        description="Column that weighs each training image's loss (mean 1); validation and test stay unweighted; empty: off.",
+    )
     ema_decay: float = Field(0.99, ge=0, lt=1, description="How slowly the averaged weights follow; 0 keeps the last ones.")
     monitor: Monitor = Field("f1_macro", description="Measure that chooses the epoch: the last within a standard error of the best.")
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
@@ -284,6 +289,9 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
                 f"train.mixing is {self.mixing:g} and train.cutmix {self.cutmix:g}: these shares of the batches are more than 1 together, "
                 "lower one"
             )
+        if self.weight_column and self.model == "k_nearest":
+            problem = f"train.weight_column is {self.weight_column!r}, and k_nearest (train.model) has no loss that images weigh in"
+            raise InputError(problem, "leave it empty, or name another train.model")
         if self.mirrored_answers is True and self.model in ON_VECTORS:
             raise InputError(f"train.mirrored_answers is true, and {self.model} (train.model) is no network", "set it to false")
         if self.kept_views not in ("auto", 0) and self.changes_images:

@@ -69,7 +69,8 @@ class Sample:
 
         with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
             found = np.concatenate(list(ordered(vectors, range(0, len(names), BATCH_SIZE))))
-        return fit_family(PROBE, read_vector_problem(Computed(zip(names, found, strict=True)), self.rows, config.class_balance), config)
+        known = Computed(zip(names, found, strict=True))
+        return fit_family(PROBE, read_vector_problem(known, self.rows, config.class_balance, config.weight_column), config)
 
 
 def settle_corrections(

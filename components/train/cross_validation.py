@@ -20,6 +20,7 @@ from darkroom.system.config import dump
 from darkroom.system.files import whole
 from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.heads import read_vector_problem
+from darkroom.training.sample_weights import counted
 
 PREFIX = "validation_"
 _ROW = "fold_{}.json"
@@ -102,7 +103,7 @@ def cross_validate(
     for fold in folds:
         row = kept_row(checkpoints, fold, config)
         if row is None:
-            row = dict(fit_fold(held_out(table, fold), fold))
+            row = dict(fit_fold(counted(held_out(table, fold), config.weight_column), fold))
             _keep_row(checkpoints, fold, config, row)
             print(f"fold {len(rows) + 1}/{len(folds)} is done", flush=True)
         on_fold(fold + 1, row)
@@ -144,7 +145,8 @@ def family_fold(embeddings: Path, family: str, config: TrainConfig, table: Manif
         table: All rows, of which the fold is the validation split.
         fold: Its number.
     """
-    return fit_family(family, read_vector_problem(Embeddings(embeddings), table, config.class_balance), config).validated.row
+    problem = read_vector_problem(Embeddings(embeddings), table, config.class_balance, config.weight_column)
+    return fit_family(family, problem, config).validated.row
 
 
 def held_out(table: Manifest, fold: int) -> Manifest:

@@ -77,6 +77,7 @@ def fit_floor(source: Source, floor_model: Path, table: Manifest, config: TrainC
     """
     fitted = fit_family(PROBE, source.problem, config)
     provenance = {"data_version": table.data_version, "seed": config.seed, "hyperparameters": dataclasses.asdict(fitted.head.settings)}
+    provenance |= {"weight_column": config.weight_column} if config.weight_column else {}
     return Floor(fitted, floor_model, save_family(floor_model, PROBE, fitted, source, provenance))
 
 

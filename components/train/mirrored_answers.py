@@ -53,7 +53,7 @@ def delivered(
     unlearnt = [] if learnt else ["train.mirrored_answers is true, though training mirrors no image (augment.horizontal_flip)"]
     if not len(problem.validation):
         return Delivered(True, thresholds, row, tell("train", (), unlearnt))
-    loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
+    loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings, problem.image_weights)
     judged = []
     for one in (network, MirroredMean(network)):
         logits = validation.logits_without_training(one, problem.validation, problem, settings)

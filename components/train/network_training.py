@@ -77,7 +77,7 @@ def prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, confi
         choice: What is trained, and how.
         config: The settings as given.
     """
-    problem = read_problem(packed, table, policy, config.recipe(choice.side_px))
+    problem = read_problem(packed, table, policy, config.recipe(choice.side_px), config.weight_column)
     network, has_random_head = initial_network(choice.architecture, config, len(table.classes), choice.side_px)
     if known := weights.normalisation_of(config.normalise, choice.architecture, config.weights):
         problem = dataclasses.replace(problem, mean=known[0], std=known[1])

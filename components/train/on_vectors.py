@@ -49,10 +49,11 @@ def read_source(embeddings: Path, table: Manifest, config: TrainConfig) -> Sourc
     Args:
         embeddings: Of all images.
         table: All rows, with their `split`.
-        config: How classes are balanced.
+        config: How classes are balanced, and the column of weights.
     """
     known = Embeddings(embeddings)
-    return Source(read_vector_problem(known, table, config.class_balance), embedding_backbone(embeddings, known.origin), known.notes)
+    problem = read_vector_problem(known, table, config.class_balance, config.weight_column)
+    return Source(problem, embedding_backbone(embeddings, known.origin), known.notes)
 
 
 def fit_family(family: str, problem: VectorProblem, config: TrainConfig) -> FittedHead:

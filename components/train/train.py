@@ -41,7 +41,7 @@ from darkroom.notes import KEY as NOTES
 from darkroom.notes import Note, plain, tell, with_notes_behind
 from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
-from darkroom.training import devices, micro_batches
+from darkroom.training import devices, micro_batches, sample_weights
 from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.problem import Problem
@@ -108,9 +108,9 @@ def train(
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     started = time.monotonic() if started is None else started
-    table, searched = manifest.read(examples), read_tuned(tuned) if tuned else Tuned()
+    searched = read_tuned(tuned) if tuned else Tuned()
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
-    config.check_folds(len(folds_of(table)))
+    table = _read(examples, config)
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config) if floor_model else None
     given, packed = dump(config), Images(images, augmented_images)
@@ -131,6 +131,14 @@ def train(
     if timed:
         return _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch) | measures
     return _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch) | measures
+
+
+def _read(examples: Path, config: TrainConfig) -> Manifest:
+    """The rows, of which training images of weight 0 are excluded, with a note on the weights (`train.weight_column`) behind the others."""
+    table = manifest.read(examples)
+    config.check_folds(len(folds_of(table)))
+    told = sample_weights.told(table.where("train"), config.weight_column)
+    return dataclasses.replace(sample_weights.counted(table, config.weight_column), notes=(*table.notes, *tell("train", told)))
 
 
 def _choose(

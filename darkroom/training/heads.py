@@ -19,6 +19,7 @@ from darkroom.training import losses, thresholds
 from darkroom.training.classical import Head, HeadSettings, Vectors, candidates, fit_head
 from darkroom.training.hyperparameters import Auto, Balance
 from darkroom.training.linear import Floats, one_hot
+from darkroom.training.sample_weights import image_weights
 from darkroom.training.validation import Validated, error_of, score
 
 TUNED_ON = 10_000  # training vectors that settings are tried on
@@ -70,17 +71,22 @@ class FittedHead:
     validated: Validated
 
 
-def read_vector_problem(embeddings: VectorSource, table: Manifest, balance: Balance) -> VectorProblem:
+def read_vector_problem(embeddings: VectorSource, table: Manifest, balance: Balance, weight_column: str = "") -> VectorProblem:
     """Reads vectors and labels; copies that `augment` made have no vectors and are left out.
 
     Args:
         embeddings: The vectors.
         table: All rows, with their `split`.
         balance: How rare classes are made to count: by weights, unless it is `none`.
+        weight_column: The user's column of weights of training images, see `darkroom.training.sample_weights`; empty: none.
+
+    Raises:
+        InputError: An image has no weight.
     """
     training, validating = (_with_vectors(embeddings, table.where(split)) for split in ("train", "validation"))
     units = groups.independent_units(groups.grouping_columns(validating)) if len(validating) else np.zeros(0, np.int64)
-    train, validation = (_vectors(embeddings, rows, balance) for rows in (training, validating))
+    counting = image_weights(training, weight_column)
+    train, validation = _vectors(embeddings, training, balance, counting), _vectors(embeddings, validating, balance, None)
     return VectorProblem(train, validation, tuple(validating.column("image_id")), units, table.classes, table.task)
 
 
@@ -89,13 +95,13 @@ def _with_vectors(embeddings: VectorSource, rows: Manifest) -> Manifest:
     return replace(rows, table=rows.table.take(pa.array(known, pa.int64())))
 
 
-def _vectors(embeddings: VectorSource, rows: Manifest, balance: Balance) -> Vectors:
+def _vectors(embeddings: VectorSource, rows: Manifest, balance: Balance, counting: Floats | None) -> Vectors:
     targets = rows.targets()
-    weights = example_weights(rows.task, targets, len(rows.classes), balance)
+    weights = example_weights(rows.task, targets, len(rows.classes), balance, counting)
     return Vectors(embeddings.of(rows.column("image_id")), targets, weights)
 
 
-def example_weights(task: Task, targets: Ints, num_classes: int, balance: Balance) -> Floats:
+def example_weights(task: Task, targets: Ints, num_classes: int, balance: Balance, counting: Floats | None = None) -> Floats:
     """How much each answer counts where rare classes are made to count by weights: `(N, K) float32`.
 
     Args:
@@ -103,15 +109,18 @@ def example_weights(task: Task, targets: Ints, num_classes: int, balance: Balanc
         targets: Class indices `(N,)`, or `(N, K)` of 0 and 1 for multilabel.
         num_classes: K.
         balance: Any but `none` means weights.
+        counting: How much each image counts, `(N,)`, by which its answers are multiplied; none: all as much.
     """
+    images = np.ones(len(targets), np.float32) if counting is None else counting
     if balance == "none" or not len(targets):
-        return np.ones((len(targets), num_classes), np.float32)
-    by_class = losses.class_weights(task, torch.from_numpy(targets), num_classes).numpy()
+        return np.repeat(images[:, None], num_classes, 1)
+    given = None if counting is None else torch.from_numpy(counting)
+    by_class = losses.class_weights(task, torch.from_numpy(targets), num_classes, given).numpy()
     if task == "multilabel":
         weights = np.where(targets > 0, by_class[1], by_class[0])
     else:
         weights = np.repeat(by_class[targets][:, None], num_classes, 1)
-    found: Floats = weights.astype(np.float32)
+    found: Floats = (weights * images[:, None]).astype(np.float32)
     return found
 
 

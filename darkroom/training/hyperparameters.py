@@ -32,6 +32,7 @@ class Settings:
     momentum: float = 0.9
     label_smoothing: float = 0.1
     class_balance: Balance = "auto"
+    weight_column: str = ""
     loss: LossName = "auto"
     loss_gamma: float = 2.0
     clip_norm: float = 0.0

@@ -33,7 +33,16 @@ class KnownAnswers:
         """The same where the network learns."""
         return dataclasses.replace(self, logits=self.logits.to(device))
 
-    def blend(self, loss: Tensor, logits: Tensor, rows: Tensor, partners: Tensor, share: float, num_images: int) -> Tensor:
+    def blend(
+        self,
+        loss: Tensor,
+        logits: Tensor,
+        rows: Tensor,
+        partners: Tensor,
+        share: float,
+        num_images: int,
+        image_weights: Tensor | None = None,
+    ) -> Tensor:
         """The loss by the labels, or a part of a batch's, blended with that by the known answers.
 
         Args:
@@ -43,10 +52,15 @@ class KnownAnswers:
             partners: Those of the images that they are mixed with.
             share: How much of each image is its own, 0 to 1.
             num_images: Of the whole batch.
+            image_weights: How much each of all training images counts, see `darkroom.training.losses.Loss`; none: all as much.
         """
         own, other = (self._probabilities(self.logits[some.to(self.logits.device)]) for some in (rows, partners))
         wanted = share * own + (1 - share) * other
-        return (1 - self.share) * loss + self.share * divergence(self.task, logits, wanted, self.temperature) / num_images
+        counting = None
+        if image_weights is not None:
+            counting = share * image_weights[rows].to(logits) + (1 - share) * image_weights[partners].to(logits)
+        apart = divergence(self.task, logits, wanted, self.temperature, counting) / num_images
+        return (1 - self.share) * loss + self.share * apart
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         scaled = logits / self.temperature

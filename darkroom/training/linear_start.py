@@ -41,9 +41,9 @@ def start_linearly(network: nn.Module, problem: Problem, settings: Settings) -> 
     vectors = _read_by(layer, network, problem.train, train, problem, settings)
     scale = float(np.sqrt(np.square(vectors).sum(1).mean())) or 1.0  # of a mean length of 1, as embeddings have
     unseen = _read_by(layer, network, problem.validation, validating, problem, settings)
-    units = problem.validation_units[validating.numpy()]
+    units, counting = problem.validation_units[validating.numpy()], problem.image_weights
     known = VectorProblem(
-        _vectors(vectors / scale, problem.train.targets[train], problem, settings),
+        _vectors(vectors / scale, problem.train.targets[train], problem, settings, None if counting is None else counting[train].numpy()),
         _vectors(unseen / scale, problem.validation.targets[validating], problem, settings),
         tuple(map(str, validating.tolist())),
         np.unique(units, return_inverse=True)[1].astype(np.int64),
@@ -79,7 +79,9 @@ def _read_by(layer: nn.Linear, network: nn.Module, inputs: Inputs, chosen: Tenso
     return found
 
 
-def _vectors(vectors: npt.NDArray[np.float32], targets: Tensor, problem: Problem, settings: Settings) -> Vectors:
+def _vectors(
+    vectors: npt.NDArray[np.float32], targets: Tensor, problem: Problem, settings: Settings, counting: Floats | None = None
+) -> Vectors:
     y_true = targets.to(torch.int64).cpu().numpy()
-    weights = example_weights(problem.task, y_true, len(problem.classes), settings.class_balance)
+    weights = example_weights(problem.task, y_true, len(problem.classes), settings.class_balance, counting)
     return Vectors(vectors, y_true, weights)

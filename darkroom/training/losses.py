@@ -24,6 +24,7 @@ class Loss:
         is_asymmetric: Whether only absent labels count less.
         label_smoothing: Share of the truth that is spread over the other answers, 0 to 1.
         weights: Of `class_weights`, or none.
+        mean_weight: The training images' mean weight, each counted as its class is; 1 without weights of images.
 
     Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Ridnik et al. 2021, "Asymmetric Loss For Multi-Label
     Classification".
@@ -34,17 +35,23 @@ class Loss:
     is_asymmetric: bool
     label_smoothing: float
     weights: Tensor | None
+    mean_weight: float = 1.0
 
-    def __call__(self, logits: Tensor, y_true: Tensor, batch: Tensor | None = None) -> Tensor:
+    def __call__(self, logits: Tensor, y_true: Tensor, batch: Tensor | None = None, image_weights: Tensor | None = None) -> Tensor:
         """Maps logits `(N, K)` and their truth to `() float32`.
 
         Args:
             logits: `(N, K)`.
             y_true: `(N,) int64`, or `(N, K)` of 0 and 1 for multilabel.
             batch: The truth of the whole batch, if these are a part of it: the losses of its parts add up to that of the batch.
+            image_weights: How much each image counts, `(N,) float32` whose mean over all training images is 1; none: all as much.
         """
         each = self._labels(logits, y_true) if self.task == "multilabel" else self._classes(logits, y_true)
-        return each.sum() / self._total(logits, y_true if batch is None else batch)
+        total = self._total(logits, y_true if batch is None else batch)
+        if image_weights is None:
+            return each.sum() / total
+        weights = image_weights.to(each).view(-1, *[1] * (each.ndim - 1))  # of an image's labels, or of what is focal, there are several
+        return (each * weights).sum() / (total * self.mean_weight)
 
     def _total(self, logits: Tensor, y_true: Tensor) -> Tensor | int:
         if self.task == "multilabel" or self.weights is None:
@@ -80,7 +87,7 @@ class Loss:
         return -smooth * F.logsigmoid(logits) - (1 - smooth) * shifted**self.gamma * torch.log1p(-shifted)
 
 
-def make_loss(task: Task, targets: Tensor, num_classes: int, settings: Settings) -> Loss:
+def make_loss(task: Task, targets: Tensor, num_classes: int, settings: Settings, image_weights: Tensor | None = None) -> Loss:
     """Makes the loss of a batch.
 
     Args:
@@ -88,18 +95,23 @@ def make_loss(task: Task, targets: Tensor, num_classes: int, settings: Settings)
         targets: The training examples' truth, which the weights are taken from.
         num_classes: K.
         settings: The loss and its gamma; label smoothing; how classes are balanced: `sampling` and `none` give no weights here.
+        image_weights: Of the training examples, `(N,) float32` whose mean is 1, or none.
 
     Raises:
         InputError: The asymmetric loss is asked for where each image has one answer.
     """
     if settings.loss == "asymmetric" and task != "multilabel":
         raise InputError(f"train.loss is 'asymmetric', which is for multilabel tasks, and this task is {task}: set it to auto or focal")
-    weights = class_weights(task, targets, num_classes) if settings.class_balance in ("auto", "weights") else None
+    weights = class_weights(task, targets, num_classes, image_weights) if settings.class_balance in ("auto", "weights") else None
     gamma = settings.loss_gamma if settings.loss in ("focal", "asymmetric") else 0.0
-    return Loss(task, gamma, settings.loss == "asymmetric", settings.label_smoothing, weights)
+    mean_weight = 1.0
+    if image_weights is not None and weights is not None and task != "multilabel":
+        by_class = weights[targets.cpu()].double()
+        mean_weight = float((by_class * image_weights.cpu()).sum() / by_class.sum())
+    return Loss(task, gamma, settings.loss == "asymmetric", settings.label_smoothing, weights, mean_weight)
 
 
-def divergence(task: Task, logits: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+def divergence(task: Task, logits: Tensor, wanted: Tensor, temperature: float, image_weights: Tensor | None = None) -> Tensor:
     """How far a network's answers are from those that it is to learn from other networks, beside the labels.
 
     Args:
@@ -107,6 +119,7 @@ def divergence(task: Task, logits: Tensor, wanted: Tensor, temperature: float) -
         logits: `(n, K) float32` of the network that learns.
         wanted: `(n, K) float32` probabilities, of logits that were divided by the temperature.
         temperature: By which the logits of both sides are divided: the higher, the more the unlikely classes count.
+        image_weights: How much each image counts, `(n,) float32`; none: all as much.
 
     Returns:
         `() float32`: the sum of the images' Kullback-Leibler divergences, each the mean of its labels' for multilabel, times the square of
@@ -120,26 +133,28 @@ def divergence(task: Task, logits: Tensor, wanted: Tensor, temperature: float) -
         each = (F.binary_cross_entropy_with_logits(scaled, wanted, reduction="none") - least).mean(1)
     else:
         each = F.kl_div(scaled.log_softmax(1), wanted, reduction="none").sum(1)
-    return temperature**2 * each.sum()
+    return temperature**2 * (each if image_weights is None else each * image_weights).sum()
 
 
-def class_weights(task: Task, targets: Tensor, num_classes: int) -> Tensor:
+def class_weights(task: Task, targets: Tensor, num_classes: int, image_weights: Tensor | None = None) -> Tensor:
     """How much an example counts by its class: the inverse root of the class's share, at most 10 times its average.
 
     Args:
         task: Multilabel weighs each label's two answers, the others weigh classes.
         targets: `(N,) int64`, or `(N, K) float32` of 0 and 1.
         num_classes: K.
+        image_weights: How many images each counts as, `(N,) float32`; none: one.
 
     Returns:
         `(K,) float32`, or `(2, K)` for multilabel (absent, present); 1 where all are as frequent, or for a class that
         does not occur.
     """
     if task == "multilabel":
-        present = targets.sum(0)
-        counts = torch.stack([len(targets) - present, present])
+        counting = torch.ones(len(targets)) if image_weights is None else image_weights
+        counting = counting.to(targets.device)[:, None]
+        counts = torch.stack([((1 - targets) * counting).sum(0), (targets * counting).sum(0)])
     else:
-        counts = torch.bincount(targets, minlength=num_classes).to(torch.float32)
+        counts = torch.bincount(targets, image_weights, minlength=num_classes).to(torch.float32)
     even = counts.sum(0) / len(counts) if task == "multilabel" else counts.sum() / max(1, int((counts > 0).sum()))
-    weights = (even / counts.clamp_min(1)).sqrt().clamp(max=10.0)
+    weights = (even / counts.clamp_min(SMALLEST)).sqrt().clamp(max=10.0)
     return torch.where(counts > 0, weights, torch.ones_like(weights)).cpu()

@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from darkroom import groups
 from darkroom.augmentation import policy
@@ -15,6 +17,7 @@ from darkroom.preprocessing.recipe import Recipe
 from darkroom.task import Task
 from darkroom.training import examples
 from darkroom.training.examples import Inputs
+from darkroom.training.sample_weights import image_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Problem:
         task: `binary`, `multiclass` or `multilabel`.
         mean: Of each channel over the training images, 0 to 1.
         std: Standard deviation of each channel, 0 to 1.
+        image_weights: How much each training image counts, `(N,) float32` on the CPU, whose mean is 1; none: all as much.
     """
 
     train: Inputs
@@ -40,9 +44,10 @@ class Problem:
     task: Task
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    image_weights: Tensor | None = None
 
 
-def read_problem(source: Images, table: Manifest, policy_file: Path, recipe: Recipe) -> Problem:
+def read_problem(source: Images, table: Manifest, policy_file: Path, recipe: Recipe, weight_column: str = "") -> Problem:
     """Decodes what there is to learn from.
 
     Args:
@@ -50,10 +55,16 @@ def read_problem(source: Images, table: Manifest, policy_file: Path, recipe: Rec
         table: All rows, with their `split`.
         policy_file: What is done to training images on the fly.
         recipe: How each image is resized.
+        weight_column: The user's column of weights, see `darkroom.training.sample_weights`; empty: none.
+
+    Raises:
+        InputError: An image can't be decoded, or has no weight.
     """
+    weights = image_weights(table.where("train"), weight_column)
     training = examples.load(source, table.where("train"), recipe)
     rows = table.where("validation")
     validating = examples.load(source, rows, recipe)
     units = groups.independent_units(groups.grouping_columns(rows)) if len(validating) else np.zeros(0, np.int64)
     mean, std = examples.channel_statistics(training)
-    return Problem(training, validating, units, policy.read(policy_file), table.classes, table.task, mean, std)
+    counting = None if weights is None else torch.from_numpy(weights)
+    return Problem(training, validating, units, policy.read(policy_file), table.classes, table.task, mean, std, counting)

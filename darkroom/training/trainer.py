@@ -82,7 +82,7 @@ class Trainer:
         )
         self.train, self.validation = problem.train.to(self.device), problem.validation.to(self.device)
         self.answers = answers and answers.to(self.device)
-        self.loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings)
+        self.loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings, problem.image_weights)
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
         self.half = devices.half_precision(settings.mixed_precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
@@ -191,16 +191,21 @@ class Trainer:
     def step(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Moves the weights by one batch; returns its loss before."""
         batch = draw_batch(self.train, rows, self.side_px, self.problem.policy, self.settings, self.normalise, self.device, generator)
-        targets = self.train.targets[rows.to(self.device)]
+        targets, weights = self.train.targets[rows.to(self.device)], self.problem.image_weights
+        counting = None if weights is None else weights[rows]
 
         def add(part: slice) -> Tensor:
             prepared, share = batch.prepare(self.world.share(part)), batch.mixture.share
             with self.world.slicing(part), torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
                 logits = self.compiled(prepared.images)
-            own, partners = (self.loss(logits.float(), targets[numbers.to(self.device)], targets) for numbers in prepared[1:])
+            own, partners = (
+                self.loss(logits.float(), targets[numbers.to(self.device)], targets, None if counting is None else counting[numbers])
+                for numbers in prepared[1:]
+            )
             loss = share * own + (1 - share) * partners
             if self.answers:
-                loss = self.answers.blend(loss, logits.float(), rows[prepared.rows], rows[prepared.partners], share, len(rows))
+                of_images = rows[prepared.rows], rows[prepared.partners], share, len(rows), weights
+                loss = self.answers.blend(loss, logits.float(), *of_images)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             return loss.detach()
 

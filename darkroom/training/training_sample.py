@@ -54,7 +54,7 @@ def measure_sample(network: nn.Module, problem: Problem, settings: Settings, row
     train = problem.train
     sample = train.at(rows).to(device)
     one_each = dataclasses.replace(problem, validation_units=np.arange(len(rows)))
-    loss = make_loss(problem.task, train.targets, len(problem.classes), settings)
+    loss = make_loss(problem.task, train.targets, len(problem.classes), settings, problem.image_weights)
     normalise = Normalise(problem.mean, problem.std, device)
     half = devices.half_precision(settings.mixed_precision, device)
     found = validation.validate(network.to(device), one_each, sample, loss, normalise, half, settings.threshold_prior_images)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -60,8 +61,9 @@ def data(
         "given_split": splits,
         "cluster": [None] * len(labels),
         "split": splits,
+        "trust": list(numbers),
     }
-    Manifest(make_table(columns), classes, task, "v1").write(folder / "splits")
+    Manifest(make_table(columns, {"trust": pa.int64()}), classes, task, "v1").write(folder / "splits")
 
 
 def run(folder: Path, out: str = "out", store: Path | None = None, part: str = "", **values: Any) -> dict[str, float]:
@@ -109,6 +111,7 @@ def test_small_classes_get_copies_in_training(tmp_path: Path) -> None:
         original = splits.column("path").index(source)
         assert row["source_id"] == splits.column("image_id")[original]
         assert (row["label"], row["group"], row["split"], row["given_split"]) == ("c", f"g{original}", "train", None)
+        assert row["trust"] == original  # a column of the user's own
         assert int(number) in (1, 2, 3)
         assert row["image_id"] == image_id(packed[row["image_id"]]) != row["source_id"]
         assert decode(packed[row["image_id"]]).size == (row["width"], row["height"]) == (12, 10)

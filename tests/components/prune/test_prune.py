@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pytest
 import torch
 
 from components.prune.config import PruneConfig
 from components.prune.prune import prune
-from darkroom.model import CARD, Predictor, read_card
+from darkroom import manifest
+from darkroom.model import CARD, WEIGHTS, Predictor, read_card
 from darkroom.networks.export import load_network, save_model
 from darkroom.system.errors import InputError
 from darkroom.system.formats import record_from
@@ -218,3 +220,22 @@ def test_a_model_that_looks_twice_is_pruned_to_one_that_does(trained: Path, tmp_
     batch = np.random.default_rng(0).integers(0, 256, (5, card.side_px, card.side_px, 3), dtype=np.uint8)
     pruned = Predictor(tmp_path / "pruned")
     np.testing.assert_allclose(pruned.probabilities(batch), pruned.probabilities(batch[:, :, ::-1]), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_fine_tuning_counts_images_as_the_training_did(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "inputs")
+    table, card = manifest.read(trained / "examples"), read_card(trained / "model")
+    rows = [row for row, split in enumerate(table.column("split")) if split == "train"]
+    sizes = []
+    for name, low in (("weighed", 1.0), ("left_out", 0.0)):
+        trust = np.full(len(table), 3.0)
+        trust[rows[::3]] = low
+        dataclasses.replace(table, table=table.table.append_column("trust", pa.array(trust))).write(tmp_path / "inputs" / "examples")
+        settings = {**card.provenance["hyperparameters"], "weight_column": "trust"}
+        dataclasses.replace(card, provenance={**card.provenance, "hyperparameters": settings}).write(tmp_path / "inputs" / "model" / CARD)
+        perform(tmp_path / "inputs", tmp_path / name)
+        sizes.append(read_card(tmp_path / name).pruning["num_images"])
+    assert sizes == [len(rows), len(rows) - len(rows[::3])]
+    plain = perform(trained, tmp_path / "plain")
+    assert plain["met"] and len({(tmp_path / name / WEIGHTS).read_bytes() for name in ("plain", "weighed", "left_out")}) == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
@@ -57,6 +58,18 @@ def test_each_fold_is_trained_once_and_the_measures_that_all_define_are_summed_u
     assert "f1_macro 0.9000" in found.told()[0]
     assert dataclasses.replace(found, monitor="roc_auc").told() == []
     assert "hamming_loss" not in found.estimates
+
+
+def test_images_of_weight_0_are_held_out_but_not_trained_on() -> None:
+    seen, rows = [], table()
+    rows = dataclasses.replace(rows, table=rows.table.append_column("trust", pa.array([0.0, 1, 1, 1, 1, 0, 1])))
+
+    def fit_fold(held: Manifest, fold: int) -> dict[str, float]:
+        seen.append((held.where("train").column("path"), held.where("validation").column("path")))
+        return {}
+
+    cross_validate(rows, fit_fold, TrainConfig(weight_column="trust"))
+    assert seen == [(["b", "c", "d", "copy of b"], ["a"]), (["d"], ["b", "c"]), (["b", "c", "copy of b"], ["d"])]
 
 
 def test_without_folds_nothing_is_trained_and_nothing_said() -> None:

@@ -1,10 +1,12 @@
 """Training as a whole: what it writes, that it can be repeated, and that a kill leaves no trace."""
 
 import csv
+import dataclasses
 import os
 import signal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from components.train.train import train
 from darkroom import manifest, model
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
+from darkroom.manifest import put_column
 from darkroom.model import CARD, Predictor, labels_of
 from darkroom.networks import pretrained
 from darkroom.networks.export import load_network
@@ -245,6 +248,7 @@ def test_a_checkpoint_of_other_settings_is_ignored_and_told(tmp_path, capsys):
         ),
         ({"learning_rate": -1}, r"^train\.learning_rate is -1: input should be greater than 0, or 'auto'"),
         ({"mixing": 0.6, "cutmix": 0.5}, r"^train\.mixing is 0\.6 and train\.cutmix 0\.5"),
+        ({"weight_column": "trust", "model": "k_nearest"}, r"^train\.weight_column is 'trust', and k_nearest \(train\.model\) has no loss"),
         ({"epoch": 3}, r"^train\.epoch is no setting: did you mean train\.epochs\?$"),
         ({"monitor": "beauty"}, r"^train\.monitor is 'beauty': input should be 'f1_macro'"),
     ],
@@ -271,6 +275,32 @@ def test_a_network_with_packaged_weights_starts_from_them_and_keeps_their_normal
 
 
 @quick
+@quick
+@pytest.mark.parametrize("family", ["small_cnn", "probe"])
+def test_a_column_of_weights_leaves_out_what_weighs_0_and_the_card_says_so(tmp_path, family):
+    inputs = toys.make(tmp_path)
+    table = manifest.read(inputs.examples)
+    trust = [2.5] * len(table)
+    trust[3], trust[20] = 0.0, 0.0
+
+    def trained(name, splits, values, **settings):
+        changed = put_column(table.table, "split", splits).append_column("trust", pa.array(values, pa.float64()))
+        dataclasses.replace(table, table=changed).write(inputs.examples)
+        run(inputs, tmp_path / name, model=family, **settings)
+        return (tmp_path / name / "model" / model.WEIGHTS).read_bytes(), model.read_card(tmp_path / name / "model").provenance
+
+    splits = table.column("split")
+    weighed, card = trained("weighed", splits, trust, weight_column="trust")
+    left_out, plain = trained("left_out", ["excluded" if value == 0 else one for one, value in zip(splits, trust, strict=True)], trust)
+    others, _ = trained("others", splits, [1.0 + row % 5 for row in range(len(table))], weight_column="trust")
+    assert weighed == left_out != others
+    assert card["num_train_images"] == 22
+    assert card["settings"]["weight_column"] == "trust" and plain["settings"]["weight_column"] == ""
+    said = [note["text"] for note in card["notes"] if "train.weight_column" in note["text"]]
+    assert len(said) == 1 and said[0].endswith("2 of weight 0 are left out")
+    assert not any("weight_column" in note["text"] for note in plain["notes"])
+
+
 def test_one_training_image_is_refused(tmp_path):
     with pytest.raises(InputError, match="the training split has 1 images: at least 2 are needed"):
         run(toys.make(tmp_path, num_train=1), tmp_path)
@@ -295,10 +325,10 @@ def test_a_training_that_diverges_says_so(tmp_path):
 def test_short_memory_is_noted_in_the_card_and_the_history(tmp_path, monkeypatch):
     whole = Loss.__call__
 
-    def limited(self, logits, y_true, batch=None):
+    def limited(self, logits, y_true, batch=None, image_weights=None):
         if batch is not None and len(logits) > 4:
             raise MemoryError
-        return whole(self, logits, y_true, batch)
+        return whole(self, logits, y_true, batch, image_weights)
 
     monkeypatch.setattr(Loss, "__call__", limited)
     run(toys.make(tmp_path), tmp_path)

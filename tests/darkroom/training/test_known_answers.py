@@ -47,3 +47,12 @@ def test_answers_stand_in_the_order_of_the_images_and_a_label_stands_in_for_one_
     likely = (found.logits[2] / 3).sigmoid() if task == "multilabel" else (found.logits[2] / 3).softmax(0)
     expected = [0.05, 0.05, 0.95] if task == "multilabel" else [0.025, 0.025, 0.95]
     torch.testing.assert_close(likely, torch.tensor(expected))
+
+
+def test_answers_count_as_their_images_do():
+    answers, own = KnownAnswers(logits(0), "multiclass", 1.0, 1.0), logits(1)
+    rows, partners, weights = torch.tensor([3, 1]), torch.tensor([0, 1]), torch.tensor([0.0, 2.0, 9.0, 4.0])
+    found = answers.blend(torch.tensor(9.0), own[:2], rows, partners, 0.75, 2, weights)
+    mixed = 0.75 * logits(0)[rows].softmax(1) + 0.25 * logits(0)[partners].softmax(1)
+    each = [divergence("multiclass", own[[row]], mixed[[row]], 1.0) for row in range(2)]
+    torch.testing.assert_close(found, (3 * each[0] + 2 * each[1]) / 2)

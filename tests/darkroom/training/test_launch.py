@@ -51,7 +51,11 @@ def problem(num_images=70, side=16):
 def work(settings=SETTINGS, architecture="small_cnn", dropout=0.3, **options):
     torch.manual_seed(0)
     network = build(architecture, 3, side_px=16, dropout=dropout)
-    return network, Work(architecture, dropout, network.state_dict(), problem(), settings, num_threads=1, **options)
+    known = problem()
+    if settings.weight_column:  # whose values stand with the images
+        weights = 1.0 + torch.arange(len(known.train)) % 4
+        known = dataclasses.replace(known, image_weights=weights / weights.mean())
+    return network, Work(architecture, dropout, network.state_dict(), known, settings, num_threads=1, **options)
 
 
 def weights_of(network):
@@ -139,6 +143,7 @@ def test_a_failure_keeps_its_kind(tmp_path, kind, error):
     [
         ({"optimizer": "sgd", "learning_rate": 0.05, "class_balance": "weights", "clip_norm": 0.5, "accumulate": 2}, 2),
         ({"freeze_batch_norm": True}, 3),
+        ({"optimizer": "sgd", "learning_rate": 0.05, "class_balance": "weights", "weight_column": "trust"}, 2),
     ],
 )
 def test_the_loss_curve_is_that_of_one_process(changes, num_processes, capfd):
@@ -146,6 +151,9 @@ def test_the_loss_curve_is_that_of_one_process(changes, num_processes, capfd):
     one, weights = alone(settings)
     capfd.readouterr()
     many, same = together(settings, num_processes, lambda epoch, row: rows.append((epoch, row)))
+    if settings.weight_column:
+        assert losses(one) != losses(alone(dataclasses.replace(settings, weight_column=""))[0])
+        capfd.readouterr()
     assert losses(many) == pytest.approx(losses(one), rel=1e-3)
     torch.testing.assert_close(same, weights, rtol=1e-2, atol=1e-3)
     assert (many.best_epoch, many.thresholds) == (one.best_epoch, one.thresholds)

@@ -1,5 +1,7 @@
 """The last layer's start: a linear model on what it reads."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -71,3 +73,16 @@ def test_a_network_that_ends_in_a_convolution_is_left_as_it_is():
     before = {key: value.clone() for key, value in made.state_dict().items()}
     assert not start_linearly(made, problem(), SETTINGS)
     assert all(torch.equal(value, before[key]) for key, value in made.state_dict().items())
+
+
+def test_the_start_counts_images_by_their_weights():
+    made, read, known, weights = network(), [], problem(), torch.arange(60).float() % 7
+    known.train.targets[::4] = (known.train.targets[::4] + 1) % 3  # so that no plane tells the classes apart
+    weights /= weights.mean()
+    assert start_linearly(made, dataclasses.replace(known, image_weights=weights), SETTINGS)
+    last_layer(made)[1].register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    found = answers(made, known, known.train).softmax(1)
+    vectors = torch.cat(read).numpy()
+    vectors /= np.sqrt(np.square(vectors).sum(1).mean())
+    reference = LogisticRegression(C=10, max_iter=5000, tol=1e-8).fit(vectors, known.train.targets, sample_weight=weights)
+    np.testing.assert_allclose(found.detach(), reference.predict_proba(vectors), atol=2e-3)

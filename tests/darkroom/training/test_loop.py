@@ -64,6 +64,45 @@ def test_a_batch_in_parts_moves_the_weights_as_the_whole_batch_does(task, loss):
     assert not torch.equal(whole, fitted(dataclasses.replace(settings, clip_norm=0.0), task=task)[1])
 
 
+def trained(known, **changes):
+    """The weights after a training of three batches of all images."""
+    network, settings = Network(), {"batch_size": 100, "mixing": 0.0, "label_smoothing": 0.1} | changes
+    history = fit(network, known, dataclasses.replace(SETTINGS, **settings)).history
+    return torch.cat([value.flatten() for value in network.parameters()]).detach(), [row["train_loss"] for row in history]
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_a_training_with_weights_is_that_with_each_image_so_often(task):
+    known, times = dataclasses.replace(problem(task), policy=Policy(operations=())), torch.arange(22) % 3
+    rows = torch.arange(22).repeat_interleave(times)
+    weighed, losses = trained(dataclasses.replace(known, image_weights=times / times.float().mean()))
+    repeated, expected = trained(dataclasses.replace(known, train=known.train.at(rows)))
+    torch.testing.assert_close(weighed, repeated, rtol=0, atol=1e-5)
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert (weighed - trained(known)[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("mixed", [{"mixing": 1.0}, {"cutmix": 1.0}])
+def test_weights_count_in_mixed_batches_and_in_parts_of_them(mixed):
+    known = dataclasses.replace(problem(), policy=Policy(operations=()))
+    weighed = dataclasses.replace(known, image_weights=(torch.arange(22) % 3).float() / (torch.arange(22) % 3).float().mean())
+    whole, in_parts = (trained(weighed, accumulate=number, **mixed)[0] for number in (1, 3))
+    torch.testing.assert_close(in_parts, whole, rtol=0, atol=1e-5)
+    assert (whole - trained(known, **mixed)[0]).abs().max() > 1e-3
+    even = dataclasses.replace(known, image_weights=torch.ones(22))
+    torch.testing.assert_close(trained(even, **mixed)[0], trained(known, **mixed)[0], rtol=0, atol=1e-6)
+
+
+def test_a_mixed_image_counts_by_the_weights_of_both_labels():
+    known = problem(num_images=2)
+    only_first = dataclasses.replace(known, image_weights=torch.tensor([2.0, 0.0]), policy=Policy(operations=()))
+    moved = []
+    for label in (0, 1, 2):  # of the image that does not count
+        train = Examples(known.train.pixels, torch.tensor([1, label]))
+        moved.append(trained(dataclasses.replace(only_first, train=train), mixing=1.0, class_balance="none")[0])
+    assert torch.equal(moved[0], moved[1]) and torch.equal(moved[0], moved[2])
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -102,3 +102,38 @@ def test_the_losses_of_parts_add_up_and_slopes_are_finite_where_answers_are_sure
     assert slope.isfinite().all() and slope.abs().max() > 0
     parts = loss(logits[:2], targets[:2], targets) + loss(logits[2:], targets[2:], targets)
     torch.testing.assert_close(parts, whole)
+
+
+WEIGHTS = torch.tensor([0.0, 2.0, 1.0, 0.0, 2.0, 1.0])
+
+
+def weighed_and_repeated(task, **changes):
+    """The loss of a whole training set, and its slope, by images: with weights, and with each image so often."""
+    targets = torch.tensor([0, 1, 1, 2, 2, 1]) if task == "multiclass" else (normal(6, 3, seed=5) > 0).float()
+    changes = {"class_balance": "weights", "label_smoothing": 0.1, "loss_gamma": 2.0} | changes
+    rows, found = torch.arange(6).repeat_interleave(WEIGHTS.long()), []
+    for chosen, weights in ((torch.arange(6), WEIGHTS / WEIGHTS.mean()), (rows, None)):
+        logits = normal(6, 3, seed=4).requires_grad_()
+        loss = make_loss(task, targets[chosen], 3, plain(**changes), weights)(logits[chosen], targets[chosen], image_weights=weights)
+        found += [loss.detach(), *torch.autograd.grad(loss, logits)]
+    return found
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("changes", [{}, {"loss": "focal"}, {"class_balance": "none"}, {"class_balance": "sampling"}])
+def test_an_image_of_weight_0_is_as_left_out_and_one_of_weight_2_as_there_twice(task, changes):
+    loss, slope, expected, expected_slope = weighed_and_repeated(task, **changes)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(slope, expected_slope, rtol=1e-5, atol=1e-9)
+    assert not slope[[0, 3]].any() and slope[[1, 2, 4, 5]].all()
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_weighed_losses_of_parts_add_up_and_validation_is_not_weighed(task):
+    targets = torch.tensor([0, 1, 1, 2, 2, 1]) if task == "multiclass" else (normal(6, 3, seed=5) > 0).float()
+    loss, logits = make_loss(task, targets, 3, plain(class_balance="weights"), WEIGHTS), normal(6, 3, seed=4)
+    whole = loss(logits, targets, image_weights=WEIGHTS)
+    parts = [loss(logits[part], targets[part], targets, WEIGHTS[part]) for part in (slice(0, 2), slice(2, 6))]
+    torch.testing.assert_close(sum(parts), whole)
+    unweighed = make_loss(task, targets, 3, plain(class_balance="none"), WEIGHTS)
+    torch.testing.assert_close(unweighed(logits, targets), make_loss(task, targets, 3, plain())(logits, targets))
