@@ -13,7 +13,16 @@ from typing import Any
 
 from components import STEPS
 from darkroom.runtime.outputs import refuse_overwriting
-from darkroom.runtime.step import arguments_of, call, config_of, evaluation_settings, function_of, network_settings, unlabelled_settings
+from darkroom.runtime.step import (
+    arguments_of,
+    call,
+    config_of,
+    evaluation_settings,
+    floor_measure,
+    function_of,
+    network_settings,
+    unlabelled_settings,
+)
 from darkroom.system.config import dump, read_params
 from darkroom.system.cores import share_cores
 from darkroom.system.errors import InputError
@@ -48,6 +57,7 @@ def main(words: list[str] | None = None) -> int:
         sections = read_params(params, tuple(sets), STEPS)
         complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
         known = {"params": complete, "train_settings": complete["train"], "network": network_settings(complete)}
+        known |= {"floor_measure": floor_measure(complete)}
         options |= {name: value for name, value in known.items() if name in arguments_of(step)}
         readers = {"ingest_evaluation": evaluation_settings, "ingest_unlabelled": unlabelled_settings}
         config = readers[task](sections) if task in readers else sections.get(step, {})
@@ -72,7 +82,7 @@ def _parser(step: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, parameter in arguments_of(step).items():
-        if name in ("params", "train_settings", "network"):  # they come from the file of settings
+        if name in ("params", "train_settings", "network", "floor_measure"):  # they come from the file of settings
             continue
         required = parameter.default is inspect.Parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())

@@ -10,7 +10,7 @@ from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.networks.architectures import check_architecture
 from darkroom.registry import registry
-from darkroom.runtime.step import config_of, evaluation_settings, network_settings, unlabelled_settings
+from darkroom.runtime.step import config_of, evaluation_settings, floor_measure, network_settings, unlabelled_settings
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import with_current_names
@@ -195,6 +195,7 @@ def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         **off,  # what these would do enters no key
         "params": settings,
         "network": network_settings(settings),
+        "floor_measure": floor_measure(settings),
         "ingest_evaluation": dump(config_of("ingest", evaluation_settings(settings))),
         "evaluation_data": evaluate["data"],
         "evaluation_version": evaluate["data_version"],

@@ -87,6 +87,7 @@ GIVEN = {
     "unlabelled_data": str,  # where the images without labels are that the network learns from first, or empty
     "unlabelled_version": str,  # hash of them
     "network": dict,  # settings of `train` that decide on the network, which `pretrain` takes too
+    "floor_measure": str,  # measure by which the floor takes the network's place in `train`, or empty
     "name": str,  # the model's name in the registry
     "previous": str,  # an earlier assignment to splits that is kept, or empty
     "params": dict,  # settings of all steps, a section each, as the run and the report show them

@@ -12,7 +12,7 @@ def floor_limits(card: ModelCard, config: RegisterConfig) -> tuple[Limit, ...]:
     """Compares a model with its floor on the validation images, as `train` measured both (of a pruned model, `prune`).
 
     The test images decide nothing here. Where `train.floor` is `register`, `train` has put the floor in the place of a network that falls
-    below it by `train.monitor`; one that falls below it by `register.measure` alone is still to be kept from becoming champion.
+    below it by `register.measure`; a network that was pruned may still fall below it, and a classical model.
 
     Args:
         card: The model's; its provenance holds the measures of both, see `components.train.floor`.

@@ -22,6 +22,7 @@ def train_component(
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
+    floor_measure: str = "",
 ):
     """Trains a classifier."""
     from darkroom.runtime.step import perform
@@ -39,6 +40,7 @@ def train_component(
         tuned=tuned.path,
         model=model.path,
         floor_model=floor_model.path,
+        floor_measure=floor_measure,
         history=history.path,
         learning_curves=learning_curves.path,
     )

@@ -34,11 +34,13 @@ class Floor:
         fitted: What was learnt.
         folder: The floor's model, a probe.
         card: Its card.
+        measure: By which a network is compared with it, see `decisive`.
     """
 
     fitted: FittedHead
     folder: Path
     card: ModelCard
+    measure: str
 
     def beside(self, row: Mapping[str, float], config: TrainConfig) -> dict[str, Any]:
         """What a card says of a model and its floor, which `components.register.floor_limit` reads.
@@ -52,9 +54,9 @@ class Floor:
         measures = {name.removeprefix(PREFIX): values for name, values in both.items()}
         return {"required": config.floor, "architecture": self.card.architecture, "validation": measures}
 
-    def is_above(self, row: Mapping[str, float], monitor: str) -> bool:
-        """Whether a network falls below the floor by the monitored measure on the validation images; not where these don't define it."""
-        return falls_below(row, self.fitted.validated.row, compared_by(monitor))
+    def is_above(self, row: Mapping[str, float]) -> bool:
+        """Whether a network falls below the floor by the measure on the validation images; not where these don't define it."""
+        return falls_below(row, self.fitted.validated.row, self.measure)
 
     def place(self, model: Path, provenance: Mapping[str, Any]) -> None:
         """Writes the floor as the run's model, with another provenance."""
@@ -63,7 +65,17 @@ class Floor:
             dataclasses.replace(self.card, provenance=provenance).write(draft / CARD)
 
 
-def fit_floor(source: Source, floor_model: Path, table: Manifest, config: TrainConfig) -> Floor:
+def decisive(config: TrainConfig, given: str) -> str:
+    """The measure by which a network is compared with its floor: `train.monitor`, but `register.measure` if the floor may take its place.
+
+    Args:
+        config: Settings.
+        given: `register.measure` where `train.floor` is `register`, or empty.
+    """
+    return given or compared_by(config.monitor)
+
+
+def fit_floor(source: Source, floor_model: Path, table: Manifest, config: TrainConfig, measure: str = "") -> Floor:
     """Fits the floor and writes its model.
 
     Args:
@@ -71,6 +83,7 @@ def fit_floor(source: Source, floor_model: Path, table: Manifest, config: TrainC
         floor_model: Where its folder is written.
         table: All rows.
         config: Measure, and strength of the regularization.
+        measure: See `decisive`.
 
     Raises:
         InputError: Fewer than two training images have a vector.
@@ -78,13 +91,13 @@ def fit_floor(source: Source, floor_model: Path, table: Manifest, config: TrainC
     fitted = fit_family(PROBE, source.problem, config)
     provenance = {"data_version": table.data_version, "seed": config.seed, "hyperparameters": dataclasses.asdict(fitted.head.settings)}
     provenance |= {"weight_column": config.weight_column} if config.weight_column else {}
-    return Floor(fitted, floor_model, save_family(floor_model, PROBE, fitted, source, provenance))
+    return Floor(fitted, floor_model, save_family(floor_model, PROBE, fitted, source, provenance), decisive(config, measure))
 
 
 def measures_of(floor: Floor | None, config: TrainConfig) -> dict[str, float]:
     """The floor's measures on the validation images, under names that begin with `floor_`."""
     row = floor.fitted.validated.row if floor else {}
-    names = [f"{PREFIX}{name}" for name in dict.fromkeys((*SHOWN, config.monitor))]
+    names = [f"{PREFIX}{name}" for name in dict.fromkeys((*SHOWN, config.monitor, *([floor.measure] if floor else [])))]
     return {f"floor_{name}": row[name] for name in names if name in row}
 
 
@@ -100,10 +113,9 @@ def noted(floor: Floor | None, card: ModelCard, row: Mapping[str, float], config
     if floor is None:
         return card
     told = []
-    if floor.is_above(row, config.monitor):
-        monitor = compared_by(config.monitor)
-        own, other = (f"{one[f'{PREFIX}{monitor}']:.4f}" for one in (row, floor.fitted.validated.row))
-        fell = f"{card.architecture} falls below its floor: {monitor} on the validation images is {own}"
+    if floor.is_above(row):
+        own, other = (f"{one[f'{PREFIX}{floor.measure}']:.4f}" for one in (row, floor.fitted.validated.row))
+        fell = f"{card.architecture} falls below its floor: {floor.measure} on the validation images is {own}"
         told = list(tell("train", (), [f"{fell}, of {floor.card.architecture} {other}; {_CONSEQUENCES[config.floor]}"]))
     notes = [*card.provenance.get(NOTES, []), *plain(told)]
     return dataclasses.replace(card, provenance={**card.provenance, "floor": floor.beside(row, config), NOTES: notes})

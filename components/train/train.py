@@ -75,6 +75,7 @@ def train(
     pretrained: Path | None = None,
     tuned: Path | None = None,
     floor_model: Path | None = None,
+    floor_measure: str = "",
     checkpoints: Path | None = None,
     started: float | None = None,
     on_epoch: OnEpoch = nothing,
@@ -95,6 +96,7 @@ def train(
         pretrained: The weights that the network starts from; or none, see `darkroom.pretrained_weights`.
         tuned: The result of a search, whose best settings replace those of `config`; or none, see `darkroom.tuned`.
         floor_model: Where the floor's folder is written, see `components.train.floor`; without it, no floor is fitted.
+        floor_measure: By which a network is compared with the floor on the validation images, see `floor.decisive`; empty: `train.monitor`.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
         started: When the step began, by the clock of `time.monotonic`; now, where it is not given.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
@@ -112,17 +114,15 @@ def train(
     config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
     table = _read(examples, config)
     source = read_source(embeddings, table, config)
-    floor = fit_floor(source, floor_model, table, config) if floor_model else None
+    floor = fit_floor(source, floor_model, table, config, floor_measure) if floor_model else None
     given, packed = dump(config), Images(images, augmented_images)
     config, corrected = settle_corrections(packed, table, source, config, checkpoints)
     config, learnt = from_pretrained(config, pretrained)
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
-    outputs = Outputs(model, history, learning_curves)
+    outputs, answers = Outputs(model, history, learning_curves), FoldAnswers(checkpoints)
     config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints, started))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints, is_named=given["model"] != AUTO)
-    answers = FoldAnswers(checkpoints)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
-    told += tell_balances(table, config) if timed else ()
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *corrected, *unlike, *tell("train", [*searched.told(), *folds.told()])))
@@ -151,7 +151,11 @@ def _choose(
     if config.model in ON_VECTORS:
         return config.model, None, ()
     timed = choose_in_time(packed, table, policy, config, started, checkpoints, is_named=is_named)
-    return (config.model, timed, ()) if timed.is_affordable else (PROBE, None, tell("train", (), [timed.told_too_short(config)]))
+    return (
+        (config.model, timed, tell_balances(table, config))
+        if timed.is_affordable
+        else (PROBE, None, tell("train", (), [timed.told_too_short(config)]))
+    )
 
 
 def _train_on_vectors(
@@ -203,7 +207,7 @@ def _train_network(
         card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
         card = dataclasses.replace(card, provenance={**card.provenance, "compilation": vars(trained.compilation), **beside})
-        if floor and config.floor == "register" and floor.is_above(kept, config.monitor):
+        if floor and config.floor == "register" and floor.is_above(kept):
             floor.place(outputs.model, card.provenance)
         else:
             export.save_model(outputs.model, classifier, card)

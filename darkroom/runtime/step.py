@@ -92,6 +92,18 @@ def network_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
     return {name: sections["train"][name] for name in NETWORK}
 
 
+def floor_measure(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """The measure by which `train` puts the floor in the place of a network, if `train.floor` is `register`: `register.measure`.
+
+    Args:
+        sections: Settings, a section a step, complete.
+
+    Returns:
+        The measure; empty where `train.floor` is another, so that the cache of `train` does not depend on it.
+    """
+    return str(sections["register"]["measure"]) if sections["train"]["floor"] == "register" else ""
+
+
 def arguments_of(step: str) -> dict[str, inspect.Parameter]:
     """The arguments that a runner passes to a step, by name, in the order of its function; `artifacts` counts as one argument each."""
     parameters = inspect.signature(function_of(step)).parameters

@@ -40,6 +40,7 @@ SETTINGS = {  # of other sections, that a task reads
     "ingest_unlabelled": ["pretrain.enabled", "pretrain.data", "pretrain.ingest"],
     "pretrain": [f"train.{name}" for name in NETWORK],
     "tune": ["train"],
+    "train": ["register.measure"],
 }
 
 

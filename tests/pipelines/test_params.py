@@ -127,3 +127,13 @@ def test_folds_and_a_limit_of_the_time_are_refused_before_anything_runs() -> Non
         complete(both)
     for counts_for_nothing in ({"epochs": 3}, {"model": "probe"}):
         complete({**both, "train": {**both["train"], **counts_for_nothing}})
+
+
+def test_the_measure_of_register_reaches_train_and_its_cache_only_where_the_floor_may_take_the_networks_place() -> None:
+    def given(**changes: str) -> str:
+        settings = complete({"train": {"floor": changes["floor"]}, "register": {"measure": changes["measure"]}})
+        return str(arguments(settings)["floor_measure"])
+
+    assert given(floor="register", measure="accuracy") == "accuracy"
+    assert given(floor="register", measure="roc_auc") == "roc_auc"
+    assert {given(floor=floor, measure=measure) for floor in ("require", "report") for measure in ("accuracy", "roc_auc")} == {""}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components.train.config import TrainConfig
-from components.train.floor import Floor, measures_of, noted
+from components.train.floor import Floor, decisive, measures_of, noted
 from components.train.train import train
 from darkroom import manifest
 from darkroom.images import Images
@@ -24,36 +24,42 @@ pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures", "exported_
 CARD = ModelCard("small_cnn", ("a", "b"), "multiclass", 8, (0.5,) * 3, (0.5,) * 3)
 
 
-def run(inputs: toys.Inputs, folder: Path, **settings: Any) -> dict[str, float]:
+def run(inputs: toys.Inputs, folder: Path, floor_measure: str = "", **settings: Any) -> dict[str, float]:
     config = parse(TrainConfig, "train", {"epochs": 1, "batch_size": 8, "side_px": 8, "num_trees": 10} | settings)
     outputs = {name: folder / name for name in ("model", "floor_model", "history", "learning_curves")}
-    return train(**inputs.paths(), **outputs, config=config)
+    return train(**inputs.paths(), **outputs, floor_measure=floor_measure, config=config)
 
 
-def floor_of(**row: float) -> Floor:
+def floor_of(measure: str, **row: float) -> Floor:
     head: Any = type("Head", (), {"settings": HeadSettings()})()
-    return Floor(FittedHead(head, (), Validated({f"validation_{name}": value for name, value in row.items()})), Path(), CARD)
+    return Floor(FittedHead(head, (), Validated({f"validation_{name}": value for name, value in row.items()})), Path(), CARD, measure)
 
 
 @pytest.mark.parametrize(
-    ("monitor", "model", "floor", "falls"),
+    ("monitor", "measure", "model", "floor", "falls"),
     [
-        ("f1_macro", {"f1_macro": 0.7}, {"f1_macro": 0.8}, True),
-        ("f1_macro", {"f1_macro": 0.8}, {"f1_macro": 0.8}, False),
-        ("f1_macro", {"f1_macro": 0.9, "loss": 9.0}, {"f1_macro": 0.8, "loss": 0.1}, False),
-        ("loss", {"loss": 0.9, "log_loss": 0.7}, {"loss": 0.1, "log_loss": 0.8}, False),
-        ("loss", {"loss": 0.9, "log_loss": 0.9}, {"loss": 0.9, "log_loss": 0.8}, True),
-        ("log_loss", {"log_loss": 0.7}, {"log_loss": 0.8}, False),
-        ("f1_macro", {}, {}, False),
+        ("f1_macro", "", {"f1_macro": 0.7}, {"f1_macro": 0.8}, True),
+        ("f1_macro", "", {"f1_macro": 0.8}, {"f1_macro": 0.8}, False),
+        ("f1_macro", "", {"f1_macro": 0.9, "loss": 9.0}, {"f1_macro": 0.8, "loss": 0.1}, False),
+        ("f1_macro", "accuracy", {"f1_macro": 0.9, "accuracy": 0.8}, {"f1_macro": 0.8, "accuracy": 0.9}, True),
+        ("f1_macro", "accuracy", {"f1_macro": 0.7, "accuracy": 0.9}, {"f1_macro": 0.8, "accuracy": 0.8}, False),
+        ("f1_macro", "roc_auc", {"f1_macro": 0.7}, {"f1_macro": 0.8}, False),
+        ("loss", "", {"loss": 0.9, "log_loss": 0.7}, {"loss": 0.1, "log_loss": 0.8}, False),
+        ("loss", "", {"loss": 0.9, "log_loss": 0.9}, {"loss": 0.9, "log_loss": 0.8}, True),
+        ("loss", "f1_macro", {"loss": 0.9, "log_loss": 0.9, "f1_macro": 0.8}, {"loss": 0.9, "log_loss": 0.8, "f1_macro": 0.8}, False),
+        ("log_loss", "", {"log_loss": 0.7}, {"log_loss": 0.8}, False),
+        ("f1_macro", "", {}, {}, False),
     ],
 )
 @pytest.mark.parametrize("required", ["report", "require", "register"])
 def test_a_network_that_falls_below_its_floor_says_so(
-    monitor: str, model: dict[str, float], floor: dict[str, float], falls: bool, required: str
+    monitor: str, measure: str, model: dict[str, float], floor: dict[str, float], falls: bool, required: str
 ) -> None:
     config = TrainConfig(monitor=monitor, floor=required)  # type: ignore[arg-type]
     row = {f"validation_{name}": value for name, value in model.items()}
-    card = noted(floor_of(**floor), CARD, row, config)
+    fitted = floor_of(decisive(config, measure), **floor)
+    assert fitted.is_above(row) == falls
+    card = noted(fitted, CARD, row, config)
     assert card.provenance["floor"]["required"] == required
     assert card.provenance["floor"]["validation"] == {name: {"model": model[name], "floor": floor[name]} for name in model}
     assert [f"train.floor {required}" in note["text"] and note["is_warning"] for note in card.provenance["notes"]] == [True] * falls
@@ -62,8 +68,9 @@ def test_a_network_that_falls_below_its_floor_says_so(
 
 
 def test_few_of_the_floor_s_measures_are_returned() -> None:
-    found = measures_of(floor_of(loss=0.1, accuracy=0.9, recall=0.5, roc_auc=0.7), TrainConfig(monitor="roc_auc"))
-    assert found == {"floor_validation_loss": 0.1, "floor_validation_accuracy": 0.9, "floor_validation_roc_auc": 0.7}
+    row = {"loss": 0.1, "accuracy": 0.9, "recall": 0.5, "roc_auc": 0.7, "f1_micro": 0.6}
+    found = measures_of(floor_of("f1_micro", **row), TrainConfig(monitor="roc_auc"))
+    assert found == {f"floor_validation_{name}": row[name] for name in ("loss", "accuracy", "roc_auc", "f1_micro")}
     assert measures_of(None, TrainConfig()) == {}
 
 
@@ -79,14 +86,17 @@ def test_a_run_has_a_floor_that_answers_on_pixels(tmp_path: Path) -> None:
     assert measures["validation_f1_macro"] == card.provenance["floor"]["validation"]["f1_macro"]["model"]
 
 
-def test_the_floor_takes_the_network_s_place_where_that_is_wanted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("measure", ["", "accuracy"])
+def test_the_floor_takes_the_network_s_place_where_that_is_wanted(tmp_path: Path, measure: str) -> None:
     inputs = toys.make(tmp_path, num_train=48, num_validation=24)
-    run(inputs, tmp_path, floor="register", learning_rate=1e-9)
+    run(inputs, tmp_path, measure, floor="register", learning_rate=1e-9)
     card = read_card(tmp_path / "model")
     assert card.architecture == "probe(handcrafted)"
     assert card.provenance["settings"]["floor"] == "register"
-    values = card.provenance["floor"]["validation"]["f1_macro"]
+    values = card.provenance["floor"]["validation"][measure or "f1_macro"]
     assert values["model"] < values["floor"]
+    fell = f"falls below its floor: {measure or 'f1_macro'} on the validation images is {values['model']:.4f}"
+    assert any(fell in note["text"] for note in card.provenance["notes"])
     for name in ("model.onnx", "weights.safetensors"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "floor_model" / name).read_bytes()
 

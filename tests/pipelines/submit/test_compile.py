@@ -48,7 +48,7 @@ EVERYTHING = {
 }
 FURTHER = (
     *("ingest_evaluation", "evaluation_data", "evaluation_version"),
-    *("ingest_unlabelled", "unlabelled_data", "unlabelled_version", "network"),
+    *("ingest_unlabelled", "unlabelled_data", "unlabelled_version", "network", "floor_measure"),
 )
 READS_PIXELS = {"ingest", "embed", "clean", "split", "augment", "pretrain", "tune", "train", "evaluate", "prune"}
 

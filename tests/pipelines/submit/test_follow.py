@@ -129,6 +129,7 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
         "unlabelled_data",
         "unlabelled_version",
         "network",
+        "floor_measure",
     }
     assert run.experiment_id == server.experiments["toys"]
     assert server.uploads[-1]["pipelineInfo"]["name"] == "darkroom-training"
