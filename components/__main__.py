@@ -56,7 +56,7 @@ def main(words: list[str] | None = None) -> int:
         refuse_overwriting(step, options | {"metrics": metrics})
         sections = read_params(params, tuple(sets), STEPS)
         complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
-        known = {"params": complete, "train_settings": complete["train"], "network": network_settings(complete)}
+        known: dict[str, Any] = {"params": complete, "train_settings": complete["train"], "network": network_settings(complete)}
         known |= {"floor_measure": floor_measure(complete)}
         options |= {name: value for name, value in known.items() if name in arguments_of(step)}
         readers = {"ingest_evaluation": evaluation_settings, "ingest_unlabelled": unlabelled_settings}

@@ -141,11 +141,10 @@ class Search:
         unfinished = folder / "checkpoints"
         unfinished.mkdir(parents=True, exist_ok=True)
         changed = {name.partition(".")[2]: value for name, value in values.items()}
-        outputs = {name: folder / name for name in ("model", "history", "learning_curves")}
+        paths: dict[str, Any] = {**self.inputs, **{name: folder / name for name in ("model", "history", "learning_curves")}}
         config = parse(TrainConfig, STEP, {**self.settings, **changed})
         measures = train(
-            **self.inputs,
-            **outputs,
+            **paths,
             config=config,
             checkpoints=unfinished,
             started=time.monotonic(),
