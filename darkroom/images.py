@@ -94,12 +94,18 @@ class Images:
 
     Args:
         folders: Folders that an `ImageWriter` wrote.
+        store: Where a training keeps their pixels from run to run, see `darkroom.pixel_store`; or none.
+
+    Attributes:
+        folders: Where they are, on the volume if steps share one.
+        store: See above.
     """
 
-    def __init__(self, *folders: Path) -> None:
+    def __init__(self, *folders: Path, store: Path | None = None) -> None:
+        self.folders, self.store = tuple(volume.resolve_folder(folder) for folder in folders), store
         self._batches: list[pa.RecordBatch] = []
         self._positions: dict[str, tuple[int, int]] = {}
-        for path in sorted(path for folder in folders for path in volume.resolve_folder(folder).glob("images-*.arrow")):
+        for path in sorted(path for folder in self.folders for path in folder.glob("images-*.arrow")):
             reader = pa.ipc.open_file(arrow_source(path))
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)

@@ -116,6 +116,11 @@ class Manifest:
         """The rows of one split."""
         return replace(self, table=self.table.filter(pc.equal(self.table["split"], split)))
 
+    def learnt_from(self) -> "Manifest":
+        """The rows of which a training reads the images: of train and validation, and all copies; the same ones for every fold."""
+        is_split = pc.is_in(self.table["split"], pa.array(["train", "validation"]))
+        return replace(self, table=self.table.filter(pc.or_(is_split, pa.array(self.is_copy, pa.bool_()))))
+
     def column(self, name: str) -> list[Any]:
         """One column as a list of Python values."""
         return list(self.table[name].to_pylist())

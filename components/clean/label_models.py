@@ -149,7 +149,8 @@ def _networks(judges: Judges, kept: Manifest, rows: Integers, targets: Integers,
 
     from darkroom.label_errors.fold_networks import ARCHITECTURE, networks_out_of_fold
     from darkroom.preprocessing.recipe import Recipe
-    from darkroom.training.examples import Examples, decode
+    from darkroom.training.decoded import ImageFiles
+    from darkroom.training.examples import decoded
 
     config, started = judges.config, time.monotonic()
     side_px = sides_up_to(median_side_px(kept), _MIN_SIDE_PX, max(_MIN_SIDE_PX, config.label_network_side_px))[-1]
@@ -157,11 +158,10 @@ def _networks(judges: Judges, kept: Manifest, rows: Integers, targets: Integers,
     affordable = min(max(round(config.label_presentations / max(1, num_learnt)), _MIN_EPOCHS), _MAX_EPOCHS)
     epochs = affordable if config.label_epochs == "auto" else config.label_epochs
     names, paths = (kept.table[name].take(pa.array(rows)).to_pylist() for name in ("image_id", "path"))
-    pixels = torch.from_numpy(decode(judges.images, names, paths, Recipe(side_px)))
     given = torch.from_numpy(targets if targets.ndim == 1 else targets.astype(np.float32))
     num_labels = targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
     found = networks_out_of_fold(
-        Examples(pixels, given), folds, num_labels,
+        decoded(ImageFiles(judges.images, names, paths, Recipe(side_px)), given), folds, num_labels,
         epochs=epochs, seed=config.seed, checkpoints=judges.checkpoints, on_epoch=judges.on_epoch,
     )  # fmt: skip
     print(f"{config.label_folds} networks for labels took {time.monotonic() - started:,.0f} s", flush=True)

@@ -92,7 +92,7 @@ class Learner:
         torch.manual_seed(seeds[2])  # for stochastic depth, which knows no generator
         self.network.train()
         warmup, rate, total = defaults.warmup_epochs(config.epochs), 0.0, 0.0
-        for number, rows in enumerate(order):
+        for number, rows in enumerate(self.images.ahead(order)):
             rate = config.learning_rate * rate_factor("cosine", epoch + (number + 1) / len(order), config.epochs, warmup)
             total += self._step(rows, rate, drawing) * len(rows)
             if not math.isfinite(total):

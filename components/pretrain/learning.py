@@ -26,8 +26,9 @@ from darkroom.system.config import parse
 from darkroom.system.errors import InputError
 from darkroom.training import defaults, devices
 from darkroom.training.batches import Normalise
+from darkroom.training.decoded import ImageFiles
 from darkroom.training.epochs import OnEpoch
-from darkroom.training.examples import Examples, channel_statistics, decode
+from darkroom.training.examples import Examples, channel_statistics, decoded
 
 
 class Sources(NamedTuple):
@@ -100,13 +101,14 @@ def _recipe(given: Mapping[str, Any], side_px: int) -> Recipe:
 def _decoded(packed: Images, table: Manifest, recipe: Recipe) -> tuple[Examples, int]:
     """The images that can be decoded, and the number of the others."""
     unreadable = set[int]()
-    pixels = torch.from_numpy(decode(packed, table.column("image_id"), table.column("path"), recipe, unreadable))
+    files = ImageFiles(packed, table.column("image_id"), table.column("path"), recipe)
+    examples = decoded(files, torch.zeros(len(table), dtype=torch.int64), unreadable)
     if unreadable:
-        pixels = pixels[[row for row in range(len(table)) if row not in unreadable]]
-    if len(pixels) < 2:
-        problem = f"there are {len(pixels)} images to learn from without labels"
+        examples = examples.at(torch.tensor([row for row in range(len(table)) if row not in unreadable], dtype=torch.int64))
+    if len(examples) < 2:
+        problem = f"there are {len(examples)} images to learn from without labels"
         raise InputError(problem, "give at least 2 in pretrain.data, or set pretrain.enabled=false")
-    return Examples(pixels, torch.zeros(len(pixels), dtype=torch.int64)), len(unreadable)
+    return examples, len(unreadable)
 
 
 def _networks(architecture: str, start: str, side_px: int, config: PretrainConfig) -> tuple[nn.Module, nn.Module]:

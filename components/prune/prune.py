@@ -44,6 +44,7 @@ def prune(
     *,
     config: PruneConfig,
     checkpoints: Path | None = None,
+    store: Path | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> dict[str, float]:
     """Removes channels down to a target, fine-tunes with the training's own recipe, and compares both models.
@@ -62,6 +63,7 @@ def prune(
         pruned_model: Where the pruned model's folder is written; its card says under `pruning` whether the limits are met.
         config: Target, fine-tuning and limits.
         checkpoints: A folder for unfinished work, from which fine-tuning resumes after a kill; the caller removes it.
+        store: Where decoded images are kept from run to run if they are too many for memory, see `darkroom.pixel_store`; or none.
         on_epoch: Called after each epoch of fine-tuning with its number, from 1, and its row of the history.
 
     Returns:
@@ -80,7 +82,7 @@ def prune(
     table, column = manifest.read(examples), chosen.settings.weight_column
     table = thinned(counted(table, column), chosen.images_share, config.seed)
     with devices.threads(card.provenance["settings"].get("num_threads", "auto")), whole(pruned_model) as draft:
-        problem = read_problem(Images(images, augmented_images), table, policy, card.recipe, column)
+        problem = read_problem(Images(images, augmented_images, store=store), table, policy, card.recipe, column)
         problem = dataclasses.replace(problem, mean=card.mean, std=card.std)
         network = _shrink(full, card, problem, chosen, config)
         before, early = (_validated(one, problem, chosen.settings) for one in (full, network))

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import torch
 
 from components.train.config import TrainConfig
 from components.train.on_vectors import Source, fit_family
@@ -23,7 +24,8 @@ from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.system.config import dump
 from darkroom.system.parallel import ordered
 from darkroom.training import devices
-from darkroom.training.examples import decode
+from darkroom.training.decoded import ImageFiles
+from darkroom.training.examples import decoded
 from darkroom.training.heads import FittedHead, read_vector_problem
 from darkroom.training.kept_result import kept_result
 from darkroom.training.validation import compared_by, error_of, score
@@ -59,10 +61,11 @@ class Sample:
     def fitted(self, config: TrainConfig) -> FittedHead:
         """A linear model on the vectors of the corrected images."""
         names, recipe = self.rows.column("image_id"), replace(self.backbone.recipe, corrections=config.corrections, fill=config.fill)
-        pictures = decode(self.packed, names, self.rows.column("path"), recipe)
+        files = ImageFiles(self.packed, names, self.rows.column("path"), recipe)
+        pictures = decoded(files, torch.from_numpy(self.rows.targets()))
 
         def vectors(start: int) -> npt.NDArray[np.float32]:
-            some = pictures[start : start + BATCH_SIZE]
+            some = pictures.picked(torch.arange(start, min(start + BATCH_SIZE, len(names)))).numpy()
             batch = np.zeros((BATCH_SIZE, *some.shape[1:]), np.uint8)  # always as large: a vector depends on its own picture alone
             batch[: len(some)] = some
             return self.compute(batch)[0][: len(some)]

@@ -77,6 +77,7 @@ def train(
     floor_model: Path | None = None,
     floor_measure: str = "",
     checkpoints: Path | None = None,
+    store: Path | None = None,
     started: float | None = None,
     on_epoch: OnEpoch = nothing,
     on_fold: OnEpoch = nothing,
@@ -98,6 +99,7 @@ def train(
         floor_model: Where the floor's folder is written, see `components.train.floor`; without it, no floor is fitted.
         floor_measure: By which a network is compared with the floor on the validation images, see `floor.decisive`; empty: `train.monitor`.
         checkpoints: A folder for unfinished work, from which training resumes after a kill; the caller removes it.
+        store: Where decoded images are kept from run to run if they are too many for memory, see `darkroom.pixel_store`; or none.
         started: When the step began, by the clock of `time.monotonic`; now, where it is not given.
         on_epoch: Called after each epoch with its number, from 1, and its row of the history.
         on_fold: Called after each fold of cross-validation with its number, from 1, and its row of measures.
@@ -115,7 +117,7 @@ def train(
     table = _read(examples, config)
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config, floor_measure) if floor_model else None
-    given, packed = dump(config), Images(images, augmented_images)
+    given, packed = dump(config), Images(images, augmented_images, store=store)
     config, corrected = settle_corrections(packed, table, source, config, checkpoints)
     config, learnt = from_pretrained(config, pretrained)
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))

@@ -26,6 +26,7 @@ def tune(
     train_settings: dict[str, Any],
     pretrained: Path | None = None,
     checkpoints: Path | None = None,
+    store: Path | None = None,
     on_epoch: OnEpoch = nothing,
     on_trial: OnTrial = ignore_trial,
 ) -> dict[str, float]:
@@ -44,6 +45,7 @@ def tune(
         train_settings: The section `train`: the settings as they are.
         pretrained: The weights that each training starts from; or none, see `darkroom.pretrained_weights`.
         checkpoints: A folder for unfinished work, from which the search resumes after a kill; the caller removes it.
+        store: Where decoded images are kept from run to run if they are too many for memory, see `darkroom.pixel_store`; or none.
         on_epoch: Called after each trial with its number, from 1, and its `score`.
         on_trial: Called after each trial with the trial and a row an epoch.
 
@@ -58,7 +60,7 @@ def tune(
         from components.tune.trial_loop import Search  # torch and Optuna take seconds, which a step that is off should not
 
         inputs = {"images": images, "augmented_images": augmented_images, "policy": policy, "embeddings": embeddings}
-        inputs |= {"pretrained": pretrained} if pretrained else {}
+        inputs |= {name: path for name, path in (("pretrained", pretrained), ("store", store)) if path}
         settings = {**dump(parse(TrainConfig, "train", train_settings)), "distill_folds": 0.0}  # no trial has folds to learn from
         with tempfile.TemporaryDirectory() as scratch:
             inputs["examples"] = _without_folds(examples, Path(scratch))

@@ -168,7 +168,7 @@ def call(
     on_epoch: OnEpoch,
     on_trial: OnTrial = ignore_trial,
 ) -> dict[str, float]:
-    """Calls a step's function; one that can resume after a kill gets a folder for checkpoints, `embed` its store of vectors.
+    """Calls a step's function; one that can resume after a kill gets a folder for checkpoints, one that keeps vectors or pixels its store.
 
     Args:
         step: The step's name.

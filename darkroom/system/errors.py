@@ -3,6 +3,7 @@
 Exception
 ├── InputError            a mistake that the user can correct: exit status 2
 │   ├── AccessError       a server answers, but does not let this user in
+│   ├── NoRoomError       neither disk nor memory has room for an array (`darkroom.system.scratch`)
 │   ├── NotYamlError      a file is no YAML (`darkroom.system.yaml_file`)
 │   └── StepInputError    a step found the mistake (`pipelines.run.failures`)
 └── RunError              a run failed for another reason: exit status 1

@@ -1,5 +1,6 @@
 """Large arrays that a step needs for a while: in files without a name, which the system can write out where memory is short."""
 
+import errno
 import math
 import os
 import tempfile
@@ -16,6 +17,10 @@ IN_MEMORY = 2**26  # bytes up to which an array is in memory alone
 _BLOCK = 4_096  # rows
 
 
+class NoRoomError(InputError):
+    """Neither the disk nor the memory has room for an array."""
+
+
 def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: int | None = None) -> npt.NDArray[Any]:
     """Zeros of any shape; a large array lies in a mapped file, which is gone with it, if the disk has room for that, else in memory.
 
@@ -25,23 +30,34 @@ def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: int | None =
         in_memory: Bytes up to which it is in memory; `IN_MEMORY` where nothing is said.
 
     Raises:
-        InputError: Neither the disk nor the memory has room for it.
+        NoRoomError: Neither the disk nor the memory has room for it.
     """
     size = math.prod(shape) * np.dtype(kind).itemsize
-    if size > (IN_MEMORY if in_memory is None else in_memory) and hasattr(os, "posix_fallocate"):
+    if size > (IN_MEMORY if in_memory is None else in_memory):
         try:
             with tempfile.TemporaryFile(prefix="darkroom-") as file:
-                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would end the process later
+                reserve(file.fileno(), size)
                 return np.ndarray(shape, kind, mapped(file.fileno(), writable=True))
         except OSError as error:
             _require_memory(size, str(error.strerror))
     return np.zeros(shape, kind)
 
 
+def reserve(descriptor: int, size: int) -> None:
+    """Makes an empty file as large as that, all of it on the disk: a full disk would end the process later, when it is written to.
+
+    Raises:
+        OSError: The disk has no room for it, or this system can't reserve a file's bytes.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    os.posix_fallocate(descriptor, 0, size)
+
+
 def _require_memory(size: int, problem: str) -> None:
     if size > psutil.virtual_memory().available:
         wanted = f"{size / 1e9:,.1f} GB of a scratch file under {tempfile.gettempdir()} ({problem}), nor in memory"
-        raise InputError(f"there is no room for {wanted}: free some there, or name another folder in TMPDIR")
+        raise NoRoomError(f"there is no room for {wanted}: free some there, or name another folder in TMPDIR")
 
 
 def taken(matrix: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

@@ -88,6 +88,6 @@ OUTBOX_FOLDER = "DARKROOM_OUTBOX"  # the folder of what waits for MLflow
 OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON, or `stdin` where they could not be checked
 POD_NAME, POD_UID = "DARKROOM_POD_NAME", "DARKROOM_POD_UID"  # of the pod that a step runs in
 TRAIN_JOB = "DARKROOM_TRAIN_JOB"  # JSON: the TrainJob by which a step trains on several nodes, but for its name and what it works on
-VECTORS = "DARKROOM_VECTORS"  # folder in which `embed` keeps vectors from run to run
+VECTORS = "DARKROOM_VECTORS"  # folder in which steps keep vectors, scans and decoded images from run to run
 VOLUME = "DARKROOM_VOLUME"  # where the volume of packed images is mounted
 WEBHOOK_URL = "DARKROOM_WEBHOOK_URL"

@@ -1,30 +1,23 @@
-"""Decoded images, each once, as one array of bytes that training reads again and again."""
+"""Labelled images that training reads again and again, wherever they are."""
 
-import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darkroom import pixels
 from darkroom.augmentation.operations import apply_drawn
 from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
-from darkroom.pixels import UnreadableError
 from darkroom.preprocessing.recipe import Recipe
-from darkroom.system.cores import num_cores
-from darkroom.system.errors import InputError
-from darkroom.system.scratch import scratch
 from darkroom.training.batches import Normalise
+from darkroom.training.decoded import ImageFiles, OnTheFly, decode, told_size
 from darkroom.training.progressive import resize
 
-MEMORY_BYTES = 2**30  # above this, the pixels are in a scratch file that the system pages in and out
+_BLOCK = 1024  # images that are moved to a GPU at once
 
 
 class Inputs(Protocol):
@@ -53,6 +46,14 @@ class Inputs(Protocol):
 
     def to(self, device: torch.device) -> "Inputs":
         """The same images where the network is."""
+        ...
+
+    def ahead(self, batches: Sequence[Tensor]) -> Iterable[Tensor]:
+        """The batches that are asked for next, one after the other, so that images may be got ready before they are.
+
+        Args:
+            batches: Numbers of images, `(n,) int64` each, on the CPU.
+        """
         ...
 
     def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
@@ -84,12 +85,14 @@ class Examples:
     """Images with their labels.
 
     Attributes:
-        pixels: `(N, S, S, 3) uint8`, RGB.
+        pixels: `(M, S, S, 3) uint8`, RGB, these images' and perhaps others'; or what decodes them on the fly.
         targets: `(N,) int64` class indices, or `(N, K) float32` of 0 and 1 for multilabel.
+        rows: `(N,) int64`: where each image is among the pixels, on the CPU; none: one after the other.
     """
 
-    pixels: Tensor
+    pixels: Tensor | OnTheFly
     targets: Tensor
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -105,12 +108,38 @@ class Examples:
         return tuple(self.pixels.shape[1:])
 
     def at(self, rows: Tensor) -> "Examples":
-        """Some of the images; see `Inputs.at`."""
-        return Examples(self.pixels[rows], self.targets[rows])
+        """Some of the images, whose pixels are not copied; see `Inputs.at`."""
+        return Examples(self.pixels, self.targets[rows], self._places(rows))
 
     def to(self, device: torch.device) -> "Examples":
         """The same examples where the network is, or with the pixels left here where they would not fit."""
-        return Examples(moved(self.pixels, device), self.targets.to(device))
+        targets, size = self.targets.to(device), len(self) * self.pixels.shape[1] ** 2 * 3
+        if isinstance(self.pixels, OnTheFly) or self.pixels.device.type == device.type:
+            return Examples(self.pixels, targets, self.rows)
+        if not _fits(size, device):
+            _say(f"{told_size(size)} of decoded images stay where they are: the {device.type} has no room for them")
+            return Examples(self.pixels, targets, self.rows)
+        there = torch.empty((len(self), *self.shape), dtype=torch.uint8, device=device)
+        for start in range(0, len(self), _BLOCK):
+            there[start : start + _BLOCK] = self.picked(torch.arange(start, min(start + _BLOCK, len(self)))).to(device)
+        _say(f"{told_size(size)} of decoded images are on the {device.type}")
+        return Examples(there, targets)
+
+    def ahead(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The batches, whose images are decoded ahead where that is done on the fly; see `Inputs.ahead`."""
+        if isinstance(self.pixels, OnTheFly):
+            for number in self.pixels.ahead([self._places(rows) for rows in batches]):
+                yield batches[number]
+        else:
+            yield from batches
+
+    def picked(self, rows: Tensor) -> Tensor:
+        """Pixels of some images, `(n, S, S, 3) uint8`, where they are.
+
+        Args:
+            rows: `(n,) int64` numbers of images, on the CPU.
+        """
+        return self.pixels[self._places(rows).to(self.pixels.device)]
 
     def pick(self, rows: Tensor, device: torch.device) -> Tensor:
         """Some images as a network's input before normalisation.
@@ -122,10 +151,13 @@ class Examples:
         Returns:
             `(n, 3, S, S) float32` in 0..1.
         """
-        return self._picked(rows, device).to(torch.float32).div_(255)
+        return self._moved(rows, device).to(torch.float32).div_(255)
 
-    def _picked(self, rows: Tensor, device: torch.device) -> Tensor:
-        return self.pixels[rows.to(self.pixels.device)].to(device, non_blocking=True).permute(0, 3, 1, 2)
+    def _places(self, rows: Tensor) -> Tensor:
+        return rows if self.rows is None else self.rows[rows]
+
+    def _moved(self, rows: Tensor, device: torch.device) -> Tensor:
+        return self.picked(rows).to(device, non_blocking=True).permute(0, 3, 1, 2)
 
     def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
         """Normalised images; see `Inputs.plain`."""
@@ -133,7 +165,7 @@ class Examples:
 
     def augmented(self, rows: Tensor, draws: Tensor, side_px: int, policy: Policy, normalise: Normalise, device: torch.device) -> Tensor:
         """Augmented and normalised images; see `Inputs.augmented`."""
-        return normalise(apply_drawn(policy, resize(self._picked(rows, device), side_px), draws))
+        return normalise(apply_drawn(policy, resize(self._moved(rows, device), side_px), draws))
 
 
 def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:
@@ -150,54 +182,21 @@ def load(source: Images, manifest: Manifest, recipe: Recipe) -> Examples:
     targets = torch.from_numpy(manifest.targets())
     if manifest.task == "multilabel":
         targets = targets.to(torch.float32)
-    pixels = decode(source, manifest.column("image_id"), manifest.column("path"), recipe)
-    return Examples(torch.from_numpy(pixels), targets)
+    return decoded(ImageFiles(source, manifest.column("image_id"), manifest.column("path"), recipe), targets)
 
 
-def decode(
-    source: Images, names: Sequence[str], paths: Sequence[str], recipe: Recipe, unreadable: set[int] | None = None
-) -> npt.NDArray[np.uint8]:
-    """Decodes images on all cores that the process was given.
-
-    Args:
-        source: Packed images.
-        names: `image_id` of each.
-        paths: What each is called in messages.
-        recipe: How each is resized.
-        unreadable: Gets the rows of those that can't be decoded, which are left black; none: they are an error.
-
-    Returns:
-        `(N, side_px, side_px, 3) uint8`, in the order of `names`; in a scratch file if larger than 1 GiB.
-
-    Raises:
-        InputError: An image can't be decoded, or there is no room for all.
-    """
-    result = scratch((len(names), recipe.side_px, recipe.side_px, 3), np.uint8, MEMORY_BYTES)
-    if result.nbytes > MEMORY_BYTES:
-        print(f"{result.nbytes / 1e9:,.1f} GB of decoded images are in a scratch file under {tempfile.gettempdir()}", flush=True)
-
-    def fill(row: int) -> None:
-        try:
-            result[row] = pixels.pixels(source[names[row]], recipe)
-        except UnreadableError as error:
-            if unreadable is not None:
-                result[row] = 0
-                unreadable.add(row)
-                return
-            raise InputError(f"{paths[row]} can't be decoded ({error}): let clean drop it, or repair the file") from None
-
-    with ThreadPoolExecutor(num_cores()) as threads:
-        for _ in threads.map(fill, range(len(names))):
-            pass
-    return result
+def decoded(files: ImageFiles, targets: Tensor, unreadable: set[int] | None = None) -> Examples:
+    """Decodes images that have targets; for arguments and errors see `darkroom.training.decoded.decode`."""
+    found = decode(files, unreadable)
+    return Examples(found.pixels, targets, found.rows)
 
 
 def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel, 0 to 1, over evenly spaced examples; never a deviation of 0."""
     rows = torch.linspace(0, len(examples) - 1, min(len(examples), at_most)).round().to(torch.int64)
     sums, squares, count = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
-    for some in torch.split(rows, 64):
-        values = examples.pixels[some].reshape(-1, 3).to(torch.float64) / 255
+    for some in examples.ahead(torch.split(rows, 64)):
+        values = examples.picked(some).reshape(-1, 3).to(torch.float64) / 255
         sums, squares, count = sums + values.sum(0), squares + values.square().sum(0), count + len(values)
     mean = sums / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(1 / 255)
@@ -206,4 +205,14 @@ def channel_statistics(examples: Examples, at_most: int = 4096) -> tuple[tuple[f
 
 def moved(values: Tensor, device: torch.device) -> Tensor:
     """What a training reads again and again, where the network is, or left on the CPU where it would take more than half of the memory."""
-    return values if device.type == "cpu" or 2 * values.nbytes > torch.cuda.mem_get_info(device)[0] else values.to(device)
+    return values.to(device) if device.type != "cpu" and _fits(values.nbytes, device) else values
+
+
+def _fits(num_bytes: int, device: torch.device) -> bool:
+    return 2 * num_bytes <= torch.cuda.mem_get_info(device)[0]
+
+
+@cache
+def _say(text: str) -> None:
+    """Prints a sentence, once."""
+    print(text, flush=True)

@@ -15,6 +15,7 @@ from darkroom.augmentation.policy import Policy
 from darkroom.networks.network import build
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.training.deadline import Course, Deadline
+from darkroom.training.decoded import OnTheFly
 from darkroom.training.examples import Examples
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.known_answers import KnownAnswers
@@ -83,14 +84,23 @@ def read_work(folder: Path) -> Work:
 
 def _plain_problem(problem: Problem) -> dict[str, Any]:
     plain = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}
-    plain |= {name: vars(plain[name]) for name in ("train", "validation")}
+    plain |= {name: _plain_examples(plain[name]) for name in ("train", "validation")}
     return plain | {"validation_units": torch.from_numpy(problem.validation_units), "policy": problem.policy.model_dump_json()}
 
 
 def _problem(plain: dict[str, Any]) -> Problem:
     units, policy = plain["validation_units"].numpy(), Policy.model_validate_json(plain["policy"])
-    parts = {name: Examples(**plain[name]) for name in ("train", "validation")}
+    parts = {name: _examples(**plain[name]) for name in ("train", "validation")}
     return Problem(**{**plain, **parts, "validation_units": units, "policy": policy})
+
+
+def _plain_examples(examples: Examples) -> dict[str, Any]:
+    pixels = examples.pixels
+    return {**vars(examples), "pixels": pixels.plain() if isinstance(pixels, OnTheFly) else pixels}
+
+
+def _examples(pixels: Tensor | dict[str, Any], targets: Tensor, rows: Tensor | None) -> Examples:
+    return Examples(OnTheFly.of(pixels) if isinstance(pixels, dict) else pixels, targets, rows)
 
 
 def _plain_deadline(deadline: Deadline) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What the frozen layers make of each training image: computed once, for a few views of it, and kept while the rest learns."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from darkroom import pixel_store
 from darkroom.augmentation.draws import draw
 from darkroom.augmentation.policy import Policy
 from darkroom.system.scratch import scratch
 from darkroom.training import batches, devices
 from darkroom.training.batches import Normalise
-from darkroom.training.examples import MEMORY_BYTES, Inputs, moved
+from darkroom.training.examples import Inputs, moved
 from darkroom.training.frozen_trunk import FrozenTrunk, find_trunk
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.problem import Problem
@@ -55,6 +56,10 @@ class KeptViews:
     def to(self, device: torch.device) -> "KeptViews":
         """The same where the network is, or with the features left here where they would not fit."""
         return KeptViews(moved(self.features, device), self.targets.to(device), self.side_px)
+
+    def ahead(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The batches, which are ready; see `Inputs.ahead`."""
+        return batches
 
     def plain(self, rows: Tensor, normalise: Normalise, device: torch.device) -> Tensor:
         """Features of the images as they are; see `Inputs.plain`."""
@@ -107,14 +112,14 @@ def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, s
     normalise = Normalise(problem.mean, problem.std, device)
     for view in range(number):
         generator = torch.Generator(device).manual_seed(batches.seeds_of(settings.seed, view)[1])
-        for rows in torch.split(torch.arange(len(examples)), BATCH_SIZE) if len(examples) else ():
+        for rows in source.ahead(torch.split(torch.arange(len(examples)), BATCH_SIZE) if len(examples) else ()):
             if view:
                 images = source.augmented(rows, draw(problem.policy, len(rows), generator), side, problem.policy, normalise, device)
             else:
                 images = source.plain(rows, normalise, device)
             with devices.products(settings.mixed_precision), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
                 features = _last(trunk(images).float())
-            kept = kept if kept.shape[1] else scratch((number, len(examples), *features.shape[1:]), np.float16, MEMORY_BYTES)
+            kept = kept if kept.shape[1] else scratch((number, len(examples), *features.shape[1:]), np.float16, pixel_store.MEMORY_BYTES)
             kept[view, int(rows[0]) : int(rows[-1]) + 1] = _rounded(features)
     return KeptViews(torch.from_numpy(kept), examples.targets, side)
 

@@ -71,7 +71,7 @@ def _read_by(layer: nn.Linear, network: nn.Module, inputs: Inputs, chosen: Tenso
     handle = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
     normalise = Normalise(problem.mean, problem.std, device)
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    for rows in torch.split(chosen, validation.BATCH_SIZE) if len(chosen) else ():
+    for rows in inputs.ahead(torch.split(chosen, validation.BATCH_SIZE) if len(chosen) else ()):
         network(inputs.plain(rows, normalise, device))
     network.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     handle.remove()

@@ -61,9 +61,9 @@ def read_problem(source: Images, table: Manifest, policy_file: Path, recipe: Rec
         InputError: An image can't be decoded, or has no weight.
     """
     weights = image_weights(table.where("train"), weight_column)
-    training = examples.load(source, table.where("train"), recipe)
-    rows = table.where("validation")
-    validating = examples.load(source, rows, recipe)
+    all_rows, rows = table.learnt_from(), table.where("validation")
+    known, splits = examples.load(source, all_rows, recipe), np.array(all_rows.column("split"))
+    training, validating = (known.at(torch.from_numpy(np.flatnonzero(splits == split))) for split in ("train", "validation"))
     units = groups.independent_units(groups.grouping_columns(rows)) if len(validating) else np.zeros(0, np.int64)
     mean, std = examples.channel_statistics(training)
     counting = None if weights is None else torch.from_numpy(weights)

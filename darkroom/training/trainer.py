@@ -137,7 +137,8 @@ class Trainer:
         order, augmenting = self.begin(epoch)
         self.deadline.begin_epoch(epoch)
         losses = torch.zeros(len(order), device=self.device)
-        for number, rows in enumerate(order):
+        coming = self.train.ahead(order) if self.world.size == 1 else order  # of several processes, each needs a part of a batch
+        for number, rows in enumerate(coming):
             position = epoch + (number + 1) / len(order)
             self.use_rate(self._rate_at(position))
             losses[number] = self.step(rows, augmenting)

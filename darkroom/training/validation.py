@@ -50,7 +50,7 @@ def logits_of(
     parts, world = [torch.zeros(0, num_classes, device=device)], world or World()
     own = torch.arange(len(examples))[world.share(slice(0, len(examples)))]
     with devices.products("off"), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
-        for rows in torch.split(own, BATCH_SIZE) if len(own) else ():
+        for rows in examples.ahead(torch.split(own, BATCH_SIZE) if len(own) else ()):
             parts.append(network(examples.plain(rows, normalise, device)).float())
     return world.collect(torch.cat(parts), len(examples))
 

@@ -19,7 +19,7 @@ from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_locked
 from darkroom.tracking.tags import PREVIOUS, SHA256
 from pipelines import history, step_cache
-from pipelines.collect.kept_vectors import unneeded_shards
+from pipelines.collect.kept_vectors import unneeded_pixels, unneeded_shards
 from pipelines.history import Record
 from pipelines.paths import ROOT, USED
 from pipelines.sizes import size_of
@@ -35,7 +35,8 @@ class Garbage:
     """What can be removed.
 
     Attributes:
-        paths: Folders and files by kind: `steps`, `reports`, `cache`, `checkpoints`, `models`, `previous`, `data`, `vectors`, `drafts`.
+        paths: Folders and files by kind: `steps`, `reports`, `cache`, `checkpoints`, `models`, `previous`, `data`, `vectors`,
+            `pixels`, `drafts`.
         kept_runs: Runs that are kept complete.
     """
 
@@ -71,6 +72,7 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
         _hide(entries, kept)
         kept |= _locked_runs()  # runs that have started since may use the entries that were not hidden yet
     needed = _folders_in_use(kept, entries)
+    folders = _embedded(kept, needed)
     found.paths = {
         **_results_to_remove(kept, needed),
         "cache": [path for path, folders in entries.items() if not folders or not folders <= needed],
@@ -78,7 +80,8 @@ def collect(keep: int, days: float = UNFINISHED_DAYS, *, dry_run: bool = False) 
         "models": _unreferenced("models", {version.tags.get(SHA256, "") for version in aliased} | _starting_models(known, kept)),
         "previous": _unreferenced("previous", {f"{run.tags.get(PREVIOUS, '')}.parquet" for run in known if run.run_id in kept}),
         "data": _unreferenced("data", {run.data_version for run in known if run.run_id in kept}),
-        "vectors": [path for path in unneeded_shards(ROOT / "vectors", _embedded(kept, needed)) if _old(path, _STALE_S)],
+        "vectors": [path for path in unneeded_shards(ROOT / "vectors", folders) if _old(path, _STALE_S)],
+        "pixels": [path for path in unneeded_pixels(ROOT / "vectors", folders) if _old(path, _STALE_S)],
         "drafts": [path for path in _drafts() if _old(path, _STALE_S)],
     }
     sizes = found.bytes()
@@ -168,7 +171,7 @@ def _remove(found: Garbage, entries: Mapping[Path, set[Path]]) -> None:
             remove(path)
         elif hidden.exists():
             hidden.replace(path)
-    for kind in ("steps", "reports", "checkpoints", "models", "previous", "data", "vectors", "drafts"):
+    for kind in ("steps", "reports", "checkpoints", "models", "previous", "data", "vectors", "pixels", "drafts"):
         for path in found.paths[kind]:
             renamed = path.with_name(f".{path.name}.{os.getpid()}.gone")  # no other process sees it half removed
             path.rename(renamed)

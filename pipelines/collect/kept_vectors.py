@@ -1,4 +1,7 @@
-"""Vectors, scans and what is known of files that no kept run needs: shards of the store none of whose images a kept run has embedded."""
+"""Vectors, scans and what is known of files that no kept run needs: shards of the store none of whose images a kept run has embedded.
+
+And decoded images that no kept run trains on.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -6,11 +9,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from darkroom import manifest
 from darkroom.embeddings import FILE, Embeddings
 from darkroom.file_store import KEPT_AS as FILES
+from darkroom.pixel_store import KEPT_AS as PIXELS
+from darkroom.pixel_store import kept_folders, key_of
 from darkroom.scans import KEPT_AS
 from darkroom.system.errors import InputError
 from darkroom.vector_store import shard_names
+
+EXAMPLES = "examples"  # the output of `augment`
 
 
 def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
@@ -36,6 +44,26 @@ def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
             for kind in (made.origin.key, KEPT_AS, FILES):
                 needed[kind].update(made.names)
     return [path for path in shards if needed[path.parent.name].isdisjoint(_names(path))]
+
+
+def unneeded_pixels(store: Path, folders: Iterable[Path]) -> list[Path]:
+    """The folders of decoded images that may be removed: those whose images are not just the ones that a kept run learns from.
+
+    Args:
+        store: The folder of all kept vectors, scans and pixels.
+        folders: Steps' folders of the runs that are kept; what `augment` wrote there says which images they learn from.
+
+    Returns:
+        Paths; none where what a run learns from can't be read.
+    """
+    kept, needed = kept_folders(store), set[str]()
+    for path in (folder / EXAMPLES for folder in folders) if kept else ():
+        try:
+            if path.is_file():
+                needed.add(key_of(list(dict.fromkeys(manifest.read(path).learnt_from().column("image_id")))))
+        except (pa.ArrowException, OSError, ValueError, InputError):
+            return []
+    return [path for path in kept if path.parent.name != PIXELS or path.name.partition("-")[0] not in needed]
 
 
 def _names(path: Path) -> list[str]:

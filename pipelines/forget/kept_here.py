@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from darkroom.file_store import PARTS
+from darkroom.pixel_store import kept_folders, kept_names
 from darkroom.system.errors import InputError
 from darkroom.system.files import remove, whole
 from darkroom.system.locks import is_locked
@@ -72,10 +73,13 @@ def shared_removals(subject: Subject) -> Iterator[Removal]:
 
 
 def _vector_removals(store: Path, subject: Subject) -> Iterator[Removal]:
-    """Vectors, scans and what is known of files in a store, and the parts with images beside them."""
+    """Vectors, scans and what is known of files in a store, and decoded images and parts with images beside them."""
     held = [path for path in sorted(store.glob("*/*.arrow")) if _shard_has(path, subject)]
     if held:
         yield Removal("vectors", f"{store}: {len(held)} shards", lambda: forget_images(store, subject.names))
+    for path in kept_folders(store):
+        if _pixels_have(path, subject):
+            yield _removal("pixels", path)
     for path in sorted(store.glob(f"*/{PARTS}/*")):
         if subject.traces.in_folder(path):
             yield _removal("vectors", path)
@@ -147,6 +151,13 @@ def _has_used(run: Path, gone: set[Path]) -> bool:
 def _shard_has(path: Path, subject: Subject) -> bool:
     try:
         return not set(shard_names(path)).isdisjoint(subject.contents)
+    except (pa.ArrowException, OSError):
+        return True  # damaged: it goes
+
+
+def _pixels_have(path: Path, subject: Subject) -> bool:
+    try:
+        return not set(kept_names(path)).isdisjoint(subject.contents)
     except (pa.ArrowException, OSError):
         return True  # damaged: it goes
 

@@ -7,12 +7,13 @@ the rest there are factors, settings of `platform`, measured on the sample's 1,7
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from darkroom.data_files import is_table, list_files
 from darkroom.networks.families import ON_VECTORS
+from darkroom.pixel_store import MEMORY_BYTES
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import Params, as_texts
 from darkroom.tracking.tags import CODE, DISK
@@ -28,8 +29,8 @@ WEIGHTS_BYTES = {  # 32-bit
     "auto": 19_000_000, "small_cnn": 5_000_000, "lite0_local": 300_000,
     "lite0": 19_000_000, "lite1": 22_000_000, "lite2": 25_000_000,
 }  # fmt: skip
+VIEW_BYTES = 2 * 0.46875  # of a kept view, a pixel of the image: `lite2`, of which most are kept
 BACKBONE_BYTES = 19_000_000  # of the weights of `lite0`
-SCRATCH_BYTES = 2**30  # `MEMORY_BYTES` of `darkroom.training.examples`, which takes seconds to import; a test holds them equal
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,16 @@ class Need:
     Attributes:
         parts: Bytes by what takes them.
         basis: What the figures rest on.
+        at_most: Bytes that training writes at most, as far as the disk has room for them, by what takes them.
     """
 
     parts: Mapping[str, int]
     basis: str
+    at_most: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        """All of it, in bytes."""
+        """All that the run can't do without, in bytes."""
         return sum(self.parts.values())
 
 
@@ -70,14 +73,13 @@ def estimate(source: Path, version: str, params: Params, platform: PlatformConfi
         "vectors": platform.disk_vector_bytes * (number + tested[0]),
         "models": round(platform.disk_model_factor * weights),
         "reports": platform.disk_report_bytes,
-        "decoded pixels": _pixels(params, number),
     }
     basis = f"estimated from {number} files of {in_units(size)}"
     for part, step in (("images", "ingest"), ("copies", "augment"), ("vectors", "embed")):
         left = _left(earlier, step, params[step])
         if left is not None:
             parts[part], basis = left, "as earlier runs of this data took"
-    return Need({part: size for part, size in parts.items() if size}, basis)
+    return Need({part: size for part, size in parts.items() if size}, basis, _decoded(params["train"], number))
 
 
 def check_free(need: Need, free: int, folder: Path, margin: float) -> str:
@@ -95,11 +97,13 @@ def check_free(need: Need, free: int, folder: Path, margin: float) -> str:
     Raises:
         InputError: There is less than the run needs.
     """
-    listed = ", ".join(f"{part} {in_units(size)}" for part, size in need.parts.items())
+    listed, most = _listed(need.parts), sum(need.at_most.values())
     sentence = f"the run needs about {in_units(need.total)} of disk ({listed}; {need.basis}), and {in_units(free)} are free under {folder}"
     if need.total > free:
         raise InputError(f"{sentence}: free some, for example with `darkroom gc`")
-    return f"note: {sentence}: that is close" if need.total * margin > free else ""
+    if need.total + most > free:
+        sentence = f"{sentence}; training writes up to {in_units(most)} more ({_listed(need.at_most)})"
+    return f"note: {sentence}: that is close" if need.total * margin > free or need.total + most > free else ""
 
 
 def free_bytes(folder: Path) -> int:
@@ -151,11 +155,28 @@ def _copies(params: Params, number: int, size: int, copy_bytes: int) -> int:
     return most * min(copy_bytes, 4 * size // max(1, number))
 
 
-def _pixels(params: Params, number: int) -> int:
-    config = params["train"]
-    side = config["auto_base_side_px"] if config["side_px"] == "auto" else config["side_px"]
-    size = number * 3 * int(side) ** 2
-    return size if size > SCRATCH_BYTES else 0
+def _decoded(config: Mapping[str, Any], number: int) -> dict[str, int]:
+    """What is on the disk of decoded images, and of the views of them that frozen layers have seen, if all have the largest side.
+
+    Args:
+        config: The section `train`.
+        number: Images.
+    """
+    if config["model"] in ON_VECTORS:
+        return {}
+    is_light = config["model"] == "auto" or config["model"].startswith("lite")
+    sides = [config["auto_base_side_px"], config["auto_max_side_px"]]
+    sides += [config["auto_pretrained_max_side_px"]] if config["model"] != "small_cnn" else []
+    side = max(sides) if config["side_px"] == "auto" else int(config["side_px"])
+    views = config["kept_views"] if is_light else 0
+    limit = int(config["auto_kept_views_mb"] * 2**20) if views == "auto" else None
+    kept = round(number * (config["auto_kept_views"] if views == "auto" else views) * VIEW_BYTES * side**2)
+    found = {"decoded pixels": number * 3 * side**2, "kept views": kept if limit is None else min(kept, limit)}
+    return {part: size for part, size in found.items() if size > MEMORY_BYTES}
+
+
+def _listed(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{part} {in_units(size)}" for part, size in parts.items())
 
 
 def _weights_bytes(model: str) -> int:

@@ -217,7 +217,7 @@ def _configure(task: PipelineTask, platform: PlatformConfig, *, final: bool, con
 
 def _keeping(platform: PlatformConfig) -> frozenset[str]:
     """The steps that keep from run to run what they made of images, and all that are divided where tasks do parts for them."""
-    return frozenset({"embed", "clean", *(several_workers.DIVIDED if platform.num_parts > 1 else ())})
+    return frozenset({"embed", "clean", "tune", "train", "prune", *(several_workers.DIVIDED if platform.num_parts > 1 else ())})
 
 
 def _on_volume(platform: PlatformConfig, name: str) -> str:

@@ -1,19 +1,23 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components import STEPS
+from components.train.config import TrainConfig
 from darkroom.runtime.step import config_of
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
 from darkroom.tracking.log import set_run_tags
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.tags import DISK
-from darkroom.training import examples
+from darkroom.training.frozen_trunk import trunk_facts
+from darkroom.training.kept_views import BYTES
 from pipelines.platform import PlatformConfig
-from pipelines.run.disk import SCRATCH_BYTES, WEIGHTS_BYTES, Need, check_free, estimate, free_bytes
+from pipelines.run import disk
+from pipelines.run.disk import WEIGHTS_BYTES, Need, check_free, estimate, free_bytes
 
 VERSION = "a" * 32
 PLATFORM = PlatformConfig()
@@ -63,8 +67,28 @@ def test_data_beside_the_runs_own_counts_where_it_is_read(mlflow_store: Path, da
     assert estimate(data, VERSION, settings(pretrain={"data": pool}), PLATFORM) == alone  # pretrain is off
 
 
-def test_decoded_pixels_count_where_training_keeps_them_on_the_disk() -> None:
-    assert SCRATCH_BYTES == examples.MEMORY_BYTES
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ({}, {"decoded pixels": 40_000 * 3 * 256**2, "kept views": 4096 * 2**20}),
+        ({"model": "small_cnn"}, {"decoded pixels": 40_000 * 3 * 160**2}),
+        ({"model": "lite2", "side_px": 64, "kept_views": 8}, {"kept views": 40_000 * 8 * 2 * 0.46875 * 64**2}),
+        ({"model": "resnet18", "side_px": 128}, {"decoded pixels": 40_000 * 3 * 128**2}),
+        ({"model": "probe"}, {}),
+        ({"side_px": 32}, {}),
+    ],
+)
+def test_decoded_images_and_views_count_where_training_writes_them(
+    mlflow_store: Path, data: Path, monkeypatch: pytest.MonkeyPatch, train: dict[str, Any], expected: dict[str, float]
+) -> None:
+    assert estimate(data, VERSION, settings(), PLATFORM).at_most == {}
+    monkeypatch.setattr(disk, "_count", lambda source, archived_bytes: (40_000, 10**9))
+    assert estimate(data, VERSION, settings(train=train), PLATFORM).at_most == expected
+
+
+def test_a_kept_view_takes_as_much_as_frozen_layers_make() -> None:
+    made = [trunk_facts(name, TrainConfig().auto_frozen_share).num_features for name in ("tf_efficientnet_lite0", "tf_efficientnet_lite2")]
+    assert BYTES * max(made) == disk.VIEW_BYTES
 
 
 def test_what_an_earlier_run_of_the_same_data_took_counts_for_more(mlflow_store: Path, data: Path) -> None:
@@ -89,4 +113,8 @@ def test_too_little_disk_is_one_sentence_and_little_a_warning(tmp_path: Path) ->
     )
     assert check_free(need, 4_500_000_000, Path("runs"), 1.25).endswith("that is close")
     assert check_free(need, 9_000_000_000, Path("runs"), 1.25) == ""
+    more = replace(need, at_most={"decoded pixels": 6_000_000_000})
+    assert check_free(more, 11_000_000_000, Path("runs"), 1.25) == ""
+    warned = check_free(more, 9_000_000_000, Path("runs"), 1.25)
+    assert warned.endswith("9.0 GB are free under runs; training writes up to 6.0 GB more (decoded pixels 6.0 GB): that is close")
     assert free_bytes(tmp_path / "not" / "there") > 0

@@ -1,0 +1,207 @@
+"""Decoded images that are kept from run to run, so that what trains on the same images maps them instead of decoding them again.
+
+Beside the kept vectors, a folder for a list of images and a recipe: the pixels of all of them, one after the other, and a table with
+their ids and checksums. A folder appears whole or not at all, and never changes; a damaged one is removed, and its images are decoded
+again. `darkroom gc` removes those that no kept run trains on.
+
+Where decoded images are, by their size: up to `MEMORY_BYTES` in memory (and on the GPU, where they take no more than half of what is free
+there); above it here, if there is a store, else in a scratch file of one training; where neither disk nor memory has room, nowhere:
+each is decoded whenever it is asked for. See `darkroom.training.decoded`.
+"""
+
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+import pyarrow as pa
+
+from darkroom.preprocessing.recipe import Recipe
+from darkroom.system.files import remove, whole
+from darkroom.system.mapped import arrow_source, mapped
+from darkroom.system.parallel import ordered
+from darkroom.system.scratch import NoRoomError, reserve
+from darkroom.units import Integers
+from darkroom.vector_store import writable
+
+MEMORY_BYTES = 2**30  # of decoded images, or of their kept views, up to which they are in memory
+KEPT_AS = f"pixels-1-pillow-{PIL.__version__}"  # another decoder may give other pixels; another layout of the files needs a new number
+PIXELS, IDS = "pixels.bin", "images.arrow"
+_SCHEMA = pa.schema([("image_id", pa.string()), ("crc32", pa.uint32())])
+_BLOCK = 256  # images that are checked at once
+_ABANDONED_S = 86_400  # a draft that has not changed for so long is of a process that was killed
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class KeptPixels(NamedTuple):
+    """Kept images, and where among them those are that were asked for.
+
+    Attributes:
+        pixels: `(M, S, S, 3) uint8`, mapped, can't be written to.
+        rows: `(N,)` of the images, in the order in which they were asked for.
+        folder: Where they are kept.
+    """
+
+    pixels: Pixels
+    rows: Integers
+    folder: Path
+
+
+def find(root: Path, names: Sequence[str], recipe: Recipe) -> KeptPixels | None:
+    """Kept pixels of images, if a folder has all of them; a damaged folder is removed, and it is said.
+
+    Args:
+        root: The folder of all kept vectors, scans and pixels.
+        names: Ids of the images.
+        recipe: How each is resized.
+    """
+    folders = (root / KEPT_AS).glob(f"*-{_recipe_key(recipe)}")
+    for folder in sorted(folders, key=lambda path: (path.name != _folder_name(names, recipe), path.name)):
+        try:
+            known = kept_names(folder)
+            places = dict(zip(known, range(len(known)), strict=True))
+            if any(name not in places for name in names):
+                continue
+            pixels = _mapped(folder, recipe.side_px)
+            os.utime(folder / IDS)  # it is in use
+        except FileNotFoundError:  # another process has removed it
+            continue
+        except (pa.ArrowException, OSError, ValueError):
+            print(f"{folder} is damaged: its images are decoded again", flush=True)
+            remove(folder)
+            continue
+        return KeptPixels(pixels, np.array([places[name] for name in names], np.int64), folder)
+    return None
+
+
+def keep(root: Path, names: Sequence[str], recipe: Recipe, fill: Callable[[Pixels], None]) -> KeptPixels | None:
+    """Keeps pixels of images; none where the disk has no room for them.
+
+    Args:
+        root: The folder of all kept vectors, scans and pixels.
+        names: Ids of the images, each once.
+        recipe: How each is resized.
+        fill: Writes the pixels, `(N, S, S, 3) uint8`.
+
+    Raises:
+        InputError: The folder can't be written.
+    """
+    folder, side = root / KEPT_AS / _folder_name(names, recipe), recipe.side_px
+    with writable(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder.parent)
+    try:
+        with whole(folder) as draft:
+            draft.mkdir()
+            with (draft / PIXELS).open("w+b") as file:
+                _reserve(file.fileno(), len(names) * side * side * 3)
+                pixels = np.ndarray((len(names), side, side, 3), np.uint8, mapped(file.fileno(), writable=True))
+                fill(pixels)
+                _write_ids(draft / IDS, names, pixels)
+                os.fsync(file.fileno())
+    except NoRoomError:
+        return None
+    return KeptPixels(_viewed(folder / PIXELS, len(names), side), np.arange(len(names)), folder)
+
+
+def kept_names(folder: Path) -> list[str]:
+    """Ids of the images in a folder of kept pixels.
+
+    Raises:
+        OSError: There is no such table.
+        pyarrow.ArrowException: It is damaged.
+    """
+    names: list[str] = _table(folder)["image_id"].to_pylist()
+    return names
+
+
+def kept_folders(root: Path) -> list[Path]:
+    """The folders of kept pixels, of any decoder."""
+    return [path for path in sorted(root.glob("pixels-*/*")) if not path.name.startswith(".")]
+
+
+def key_of(names: Sequence[str]) -> str:
+    """With what the name of a folder begins that keeps these images, in this order."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _folder_name(names: Sequence[str], recipe: Recipe) -> str:
+    return f"{key_of(names)}-{_recipe_key(recipe)}"
+
+
+def _recipe_key(recipe: Recipe) -> str:
+    """A hash of all that decides, beside an image and Pillow, what its pixels are."""
+    meaning = recipe.plain()
+    if "corrections" in meaning:
+        import cv2  # takes a tenth of a second
+
+        meaning["opencv"] = cv2.__version__
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _mapped(folder: Path, side: int) -> Pixels:
+    """The pixels of a folder.
+
+    Raises:
+        ValueError: They are not what was written.
+    """
+    sums = _table(folder)["crc32"].to_numpy()
+    if (folder / PIXELS).stat().st_size != len(sums) * side * side * 3:
+        raise ValueError(f"{folder} has another size")
+    pixels = _viewed(folder / PIXELS, len(sums), side)
+    if any((found != sums[start : start + len(found)]).any() for start, found in _checksums(pixels)):
+        raise ValueError(f"{folder} has other pixels")
+    return pixels
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    try:
+        reserve(descriptor, size)
+    except OSError as error:
+        raise NoRoomError(str(error)) from None
+
+
+def _viewed(path: Path, number: int, side: int) -> Pixels:
+    with path.open("rb") as file:
+        return np.ndarray((number, side, side, 3), np.uint8, mapped(file.fileno()))
+
+
+def _checksums(pixels: Pixels) -> Iterator[tuple[int, npt.NDArray[np.uint32]]]:
+    """CRC-32 of each image, a block at a time, with the number of its first."""
+
+    def of(start: int) -> tuple[int, npt.NDArray[np.uint32]]:
+        return start, np.array([zlib.crc32(picture) for picture in pixels[start : start + _BLOCK]], np.uint32)
+
+    yield from ordered(of, range(0, len(pixels), _BLOCK))
+
+
+def _write_ids(path: Path, names: Sequence[str], pixels: Pixels) -> None:
+    sums = np.concatenate([found for _, found in _checksums(pixels)])
+    table = pa.table([pa.array(names, pa.string()), pa.array(sums)], schema=_SCHEMA)
+    with path.open("wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        writer.write_table(table)
+
+
+def _table(folder: Path) -> pa.Table:
+    table = pa.ipc.open_file(arrow_source(folder / IDS)).read_all()
+    table.validate(full=True)
+    return table
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for left in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if max(path.stat().st_mtime for path in (left, *left.iterdir())) < time.time() - _ABANDONED_S:
+                remove(left)

@@ -1,0 +1,88 @@
+"""Kept pixels: found again by images and recipe, checked, and written whole or not at all."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darkroom import pixel_store
+from darkroom.pixel_store import IDS, KEPT_AS, PIXELS, find, keep, kept_folders, kept_names, key_of
+from darkroom.preprocessing.corrections import Corrections
+from darkroom.preprocessing.recipe import Recipe
+from darkroom.system.errors import InputError
+
+NAMES, RECIPE = ["a" * 64, "b" * 64, "c" * 64], Recipe(2)
+VALUES = np.arange(36, dtype=np.uint8).reshape(3, 2, 2, 3)
+
+
+def kept(root: Path) -> Path:
+    found = keep(root, NAMES, RECIPE, lambda pixels: np.copyto(pixels, VALUES))
+    assert found
+    assert (found.pixels == VALUES).all()
+    return found.folder
+
+
+def test_pixels_are_found_by_their_images_and_recipe(tmp_path: Path) -> None:
+    assert find(tmp_path, NAMES, RECIPE) is None
+    folder = kept(tmp_path)
+    found = find(tmp_path, [NAMES[2], NAMES[0]], RECIPE)
+    assert found
+    assert (found.pixels[found.rows] == VALUES[[2, 0]]).all()
+    assert not found.pixels.flags.writeable
+    assert find(tmp_path, [*NAMES, "d" * 64], RECIPE) is None
+    assert find(tmp_path, NAMES, Recipe(2, resampling="bicubic")) is None
+    assert find(tmp_path, NAMES, Recipe(2, corrections=Corrections(denoise="median"))) is None
+    assert (kept_folders(tmp_path), kept_names(folder), folder.parent.name) == ([folder], NAMES, KEPT_AS)
+    assert folder.name.startswith(f"{key_of(NAMES)}-")
+    assert key_of(NAMES) != key_of(NAMES[::-1])
+
+
+@pytest.mark.parametrize("damage", ["changed", "shortened", "no pixels", "no table", "table cut"])
+def test_damaged_pixels_are_removed_and_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    folder = kept(tmp_path)
+    data = bytearray((folder / PIXELS).read_bytes())
+    if damage == "changed":
+        data[17] ^= 1
+    (folder / PIXELS).write_bytes(data[:-1] if damage == "shortened" else data)
+    if damage == "table cut":
+        (folder / IDS).write_bytes((folder / IDS).read_bytes()[:100])
+    if damage.startswith("no"):
+        (folder / (PIXELS if damage == "no pixels" else IDS)).unlink()
+    assert find(tmp_path, NAMES, RECIPE) is None
+    if not damage.startswith("no"):  # else another process may just be removing it
+        assert (capsys.readouterr().out, folder.exists()) == (f"{folder} is damaged: its images are decoded again\n", False)
+    kept(tmp_path)
+    assert find(tmp_path, NAMES, RECIPE)
+
+
+def test_what_fails_or_has_no_room_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(pixels: pixel_store.Pixels) -> None:
+        raise InputError("x.png can't be decoded")
+
+    with pytest.raises(InputError, match=r"x\.png"):
+        keep(tmp_path, NAMES, RECIPE, fail)
+
+    def full(descriptor: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pixel_store, "reserve", full)
+    assert keep(tmp_path, NAMES, RECIPE, fail) is None
+    assert list((tmp_path / KEPT_AS).iterdir()) == []
+
+
+def test_drafts_of_killed_processes_are_removed_after_a_day(tmp_path: Path) -> None:
+    for name, age in (("old", 90_000), ("new", 0)):
+        draft = tmp_path / KEPT_AS / f".{name}.part"
+        draft.mkdir(parents=True)
+        (draft / PIXELS).touch()
+        for path in (draft / PIXELS, draft):
+            os.utime(path, (path.stat().st_mtime - age,) * 2)
+    kept(tmp_path)
+    assert [path.name for path in (tmp_path / KEPT_AS).glob(".*")] == [".new.part"]
+
+
+def test_a_store_that_cant_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / KEPT_AS).touch()
+    with pytest.raises(InputError, match=r"the store of vectors at .* can't be written"):
+        keep(tmp_path, NAMES, RECIPE, lambda pixels: None)
