@@ -105,8 +105,7 @@ def train(
         on_fold: Called after each fold of cross-validation with its number, from 1, and its row of measures.
 
     Returns:
-        The kept epoch's number and its measures, and the sizes: `num_train`, `num_validation`, `num_epochs`,
-        `num_parameters`, `side_px`; the floor's measures on the validation images (`floor_...`); of folds, means and limits (`folds_...`).
+        The kept epoch's number and measures, the sizes (`num_train` to `side_px`), and measures of floor (`floor_`) and folds (`folds_`).
 
     Raises:
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.

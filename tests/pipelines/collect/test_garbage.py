@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from darkroom import pixel_store
 from darkroom.embeddings import Origin, make_batch, write
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.scans import KEPT_AS, SCHEMA, make_rows, scanned
@@ -16,6 +18,7 @@ from darkroom.system.locks import lock_run
 from darkroom.tracking.runs import finish_run, start_run, tracking_uri
 from darkroom.vector_store import RowStore, VectorStore, shard_names
 from pipelines.collect.garbage import collect
+from tests.components.train import toys
 
 
 def thumbs(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,6 +171,31 @@ def test_vectors_go_when_no_kept_run_has_embedded_one_of_their_images(checkout: 
     assert {**collect(1), "dry_run": True} == told
     assert {names for names, path in made.items() if path.exists()} == {"ab", "cd", "kl"}  # what `cgh` has of lite1 is another's
     assert [path.exists() for path in scans] == [True, False, False]
+
+
+def test_decoded_images_go_when_no_kept_run_learns_from_just_these(checkout: Checkout, tmp_path: Path) -> None:
+    runs, folders = {name: checkout.add() for name in ("old", "kept")}, dict[str, Path]()
+    store = checkout.runs / "vectors"
+    for name, split in (("old", ["train", "test", "validation"]), ("kept", ["train", "train", "validation"])):
+        table = toys.table_of(tmp_path / "images", [[0], [1], [2]], split, "multiclass")
+        folder = checkout.runs / runs[name] / "artifacts" / "pipeline-1" / "augment-component"
+        folder.mkdir(parents=True)
+        table.write(folder / "examples")
+        found = pixel_store.keep(store, table.learnt_from().column("image_id"), Recipe(8), lambda pixels: None)
+        assert found
+        folders[name] = found.folder
+    folders["other decoder"] = Path(shutil.copytree(folders["kept"], store / "pixels-1-pillow-1.0" / folders["kept"].name))
+    checkout.age(checkout.runs)
+    found = pixel_store.keep(store, ["a run in progress"], Recipe(8), lambda pixels: None)
+    assert found
+    folders["new"] = found.folder
+    assert collect(1, dry_run=True)["number"]["pixels"] == 2
+    assert collect(1)["bytes"]["pixels"] >= 5 * 8 * 8 * 3
+    assert {name for name, folder in folders.items() if folder.exists()} == {"kept", "new"}
+    examples = checkout.runs / runs["kept"] / "artifacts" / "pipeline-1" / "augment-component" / "examples"
+    examples.write_bytes(b"damaged")
+    checkout.age(checkout.runs)
+    assert collect(1)["number"]["pixels"] == 0  # nobody knows what that run learns from
 
 
 def test_an_entry_that_a_killed_clearing_hid_comes_back(checkout: Checkout) -> None:

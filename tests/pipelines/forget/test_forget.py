@@ -25,13 +25,14 @@ from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from components.register.config import RegisterConfig
 from components.register.register import register
-from darkroom import issues, manifest
+from darkroom import issues, manifest, pixel_store
 from darkroom.evaluation import read_mistakes
 from darkroom.file_store import COPIES, KEPT_AS, PARTS, SOURCES
 from darkroom.images import Images, ImageWriter
 from darkroom.issues import Illustration
 from darkroom.manifest import put_column
 from darkroom.pixels import decode
+from darkroom.preprocessing.recipe import Recipe
 from darkroom.registry.fetch import previous_assignment
 from darkroom.system.errors import InputError
 from darkroom.system.files import write_json
@@ -141,6 +142,8 @@ def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
     with ImageWriter(copies) as writer:
         writer.add(b"a copy of the image")
     write_json(copies / SOURCES, [mistake["image_id"]])
+    for names in (sorted(images), ["0" * 64]):
+        pixel_store.keep(folder / "runs" / "vectors", names, Recipe(8), lambda pixels: pixels.fill(7))
     (folder / "runs" / run_id / "report.html").write_text("<img src='data:image/png;base64,thumbnail-of-it'>")
     (folder / "runs" / run_id / "logs").mkdir()
     (folder / "runs" / run_id / "logs" / "train.log").write_text(f"worst: {mistake['path']}, and cat/other{mistake['path']}\n")
@@ -204,6 +207,7 @@ def test_vectors_and_parts_on_a_volume_go_as_well(kept: Kept, tmp_path: Path, mo
     assert any(kept.image in shard_names(path) for path in volume.glob("vectors/*/*.arrow"))
     forget(kept.plan())
     assert not any(kept.image in shard_names(path) for path in volume.glob("vectors/*/*.arrow"))
+    assert len(pixel_store.kept_folders(volume / "vectors")) == 1
     assert not [path for path in all_files(volume) if kept.data in path.read_bytes()]
     assert not list(volume.glob(f"vectors/{COPIES}/{PARTS}/*"))
 
@@ -216,6 +220,7 @@ def test_what_is_left_is_what_it_says(kept: Kept) -> None:
     assert [path.name for path in kept.folder.glob("runs/*/artifacts/*/*")] == ["train-component"]
     names = [set(shard_names(path)) for path in kept.folder.glob("runs/vectors/*/*.arrow")]  # of vectors, and of scans
     assert len(names) == 2 and names[0] == names[1] and names[0] and kept.image not in names[0]
+    assert [pixel_store.kept_names(path) for path in pixel_store.kept_folders(kept.folder / "runs" / "vectors")] == [["0" * 64]]
     assert (kept.folder / "runs" / kept.run_id / "logs" / "train.log").read_text().endswith(f", and cat/other{kept.path}\n")
     (failure,) = kept.folder.glob("mlartifacts/**/failure/logs/train.log")
     assert failure.read_text().startswith("worst: ") and kept.path not in failure.read_text()

@@ -168,7 +168,7 @@ def test_steps_that_read_pixels_have_shared_memory_and_the_volume(documents: tup
         if step in READS_PIXELS:
             assert (mounts["/dev/shm"]["medium"], mounts["/dev/shm"]["sizeLimit"]) == ("Memory", "512Mi")
         assert ("DARKROOM_CHECKPOINTS" in environment) == (step in RESUMABLE)
-        assert (environment.get("DARKROOM_VECTORS") == "/mnt/darkroom/vectors") == (step in {"embed", "clean"})
+        assert (environment.get("DARKROOM_VECTORS") == "/mnt/darkroom/vectors") == (step in {"embed", "clean", "tune", "train", "prune"})
         if step != "ending":
             assert environment["DARKROOM_CODE_VERSION"] == code_version(step)
 
