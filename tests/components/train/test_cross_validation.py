@@ -14,7 +14,7 @@ from components.train.config import TrainConfig
 from components.train.cross_validation import CrossValidation, cross_validate, estimate, held_out
 from components.train.fold_plan import for_folds
 from components.train.sharing import fit_network
-from darkroom import manifest, model
+from darkroom import manifest, model, pixel_store
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.errors import InputError
 from darkroom.training.trainer import Fitted
@@ -133,6 +133,23 @@ def test_a_training_that_was_killed_after_two_folds_takes_these_as_they_are(
     assert run(inputs, tmp_path, epochs=2, checkpoints=tmp_path / "checkpoints") == undisturbed
     assert capsys.readouterr().out.count("epoch 2/2") == 2
     assert len(model.read_card(tmp_path / "model").provenance["cross_validation"]["folds"]) == 3
+
+
+@pytest.mark.slow
+def test_folds_the_model_and_a_repetition_read_what_the_first_training_has_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs, weights, store = folded(tmp_path), tmp_path / "model" / "weights.safetensors", tmp_path / "vectors"
+    measures = run(inputs, tmp_path, epochs=1)
+    expected = weights.read_bytes()
+    monkeypatch.setattr(pixel_store, "MEMORY_BYTES", 5000)  # all images take 6,336, those that the time is measured with 4,800
+    capsys.readouterr()
+    for number in range(2):
+        assert run(inputs, tmp_path, epochs=1, store=store) == measures
+        assert weights.read_bytes() == expected
+        said = [line for line in capsys.readouterr().out.splitlines() if "decoded images are" in line]
+        assert [line.split()[6] for line in said if "vectors" in line] == (["mapped"] if number else ["kept"]) + ["mapped"] * 3
+    assert len(pixel_store.kept_folders(store)) == 1
 
 
 def test_a_limit_of_the_time_and_folds_are_refused_together(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("narrow_network")
 quick = pytest.mark.usefixtures("no_pictures")
 
 
-def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None, **settings):
+def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None, store=None, **settings):
     settings = {"epochs": 3, "batch_size": 8, "learning_rate": 0.003, "side_px": 8} | settings
     config = parse(TrainConfig, "train", settings)
     return train(
@@ -45,6 +45,7 @@ def run(inputs, folder, on_epoch=lambda epoch, measures: None, checkpoints=None,
         learning_curves=folder / "learning_curves",
         config=config,
         checkpoints=checkpoints,
+        store=store,
         on_epoch=on_epoch,
     )
 

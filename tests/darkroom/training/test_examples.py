@@ -1,11 +1,13 @@
 """Labelled images: what they hold, wherever their pixels are."""
 
 import numpy as np
+import pytest
 import torch
 
 from darkroom.images import Images
 from darkroom.pixels import pixels
 from darkroom.preprocessing.recipe import Recipe
+from darkroom.training import examples as module
 from darkroom.training.examples import Examples, channel_statistics, load
 from tests.components.train import toys
 
@@ -50,3 +52,16 @@ def test_some_of_the_images_share_the_pixels_of_all():
     assert (len(some), some.shape, some.targets.tolist()) == (2, (1, 1, 3), [8, 7])
     assert some.picked(torch.tensor([1, 0, 1])).flatten().tolist() == [6, 7, 8, 9, 10, 11, 6, 7, 8]
     assert some.pixels.data_ptr() == values.data_ptr()
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_where_the_network_is_they_take_their_own_pixels_or_stay(fits, monkeypatch, capsys):
+    values, meta = torch.arange(5 * 3, dtype=torch.uint8).view(5, 1, 1, 3), torch.device("meta")
+    monkeypatch.setattr(module, "_fits", lambda num_bytes, device: num_bytes == 9 and fits)
+    module._say.cache_clear()
+    some = Examples(values, torch.arange(5)).at(torch.tensor([4, 0, 2]))
+    there = some.to(meta)
+    assert (there.targets.device, len(there), there.shape) == (meta, 3, (1, 1, 3))
+    assert (there.pixels.device, there.pixels.shape[0], there.rows is None) == ((meta, 3, True) if fits else (values.device, 5, False))
+    assert ("are on the meta" in capsys.readouterr().out) == fits
+    assert some.to(torch.device("cpu")).pixels is values
