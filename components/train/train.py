@@ -111,16 +111,15 @@ def train(
         InputError: Settings that don't fit each other or the data, or an image that can't be decoded.
     """
     started = time.monotonic() if started is None else started
-    searched = read_tuned(tuned) if tuned else Tuned()
-    config = parse(TrainConfig, "train", {**dump(config), **searched.settings_of("train")})
+    config, searched = _searched(config, tuned)
     table = _read(examples, config)
     source = read_source(embeddings, table, config)
     floor = fit_floor(source, floor_model, table, config, floor_measure) if floor_model else None
-    given, packed = dump(config), Images(images, augmented_images, store=store)
+    given, outputs, answers = dump(config), Outputs(model, history, learning_curves), FoldAnswers(checkpoints)
+    packed = Images(images, augmented_images, store=store)
     config, corrected = settle_corrections(packed, table, source, config, checkpoints)
     config, learnt = from_pretrained(config, pretrained)
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
-    outputs, answers = Outputs(model, history, learning_curves), FoldAnswers(checkpoints)
     config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints, started))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints, is_named=given["model"] != AUTO)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
@@ -132,6 +131,12 @@ def train(
     if timed:
         return _train_network(packed, table, policy, outputs, floor, beside, timed, config, checkpoints, answers, on_epoch) | measures
     return _train_on_vectors(family, source, floor, table, outputs, beside, config, on_epoch) | measures
+
+
+def _searched(config: TrainConfig, tuned: Path | None) -> tuple[TrainConfig, Tuned]:
+    """The settings with the best ones of a search in their places, and the search."""
+    found = read_tuned(tuned) if tuned else Tuned()
+    return parse(TrainConfig, "train", {**dump(config), **found.settings_of("train")}), found
 
 
 def _read(examples: Path, config: TrainConfig) -> Manifest:
