@@ -95,7 +95,9 @@ class RowStore:
             is_whole = _hash_of(path.read_bytes()) == path.stem
         except FileNotFoundError:  # another process has removed it
             return
-        except (pa.ArrowException, OSError, ValueError):
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if getattr(error, "errno", None):  # it can't be read here and now, which says nothing of what is in it
+                raise
             is_whole = False
         if is_whole:
             self._index(rows, wanted)

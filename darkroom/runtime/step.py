@@ -187,13 +187,13 @@ def call(
         given |= {name: taker for name, taker in (("on_epoch", on_epoch), ("on_trial", on_trial)) if name in known}
         if "started" in known:  # a process runs one step
             given["started"] = started_at()
-        if "store" in known and os.environ.get(VECTORS):
+        root, asked = os.environ.get(CHECKPOINTS, ""), time.monotonic()
+        key = f"{step}-{_content_key(step, config, given)}" if "checkpoints" in known and root else ""
+        if "store" in known and os.environ.get(VECTORS):  # which changes while the step runs
             given["store"] = Path(os.environ[VECTORS])
-        root = os.environ.get(CHECKPOINTS, "")
-        if "checkpoints" not in known or not root:
+        if not key:
             return function(**given, config=settings)
-        asked = time.monotonic()
-        with checkpoints.checkpoint_folder(root, f"{step}-{_content_key(step, config, given)}") as (folder, save):
+        with checkpoints.checkpoint_folder(root, key) as (folder, save):
             if "started" in known:  # waiting for another process that does the same is no work of the step
                 given["started"] = started_at() + time.monotonic() - asked
             given |= {"checkpoints": folder, "on_epoch": _saving_first(save, on_epoch)}

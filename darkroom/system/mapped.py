@@ -2,46 +2,68 @@
 
 They stay in the system's cache, what was written into them as well, and are taken from there where they are asked for again. Without that
 a step that goes through millions of rows looks as large as its files, to whoever evicts what is too large, such as a cluster's node.
+
+Files are mapped by the system's own call, as Python's `mmap` keeps a file descriptor for each: a store of a million images has a
+thousand shards, and a process may have no more descriptors than that.
 """
 
 import contextlib
+import ctypes
 import mmap
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 LIMIT = 2**30  # bytes of files that a process has resident, beside what it had before
 _POLL_S = 0.05
 _STATM = Path("/proc/self/statm")
+_FAILED = ctypes.c_void_p(-1).value
 _lock = threading.Lock()
-_known = weakref.WeakSet[mmap.mmap]()
+_known = weakref.WeakValueDictionary[int, Any]()  # regions by their addresses; one is unmapped when nothing reads it any more
 
 
-def mapped(descriptor: int, *, writable: bool = False) -> mmap.mmap:
+def mapped(descriptor: int, *, writable: bool = False) -> memoryview:
     """An open file, whole, as memory; its pages are handed back, see `handing_back`.
 
     Args:
         descriptor: Of the file, which is not empty; it may be closed then.
         writable: Whether the memory can be changed, and the file with it.
+
+    Raises:
+        OSError: It can't be mapped.
     """
-    memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
+    if sys.platform != "linux":
+        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ))
+    size, access = os.fstat(descriptor).st_size, mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    address = _system().mmap(None, size, access, mmap.MAP_SHARED, descriptor, 0)
+    if address == _FAILED:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    region = (ctypes.c_char * size).from_address(address)
+    weakref.finalize(region, _system().munmap, address, size).atexit = False  # whoever still reads it then must not fail
     with _lock:
-        _known.add(memory)
-    return memory
+        _known[address] = region
+    view = memoryview(region).cast("B")
+    return view if writable else view.toreadonly()
 
 
-def arrow_source(path: Path) -> pa.BufferReader:
+def arrow_source(path: Path) -> pa.NativeFile:
     """A file for Arrow's readers, which copy nothing from it.
 
     Raises:
         OSError: There is no such file.
     """
+    if sys.platform != "linux":
+        return pa.memory_map(str(path))
     with path.open("rb") as file:
-        return pa.BufferReader(pa.py_buffer(mapped(file.fileno()) if path.stat().st_size else b""))
+        return pa.BufferReader(pa.py_buffer(mapped(file.fileno()) if os.fstat(file.fileno()).st_size else b""))
 
 
 @contextlib.contextmanager
@@ -51,7 +73,7 @@ def handing_back(limit: int = LIMIT) -> Iterator[None]:
     Args:
         limit: Bytes of files that may be resident, beside those that are when this begins.
     """
-    if not _STATM.exists() or not hasattr(mmap, "MADV_DONTNEED"):  # not Linux
+    if sys.platform != "linux":
         yield
         return
     done = threading.Event()
@@ -67,19 +89,30 @@ def handing_back(limit: int = LIMIT) -> Iterator[None]:
 def _watch(limit: int, done: threading.Event) -> None:
     before = _resident()
     while not done.wait(_POLL_S):
-        if _resident() > before + limit:
+        if (found := _resident()) > before + limit:
             _hand_back()
-            before = max(before, _resident())  # libraries, and what others map, stay
+            if found - (rest := _resident()) < limit / 2:  # libraries, and what others map, stay
+                before = rest
 
 
 def _hand_back() -> None:
     with _lock:
-        maps = list(_known)
-    for memory in maps:
-        with contextlib.suppress(ValueError):  # it has been closed
-            memory.madvise(mmap.MADV_DONTNEED)
+        regions = list(_known.values())  # none is unmapped while it is in this list
+    for region in regions:
+        _system().madvise(ctypes.addressof(region), len(region), mmap.MADV_DONTNEED)
 
 
 def _resident() -> int:
     """Bytes of files that this process has resident."""
     return int(_STATM.read_text(encoding="ascii").split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@cache
+def _system() -> ctypes.CDLL:
+    """The C library, with the calls that are used here."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    library.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+    library.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return library

@@ -4,7 +4,6 @@ Which it is follows from their size and from the room that there is, see `darkro
 bit, wherever it comes from.
 """
 
-import mmap
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -194,7 +193,7 @@ def decode(files: ImageFiles, unreadable: set[int] | None = None) -> Decoded:
             unreadable.update(row for row, is_fine in zip(rows, ordered(files.is_readable, rows), strict=True) if not is_fine)
         return Decoded(OnTheFly(files))
     files.decode_all(result, unreadable)
-    where = f"a scratch file under {tempfile.gettempdir()}" if isinstance(result.base, mmap.mmap) else "memory"
+    where = f"a scratch file under {tempfile.gettempdir()}" if result.base is not None else "memory"
     print(f"{size} of decoded images are in {where}", flush=True)
     return Decoded(torch.from_numpy(result))
 

@@ -1,5 +1,6 @@
 """The store of vectors: what is kept, what is damaged, what two writers leave, and what is refused."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,32 @@ def test_a_damaged_shard_is_removed_and_counted(tmp_path: Path, damage: str) -> 
     assert (store.num_damaged, [name in store for name in "abcd"]) == (1, [False, False, True, True])
     assert not first.exists()
     assert VectorStore(tmp_path, ORIGIN, "abcd").num_damaged == 0
+
+
+def test_more_shards_than_a_process_may_open_are_read_and_written(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 10, limits[1]))
+    try:
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        store = VectorStore(tmp_path, ORIGIN, letters)
+        for name in letters:
+            store.add(rows(name))
+            store.flush()
+        assert (held(tmp_path, letters), len(shards(tmp_path))) == (letters, 26)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_shard_that_cant_be_opened_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(tmp_path, "ab")
+
+    def refused(path: Path, columns: pa.Schema) -> pa.RecordBatch:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(vector_store, "read_shard", refused)
+    with pytest.raises(OSError, match="Too many open files"):
+        VectorStore(tmp_path, ORIGIN, "ab")
+    assert len(shards(tmp_path)) == 1
 
 
 def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:

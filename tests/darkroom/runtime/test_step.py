@@ -224,6 +224,29 @@ def test_waiting_for_another_process_that_does_the_same_counts_for_no_limit_of_t
     assert 0.2 <= used["since_the_process_began_s"] - used["used_s"] < 5  # what the machine does meanwhile comes on top
 
 
+def test_what_the_store_holds_does_not_change_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from darkroom.runtime import step
+
+    asked = list[str]()
+
+    @contextlib.contextmanager
+    def named(root: str, name: str) -> Iterator[tuple[Path, Callable[[], None]]]:
+        asked.append(name)
+        yield tmp_path, lambda: None
+
+    def work(*, config: object, store: Path, checkpoints: Path, on_epoch: object) -> dict[str, float]:
+        (store / f"{len(asked)}.bin").write_text("new")
+        return {"in_store": float(len(list(store.iterdir())))}
+
+    monkeypatch.setenv(CHECKPOINTS, str(tmp_path))
+    monkeypatch.setenv(VECTORS, str(tmp_path / "store"))
+    (tmp_path / "store").mkdir()
+    monkeypatch.setattr(step.checkpoints, "checkpoint_folder", named)
+    monkeypatch.setattr(step, "function_of", lambda name: work)
+    assert [step.call("train", {}, {}, lambda epoch, row: None) for _ in range(2)] == [{"in_store": 1}, {"in_store": 2}]
+    assert asked[0] == asked[1]
+
+
 def test_a_checkpoint_of_other_embeddings_is_another(tmp_path: Path) -> None:
     from darkroom.runtime import step
 

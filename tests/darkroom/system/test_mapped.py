@@ -14,7 +14,7 @@ from darkroom.system.mapped import arrow_source, handing_back, mapped
 from darkroom.system.scratch import scratch
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has resident, and takes it back")
-LARGE = 2**26 + 8
+LARGE = 2**27 + 8
 
 
 def resident() -> int:
@@ -32,12 +32,12 @@ def falls_below(limit: int) -> bool:
 def test_pages_leave_above_the_limit_and_nothing_is_lost() -> None:
     before = resident()
     values = scratch((LARGE // 8,), np.int64)
-    with handing_back(2**24):
+    with handing_back(2**25):
         values[:] = np.arange(len(values))
-        assert falls_below(before + 2**25)
+        assert falls_below(before + 2**26)
         assert (values == np.arange(len(values))).all()
         values[::7] = -1
-        assert falls_below(before + 2**25)
+        assert falls_below(before + 2**26)
     expected = np.arange(len(values))
     expected[::7] = -1
     assert (values == expected).all()
@@ -68,6 +68,25 @@ def test_arrow_reads_a_mapped_file_without_a_copy(tmp_path: Path) -> None:
     path.unlink()
     gc.collect()
     assert found.equals(table)
+
+
+@LINUX
+def test_mapped_files_take_no_descriptors_and_are_unmapped_when_nothing_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 64)
+
+    def state() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), Path("/proc/self/maps").read_text().count(str(tmp_path / "file"))
+
+    before = state()
+    sources = [arrow_source(tmp_path / "file") for _ in range(20)]
+    arrays = [np.frombuffer(source.read_buffer(), np.uint8) for source in sources]
+    assert state() == (before[0], before[1] + 20)
+    del sources
+    gc.collect()
+    assert [int(array[255]) for array in arrays] == [255] * 20
+    del arrays
+    gc.collect()
+    assert state() == before
 
 
 def test_an_empty_file_is_no_table_and_a_missing_one_is_named(tmp_path: Path) -> None:
