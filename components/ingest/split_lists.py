@@ -22,12 +22,12 @@ def is_list(one: NamingTable) -> bool:
 
 
 def without_lists(naming: Sequence[NamingTable]) -> tuple[list[NamingTable], list[str]]:
-    """The tables without lists of files that a table of the same split says more of, and sentences about these."""
+    """The tables without lists of a split's files where a table of that split names the same and says more, and sentences about these."""
     cells = {one.table.name: one.table.distinct(one.column.name) for one in naming}
     kept, notes = [], []
     for one in naming:
-        fuller = [other for other in naming if other.split == one.split and not is_list(other)] if is_list(one) else []
-        same = next((other.table.name for other in fuller if cells[one.table.name] <= cells[other.table.name]), "")
+        fuller = [other for other in naming if other.split == one.split and not is_list(other)] if is_list(one) and one.split else []
+        same = next((other.table.name for other in fuller if cells[one.table.name] == cells[other.table.name]), "")
         kept += [] if same else [one]
         notes += [f"{one.table.name} names no other files than {same}, and is not used"] if same else []
     return kept, notes

@@ -143,6 +143,25 @@ def test_a_table_that_names_files_and_is_not_used_stops_with_the_setting(tmp_pat
     assert ingested(photos, ignore=(name,)).classes == KINDS
 
 
+@pytest.mark.parametrize(
+    ("paths", "table_of_labels", "name", "rows"),
+    [
+        (SIX, "labels.csv", "bad.txt", SIX[:2]),
+        (SIX, "labels.csv", "corrupted.csv", ["filename", *SIX[:2]]),
+        (SIX, "labels.csv", "holdout.txt", SIX),
+        (FOLDERS, "facts.csv", "holdout.txt", FOLDERS[:2]),
+        (SIX, "train.csv", "train_list.txt", SIX[:2]),
+    ],
+    ids=["bad ones", "with a header", "all of them", "beside facts and class folders", "fewer of a split"],
+)
+def test_a_list_of_files_beside_a_table_is_not_thrown_away(tmp_path, paths, table_of_labels, name, rows):
+    header = "filename,age" if table_of_labels == "facts.csv" else "filename,label"
+    texts = {table_of_labels: labelled(KINDS if header.endswith("label") else "123", header, paths), name: "\n".join(rows) + "\n"}
+    with pytest.raises(InputError, match=r"several tables of labels \(.*ingest\.table") as error:
+        ingested(lay(tmp_path / "photos", paths, texts))
+    assert name in str(error.value)
+
+
 NO_TABLES = {
     "README.txt": "See cat/cat_0.png for a cat.",
     "LICENSE": LISTED,
