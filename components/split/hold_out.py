@@ -33,12 +33,13 @@ class HeldOut(NamedTuple):
     doubts: list[str]
 
 
-def hold_out(current: Manifest, constraints: Integers, config: SplitConfig) -> HeldOut:
+def hold_out(current: Manifest, constraints: Integers, frozen: Flags, config: SplitConfig) -> HeldOut:
     """Chooses the test images by the values of `split.hold_out`, each value as a whole.
 
     Args:
         current: All images.
         constraints: `(N,) int64`: the split that the source or an earlier assignment gives each one, see `constraints`.
+        frozen: `(N,)`: which are excluded for the frozen evaluation set, whatever split they had.
         config: The column, and the values; without these the largest or latest ones of a column of numbers, dates or times.
 
     Raises:
@@ -48,7 +49,7 @@ def hold_out(current: Manifest, constraints: Integers, config: SplitConfig) -> H
     values = column.to_pylist()
     chosen = _named(values, config) if config.hold_out_values else _latest(column, constraints, config)
     free = np.isin(constraints, (FREE, TRAIN_POOL))
-    number = int((~free & ((constraints == TEST) != chosen)).sum())
+    number = int((~free & ~frozen & ((constraints == TEST) != chosen)).sum())
     if config.hold_out_values and number:
         raise InputError(
             f"{number:,} images are in another split, by an earlier assignment or in the source, than split.hold_out "

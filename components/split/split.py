@@ -143,16 +143,16 @@ def _assign_all(
     current: Manifest, previous_splits: Manifest | None, evaluation: Manifest | None, policy: LeakPolicy, config: SplitConfig
 ) -> _Assigned:
     constraints, given_unit, open_splits = _constrain(current, previous_splits, config)
+    unit, copies = policy.tied(given_unit), policy.copies_of_evaluation()
+    frozen = _in_evaluation_set(current, evaluation) | np.isin(unit[: len(current)], unit[copies])
     said, doubts = list[str](), list[str]()
     if config.hold_out:
         if not open_splits[TEST]:
             raise InputError("the source gives a test split, and split.hold_out another one: set split.given=ignore, or leave that empty")
-        constraints[: len(current)], said, doubts = hold_out(current, constraints[: len(current)], config)
+        constraints[: len(current)], said, doubts = hold_out(current, constraints[: len(current)], frozen, config)
         open_splits[TEST] = False
-    labels, unit, exclusive = _label_matrix(current), policy.tied(given_unit), current.task != "multilabel"
+    labels, exclusive = _label_matrix(current), current.task != "multilabel"
     kept, warnings = _classes_with_enough_images(current, labels, unit, config)
-    copies = policy.copies_of_evaluation()
-    frozen = _in_evaluation_set(current, evaluation) | np.isin(unit[: len(current)], unit[copies])
     usable = kept[labels.indices] & ~frozen if exclusive else ~frozen
     codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=exclusive)
     codes[usable & _validated(given_unit, constraints, len(codes))] = VALIDATION  # no leak moves an image out of it

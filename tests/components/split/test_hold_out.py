@@ -33,12 +33,19 @@ def frame(number: int = 120, first: int = 0) -> pd.DataFrame:
 
 
 def run(
-    folder: Path, data: pd.DataFrame, previous: Path | None = None, out: str = "splits", **values: Any
+    folder: Path, data: pd.DataFrame, previous: Path | None = None, out: str = "splits", own: pd.DataFrame | None = None, **values: Any
 ) -> tuple[pd.DataFrame, Manifest]:
     kinds = {"site": pa.string(), "taken": pa.date32()}
-    made = Manifest(make_table({name: data[name].tolist() for name in data.columns}, kinds), ("cat", "dog"), "binary", "v1")
-    made.write(folder / "cleaned")
-    split(folder / "cleaned", folder / out, config=parse(SplitConfig, "split", values), previous=previous)
+    for name, rows in (("cleaned", data), ("own", data if own is None else own)):
+        made = make_table({column: rows[column].tolist() for column in rows.columns}, kinds)
+        Manifest(made, ("cat", "dog"), "binary", "v1").write(folder / name)
+    split(
+        folder / "cleaned",
+        folder / out,
+        config=parse(SplitConfig, "split", values),
+        previous=previous,
+        evaluation_cleaned=None if own is None else folder / "own",
+    )
     result = manifest.read(folder / out)
     return result.frame(), result
 
@@ -98,6 +105,15 @@ def test_a_hold_out_that_contradicts_an_earlier_split_is_refused(tmp_path: Path)
     run(tmp_path, frame(), out="first")
     with pytest.raises(InputError, match=r"in another split, by an earlier assignment or in the source, than split.hold_out site wants"):
         run(tmp_path, frame(), tmp_path / "first", hold_out="site", hold_out_values=["B"])
+
+
+def test_a_later_run_holds_out_the_same_beside_an_evaluation_set_of_images_of_that_site(tmp_path: Path) -> None:
+    data, values = frame(), {"hold_out": "site", "hold_out_values": ["B"]}
+    own = data[data["site"] == "B"][:2]
+    before, _ = run(tmp_path, data, out="first", own=own, **values)
+    after, _ = run(tmp_path, data, tmp_path / "first", own=own, **values)
+    assert after[after["split"] == "excluded"]["path"].tolist() == own["path"].tolist()
+    assert after["split"].tolist() == before["split"].tolist()
 
 
 @pytest.mark.parametrize(
