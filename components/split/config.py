@@ -83,20 +83,22 @@ class SplitConfig(StepConfig):
             raise PydanticCustomError("nothing_left", f"With test_fraction {test} it leaves nothing to train on, make one of them smaller")
         return value
 
-    def shares(self, num_images: int) -> tuple[float, float, float]:
-        """The share of the images that train, validation and test should have.
+    def shares(self, num_images: int, takes_validation: bool = True, takes_test: bool = True) -> tuple[float, float, float]:
+        """The share of the images that train, validation and test should have. Of one that takes none it only matters for the ratio.
 
         Args:
-            num_images: All that are split.
+            num_images: All that are split, without those of a split that takes no further ones.
+            takes_validation: Whether validation takes images; if not, their number plays no part.
+            takes_test: Whether the test split does.
 
         Raises:
             InputError: The numbers that are set leave nothing to train on.
         """
-        test = self.test_images / num_images if self.test_images else self.test_fraction
-        validation = self.validation_images / num_images if self.validation_images else self.validation_fraction
+        wanted = {"validation": takes_validation * self.validation_images, "test": takes_test * self.test_images}
+        in_ratio = not any(wanted.values())
+        validation = wanted["validation"] / num_images or self.validation_fraction * (takes_validation or in_ratio)
+        test = wanted["test"] / num_images or self.test_fraction * (takes_test or in_ratio)
         if test + validation >= 1:
-            raise InputError(
-                f"split.test_images {self.test_images} and split.validation_images {self.validation_images} leave nothing of "
-                f"{num_images:,} images to train on: make them smaller"
-            )
+            named = " and ".join(f"split.{name}_images {number}" for name, number in wanted.items() if number)
+            raise InputError(f"nothing of {num_images:,} images is left to train on with {named}: set less, or 0 for the fractions")
         return 1 - test - validation, validation, test

@@ -95,7 +95,7 @@ def _latest(column: pa.ChunkedArray, constraints: Integers, config: SplitConfig)
         )
     values = column.to_pylist()
     free = [value for value, code in zip(values, constraints.tolist(), strict=True) if value is not None and code in (FREE, TRAIN_POOL)]
-    wanted = config.shares(len(values))[TEST] * len(values) - int((constraints == TEST).sum())
+    wanted = (config.test_images or config.test_fraction * len(values)) - int((constraints == TEST).sum())
     ranked = sorted(Counter(free).items(), reverse=True)
     totals = np.cumsum([0, *(number for _, number in ranked)])
     first = 0 if (constraints == TEST).any() else 1

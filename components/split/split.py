@@ -259,7 +259,8 @@ def _assign(
     if len(free) == 0:
         return codes
     placed = np.stack([count_labels(labels, codes == split) for split in range(3)], axis=1)
-    shares = np.array(config.shares(int(usable.sum())))
+    pool = int(np.append(open_splits, False)[np.maximum(codes, TRAIN)].sum())
+    shares = np.array(config.shares(pool, bool(open_splits[VALIDATION]), bool(open_splits[TEST])))
     codes[free] = stratify_images(labels[free], unit[free], placed, shares * open_splits, exclusive=exclusive, seed=config.seed)
     return codes
 

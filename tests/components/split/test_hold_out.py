@@ -123,7 +123,10 @@ def test_a_later_run_holds_out_the_same_beside_an_evaluation_set_of_images_of_th
         ({"hold_out": "site"}, r"name those that are to be tested on in split.hold_out_values; there are 'A' \(60\), 'B' \(30\)"),
         ({"hold_out": "site", "hold_out_values": ["D"]}, "split.hold_out_values has 'D', which is not in column 'site'"),
         ({"hold_out_values": ["D"]}, "name it in hold_out"),
-        ({"test_images": 100, "validation_images": 20}, "leave nothing of 120 images to train on"),
+        (
+            {"test_images": 100, "validation_images": 20},
+            "nothing of 120 images is left to train on with split.validation_images 20 and split.test_images 100",
+        ),
     ],
 )
 def test_what_can_not_be_held_out_is_refused(values: dict[str, Any], sentence: str, tmp_path: Path) -> None:
@@ -136,6 +139,22 @@ def test_a_test_split_of_the_source_stands_against_a_hold_out(tmp_path: Path) ->
     data.loc[:9, "given_split"] = "test"
     with pytest.raises(InputError, match=r"set split.given=ignore"):
         run(tmp_path, data, hold_out="site", hold_out_values=["B"])
+
+
+@pytest.mark.parametrize("fixed", ["held out", "given", "earlier"])
+def test_a_number_is_meant_of_the_images_that_are_left_by_a_fixed_split(fixed: str, tmp_path: Path) -> None:
+    data = frame().assign(group=None)
+    data["site"] = ["B" if number < 80 else "A" for number in range(120)]
+    values: dict[str, Any] = {} if fixed == "given" else {"hold_out": "site", "hold_out_values": ["B"]}
+    if fixed == "given":
+        data.loc[:79, "given_split"] = "test"
+        values["test_images"] = 5000  # plays no part
+    previous = None
+    if fixed == "earlier":
+        previous = tmp_path / "first"
+        run(tmp_path, data[:110], out="first", validation_images=10, **values)
+    result, _ = run(tmp_path, data, previous, validation_images=10, **values)
+    assert result["split"].value_counts().to_dict() == {"test": 80, "train": 30, "validation": 10}
 
 
 def test_numbers_of_images_stand_for_fractions(tmp_path: Path) -> None:
