@@ -55,11 +55,29 @@ def resolve_files(naming: Sequence[NamingTable], names: FileNames, ignored: File
         ignored.learn_folder(one.table.distinct(one.column.name), one.table.name)
         paths += [names.resolve(cell, one.table.name, split) if cell else None for cell in cells]
         splits += [split] * len(cells)
-        missing = [(number, cell) for number, cell in enumerate(cells) if cell and paths[start + number] is None]
-        left_out |= {start + number: cell for number, cell in missing if ignored.locate(cell, one.table.name, split)}
+        found = paths[start:]
+        left_out |= {start + number: cells[number] for number in _left_out(cells, found, one.table.name, split, ignored)}
     notes = tuple(note for one in naming for note in (*one.table.notes, *one.column.notes))
     files = TableFiles(table, naming[0].column.name, paths, splits, (*notes, *renamed, *unanswered), len(naming))
     return _without_rows(files, left_out) if left_out else files
+
+
+def _left_out(cells: Sequence[str], paths: Sequence[str | None], table: str, split: str, ignored: FileNames) -> list[int]:
+    """The rows whose files are ignored. A folder whose files are called as found ones too (masks) holds no missing image."""
+    places = {
+        number: {_folder(path) for path in ignored.locate(cell, table, split)}
+        for number, (cell, path) in enumerate(zip(cells, paths, strict=True))
+        if cell and path is None
+    }
+    if not any(places.values()):
+        return []
+    named = {cell for cell, path in zip(cells, paths, strict=True) if path}
+    parallel = {_folder(path) for cell in named for path in ignored.locate(cell, table, split)}
+    return [number for number, folders in places.items() if folders - parallel]
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _without_rows(files: TableFiles, left_out: Mapping[int, str]) -> TableFiles:

@@ -365,6 +365,13 @@ def test_rows_of_ignored_files_are_left_out_and_missing_ones_still_stop(tmp_path
         ingested(photos, ignore=["test/[0-3].png"])
 
 
+def test_a_missing_image_is_not_taken_for_its_ignored_mask(tmp_path):
+    photos = lay(tmp_path / "photos", [f"{folder}/{path}" for folder in ("images", "masks") for path in SIX], {"labels.csv": CSV})
+    (photos / "images/3.png").unlink()
+    with pytest.raises(InputError, match=r"names 1 file\(s\) that are not in .*3\.png"):
+        ingested(photos, ignore=["masks"])
+
+
 def test_a_table_of_ignored_files_alone_is_refused(tmp_path):
     photos = lay(tmp_path / "photos", SIX, {"labels.csv": CSV})
     with pytest.raises(InputError, match=r"all files that labels\.csv names are left out by ingest\.ignore"):
