@@ -25,7 +25,7 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
         raise InputError(f"{source.name} is empty (no image in it): put each class's images into a folder named after the class")
     others = [path for path in source.sizes if not is_table(path)]
     pictures = [path for path in others if is_picture_name(path) or "." not in path.rpartition("/")[2]]
-    _refuse_archives(source, pictures)
+    _refuse_archives(source, others, pictures)
     splits = find_split_folders(source.name, pictures or others, split_folders)
     files, unlabelled = [], []
     for path in source.sizes:
@@ -55,11 +55,12 @@ def _listed(path: str, splits: SplitFolders) -> Listed | None:
     return Listed(path, (_label(top),), given_split=splits.inner.get(rest.partition("/")[0]))
 
 
-def _refuse_archives(source: Source, pictures: list[str]) -> None:
-    """Refuses archives without any image beside them, as Hugging Face's `data/train.zip` and `data/test.zip`, or tars in a zip."""
+def _refuse_archives(source: Source, others: list[str], pictures: list[str]) -> None:
+    """Refuses archives without class folders beside them, as Hugging Face's `data/train.zip` and `data/test.zip`, or tars in a zip."""
     archives = packed_archives(pictures)
-    if not archives or any("/" in path and path not in archives for path in pictures):
-        return
+    inside = {path for path in others if "/" in path}.difference(archives)
+    if not archives or not inside.isdisjoint(pictures) or len({path.rpartition("/")[0] for path in inside}) > 1:
+        return  # images may have suffixes of their own
     what = f"{source.name} holds archives ({first_few(archives)}), which are not unpacked: "
     if source.root.is_dir():
         raise InputError(f"{what}name one as the data, or unpack each into a folder of its own name there")

@@ -11,6 +11,7 @@ from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from darkroom.system.errors import InputError
 from tests import malicious
+from tests.layouts import by_path, draw, ingested
 
 LIMIT = 100_000
 
@@ -139,6 +140,13 @@ def nested(number):
             archive.writestr("inner.zip", data)
         data = file.getvalue()
     return data
+
+
+@pytest.mark.parametrize("place", ["orig.zip", "cat/orig.zip"])
+def test_an_archive_beside_class_folders_is_ignored_whatever_their_files_are_called(tmp_path, place):
+    photos = draw(tmp_path / "photos", [f"{kind}/{number}.dat" for kind in ("cat", "dog") for number in range(3)])
+    (photos / place).write_bytes(nested(1))
+    assert set(by_path(ingested(photos)).values()) == {"cat", "dog"}
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
