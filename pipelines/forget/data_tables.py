@@ -1,16 +1,19 @@
 """Tables in the data that name images, in any of the forms that `ingest` reads: written anew without these rows, all else as it was."""
 
+import codecs
 import csv
 import io
 import json
 import re
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.ingest.csv_table import encoding_of
 from components.ingest.listing import is_picture_name
 from darkroom.system.files import whole
 
@@ -22,29 +25,52 @@ _INDENT = re.compile(r"\n( +)\S")
 Names = Set[str | bytes]  # ids, paths and, in tables that hold pictures, their bytes
 
 
-def rewrite(table: Path, names: Names) -> None:
+def rewrite(table: Path, names: Names, encoding: str = "auto") -> None:
     """Writes a table anew without the rows that hold one of the names, where there are any."""
-    if (data := without_rows(table, names)) is not None:
+    if (data := without_rows(table, names, encoding)) is not None:
         with whole(table) as draft:
             draft.write_bytes(data)
 
 
-def without_rows(table: Path, names: Names) -> bytes | None:
+def without_rows(table: Path, names: Names, encoding: str = "auto") -> bytes | None:
     """A table's bytes without the rows of which a cell is one of the names; nothing where there is no such row, or it is no table.
 
     Args:
         table: CSV, Parquet, JSON or JSON Lines, whatever its suffix.
         names: What is looked for.
+        encoding: Of its text, as `ingest.encoding` has it; a table may also be UTF-8 or UTF-16. It stays what it is.
     """
+    if _is_parquet(table):
+        return _of_parquet(table, names)
+    for codec, text in _texts(table, encoding):
+        try:
+            is_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
+            rest = _of_json(text, names, escaped=not codec.startswith("utf")) if is_json else _of_csv(text, names)
+        except (csv.Error, RecursionError):
+            continue
+        if rest is not None:
+            return rest.encode(codec)
+    return None
+
+
+def is_decodable(table: Path, encoding: str) -> bool:
+    """Whether `without_rows` can look into a table: it is Parquet, or a text in UTF-8, UTF-16 or this encoding."""
+    return _is_parquet(table) or any(True for _ in _texts(table, encoding))
+
+
+def _is_parquet(table: Path) -> bool:
     with table.open("rb") as file:
-        if file.read(len(_PARQUET)) == _PARQUET:
-            return _of_parquet(table, names)
-    try:
-        text = table.read_bytes().decode("utf-8")
-        rest = _of_json(text, names) if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else _of_csv(text, names)
-    except (UnicodeDecodeError, csv.Error, RecursionError):
-        return None
-    return None if rest is None else rest.encode("utf-8")
+        return file.read(len(_PARQUET)) == _PARQUET
+
+
+def _texts(table: Path, encoding: str) -> Iterator[tuple[str, str]]:
+    """What a table may say, with the encoding that makes its bytes of that; a mark in front is a part of it."""
+    data = table.read_bytes()
+    utf_16 = "utf-16-be" if data.startswith(codecs.BOM_UTF16_BE) else "utf-16-le"
+    named = [codecs.lookup(name).name for name in (encoding, encoding_of(data)) if name != "auto"]
+    for codec in dict.fromkeys({"utf-8-sig": "utf-8", "utf-16": utf_16}.get(name, name) for name in named):
+        with suppress(UnicodeDecodeError):
+            yield codec, data.decode(codec)
 
 
 def _of_csv(text: str, names: Names) -> str | None:
@@ -74,8 +100,8 @@ def _of_parquet(path: Path, names: Names) -> bytes | None:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _of_json(text: str, names: Names) -> str | None:
-    """JSON with its indentation; of JSON Lines the other lines as they are."""
+def _of_json(text: str, names: Names, *, escaped: bool) -> str | None:
+    """JSON with its indentation, `escaped` in ASCII alone; of JSON Lines the other lines as they are."""
     try:
         value = json.loads(text.removeprefix("\ufeff"))
     except ValueError:
@@ -86,7 +112,7 @@ def _of_json(text: str, names: Names) -> str | None:
     if rest == value:
         return None
     indent = _INDENT.search(text)
-    return json.dumps(rest, ensure_ascii=False, indent=len(indent[1]) if indent else None) + ("\n" if text.endswith("\n") else "")
+    return json.dumps(rest, ensure_ascii=escaped, indent=len(indent[1]) if indent else None) + ("\n" if text.endswith("\n") else "")
 
 
 def _loaded(line: str) -> Any:

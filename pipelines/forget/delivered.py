@@ -14,15 +14,20 @@ from darkroom.versions.data_version import data_version, difference, recorded_ve
 from darkroom.versions.dvc_cache import files_of
 from darkroom.versions.git_history import data_history
 from darkroom.versions.repository import own_repository
-from pipelines.forget.data_tables import SUFFIXES, Names, rewrite, without_rows
+from pipelines.forget.data_tables import SUFFIXES, Names, is_decodable, rewrite, without_rows
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
 from pipelines.params import read_settings
 
 
-def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
+def data_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Removal]:
     """The files of the images in a folder, the rows of plain tables that name them, and then its new record.
+
+    Args:
+        data: The source.
+        subject: The images.
+        left: Gets the tables whose encoding is not known, a sentence each.
 
     Raises:
         InputError: The data is an archive that holds an image.
@@ -31,10 +36,16 @@ def data_removals(data: Path, subject: Subject) -> Iterator[Removal]:
         raise InputError(f"{data} is an archive that holds the image, and is not written anew", "pack it without the image")
     for place in subject.places:
         yield Removal("data", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
-    names = _names(data, subject)
-    tables = [path for path in all_files(data) if path.suffix.lower() in SUFFIXES and without_rows(path, names) is not None]
+    names, encoding = _names(data, subject), _encoding()
+    plain = [path for path in all_files(data) if path.suffix.lower() in SUFFIXES]
+    left += [
+        f"{path} is no text in UTF-8, UTF-16 or ingest.encoding ({encoding}), so its rows were not searched: name its encoding there"
+        for path in plain
+        if not is_decodable(path, encoding)
+    ]
+    tables = [path for path in plain if without_rows(path, names, encoding) is not None]
     for table in tables:
-        yield Removal("rows of tables", str(table), lambda table=table: rewrite(table, names))  # type: ignore[misc]
+        yield Removal("rows of tables", str(table), lambda table=table: rewrite(table, names, encoding))  # type: ignore[misc]
     if (subject.places or tables) and recorded_version(data) and not difference(data, data_version(data)):
         yield Removal("record", f"{data}.dvc", lambda: _add(data))
 
@@ -44,6 +55,11 @@ def verdict_removals(subject: Subject) -> Iterator[Removal]:
     named, names = read_settings([])[0]["clean"]["verdicts"], set[str | bytes](subject.contents)
     if named and Path(named).is_file() and without_rows(Path(named), names) is not None:
         yield Removal("verdicts", named, lambda: rewrite(Path(named), names))
+
+
+def _encoding() -> str:
+    """That of the tables, as `ingest` reads them."""
+    return str(read_settings([])[0]["ingest"]["encoding"])
 
 
 def _names(data: Path, subject: Subject) -> Names:
@@ -91,8 +107,9 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
 
 def _holding(storage: Any, subject: Subject, names: Names) -> set[str]:
     """The md5s of the files in DVC's cache that hold the images or name them, by id or by path, such as tables of earlier versions."""
-    files = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"]
-    return {f"{path.parent.name}{path.name}" for path in files if subject.traces.in_file(path) or without_rows(path, names) is not None}
+    files, encoding = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"], _encoding()
+    held = [path for path in files if subject.traces.in_file(path) or without_rows(path, names, encoding) is not None]
+    return {f"{path.parent.name}{path.name}" for path in held}
 
 
 def _lists(storage: Any, md5s: set[str]) -> set[str]:

@@ -75,7 +75,7 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
         *kept_here.run_removals(subject),
         *kept_here.shared_removals(subject),
         *delivered.dvc_removals(data, subject, left),
-        *delivered.data_removals(data, subject),
+        *delivered.data_removals(data, subject, left),
         *delivered.verdict_removals(subject),
     ]
     removals = _without_inner(found)

@@ -44,8 +44,10 @@ from darkroom.tracking.tags import PREVIOUS
 from darkroom.vector_store import shard_names
 from darkroom.versions.data_version import data_version, recorded_version
 from pipelines.forget.data_tables import without_rows
+from pipelines.forget.delivered import data_removals
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
 from pipelines.forget.kept_tables import without_images
+from pipelines.forget.subject import Subject
 from pipelines.forget.traces import Traces, all_files
 from pipelines.plan import make_plan
 from pipelines.run import run
@@ -370,6 +372,34 @@ def test_json_that_names_a_file_keeps_its_form(tmp_path: Path, value: object, re
     table = tmp_path / "labels.json"
     table.write_text(json.dumps(value, indent=2))
     assert without_rows(table, {"a/1.png", "1.png"}) == (None if rest is None else json.dumps(rest, indent=2).encode())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "named"),
+    [("utf-8-sig", "auto"), ("utf-16", "auto"), ("utf-16-be", "auto"), ("cp1252", "cp1252"), ("utf-8", "cp1252"), ("utf-16", "UTF16")],
+)
+def test_a_table_keeps_its_encoding(tmp_path: Path, encoding: str, named: str) -> None:
+    table, head, row, other = tmp_path / "labels.csv", "path,label\r\n", "käse/ä.png,Käse\r\n", "b.png,Öl\r\n"
+    table.write_bytes((head + row + other).encode(encoding))
+    assert without_rows(table, {"käse/ä.png"}, named) == (head + other).encode(encoding)
+    table.write_bytes(json.dumps([{"file": "käse/ä.png"}, {"file": "b.png", "label": "猫"}]).encode(encoding))
+    assert json.loads((without_rows(table, {"käse/ä.png"}, named) or b"").decode(encoding)) == [{"file": "b.png", "label": "猫"}]
+
+
+def test_tables_are_read_in_the_encoding_of_ingest_and_others_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "labels.csv").write_bytes("path,label\nä.png,x\nb.png,y\n".encode("cp1252"))
+    (tmp_path / "params.yaml").write_text("ingest: {encoding: auto}\n")
+    monkeypatch.chdir(tmp_path)
+    subject, left = Subject({"0" * 64: b""}, {"ä.png"}), list[str]()
+    assert list(data_removals(Path("data"), subject, left)) == []
+    (text,) = left
+    assert text.startswith("data/labels.csv is no text in UTF-8, UTF-16 or ingest.encoding (auto), so its rows were not searched")
+    (tmp_path / "params.yaml").write_text("ingest: {encoding: cp1252}\n")
+    left.clear()
+    (removal,) = data_removals(Path("data"), subject, left)
+    removal.do()
+    assert (tmp_path / "data" / "labels.csv").read_bytes() == b"path,label\nb.png,y\n" and left == []
 
 
 def test_json_lines_and_parquet_lose_the_rows_that_name_or_hold_an_image(tmp_path: Path) -> None:
