@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from components.clean.mislabelled import MISLABELLED
 from darkroom.images import Images
 from darkroom.issues import WITHOUT_PICTURE, Illustration, by_check
 from darkroom.manifest import Manifest
@@ -46,7 +47,8 @@ def illustrate(
         if num_pictures > max_pictures:
             break
         if picture is not None:
-            shown[number] = Illustration(picture, labels.get(path) or (), expected.get(path), other_id if other else None, other)
+            wanted = expected.get(path) if findings[number]["check"] == MISLABELLED else None
+            shown[number] = Illustration(picture, labels.get(path) or (), wanted, other_id if other else None, other)
     return shown
 
 

@@ -59,7 +59,7 @@ def test_the_worst_of_each_check_are_shown_with_what_they_are_like(images: tuple
         finding(names, 10, "unreadable", 1.0),
         {**finding(names, 0, "few_images", 1.0), "path": None, "image_id": None},
     ]
-    shown = illustrate(findings, table(names), {PATHS[9]: ("a",)}, packed, 2)
+    shown = illustrate(findings, table(names), {PATHS[4]: ("b",), PATHS[9]: ("a",)}, packed, 2)  # the label of a dark one is doubted too
     assert sorted(shown) == [1, 2, 3, 4]
     assert {number: level(one.picture) for number, one in shown.items()} == {1: 4, 2: 5, 3: 6, 4: 9}
     assert (level(shown[3].other_picture), shown[3].other_id) == (7, names[7])
