@@ -1,6 +1,7 @@
 """Test images by a column of the table: those of a site, a device or a patient that nothing is trained on, or the latest ones."""
 
 from collections import Counter
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,8 +47,8 @@ def hold_out(current: Manifest, constraints: Integers, frozen: Flags, config: Sp
         InputError: There is no such column or value, the column has no order, or images are in another split already.
     """
     column = _column(current, config.hold_out)
-    values = column.to_pylist()
-    chosen = _named(values, config) if config.hold_out_values else _latest(column, constraints, config)
+    values = [None if isinstance(value, float) and isnan(value) else value for value in column.to_pylist()]
+    chosen = _named(values, config) if config.hold_out_values else _latest(values, column.type, constraints, config)
     free = np.isin(constraints, (FREE, TRAIN_POOL))
     number = int((~free & ~frozen & ((constraints == TEST) != chosen)).sum())
     if config.hold_out_values and number:
@@ -84,16 +85,14 @@ def _named(values: list[Any], config: SplitConfig) -> Flags:
     return np.array([value is not None and _text(value) in config.hold_out_values for value in values], bool)
 
 
-def _latest(column: pa.ChunkedArray, constraints: Integers, config: SplitConfig) -> Flags:
+def _latest(values: list[Any], kind: pa.DataType, constraints: Integers, config: SplitConfig) -> Flags:
     """Which free rows have the largest values, so many that the test split has nearest to its share, and no value stands on both sides."""
-    kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind)):
-        counts = Counter(_text(value) for value in column.to_pylist() if value is not None)
+        counts = Counter(_text(value) for value in values if value is not None)
         raise InputError(
             f"column {config.hold_out!r} (split.hold_out) holds no numbers or dates, so none of its values is the latest: name those that "
             f"are to be tested on in split.hold_out_values; there are {_counted(counts)}"
         )
-    values = column.to_pylist()
     free = [value for value, code in zip(values, constraints.tolist(), strict=True) if value is not None and code in (FREE, TRAIN_POOL)]
     wanted = (config.test_images or config.test_fraction * len(values)) - int((constraints == TEST).sum())
     ranked = sorted(Counter(free).items(), reverse=True)

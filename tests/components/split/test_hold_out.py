@@ -35,9 +35,11 @@ def frame(number: int = 120, first: int = 0) -> pd.DataFrame:
 def run(
     folder: Path, data: pd.DataFrame, previous: Path | None = None, out: str = "splits", own: pd.DataFrame | None = None, **values: Any
 ) -> tuple[pd.DataFrame, Manifest]:
-    kinds = {"site": pa.string(), "taken": pa.date32()}
+    kinds = {"site": pa.string(), "taken": pa.date32(), "age": pa.float64()}
     for name, rows in (("cleaned", data), ("own", data if own is None else own)):
         made = make_table({column: rows[column].tolist() for column in rows.columns}, kinds)
+        if "age" in rows:  # with NaN, as a Parquet table of the user's may have it
+            made = made.set_column(made.column_names.index("age"), "age", pa.array(rows["age"].tolist()))
         Manifest(made, ("cat", "dog"), "binary", "v1").write(folder / name)
     split(
         folder / "cleaned",
@@ -155,6 +157,15 @@ def test_a_number_is_meant_of_the_images_that_are_left_by_a_fixed_split(fixed: s
         run(tmp_path, data[:110], out="first", validation_images=10, **values)
     result, _ = run(tmp_path, data, previous, validation_images=10, **values)
     assert result["split"].value_counts().to_dict() == {"test": 80, "train": 30, "validation": 10}
+
+
+def test_an_image_without_a_number_is_not_held_out(tmp_path: Path) -> None:
+    data = frame().assign(group=None, age=[float("nan") if number < 12 else float(number) for number in range(120)])
+    result, table = run(tmp_path, data, hold_out="age", test_images=30)
+    assert sorted(result[result["split"] == "test"]["age"]) == [float(number) for number in range(90, 120)]
+    assert any(note.text.startswith("12 images have no value in column 'age'") for note in table.notes)
+    with pytest.raises(InputError, match=r"split\.hold_out_values has 'nan'"):
+        run(tmp_path, data, hold_out="age", hold_out_values=["nan"])
 
 
 def test_numbers_of_images_stand_for_fractions(tmp_path: Path) -> None:
