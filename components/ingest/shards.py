@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePosixPath
+from posixpath import commonpath
 from typing import ClassVar
 
 import pyarrow as pa
@@ -78,17 +79,18 @@ class Shards(ABC):
         """The images of a shard at these paths, with their bytes."""
 
 
-def split_of_shard(path: str) -> str | None:
+def split_of_shard(path: str, above: str = "") -> str | None:
     """The split that a shard's name or its folder says: `data/train-00000-of-00002.parquet`, `imagenet-val-000000.tar`, `val/0000.tar`.
 
     Args:
         path: The shard's path in the source.
+        above: The folder that all shards lie in, which says nothing of one.
 
     Returns:
         The split; the path itself where a name says that its images are held out, but not for what; none where it says nothing.
     """
-    *folders, name = path.split("/")
-    stem = _NUMBER.sub("", PurePosixPath(name).name.partition(".")[0])
+    *folders, name = PurePosixPath(path).relative_to(above).parts
+    stem = _NUMBER.sub("", name.partition(".")[0])
     if len(named := splits_among(stem)) == 1:
         return named.pop()
     if split := next((split for folder in reversed(folders) if len(split := splits_among(folder)) == 1), set()):
@@ -111,7 +113,9 @@ def _table_bytes(table: pa.Table, shards: Mapping[str, str], kept: Collection[st
         kept: Paths of images that are not left out.
     """
     table = table.filter(pa.array([path in kept for path in shards], pa.bool_()))
-    splits = {shard: split_of_shard(shard) for shard in {shards[path] for path in shards if path in kept}}
+    names = {shards[path] for path in shards if path in kept}
+    above = commonpath([PurePosixPath(shard).parent for shard in names]) if names else ""
+    splits = {shard: split_of_shard(shard, above) for shard in names}
     some_known = not {*SPLIT_NAMES.values()}.isdisjoint(splits.values())
     if some_known and len(set(splits.values())) > 1 and not known(table.column_names, SPLITS):
         column = [splits[shard] for path, shard in shards.items() if path in kept]

@@ -223,6 +223,7 @@ def test_the_names_of_webdatasets_shards_say_the_split(tmp_path: Path) -> None:
         (("pets-000000", "pets-000001"), [None] * 4),
         (("public-000000", "public-000001"), [None] * 4),
         (("test-000000", "trainval-000000"), ["test"] * 2 + [None] * 2),
+        (("public/train-0", "public/us-0"), ["train"] * 2 + [None] * 2),
     ],
 )
 def test_the_split_is_known_beside_other_words(tmp_path: Path, shards: tuple[str, str], splits: list[str | None]) -> None:
