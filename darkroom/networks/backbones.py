@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build, without_last_layer
 from darkroom.networks.pretrained import Backbone, packaged_backbone
 from darkroom.networks.published import published_input
+from darkroom.networks.small_cnn import SmallCNN
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
@@ -67,7 +69,8 @@ def embedding_backbone(folder: Path, origin: Origin) -> Backbone:
     """
     if not (folder / OWN_WEIGHTS).is_file():
         return backbone_of(origin.backbone)
-    network, state = trunk_of(origin.backbone, origin.recipe.side_px), load_file(folder / OWN_WEIGHTS)
+    state = load_file(folder / OWN_WEIGHTS)
+    network = trunk_of(origin.backbone, origin.recipe.side_px, state)
     fit_shapes(network, state)
     network.load_state_dict(state)
     with safe_open(folder / OWN_WEIGHTS, "pt") as file:
@@ -76,15 +79,19 @@ def embedding_backbone(folder: Path, origin: Origin) -> Backbone:
     return Backbone(origin.backbone, network, origin.num_features, origin.recipe, mean, std, origin.weights_sha256)
 
 
-def trunk_of(name: str, side_px: int) -> nn.Module:
+def trunk_of(name: str, side_px: int, weights: Iterable[str]) -> nn.Module:
     """A network without its last layer, with random weights.
 
     Args:
         name: A network that `darkroom.networks.network.build` makes.
         side_px: Side of the images.
+        weights: Names of those that it is to take.
     """
     with torch.random.fork_rng(devices=[]):
-        return without_last_layer(build(name, 2, side_px=side_px))
+        network = build(name, 2, side_px=side_px)
+        if isinstance(network, SmallCNN):
+            network.take_stages(weights)
+        return without_last_layer(network)
 
 
 def _check_name(name: str) -> None:

@@ -7,10 +7,12 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
+from darkroom.embeddings import Origin
 from darkroom.model import ModelCard
 from darkroom.networks import export
-from darkroom.networks.backbones import backbone_of
+from darkroom.networks.backbones import OWN_WEIGHTS, backbone_of, embedding_backbone, weights_file
 from darkroom.networks.network import build
+from darkroom.networks.small_cnn import SmallCNN
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
@@ -91,3 +93,21 @@ def test_a_models_folder_gives_its_trunk_and_its_recipe(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told_by_its_setting(resnet: Path, name: str, weights: str, named: str) -> None:
     with pytest.raises(InputError, match=named):
         backbone_of(name, weights.format(resnet))
+
+
+def test_the_trunk_of_an_earlier_versions_small_network_is_read_back_with_its_four_stages(tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build("small_cnn", 3, side_px=16).eval()
+        assert isinstance(network, SmallCNN)
+        network.take_stages(["stages.3.conv1.weight"])
+    card = ModelCard("small_cnn", ("a", "b", "c"), "multiclass", 16, (0.1,) * 3, (0.9,) * 3)
+    export.save_model(tmp_path / "model", network, card)
+    made = backbone_of("auto", str(tmp_path / "model"))
+    (tmp_path / OWN_WEIGHTS).write_bytes(weights_file(made))
+    origin = Origin(made.name, made.weights_sha256, "features", made.recipe, "float32", "cpu", made.num_features)
+    pictures = torch.rand(2, 3, 16, 16)
+    with torch.inference_mode():
+        features = embedding_backbone(tmp_path, origin).network(pictures)
+        torch.testing.assert_close(features, made.network(pictures), rtol=0, atol=0)
+    assert features.shape == (2, 256)

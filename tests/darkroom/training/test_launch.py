@@ -129,6 +129,13 @@ def test_where_memory_is_short_all_begin_again_with_more_parts_and_no_epoch_is_t
         fit_together(network, shared, 8, launch=Acted([(MEMORY, "CUDA out of memory")] * 2), root=tmp_path)
 
 
+def test_the_processes_have_the_stages_of_an_earlier_versions_small_network(tmp_path):
+    network, shared = work()
+    network.take_stages(["stages.3.conv1.weight"])
+    handover.write_work(tmp_path, dataclasses.replace(shared, weights=network.state_dict()))
+    assert torch.equal(weights_of(handover.read_work(tmp_path).network()), weights_of(network))
+
+
 @pytest.mark.parametrize(("kind", "error"), [("input", InputError), ("internal", RuntimeError)])
 def test_a_failure_keeps_its_kind(tmp_path, kind, error):
     network, shared = work()
