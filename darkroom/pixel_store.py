@@ -9,10 +9,12 @@ there); above it here, if there is a store, else in a scratch file of one traini
 each is decoded whenever it is asked for. See `darkroom.training.decoded`.
 """
 
+import errno
 import hashlib
 import json
 import os
 import time
+import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +27,7 @@ import PIL
 import pyarrow as pa
 
 from darkroom.preprocessing.recipe import Recipe
-from darkroom.system.files import remove, whole
+from darkroom.system.files import remove
 from darkroom.system.mapped import arrow_source, mapped
 from darkroom.system.parallel import ordered
 from darkroom.system.scratch import NoRoomError, reserve
@@ -77,14 +79,14 @@ def find(root: Path, names: Sequence[str], recipe: Recipe) -> KeptPixels | None:
             continue
         except (pa.ArrowException, OSError, ValueError):
             print(f"{folder} is damaged: its images are decoded again", flush=True)
-            remove(folder)
+            _discard(folder)
             continue
         return KeptPixels(pixels, np.array([places[name] for name in names], np.int64), folder)
     return None
 
 
 def keep(root: Path, names: Sequence[str], recipe: Recipe, fill: Callable[[Pixels], None]) -> KeptPixels | None:
-    """Keeps pixels of images; none where the disk has no room for them.
+    """Keeps pixels of images; none where the disk has no room for them. Where another process keeps the same, all use the first one's.
 
     Args:
         root: The folder of all kept vectors, scans and pixels.
@@ -99,18 +101,21 @@ def keep(root: Path, names: Sequence[str], recipe: Recipe, fill: Callable[[Pixel
     with writable(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder.parent)
+    draft = _hidden(folder)
     try:
-        with whole(folder) as draft:
-            draft.mkdir()
-            with (draft / PIXELS).open("w+b") as file:
-                _reserve(file.fileno(), len(names) * side * side * 3)
-                pixels = np.ndarray((len(names), side, side, 3), np.uint8, mapped(file.fileno(), writable=True))
-                fill(pixels)
-                _write_ids(draft / IDS, names, pixels)
-                os.fsync(file.fileno())
+        draft.mkdir()
+        with (draft / PIXELS).open("w+b") as file:
+            _reserve(file.fileno(), len(names) * side * side * 3)
+            pixels = np.ndarray((len(names), side, side, 3), np.uint8, mapped(file.fileno(), writable=True))
+            fill(pixels)
+            _write_ids(draft / IDS, names, pixels)
+            os.fsync(file.fileno())
+        with writable(folder.parent):
+            return KeptPixels(_published(draft, folder, side), np.arange(len(names)), folder)
     except NoRoomError:
         return None
-    return KeptPixels(_viewed(folder / PIXELS, len(names), side), np.arange(len(names)), folder)
+    finally:
+        remove(draft)
 
 
 def kept_names(folder: Path) -> list[str]:
@@ -160,10 +165,39 @@ def _mapped(folder: Path, side: int) -> Pixels:
     sums = _table(folder)["crc32"].to_numpy()
     if (folder / PIXELS).stat().st_size != len(sums) * side * side * 3:
         raise ValueError(f"{folder} has another size")
-    pixels = _viewed(folder / PIXELS, len(sums), side)
+    pixels = _viewed(folder, side)
     if any((found != sums[start : start + len(found)]).any() for start, found in _checksums(pixels)):
         raise ValueError(f"{folder} has other pixels")
     return pixels
+
+
+def _published(draft: Path, folder: Path, side: int) -> Pixels:
+    """The pixels of a folder that a draft becomes; where another process was faster, those of its folder, unless it is damaged."""
+    while True:
+        try:
+            draft.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return _viewed(folder, side)
+        try:
+            return _mapped(folder, side)
+        except (pa.ArrowException, OSError, ValueError):
+            _discard(folder)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a folder so that no process sees a half of it."""
+    hidden = _hidden(folder)
+    with suppress(FileNotFoundError):  # another process has removed it
+        folder.rename(hidden)
+        remove(hidden)
+
+
+def _hidden(folder: Path) -> Path:
+    """A name beside a folder that no other process uses; what is left there is removed after a day."""
+    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.part")
 
 
 def _reserve(descriptor: int, size: int) -> None:
@@ -173,9 +207,10 @@ def _reserve(descriptor: int, size: int) -> None:
         raise NoRoomError(str(error)) from None
 
 
-def _viewed(path: Path, number: int, side: int) -> Pixels:
-    with path.open("rb") as file:
-        return np.ndarray((number, side, side, 3), np.uint8, mapped(file.fileno()))
+def _viewed(folder: Path, side: int) -> Pixels:
+    with (folder / PIXELS).open("rb") as file:
+        memory = mapped(file.fileno())
+    return np.ndarray((len(memory) // (3 * side**2), side, side, 3), np.uint8, memory)
 
 
 def _checksums(pixels: Pixels) -> Iterator[tuple[int, npt.NDArray[np.uint32]]]:
@@ -202,6 +237,6 @@ def _table(folder: Path) -> pa.Table:
 
 def _remove_abandoned(folder: Path) -> None:
     for left in folder.glob(".*.part"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # another process has removed it, or it is another user's
             if max(path.stat().st_mtime for path in (left, *left.iterdir())) < time.time() - _ABANDONED_S:
                 remove(left)

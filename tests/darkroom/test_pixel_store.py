@@ -1,6 +1,8 @@
 """Kept pixels: found again by images and recipe, checked, and written whole or not at all."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,43 @@ def test_pixels_are_found_by_their_images_and_recipe(tmp_path: Path) -> None:
     assert (kept_folders(tmp_path), kept_names(folder), folder.parent.name) == ([folder], NAMES, KEPT_AS)
     assert folder.name.startswith(f"{key_of(NAMES)}-")
     assert key_of(NAMES) != key_of(NAMES[::-1])
+
+
+def test_the_folder_of_a_process_that_was_faster_is_used(tmp_path: Path) -> None:
+    faster: list[tuple[Path, int]] = []
+
+    def fill(pixels: pixel_store.Pixels) -> None:
+        folder = kept(tmp_path)
+        faster.append((folder, (folder / PIXELS).stat().st_ino))
+        np.copyto(pixels, VALUES)
+
+    found = keep(tmp_path, NAMES, RECIPE, fill)
+    assert found
+    assert [(found.folder, (found.folder / PIXELS).stat().st_ino)] == faster
+    assert (found.pixels == VALUES).all()
+    assert list((tmp_path / KEPT_AS).iterdir()) == [found.folder]
+
+
+@pytest.mark.slow
+def test_processes_may_keep_the_same_images_at_once(tmp_path: Path) -> None:
+    code = f"""
+import sys, time
+from pathlib import Path
+from darkroom.pixel_store import keep
+from darkroom.preprocessing.recipe import Recipe
+
+def fill(pixels):
+    time.sleep(0.001)
+    pixels.fill(7)
+
+for _ in range(60):
+    found = keep(Path({str(tmp_path)!r}), {NAMES!r}, Recipe(2), fill)
+    assert (found.pixels == 7).all()
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 3
+    assert [path.name for path in (tmp_path / KEPT_AS).iterdir()] == [path.name for path in kept_folders(tmp_path)]
+    assert len(kept_folders(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("damage", ["changed", "shortened", "no pixels", "no table", "table cut"])
