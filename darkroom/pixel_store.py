@@ -2,7 +2,8 @@
 
 Beside the kept vectors, a folder for a list of images and a recipe: the pixels of all of them, one after the other, and a table with
 their ids and checksums. A folder appears whole or not at all, and never changes; a damaged one is removed, and its images are decoded
-again. `darkroom gc` removes those that no kept run trains on.
+again. `darkroom gc` removes those that no kept run trains on. On a volume, and with DVC, nobody runs it: whenever a folder is kept, those
+that have not been used for 30 days are removed. None is kept unless 1 GiB of the disk stays free, for checkpoints and models.
 
 Where decoded images are, by their size: up to `MEMORY_BYTES` in memory (and on the GPU, where they take no more than half of what is free
 there); above it here, if there is a store, else in a scratch file of one training; where neither disk nor memory has room, nowhere:
@@ -13,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import time
 import uuid
 import zlib
@@ -39,7 +41,9 @@ KEPT_AS = f"pixels-1-pillow-{PIL.__version__}"  # another decoder may give other
 PIXELS, IDS = "pixels.bin", "images.arrow"
 _SCHEMA = pa.schema([("image_id", pa.string()), ("crc32", pa.uint32())])
 _BLOCK = 256  # images that are checked at once
+_FREE_BYTES = 2**30  # that stay free on the disk
 _ABANDONED_S = 86_400  # a draft that has not changed for so long is of a process that was killed
+_UNUSED_S = 30 * 86_400  # a folder in which nothing was looked up for so long is removed
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -88,6 +92,8 @@ def find(root: Path, names: Sequence[str], recipe: Recipe) -> KeptPixels | None:
 def keep(root: Path, names: Sequence[str], recipe: Recipe, fill: Callable[[Pixels], None]) -> KeptPixels | None:
     """Keeps pixels of images; none where the disk has no room for them. Where another process keeps the same, all use the first one's.
 
+    Removes folders that have not been used for 30 days.
+
     Args:
         root: The folder of all kept vectors, scans and pixels.
         names: Ids of the images, each once.
@@ -101,6 +107,7 @@ def keep(root: Path, names: Sequence[str], recipe: Recipe, fill: Callable[[Pixel
     with writable(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder.parent)
+        _remove_unused(root)
     draft = _hidden(folder)
     try:
         draft.mkdir()
@@ -202,9 +209,16 @@ def _hidden(folder: Path) -> Path:
 
 def _reserve(descriptor: int, size: int) -> None:
     try:
+        _require_free(descriptor, size + _FREE_BYTES)
         reserve(descriptor, size)
+        _require_free(descriptor, _FREE_BYTES)  # another process may have reserved as much at the same time
     except OSError as error:
         raise NoRoomError(str(error)) from None
+
+
+def _require_free(descriptor: int, size: int) -> None:
+    if shutil.disk_usage(descriptor).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _viewed(folder: Path, side: int) -> Pixels:
@@ -240,3 +254,10 @@ def _remove_abandoned(folder: Path) -> None:
         with suppress(OSError):  # another process has removed it, or it is another user's
             if max(path.stat().st_mtime for path in (left, *left.iterdir())) < time.time() - _ABANDONED_S:
                 remove(left)
+
+
+def _remove_unused(root: Path) -> None:
+    for folder in kept_folders(root):
+        with suppress(OSError):
+            if (folder / IDS).stat().st_mtime < time.time() - _UNUSED_S:
+                _discard(folder)

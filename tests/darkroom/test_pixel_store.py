@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,6 +110,24 @@ def test_what_fails_or_has_no_room_leaves_nothing(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(pixel_store, "reserve", full)
     assert keep(tmp_path, NAMES, RECIPE, fail) is None
     assert list((tmp_path / KEPT_AS).iterdir()) == []
+
+
+@pytest.mark.parametrize(("missing", "is_kept"), [(1, False), (0, True)])
+def test_a_gibibyte_of_the_disk_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, is_kept: bool) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=VALUES.nbytes + 2**30 - missing))
+    assert (keep(tmp_path, NAMES, RECIPE, lambda pixels: None) is not None) == is_kept
+    assert len(list((tmp_path / KEPT_AS).iterdir())) == is_kept
+
+
+def test_folders_that_were_not_used_for_30_days_are_removed_when_another_is_kept(tmp_path: Path) -> None:
+    folders = {name: keep(tmp_path, [name], RECIPE, lambda pixels: None) for name in ("old", "used", "recent")}
+    for name, days in (("old", 31), ("used", 31), ("recent", 29)):
+        found = folders[name]
+        assert found
+        os.utime(found.folder / IDS, (time.time() - days * 86_400,) * 2)
+    assert find(tmp_path, ["used"], RECIPE)
+    kept(tmp_path)
+    assert [name for name, found in folders.items() if found and found.folder.exists()] == ["used", "recent"]
 
 
 def test_drafts_of_killed_processes_are_removed_after_a_day(tmp_path: Path) -> None:

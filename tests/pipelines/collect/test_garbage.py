@@ -185,10 +185,12 @@ def test_decoded_images_go_when_no_kept_run_learns_from_just_these(checkout: Che
         assert found
         folders[name] = found.folder
     folders["other decoder"] = Path(shutil.copytree(folders["kept"], store / "pixels-1-pillow-1.0" / folders["kept"].name))
-    checkout.age(checkout.runs)
     found = pixel_store.keep(store, ["a run in progress"], Recipe(8), lambda pixels: None)
     assert found
     folders["new"] = found.folder
+    checkout.age(checkout.runs)
+    for path in (found.folder, *found.folder.iterdir()):
+        os.utime(path)
     assert collect(1, dry_run=True)["number"]["pixels"] == 2
     assert collect(1)["bytes"]["pixels"] >= 5 * 8 * 8 * 3
     assert {name for name, folder in folders.items() if folder.exists()} == {"kept", "new"}
