@@ -69,6 +69,9 @@ def find(root: Path, names: Sequence[str], recipe: Recipe) -> KeptPixels | None:
         root: The folder of all kept vectors, scans and pixels.
         names: Ids of the images.
         recipe: How each is resized.
+
+    Raises:
+        OSError: A folder can't be read.
     """
     folders = (root / KEPT_AS).glob(f"*-{_recipe_key(recipe)}")
     for folder in sorted(folders, key=lambda path: (path.name != _folder_name(names, recipe), path.name)):
@@ -78,13 +81,15 @@ def find(root: Path, names: Sequence[str], recipe: Recipe) -> KeptPixels | None:
             if any(name not in places for name in names):
                 continue
             pixels = _mapped(folder, recipe.side_px)
-            os.utime(folder / IDS)  # it is in use
         except FileNotFoundError:  # another process has removed it
             continue
-        except (pa.ArrowException, OSError, ValueError):
+        except (pa.ArrowException, OSError, ValueError) as error:
+            _require_damage(error)
             print(f"{folder} is damaged: its images are decoded again", flush=True)
             _discard(folder)
             continue
+        with suppress(OSError):  # it is another user's
+            os.utime(folder / IDS)  # it is in use
         return KeptPixels(pixels, np.array([places[name] for name in names], np.int64), folder)
     return None
 
@@ -190,8 +195,15 @@ def _published(draft: Path, folder: Path, side: int) -> Pixels:
             return _viewed(folder, side)
         try:
             return _mapped(folder, side)
-        except (pa.ArrowException, OSError, ValueError):
+        except (pa.ArrowException, OSError, ValueError) as error:
+            _require_damage(error)
             _discard(folder)
+
+
+def _require_damage(error: Exception) -> None:
+    """Raises an error of the system, such as of access rights; Arrow's errors of what is in a file have no number."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+        raise error
 
 
 def _discard(folder: Path) -> None:

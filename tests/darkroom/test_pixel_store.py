@@ -1,5 +1,6 @@
 """Kept pixels: found again by images and recipe, checked, and written whole or not at all."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -95,6 +96,32 @@ def test_damaged_pixels_are_removed_and_it_is_said(tmp_path: Path, capsys: pytes
         assert (capsys.readouterr().out, folder.exists()) == (f"{folder} is damaged: its images are decoded again\n", False)
     kept(tmp_path)
     assert find(tmp_path, NAMES, RECIPE)
+
+
+def test_pixels_in_a_folder_of_another_user_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = kept(tmp_path)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    monkeypatch.setattr("os.utime", refuse)
+    found = find(tmp_path, NAMES, RECIPE)
+    assert found
+    assert (found.folder, (found.pixels == VALUES).all()) == (folder, True)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_pixels_that_the_system_does_not_read_are_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    folder = kept(tmp_path)
+
+    def refuse(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(pixel_store, "arrow_source", refuse)
+    for use in (find, lambda *what: keep(*what, lambda pixels: None)):
+        with pytest.raises((OSError, InputError), match=os.strerror(number)):
+            use(tmp_path, NAMES, RECIPE)
+    assert sorted(path.name for path in folder.iterdir()) == [IDS, PIXELS]
 
 
 def test_what_fails_or_has_no_room_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
