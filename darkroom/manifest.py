@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLD = "validation_fold"
+WEIGHTLESS = "weightless"  # the split, within a training, of training images whose loss does not count
 COLUMNS: Mapping[str, pa.DataType] = {
     "path": pa.string(),
     "image_id": pa.string(),
@@ -117,8 +118,8 @@ class Manifest:
         return replace(self, table=self.table.filter(pc.equal(self.table["split"], split)))
 
     def learnt_from(self) -> "Manifest":
-        """The rows of which a training reads the images: of train and validation, and all copies; the same ones for every fold."""
-        is_split = pc.is_in(self.table["split"], pa.array(["train", "validation"]))
+        """The rows of which a training reads the images: of train and validation, and all copies; the same for every fold and weight."""
+        is_split = pc.is_in(self.table["split"], pa.array(["train", "validation", WEIGHTLESS]))
         return replace(self, table=self.table.filter(pc.or_(is_split, pa.array(self.is_copy, pa.bool_()))))
 
     def column(self, name: str) -> list[Any]:

@@ -140,7 +140,7 @@ def _searched(config: TrainConfig, tuned: Path | None) -> tuple[TrainConfig, Tun
 
 
 def _read(examples: Path, config: TrainConfig) -> Manifest:
-    """The rows, of which training images of weight 0 are excluded, with a note on the weights (`train.weight_column`) behind the others."""
+    """The rows, of which training images of weight 0 are left out, with a note on the weights (`train.weight_column`) behind the others."""
     table = manifest.read(examples)
     config.check_folds(len(folds_of(table)))
     told = sample_weights.told(table.where("train"), config.weight_column)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from darkroom.manifest import Manifest, put_column
+from darkroom.manifest import WEIGHTLESS, Manifest, put_column
 from darkroom.system.errors import InputError
 
 SETTING = "train.weight_column"
@@ -30,7 +30,7 @@ def image_weights(training: Manifest, column: str) -> npt.NDArray[np.float32] | 
 
 
 def counted(table: Manifest, column: str) -> Manifest:
-    """The same rows, of which training images of weight 0 are excluded, so that a training is the same as without them.
+    """The same rows, of which training images of weight 0 are in a split of their own, so that a training is the same as without them.
 
     Args:
         table: All rows, with their `split`.
@@ -43,7 +43,7 @@ def counted(table: Manifest, column: str) -> Manifest:
         return table
     splits = np.array(table.column("split"), dtype=object)
     rows = np.flatnonzero(splits == "train")
-    splits[rows[_values(table.where("train"), column) == 0]] = "excluded"
+    splits[rows[_values(table.where("train"), column) == 0]] = WEIGHTLESS
     return replace(table, table=put_column(table.table, "split", splits.tolist()))
 
 

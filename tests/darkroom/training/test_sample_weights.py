@@ -38,9 +38,10 @@ def test_the_mean_weight_of_the_training_images_is_one() -> None:
     assert image_weights(table([1.0]).where("train"), "") is None
 
 
-def test_images_of_weight_0_are_excluded_and_told() -> None:
+def test_images_of_weight_0_are_left_out_and_told() -> None:
     rows = table([0.0, 3.0, 1.0, 0.0])
-    assert counted(rows, "trust").column("split") == ["excluded", "train", "train", "excluded", "test", "validation"]
+    assert counted(rows, "trust").column("split") == ["weightless", "train", "train", "weightless", "test", "validation"]
+    assert counted(rows, "trust").learnt_from().column("image_id") == rows.learnt_from().column("image_id") == ["0", "1", "2", "3", "5"]
     assert counted(rows, "trust").column("trust") == rows.column("trust")
     assert counted(rows, "") is rows
     (said,) = told(rows.where("train"), "trust")
