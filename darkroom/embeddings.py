@@ -27,6 +27,7 @@ from darkroom.thumbnails import COLOUR_PX, GREY_PX
 
 FILE = "embeddings.arrow"
 LAYER = "features"  # of a backbone: those that `embed` computes
+ENLARGED = "features of enlarged pictures"  # likewise: those of `darkroom.label_errors.enlarged`
 _KEY = b"darkroom.embeddings"
 _FORMAT = Format("folder of embeddings")
 

@@ -34,7 +34,7 @@ SOURCES = "sources.json"  # in a part with copies: the ids of the images that th
 PACKED = "packed.json"
 MAX_PACKED = 8  # folders of images that are looked into, the latest ones
 PARTS = "parts"
-_PART_S = 7 * 86_400  # that a part stays: by then the run for which it was read has packed it, or has been given up
+PART_S = 7 * 86_400  # that a part stays: by then the run for which it was read has packed it, or has been given up
 _INFO = pa.schema(
     [
         *((name, pa.int32()) for name in ("width", "height")),
@@ -173,7 +173,7 @@ class FileStore:
         found = []
         for folder in sorted((self._folder / PARTS).iterdir()) if self._folder else ():
             with suppress(OSError):  # another process has removed or renamed it, or still reads it
-                if folder.stat().st_mtime < time.time() - _PART_S:
+                if folder.stat().st_mtime < time.time() - PART_S:
                     remove(folder)
                 elif not folder.name.startswith("."):
                     found.append(folder)

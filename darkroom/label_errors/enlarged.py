@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from darkroom.embeddings import Embeddings, Origin, make_batch
+from darkroom.embeddings import ENLARGED, Embeddings, Origin, make_batch
 from darkroom.images import Images
 from darkroom.networks.backbones import backbone_of
 from darkroom.networks.embedder import Place, choose_place, embedder
@@ -19,7 +19,6 @@ from darkroom.system.scratch import scratch
 from darkroom.training import devices
 from darkroom.vector_store import VectorStore
 
-ENLARGED = "features of enlarged pictures"  # of the origin that they are kept under, which tells them from those of `embed`
 _BATCH_SIZES = {"cpu": 8, "cuda": 256}
 
 

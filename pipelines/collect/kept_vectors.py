@@ -3,6 +3,7 @@
 And decoded images that no kept run trains on.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,19 +11,20 @@ from pathlib import Path
 import pyarrow as pa
 
 from darkroom import manifest
-from darkroom.embeddings import FILE, Embeddings
+from darkroom.embeddings import ENLARGED, FILE, Embeddings
+from darkroom.file_store import COPIES, PART_S
 from darkroom.file_store import KEPT_AS as FILES
 from darkroom.pixel_store import KEPT_AS as PIXELS
 from darkroom.pixel_store import kept_folders, key_of
 from darkroom.scans import KEPT_AS
 from darkroom.system.errors import InputError
-from darkroom.vector_store import shard_names
+from darkroom.vector_store import kept_origins, shard_names
 
 EXAMPLES = "examples"  # the output of `augment`
 
 
 def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
-    """The shards that may be removed; a shard stays as long as one of its images is needed.
+    """The shards that may be removed; a shard stays as long as one of its images is needed, of copies as long as what parts have drawn.
 
     Args:
         store: The folder of all kept vectors and scans.
@@ -35,15 +37,16 @@ def unneeded_shards(store: Path, folders: Iterable[Path]) -> list[Path]:
     needed: dict[str, set[str]] = defaultdict(set)
     if not shards:
         return []
+    enlarged = [origin.key for origin in kept_origins(store) if origin.layer == ENLARGED]
     for folder in folders:
         for path in folder.glob(f"*/{FILE}"):
             try:
                 made = Embeddings(path.parent)
             except (pa.ArrowException, OSError, ValueError, InputError):
                 return []
-            for kind in (made.origin.key, KEPT_AS, FILES):
+            for kind in (made.origin.key, *enlarged, KEPT_AS, FILES):
                 needed[kind].update(made.names)
-    return [path for path in shards if needed[path.parent.name].isdisjoint(_names(path))]
+    return [path for path in shards if (_is_old(path) if path.parent.name == COPIES else needed[path.parent.name].isdisjoint(_names(path)))]
 
 
 def unneeded_pixels(store: Path, folders: Iterable[Path]) -> list[Path]:
@@ -72,3 +75,8 @@ def _names(path: Path) -> list[str]:
         return shard_names(path)
     except (pa.ArrowException, OSError):
         return []
+
+
+def _is_old(path: Path) -> bool:
+    """Whether a file is older than parts become."""
+    return path.exists() and path.stat().st_mtime < time.time() - PART_S

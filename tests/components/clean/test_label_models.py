@@ -12,9 +12,8 @@ from components.embed.config import EmbedConfig
 from components.embed.embed import embed
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
-from darkroom.embeddings import Embeddings
+from darkroom.embeddings import ENLARGED, Embeddings
 from darkroom.images import Images, ImageWriter, image_id
-from darkroom.label_errors.enlarged import ENLARGED
 from darkroom.label_errors.out_of_fold import out_of_fold
 from darkroom.manifest import Manifest, make_table
 from darkroom.runtime.step import call

@@ -7,10 +7,10 @@ import pytest
 
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
-from darkroom.embeddings import Embeddings
+from darkroom.embeddings import ENLARGED, Embeddings
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.label_errors import enlarged as module
-from darkroom.label_errors.enlarged import ENLARGED, enlarged_vectors
+from darkroom.label_errors.enlarged import enlarged_vectors
 from darkroom.vector_store import kept_origins
 from tests.photographs import jpeg, photograph
 

@@ -5,18 +5,20 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
 from darkroom import pixel_store
-from darkroom.embeddings import Origin, make_batch, write
+from darkroom.embeddings import ENLARGED, LAYER, Origin, make_batch, write
+from darkroom.file_store import COPIES
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.scans import KEPT_AS, SCHEMA, make_rows, scanned
 from darkroom.system.files import write_json
 from darkroom.system.locks import lock_run
 from darkroom.tracking.runs import finish_run, start_run, tracking_uri
-from darkroom.vector_store import RowStore, VectorStore, shard_names
+from darkroom.vector_store import RowStore, VectorStore, shard_names, write_shard
 from pipelines.collect.garbage import collect
 from tests.components.train import toys
 
@@ -171,6 +173,26 @@ def test_vectors_go_when_no_kept_run_has_embedded_one_of_their_images(checkout: 
     assert {**collect(1), "dry_run": True} == told
     assert {names for names, path in made.items() if path.exists()} == {"ab", "cd", "kl"}  # what `cgh` has of lite1 is another's
     assert [path.exists() for path in scans] == [True, False, False]
+
+
+def test_vectors_of_enlarged_pictures_stay_with_their_images_and_drawn_copies_for_a_week(checkout: Checkout) -> None:
+    origins = [Origin("lite0", "ab" * 32, layer, Recipe(64), "float32", "cpu", 2) for layer in (LAYER, ENLARGED)]
+    store, kept = checkout.runs / "vectors", checkout.add()
+    for name in "ab":
+        for origin in origins:
+            vectors = VectorStore(store, origin, name)
+            vectors.add(make_batch([name], np.eye(2)[:1], np.ones(1), *thumbs(1), [1]))
+            vectors.flush()
+    folder = checkout.runs / kept / "artifacts" / "pipeline-1" / "embed-component" / "embeddings"
+    write(folder, origins[0], VectorStore(store, origins[0], "a").rows("a"))
+    checkout.age(checkout.runs)
+    (store / COPIES).mkdir()
+    for name, days in (("p", 8), ("q", 6)):
+        path = write_shard(store / COPIES, pa.record_batch({"image_id": [name]}))
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    assert collect(1)["number"]["vectors"] == 3
+    left = {path.parent.name: shard_names(path) for path in store.glob("*/*.arrow")}
+    assert left == {origins[0].key: ["a"], origins[1].key: ["a"], COPIES: ["q"]}
 
 
 def test_decoded_images_go_when_no_kept_run_learns_from_just_these(checkout: Checkout, tmp_path: Path) -> None:
