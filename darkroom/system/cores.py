@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 OPENMP_THREADS, OPENMP_WAITING, OPENMP_SPINS = "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"
 OPENBLAS_THREADS = "OPENBLAS_NUM_THREADS"
 SPINS = 3000  # of libgomp's loop; benchmarks/side_by_side.py measures it against sleeping at once and against the default
@@ -36,21 +36,34 @@ def num_cores() -> int:
     return max(1, min(limits))
 
 
-def cpu_quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> float:
+def cpu_quota(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float:
     """CPUs that the control groups of this process allow, or 1,000,000 without a limit.
 
     Args:
         root: Where control groups are mounted.
         membership: The file that says in which ones this process is.
     """
-    quotas = [1e6]
+    files = {2: ["cpu.max"], 1: ["cpu.cfs_quota_us", "cpu.cfs_period_us"]}
+    found = (_quota(*(folder / name for name in files[version])) for folder, version in control_groups("cpu", root, membership))
+    return min([1e6, *found])
+
+
+def control_groups(controller: str, root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> list[tuple[Path, int]]:
+    """The folders of this process's control groups that may limit it, and of those above them, with the version of their files, 1 or 2.
+
+    Args:
+        controller: Of what is limited: `cpu` or `memory`.
+        root: Where control groups are mounted.
+        membership: The file that says in which ones this process is.
+    """
+    found: list[tuple[Path, int]] = []
     lines = membership.read_text(encoding="utf-8").splitlines() if membership.exists() else []
     for number, controllers, path in (line.split(":", 2) for line in lines):
         if number == "0":
-            quotas += [_quota(folder / "cpu.max") for folder in _ancestors(root, path)]
-        elif "cpu" in controllers.split(","):
-            quotas += [_quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us") for folder in _ancestors(root / "cpu", path)]
-    return min(quotas)
+            found += [(folder, 2) for folder in _ancestors(root, path)]
+        elif controller in controllers.split(","):
+            found += [(folder, 1) for folder in _ancestors(root / controller, path)]
+    return found
 
 
 def share_cores() -> None:

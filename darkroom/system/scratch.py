@@ -3,15 +3,16 @@
 import errno
 import math
 import os
+import shutil
 import tempfile
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from darkroom.system.errors import InputError
 from darkroom.system.mapped import mapped
+from darkroom.system.memory import available_memory
 
 IN_MEMORY = 2**26  # bytes up to which an array is in memory alone
 _BLOCK = 4_096  # rows
@@ -46,16 +47,21 @@ def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: int | None =
 def reserve(descriptor: int, size: int) -> None:
     """Makes an empty file as large as that, all of it on the disk: a full disk would end the process later, when it is written to.
 
+    Where a system can't reserve a file's bytes (macOS), the disk has room for them now.
+
     Raises:
-        OSError: The disk has no room for it, or this system can't reserve a file's bytes.
+        OSError: The disk has no room for it.
     """
-    if not hasattr(os, "posix_fallocate"):
-        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-    os.posix_fallocate(descriptor, 0, size)
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    elif size > shutil.disk_usage(descriptor).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    else:
+        os.ftruncate(descriptor, size)
 
 
 def _require_memory(size: int, problem: str) -> None:
-    if size > psutil.virtual_memory().available:
+    if size > available_memory():
         wanted = f"{size / 1e9:,.1f} GB of a scratch file under {tempfile.gettempdir()} ({problem}), nor in memory"
         raise NoRoomError(f"there is no room for {wanted}: free some there, or name another folder in TMPDIR")
 

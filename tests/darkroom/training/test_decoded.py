@@ -45,7 +45,7 @@ def put(place: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path | Non
 
         monkeypatch.setattr(scratch, "reserve", full)
         monkeypatch.setattr(pixel_store, "reserve", full)
-        monkeypatch.setattr(scratch.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 0}))
+        monkeypatch.setattr(scratch, "available_memory", lambda: 0)
     return folder / f"vectors-{place}" if place in ("store", "fly") else None
 
 
