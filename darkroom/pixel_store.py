@@ -20,6 +20,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ import numpy.typing as npt
 import PIL
 import pyarrow as pa
 
+from darkroom.file_formats import DICOM, HEIC
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.files import remove
 from darkroom.system.mapped import arrow_source, mapped
@@ -35,11 +37,13 @@ from darkroom.system.parallel import ordered
 from darkroom.system.scratch import NoRoomError, reserve
 from darkroom.units import Integers
 from darkroom.vector_store import writable
+from darkroom.versions.code import module_version
 
 MEMORY_BYTES = 2**30  # of decoded images, or of their kept views, up to which they are in memory
 KEPT_AS = f"pixels-1-pillow-{PIL.__version__}"  # another decoder may give other pixels; another layout of the files needs a new number
 PIXELS, IDS = "pixels.bin", "images.arrow"
 _SCHEMA = pa.schema([("image_id", pa.string()), ("crc32", pa.uint32())])
+_DECODERS = (HEIC.decoder, DICOM.decoder, "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm", "pyjpegls")  # the latter for pydicom
 _BLOCK = 256  # images that are checked at once
 _FREE_BYTES = 2**30  # that stay free on the disk
 _ABANDONED_S = 86_400  # a draft that has not changed for so long is of a process that was killed
@@ -160,12 +164,21 @@ def _folder_name(names: Sequence[str], recipe: Recipe) -> str:
 
 def _recipe_key(recipe: Recipe) -> str:
     """A hash of all that decides, beside an image and Pillow, what its pixels are."""
-    meaning = recipe.plain()
+    meaning = recipe.plain() | {"code": module_version("darkroom.pixels"), "decoders": _decoders()}
     if "corrections" in meaning:
         import cv2  # takes a tenth of a second
 
         meaning["opencv"] = cv2.__version__
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _decoders() -> dict[str, str]:
+    """Versions of what decodes beside Pillow, as far as it is installed."""
+    found = {}
+    for name in _DECODERS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _mapped(folder: Path, side: int) -> Pixels:

@@ -23,10 +23,17 @@ def code_version(step: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    digest = hashlib.sha256(LOCK.read_bytes() if LOCK.exists() else b"")
-    for path in code_files(step):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return _version(LOCK.read_bytes() if LOCK.exists() else b"", code_files(step))
+
+
+@cache
+def module_version(module: str) -> str:
+    """Hash of the code that is loaded with a module, without the locked packages, 16 hexadecimal digits.
+
+    Args:
+        module: Its name, such as `darkroom.pixels`.
+    """
+    return _version(b"", imported_files(module))
 
 
 def code_tags(steps: Iterable[str]) -> dict[str, str]:
@@ -67,6 +74,13 @@ def _imports(text: str) -> list[str]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     own = [name for name in names if name.split(".")[0] in ("components", "darkroom")]
     return sorted({inner for name in own for inner in _with_packages(name)})
+
+
+def _version(start: bytes, files: Iterable[Path]) -> str:
+    digest = hashlib.sha256(start)
+    for path in files:
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

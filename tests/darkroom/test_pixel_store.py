@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,6 +79,21 @@ for _ in range(60):
     assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 3
     assert [path.name for path in (tmp_path / KEPT_AS).iterdir()] == [path.name for path in kept_folders(tmp_path)]
     assert len(kept_folders(tmp_path)) == 1
+
+
+def test_pixels_of_another_decoder_or_of_changed_code_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unless(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pixel_store, "version", unless)
+        kept(tmp_path)
+        assert find(tmp_path, NAMES, RECIPE)
+    for what, value in (("version", lambda name: "9" if name == "pydicom" else unless(name)), ("module_version", lambda module: module)):
+        with monkeypatch.context() as patch:
+            patch.setattr(pixel_store, "version", unless)
+            patch.setattr(pixel_store, what, value)
+            assert find(tmp_path, NAMES, RECIPE) is None
 
 
 @pytest.mark.parametrize("damage", ["changed", "shortened", "no pixels", "no table", "table cut"])

@@ -72,3 +72,18 @@ def test_a_change_touches_exactly_the_steps_that_use_it(copy: Path, changed: str
     different = {step for step in STEPS if before[step] != after[step]}
     assert affected <= different
     assert not unaffected & different
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_affected"),
+    [("darkroom/pixels.py", True), ("darkroom/dicom.py", True), ("darkroom/manifest.py", False), ("requirements.lock", False)],
+)
+def test_a_modules_version_follows_the_files_that_it_loads(copy: Path, changed: str, is_affected: bool) -> None:
+    found = []
+    for text in ("", "# changed\n"):
+        with (copy / changed).open("a") as file:
+            file.write(text)
+        code.module_version.cache_clear()
+        found.append(code.module_version("darkroom.pixels"))
+    code.module_version.cache_clear()
+    assert (found[0] != found[1]) == is_affected
