@@ -76,9 +76,9 @@ def test_every_readable_image_has_a_row_with_the_backbones_vector(tmp_path: Path
 @pytest.mark.parametrize(
     ("backbone", "total", "lost"),
     [
-        ("handcrafted", 3, ()),
+        pytest.param("handcrafted", 3, (), marks=pytest.mark.slow),
         ("handcrafted", 3, (2,)),
-        ("handcrafted", 40, (1, 40)),
+        pytest.param("handcrafted", 40, (1, 40), marks=pytest.mark.slow),
         pytest.param("lite0", 3, (2,), marks=pytest.mark.slow),
     ],
 )

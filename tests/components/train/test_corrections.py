@@ -95,7 +95,7 @@ def raw(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.mark.parametrize("settings", [ALL, {}], ids=["all", "none"])
+@pytest.mark.parametrize("settings", [ALL, pytest.param({}, marks=pytest.mark.slow)], ids=["all", "none"])
 def test_raw_files_are_answered_as_the_model_was_evaluated(
     inputs: Inputs, raw: list[Path], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
@@ -187,6 +187,7 @@ def striped(noise: float, number: int = 160) -> tuple[list[bytes], list[str], li
     )
 
 
+@pytest.mark.slow
 def test_auto_takes_the_correction_that_a_linear_model_gains_from_and_says_so(tmp_path: Path) -> None:
     inputs = write(tmp_path / "noisy", *striped(0.32))
     run(inputs, tmp_path, denoise="auto")

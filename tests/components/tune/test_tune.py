@@ -219,6 +219,7 @@ def test_two_processes_share_one_study(tmp_path, address):
     assert [trial.number for trial in last.trials] == list(range(6))
 
 
+@pytest.mark.slow
 def test_a_worker_runs_trials_of_the_study_that_the_first_one_began_and_leaves_the_end_to_it(tmp_path, monkeypatch):
     monkeypatch.setattr(trial_loop, "_POLL_S", 0.05)
     inputs = toys.make(tmp_path, num_train=24, num_validation=12)

@@ -134,6 +134,7 @@ def test_a_data_version_is_fetched_in_parts_each_file_once(
     assert "read 0 of 6 files" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_kept_image_that_is_no_data_stays_out(tmp_path: Path) -> None:
     repository, measures = Repository(tmp_path / "repository"), []
     tiff = io.BytesIO()

@@ -443,6 +443,7 @@ def test_a_damaged_table_in_the_store_is_told(kept: Kept) -> None:
     assert any("split/splits.parquet" in text for text in kept.plan().left)
 
 
+@pytest.mark.slow
 def test_a_model_whose_network_had_learnt_from_the_image_without_labels_is_told_and_so_is_the_source(kept: Kept) -> None:
     data, version = kept.data + b"of the pool", "c" * 32
     (kept.folder / "pool").mkdir()
