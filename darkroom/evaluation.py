@@ -74,7 +74,7 @@ class Predictions:
         return Predictions(
             tuple(image_ids), tuple(self.paths[row] for row in rows), self.classes, self.task,
             self.y_true[rows], self.y_pred[rows], self.y_score[rows], renumbered(self.units[rows]),
-            None if self.user_columns is None else self.user_columns.take(rows),
+            None if self.user_columns is None else self.user_columns.take(pa.array(rows, pa.int64())),
         )  # fmt: skip
 
     def measures(self) -> dict[str, float]:

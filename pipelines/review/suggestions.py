@@ -129,7 +129,7 @@ def _learnt_from(splits: Manifest, vectors: Embeddings) -> tuple[Manifest, Float
         for row, (name, split, label) in enumerate(zip(splits.column("image_id"), splits.column("split"), _known(splits), strict=True))
         if split in SPLITS and name in vectors and label
     ]
-    table = Manifest(splits.table.take(rows), splits.classes, splits.task, splits.data_version)
+    table = Manifest(splits.table.take(pa.array(rows, pa.int64())), splits.classes, splits.task, splits.data_version)
     units = independent_units(grouping_columns(table)) if rows else np.zeros(0, np.int64)
     if len(np.unique(units)) < 2:
         raise InputError("fewer than two labelled images are for training, which says nothing about others: label some more first")

@@ -1,8 +1,10 @@
 """The evaluation's files come back as they were written; curves are finite and short."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics
@@ -58,6 +60,14 @@ def test_rows_are_found_by_image_in_the_order_asked_for() -> None:
     assert some.y_true.tolist() == [every.y_true[7], every.y_true[2], every.y_true[4]]
     np.testing.assert_array_equal(some.y_score, every.y_score[[7, 2, 4]])
     assert some.units.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("names", [[], ["image 3", "image 0"]])
+def test_some_rows_and_none_have_their_columns_of_the_users_table(names: list[str]) -> None:
+    every = replace(answers("multiclass"), user_columns=pa.table({"site": [f"site {number}" for number in range(40)]}))
+    some = every.at(names)
+    assert some.image_ids == tuple(names)
+    assert some.user_columns is not None and some.user_columns["site"].to_pylist() == [name.replace("image", "site") for name in names]
 
 
 def test_predictions_from_before_units_were_kept_count_each_image_by_itself(tmp_path: Path) -> None:
