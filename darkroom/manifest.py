@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 
 from darkroom import notes as noun
 from darkroom.notes import Note
+from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.system.formats import Format, record_from
 from darkroom.task import TASKS, Task
@@ -101,6 +102,24 @@ class Manifest:
     def user_columns(self) -> pa.Table:
         """The columns that come from the user's own table, in its order."""
         return self.table.select([name for name in self.table.column_names if not is_reserved(name)])
+
+    def user_column(self, name: str, setting: str, beside: Sequence[str] = ()) -> pa.ChunkedArray:
+        """One of them, as a setting names it.
+
+        Args:
+            name: Of the column.
+            setting: Its name, for messages.
+            beside: Columns that it may name as well.
+
+        Raises:
+            InputError: There is none of that name.
+        """
+        if name not in (known := [*beside, *self.user_columns.column_names]):
+            there = ", ".join(known) or "none, as no table gives any"
+            raise InputError(
+                f"{setting} is {name!r}, and the images have no such column: there are {there}", "name one of them, or leave it empty"
+            )
+        return self.table[name]
 
     def frame(self) -> "pd.DataFrame":
         """The rows as pandas sees them; `with_frame` leads back."""

@@ -146,6 +146,12 @@ class ScanStore(RowStore):
         super().__init__(root / KEPT_AS, SCHEMA, names)
 
 
+def damage_told(*stores: RowStore) -> list[str]:
+    """A sentence about the damaged shards that stores removed; nothing where there was none."""
+    number = sum(store.num_damaged for store in stores)
+    return [f"{number} damaged shards of kept vectors and scans were removed, and their images computed again"] if number else []
+
+
 def shard_names(path: Path) -> list[str]:
     """The images in a shard.
 

@@ -43,12 +43,13 @@ def illustrate(
     for number in _in_turn(findings, num_findings):
         path, other_id = findings[number]["path"], names.get(findings[number].get("other"))
         picture, other = _small(images, findings[number]["image_id"]), _small(images, other_id)
+        if picture is None:
+            continue
         num_pictures += 1 + (other is not None)
         if num_pictures > max_pictures:
             break
-        if picture is not None:
-            wanted = expected.get(path) if findings[number]["check"] == MISLABELLED else None
-            shown[number] = Illustration(picture, labels.get(path) or (), wanted, other_id if other else None, other)
+        wanted = expected.get(path) if findings[number]["check"] == MISLABELLED else None
+        shown[number] = Illustration(picture, labels.get(path) or (), wanted, other_id if other else None, other)
     return shown
 
 

@@ -135,9 +135,9 @@ def _enlarged(judges: Judges, kept: Manifest, names: list[str], told: list[str])
     from darkroom.label_errors.enlarged import enlarged_vectors  # loads torch's and timm's networks
 
     started = time.monotonic()
-    found = enlarged_vectors(judges.images, judges.embeddings, names, _PRETRAINED, config.label_side_px, judges.store)
+    found, damage = enlarged_vectors(judges.images, judges.embeddings, names, _PRETRAINED, config.label_side_px, judges.store)
     print(f"vectors of {_PRETRAINED} for {len(names):,} images took {time.monotonic() - started:,.0f} s", flush=True)
-    told.append(f"labels are judged with vectors of {_PRETRAINED} at {config.label_side_px} px, beside the hand-made features")
+    told += [f"labels are judged with vectors of {_PRETRAINED} at {config.label_side_px} px, beside the hand-made features", *damage]
     return found
 
 

@@ -20,7 +20,7 @@ from darkroom.part import read_part, refuse_without_store
 from darkroom.scans import FILE, scan_images, to_bytes
 from darkroom.system.cores import num_cores
 from darkroom.training import devices
-from darkroom.vector_store import ScanStore, VectorStore
+from darkroom.vector_store import ScanStore, VectorStore, damage_told
 
 _PROGRESS_S = 10.0
 
@@ -60,7 +60,7 @@ def embed(images: Path, embeddings: Path, *, config: EmbedConfig, store: Path | 
         _compute(packed, missing, backbone, place, kept, scans, config)
         _scan(packed, [name for name in unscanned if name in kept and name not in scans], scans)
         num_computed = sum(name in kept for name in missing)
-        notes = tell("embed", [choice.reason] if names else [], _warnings(kept.num_damaged + scans.num_damaged))
+        notes = tell("embed", [choice.reason] if names else [], damage_told(kept, scans))
         if names:
             print(f"computed {num_computed:,} of {len(names):,} images", "" if store else "(no store of vectors keeps them)", flush=True)
         written = [] if part else names
@@ -104,9 +104,3 @@ def _scan(packed: Images, names: list[str], scans: ScanStore) -> None:
     for rows, _ in scan_images(packed, names):
         scans.add(rows)
     scans.flush()
-
-
-def _warnings(num_damaged: int) -> list[str]:
-    if not num_damaged:
-        return []
-    return [f"{num_damaged} damaged shards of kept vectors and scans were removed, and their images computed again"]

@@ -46,7 +46,8 @@ def hold_out(current: Manifest, constraints: Integers, frozen: Flags, config: Sp
     Raises:
         InputError: There is no such column or value, the column has no order, or images are in another split already.
     """
-    column = _column(current, config.hold_out)
+    beside = ["group"] if current.table["group"].null_count < len(current) else []
+    column = current.user_column(config.hold_out, "split.hold_out", beside)
     values = [None if isinstance(value, float) and isnan(value) else value for value in column.to_pylist()]
     chosen = _named(values, config) if config.hold_out_values else _latest(values, column.type, constraints, config)
     free = np.isin(constraints, (FREE, TRAIN_POOL))
@@ -59,14 +60,6 @@ def hold_out(current: Manifest, constraints: Integers, frozen: Flags, config: Sp
     found = np.where(free, np.where(chosen, TEST, TRAIN_POOL), constraints)
     said = [f"the test images are those with {_shown(values, found == TEST)} in column {config.hold_out!r}"]
     return HeldOut(found, said, _doubts(values, found, config))
-
-
-def _column(current: Manifest, name: str) -> pa.ChunkedArray:
-    known = [*(["group"] if current.table["group"].null_count < len(current) else []), *current.user_columns.column_names]
-    if name not in known:
-        there = ", ".join(known) or "none, as no table gives any"
-        raise InputError(f"split.hold_out is {name!r}, and the images have no such column: there are {there}")
-    return current.table[name]
 
 
 def _text(value: Any) -> str:

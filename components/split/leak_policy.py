@@ -132,8 +132,7 @@ _HOW = {COPY: "is a copy of", SAME: "shows the same thing as", SUSPICIOUS: "is n
 def describe(found: Leaks) -> str:
     """What is said of leaks, without a remedy."""
     first = found.found[0]
-    how = _HOW[first.check]
-    return f"{found} have a suspicious neighbour in training, such as {first.path}, which {how} {first.other}"
+    return f"{found} have a suspicious neighbour in training, such as {first.path}, which {_HOW[first.check]} {first.other}"
 
 
 def told(found: Leaks | None) -> tuple[list[str], list[str]]:

@@ -259,7 +259,7 @@ def _assign(
     if len(free) == 0:
         return codes
     placed = np.stack([count_labels(labels, codes == split) for split in range(3)], axis=1)
-    pool = int(np.append(open_splits, False)[np.maximum(codes, TRAIN)].sum())
+    pool = len(free) + int(np.isin(codes, np.flatnonzero(open_splits)).sum())  # without splits that take no more
     shares = np.array(config.shares(pool, bool(open_splits[VALIDATION]), bool(open_splits[TEST])))
     codes[free] = stratify_images(labels[free], unit[free], placed, shares * open_splits, exclusive=exclusive, seed=config.seed)
     return codes

@@ -157,11 +157,9 @@ def _choose(
     if config.model in ON_VECTORS:
         return config.model, None, ()
     timed = choose_in_time(packed, table, policy, config, started, checkpoints, is_named=is_named)
-    return (
-        (config.model, timed, tell_balances(table, config))
-        if timed.is_affordable
-        else (PROBE, None, tell("train", (), [timed.told_too_short(config)]))
-    )
+    if not timed.is_affordable:
+        return PROBE, None, tell("train", (), [timed.told_too_short(config)])
+    return config.model, timed, tell_balances(table, config)
 
 
 def _train_on_vectors(

@@ -1,5 +1,7 @@
 """Vectors of small pictures: enlarged, they mean something to a pretrained network, which hand-made features of them do not reach."""
 
+import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +19,14 @@ from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.parallel import ordered
 from darkroom.system.scratch import scratch
 from darkroom.training import devices
-from darkroom.vector_store import VectorStore
+from darkroom.vector_store import VectorStore, damage_told
 
 _BATCH_SIZES = {"cpu": 8, "cuda": 256}
 
 
 def enlarged_vectors(
     images: Images, embeddings: Embeddings, names: Sequence[str], backbone: str, side_px: int, store: Path | None = None
-) -> npt.NDArray[np.float16]:
+) -> tuple[npt.NDArray[np.float16], list[str]]:
     """Runs a packaged network over whole pictures, brought to a side that is smaller than its own, so that it takes less time.
 
     Args:
@@ -36,33 +38,29 @@ def enlarged_vectors(
         store: A folder in which vectors are kept from run to run, or none.
 
     Returns:
-        `(len(names), D) float16`, of unit length, in the order of the names; each depends on its own picture alone.
+        `(len(names), D) float16`, of unit length, in the order of the names; each depends on its own picture alone. And what is to be
+        said of damaged shards of the store.
 
     Raises:
         InputError: The store can't be written.
     """
     network, place = replace(backbone_of(backbone), recipe=Recipe(side_px, "bicubic")), choose_place("auto", "float32")
     origin = Origin(backbone, network.weights_sha256, ENLARGED, network.recipe, place.precision, place.device, network.num_features)
-    found = scratch((len(names), network.num_features), np.float16)
-    kept = VectorStore(store, origin, names) if store else None
-    is_known = np.fromiter((kept is not None and name in kept for name in names), bool, len(names))
-    if kept and is_known.any():
-        known, start = np.flatnonzero(is_known), 0
-        for batch in kept.rows(names):
-            found[known[start : start + batch.num_rows]] = batch.column("vector").flatten().to_numpy().reshape(batch.num_rows, -1)
-            start += batch.num_rows
-    missing = np.flatnonzero(~is_known)
-    unknown = [names[row] for row in missing.tolist()]
-    shown = embeddings.rows(unknown)
-    for block, vectors, norms in _computed(images, unknown, network, place):
-        found[missing[block]] = vectors
-        if kept:
+    found, start = scratch((len(names), network.num_features), np.float16), 0
+    with contextlib.ExitStack() as stack:
+        root = store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-")))
+        kept = VectorStore(root, origin, names)
+        missing = [name for name in names if name not in kept]
+        shown = embeddings.rows(missing)
+        for block, vectors, norms in _computed(images, missing, network, place):
             rows = shown[block]
             looks = embeddings.grey[rows], embeddings.colours[rows], embeddings.signatures[rows].tolist()
-            kept.add(make_batch(unknown[block], vectors, norms, *looks))
-    if kept:
+            kept.add(make_batch(missing[block], vectors, norms, *looks))
         kept.flush()
-    return found
+        for batch in kept.rows(names):
+            found[start : start + batch.num_rows] = batch.column("vector").flatten().to_numpy().reshape(batch.num_rows, -1)
+            start += batch.num_rows
+    return found, damage_told(kept)
 
 
 def _computed(
@@ -72,9 +70,8 @@ def _computed(
     compute, size, recipe = embedder(network, place), _BATCH_SIZES[place.device], network.recipe
 
     def vectors(some: Sequence[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        batch = np.zeros(
-            (size, recipe.side_px, recipe.side_px, 3), np.uint8
-        )  # always as large: what is beside a picture must change nothing
+        # always as many, as what is beside a picture must change nothing
+        batch = np.zeros((size, recipe.side_px, recipe.side_px, 3), np.uint8)
         for number, name in enumerate(some):
             batch[number] = pixels(images[name], recipe)
         made, norms = compute(batch)

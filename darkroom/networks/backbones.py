@@ -20,7 +20,6 @@ from darkroom.networks.handcrafted import handcrafted_backbone
 from darkroom.networks.network import build, without_last_layer
 from darkroom.networks.pretrained import Backbone, packaged_backbone
 from darkroom.networks.published import published_input
-from darkroom.networks.small_cnn import SmallCNN
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.errors import InputError
 
@@ -88,10 +87,7 @@ def trunk_of(name: str, side_px: int, weights: Iterable[str]) -> nn.Module:
         weights: Names of those that it is to take.
     """
     with torch.random.fork_rng(devices=[]):
-        network = build(name, 2, side_px=side_px)
-        if isinstance(network, SmallCNN):
-            network.take_stages(weights)
-        return without_last_layer(network)
+        return without_last_layer(build(name, 2, side_px=side_px, weights=weights))
 
 
 def _check_name(name: str) -> None:

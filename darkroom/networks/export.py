@@ -20,7 +20,6 @@ from darkroom.networks.families import is_classical
 from darkroom.networks.mirrored import MirroredMean
 from darkroom.networks.network import build
 from darkroom.networks.same_padding import PaddedConv2d
-from darkroom.networks.small_cnn import SmallCNN
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 
@@ -56,11 +55,9 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelCard]:
     card = read_card(folder)
     if is_classical(card.architecture):
         raise InputError(f"{folder} holds {card.architecture}, which is no network: name the folder of a network or a probe")
-    network = build(card.architecture, len(card.classes), side_px=card.side_px)
     try:
         state = load_file(folder / WEIGHTS)
-        if isinstance(network, SmallCNN):
-            network.take_stages(state)
+        network = build(card.architecture, len(card.classes), side_px=card.side_px, weights=state)
         fit_shapes(network, state)
         network.load_state_dict(state)
     except (SafetensorError, OSError, RuntimeError) as error:

@@ -1,5 +1,6 @@
 """Networks by name, with fresh weights."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
@@ -13,7 +14,7 @@ from darkroom.networks.same_padding import with_constant_padding
 from darkroom.system.errors import InputError
 
 
-def build(architecture: str, num_classes: int, *, side_px: int, dropout: float = 0.0) -> nn.Module:
+def build(architecture: str, num_classes: int, *, side_px: int, dropout: float = 0.0, weights: Iterable[str] = ()) -> nn.Module:
     """Makes a network with fresh weights, drawn from torch's global generator.
 
     Args:
@@ -21,6 +22,7 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
         num_classes: How many outputs there are.
         side_px: Side of the images; vision transformers are made for one size.
         dropout: Share of the features that is dropped before the last layer while training, 0 to 1.
+        weights: Names of those that it is to take: a small network has as many stages as these, which an earlier version made.
 
     Returns:
         A network that maps normalised images, `(N, 3, side_px, side_px) float32`, to logits `(N, num_classes)`.
@@ -29,10 +31,12 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
         InputError: No such architecture, or it can't be made for that size.
     """
     if parts := parts_of(architecture):
-        return _probe(parts[1], num_classes, side_px)
+        return _probe(parts[1], num_classes, side_px, weights)
     architecture = canonical(architecture)
     if architecture == "small_cnn":
-        return small_cnn.SmallCNN(num_classes, side_px, dropout)
+        small = small_cnn.SmallCNN(num_classes, side_px, dropout)
+        small.take_stages(weights)
+        return small
     if architecture == LOCAL:
         return local_network.LocalNetwork(num_classes, side_px, dropout)
     if is_timm(architecture):
@@ -48,12 +52,12 @@ def build(architecture: str, num_classes: int, *, side_px: int, dropout: float =
     return network
 
 
-def _probe(backbone: str, num_classes: int, side_px: int) -> nn.Module:
+def _probe(backbone: str, num_classes: int, side_px: int, weights: Iterable[str]) -> nn.Module:
     """A probe, into which the weights of a bundle are loaded, those of its backbone among them."""
     if backbone == HANDCRAFTED:
         made = handcrafted_backbone()
         return Probe(made.network, made.num_features, num_classes)
-    network = build(backbone, 2, side_px=side_px)
+    network = build(backbone, 2, side_px=side_px, weights=[name.removeprefix("backbone.") for name in weights])
     last = last_layer(network)[1]
     num_features = last.in_features if isinstance(last, nn.Linear) else last.in_channels
     return Probe(without_last_layer(network).eval(), num_features, num_classes)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from darkroom.augmentation.policy import Policy
 from darkroom.networks.network import build
-from darkroom.networks.small_cnn import SmallCNN
 from darkroom.system.files import read_json, whole, write_json
 from darkroom.training.deadline import Course, Deadline
 from darkroom.training.decoded import OnTheFly
@@ -57,9 +56,8 @@ class Work:
     def network(self) -> nn.Module:
         """The network as it is before it is trained."""
         problem = self.problem
-        network = build(self.architecture, len(problem.classes), side_px=problem.train.side_px, dropout=self.dropout)
-        if isinstance(network, SmallCNN):
-            network.take_stages(self.weights)
+        side = problem.train.side_px
+        network = build(self.architecture, len(problem.classes), side_px=side, dropout=self.dropout, weights=self.weights)
         network.load_state_dict(self.weights)
         return network
 

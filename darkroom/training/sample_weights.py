@@ -76,10 +76,7 @@ def _normalised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 def _values(training: Manifest, column: str) -> npt.NDArray[np.float64]:
     """The column's numbers, `(N,)`, as they are."""
-    if column not in (known := training.user_columns.column_names):
-        there = ", ".join(known) or "none, as no table gives any"
-        raise InputError(f"{SETTING} is {column!r}, and the images have no such column: there are {there}", "name one of numbers")
-    cells = training.table[column]
+    cells = training.user_column(column, SETTING)
     if not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)):
         raise InputError(f"{SETTING} is {column!r}, and that column holds {cells.type} values, no numbers", "name a column of numbers")
     values: npt.NDArray[np.float64] = cells.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)

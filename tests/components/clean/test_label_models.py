@@ -77,9 +77,11 @@ def test_answers_of_both_are_pooled_so_that_given_labels_are_likelier_than_by_ei
 def test_for_few_images_no_further_vectors_are_computed_and_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def computed(images: Images, embeddings: Embeddings, names: list[str], backbone: str, side_px: int, store: Path | None) -> np.ndarray:
+    def computed(
+        images: Images, embeddings: Embeddings, names: list[str], backbone: str, side_px: int, store: Path | None
+    ) -> tuple[np.ndarray, list[str]]:
         asked.append((len(names), backbone, side_px, store))
-        return np.zeros((len(names), 4), np.float16)
+        return np.zeros((len(names), 4), np.float16), []
 
     monkeypatch.setattr("darkroom.label_errors.enlarged.enlarged_vectors", computed)
     assert judged(tmp_path / "few", 60, (7,)).told == ()

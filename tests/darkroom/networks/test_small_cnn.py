@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from darkroom.model import ModelCard
 from darkroom.networks import weights
 from darkroom.networks.export import load_network, save_model
-from darkroom.networks.network import build
+from darkroom.networks.network import build, without_last_layer
+from darkroom.networks.probe import Probe
 from darkroom.networks.small_cnn import SmallCNN
 
 
@@ -28,6 +29,15 @@ def test_a_model_of_an_earlier_version_has_the_stages_that_it_had(tmp_path):
     after, card = load_network(tmp_path / "model")
     images = torch.rand(2, 3, 16, 16)
     assert torch.equal(after(images), before(images)) and card.side_px == 16
+
+
+def test_a_probe_on_an_earlier_versions_trunk_has_the_stages_that_it_had(tmp_path):
+    torch.manual_seed(0)
+    before = Probe(without_last_layer(SmallCNN(2, 32)), 256, 3).eval()
+    card = ModelCard("probe(small_cnn)", ("a", "b", "c"), "multiclass", 16, (0.5,) * 3, (0.5,) * 3)
+    save_model(tmp_path / "model", before, card)
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(load_network(tmp_path / "model")[0](images), before(images))
 
 
 @pytest.mark.parametrize(("num_stages", "num_classes", "is_fresh"), [(4, 3, False), (4, 5, True), (3, 3, False)])
