@@ -159,12 +159,12 @@ def _choice(artifacts: Artifacts, variant: Variant) -> str:
     """Which of the two models was registered, and why that one."""
     pruning = read_card(artifacts.pruned_model).pruning or {}
     if variant == "pruned":
-        return "The pruned model met its limits and was registered."
+        return "The pruned model met its limits and was registered. Both stay with the run."
     if pruning.get("met"):
-        return "The pruned model met its limits, but falls below the floor; the full one was registered."
+        return "The pruned model met its limits, but falls below the floor; the full one was registered. Both stay with the run."
     if not set(pruning) - {"met", "reason"}:  # nothing was measured
         return "Nothing was pruned; the full model was registered."
-    return "The pruned model did not meet its limits; the full one was registered."
+    return "The pruned model did not meet its limits; the full one was registered. Both stay with the run."
 
 
 def _costs(artifacts: Artifacts) -> list[dict[str, Any]]:
