@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 
 from tests import servers
@@ -79,10 +80,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Begins no further test when the time that `TEST_BUDGET_S` grants is over: what was left out is told as skipped."""
+    """Begins no further test when the time that `TEST_BUDGET_S` grants is over: what was left out is told as skipped.
+
+    What torch draws without a generator is the same in every run.
+    """
     budget = float(os.environ.get("TEST_BUDGET_S", "inf"))
     if time.monotonic() - STARTED > budget:
         pytest.skip(f"the {budget:g} s of TEST_BUDGET_S are over")
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
