@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from darkroom.exchange import exchange
 from darkroom.units import Integers
 
 Floats = npt.NDArray[np.float64]
@@ -17,7 +18,8 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
 
     Where every image has one label, units of one image are assigned exactly: each split gets every class within one image
     of its share, and at least one image of a class that has enough. Units of several images are assigned first, by
-    iterative stratification, so that the single images even out the remaining differences.
+    iterative stratification, so that the single images even out the remaining differences. Where a share is still off by more
+    than a percentage point and an image, as in small sets of several labels, units are exchanged.
 
     Args:
         labels: `(U, K) int64` images of each label in each unit.
@@ -31,6 +33,7 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
         `(U,) int64` of 0 to S - 1.
     """
     rank = np.random.default_rng(seed).permutation(len(sizes))
+    given, new = placed, np.append(labels.sum(axis=0), sizes.sum())
     single = exclusive & (sizes == 1)
     result = np.full(len(sizes), -1, dtype=np.int64)
     alone = np.flatnonzero(single)[np.argsort(rank[single])]
@@ -38,13 +41,14 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
     classes = labels[alone].indices.astype(np.int64)
     later = np.bincount(classes, minlength=labels.shape[1])
     if len(joint):
-        new = np.append(labels.sum(axis=0), sizes.sum())
         result[joint] = _stratify_units(labels[joint], sizes[joint], demand(placed, new, shares), placed, later, shares > 0)
     for split in range(len(shares)):
         members = joint[result[joint] == split]
         placed = placed.copy()
         placed[:, split] += np.append(labels[members].sum(axis=0), sizes[members].sum())
     result[alone] = _stratify_single_images(classes, placed[:-1], later, shares)
+    order = np.argsort(rank)
+    result[order] = exchange(labels[order], sizes[order], result[order], given, given + demand(given, new, shares))
     return result
 
 

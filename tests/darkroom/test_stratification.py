@@ -122,3 +122,30 @@ def test_closed_splits_take_nothing() -> None:
     labels = classes_of([50, 50])
     codes = stratify(labels, ones(labels), nothing(labels), np.array([0.7, 0.15, 0.0]), exclusive=True, seed=0)
     assert counts_of(labels, codes).tolist() == [[41, 9, 0], [41, 9, 0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(60, 400), st.integers(1, 12), st.booleans(), st.integers(0, 1000))
+def test_small_sets_of_several_labels_have_each_share_within_a_point_or_one_group(num: int, largest: int, grown: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, largest + 1, num)
+    labels = csr_array(rng.binomial(sizes[:, None], [0.95, 0.55, 0.3, 0.1]))
+    placed = nothing(labels)
+    if grown:  # half of them came earlier, and are where this function put them
+        early = stratify(labels[: num // 2], sizes[: num // 2], placed, SHARES, exclusive=False, seed=seed)
+        placed = np.append(counts_of(labels[: num // 2], early), [np.bincount(early, sizes[: num // 2], 3).astype(np.int64)], axis=0)
+        labels, sizes = labels[num // 2 :], sizes[num // 2 :]
+    codes = stratify(labels, sizes, placed, SHARES, exclusive=False, seed=seed)
+    found = placed + np.append(counts_of(labels, codes), [np.bincount(codes, sizes, 3).astype(np.int64)], axis=0)
+    shares, all_shares = found[:-1] / found[-1], found[:-1].sum(axis=1) / found[-1].sum()
+    assert (np.abs(shares - all_shares[:, None]) <= np.maximum(0.01, 1.2 * largest / found[-1])).all()
+
+
+def test_exchanged_units_leave_a_label_in_every_split_that_has_it() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        labels = csr_array((rng.random((40, 6)) < [0.9, 0.5, 0.3, 0.1, 0.1, 0.1]).astype(np.int64))
+        occurring = np.asarray(labels.sum(axis=0)) >= 3
+        for unit_sizes in (ones(labels), rng.integers(1, 5, 40)):
+            found = counts_of(labels, stratify(labels, unit_sizes, nothing(labels), SHARES, exclusive=False, seed=0))
+            assert found[occurring].min() >= 1

@@ -1,0 +1,106 @@
+"""Exchange of units between splits, where shares of labels are still off after units were assigned one after the other."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from darkroom.units import Integers
+
+Floats = npt.NDArray[np.float64]
+TOLERANCE = 0.01  # by which a share may be off, beside one image
+NUM_CANDIDATES = 400  # units of a split that are tried in a step
+
+
+def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integers, wanted: Floats) -> Integers:
+    """Exchanges units between two splits, or moves one, as long as a share is off and that brings all of them nearer together.
+
+    Each step is the one that leaves the least sum of squares of what the shares of all labels in all splits, and the sizes of
+    the splits, are off by. A split keeps the last unit of each label.
+
+    Args:
+        labels: `(U, K) int64` images of each label in each unit, in random order.
+        sizes: `(U,)` images in each unit.
+        splits: `(U,)` splits that the units have so far.
+        placed: `(K + 1, S)` images of each label, and in the last row of all, that are in each split beside the units.
+        wanted: `(K + 1, S)` images that each split should have. One that has no unit and should get none receives none.
+
+    Returns:
+        `(U,) int64` splits.
+    """
+    splits, numbers = splits.copy(), range(placed.shape[1])
+    images = placed + np.stack([np.append(labels[splits == number].sum(axis=0), sizes[splits == number].sum()) for number in numbers], 1)
+    overall = images[:-1].sum(axis=1) / max(1, images[-1].sum())
+    scale = np.maximum(wanted[-1], 1.0)
+    taking = (images > placed).any(axis=0) | (wanted > placed).any(axis=0)
+    while True:
+        off = images - wanted
+        off[:-1] -= overall[:, None] * off[-1]
+        uneven = (np.abs(off) > np.maximum(TOLERANCE * scale, 1.0)).any(axis=0)
+        best = (0.0, -1, -1, 0, 0)
+        if (uneven & taking).any():
+            sides = [_Candidates.of(labels, sizes, np.flatnonzero(splits == number), images[:, number], overall) for number in numbers]
+            for pair in combinations(np.flatnonzero(taking).tolist(), 2):
+                if uneven[list(pair)].any():
+                    one, other = (sides[number] for number in pair)
+                    best = min(best, (*_best_exchange(one, other, off[:, pair], scale[list(pair)] ** -2.0, overall), *pair))
+        change, one_unit, other_unit, first, second = best
+        if change >= 0:
+            return splits
+        for unit, source, target in ((one_unit, first, second), (other_unit, second, first)):
+            if unit >= 0:
+                splits[unit] = target
+                moved = np.append(labels[[unit]].sum(axis=0), sizes[unit])
+                images[:, source] -= moved
+                images[:, target] += moved
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Units of a split that may leave it. What a unit changes is a vector: images beyond the overall share of each label, and images."""
+
+    units: Integers
+    labels: csr_array
+    sizes: Integers
+    expected: Floats  # products of the labels and the overall shares
+
+    @classmethod
+    def of(cls, labels: csr_array, sizes: Integers, members: Integers, images: Integers, overall: Floats) -> Self:
+        """Of the members of a split with so many `(K + 1,)` images, the first ones that have not the last images of a label."""
+        parts = labels[members]
+        last = csr_array((parts.data >= images[parts.indices], parts.indices, parts.indptr), shape=parts.shape)
+        members = members[last.sum(axis=1) == 0][:NUM_CANDIDATES]
+        return cls(members, labels[members], sizes[members], labels[members] @ overall)
+
+    def along(self, direction: Floats, overall: Floats) -> Floats:
+        """Products of the vectors of the units and a direction, `(K + 1,)`."""
+        beyond: Floats = self.labels @ direction[:-1]
+        beyond += self.sizes * (float(direction[-1]) - float((overall * direction[:-1]).sum()))
+        return beyond
+
+    def times(self, other: Self, overall: Floats) -> Floats:
+        """Products of the vectors of the units and those of another split."""
+        products: Floats = (self.labels @ other.labels.T).toarray().astype(np.float64)
+        crossed = np.outer(self.sizes, other.expected) + np.outer(self.expected, other.sizes)
+        return products - crossed + np.outer(self.sizes, other.sizes) * (float((overall**2).sum()) + 1)
+
+    def squares(self, overall: Floats) -> Floats:
+        """Products of the vectors and themselves."""
+        products = np.asarray(self.labels.power(2).sum(axis=1), np.float64)
+        products += self.sizes**2 * (float((overall**2).sum()) + 1) - 2 * self.sizes * self.expected
+        return products
+
+
+def _best_exchange(one: _Candidates, other: _Candidates, off: Floats, weights: Floats, overall: Floats) -> tuple[float, int, int]:
+    """How much the sum of squares changes, and the units that change places: -1 is none, so that the other is moved."""
+    pull, weight = 2 * (off[:, 0] * weights[0] - off[:, 1] * weights[1]), float(weights.sum())
+    leaving = np.append(weight * one.squares(overall) - one.along(pull, overall), 0.0)
+    coming = np.append(weight * other.squares(overall) + other.along(pull, overall), 0.0)
+    change = leaving[:, None] + coming
+    change[:-1, :-1] -= 2 * weight * one.times(other, overall)
+    change = (change / weight).round(9) * weight  # equal units are equal on every processor
+    row, column = np.unravel_index(change.argmin(), change.shape)
+    return float(change[row, column]), int(np.append(one.units, -1)[row]), int(np.append(other.units, -1)[column])
