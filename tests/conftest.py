@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from filelock import FileLock
 
 from tests import servers
@@ -87,6 +86,8 @@ def pytest_runtest_setup() -> None:
     budget = float(os.environ.get("TEST_BUDGET_S", "inf"))
     if time.monotonic() - STARTED > budget:
         pytest.skip(f"the {budget:g} s of TEST_BUDGET_S are over")
+    import torch  # not before OMP_NUM_THREADS is set
+
     torch.manual_seed(0)
 
 
