@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom.similarity.candidates import Projection
+from darkroom.system.parallel import ordered
 from darkroom.units import Integers
 
 MAX_REFERENCE = 2000  # images of a class that others are compared with
 _NEAREST = 0.1  # share of these that must be near: a few foreign images of one kind do not hide each other
 _NEARBY, _FEW = 0.005, 5  # share and least number of all images that must be near
-_BLOCK = 4096
+_BLOCK = 1024
 
 Floats = npt.NDArray[np.float32]
 
@@ -60,10 +61,13 @@ def _distances(vectors: Floats, share: float, least: int = 1) -> Floats:
     """Distance of each row within which a share of the first rows, and at least so many, are, itself left out: `(N,)`."""
     reference = vectors[:MAX_REFERENCE]
     number = min(len(reference) - 1, max(least, int(np.ceil(share * len(reference)))))
-    found = []
-    for start in range(0, len(vectors), _BLOCK):
+
+    def within(start: int) -> Floats:
         cosines = vectors[start : start + _BLOCK] @ reference.T
         itself = np.arange(start, min(start + len(cosines), len(reference)))
         cosines[itself - start, itself] = -1.0
-        found.append(1 - np.partition(cosines, len(reference) - number, axis=1)[:, len(reference) - number])
-    return np.concatenate(found)
+        cosines.partition(len(reference) - number, axis=1)
+        distances: Floats = 1 - cosines[:, len(reference) - number]
+        return distances
+
+    return np.concatenate(list(ordered(within, range(0, len(vectors), _BLOCK), ahead=1)))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from darkroom.embeddings import Embeddings
 from darkroom.similarity.neighbours import MAX_FEATURES, nearest_between, nearest_pairs, projected
 from darkroom.similarity.signatures import few_bits, similar_signatures
+from darkroom.system.parallel import ordered
 from darkroom.system.scratch import scratch, taken
 from darkroom.thumbnails import invariants
 from darkroom.units import Integers, unique_pairs
@@ -61,11 +62,14 @@ class Projection:
         """
         rows = self.embeddings.rows(names)
         new = np.unique(rows[~self._known[rows]])
-        for start in range(0, len(new), _BLOCK):
-            block = new[start : start + _BLOCK]
-            self._vectors[block] = projected(self.embeddings.vectors[block].astype(np.float32), self.embeddings.origin.key)
+        blocks = [new[start : start + _BLOCK] for start in range(0, len(new), _BLOCK)]
+        for block, found in zip(blocks, ordered(self._projected, blocks, ahead=1), strict=True):
+            self._vectors[block] = found
         self._known[new] = True
         return taken(self._vectors, rows)
+
+    def _projected(self, rows: Integers) -> npt.NDArray[np.float32]:
+        return projected(self.embeddings.vectors[rows].astype(np.float32), self.embeddings.origin.key)
 
     @cached_property
     def _vectors(self) -> npt.NDArray[np.float32]:
