@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SPLIT_RANK = {"test": 0, "validation": 1}
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A delivered file that can be used.
 
     Attributes:

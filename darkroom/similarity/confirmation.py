@@ -11,7 +11,7 @@ from torch import Tensor
 from darkroom.similarity.exposure import differently_burnt, equally_exposed
 from darkroom.similarity.filters import shrunk
 from darkroom.similarity.levels import MIN_CLOSE_UP
-from darkroom.similarity.local_correlation import local_correlation
+from darkroom.similarity.local_correlation import fine_details, local_correlation
 from darkroom.similarity.orientations import every_correlation, oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import CLOSE_UP, COARSE, FINE, moved, register
 from darkroom.system.parallel import ordered
@@ -124,11 +124,12 @@ def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_deta
     def correlate(start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rows = torch.arange(start, min(start + _PICTURES, len(places)))
         pair = _pair(seen, places[rows.numpy()], likely.orientations[rows], likely.toned)
-        before = [local_correlation(pair[side], *moved(pair[1 - side], likely.maps[rows, side]))[0] for side in (0, 1)]
-        hopeful = torch.maximum(*before) >= min_correlation - MAX_GAIN
-        rows, pair, maps, known = rows[hopeful], (pair[0][hopeful], pair[1][hopeful]), [], []
+        details = fine_details(pair[0]), fine_details(pair[1])
+        before = [_compared(details[side], pair[1 - side], likely.maps[rows, side])[0] for side in (0, 1)]
+        hopeful, maps, known = torch.maximum(*before) >= min_correlation - MAX_GAIN, [], []
+        rows, pair, details = rows[hopeful], (pair[0][hopeful], pair[1][hopeful]), (details[0][hopeful], details[1][hopeful])
         for side in (0, 1):
-            better, correlations, shares = _fitted(pair[side], pair[1 - side], FINE, likely.maps[rows, side])
+            better, correlations, shares = _fitted(pair[side], details[side], pair[1 - side], FINE, likely.maps[rows, side])
             maps.append(better)
             known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
         return rows, torch.stack(maps, dim=1), *torch.stack(known).max(0)
@@ -152,7 +153,7 @@ def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
         turned = (sides[block] == 1)[:, None, None]
         fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
         maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
-        return _fitted(fixed, moving, CLOSE_UP, maps, corners=True)[1]
+        return _fitted(fixed, fine_details(fixed), moving, CLOSE_UP, maps, corners=True)[1]
 
     found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _CLOSE))])
     return np.asarray(found.numpy(), np.float64)
@@ -171,12 +172,12 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
         block = slice(start, start + _THUMBNAILS)
         fixed, moving = _pair(grey, likely.pairs[block], likely.orientations[block], likely.toned)
         rows = torch.arange(start, start + len(fixed))
-        there = torch.eye(2, 3).repeat(len(fixed), 1, 1)
+        there, details = torch.eye(2, 3).repeat(len(fixed), 1, 1), fine_details(fixed)
         for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, NEARLY_ALIGNED), strict=True):
-            there, correlations, _ = _fitted(fixed, moving, (level,), there)
-            hopeful = correlations >= limit
-            rows, fixed, moving, there, correlations = (values[hopeful] for values in (rows, fixed, moving, there, correlations))
-        back, others, _ = _fitted(moving, fixed, COARSE)
+            there, correlations, _ = _fitted(fixed, details, moving, (level,), there)
+            every, hopeful = (rows, fixed, details, moving, there, correlations), correlations >= limit
+            rows, fixed, details, moving, there, correlations = (values[hopeful] for values in every)
+        back, others, _ = _fitted(moving, fine_details(moving), fixed, COARSE)
         kept = torch.maximum(correlations, others) >= MIN_ALIGNED
         return rows[kept], torch.stack([there, back], dim=1)[kept]
 
@@ -186,13 +187,25 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
 
 
 def _fitted(
-    fixed: Tensor, moving: Tensor, levels: Sequence[tuple[int, int]], maps: Tensor | None = None, *, corners: bool = False
+    fixed: Tensor,
+    details: Tensor,
+    moving: Tensor,
+    levels: Sequence[tuple[int, int]],
+    maps: Tensor | None = None,
+    *,
+    corners: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Moves pictures onto others: the maps, the correlations of the details, and the shares of the area that have some."""
+    """Moves pictures onto others, of which the details are known: the maps, and what `_compared` says of these."""
     if not len(fixed):
         return torch.empty(0, 2, 3), torch.empty(0), torch.empty(0)
     found = register(fixed, moving, levels, maps)
-    return found, *local_correlation(fixed, *moved(moving, found), corners=corners)
+    return found, *_compared(details, moving, found, corners=corners)
+
+
+def _compared(details: Tensor, moving: Tensor, maps: Tensor, *, corners: bool = False) -> tuple[Tensor, Tensor]:
+    """The correlations of pictures' details with those of others under their maps, and the shares of the area that have some."""
+    shown, inside = moved(moving, maps)
+    return local_correlation(details, fine_details(shown), inside, corners=corners)
 
 
 def _roughly_oriented(pairs: Integers, grey: Grey) -> _Roughly:

@@ -17,12 +17,17 @@ _STRAIGHT = 1.0  # squared grey levels of gradients, from compression alone, tha
 _TRIMMED = 0.2  # share that agrees least and is left out: a logo, a hand, a moving leaf
 
 
-def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners: bool = False) -> tuple[Tensor, Tensor]:
+def fine_details(pictures: Tensor) -> Tensor:
+    """What pictures `(N, S, S) float32`, in grey levels, have between the two scales."""
+    return blurred(pictures, FINE_PX) - blurred(pictures, COARSE_PX)
+
+
+def local_correlation(first: Tensor, second: Tensor, inside: Tensor, *, corners: bool = False) -> tuple[Tensor, Tensor]:
     """Correlates details in windows, and averages over the windows in which both pictures have some.
 
     Args:
-        fixed: `(N, S, S) float32`, grey levels.
-        moving: The others, moved onto them.
+        first: `(N, S, S) float32`, the details of pictures.
+        second: Those of others, moved onto them.
         inside: `(N, S, S)` of 0 and 1: which of the moved pixels come from inside of their picture.
         corners: A window counts as much as its details run in both directions: straight edges agree wherever outlines do.
 
@@ -30,7 +35,6 @@ def local_correlation(fixed: Tensor, moving: Tensor, inside: Tensor, *, corners:
         `(N,)`: the correlation, -1 to 1; `(N,)`: the share of the windows in which both have details, 0 to 1.
     """
     known = (in_both_directions(inside, _around(inside.shape[-1])) > 0.99).float()
-    first, second = (blurred(pictures, FINE_PX) - blurred(pictures, COARSE_PX) for pictures in (fixed, moving))
     count = _windows(known).clamp(min=1e-3)
     means = [_windows(details * known) / count for details in (first, second)]
     variances = [
