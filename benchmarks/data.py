@@ -304,7 +304,8 @@ def compare_speed(source: Path, place: Path, interpreter: str) -> None:
         return
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
     theirs = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"cleanvision {wall:.1f} s ({theirs:.1f} s of the processor, its imports among them): {theirs / busy:.1f} times ours")
+    print(f"cleanvision {wall:.1f} s ({theirs:.1f} s of the processor, its imports among them): {wall / seconds:.1f} ", end="")
+    print(f"times ours, {theirs / busy:.1f} times of the processor")
 
 
 _CLEANVISION = """
