@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.model_selection import train_test_split
@@ -30,6 +30,7 @@ def ones(labels: csr_array) -> np.ndarray:
 
 
 @settings(max_examples=100, deadline=None)
+@example([3, 32], 0.25, 0.0625, 0)
 @given(st.lists(st.integers(3, 400), min_size=1, max_size=12), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.integers(0, 1000))
 def test_single_images_are_spread_within_one_of_their_share(counts: list[int], test: float, validation: float, seed: int) -> None:
     labels, shares = classes_of(counts), np.array([1 - test - validation, validation, test])
