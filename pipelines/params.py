@@ -9,7 +9,7 @@ from components.train.config import TrainConfig
 from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.networks.architectures import check_architecture
-from darkroom.registry import registry
+from darkroom.registry import named_weights, registry
 from darkroom.runtime.step import config_of, evaluation_settings, floor_measure, network_settings, unlabelled_settings
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
@@ -45,20 +45,23 @@ def frozen(params: Mapping[str, Mapping[str, Any]]) -> Params:
             settings[step]["data_version"] = _source_version(step, settings[step])
     for step in STARTED:
         if "weights" in settings.get(step, {}):
-            settings[step]["weights_version"] = _weights_version(step, settings[step])
+            settings[step] |= _settled_weights(step, settings[step])
     return settings
 
 
-def _weights_version(step: str, section: Mapping[str, Any]) -> str:
-    """The version of the weights that a step's section names; empty where they are no file of this machine."""
+def _settled_weights(step: str, section: Mapping[str, Any]) -> dict[str, str]:
+    """The weights that a step's section names, of a registered model by its number; and their version, empty if they are not here."""
     wanted, named = str(section.get("weights_version", "")), str(section["weights"])
-    found = weights_version(named)
+    try:
+        named, found = named_weights.settled(named) if named_weights.is_registered(named) else (named, weights_version(named))
+    except InputError as error:
+        raise InputError(f"{step}.weights is {named!r}: {error}") from None
     if wanted and found and wanted != found:
         raise InputError(
             f"{step}.weights is {named}, which is now version {found}, not the {wanted} of {step}.weights_version: bring that file back, "
             f"or set {step}.weights_version to nothing"
         )
-    return found
+    return {"weights": named, "weights_version": found}
 
 
 def _source_version(step: str, section: Mapping[str, Any]) -> str:

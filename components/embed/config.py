@@ -18,7 +18,7 @@ class EmbedConfig(StepConfig):
         "drawings, else lite0.",
     )
     weights: str = Field(
-        "", description="Empty for packaged weights; a .safetensors or .pth file, or the folder of a model of Darkroom (backbone: auto)."
+        "", description="Empty for packaged weights; a .safetensors or .pth file, a model's folder, or models:/NAME@ALIAS (backbone: auto)."
     )
     weights_version: str = Field("", description="Version of that file or folder, which a run records, for the cache. Leave it empty.")
     precision: Literal["float32", "bf16"] = Field(

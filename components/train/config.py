@@ -21,7 +21,8 @@ class NetworkSettings(StepConfig):
     )
     weights: str = Field(
         "auto",
-        description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), or a .safetensors or .pth file.",
+        description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), a .safetensors or .pth file, or "
+        "models:/NAME@ALIAS.",
     )
     weights_version: str = Field("", description="Version of that file, which a run records, for the cache. Leave it empty.")
     effort: Effort = Field(

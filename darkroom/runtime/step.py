@@ -191,6 +191,7 @@ def call(
         key = f"{step}-{_content_key(step, config, given)}" if "checkpoints" in known and root else ""
         if "store" in known and os.environ.get(VECTORS):  # which changes while the step runs
             given["store"] = Path(os.environ[VECTORS])
+        settings, given = _with_weights(step, settings, given, stack)
         if not key:
             return function(**given, config=settings)
         with checkpoints.checkpoint_folder(root, key) as (folder, save):
@@ -218,6 +219,28 @@ def _local_path(value: Any, stack: contextlib.ExitStack) -> Path:
     from darkroom.registry.fetch import fetch_artifact
 
     return fetch_artifact(str(value), Path(stack.enter_context(tempfile.TemporaryDirectory())))
+
+
+def _with_weights(step: str, settings: StepConfig, given: dict[str, Any], stack: contextlib.ExitStack) -> tuple[StepConfig, dict[str, Any]]:
+    """Settings and arguments of a step in which weights of a registered model (`models:/...`) are files, kept where vectors are, if any.
+
+    Their path depends on the model's content alone where it is kept, as what a step resumes with depends on its settings.
+    """
+    named = {name: value for name, value in given.items() if isinstance(value, dict) and _is_registered(value.get("weights"))}
+    own = _is_registered(getattr(settings, "weights", ""))
+    if not own and not named:
+        return settings, given
+    from darkroom.registry.named_weights import fetched
+
+    root = os.environ.get(VECTORS)
+    cache = Path(root).parent / "models" if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    if own:
+        settings = settings.model_copy(update={"weights": fetched(step, settings.weights, cache)})  # type: ignore[attr-defined]
+    return settings, given | {name: {**value, "weights": fetched(name, value["weights"], cache)} for name, value in named.items()}
+
+
+def _is_registered(weights: Any) -> bool:
+    return str(weights).startswith("models:/")
 
 
 def report_curves(evaluation: str, classification_metrics: Any) -> None:
