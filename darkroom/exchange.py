@@ -11,15 +11,19 @@ from scipy.sparse import csr_array
 from darkroom.units import Integers
 
 Floats = npt.NDArray[np.float64]
-TOLERANCE = 0.01  # by which a share may be off, beside one image
-NUM_CANDIDATES = 400  # units of a split that are tried in a step
+TOLERANCE, FEW = (
+    0.01,
+    2,
+)  # by which a share may be off: of the images in a split, or so many, one of the label's and one of the split's size
+NUM_CANDIDATES, MAX_STEPS = 200, 500  # units of a split that are tried in a step, and steps: 10 ms each
+_LEAST_GAIN = 1e-6  # of the sum of squares, in a step
 
 
 def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integers, wanted: Floats) -> Integers:
     """Exchanges units between two splits, or moves one, as long as a share is off and that brings all of them nearer together.
 
-    Each step is the one that leaves the least sum of squares of what the shares of all labels in all splits, and the sizes of
-    the splits, are off by. A split keeps the last unit of each label.
+    Each step is, of those that are tried, the one that leaves the least sum of squares of what the shares of all labels in all
+    splits, and the sizes of the splits, are off by. A split keeps the last unit of each label.
 
     Args:
         labels: `(U, K) int64` images of each label in each unit, in random order.
@@ -36,10 +40,10 @@ def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integ
     overall = images[:-1].sum(axis=1) / max(1, images[-1].sum())
     scale = np.maximum(wanted[-1], 1.0)
     taking = (images > placed).any(axis=0) | (wanted > placed).any(axis=0)
-    while True:
+    for _ in range(MAX_STEPS):
         off = images - wanted
         off[:-1] -= overall[:, None] * off[-1]
-        uneven = (np.abs(off) > np.maximum(TOLERANCE * scale, 1.0)).any(axis=0)
+        uneven = (np.abs(off) > np.maximum(TOLERANCE * scale, FEW)).any(axis=0)
         best = (0.0, -1, -1, 0, 0)
         if (uneven & taking).any():
             sides = [_Candidates.of(labels, sizes, np.flatnonzero(splits == number), images[:, number], overall) for number in numbers]
@@ -48,14 +52,15 @@ def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integ
                     one, other = (sides[number] for number in pair)
                     best = min(best, (*_best_exchange(one, other, off[:, pair], scale[list(pair)] ** -2.0, overall), *pair))
         change, one_unit, other_unit, first, second = best
-        if change >= 0:
-            return splits
+        if change >= -_LEAST_GAIN * float(((off / scale) ** 2).sum()):  # of large groups, rounding alone makes some
+            break
         for unit, source, target in ((one_unit, first, second), (other_unit, second, first)):
             if unit >= 0:
                 splits[unit] = target
                 moved = np.append(labels[[unit]].sum(axis=0), sizes[unit])
                 images[:, source] -= moved
                 images[:, target] += moved
+    return splits
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class _Candidates:
     @classmethod
     def of(cls, labels: csr_array, sizes: Integers, members: Integers, images: Integers, overall: Floats) -> Self:
         """Of the members of a split with so many `(K + 1,)` images, the first ones that have not the last images of a label."""
+        members = members[: 4 * NUM_CANDIDATES]  # of a million units, looking at each takes longer than all the rest
         parts = labels[members]
         last = csr_array((parts.data >= images[parts.indices], parts.indices, parts.indptr), shape=parts.shape)
         members = members[last.sum(axis=1) == 0][:NUM_CANDIDATES]
@@ -101,6 +107,7 @@ def _best_exchange(one: _Candidates, other: _Candidates, off: Floats, weights: F
     coming = np.append(weight * other.squares(overall) + other.along(pull, overall), 0.0)
     change = leaving[:, None] + coming
     change[:-1, :-1] -= 2 * weight * one.times(other, overall)
-    change = (change / weight).round(9) * weight  # equal units are equal on every processor
+    largest = max(float(np.abs(leaving).max()), float(np.abs(coming).max()), 1e-300)
+    change = (change / largest).round(9) * largest  # equal units are equal on every processor
     row, column = np.unravel_index(change.argmin(), change.shape)
     return float(change[row, column]), int(np.append(one.units, -1)[row]), int(np.append(other.units, -1)[column])
