@@ -8,6 +8,7 @@ from components import STEPS
 from components.train.config import TrainConfig
 from components.tune.space import searched_values
 from darkroom import verdicts
+from darkroom.named_weights import REGISTERED, is_registered
 from darkroom.networks.architectures import check_architecture
 from darkroom.registry import named_weights, registry
 from darkroom.runtime.step import config_of, evaluation_settings, floor_measure, network_settings, unlabelled_settings
@@ -53,7 +54,7 @@ def _settled_weights(step: str, section: Mapping[str, Any]) -> dict[str, str]:
     """The weights that a step's section names, of a registered model by its number; and their version, empty if they are not here."""
     wanted, named = str(section.get("weights_version", "")), str(section["weights"])
     try:
-        named, found = named_weights.settled(named) if named_weights.is_registered(named) else (named, weights_version(named))
+        named, found = named_weights.settled(named) if is_registered(named) else (named, weights_version(named))
     except InputError as error:
         raise InputError(f"{step}.weights is {named!r}: {error}") from None
     if wanted and found and wanted != found:
@@ -62,6 +63,29 @@ def _settled_weights(step: str, section: Mapping[str, Any]) -> dict[str, str]:
             f"or set {step}.weights_version to nothing"
         )
     return {"weights": named, "weights_version": found}
+
+
+def refuse_own_successors(overrides: Sequence[str], params: Path, name: str) -> None:
+    """Refuses weights of the model itself that move with each new version: every retraining would be the reason for the next.
+
+    Args:
+        overrides: See `read_settings`.
+        params: The file of settings.
+        name: The model's.
+
+    Raises:
+        InputError: `train.weights` or `embed.weights` names it, but not by number.
+    """
+    settings, _ = read_settings(overrides, params)
+    for step in STARTED:
+        weights = str(settings[step]["weights"])
+        own, _, label = weights.removeprefix(REGISTERED).replace("@", "/").partition("/")
+        if is_registered(weights) and own == name and not label.isdecimal():
+            remedy = f"name a version by its number, {REGISTERED}{name}/NUMBER"
+            raise InputError(
+                f"{step}.weights is {weights}, which each retraining of {name} would change, and so be a reason for the next: {remedy}"
+                + (", or set retrain.start to champion" if step == "train" else "")
+            )
 
 
 def _source_version(step: str, section: Mapping[str, Any]) -> str:

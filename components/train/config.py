@@ -24,7 +24,7 @@ class NetworkSettings(StepConfig):
         description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), a .safetensors or .pth file, or "
         "models:/NAME@ALIAS.",
     )
-    weights_version: str = Field("", description="Version of that file, which a run records, for the cache. Leave it empty.")
+    weights_version: str = Field("", description="Version of that file or model, which a run records, for the cache. Leave it empty.")
     effort: Effort = Field(
         "standard",
         description="How much auto trains: quick, standard or thorough: a quarter, one or eight times a budget of multiply-adds.",

@@ -9,6 +9,7 @@ from components.train.cross_validation import folds_of, held_out, kept_row
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.model import CARD
+from darkroom.named_weights import path_of
 from darkroom.networks.architectures import AUTO
 from darkroom.notes import Note, tell
 from darkroom.training import devices
@@ -44,5 +45,5 @@ def announce_folds(
 
 def for_folds(config: TrainConfig) -> TrainConfig:
     """The settings of a fold's training: it does not start from a model of ours, which may have learnt from the images it leaves out."""
-    is_ours = (Path(config.weights).parent / CARD).is_file() if config.weights not in ("", AUTO) else False
+    is_ours = (path_of(config.weights).parent / CARD).is_file() if config.weights not in ("", AUTO) else False
     return config.model_copy(update={"weights": AUTO}) if is_ours else config

@@ -13,6 +13,7 @@ from torch import nn
 
 from darkroom.embeddings import Origin
 from darkroom.model import CARD, WEIGHTS, read_card
+from darkroom.named_weights import path_of
 from darkroom.networks import weights as stored
 from darkroom.networks.architectures import AUTO, HANDCRAFTED, SHORT, canonical
 from darkroom.networks.export import fit_shapes, load_network
@@ -41,7 +42,8 @@ def backbone_of(name: str, weights: str = "") -> Backbone:
         return handcrafted_backbone()
     if name in SHORT and not weights:
         return packaged_backbone(SHORT[name])
-    folder = Path(weights) if (Path(weights) / CARD).is_file() else Path(weights).parent
+    path = path_of(weights)
+    folder = path if (path / CARD).is_file() else path.parent
     if weights and (folder / CARD).is_file():
         return _of_model(name, folder)
     _check_name(name)

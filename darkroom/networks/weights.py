@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from darkroom import pretrained_weights
 from darkroom.model import CARD, read_card
+from darkroom.named_weights import path_of
 from darkroom.networks import local_network
 from darkroom.networks.architectures import LOCAL, TIMM, is_timm
 from darkroom.networks.network import last_layer
@@ -41,7 +42,7 @@ def normalisation(architecture: str, weights: str) -> Normalisation | None:
 
     Those of a file stand beside it, where it belongs to the folder of a model or of pretrained weights.
     """
-    folder = Path(weights).parent
+    folder = path_of(weights).parent
     if weights not in (AUTO, DEFAULT, RANDOM) and (folder / CARD).is_file():
         card = read_card(folder)
         return card.mean, card.std
@@ -161,7 +162,7 @@ def _shape(value: Tensor) -> str:
 
 def _stored(architecture: str, weights: str) -> dict[str, Tensor]:
     if weights not in (AUTO, DEFAULT):
-        return _file(Path(weights))
+        return _file(path_of(weights))
     if architecture == LOCAL:
         return local_network.first_stages(packaged_state(local_network.ORIGIN))
     if weights == AUTO:

@@ -1,21 +1,20 @@
-"""Weights of registered models, from which `embed` and `train` may start: settled when a run is planned, fetched when a step needs them."""
+"""Registered models that settings start from: settled by number when a run is planned, fetched when a step needs them."""
 
+import shutil
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from darkroom.model import WEIGHTS
-from darkroom.registry.fetch import fetch_version, find_model
-from darkroom.tracking.tags import SHA256
-
-REGISTERED = "models:/"  # what MLflow's own addresses of models begin with
-
-
-def is_registered(weights: str) -> bool:
-    """Whether `train.weights` or `embed.weights` names a registered model."""
-    return weights.startswith(REGISTERED)
+from darkroom.named_weights import REGISTERED
+from darkroom.registry.fetch import download_bundle, find_model, kept
+from darkroom.registry.registry import Version
+from darkroom.system.errors import InputError
+from darkroom.system.files import whole
+from darkroom.tracking.tags import SHA256, VARIANT
 
 
 def settled(weights: str) -> tuple[str, str]:
-    """The version that `models:/NAME@ALIAS`, `models:/NAME/NUMBER` or `models:/NAME` means now, by its number; and its content's version.
+    """The version that a name means now, by its number; and the version of its content.
 
     Raises:
         InputError: There is no such model.
@@ -24,16 +23,37 @@ def settled(weights: str) -> tuple[str, str]:
     return f"{REGISTERED}{version.name}/{version.number}", version.tags.get(SHA256, "")[:20]
 
 
-def fetched(step: str, weights: str, cache: Path) -> str:
-    """The path of a registered model's weights as a step takes them: `embed` the model's folder, `train` the file in it.
+def folder_of(weights: str) -> str:
+    """What the folder is called in which a settled model is kept."""
+    return "-".join(weights.removeprefix(REGISTERED).rsplit("/", 1))
+
+
+def fetched(names: Iterable[str], cache: Path) -> dict[str, Path]:
+    """The folders of models, whole, by their names: of a version whose network was pruned, the one before it was.
 
     Args:
-        step: `embed`, or whose settings are those of `train`.
-        weights: See `settled`.
-        cache: Folder in which models are kept, named by their content.
+        names: See `settled`.
+        cache: Folder in which models are kept.
 
     Raises:
-        InputError: There is no such model, or its files can't be fetched.
+        InputError: There is no such model, its files can't be fetched, or of a pruned one the network before was not kept.
     """
-    bundle = fetch_version(find_model(weights), cache)
-    return str(bundle if step == "embed" else bundle / WEIGHTS)
+    folders = {}
+    for name in names:
+        version = find_model(name)
+        target = cache / folder_of(settled(name)[0])
+        if not target.exists():
+            with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
+                shutil.copytree(_whole_model(version, Path(place)), draft)
+        folders[name] = target
+    return folders
+
+
+def _whole_model(version: Version, place: Path) -> Path:
+    if version.tags.get(VARIANT) != "pruned":
+        return download_bundle(version, place)
+    found = kept(version, "bundles/full", place)
+    if found is None:
+        problem = f"the network of {version.name}/{version.number} was pruned, and the one before was not kept"
+        raise InputError(f"{problem}: start from another version")
+    return found

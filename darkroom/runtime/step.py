@@ -13,12 +13,13 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from darkroom.artifacts import Artifacts
+from darkroom.named_weights import fetched_to, is_registered
 from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.runtime import checkpoints
 from darkroom.system.config import StepConfig, parse
@@ -191,7 +192,7 @@ def call(
         key = f"{step}-{_content_key(step, config, given)}" if "checkpoints" in known and root else ""
         if "store" in known and os.environ.get(VECTORS):  # which changes while the step runs
             given["store"] = Path(os.environ[VECTORS])
-        settings, given = _with_weights(step, settings, given, stack)
+        _fetch_weights([config, *given.values()], stack)
         if not key:
             return function(**given, config=settings)
         with checkpoints.checkpoint_folder(root, key) as (folder, save):
@@ -221,26 +222,16 @@ def _local_path(value: Any, stack: contextlib.ExitStack) -> Path:
     return fetch_artifact(str(value), Path(stack.enter_context(tempfile.TemporaryDirectory())))
 
 
-def _with_weights(step: str, settings: StepConfig, given: dict[str, Any], stack: contextlib.ExitStack) -> tuple[StepConfig, dict[str, Any]]:
-    """Settings and arguments of a step in which weights of a registered model (`models:/...`) are files, kept where vectors are, if any.
-
-    Their path depends on the model's content alone where it is kept, as what a step resumes with depends on its settings.
-    """
-    named = {name: value for name, value in given.items() if isinstance(value, dict) and _is_registered(value.get("weights"))}
-    own = _is_registered(getattr(settings, "weights", ""))
-    if not own and not named:
-        return settings, given
+def _fetch_weights(sections: Iterable[Any], stack: contextlib.ExitStack) -> None:
+    """Fetches the registered models whose weights sections of settings name; they are kept beside vectors, where these are."""
+    given = [str(section.get("weights")) for section in sections if isinstance(section, Mapping)]
+    if not (names := {weights for weights in given if is_registered(weights)}):
+        return
     from darkroom.registry.named_weights import fetched
 
     root = os.environ.get(VECTORS)
     cache = Path(root).parent / "models" if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    if own:
-        settings = settings.model_copy(update={"weights": fetched(step, settings.weights, cache)})  # type: ignore[attr-defined]
-    return settings, given | {name: {**value, "weights": fetched(name, value["weights"], cache)} for name, value in named.items()}
-
-
-def _is_registered(weights: Any) -> bool:
-    return str(weights).startswith("models:/")
+    stack.enter_context(fetched_to(fetched(sorted(names), cache)))
 
 
 def report_curves(evaluation: str, classification_metrics: Any) -> None:

@@ -89,5 +89,6 @@ OWNER = "DARKROOM_OWNER"  # tags of the process that runs the pipeline, as JSON,
 POD_NAME, POD_UID = "DARKROOM_POD_NAME", "DARKROOM_POD_UID"  # of the pod that a step runs in
 TRAIN_JOB = "DARKROOM_TRAIN_JOB"  # JSON: the TrainJob by which a step trains on several nodes, but for its name and what it works on
 VECTORS = "DARKROOM_VECTORS"  # folder in which steps keep vectors, scans and decoded images from run to run
+FETCHED = "DARKROOM_FETCHED_MODELS"  # JSON: folders of the registered models whose weights settings name, see `darkroom.named_weights`
 VOLUME = "DARKROOM_VOLUME"  # where the volume of packed images is mounted
 WEBHOOK_URL = "DARKROOM_WEBHOOK_URL"

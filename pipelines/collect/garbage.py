@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from darkroom.named_weights import is_registered
 from darkroom.registry import fetch
+from darkroom.registry.named_weights import folder_of
 from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_locked
 from darkroom.tracking.tags import PREVIOUS, SHA256
 from pipelines import history, step_cache
 from pipelines.collect.kept_vectors import unneeded_pixels, unneeded_shards
 from pipelines.history import Record
+from pipelines.params import STARTED
 from pipelines.paths import ROOT, USED
 from pipelines.sizes import size_of
 
@@ -112,8 +115,9 @@ def _runs_to_keep(known: Iterable[Record], aliased: set[str], keep: int, days: f
 
 
 def _starting_models(known: Iterable[Record], kept: set[str]) -> set[str]:
-    """Names of the fetched models from whose weights the kept runs started."""
-    return {Path(run.params.get("train.weights", "")).parent.name for run in known if run.run_id in kept}
+    """Names of the folders of fetched models from whose weights the kept runs started."""
+    named = {run.params.get(f"{step}.weights", "") for run in known if run.run_id in kept for step in STARTED}
+    return {folder_of(weights) if is_registered(weights) else Path(weights).parent.name for weights in named}
 
 
 def _locked_runs() -> set[str]:

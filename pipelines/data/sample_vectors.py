@@ -17,7 +17,8 @@ from components.embed.embed import embed
 from components.embed.selection import choose_backbone
 from darkroom.embeddings import LAYER, Embeddings, Origin, write
 from darkroom.images import Images, ImageWriter
-from darkroom.registry.named_weights import fetched, is_registered
+from darkroom.named_weights import fetched_to, is_registered
+from darkroom.registry.named_weights import fetched
 from darkroom.vector_store import VectorStore, kept_origins, shard_names
 from pipelines.paths import ROOT
 
@@ -60,8 +61,6 @@ def sample_vectors(names: Sequence[str], files: Images, settings: Mapping[str, A
     names = sorted(set(names))
     kept = _most_kept(names)
     origin, config = kept, EmbedConfig(**settings)
-    if is_registered(config.weights):
-        config = config.model_copy(update={"weights": fetched("embed", config.weights, ROOT / "models")})
     missing = [name for name in names if name not in VectorStore(STORE, kept, names)] if kept else names
     computable, num_computed = [name for name in missing if name in files], 0
     if computable or kept is None:
@@ -80,7 +79,8 @@ def _compute(names: Sequence[str], files: Images, config: EmbedConfig, folder: P
     with ImageWriter(folder / "images") as writer:
         for name in names:
             writer.add(files[name])
-    with contextlib.redirect_stdout(sys.stderr):
+    models = fetched([config.weights], ROOT / "models") if is_registered(config.weights) else {}
+    with contextlib.redirect_stdout(sys.stderr), fetched_to(models):
         embed(folder / "images", folder / "embeddings", config=config, store=STORE)
     return Embeddings(folder / "embeddings")
 

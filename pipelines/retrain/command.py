@@ -25,12 +25,15 @@ def retrain(
 
     Example: `darkroom retrain --data photos/`
     """
+    from pipelines.params import refuse_own_successors
     from pipelines.plan import make_plan
     from pipelines.progress import Progress
     from pipelines.retrain import retrain
 
     config = retrain.read_retrain(sets or [], params, window)
-    result = retrain.retrain(make_plan(data, sets or [], params), config, Progress(), force=force)
+    plan = make_plan(data, sets or [], params)
+    refuse_own_successors(sets or [], params, plan.name)
+    result = retrain.retrain(plan, config, Progress(), force=force)
     _summarise(result)
     if as_json:
         print(json.dumps(result, ensure_ascii=False))

@@ -6,6 +6,7 @@ from typing import Any
 
 from darkroom.runtime.notify import Message
 from pipelines.messages import failure_notified, outcome_message, send
+from pipelines.params import refuse_own_successors
 from pipelines.paths import ROOT
 from pipelines.plan import make_plan
 from pipelines.retrain import retrain
@@ -54,6 +55,7 @@ def _run(schedule: Schedule, params: Path, view: Listener) -> dict[str, Any]:
     config, overrides = schedule.config, schedule.overrides
     plan = make_plan(Path(config.data), overrides, params)
     if config.run == "retrain":
+        refuse_own_successors(overrides, params, plan.name)
         return retrain.retrain(plan, retrain.read_retrain(overrides, params, config.window), view)
     with failure_notified(plan.name, view):
         outcome = run.run(plan, view)

@@ -1,19 +1,27 @@
 """Weights of a registered model: settled by number when a run is planned, and files once a step starts."""
 
+import contextlib
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
-from components.embed.config import EmbedConfig
-from components.train.config import TrainConfig
+from darkroom.model import ModelCard, read_card
+from darkroom.named_weights import path_of
+from darkroom.networks import small_cnn
 from darkroom.registry import registry
-from darkroom.registry.package import bundle_sha256
+from darkroom.registry.named_weights import folder_of
+from darkroom.registry.package import bundle_sha256, log_bundle
+from darkroom.registry.registry import register_version
 from darkroom.runtime import step
 from darkroom.system.errors import InputError
+from darkroom.tracking.runs import start_run
 from darkroom.tracking.tags import SHA256, VECTORS
-from pipelines.params import frozen
-from tests.pipelines.conftest import Toys
+from pipelines.params import frozen, refuse_own_successors
+from tests.components.train import toys as images_of
+from tests.pipelines.conftest import ROOT, Toys
+from tests.stores import use_copy
 
 
 @pytest.mark.parametrize("named", ["models:/toys@champion", "models:/toys/1", "models:/toys"])
@@ -42,28 +50,49 @@ def test_what_the_registry_does_not_have_is_told_before_a_step_starts(toys: Toys
         frozen({"train": section})
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_step_gets_the_files(toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
-    best, seen = registry.champion("toys"), dict[str, Any]()
-    assert best is not None
-    content = best.tags[SHA256]
+@pytest.mark.parametrize(("named", "refused"), [("models:/toys@champion", True), ("models:/toys", True), ("models:/toys/1", False)])
+def test_a_retraining_does_not_start_from_whatever_it_made_last(toys: Toys, named: str, refused: bool) -> None:
+    told = pytest.raises(InputError, match=r"train\.weights is .* by its number, models:/toys/NUMBER, or set retrain\.start to champion")
+    with told if refused else contextlib.nullcontext():
+        refuse_own_successors([f"train.weights={named}"], ROOT / "params.yaml", "toys")
+    refuse_own_successors([f"train.weights={named}"], ROOT / "params.yaml", "others")
 
-    def started(*, config: TrainConfig | EmbedConfig, network: dict[str, Any]) -> dict[str, float]:
-        own, other = Path(config.weights), Path(network["weights"])
-        folder = own if own.is_dir() else own.parent
-        seen[type(config).__name__] = (own.name, other.name, bundle_sha256(folder) == content, other.is_file())
-        seen["folder"] = folder.parent
-        return {}
 
-    monkeypatch.setattr(step, "function_of", lambda _: started)
-    monkeypatch.setattr(step, "arguments_of", lambda _: {"network": None})
-    monkeypatch.setattr(step, "_is_path", lambda _: False)
-    if kept:
-        monkeypatch.setenv(VECTORS, str(tmp_path / "vectors"))
-    for name in ("embed", "train"):
-        given = {"network": {"weights": "models:/toys/1"}}
-        assert step.call(name, {"weights": "models:/toys/1"}, given, lambda epoch, row: None) == {}
-    assert seen["EmbedConfig"] == (seen["EmbedConfig"][0], "weights.safetensors", True, True)
-    assert seen["TrainConfig"] == ("weights.safetensors", "weights.safetensors", True, True)
-    assert seen["folder"].exists() == kept
-    assert not kept or seen["folder"] == tmp_path / "models"
+def trained(folder: Path, **settings: object) -> ModelCard:
+    """The card of a network of few channels that a runner's call of `train` leaves."""
+    inputs = images_of.make(folder / "data").paths()
+    outputs = {name: folder / name for name in ("model", "history", "learning_curves")}
+    given = {"model": "small_cnn", "epochs": 1, "side_px": 8, "floor": "report"} | settings
+    step.call("train", given, {name: str(path) for name, path in (inputs | outputs).items()}, lambda epoch, row: None)
+    return read_card(folder / "model")
+
+
+@pytest.fixture
+def registered(migrated_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a network that is registered as version 1 of `colours`."""
+    monkeypatch.setattr(small_cnn, "SmallCNN", partial(small_cnn.SmallCNN, widths=(8, 8, 16, 16)))
+    use_copy(migrated_store, tmp_path / "store", monkeypatch)
+    trained(tmp_path / "first")
+    model, run_id = tmp_path / "first" / "model", start_run("colours", "run", {}, {}, "colours", "A")
+    logged = log_bundle(run_id, model, images_of.picture([0], np.random.default_rng(0)), {"accuracy": 0.9})
+    register_version("colours", run_id, logged, {SHA256: bundle_sha256(model)}, "colours")
+    return model
+
+
+def test_a_training_starts_from_the_registered_model_and_says_its_name(
+    registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = "models:/colours/1"
+    monkeypatch.setenv(VECTORS, str(tmp_path / "vectors"))
+    for folder in ("second", "third"):
+        assert trained(tmp_path / folder, weights=named).provenance["settings"]["weights"] == named
+        assert f"started from {named}: " in capsys.readouterr().out
+        monkeypatch.delenv(VECTORS, raising=False)  # then the model is fetched for the step alone
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [folder_of(named)] == ["colours-1"]
+    assert bundle_sha256(tmp_path / "models" / "colours-1") == bundle_sha256(registered)
+    assert bundle_sha256(tmp_path / "second" / "model") == bundle_sha256(tmp_path / "third" / "model")
+
+
+def test_only_a_runner_fetches() -> None:
+    with pytest.raises(InputError, match="models:/toys/1 names a registered model, which only a runner"):
+        path_of("models:/toys/1")
