@@ -10,7 +10,7 @@ from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.named_weights import REGISTERED, is_registered
 from darkroom.networks.architectures import check_architecture
-from darkroom.registry import named_weights, registry
+from darkroom.registry import registry, starting_models
 from darkroom.runtime.step import config_of, evaluation_settings, floor_measure, network_settings, unlabelled_settings
 from darkroom.system.config import dump, parse, read_params
 from darkroom.system.errors import InputError
@@ -54,7 +54,7 @@ def _settled_weights(step: str, section: Mapping[str, Any]) -> dict[str, str]:
     """The weights that a step's section names, of a registered model by its number; and their version, empty if they are not here."""
     wanted, named = str(section.get("weights_version", "")), str(section["weights"])
     try:
-        named, found = named_weights.settled(named) if is_registered(named) else (named, weights_version(named))
+        named, found = starting_models.settled(named) if is_registered(named) else (named, weights_version(named))
     except InputError as error:
         raise InputError(f"{step}.weights is {named!r}: {error}") from None
     if wanted and found and wanted != found:

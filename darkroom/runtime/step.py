@@ -227,7 +227,7 @@ def _fetch_weights(sections: Iterable[Any], stack: contextlib.ExitStack) -> None
     given = [str(section.get("weights")) for section in sections if isinstance(section, Mapping)]
     if not (names := {weights for weights in given if is_registered(weights)}):
         return
-    from darkroom.registry.named_weights import fetched
+    from darkroom.registry.starting_models import fetched
 
     root = os.environ.get(VECTORS)
     cache = Path(root).parent / "models" if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))

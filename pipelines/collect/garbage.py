@@ -16,7 +16,7 @@ from typing import Any
 
 from darkroom.named_weights import is_registered
 from darkroom.registry import fetch
-from darkroom.registry.named_weights import folder_of
+from darkroom.registry.starting_models import folder_of
 from darkroom.system.files import read_json, remove
 from darkroom.system.locks import is_locked
 from darkroom.tracking.tags import PREVIOUS, SHA256

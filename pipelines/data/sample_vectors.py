@@ -18,7 +18,7 @@ from components.embed.selection import choose_backbone
 from darkroom.embeddings import LAYER, Embeddings, Origin, write
 from darkroom.images import Images, ImageWriter
 from darkroom.named_weights import fetched_to, is_registered
-from darkroom.registry.named_weights import fetched
+from darkroom.registry.starting_models import fetched
 from darkroom.vector_store import VectorStore, kept_origins, shard_names
 from pipelines.paths import ROOT
 
