@@ -20,7 +20,9 @@ class EmbedConfig(StepConfig):
     weights: str = Field(
         "", description="Empty for packaged weights; a .safetensors or .pth file, a model's folder, or models:/NAME@ALIAS (backbone: auto)."
     )
-    weights_version: str = Field("", description="Version of that file, folder or model, which a run records, for the cache. Leave it empty.")
+    weights_version: str = Field(
+        "", description="Version of that file, folder or model, which a run records, for the cache. Leave it empty."
+    )
     precision: Literal["float32", "bf16"] = Field(
         "float32", description="float32, or bf16: faster on processors and GPUs that have it; vectors of both are never mixed."
     )

@@ -21,7 +21,7 @@ class NetworkSettings(StepConfig):
     )
     weights: str = Field(
         "auto",
-        description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), a file (.safetensors, .pth), or "
+        description="Where to start: auto (packaged weights, if any), empty (random), DEFAULT (download), a .safetensors or .pth, "
         "models:/NAME@ALIAS.",
     )
     weights_version: str = Field("", description="Version of that file or model, which a run records, for the cache. Leave it empty.")

@@ -11,9 +11,9 @@ from darkroom.model import ModelCard, read_card
 from darkroom.named_weights import path_of
 from darkroom.networks import small_cnn
 from darkroom.registry import registry
-from darkroom.registry.starting_models import folder_of
 from darkroom.registry.package import bundle_sha256, log_bundle
 from darkroom.registry.registry import register_version
+from darkroom.registry.starting_models import folder_of
 from darkroom.runtime import step
 from darkroom.system.errors import InputError
 from darkroom.tracking.runs import start_run
