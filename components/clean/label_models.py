@@ -1,7 +1,9 @@
 """The models that judge labels: linear ones on what is known of the images, and with them, where it is asked for, small networks."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +57,8 @@ class Predictor:
         wanted: `(N, K) float32`: the given labels.
         folds: `(N,) int64`.
         exclusive: Every image has exactly one label.
-        networks: `(N, K) float32`: probabilities of networks that have not seen the images, or none.
+        networks: Trains networks without the images that are doubted, `(N,) bool`, and gives their probabilities of images that they have
+            not seen, `(N, K) float32`; or none.
         told: What was computed, a sentence each.
     """
 
@@ -63,19 +66,19 @@ class Predictor:
     wanted: Floats
     folds: Integers
     exclusive: bool
-    networks: Floats | None
+    networks: Callable[[npt.NDArray[np.bool_]], Floats] | None
     told: list[str]
 
     def __call__(self, doubted: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """Probabilities, `(N, K) float32`: those of linear models, or these pooled with the networks'.
+        """Probabilities, `(N, K) float32`: those of linear models, and once it is known what is doubted, these pooled with the networks'.
 
         Args:
-            doubted: `(N,) bool`: images that the linear models don't learn from, or none.
+            doubted: `(N,) bool`: images that the models don't learn from; none in the first round.
         """
         linear = out_of_fold(self.features, self.wanted, self.folds, exclusive=self.exclusive, doubted=doubted)
-        if self.networks is None:
+        if self.networks is None or doubted is None:
             return linear
-        return pooled(linear, self.networks, self.wanted, exclusive=self.exclusive)
+        return pooled(linear, self.networks(doubted), self.wanted, exclusive=self.exclusive)
 
 
 def pooled(one: Floats, other: Floats, wanted: Floats, *, exclusive: bool) -> Floats:
@@ -120,7 +123,8 @@ def make_predictor(judges: Judges, kept: Manifest, rows: Integers, targets: Inte
     names, told = kept.table["image_id"].take(pa.array(rows)).to_pylist(), list[str]()
     wanted = one_hot(targets, int(targets.max(initial=0)) + 1)
     enlarged = _enlarged(judges, kept, names, told)
-    networks = _networks(judges, kept, rows, targets, folds, told) if judges.config.label_model == "network" else None
+    is_joined = judges.config.label_model == "network" and judges.images is not None
+    networks = partial(_networks, judges, kept, rows, targets, folds, told) if is_joined else None
     return Predictor(label_features(judges.embeddings, names, enlarged), wanted, folds, targets.ndim == 1, networks, told)
 
 
@@ -141,10 +145,11 @@ def _enlarged(judges: Judges, kept: Manifest, names: list[str], told: list[str])
     return found
 
 
-def _networks(judges: Judges, kept: Manifest, rows: Integers, targets: Integers, folds: Integers, told: list[str]) -> Floats | None:
+def _networks(
+    judges: Judges, kept: Manifest, rows: Integers, targets: Integers, folds: Integers, told: list[str], doubted: npt.NDArray[np.bool_]
+) -> Floats:
     """Probabilities by a network a fold."""
-    if judges.images is None:
-        return None
+    assert judges.images is not None
     import torch
 
     from darkroom.label_errors.fold_networks import ARCHITECTURE, networks_out_of_fold
@@ -154,7 +159,7 @@ def _networks(judges: Judges, kept: Manifest, rows: Integers, targets: Integers,
 
     config, started = judges.config, time.monotonic()
     side_px = sides_up_to(median_side_px(kept), _MIN_SIDE_PX, max(_MIN_SIDE_PX, config.label_network_side_px))[-1]
-    num_learnt = round(len(rows) * (1 - 1 / config.label_folds))
+    num_learnt = round(int((~doubted).sum()) * (1 - 1 / config.label_folds))
     affordable = min(max(round(config.label_presentations / max(1, num_learnt)), _MIN_EPOCHS), _MAX_EPOCHS)
     epochs = affordable if config.label_epochs == "auto" else config.label_epochs
     names, paths = (kept.table[name].take(pa.array(rows)).to_pylist() for name in ("image_id", "path"))
@@ -162,7 +167,7 @@ def _networks(judges: Judges, kept: Manifest, rows: Integers, targets: Integers,
     num_labels = targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
     found = networks_out_of_fold(
         decoded(ImageFiles(judges.images, names, paths, Recipe(side_px)), given), folds, num_labels,
-        epochs=epochs, seed=config.seed, checkpoints=judges.checkpoints, on_epoch=judges.on_epoch,
+        epochs=epochs, seed=config.seed, doubted=doubted, checkpoints=judges.checkpoints, on_epoch=judges.on_epoch,
     )  # fmt: skip
     print(f"{config.label_folds} networks for labels took {time.monotonic() - started:,.0f} s", flush=True)
     told.append(

@@ -141,10 +141,10 @@ def _folds(targets: Integers, unit: Integers, config: CleanConfig) -> Integers:
 
 
 def _errors(predictor: Predictor, targets: Integers, config: CleanConfig) -> LabelErrors:
-    """Label errors by models of which the linear ones have learnt from the images without those that a first round finds."""
+    """Label errors by models that have learnt from the images without those that a first round, of linear models, finds."""
     probabilities = predictor()
     doubted = _doubted(find_label_errors(probabilities, targets, config.min_mislabelled).found, predictor.wanted)
-    if doubted.any():
+    if doubted.any() or predictor.networks:
         probabilities = predictor(doubted)
     return find_label_errors(probabilities, targets, config.min_mislabelled)
 

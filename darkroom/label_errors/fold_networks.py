@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from darkroom.augmentation.policy import Operation, Policy
@@ -35,10 +36,14 @@ def networks_out_of_fold(
     *,
     epochs: int,
     seed: int,
+    doubted: npt.NDArray[np.bool_] | None = None,
     checkpoints: Path | None = None,
     on_epoch: OnEpoch = nothing,
 ) -> Floats:
     """Predicts each image by a network trained on the images of the other folds, from random weights.
+
+    A network that learns from wrong labels learns how they come about, too: if a tenth of a class has the next one's label, it answers
+    that with a tenth, and no label looks wrong.
 
     Args:
         examples: All images, with their targets.
@@ -46,6 +51,7 @@ def networks_out_of_fold(
         num_labels: K.
         epochs: Of each network.
         seed: Decides their first weights and the order of the images.
+        doubted: `(N,) bool`: images that nothing is learnt from, or none.
         checkpoints: A folder where finished folds and the epochs of the present one are kept, or none.
         on_epoch: Called after each epoch with its number, which goes on from fold to fold, and its measures.
 
@@ -55,8 +61,8 @@ def networks_out_of_fold(
     Raises:
         InputError: A fold leaves fewer than `MIN_IMAGES` images to learn from, or a training has left the finite numbers.
     """
-    numbers = np.unique(folds).tolist()
-    least = min(int((folds != fold).sum()) for fold in numbers)
+    numbers, taught = np.unique(folds).tolist(), np.ones(len(folds), bool) if doubted is None else ~doubted
+    least = min(int((taught & (folds != fold)).sum()) for fold in numbers)
     if least < MIN_IMAGES:
         raise InputError(
             f"clean.label_model is 'network', and a fold leaves {least} images to learn from, fewer than {MIN_IMAGES}: set it to linear"
@@ -65,10 +71,11 @@ def networks_out_of_fold(
     for place, fold in enumerate(numbers):
         kept = checkpoints and checkpoints / f"fold_{fold}.npy"
         if not kept or not kept.is_file():
-            print(f"network {place + 1} of {len(numbers)}, one a fold, learns from {int((folds != fold).sum()):,} images", flush=True)
-            found = _answers(
-                examples, folds, fold, num_labels, _settings(epochs, seed, fold), checkpoints, _continued(on_epoch, place * epochs)
-            )
+            held_out, learnt = (np.flatnonzero(chosen) for chosen in (folds == fold, taught & (folds != fold)))
+            print(f"network {place + 1} of {len(numbers)}, one a fold, learns from {len(learnt):,} images", flush=True)
+            parts = examples.at(torch.from_numpy(held_out)), examples.at(torch.from_numpy(learnt))
+            checkpoint = checkpoints and checkpoints / f"fold_{fold}"
+            found = _answers(*parts, num_labels, _settings(epochs, seed, fold), checkpoint, _continued(on_epoch, place * epochs))
             if not kept:
                 logits[folds == fold] = found
                 continue
@@ -94,10 +101,9 @@ def _continued(on_epoch: OnEpoch, before: int) -> OnEpoch:
 
 
 def _answers(
-    examples: Examples, folds: Integers, fold: int, num_labels: int, settings: Settings, checkpoints: Path | None, on_epoch: OnEpoch
+    held_out: Examples, learnt: Examples, num_labels: int, settings: Settings, checkpoint: Path | None, on_epoch: OnEpoch
 ) -> Floats:
-    """The logits of a new network for the images of a fold, `(n, K) float32`."""
-    held_out, learnt = (examples.at(torch.from_numpy(np.flatnonzero(chosen))) for chosen in (folds == fold, folds != fold))
+    """The logits of a new network for the images that are held out, `(n, K) float32`."""
     nothing, task = learnt.at(torch.zeros(0, dtype=torch.int64)), "multiclass" if learnt.targets.ndim == 1 else "multilabel"
     names, statistics = tuple(map(str, range(num_labels))), channel_statistics(learnt)
     problem = Problem(learnt, nothing, np.zeros(0, np.int64), _POLICY, names, task, *statistics)  # type: ignore[arg-type]
@@ -106,7 +112,7 @@ def _answers(
         network = build(ARCHITECTURE, num_labels, side_px=learnt.side_px)
     try:
         with devices.threads("auto"):
-            fit(network, problem, settings, checkpoint=checkpoints and checkpoints / f"fold_{fold}", on_epoch=on_epoch)
+            fit(network, problem, settings, checkpoint=checkpoint, on_epoch=on_epoch)
             found: Floats = logits_without_training(network, held_out, problem, settings).numpy()
     except InputError as error:
         raise InputError(f"clean.label_model is 'network', and a network's training failed ({error}): set it to linear") from None

@@ -54,6 +54,21 @@ def test_a_fold_learns_nothing_from_its_own_images() -> None:
 
 
 @pytest.mark.slow
+def test_nothing_is_learnt_from_what_is_doubted_and_it_is_answered_all_the_same() -> None:
+    examples, y_true = classes()
+    doubted = examples.targets.numpy() != y_true
+    wrong = examples.targets.clone()
+    wrong[torch.from_numpy(doubted)] = 0
+    answers = []
+    for targets in (examples.targets, wrong):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fold_networks, "calibrated", lambda logits, *_, **__: answers.append(logits.copy()))
+            networks_out_of_fold(Examples(examples.pixels, targets), FOLDS, 3, epochs=8, seed=0, doubted=doubted)
+    np.testing.assert_array_equal(*answers)
+    assert (answers[0][doubted].argmax(1) == y_true[doubted]).all()
+
+
+@pytest.mark.slow
 def test_of_several_labels_each_is_answered() -> None:
     shown = np.random.default_rng(1).integers(0, 2, (NUMBER, 3))
     examples = Examples(pictures(shown), torch.from_numpy(shown.astype(np.float32)))
