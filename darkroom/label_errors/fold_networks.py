@@ -83,7 +83,7 @@ def networks_out_of_fold(
                 np.save(file, found)
         logits[folds == fold] = np.load(kept)
     targets = one_hot(examples.targets.numpy(), num_labels)
-    return calibrated(logits, targets, np.ones(len(folds), bool), exclusive=examples.targets.ndim == 1)
+    return calibrated(logits, targets, taught, exclusive=examples.targets.ndim == 1)
 
 
 def _settings(epochs: int, seed: int, fold: int) -> Settings:
