@@ -40,10 +40,11 @@ def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integ
     overall = images[:-1].sum(axis=1) / max(1, images[-1].sum())
     scale = np.maximum(wanted[-1], 1.0)
     taking = (images > placed).any(axis=0) | (wanted > placed).any(axis=0)
+    few = min(int(sizes.max(initial=1)), FEW)
     for _ in range(MAX_STEPS):
         off = images - wanted
         off[:-1] -= overall[:, None] * off[-1]
-        uneven = (np.abs(off) > np.maximum(TOLERANCE * scale, FEW)).any(axis=0)
+        uneven = (np.abs(off) > np.maximum(TOLERANCE * scale, few)).any(axis=0)
         best = (0.0, -1, -1, 0, 0)
         if (uneven & taking).any():
             sides = [_Candidates.of(labels, sizes, np.flatnonzero(splits == number), images[:, number], overall) for number in numbers]

@@ -19,8 +19,8 @@ def stratify(labels: csr_array, sizes: Integers, placed: Integers, shares: Float
     Where every image has one label, units of one image are assigned exactly: each split gets every class within one image
     of its share, and at least one image of a class that has enough. Units of several images are assigned first, by
     iterative stratification, so that the single images even out the remaining differences. Where a share is still off by more
-    than a percentage point and two images, as in small sets of several labels, units are exchanged; not where all units are single
-    images of one label.
+    than a percentage point and an image (two in groups), as in small sets of several labels, units are exchanged, unless all are
+    single images of one label.
 
     Args:
         labels: `(U, K) int64` images of each label in each unit.
