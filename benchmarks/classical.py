@@ -8,7 +8,6 @@ fitted in a process of its own, as `train` fits it: a few settings on a sample, 
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -94,7 +93,7 @@ def main() -> None:
         print(f"{shape[0] - NUM_VALIDATION:,} vectors of {shape[1]:,}, {NUM_VALIDATION:,} for validation, {num_cores()} cores", flush=True)
         for family in options.families:
             command = [sys.executable, __file__, str(folder), "--family", family]
-            done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
             row = json.loads(done.stdout.strip().splitlines()[-1])
             print(
                 f"{family}: {row['seconds']:.0f} s ({row['processor']:.0f} s of the processor), {row['peak']:.1f} GB, "

@@ -30,7 +30,7 @@ from darkroom.networks.network import build
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.system.cores import num_cores, share_cores
 from darkroom.training import devices
-from darkroom.training.drawn_batch import DrawnBatch, Prepared
+from darkroom.training.drawn_batch import DrawnBatch, Prepared, draw_batch
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.problem import Problem, read_problem
 from darkroom.training.trainer import Trainer
@@ -85,8 +85,6 @@ def efficiencies(problem: Problem, model: str, side_px: int) -> tuple[float, flo
 
 
 def _drawn(trainer: Trainer, rows: Tensor, generator: torch.Generator) -> DrawnBatch:
-    from darkroom.training.drawn_batch import draw_batch
-
     return draw_batch(
         trainer.train, rows, trainer.side_px, trainer.problem.policy, trainer.settings, trainer.normalise, trainer.device, generator
     )

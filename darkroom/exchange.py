@@ -1,8 +1,7 @@
 """Exchange of units between splits, where shares of labels are still off after units were assigned one after the other."""
 
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +10,7 @@ from scipy.sparse import csr_array
 from darkroom.units import Integers
 
 Floats = npt.NDArray[np.float64]
-TOLERANCE, FEW = (
-    0.01,
-    2,
-)  # by which a share may be off: of the images in a split, or so many, one of the label's and one of the split's size
+TOLERANCE, FEW = 0.01, 2  # by which a share may be off: of a split's images, or the largest unit, of which so many images count
 NUM_CANDIDATES, MAX_STEPS = 200, 500  # units of a split that are tried in a step, and steps: 10 ms each
 _LEAST_GAIN = 1e-6  # of the sum of squares, in a step
 
@@ -22,8 +18,8 @@ _LEAST_GAIN = 1e-6  # of the sum of squares, in a step
 def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integers, wanted: Floats) -> Integers:
     """Exchanges units between two splits, or moves one, as long as a share is off and that brings all of them nearer together.
 
-    Each step is, of those that are tried, the one that leaves the least sum of squares of what the shares of all labels in all
-    splits, and the sizes of the splits, are off by. A split keeps the last unit of each label.
+    Each step is, of those between a split of which a share is off and another, the one that leaves the least sum of squares of what
+    the shares of all labels in all splits, and the sizes of the splits, are off by. A split keeps the last unit of each label.
 
     Args:
         labels: `(U, K) int64` images of each label in each unit, in random order.
@@ -47,11 +43,11 @@ def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integ
         uneven = (np.abs(off) > np.maximum(TOLERANCE * scale, few)).any(axis=0)
         best = (0.0, -1, -1, 0, 0)
         if (uneven & taking).any():
-            sides = [_Candidates.of(labels, sizes, np.flatnonzero(splits == number), images[:, number], overall) for number in numbers]
+            sides = [_candidates(labels, sizes, np.flatnonzero(splits == number), images[:, number], overall) for number in numbers]
             for pair in combinations(np.flatnonzero(taking).tolist(), 2):
                 if uneven[list(pair)].any():
                     one, other = (sides[number] for number in pair)
-                    best = min(best, (*_best_exchange(one, other, off[:, pair], scale[list(pair)] ** -2.0, overall), *pair))
+                    best = min(best, (*_best_exchange(one, other, off[:, pair], scale[list(pair)] ** -2.0), *pair))
         change, one_unit, other_unit, first, second = best
         if change >= -_LEAST_GAIN * float(((off / scale) ** 2).sum()):  # of large groups, rounding alone makes some
             break
@@ -64,50 +60,35 @@ def exchange(labels: csr_array, sizes: Integers, splits: Integers, placed: Integ
     return splits
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """Units of a split that may leave it. What a unit changes is a vector: images beyond the overall share of each label, and images."""
+class _Candidates(NamedTuple):
+    """Units of a split that may leave it.
+
+    Attributes:
+        units: `(M,)` their numbers.
+        vectors: `(M, K + 1)`, what each changes: the images of each label beyond its share of all images, and the images.
+    """
 
     units: Integers
-    labels: csr_array
-    sizes: Integers
-    expected: Floats  # products of the labels and the overall shares
-
-    @classmethod
-    def of(cls, labels: csr_array, sizes: Integers, members: Integers, images: Integers, overall: Floats) -> Self:
-        """Of the members of a split with so many `(K + 1,)` images, the first ones that have not the last images of a label."""
-        members = members[: 4 * NUM_CANDIDATES]  # of a million units, looking at each takes longer than all the rest
-        parts = labels[members]
-        last = csr_array((parts.data >= images[parts.indices], parts.indices, parts.indptr), shape=parts.shape)
-        members = members[last.sum(axis=1) == 0][:NUM_CANDIDATES]
-        return cls(members, labels[members], sizes[members], labels[members] @ overall)
-
-    def along(self, direction: Floats, overall: Floats) -> Floats:
-        """Products of the vectors of the units and a direction, `(K + 1,)`."""
-        beyond: Floats = self.labels @ direction[:-1]
-        beyond += self.sizes * (float(direction[-1]) - float((overall * direction[:-1]).sum()))
-        return beyond
-
-    def times(self, other: Self, overall: Floats) -> Floats:
-        """Products of the vectors of the units and those of another split."""
-        products: Floats = (self.labels @ other.labels.T).toarray().astype(np.float64)
-        crossed = np.outer(self.sizes, other.expected) + np.outer(self.expected, other.sizes)
-        return products - crossed + np.outer(self.sizes, other.sizes) * (float((overall**2).sum()) + 1)
-
-    def squares(self, overall: Floats) -> Floats:
-        """Products of the vectors and themselves."""
-        products = np.asarray(self.labels.power(2).sum(axis=1), np.float64)
-        products += self.sizes**2 * (float((overall**2).sum()) + 1) - 2 * self.sizes * self.expected
-        return products
+    vectors: Floats
 
 
-def _best_exchange(one: _Candidates, other: _Candidates, off: Floats, weights: Floats, overall: Floats) -> tuple[float, int, int]:
+def _candidates(labels: csr_array, sizes: Integers, members: Integers, images: Integers, overall: Floats) -> _Candidates:
+    """Of the members of a split with so many `(K + 1,)` images, the first ones that have not the last images of a label."""
+    members = members[: 4 * NUM_CANDIDATES]  # of a million units, looking at each takes longer than all the rest
+    parts = labels[members]
+    last = csr_array((parts.data >= images[parts.indices], parts.indices, parts.indptr), shape=parts.shape)
+    members = members[last.sum(axis=1) == 0][:NUM_CANDIDATES]
+    beyond = labels[members].toarray() - np.outer(sizes[members], overall)
+    return _Candidates(members, np.column_stack([beyond, sizes[members]]))
+
+
+def _best_exchange(one: _Candidates, other: _Candidates, off: Floats, weights: Floats) -> tuple[float, int, int]:
     """How much the sum of squares changes, and the units that change places: -1 is none, so that the other is moved."""
     pull, weight = 2 * (off[:, 0] * weights[0] - off[:, 1] * weights[1]), float(weights.sum())
-    leaving = np.append(weight * one.squares(overall) - one.along(pull, overall), 0.0)
-    coming = np.append(weight * other.squares(overall) + other.along(pull, overall), 0.0)
+    leaving = np.append(weight * (one.vectors**2).sum(axis=1) - one.vectors @ pull, 0.0)
+    coming = np.append(weight * (other.vectors**2).sum(axis=1) + other.vectors @ pull, 0.0)
     change = leaving[:, None] + coming
-    change[:-1, :-1] -= 2 * weight * one.times(other, overall)
+    change[:-1, :-1] -= 2 * weight * one.vectors @ other.vectors.T
     largest = max(float(np.abs(leaving).max()), float(np.abs(coming).max()), 1e-300)
     change = (change / largest).round(9) * largest  # equal units are equal on every processor
     row, column = np.unravel_index(change.argmin(), change.shape)

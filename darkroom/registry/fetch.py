@@ -21,7 +21,19 @@ from darkroom.system.files import whole
 from darkroom.system.secrets import redact
 from darkroom.tracking.client import client, use_store
 from darkroom.tracking.search import experiment_names, search_runs, tag_is
-from darkroom.tracking.tags import DATA_VERSION, ERROR, ERROR_KIND, KUBEFLOW_TAG, MODEL_NAME, MODEL_VERSION, PARENT, PREVIOUS, SHA256, STEP
+from darkroom.tracking.tags import (
+    DATA_VERSION,
+    ERROR,
+    ERROR_KIND,
+    KUBEFLOW_TAG,
+    MODEL_NAME,
+    MODEL_VERSION,
+    PARENT,
+    PREVIOUS,
+    SHA256,
+    STEP,
+    VARIANT,
+)
 
 SPLITS_KEPT, PREVIOUS_KEPT, EVALUATION_KEPT = "split/splits.parquet", "split/previous.parquet", "evaluation"
 OUTCOME_KEPT, REPORT_KEPT = "outcome.json", "report.html"
@@ -49,6 +61,16 @@ def kept(version: Version, artifact: str, into: Path) -> Path | None:
         return None
     into.mkdir(parents=True, exist_ok=True)
     return Path(store.download_artifacts(version.run_id, artifact, str(into)))
+
+
+def is_pruned(version: Version) -> bool:
+    """Whether a version's network has lost channels, so that a training on other data had better start from the one before."""
+    return version.tags.get(VARIANT) == "pruned"
+
+
+def before_pruning(version: Version, into: Path) -> Path | None:
+    """The folder of a pruned version's model as it was before, fetched into another folder; nothing where it was not kept."""
+    return kept(version, "bundles/full", into)
 
 
 def previous_assignment(name: str, data_version: str, into: Path) -> Path | None:

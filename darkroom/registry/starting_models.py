@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from darkroom.named_weights import REGISTERED
-from darkroom.registry.fetch import download_bundle, find_model, kept
+from darkroom.registry.fetch import before_pruning, download_bundle, find_model, is_pruned
 from darkroom.registry.registry import Version
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
-from darkroom.tracking.tags import SHA256, VARIANT
+from darkroom.tracking.tags import SHA256
 
 
 def settled(weights: str) -> tuple[str, str]:
@@ -24,7 +24,7 @@ def settled(weights: str) -> tuple[str, str]:
 
 
 def folder_of(weights: str) -> str:
-    """What the folder is called in which a settled model is kept."""
+    """What the folder is called in which a model is kept whose name is settled."""
     return "-".join(weights.removeprefix(REGISTERED).rsplit("/", 1))
 
 
@@ -41,7 +41,7 @@ def fetched(names: Iterable[str], cache: Path) -> dict[str, Path]:
     folders = {}
     for name in names:
         version = find_model(name)
-        target = cache / folder_of(settled(name)[0])
+        target = cache / f"{version.name}-{version.number}"
         if not target.exists():
             with whole(target) as draft, tempfile.TemporaryDirectory(dir=target.parent) as place:
                 shutil.copytree(_whole_model(version, Path(place)), draft)
@@ -50,10 +50,9 @@ def fetched(names: Iterable[str], cache: Path) -> dict[str, Path]:
 
 
 def _whole_model(version: Version, place: Path) -> Path:
-    if version.tags.get(VARIANT) != "pruned":
+    if not is_pruned(version):
         return download_bundle(version, place)
-    found = kept(version, "bundles/full", place)
-    if found is None:
-        problem = f"the network of {version.name}/{version.number} was pruned, and the one before was not kept"
-        raise InputError(f"{problem}: start from another version")
-    return found
+    if found := before_pruning(version, place):
+        return found
+    problem = f"the network of {version.name}/{version.number} was pruned, and the one before was not kept"
+    raise InputError(f"{problem}: start from another version")

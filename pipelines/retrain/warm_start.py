@@ -12,11 +12,10 @@ from components.ingest.config import IngestConfig
 from components.ingest.contents import read_contents
 from darkroom.model import WEIGHTS, ModelCard, read_card
 from darkroom.networks.architectures import AUTO, canonical
-from darkroom.registry.fetch import fetch_bundle, kept
+from darkroom.registry.fetch import before_pruning, fetch_bundle, is_pruned
 from darkroom.registry.package import bundle_sha256
 from darkroom.registry.registry import Version, champion
 from darkroom.system.files import whole
-from darkroom.tracking.tags import VARIANT
 from darkroom.versions.addresses import fetched
 from darkroom.versions.weights_version import weights_version
 from pipelines.plan import Plan
@@ -76,10 +75,10 @@ def _misfit(card: ModelCard, train: Mapping[str, Any], plan: Plan) -> str:
 
 def _full_bundle(version: Version, cache: Path) -> Path | None:
     """A version's model before pruning, or nothing where it was not kept."""
-    if version.tags.get(VARIANT) != "pruned":
+    if not is_pruned(version):
         return fetch_bundle(f"{version.name}/{version.number}", cache)
     with tempfile.TemporaryDirectory() as folder:
-        found = kept(version, "bundles/full", Path(folder))
+        found = before_pruning(version, Path(folder))
         if found is None:
             return None
         target = cache / bundle_sha256(found)
