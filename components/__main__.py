@@ -56,8 +56,8 @@ def main(words: list[str] | None = None) -> int:
         refuse_overwriting(step, options | {"metrics": metrics})
         sections = read_params(params, tuple(sets), STEPS)
         complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
-        known: dict[str, Any] = {"params": complete, "train_settings": complete["train"], "network": network_settings(complete)}
-        known |= {"floor_measure": floor_measure(complete)}
+        known: dict[str, Any] = {"params": complete, "train_settings": complete["train"], "augment_settings": complete["augment"]}
+        known |= {"network": network_settings(complete), "floor_measure": floor_measure(complete)}
         options |= {name: value for name, value in known.items() if name in arguments_of(step)}
         readers = {"ingest_evaluation": evaluation_settings, "ingest_unlabelled": unlabelled_settings}
         config = readers[task](sections) if task in readers else sections.get(step, {})
@@ -82,7 +82,7 @@ def _parser(step: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, parameter in arguments_of(step).items():
-        if name in ("params", "train_settings", "network", "floor_measure"):  # they come from the file of settings
+        if name in ("params", "train_settings", "augment_settings", "network", "floor_measure"):  # they come from the file of settings
             continue
         required = parameter.default is inspect.Parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())

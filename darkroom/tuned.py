@@ -83,7 +83,7 @@ class Tuned:
 
     def settings_of(self, step: str) -> dict[str, Any]:
         """The best settings of one step, by their own names."""
-        return {name.partition(".")[2]: value for name, value in self.best.items() if name.partition(".")[0] == step}
+        return settings_of(step, self.best)
 
     def told(self) -> list[str]:
         """What a step that takes the best settings says of it; nothing where it takes none."""
@@ -102,6 +102,11 @@ class Tuned:
     def write(self, path: Path) -> None:
         """Writes the file; equal results make equal bytes."""
         write_json(path, _FORMAT.stamp(self.plain()))
+
+
+def settings_of(step: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings of several steps that are of one, by their own names."""
+    return {name.partition(".")[2]: value for name, value in settings.items() if name.partition(".")[0] == step}
 
 
 def shown(settings: Mapping[str, Any]) -> str:

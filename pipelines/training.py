@@ -68,10 +68,10 @@ FLOW = (
     Task(split_component),
     Task(augment_component),
     Task(pretrain_component),
-    Task(tune_component, renames={"train_settings": "train"}),
-    Task(train_component),
+    Task(tune_component, renames={"train_settings": "train", "augment_settings": "augment"}),
+    Task(train_component, renames={"policy": "tuned_policy"}),
     Task(evaluate_component),
-    Task(prune_component),
+    Task(prune_component, renames={"policy": "tuned_policy"}),
     Task(evaluate_component, "evaluate_pruned", {"model": "pruned_model", "evaluation": "pruned_evaluation"}),
     Task(evaluate_component, "evaluate_floor", {"model": "floor_model", "evaluation": "floor_evaluation"}),
     Task(register_component, cached=False),  # what it does depends on the registry

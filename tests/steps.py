@@ -33,7 +33,7 @@ FILES = {  # a step's inputs and outputs
     "split": "cleaned images embeddings splits leaks",
     "augment": "images splits augmented_images examples policy contact_sheet",
     "pretrain": "images examples policy pretrained",
-    "tune": "images augmented_images examples policy embeddings pretrained tuned",
+    "tune": "images augmented_images examples policy embeddings pretrained tuned tuned_policy",
     "train": "images augmented_images examples policy embeddings pretrained tuned model floor_model history learning_curves",
     "evaluate": "images splits model leaks evaluation",
     "prune": "images augmented_images examples policy model pruned_model",
@@ -42,7 +42,7 @@ FILES = {  # a step's inputs and outputs
 }
 VALUES: dict[str, dict[str, Any]] = {
     "pretrain": {"network": network_settings({"train": dump(TrainConfig(side_px=16, num_threads=1))})},
-    "tune": {"train_settings": {"side_px": 16, "epochs": 1, "num_threads": 1}},
+    "tune": {"train_settings": {"side_px": 16, "epochs": 1, "num_threads": 1}, "augment_settings": {}},
     "register": {"name": "toys", "params": {}},
     "report": {"params": {}},
 }

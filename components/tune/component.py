@@ -15,13 +15,15 @@ def tune_component(
     embeddings: Input[Dataset],
     pretrained: Input[Artifact],
     tuned: Output[Artifact],
+    tuned_policy: Output[Artifact],
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
     train_settings: dict,
+    augment_settings: dict,
     worker: int = 0,
 ):
-    """Searches settings of the training."""
+    """Searches settings of the training and of what it does on the fly."""
     from darkroom.runtime.step import perform
 
     perform(
@@ -36,5 +38,7 @@ def tune_component(
         embeddings=embeddings.path,
         pretrained=pretrained.path,
         tuned=tuned.path,
+        tuned_policy=tuned_policy.path,
         train_settings=train_settings,
+        augment_settings=augment_settings,
     )

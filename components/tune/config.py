@@ -13,7 +13,7 @@ Sampler = Literal["tpe", "random", "grid"]
 
 
 class TuneConfig(StepConfig):
-    """Searches settings of `train` on the validation images (off by default); where on, `train` trains with the best."""
+    """Searches settings of `train` and `augment` on the validation images (off by default); where on, `train` trains with the best."""
 
     enabled: bool = Field(False, description="Whether settings are searched; if not, train uses those of its own section alone.")
     search: dict[str, Any] = Field(
@@ -24,7 +24,7 @@ class TuneConfig(StepConfig):
             "train.label_smoothing": [0.0, 0.1],
             "train.mixing": [0.0, 0.5],
         },
-        description="Settings of train and their values: a list, or a range {low: 1e-4, high: 1e-2, log: true} (or with step: 2).",
+        description="Settings of train and augment, each with a list of values or a range {low: 1e-4, high: 1e-2, log: true} (or step: 2).",
     )
     num_trials: int = Field(20, ge=2, le=100_000, description="Trials in all; the first has the settings as they are, to compare with.")
     timeout_min: float = Field(
@@ -63,7 +63,7 @@ class TuneConfig(StepConfig):
     @model_validator(mode="after")
     def _check_together(self) -> "TuneConfig":
         if self.enabled and not self.search:
-            raise InputError("tune.search is empty: name settings of train, such as {train.dropout: [0.0, 0.2]}")
+            raise InputError("tune.search is empty: name settings, such as {train.dropout: [0.0, 0.2]}")
         if self.sampler == "grid":
             grid_of(parameters_of(self.search))
             if self.pruner == "median":

@@ -1,4 +1,4 @@
-"""The search space: which settings of `train` are searched, and among which values; each is checked by the setting's own bounds."""
+"""The search space: which settings of `train` and `augment` are searched, and among which values, within the settings' own bounds."""
 
 import difflib
 import os
@@ -9,26 +9,27 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from components.augment.config import AugmentConfig
 from components.train.config import TrainConfig
-from darkroom.system.config import parse
+from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import current_name
 from darkroom.tracking.tags import KUBEFLOW_RUN
 
-STEP = "train"  # whose settings are searched
+SEARCHED: Mapping[str, type[StepConfig]] = {"train": TrainConfig, "augment": AugmentConfig}  # steps whose settings are searched
 DATABASES = ("sqlite", "postgresql")
-_FIXED = (
-    "monitor",
-    "device",
-    "num_threads",
-    "num_processes",
-    "num_nodes",
-    "compile",
-    "processor",
-    "weights_version",
-    "time_limit_min",
-    "distill_folds",
-)  # what compares trials, and what changes no result
+_FIXED = {  # what compares trials, and what changes no result
+    f"train.{name}": "is equal in all trials"
+    for name in (
+        "monitor", "device", "num_threads", "num_processes", "num_nodes", "compile", "processor", "weights_version", "time_limit_min",
+        "distill_folds",
+    )
+} | {  # what is done before the search
+    f"augment.{name}": "decides on what augment does before the trials: copies, and whether mirroring keeps labels"
+    for name in AugmentConfig.model_fields
+    if name.startswith(("target_", "max_", "flip_")) or name == "seed"
+}  # fmt: skip
+_MEASURED = ("augment.horizontal_flip", "augment.vertical_flip")  # where they are auto, by the settings as they are
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ def check_space(search: Mapping[str, Any]) -> dict[str, Any]:
     """A search space under the names of now.
 
     Args:
-        search: A list of values, or a range, by `train.setting`.
+        search: A list of values, or a range, by `step.setting`.
 
     Raises:
-        InputError: A name is no setting of `train`, or one of its values is out of the setting's bounds.
+        InputError: A name is no setting that can be searched, or one of its values is out of the setting's bounds.
     """
     found = {_checked_name(name): wanted for name, wanted in search.items()}
     parameters_of(found)
@@ -125,15 +126,14 @@ def check_cluster(storage: str, num_workers: int = 1, *, on_cluster: bool | None
 
 def _checked_name(name: str) -> str:
     name = current_name(str(name))
-    step, _, setting = name.partition(".")
-    known = TrainConfig.model_fields
-    if step == STEP and setting in _FIXED:
-        raise InputError(f"tune.search names {name}, which is equal in all trials: set it in the section {STEP}")
-    if step == STEP and setting in known:
+    known = [f"{step}.{setting}" for step, config in SEARCHED.items() for setting in config.model_fields]
+    if name in _FIXED:
+        raise InputError(f"tune.search names {name}, which {_FIXED[name]}: set it in the section {name.partition('.')[0]}")
+    if name in known:
         return name
-    near = difflib.get_close_matches(name, [f"{STEP}.{one}" for one in known], n=2)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"only those of {STEP} are searched, such as {STEP}.learning_rate"
-    raise InputError(f"tune.search names {name!r}, which is no setting of {STEP}: {hint}")
+    near = difflib.get_close_matches(name, known, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else "give such as train.learning_rate or augment.rotation_degrees"
+    raise InputError(f"tune.search names {name!r}, and only settings of {' and '.join(SEARCHED)} are searched: {hint}")
 
 
 def _parameter(name: str, wanted: Any) -> Parameter:
@@ -171,13 +171,15 @@ def _number(name: str, value: Any) -> float:
 
 def _value(name: str, value: Any) -> bool | int | float | str:
     """A value as the setting has it: Kubeflow makes 8.0 of 8."""
-    setting = name.partition(".")[2]
+    step, _, setting = name.partition(".")
     try:
-        found = getattr(parse(TrainConfig, STEP, {setting: value}), setting)
+        found = getattr(parse(SEARCHED[step], step, {setting: value}), setting)
     except InputError as error:
         raise InputError(f"tune.search: {error}") from None
     if not isinstance(found, bool | int | float | str):
-        raise InputError(f"tune.search names {name}, whose values are neither numbers nor texts: set it in the section {STEP}")
+        raise InputError(f"tune.search names {name}, whose values are neither numbers nor texts: set it in the section {step}")
+    if name in _MEASURED and isinstance(found, str):
+        raise InputError(f"tune.search has {found!r} for {name}, which the first trial has where that is set: give chances from 0 to 1")
     return found
 
 

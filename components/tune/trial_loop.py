@@ -15,8 +15,11 @@ from components.train.train import train
 from components.tune import study as studies
 from components.tune.config import TuneConfig
 from components.tune.gain import gain_of
-from components.tune.space import STEP, Parameter, parameters_of
+from components.tune.space import Parameter, parameters_of
+from components.tune.trial_policy import trial_policy
 from darkroom import manifest
+from darkroom.augmentation import policy as policies
+from darkroom.augmentation.policy import Policy
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
@@ -25,7 +28,7 @@ from darkroom.system.errors import InputError
 from darkroom.training.epochs import OnEpoch, nothing
 from darkroom.training.hyperparameters import LOWER_IS_BETTER
 from darkroom.training.validation import score
-from darkroom.tuned import OnTrial, State, Trial, Tuned, shown
+from darkroom.tuned import OnTrial, State, Trial, Tuned, settings_of, shown
 
 _STATES: dict[TrialState, State] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 _POLL_S = 5.0  # between two looks at what other workers do
@@ -40,6 +43,7 @@ class Search:
         inputs: What `train` takes, by its names for it.
         config: How is searched.
         settings: Those of `train` as they are, plain and complete.
+        augment_settings: Those of `augment`.
         folder: Where unfinished work is kept, a folder a trial.
         on_trial: Is told of each trial that this process has ended.
         on_score: Is told the number of each, from 1, and its score.
@@ -48,6 +52,7 @@ class Search:
     inputs: Mapping[str, Path]
     config: TuneConfig
     settings: Mapping[str, Any]
+    augment_settings: Mapping[str, Any]
     folder: Path
     on_trial: OnTrial
     on_score: Callable[[int, dict[str, float]], None]
@@ -85,7 +90,7 @@ class Search:
         return Tuned() if self.config.worker else self._result(study, rows)
 
     def _name(self) -> str:
-        meaning = [dict(self.settings), self.config.search]
+        meaning = [dict(self.settings), dict(self.augment_settings), self.config.search]
         return studies.study_name(self.inputs, meaning)
 
     def _run_trials(self, study: optuna.Study, space: Mapping[str, Parameter]) -> None:
@@ -134,15 +139,15 @@ class Search:
 
         Args:
             number: The trial's.
-            values: Settings instead of those as they are, by `train.setting`.
+            values: Settings instead of those as they are, by `step.setting`.
             on_epoch: Called after each epoch with its number, from 1, and its row of the history.
         """
         folder = self.folder / f"trial-{number}"
         unfinished = folder / "checkpoints"
         unfinished.mkdir(parents=True, exist_ok=True)
-        changed = {name.partition(".")[2]: value for name, value in values.items()}
-        paths: dict[str, Any] = {**self.inputs, **{name: folder / name for name in ("model", "history", "learning_curves")}}
-        config = parse(TrainConfig, STEP, {**self.settings, **changed})
+        paths: dict[str, Any] = {**self.inputs, **{name: folder / name for name in ("policy", "model", "history", "learning_curves")}}
+        self.policy_with(values).write(paths["policy"])
+        config = parse(TrainConfig, "train", {**self.settings, **settings_of("train", values)})
         measures = train(
             **paths,
             config=config,
@@ -153,6 +158,10 @@ class Search:
         )
         shutil.rmtree(unfinished)
         return measures
+
+    def policy_with(self, values: Mapping[str, Any]) -> Policy:
+        """What a training with these settings does on the fly; arguments as `train`."""
+        return trial_policy(policies.read(self.inputs["policy"]), self.augment_settings, settings_of("augment", values))
 
     def model_of(self, number: int) -> Path:
         """Where a trial's model is, if this process, or one before it with these checkpoints, has trained it."""

@@ -24,7 +24,7 @@ stages:
 """
 ENDINGS = {
     "manifest": ".parquet", "cleaned": ".parquet", "issues": ".parquet", "splits": ".parquet", "leaks": ".parquet", "examples": ".parquet",
-    "policy": ".json", "tuned": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
+    "policy": ".json", "tuned": ".json", "tuned_policy": ".json", "contact_sheet": ".png", "history": ".csv", "report": ".html",
 }  # fmt: skip
 PLOTS = {"contact_sheet": "", "history": ", x: epoch, y: validation_f1_macro"}
 FILES = {  # a step's setting names a file, whose version this is
@@ -39,7 +39,7 @@ SETTINGS = {  # of other sections, that a task reads
     "ingest_evaluation": ["evaluate.data", "evaluate.ingest"],
     "ingest_unlabelled": ["pretrain.enabled", "pretrain.data", "pretrain.ingest"],
     "pretrain": [f"train.{name}" for name in NETWORK],
-    "tune": ["train"],
+    "tune": ["train", "augment"],
     "train": ["register.measure"],
 }
 

@@ -17,7 +17,11 @@ def config(**values):
     [
         ({"train.learning_rat": [0.1]}, r"'train\.learning_rat'.*did you mean train\.learning_rate"),
         ({"learning_rate": [0.1]}, r"'learning_rate'.*did you mean train\.learning_rate"),
-        ({"augment.rotation_degrees": [10]}, r"augment\.rotation_degrees.*only those of train"),
+        ({"augment.rotation_degree": [10]}, r"'augment\.rotation_degree'.*did you mean augment\.rotation_degrees"),
+        ({"augment.rotation_degrees": [10, 200]}, r"augment\.rotation_degrees is 200"),
+        ({"augment.target_share": [0.1, 0.5]}, r"augment\.target_share, which decides on what augment does before the trials"),
+        ({"augment.horizontal_flip": [0.0, "auto"]}, r"'auto' for augment\.horizontal_flip, which the first trial has"),
+        ({"clean.min_side_px": [8]}, r"'clean\.min_side_px', and only settings of train and augment"),
         ({"train.monitor": ["f1_macro"]}, r"train\.monitor, which is equal in all trials"),
         ({"train.distill_folds": [0.0, 0.5]}, r"train\.distill_folds, which is equal in all trials"),
         ({"train.dropout": [0.1, 1.5]}, r"train\.dropout is 1\.5"),

@@ -9,12 +9,17 @@ from dataclasses import replace
 
 import pytest
 
+from components.augment.augment import make_policy
+from components.augment.config import AugmentConfig
 from components.train.config import TrainConfig
 from components.train.train import train
 from components.tune import study, trial_loop
 from components.tune.config import TuneConfig
+from components.tune.trial_policy import trial_policy
 from components.tune.tune import tune
 from darkroom import manifest, model
+from darkroom.augmentation import policy as policies
+from darkroom.augmentation.policy import Policy
 from darkroom.manifest import put_column
 from darkroom.notes import Note
 from darkroom.system.config import parse
@@ -28,23 +33,26 @@ pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")  # which t
 SPACE = {"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "train.dropout": [0.0, 0.2]}
 
 
-def run(inputs, tuned, checkpoints=None, settings=TRAIN, on_trial=lambda trial, curve: None, **values):
+def run(inputs, tuned, checkpoints=None, settings=TRAIN, augment_settings=None, on_trial=lambda trial, curve: None, **values):
     config = parse(
         TuneConfig, "tune", {"enabled": True, "num_trials": 3, "sampler": "random", "num_resamples": 100, "search": SPACE} | values
     )
     if checkpoints:
         checkpoints.mkdir(parents=True, exist_ok=True)
-    return tune(**inputs.paths(), tuned=tuned, config=config, train_settings=settings, checkpoints=checkpoints, on_trial=on_trial)
+    settings = {"train_settings": settings, "augment_settings": augment_settings or {}}
+    paths = inputs.paths() | {"tuned": tuned, "tuned_policy": tuned.with_name(f"{tuned.name}_policy.json")}
+    return tune(**paths, **settings, config=config, checkpoints=checkpoints, on_trial=on_trial)
 
 
 def test_a_search_that_is_off_writes_an_empty_result_in_milliseconds(tmp_path):
+    inputs = toys.Inputs(*[tmp_path / name for name in ("images", "augmented_images", "examples", "policy.json", "embeddings")])
+    toys.MILD.write(inputs.policy)
     started = time.process_time()  # whatever else the machine does
-    assert run(toys.Inputs(*[tmp_path] * 5), tmp_path / "tuned", enabled=False) == dict.fromkeys(
-        ("num_trials", "num_pruned", "num_failed", "gain"), 0
-    )
+    assert run(inputs, tmp_path / "tuned", enabled=False) == dict.fromkeys(("num_trials", "num_pruned", "num_failed", "gain"), 0)
     assert time.process_time() - started < 0.1
     found = read_tuned(tmp_path / "tuned")
     assert (found.trials, found.best, found.told(), found.notes) == ((), {}, [], ())
+    assert (tmp_path / "tuned_policy.json").read_bytes() == inputs.policy.read_bytes()
 
 
 def test_the_best_of_some_trials_is_told_with_its_gain_over_the_settings_as_they_are(tmp_path):
@@ -67,6 +75,33 @@ def test_the_best_of_some_trials_is_told_with_its_gain_over_the_settings_as_they
     assert found.gain.low < found.gain.gain < found.gain.high
     assert (measures["num_trials"], measures["gain"], found.num_images) == (3, found.gain.gain, 24)
     assert "train.learning_rate=0.02" in found.notes[0].text
+
+
+def test_what_training_does_on_the_fly_is_searched_too_and_handed_on(tmp_path):
+    colourless = {"hue_degrees": 180.0, "probability": 1.0, "vertical_flip": "auto", "policy": "own"}
+    policy = make_policy(AugmentConfig(**colourless | {"vertical_flip": 0.5}), {})  # as it was measured
+    inputs = toys.make(tmp_path, num_train=48, num_validation=24, policy=policy)
+    settings = TRAIN | {"learning_rate": 0.02, "epochs": 6, "monitor": "loss"}
+    run(inputs, tmp_path / "tuned", settings=settings, augment_settings=colourless, search={"augment.hue_degrees": [0.0]}, num_trials=2)
+    found, chosen = read_tuned(tmp_path / "tuned"), policies.read(tmp_path / "tuned_policy.json")
+    assert found.best == {"augment.hue_degrees": 0.0}
+    assert found.trials[1].score < found.trials[0].score
+    assert chosen == Policy(operations=tuple(one for one in policy.operations if one.name != "hue"))
+    assert chosen.get("vertical_flip") == policy.get("vertical_flip") is not None
+    outputs = {name: tmp_path / name for name in ("model", "history", "learning_curves")}
+    again = train(
+        **inputs.paths() | outputs | {"policy": tmp_path / "tuned_policy.json"}, config=TrainConfig(**settings), tuned=tmp_path / "tuned"
+    )
+    assert again["validation_loss"] == found.trials[1].score
+
+
+@pytest.mark.parametrize("name", ["own", "rand_augment", "trivial_augment"])
+def test_a_policy_with_the_settings_that_it_was_made_of_is_the_same(name):
+    settings = {"policy": name, "horizontal_flip": 0.3, "blur": 0.01}
+    given = make_policy(AugmentConfig(**settings), {})
+    assert trial_policy(given, settings, {}) is given
+    assert trial_policy(given, settings, {"policy": name}) == given
+    assert trial_policy(given, settings, {"noise": 0.0}) != given
 
 
 def test_the_search_never_sees_the_test_split(tmp_path):
