@@ -91,7 +91,8 @@ class Search:
 
     def _name(self) -> str:
         meaning = [dict(self.settings), dict(self.augment_settings), self.config.search]
-        return studies.study_name(self.inputs, meaning)
+        contents = {name: path for name, path in self.inputs.items() if name != "store"}  # which changes no result
+        return studies.study_name(contents, meaning)
 
     def _run_trials(self, study: optuna.Study, space: Mapping[str, Parameter]) -> None:
         while not (self.is_time_up and studies.finished(study)):

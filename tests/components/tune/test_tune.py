@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("narrow_network", "no_pictures")  # which t
 SPACE = {"train.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "train.dropout": [0.0, 0.2]}
 
 
-def run(inputs, tuned, checkpoints=None, settings=TRAIN, augment_settings=None, on_trial=lambda trial, curve: None, **values):
+def run(inputs, tuned, checkpoints=None, settings=TRAIN, augment_settings=None, store=None, on_trial=lambda trial, curve: None, **values):
     config = parse(
         TuneConfig, "tune", {"enabled": True, "num_trials": 3, "sampler": "random", "num_resamples": 100, "search": SPACE} | values
     )
@@ -41,7 +41,7 @@ def run(inputs, tuned, checkpoints=None, settings=TRAIN, augment_settings=None, 
         checkpoints.mkdir(parents=True, exist_ok=True)
     settings = {"train_settings": settings, "augment_settings": augment_settings or {}}
     paths = inputs.paths() | {"tuned": tuned, "tuned_policy": tuned.with_name(f"{tuned.name}_policy.json")}
-    return tune(**paths, **settings, config=config, checkpoints=checkpoints, on_trial=on_trial)
+    return tune(**paths, **settings, config=config, checkpoints=checkpoints, store=store, on_trial=on_trial)
 
 
 def test_a_search_that_is_off_writes_an_empty_result_in_milliseconds(tmp_path):
@@ -155,6 +155,16 @@ def test_a_killed_search_takes_its_trial_again_and_ends_with_the_same_bytes(tmp_
     assert "trial 0:" not in told
     run(inputs, tmp_path / "whole", num_trials=2)
     assert (tmp_path / "tuned").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_search_goes_on_whatever_else_the_store_holds_by_then(tmp_path, capsys):
+    inputs, place = toys.make(tmp_path), (tmp_path / "tuned", tmp_path / "checkpoints")
+    (tmp_path / "store" / "vectors").mkdir(parents=True)
+    run(inputs, *place, num_trials=2, store=tmp_path / "store")
+    (tmp_path / "store" / "vectors" / "more.arrow").write_bytes(b"vectors of another run")
+    capsys.readouterr()
+    run(inputs, *place, num_trials=2, store=tmp_path / "store")
+    assert "images for training" not in capsys.readouterr().out
 
 
 def test_an_interrupted_search_keeps_what_is_done(tmp_path, capsys):
