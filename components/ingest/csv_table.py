@@ -41,7 +41,7 @@ def read_csv(name: str, data: bytes) -> CsvFile:
     Raises:
         InputError: It is not UTF-8 or UTF-16, holds zero bytes, is not valid, or its rows differ in length.
     """
-    content, delimiter = _delimiter(name, _decoded(name, data))
+    content, delimiter = delimiter_of(name, _decoded(name, data))
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, skipinitialspace=delimiter == " ", strict=True)
     num_empty = 0
 
@@ -82,7 +82,7 @@ def _decoded(name: str, data: bytes) -> str:
     return text
 
 
-def _delimiter(name: str, content: str) -> tuple[str, str]:
+def delimiter_of(name: str, content: str) -> tuple[str, str]:
     """The content without Excel's line `sep=;`, and the delimiter: the one that is in the first line and in most lines after it."""
     if told := re.match(r"\"?sep=([,;\t|])\"?\r?\n", content):
         return content[told.end() :], told[1]

@@ -63,7 +63,7 @@ def read_label_studio(name: str, value: Any, names: FileNames, answer: str = "")
     key = _path_key(name, [task.data for task in tasks], names)
     images, disputed, num_open = [], [], 0
     for task in tasks:
-        path = _path(str(task.data.get(key, "")), name, names)
+        path = path_of_task(str(task.data.get(key, "")), name, names)
         agreed = _agreed([{question: one.get(question, ()) for question in questions} for one in task.answers])
         if agreed:
             labels = {question if own_name else COLUMN: list(agreed[question]) for question in questions}
@@ -173,12 +173,12 @@ def _agreed(answers: list[Answers]) -> Answers | None:
 def _path_key(name: str, tasks: list[dict[str, Any]], names: FileNames) -> str:
     """The part of the tasks' data that names the most images here, else the first text that looks like a path."""
     keys = list(dict.fromkeys(key for task in tasks for key, cell in task.items() if isinstance(cell, str)))
-    num_found = {key: sum(bool(names.locate(_path(str(task.get(key, "")), name, names), name)) for task in tasks) for key in keys}
+    num_found = {key: sum(bool(names.locate(path_of_task(str(task.get(key, "")), name, names), name)) for task in tasks) for key in keys}
     like_paths = [any("/" in str(task.get(key, "")) for task in tasks) for key in keys]
     return max(keys, key=lambda key: (num_found[key], like_paths[keys.index(key)]), default="")
 
 
-def _path(text: str, table: str, names: FileNames) -> str:
+def path_of_task(text: str, table: str, names: FileNames) -> str:
     """What a task calls an image, as a name of a file: of an upload without Label Studio's beginning where the file has none."""
     if text.startswith(_LOCAL):
         relative = unquote(text.removeprefix(_LOCAL))

@@ -1,71 +1,121 @@
 """Tables in the data that name images, in any of the forms that `ingest` reads: written anew without these rows, all else as it was."""
 
+import bz2
 import codecs
 import csv
+import gzip
+import html
 import io
 import json
+import lzma
 import re
-from collections.abc import Iterator, Set
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.ingest.csv_table import encoding_of
+from components.ingest.archives import DAMAGE_ERRORS
+from components.ingest.csv_table import delimiter_of, encoding_of
 from components.ingest.listing import is_picture_name
+from components.ingest.packed_tables import MAX_BYTES
 from darkroom.system.files import whole
+from pipelines.forget.named import Named
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".json", ".jsonl", ".ndjson")
 _PARQUET = b"PAR1"
 _BATCH = 1_024  # rows of a Parquet file, which may hold pictures, that are looked at at a time
 _INDENT = re.compile(r"\n( +)\S")
+_CVAT_IMAGE = re.compile(
+    r"[ \t]*<image\b[^>]*?\bname=(?P<quote>[\"'])(?P<name>.*?)(?P=quote)[^>]*?(?:/>|>.*?</image>)[ \t]*\r?\n?", re.DOTALL
+)
+_PACKINGS: dict[bytes, tuple[Callable[..., Any], Callable[[bytes], bytes]]] = {  # by how they begin
+    b"\x1f\x8b": (gzip.open, partial(gzip.compress, mtime=0)),
+    b"BZh": (bz2.open, bz2.compress),
+    b"\xfd7zXZ\0": (lzma.open, lzma.compress),
+}
+_ZIP = b"PK\x03\x04"
 
-Names = Set[str | bytes]  # ids, paths and, in tables that hold pictures, their bytes
 
-
-def rewrite(table: Path, names: Names, encoding: str = "auto") -> None:
-    """Writes a table anew without the rows that hold one of the names, where there are any."""
+def rewrite(table: Path, names: Named, encoding: str = "auto") -> None:
+    """Writes a table anew without the rows that name one of the images, where there are any."""
     if (data := without_rows(table, names, encoding)) is not None:
         with whole(table) as draft:
             draft.write_bytes(data)
 
 
-def without_rows(table: Path, names: Names, encoding: str = "auto") -> bytes | None:
-    """A table's bytes without the rows of which a cell is one of the names; nothing where there is no such row, or it is no table.
+def without_rows(table: Path, names: Named, encoding: str = "auto") -> bytes | None:
+    """A table's bytes without the rows that name one of the images; nothing where there is no such row, or it is no table.
 
     Args:
-        table: CSV, Parquet, JSON or JSON Lines, whatever its suffix.
+        table: CSV, Parquet, JSON, JSON Lines or CVAT's XML, packed or not, whatever its suffix.
         names: What is looked for.
         encoding: Of its text, as `ingest.encoding` has it; a table may also be UTF-8 or UTF-16. It stays what it is.
     """
-    if _is_parquet(table):
+    if _begins_with(table, _PARQUET):
         return _of_parquet(table, names)
-    for codec, text in _texts(table, encoding):
+    if (packed := _unpacked(table)) is None:
+        return None
+    data, pack = packed
+    for codec, text in _texts(data, encoding):
+        form = text.lstrip("\ufeff \t\r\n")[:1]
         try:
-            is_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
-            rest = _of_json(text, names, escaped=not codec.startswith("utf")) if is_json else _of_csv(text, names)
+            if form in ("{", "["):
+                rest = _of_json(text, names, escaped=not codec.startswith("utf"))
+            else:
+                rest = _of_cvat(text, names) if form == "<" else _of_csv(table.name, text, names)
         except (csv.Error, RecursionError):
             continue
         if rest is not None:
-            return rest.encode(codec)
+            return pack(rest.encode(codec))
     return None
 
 
 def is_decodable(table: Path, encoding: str) -> bool:
-    """Whether `without_rows` can look into a table: it is Parquet, or a text in UTF-8, UTF-16 or this encoding."""
-    return _is_parquet(table) or any(True for _ in _texts(table, encoding))
+    """Whether `without_rows` can look into a table: it is Parquet, or a text in UTF-8, UTF-16 or this encoding, packed or not."""
+    if _begins_with(table, _PARQUET):
+        return True
+    packed = _unpacked(table)
+    return packed is not None and any(True for _ in _texts(packed[0], encoding))
 
 
-def _is_parquet(table: Path) -> bool:
+def _begins_with(table: Path, start: bytes) -> bool:
     with table.open("rb") as file:
-        return file.read(len(_PARQUET)) == _PARQUET
+        return file.read(len(start)) == start
 
 
-def _texts(table: Path, encoding: str) -> Iterator[tuple[str, str]]:
-    """What a table may say, with the encoding that makes its bytes of that; a mark in front is a part of it."""
+def _unpacked(table: Path) -> tuple[bytes, Callable[[bytes], bytes]] | None:
+    """A table's own bytes, and what packs others in the same way; nothing of what is damaged, too large, or several files."""
     data = table.read_bytes()
+    try:
+        if data.startswith(_ZIP):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = [member for member in archive.infolist() if not member.is_dir()]
+                if len(members) != 1 or members[0].file_size > MAX_BYTES:
+                    return None
+                return archive.read(members[0]), lambda rest: _zipped(members[0], rest)
+        for start, (opened, pack) in _PACKINGS.items():
+            if data.startswith(start):
+                with opened(io.BytesIO(data)) as file:
+                    content = file.read(MAX_BYTES + 1)
+                return (content, pack) if len(content) <= MAX_BYTES else None
+    except DAMAGE_ERRORS:
+        return None  # `Traces` tell
+    return data, lambda rest: rest
+
+
+def _zipped(member: zipfile.ZipInfo, data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, data)
+    return file.getvalue()
+
+
+def _texts(data: bytes, encoding: str) -> Iterator[tuple[str, str]]:
+    """What a table may say, with the encoding that makes its bytes of that; a mark in front is a part of it."""
     utf_16 = "utf-16-be" if data.startswith(codecs.BOM_UTF16_BE) else "utf-16-le"
     named = [codecs.lookup(name).name for name in (encoding, encoding_of(data)) if name != "auto"]
     for codec in dict.fromkeys({"utf-8-sig": "utf-8", "utf-16": utf_16}.get(name, name) for name in named):
@@ -73,21 +123,34 @@ def _texts(table: Path, encoding: str) -> Iterator[tuple[str, str]]:
             yield codec, data.decode(codec)
 
 
-def _of_csv(text: str, names: Names) -> str | None:
-    lines = io.StringIO(text, newline="").readlines()
-    head = lines[0] if lines else ""
-    delimiter = max(",;\t", key=head.count)
-    reader, kept, start, found = csv.reader(lines, delimiter=delimiter), list[str](), 0, False
+def _of_csv(name: str, text: str, names: Named) -> str | None:
+    content, delimiter = delimiter_of(name, text.removeprefix("\ufeff"))
+    lines = io.StringIO(content, newline="").readlines()
+    reader, kept, start, found = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " "), list[str](), 0, False
+    header: list[str] = []
     for cells in reader:
         rows, start = lines[start : reader.line_num], reader.line_num
-        if any(_is_name(cell, names) for cell in cells):
+        header = header or [cell.strip() for cell in cells]
+        columns = [*header, *[""] * len(cells)]
+        if any(names.is_by(cell, column) for cell, column in zip(cells, columns, strict=False)):
             found = True
         else:
             kept += rows
-    return "".join(kept) if found else None
+    return text[: len(text) - len(content)] + "".join(kept) if found else None
 
 
-def _of_parquet(path: Path, names: Names) -> bytes | None:
+def _of_cvat(text: str, names: Named) -> str | None:
+    """CVAT's XML without the elements of images."""
+
+    def rest(image: re.Match[str]) -> str:
+        name = html.unescape(image["name"])
+        return "" if any(names.is_by(name, column) for column in ("", *names.cells)) else image[0]
+
+    kept = _CVAT_IMAGE.sub(rest, text)
+    return kept if kept != text else None
+
+
+def _of_parquet(path: Path, names: Named) -> bytes | None:
     try:
         table = pq.read_table(path)
         kept = [not _is_row(row, names) for batch in table.to_batches(_BATCH) for row in batch.to_pylist()]
@@ -100,7 +163,7 @@ def _of_parquet(path: Path, names: Names) -> bytes | None:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _of_json(text: str, names: Names, *, escaped: bool) -> str | None:
+def _of_json(text: str, names: Named, *, escaped: bool) -> str | None:
     """JSON with its indentation, `escaped` in ASCII alone; of JSON Lines the other lines as they are."""
     try:
         value = json.loads(text.removeprefix("\ufeff"))
@@ -122,7 +185,7 @@ def _loaded(line: str) -> Any:
         return None
 
 
-def _pruned(value: Any, names: Names) -> Any:
+def _pruned(value: Any, names: Named) -> Any:
     """A JSON value without what names an image: items of lists, keys of objects with what they hold, places in columns."""
     if isinstance(value, list):
         return [_pruned(item, names) for item in value if not _is_row(item, names)]
@@ -131,39 +194,35 @@ def _pruned(value: Any, names: Names) -> Any:
     for kind, places in ((list, _places_in_lists), (dict, _places_in_objects)):
         if all(isinstance(cells, kind) for cells in value.values()) and (rows := places(value, names)) is not None:
             return rows
-    return {key: _pruned(part, names) for key, part in value.items() if not _is_name(key, names) and not _is_row(part, names, nested=False)}
+    return {
+        key: _pruned(part, names) for key, part in value.items() if not names.is_by(key) and not _is_row(part, names, key, nested=False)
+    }
 
 
-def _places_in_lists(columns: dict[str, list[Any]], names: Names) -> dict[str, list[Any]] | None:
+def _places_in_lists(columns: dict[str, list[Any]], names: Named) -> dict[str, list[Any]] | None:
     """Columns of equal length without the rows that are named; nothing where the lists are those of the files of a class each."""
     cells = [cell for column in columns.values() for cell in column]
     if len({len(column) for column in columns.values()}) != 1 or 2 * sum(
         isinstance(cell, str) and is_picture_name(cell) for cell in cells
     ) > len(cells):
         return None
-    kept = [not _is_row(list(row), names) for row in zip(*columns.values(), strict=True)]
+    kept = [not _is_row(dict(zip(columns, row, strict=True)), names) for row in zip(*columns.values(), strict=True)]
     return {name: [cell for cell, holds in zip(column, kept, strict=True) if holds] for name, column in columns.items()}
 
 
-def _places_in_objects(columns: dict[str, dict[str, Any]], names: Names) -> dict[str, dict[str, Any]] | None:
+def _places_in_objects(columns: dict[str, dict[str, Any]], names: Named) -> dict[str, dict[str, Any]] | None:
     """The same of columns as pandas writes them, with the numbers of the rows."""
     numbers = list(next(iter(columns.values()), {}))
     if not numbers or not all(map(str.isdigit, numbers)) or any(list(column) != numbers for column in columns.values()):
         return None
-    gone = {number for column in columns.values() for number, cell in column.items() if _is_row(cell, names)}
+    gone = {number for name, column in columns.items() for number, cell in column.items() if _is_row(cell, names, name)}
     return {name: {number: cell for number, cell in column.items() if number not in gone} for name, column in columns.items()}
 
 
-def _is_row(value: Any, names: Names, *, nested: bool = True) -> bool:
+def _is_row(value: Any, names: Named, column: str = "", *, nested: bool = True) -> bool:
     """Whether a value is a name, or an object or a list that directly holds one; objects may hold further ones."""
     if isinstance(value, dict):
-        return any(_is_name(part, names) or (isinstance(part, dict) and _is_row(part, names)) for part in value.values())
+        return any(names.is_by(part, name) or (isinstance(part, dict) and _is_row(part, names)) for name, part in value.items())
     if isinstance(value, list | tuple):
-        return nested and any(_is_name(part, names) for part in value)
-    return _is_name(value, names)
-
-
-def _is_name(value: Any, names: Names) -> bool:
-    if isinstance(value, str):
-        return value.strip() in names
-    return isinstance(value, bytes) and value in names
+        return nested and any(names.is_by(part) for part in value)
+    return names.is_by(value, column)

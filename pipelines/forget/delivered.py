@@ -7,14 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from darkroom.data_files import list_files
+from components.ingest.file_names import FileNames
+from components.ingest.tables import read_table
+from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
 from darkroom.versions.data_version import data_version, difference, recorded_version
 from darkroom.versions.dvc_cache import files_of
 from darkroom.versions.git_history import data_history
 from darkroom.versions.repository import own_repository
-from pipelines.forget.data_tables import SUFFIXES, Names, is_decodable, rewrite, without_rows
+from pipelines.forget.data_tables import is_decodable, rewrite, without_rows
+from pipelines.forget.named import Named, named
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
@@ -27,7 +30,7 @@ def data_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Rem
     Args:
         data: The source.
         subject: The images.
-        left: Gets the tables whose encoding is not known, a sentence each.
+        left: Gets the tables whose rows can't be searched, or not be taken out, a sentence each.
 
     Raises:
         InputError: The data is an archive that holds an image.
@@ -36,44 +39,47 @@ def data_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Rem
         raise InputError(f"{data} is an archive that holds the image, and is not written anew", "pack it without the image")
     for place in subject.places:
         yield Removal("data", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
-    names, encoding = _names(data, subject), _encoding()
-    plain = [path for path in all_files(data) if path.suffix.lower() in SUFFIXES]
+    settings = _ingest_settings()
+    names, encoding = named(data, subject, settings), str(settings["encoding"])
+    plain = {path: names.in_table(path.relative_to(data).as_posix()) for path in all_files(data) if is_table(path)}
     left += [
         f"{path} is no text in UTF-8, UTF-16 or ingest.encoding ({encoding}), so its rows were not searched: name its encoding there"
         for path in plain
         if not is_decodable(path, encoding)
     ]
-    tables = [path for path in plain if without_rows(path, names, encoding) is not None]
+    rest = {path: without_rows(path, own, encoding) for path, own in plain.items()}
+    left += [
+        f"{path} names it in a form that is not written anew: take it out of that file"
+        for path, own in plain.items()
+        if own.cells and _still_names(path, rest[path], own, encoding)
+    ]
+    tables = [path for path in plain if rest[path] is not None]
     for table in tables:
-        yield Removal("rows of tables", str(table), lambda table=table: rewrite(table, names, encoding))  # type: ignore[misc]
+        yield Removal("rows of tables", str(table), lambda table=table: rewrite(table, plain[table], encoding))  # type: ignore[misc]
     if (subject.places or tables) and recorded_version(data) and not difference(data, data_version(data)):
         yield Removal("record", f"{data}.dvc", lambda: _add(data))
 
 
 def verdict_removals(subject: Subject) -> Iterator[Removal]:
     """The rows about the images in the file at `clean.verdicts`, which lies beside no data."""
-    named, names = read_settings([])[0]["clean"]["verdicts"], set[str | bytes](subject.contents)
-    if named and Path(named).is_file() and without_rows(Path(named), names) is not None:
-        yield Removal("verdicts", named, lambda: rewrite(Path(named), names))
+    place, names = read_settings([])[0]["clean"]["verdicts"], Named(set(subject.contents))
+    if place and Path(place).is_file() and without_rows(Path(place), names) is not None:
+        yield Removal("verdicts", place, lambda: rewrite(Path(place), names))
 
 
-def _encoding() -> str:
-    """That of the tables, as `ingest` reads them."""
-    return str(read_settings([])[0]["ingest"]["encoding"])
+def _ingest_settings() -> dict[str, Any]:
+    """Those by which tables are read."""
+    return dict(read_settings([])[0]["ingest"])
 
 
-def _names(data: Path, subject: Subject) -> Names:
-    """What a cell may hold that is or names an image: its bytes, its id, its path, the ends of it that no other file has."""
-    gone, others = subject.paths, set[str]()
-    for path in set(list_files(data).places) - gone if data.is_dir() else set[str]():
-        others |= _ends(path)
-    return {*subject.contents, *filter(None, subject.contents.values()), *(end for path in gone for end in _ends(path) - others)}
-
-
-def _ends(path: str) -> set[str]:
-    parts = path.split("/")
-    ends = {"/".join(parts[number:]) for number in range(len(parts))}
-    return ends | {f"./{path}"}
+def _still_names(path: Path, rest: bytes | None, names: Named, encoding: str) -> bool:
+    """Whether a table without its rows, or as it is where none was found, still names an image, as `ingest` reads it."""
+    files = names.files or FileNames((), path.parent)
+    try:
+        table = read_table(names.table, path.read_bytes() if rest is None else rest, files, encoding)
+    except InputError:
+        return rest is None  # no row is left
+    return any(not texts.isdisjoint(table.distinct(column)) for column, texts in names.cells.items() if column in table.columns)
 
 
 def _add(data: Path) -> None:
@@ -95,7 +101,7 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
 
     try:
         with own_repository() as repository:
-            md5s = subject.md5s | _holding(repository.cache.local, subject, _names(data, subject))
+            md5s = subject.md5s | _holding(repository.cache.local, subject, data)
             lists = _lists(repository.cache.local, md5s)
             for md5 in sorted(md5s | lists):
                 yield from _cached(repository, md5)
@@ -105,9 +111,10 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
         return
 
 
-def _holding(storage: Any, subject: Subject, names: Names) -> set[str]:
+def _holding(storage: Any, subject: Subject, data: Path) -> set[str]:
     """The md5s of the files in DVC's cache that hold the images or name them, by id or by path, such as tables of earlier versions."""
-    files, encoding = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"], _encoding()
+    files, settings = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"], _ingest_settings()
+    names, encoding = named(data, subject, settings), str(settings["encoding"])
     held = [path for path in files if subject.traces.in_file(path) or without_rows(path, names, encoding) is not None]
     return {f"{path.parent.name}{path.name}" for path in held}
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from components.embed.config import EmbedConfig
 from components.embed.embed import embed
+from components.ingest.packed_tables import unpacked
 from components.register.config import RegisterConfig
 from components.register.register import register
 from darkroom import issues, manifest, pixel_store
@@ -43,10 +45,12 @@ from darkroom.tracking.runs import finish_run
 from darkroom.tracking.tags import PREVIOUS
 from darkroom.vector_store import shard_names
 from darkroom.versions.data_version import data_version, recorded_version
+from pipelines.forget import delivered
 from pipelines.forget.data_tables import without_rows
 from pipelines.forget.delivered import data_removals
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
 from pipelines.forget.kept_tables import without_images
+from pipelines.forget.named import Named
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import Traces, all_files
 from pipelines.plan import make_plan
@@ -351,7 +355,7 @@ def test_a_remote_that_does_not_answer_is_told(kept: Kept) -> None:
 def test_rows_that_name_a_file_leave_a_table_as_it_is_otherwise(tmp_path: Path, text: str, rest: str | None) -> None:
     table = tmp_path / "labels.csv"
     table.write_bytes(text.encode())
-    assert without_rows(table, {"a/1.png", "1.png"}) == (None if rest is None else rest.encode())
+    assert without_rows(table, Named({"a/1.png", "1.png"})) == (None if rest is None else rest.encode())
 
 
 @pytest.mark.parametrize(
@@ -371,7 +375,7 @@ def test_rows_that_name_a_file_leave_a_table_as_it_is_otherwise(tmp_path: Path, 
 def test_json_that_names_a_file_keeps_its_form(tmp_path: Path, value: object, rest: object) -> None:
     table = tmp_path / "labels.json"
     table.write_text(json.dumps(value, indent=2))
-    assert without_rows(table, {"a/1.png", "1.png"}) == (None if rest is None else json.dumps(rest, indent=2).encode())
+    assert without_rows(table, Named({"a/1.png", "1.png"})) == (None if rest is None else json.dumps(rest, indent=2).encode())
 
 
 @pytest.mark.parametrize(
@@ -381,9 +385,9 @@ def test_json_that_names_a_file_keeps_its_form(tmp_path: Path, value: object, re
 def test_a_table_keeps_its_encoding(tmp_path: Path, encoding: str, named: str) -> None:
     table, head, row, other = tmp_path / "labels.csv", "path,label\r\n", "käse/ä.png,Käse\r\n", "b.png,Öl\r\n"
     table.write_bytes((head + row + other).encode(encoding))
-    assert without_rows(table, {"käse/ä.png"}, named) == (head + other).encode(encoding)
+    assert without_rows(table, Named({"käse/ä.png"}), named) == (head + other).encode(encoding)
     table.write_bytes(json.dumps([{"file": "käse/ä.png"}, {"file": "b.png", "label": "猫"}]).encode(encoding))
-    assert json.loads((without_rows(table, {"käse/ä.png"}, named) or b"").decode(encoding)) == [{"file": "b.png", "label": "猫"}]
+    assert json.loads((without_rows(table, Named({"käse/ä.png"}), named) or b"").decode(encoding)) == [{"file": "b.png", "label": "猫"}]
 
 
 def test_tables_are_read_in_the_encoding_of_ingest_and_others_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,13 +406,78 @@ def test_tables_are_read_in_the_encoding_of_ingest_and_others_are_told(tmp_path:
     assert (tmp_path / "data" / "labels.csv").read_bytes() == b"path,label\nb.png,y\n" and left == []
 
 
+CHOICE = {"type": "choices", "from_name": "label", "value": {"choices": ["x"]}}
+CVAT = '<?xml version="1.0"?>\n<annotations>\n{}</annotations>\n'
+IMAGES = [f'  <image id="{n}" name="{name}">\n    <tag label="x"/>\n  </image>\n' for n, name in enumerate(("0009.png", "b.png"))]
+TASKS = [
+    {"data": {"image": f"/data/upload/1/abcd1234-{name}"}, "annotations": [{"result": [CHOICE]}]} for name in ("0009.png", "b.png")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "rest"),
+    [
+        ("labels.csv", "file|label\n0009.png|x\nb.png|y\n", "file|label\nb.png|y\n"),
+        ("labels.csv", "sep=;\nfile;label\n0009.png;x\nb.png;y\n", "sep=;\nfile;label\nb.png;y\n"),
+        ("labels.csv", "id,label\n0009,x\nb,9\n", "id,label\nb,9\n"),
+        ("labels.csv", "id,label\n9,9\n10,9\n", "id,label\n10,9\n"),
+        ("labels.csv", "file,label\nIMAGES/0009.PNG,x\nb.png,y\n", "file,label\nb.png,y\n"),
+        ("labels.csv", "file,label\nimages\\0009.png,x\nimages\\b.png,y\n", "file,label\nimages\\b.png,y\n"),
+        ("labels.csv", "file,label\ndata/images/0009.png,x\ndata/images/b.png,y\n", "file,label\ndata/images/b.png,y\n"),
+        ("labels.csv", "file,label\nC:\\me\\0009.png,x\nC:\\me\\b.png,y\n", "file,label\nC:\\me\\b.png,y\n"),
+        ("labels.csv", "file,label\n/home/ann/p/0009.png,x\n/home/ann/p/b.png,y\n", "file,label\n/home/ann/p/b.png,y\n"),
+        ("labels.csv", "file,label\nhttps://a.org/0009.png?x=1,x\nhttps://a.org/b.png,y\n", "file,label\nhttps://a.org/b.png,y\n"),
+        ("labels.csv.gz", "file,label\n0009.png,x\nb.png,y\n", "file,label\nb.png,y\n"),
+        ("labels.csv.zip", "file,label\n0009.png,x\nb.png,y\n", "file,label\nb.png,y\n"),
+        ("images/labels.csv", "file,label\n0009.png,x\nb.png,y\n", "file,label\nb.png,y\n"),
+        ("annotations.xml", CVAT.format("".join(IMAGES)), CVAT.format(IMAGES[1])),
+        ("export.json", json.dumps(TASKS), json.dumps(TASKS[1:])),
+    ],
+)  # fmt: skip
+def test_a_table_loses_the_rows_by_which_ingest_finds_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, text: str, rest: str
+) -> None:
+    for name in ("0009", "10", "b"):
+        (tmp_path / "data" / "images").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / "images" / f"{name}.png").write_bytes(name.encode())
+    place = tmp_path / "data" / table
+    place.write_bytes(packed(place, text.encode()))
+    (tmp_path / "params.yaml").write_text("ingest: {}\n")
+    monkeypatch.chdir(tmp_path)
+    left = list[str]()
+    for removal in data_removals(Path("data"), Subject({"0" * 64: b""}, {"images/0009.png"}), left):
+        removal.do()
+    assert left == []
+    assert unpacked(place.name, place.read_bytes())[1].decode() == rest
+
+
+def packed(place: Path, data: bytes) -> bytes:
+    if place.suffix == ".zip":
+        with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("labels.csv", data)
+        return place.read_bytes()
+    return gzip.compress(data) if place.suffix == ".gz" else data
+
+
+def test_a_table_that_names_an_image_in_a_form_that_is_not_written_anew_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.png").write_bytes(b"a")
+    (tmp_path / "data" / "labels.csv").write_text("file,label\na.png,x\nb.png,y\n")
+    (tmp_path / "params.yaml").write_text("ingest: {}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(delivered, "without_rows", lambda *_: None)
+    left = list[str]()
+    assert [removal.kind for removal in data_removals(Path("data"), Subject({"0" * 64: b""}, {"a.png"}), left)] == []
+    assert left == ["data/labels.csv names it in a form that is not written anew: take it out of that file"]
+
+
 def test_json_lines_and_parquet_lose_the_rows_that_name_or_hold_an_image(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text('{"file": "1.png"}\n{"file":  "b.png"}\n')
-    assert without_rows(tmp_path / "labels.jsonl", {"1.png"}) == b'{"file":  "b.png"}\n'
+    assert without_rows(tmp_path / "labels.jsonl", Named({"1.png"})) == b'{"file":  "b.png"}\n'
     rows = [{"image": {"bytes": data, "path": path}, "label": 1} for data, path in ((b"one", None), (b"two", "1.png"), (b"three", "b.png"))]
     table = pa.Table.from_pylist(rows).replace_schema_metadata({"features": "their types"})
     pq.write_table(table, tmp_path / "packed.parquet")
-    rest = without_rows(tmp_path / "packed.parquet", {"1.png", b"one"})
+    rest = without_rows(tmp_path / "packed.parquet", Named({"1.png", b"one"}))
     assert rest is not None and pq.read_table(pa.BufferReader(rest)).equals(table.slice(2), check_metadata=True)
 
 

@@ -1,0 +1,121 @@
+"""What a cell may hold that is an image or names it: its bytes, its id, its path, and whatever else `ingest` finds its file by."""
+
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components.ingest.config import IngestConfig
+from components.ingest.file_names import FileNames
+from components.ingest.label_studio import path_of_task
+from components.ingest.listing import has_image_suffix
+from components.ingest.naming_tables import find_tables
+from components.ingest.sources import FolderSource
+from darkroom.data_files import list_files
+from darkroom.system.config import parse
+from darkroom.system.errors import InputError
+from pipelines.forget.subject import Subject
+
+Cells = Mapping[str, Set[str]]  # by column
+
+
+@dataclass(frozen=True)
+class Named:
+    """What names some images.
+
+    Attributes:
+        texts: Whole texts, and their bytes, that do so in any cell.
+        gone: Their paths.
+        files: Finds files by what tables call them, these among them; or none.
+        tables: What names them in the tables of the data, by table and by the column that names its files.
+        table: The table that is looked at; empty for one of which nobody knows where it was.
+    """
+
+    texts: Set[str | bytes]
+    gone: Set[str] = frozenset()
+    files: FileNames | None = None
+    tables: Mapping[str, Cells] = field(default_factory=dict)
+    table: str = ""
+
+    def in_table(self, path: str) -> "Named":
+        """The same, for a table of the data."""
+        return replace(self, table=path)
+
+    def is_by(self, value: Any, column: str = "") -> bool:
+        """Whether a value is or names one of the images.
+
+        Args:
+            value: A cell.
+            column: Its column: a number, or a name without an ending, is a name only in the one that names files.
+        """
+        if isinstance(value, bytes):
+            return value in self.texts
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return False
+        text = (f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)).strip()
+        return text in self.texts or text in self.cells.get(column, ()) or self._is_address(text)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """What names them in the present table; in one that nobody knows, what does so wherever it stands."""
+        if self.table:
+            return self.tables.get(self.table, {})
+        found: dict[str, set[str]] = {}
+        for cells in self.tables.values():
+            for column, texts in cells.items():
+                found.setdefault(column, set()).update(text for text in texts if self._means(text))
+        return found
+
+    @cached_property
+    def _stems(self) -> tuple[str, ...]:
+        return tuple({PurePosixPath(path).stem.casefold() for path in self.gone})
+
+    def _is_address(self, text: str) -> bool:
+        """Whether a path, or a file's name with its ending, written in any way, means one of them and nothing else."""
+        written = text.casefold()
+        if not any(stem in written for stem in self._stems) or not ("/" in text or "\\" in text or has_image_suffix(text)):
+            return False
+        return self._means(text) or self._means(path_of_task(text, self.table, self.files) if self.files else "")
+
+    def _means(self, text: str) -> bool:
+        found = self.files.locate(text, self.table) if self.files and text else []
+        return bool(found) and self.gone >= set(found)
+
+
+def named(data: Path, subject: Subject, settings: Mapping[str, Any]) -> Named:
+    """What names the images in tables of the data, now and in its earlier versions.
+
+    Args:
+        data: The source.
+        subject: The images.
+        settings: Those of `ingest`, by which tables are read.
+    """
+    gone, others = frozenset(subject.paths), set[str]()
+    paths = set(list_files(data).places) if data.is_dir() else set[str]()
+    for path in paths - gone:
+        others |= _ends(path)
+    texts: set[str | bytes] = {
+        *subject.contents,
+        *filter(None, subject.contents.values()),
+        *(end for path in gone for end in _ends(path) - others),
+    }
+    files = FileNames(sorted(paths | gone), data)
+    tables: dict[str, Cells] = {}
+    if data.is_dir():
+        config = parse(IngestConfig, "ingest", settings)
+        with suppress(InputError):  # such as of a folder that may not be read, which is told elsewhere
+            for one in find_tables(FolderSource(data, int(config.max_file_mb * 2**20)), files, config, "").naming:
+                distinct, name = one.table.distinct(one.column.name), one.table.name
+                tables[name] = {one.column.name: {text for text in distinct if text and _are_gone(files.locate(text, name), gone)}}
+    return Named(texts, gone, files, tables)
+
+
+def _are_gone(found: list[str], gone: Set[str]) -> bool:
+    return bool(found) and gone >= set(found)
+
+
+def _ends(path: str) -> set[str]:
+    parts = path.split("/")
+    return {"/".join(parts[number:]) for number in range(len(parts))} | {f"./{path}"}
