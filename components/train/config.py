@@ -86,6 +86,10 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         "auto",
         description="Where the last layer starts: linear (a linear model on what it reads) or random; auto: linear behind frozen layers.",
     )
+    start_share: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        "auto",
+        description="Share of the weights that fine-tuning began with in those that are delivered; auto: with the least validation loss.",
+    )
     first_side_share: float = Field(
         1.0,
         gt=0,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
+from components.train.averaged_weights import Averaged, average, copied
 from components.train.choice import Choice, starts_linearly
 from components.train.config import TrainConfig
 from components.train.initial_network import initial_network
@@ -53,7 +54,8 @@ class Trained:
     """A training that is done.
 
     Attributes:
-        fitted: Its result; the network holds the weights of the epoch that was kept.
+        fitted: Its result.
+        averaged: The weights that the network holds: those of the epoch that was kept, or a mean of them and those it began with.
         settings: Those that it had in the end.
         tested: How its learning rate was found, if it was not given.
         compilation: Whether its steps were compiled.
@@ -61,10 +63,18 @@ class Trained:
     """
 
     fitted: Fitted
+    averaged: Averaged
     settings: Settings
     tested: tuple[RangeTest, ...]
     compilation: Compilation
     notes: tuple[Note, ...]
+
+    @property
+    def delivered(self) -> Fitted:
+        """The result with the measures and thresholds of the weights that the network holds."""
+        best, history = self.fitted.best_epoch - 1, list(self.fitted.history)
+        history[best] = {**history[best], **self.averaged.row}
+        return dataclasses.replace(self.fitted, history=history, thresholds=self.averaged.thresholds)
 
 
 def prepare(packed: Images, table: Manifest, policy: Path, choice: Choice, config: TrainConfig) -> Prepared:
@@ -104,14 +114,19 @@ def train_network(
         answers: Of other networks for the training images, learnt beside the labels, or none.
 
     Raises:
-        InputError: A linear start is asked for of a network whose last layer is none that a linear model could be.
+        InputError: A linear start is asked for of a network whose last layer is none that a linear model could be, or a share of the
+            start where the last layer starts at random.
     """
     network, settings = prepared.network, prepared.settings
     with kept_views(network, prepared.problem, settings) as problem, compilation.private_cache():
         started = start_linearly(network, problem, settings) if prepared.starts_linearly else False
         if config.head_start == "linear" and not started:
             raise InputError(f"train.head_start is linear, and the last layer of {prepared.architecture} is not: set it to random")
-        if config.head_rate_factor == "auto" and (started or not prepared.has_random_head):
+        knows_classes = started or not prepared.has_random_head
+        if config.start_share not in (0, "auto") and not knows_classes:
+            told = f"train.start_share is {config.start_share:g}, and the last layer of {prepared.architecture} starts at random"
+            raise InputError(f"{told}: set it to auto, or train.head_start to linear")
+        if config.head_rate_factor == "auto" and knows_classes:
             settings = dataclasses.replace(settings, head_rate_factor=1.0)
         tested = (find_rate(network, problem, settings, checkpoints),) if config.learning_rate == "find" else ()
         settings = dataclasses.replace(settings, learning_rate=tested[0].rate) if tested else settings
@@ -119,9 +134,11 @@ def train_network(
         obstacle = "train.time_limit_min was planned with steps as they are" if deadline else obstacle
         settled = compilation.settle(network, problem, settings, checkpoints, obstacle)
         settings = dataclasses.replace(settings, compile="on" if settled.is_on else "off")
-        notes = (*tell("train", [test.told() for test in tested]), *_told(settled, config))
+        start = copied(network) if knows_classes else {}
         fitted = fit_network(network, problem, settings, prepared.architecture, config, checkpoints, on_epoch, deadline, answers)
-    return Trained(fitted, settings, tested, settled, notes)
+        averaged = average(network, start, problem, fitted, config, settings)
+        notes = (*tell("train", [test.told() for test in tested]), *_told(settled, config), *averaged.notes)
+    return Trained(fitted, averaged, settings, tested, settled, notes)
 
 
 def _told(settled: Compilation, config: TrainConfig) -> tuple[Note, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from components.train.averaged_weights import SHARES
 from components.train.choice import Choice, Length, candidates, choose, kept_views_of, starts_linearly
 from components.train.config import TrainConfig
 from components.train.costs import Bench, Measured
@@ -224,7 +225,8 @@ def _at(side: int, most: int, measured: Measured, sizes: Sizes, used_s: float, l
     epoch_s = num_train * costs.step_s
     between_s = num_validation * costs.validate_s + measured.score_s
     sample_s = min(num_validation, MAX_IMAGES) * costs.forward_s
-    closing_s = between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
+    averages = 1 + len(SHARES) if num_read else 0  # of the weights, each of which is validated
+    closing_s = (1 + averages) * between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
     opening_s = used_s + (num_train + num_validation) * costs.decode_s + num_tested * costs.step_s + num_read * costs.validate_s
     views = kept_views.get(side, 0)
     opening_s += (views * num_train + min(views, 1) * num_validation) * costs.keep_s

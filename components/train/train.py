@@ -204,7 +204,7 @@ def _train_network(
         named = f"{told}, {architecture} with {num_parameters:,} parameters"
         told_now = tell("train", [named, choice.reason, *fold_answers.told(taught)])
         trained = train_network(prepared, config, checkpoints, on_epoch, timed.deadline, taught)
-        fitted, settings = trained.fitted, trained.settings
+        fitted, settings = trained.delivered, trained.settings
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         ready = delivered(classifier, problem, fitted.thresholds, kept, config, settings)
         kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
@@ -216,7 +216,7 @@ def _train_network(
         else:
             export.save_model(outputs.model, classifier, card)
     sheet = correction_sheet(packed, table.where("train"), config.recipe(side))
-    _keep_history(outputs, fitted.history, fitted.best_epoch, config, trained.tested, sheet)
+    _keep_history(outputs, trained.fitted.history, fitted.best_epoch, config, trained.tested, sheet)
     sizes = {"num_train": len(problem.train), "num_validation": len(problem.validation), "num_epochs": len(fitted.history)}
     sizes |= {"num_parameters": num_parameters, "side_px": side, **({SETTLED_EPOCHS: settings.epochs} if timed.deadline else {})}
     sizes |= {COMPILED: int(trained.compilation.is_on)} if trained.compilation.was_measured else {}
@@ -237,7 +237,7 @@ def _network_fold(
     place, config = checkpoints and checkpoints / f"fold_{fold}", for_folds(config)
     with devices.threads(config.num_threads):
         prepared = prepare(packed, table, policy, choice, config)
-        fitted = train_network(prepared, config, place).fitted
+        fitted = train_network(prepared, config, place).delivered
         if config.distill_folds:
             answers.keep(fold, table.where("validation"), prepared.network, prepared.problem, prepared.settings)
     if place:

@@ -29,6 +29,13 @@ def test_a_linear_start_of_a_network_that_ends_in_a_convolution_is_refused():
         train_network(prepared("squeezenet1_1"), parse(TrainConfig, "train", {"head_start": "linear"}))
 
 
+def test_a_share_of_a_start_that_knows_nothing_of_the_classes_is_refused():
+    config = parse(TrainConfig, "train", {"start_share": 0.3, "num_processes": 1, "device": "cpu"})
+    with pytest.raises(InputError, match=r"train\.start_share is 0\.3, and the last layer of small_cnn starts at random"):
+        train_network(prepared("small_cnn", starts_linearly=False), config)
+    assert train_network(prepared("small_cnn", starts_linearly=False, has_random_head=False), config).averaged.share in (0, 0.3)
+
+
 @pytest.mark.parametrize(
     ("given", "factor"),
     [({}, 1), ({"starts_linearly": False}, 10), ({"starts_linearly": False, "has_random_head": False}, 1)],
