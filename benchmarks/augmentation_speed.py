@@ -17,10 +17,10 @@ import torchvision.transforms.v2.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 
-from components.augment.augment import make_policy
 from components.augment.config import AugmentConfig
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Operation, Policy
+from darkroom.augmentation.policy_settings import make_policy
 from darkroom.system.cores import share_cores
 
 BILINEAR = InterpolationMode.BILINEAR

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import torch
 
-from components.augment.augment import make_policy
 from components.augment.config import AugmentConfig
 from darkroom.augmentation.operations import apply
 from darkroom.augmentation.policy import Policy
+from darkroom.augmentation.policy_settings import make_policy
 from darkroom.networks.network import build
 from darkroom.system.cores import share_cores
 

@@ -9,10 +9,10 @@ from components.augment.balancing import Integers, plan_copies, smallest_share
 from components.augment.config import AugmentConfig
 from components.augment.contact_sheet import draw
 from components.augment.copies import CopyPlan, Drawing, write_copies, write_nothing
-from components.augment.mirroring import AXES, Limits, Mirroring, mirrorings
-from components.augment.published_policies import rand_augment, trivial_augment
+from components.augment.mirroring import AXES, Limits, Mirroring, kept_labels, mirrorings
 from darkroom import manifest
-from darkroom.augmentation.policy import WITHOUT_STRENGTH, Operation, Policy
+from darkroom.augmentation.policy import Policy
+from darkroom.augmentation.policy_settings import make_policy
 from darkroom.file_store import COPIES, FileStore
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -27,10 +27,6 @@ from darkroom.system.parallel import ordered
 THUMBNAIL_PX = 16
 NUM_MEASURED = 1200  # training images on which mirroring is measured: kernel ridge regression takes their number cubed
 NUM_ROWS = 6
-FLIP_PROBABILITY = 0.5
-REPLACED = (  # by a published policy
-    "rotation", "scale", "aspect", "translation", "perspective", "brightness", "contrast", "saturation", "hue",
-)  # fmt: skip
 
 
 def augment(
@@ -78,7 +74,7 @@ def augment(
         raise InputError("no image is left to train on: change the fractions of split, or add images")
     try:
         measured = _measure(delivered, training, config)
-        chosen_policy = make_policy(config, measured)
+        chosen_policy = make_policy(config, kept_labels(measured))
         chosen_policy.write(policy)
         y_true = _y_true(training)
         copies = _plan(training, y_true, chosen_policy, config)
@@ -107,45 +103,6 @@ def _describe(measured: dict[str, Mirroring], policy: Policy, copies: Integers) 
     if policy.num_choices:
         said[-1] += f", and {policy.num_choices} of {', '.join(operation.name for operation in policy.choices)}"
     return [*said, f"{copies.sum():,} copies of {(copies > 0).sum():,} training images"]
-
-
-def make_policy(config: AugmentConfig, measured: dict[str, Mirroring]) -> Policy:
-    """The policy of these settings; settings that are `auto` follow the measured mirrorings."""
-    chance, half = config.probability, config.probability / 2
-    drawn = [
-        ("horizontal_flip", _flip(config.horizontal_flip, measured.get("horizontal_flip"), without_evidence=True), 0.0, 0.0),
-        ("vertical_flip", _flip(config.vertical_flip, measured.get("vertical_flip"), without_evidence=False), 0.0, 0.0),
-        ("rotation", chance, -config.rotation_degrees, config.rotation_degrees),
-        ("scale", chance, 1 / (1 + config.scale), 1 + config.scale),
-        ("aspect", chance, 1 / (1 + config.aspect), 1 + config.aspect),
-        ("translation", chance, -config.translation, config.translation),
-        ("perspective", chance, 0.0, config.perspective),
-        ("crop", chance, 1 - config.crop, 1.0),
-        ("brightness", chance, 1 - config.brightness, 1 + config.brightness),
-        ("contrast", chance, 1 - config.contrast, 1 + config.contrast),
-        ("saturation", chance, 1 - config.saturation, 1 + config.saturation),
-        ("hue", chance, -config.hue_degrees, config.hue_degrees),
-        ("noise", half, 0.0, config.noise),
-        ("erasing", half, 0.0, config.erasing),
-        ("grey", config.grey, 0.0, 0.0),
-        ("blur", half, 0.0, config.blur),
-        ("jpeg", half, 100.0 - config.jpeg, 100.0),
-    ]
-    operations = [Operation(name=name, probability=probability, low=low, high=high) for name, probability, low, high in drawn]
-    own = tuple(one for one in operations if one.probability > 0 and (one.name in WITHOUT_STRENGTH or one.low < one.high))
-    if config.policy == "own":
-        return Policy(operations=own)
-    kept = tuple(one for one in own if one.name not in REPLACED)
-    if config.policy == "trivial_augment":
-        return Policy(operations=kept, num_choices=1, choices=trivial_augment())
-    return Policy(operations=kept, num_choices=config.num_ops, choices=rand_augment(config.magnitude))
-
-
-def _flip(setting: float | str, mirroring: Mirroring | None, *, without_evidence: bool) -> float:
-    if not isinstance(setting, str):
-        return setting
-    harmless = mirroring.keeps_labels if mirroring and mirroring.is_conclusive else without_evidence
-    return FLIP_PROBABILITY if harmless else 0.0
 
 
 def _measure(delivered: Images, training: Manifest, config: AugmentConfig) -> dict[str, Mirroring]:

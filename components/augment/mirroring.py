@@ -5,6 +5,7 @@ training images and is evaluated on the others as they are and mirrored. Where m
 all labels together or for any one of them, mirroring changes what the images mean.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,3 +103,8 @@ def _features(thumbnails: npt.NDArray[np.uint8]) -> Floats:
 def _skill(y_true: npt.NDArray[np.int64], y_score: Floats) -> Floats:
     areas = [roc_auc_score(y_true[:, label], y_score[:, label]) for label in range(y_true.shape[1])]
     return np.maximum(2 * np.array(areas, dtype=np.float64) - 1, 0.0)
+
+
+def kept_labels(measured: Mapping[str, Mirroring]) -> dict[str, bool]:
+    """Whether each mirroring keeps labels, where that was learnt; arguments by the name of the mirroring."""
+    return {name: one.keeps_labels for name, one in measured.items() if one.is_conclusive}

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from components.augment.config import AugmentConfig
 from components.train.config import TrainConfig
+from darkroom.augmentation.policy_settings import PolicySettings
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import current_name
 from darkroom.tracking.tags import KUBEFLOW_RUN
 
-SEARCHED: Mapping[str, type[StepConfig]] = {"train": TrainConfig, "augment": AugmentConfig}  # steps whose settings are searched
+SEARCHED: Mapping[str, type[StepConfig]] = {"train": TrainConfig, "augment": PolicySettings}  # steps whose settings are searched
 DATABASES = ("sqlite", "postgresql")
 _FIXED = {  # what compares trials, and what changes no result
     f"train.{name}": "is equal in all trials"
@@ -24,10 +24,6 @@ _FIXED = {  # what compares trials, and what changes no result
         "monitor", "device", "num_threads", "num_processes", "num_nodes", "compile", "processor", "weights_version", "time_limit_min",
         "distill_folds",
     )
-} | {  # what is done before the search
-    f"augment.{name}": "decides on what augment does before the trials: copies, and whether mirroring keeps labels"
-    for name in AugmentConfig.model_fields
-    if name.startswith(("target_", "max_", "flip_")) or name == "seed"
 }  # fmt: skip
 _MEASURED = ("augment.horizontal_flip", "augment.vertical_flip")  # where they are auto, by the settings as they are
 
@@ -133,7 +129,9 @@ def _checked_name(name: str) -> str:
         return name
     near = difflib.get_close_matches(name, known, n=2)
     hint = f"did you mean {' or '.join(near)}?" if near else "give such as train.learning_rate or augment.rotation_degrees"
-    raise InputError(f"tune.search names {name!r}, and only settings of {' and '.join(SEARCHED)} are searched: {hint}")
+    raise InputError(
+        f"tune.search names {name!r}, and only settings of train, and those of augment that say what is done on the fly, are: {hint}"
+    )
 
 
 def _parameter(name: str, wanted: Any) -> Parameter:

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.augment.augment import make_policy
-from components.augment.config import AugmentConfig
-from components.augment.mirroring import AXES
 from darkroom.augmentation.policy import Policy
+from darkroom.augmentation.policy_settings import PolicySettings, make_policy
 from darkroom.system.config import parse
 
-STEP = "augment"
+_MIRRORED = ("horizontal_flip", "vertical_flip")
 
 
 def trial_policy(given: Policy, settings: Mapping[str, Any], changed: Mapping[str, Any]) -> Policy:
@@ -22,5 +20,6 @@ def trial_policy(given: Policy, settings: Mapping[str, Any], changed: Mapping[st
     """
     if not changed:
         return given
-    mirroring = {name: operation.probability if (operation := given.get(name)) else 0.0 for name in AXES}
-    return make_policy(parse(AugmentConfig, STEP, {**settings, **mirroring, **changed}), {})
+    mirroring = {name: operation.probability if (operation := given.get(name)) else 0.0 for name in _MIRRORED}
+    wanted = {name: value for name, value in settings.items() if name in PolicySettings.model_fields}
+    return make_policy(parse(PolicySettings, "augment", {**wanted, **mirroring, **changed}), {})

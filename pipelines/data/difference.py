@@ -63,8 +63,9 @@ class DataDifference:
 
     @property
     def classes(self) -> list[dict[str, Any]]:
-        """A row a class: its images and its share of all images, before and after."""
-        counts = self.before.num_by_class, self.after.num_by_class
+        """A row a class: its images and its share of all images, before and after; by what runs made of both, or by both as delivered."""
+        settled = bool(self.before.run_id and self.after.run_id)
+        counts = [side.num_by_class(settled=settled) for side in (self.before, self.after)]
         totals = [max(1, len(side.images)) for side in (self.before, self.after)]
         names = sorted({*counts[0], *counts[1]})
         pairs = [(name, counts[0].get(name, 0), counts[1].get(name, 0)) for name in names]

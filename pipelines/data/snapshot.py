@@ -1,5 +1,6 @@
 """A snapshot: the images of one data version with their labels and splits, wherever these are found; nothing is checked out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.tags import DVC_MD5
+from darkroom.verdicts import RELABEL, latest
 from darkroom.versions.addresses import is_address
 from darkroom.versions.data_version import data_version, has_version
 from darkroom.versions.dvc_cache import linked
@@ -33,7 +35,8 @@ class DataImage:
 
     Attributes:
         path: Its file; of several with this content the first.
-        labels: Its labels as delivered, of all of its files, sorted, of several labels perhaps none; None where they are not known.
+        labels: Its labels as delivered, of all of its files, or by a person's verdict that was delivered with them; sorted, of several
+            labels perhaps none; None where they are not known.
         settled: Its labels in the run that split it, where one did and kept it.
         split: Its split there; or the one that the source gives; else empty.
         size_px: Width and height; none where they can't be read.
@@ -68,14 +71,14 @@ class Snapshot:
     run_id: str = ""
     notes: tuple[str, ...] = ()
 
-    @property
-    def num_by_class(self) -> dict[str, int]:
-        """Images of each class, in the order of their names; one of several labels counts for each."""
-        counts: dict[str, int] = {}
-        for image in self.images.values():
-            for label in labels_of(image):
-                counts[label] = counts.get(label, 0) + 1
-        return dict(sorted(counts.items()))
+    def num_by_class(self, *, settled: bool) -> dict[str, int]:
+        """Images of each class, in the order of their names; one of several labels counts for each.
+
+        Args:
+            settled: Whether the labels in the run that split them count, where there is one; else those as delivered.
+        """
+        labels = [labels_of(image) if settled or image.labels is None else image.labels for image in self.images.values()]
+        return dict(sorted(Counter(label for one in labels for label in one).items()))
 
     def files(self) -> Images:
         """Their bytes, as far as they are to be had."""
@@ -225,9 +228,16 @@ def _labels(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _delivered(table: Manifest) -> dict[str, DataImage]:
     found: dict[str, DataImage] = {}
+    multilabel = table.task == "multilabel"
+    judged = {
+        verdict.image_id: tuple(sorted(verdict.labels(table.classes, multilabel=multilabel)))
+        for verdict in latest(table.verdicts).values()
+        if verdict.word == RELABEL
+    }
     for row in _rows(table):
         size = (row["width"], row["height"]) if row.get("width") is not None else None
-        image = DataImage(row["path"], tuple(sorted(_labels(row))), None, row.get("given_split") or "", size, (row.get("group"),))
+        labels = judged.get(row["image_id"], tuple(sorted(_labels(row))))
+        image = DataImage(row["path"], labels, None, row.get("given_split") or "", size, (row.get("group"),))
         if twin := found.get(row["image_id"]):
             image = replace(twin, labels=tuple(sorted({*labels_of(twin), *labels_of(image)})))
         found[row["image_id"]] = image

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from components.augment import copies
-from components.augment.augment import augment, make_policy
+from components.augment.augment import augment
 from components.augment.config import AugmentConfig
-from components.augment.mirroring import Limits, Mirroring
+from components.augment.mirroring import Limits, Mirroring, kept_labels
 from darkroom import manifest
 from darkroom.augmentation import policy
 from darkroom.augmentation.policy import OPERATIONS, Policy
+from darkroom.augmentation.policy_settings import make_policy
 from darkroom.file_store import COPIES, PARTS, SOURCES
 from darkroom.images import Images, ImageWriter, image_id
 from darkroom.manifest import Manifest, make_table
@@ -323,7 +324,7 @@ def test_published_policy_reaches_training_and_copies(tmp_path: Path) -> None:
     ],
 )
 def test_mirroring_follows_what_was_measured(measured: dict[str, Mirroring], expected: set[str]) -> None:
-    names = {operation.name for operation in make_policy(AugmentConfig(), measured).operations}
+    names = {operation.name for operation in make_policy(AugmentConfig(), kept_labels(measured)).operations}
     assert names & {"horizontal_flip", "vertical_flip"} == expected
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from components.augment.augment import make_policy
 from components.augment.config import AugmentConfig
 from components.train.config import TrainConfig
 from components.train.train import train
@@ -20,6 +19,7 @@ from components.tune.tune import tune
 from darkroom import manifest, model
 from darkroom.augmentation import policy as policies
 from darkroom.augmentation.policy import Policy
+from darkroom.augmentation.policy_settings import make_policy
 from darkroom.manifest import put_column
 from darkroom.notes import Note
 from darkroom.system.config import parse

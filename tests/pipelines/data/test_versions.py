@@ -1,6 +1,7 @@
 """The log of data versions and what differs between two of them, in a real git and DVC repository."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,8 +13,10 @@ import pytest
 
 from components.embed.config import EmbedConfig
 from components.ingest.config import IngestConfig
+from darkroom.images import image_id
 from darkroom.system.config import dump
 from darkroom.system.errors import InputError
+from darkroom.verdicts import Verdict, append
 from darkroom.versions.git_history import data_history, parse_record, record_at
 from pipelines import history
 from pipelines.data.difference import KINDS, DataDifference, find_difference
@@ -217,6 +220,24 @@ def test_no_label_is_one_and_a_label_that_is_not_known_is_no_change(tmp_path: Pa
         ("z", "cat", ""),
     ]
     assert [sentence(change, "relabelled") for change in found.changes["relabelled"]] == ["no label → cat", "cat → no label"]
+
+
+def test_a_verdict_that_relabels_is_a_change_of_labels_though_no_run_has_read_it(find: Find, here: Path, tmp_path: Path) -> None:
+    place = tmp_path / "judged" / "data"
+    shutil.copytree(here / "data", place)
+    judged = place / "cat" / "01.jpg"
+    append(place / "verdicts.csv", Verdict(image_id(judged.read_bytes()), "relabel", "dog", "ann", "2026-01-31T12:00:00+00:00"))
+    found = find("HEAD", absolute_name(str(place)))
+    assert [(change.path, change.before, change.after) for change in found.changes["relabelled"]] == [("cat/01.jpg", "cat", "dog")]
+    assert {row["name"]: row["after"] - row["before"] for row in found.classes} == {"cat": -1, "dog": 1, "owl": 0}
+
+
+def test_classes_are_counted_as_delivered_where_a_run_settled_one_side_alone() -> None:
+    before = replace(side("a", x=image("x", "cat", settled="dog"), y=image("y", "cat")), run_id="run")
+    after = side("b", x=image("x", "cat"), y=image("y", "cat"))
+    assert [(row["name"], row["before"], row["after"]) for row in DataDifference(before, after, {}, 2, (), None, "", ()).classes] == [
+        ("cat", 2, 2)
+    ]
 
 
 def test_a_run_gives_splits_labels_and_pictures(toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import RandAugment, TrivialAugmentWide
 
-from components.augment.published_policies import rand_augment, trivial_augment
+from darkroom.augmentation.published_policies import rand_augment, trivial_augment
 
 THEIRS = {
     "horizontal_shear": "ShearX",
