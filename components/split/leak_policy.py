@@ -13,7 +13,7 @@ from components.split.constraints import SPLITS, TEST, TRAIN, VALIDATION
 from components.split.leak_test import Gallery, clusters_of_leaks, copies_between, leaking_pairs, open_gallery
 from darkroom.groups import grouping_columns, independent_units
 from darkroom.leaks import COPY, SAME, SUSPICIOUS, Leaks, leaks_of, write_untested
-from darkroom.manifest import Manifest
+from darkroom.manifest import Manifest, put_column
 from darkroom.system.errors import InputError
 from darkroom.units import Integers, renumbered
 
@@ -53,13 +53,9 @@ class LeakPolicy:
             return np.empty(0, np.int64)
         return np.unique(copies_between(self.gallery, self.evaluation).pairs[:, 0])
 
-    def tied(self, unit: Integers) -> Integers:
-        """The units `(N,)`, joined where their images would leak and that is to be merged; further rows are those of other images."""
-        if self.gallery is None or self.config.leaks != "merge":
-            return unit
-        clusters = clusters_of_leaks(self.gallery, self.config.leak_quantile)
-        known = pa.array([*clusters.tolist(), *[None] * (len(unit) - len(clusters))], pa.int64())
-        return independent_units([pa.array(unit), known])
+    def merged(self) -> Integers | None:
+        """The clusters of images that would leak into each other, `(N,) int64`, where these are to be merged; else none."""
+        return clusters_of_leaks(self.gallery, self.config.leak_quantile) if self.gallery and self.config.leaks == "merge" else None
 
     def excluded(self, codes: Integers) -> Flags:
         """Which training images still leak into validation or test, `(N,) bool`, where that is to be merged."""
@@ -118,6 +114,31 @@ class LeakPolicy:
         kept = np.flatnonzero(shown.any(0))
         task = "multiclass" if table.task == "binary" and len(kept) != 2 else table.task
         return floor_by_clusters(used.vectors(rows)[:], shown[:, kept], unit, task, self.config.seed)
+
+
+def joined(unit: Integers, merged: Integers | None) -> Integers:
+    """The units `(M,)` of images, joined where their first ones are in one of the merged clusters `(N,)`."""
+    if merged is None:
+        return unit
+    return independent_units([pa.array(unit), pa.array([*merged.tolist(), *[None] * (len(unit) - len(merged))], pa.int64())])
+
+
+def with_clusters(current: Manifest, merged: Integers | None, codes: Integers) -> Manifest:
+    """The images with what was merged as clusters, by which intervals and later splits know that it belongs together.
+
+    Args:
+        current: The images.
+        merged: The merged clusters `(N,)`, or none.
+        codes: `(N,)`: the split of each: what an earlier assignment holds apart stays so.
+    """
+    if merged is None:
+        return current
+    names = current.column("cluster" if "cluster" in current.table.column_names else "image_id")
+    units = independent_units([pa.array(names, pa.string()), pa.array(merged)])
+    places, smallest = list(zip(units.tolist(), codes.tolist(), strict=True)), dict[tuple[int, int], str]()
+    for place, name in zip(places, names, strict=True):
+        smallest[place] = min(smallest.get(place, name), name)
+    return replace(current, table=put_column(current.table, "cluster", [smallest[place] for place in places]))
 
 
 _REMEDY = (

@@ -23,7 +23,7 @@ from components.split.constraints import (
     read_previous,
 )
 from components.split.hold_out import hold_out
-from components.split.leak_policy import LeakPolicy, told
+from components.split.leak_policy import LeakPolicy, joined, told, with_clusters
 from components.split.relabelled import relabelled_test_images
 from components.split.straddling import check_classes, check_straddling
 from components.split.training_proposals import apply_proposals
@@ -91,13 +91,14 @@ def split(
     assigned = _assign_all(current, previous_splits, evaluation, policy, config)
     applied = apply_proposals(current, assigned.codes, TRAIN, EXCLUDED)
     current, codes, labels = applied.manifest, applied.codes, _label_matrix(applied.manifest)
-    trained, untrained = _classes_to_train_on(current, labels, codes, config)
+    trained, untrained = _classes_to_train_on(current, labels, codes, config, is_merged=assigned.merged is not None and bool(previous))
     kept = assigned.kept & trained
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept)
     counts = counts_of(labels, codes)
     wrong = [*check_straddling(current, codes, config), *check_classes(current.classes, counts, config)]
+    current = with_clusters(current, assigned.merged, codes)
     leaking = policy.measured(current, codes, leaks)
     current = _with_folds(current, labels, assigned.unit, codes, config)
     measures = {**measures_of(counts, codes, kept, assigned.frozen, assigned.num_copies, leaking), **applied.measures()}
@@ -127,6 +128,7 @@ class _Assigned(NamedTuple):
         num_tied: How many are excluded as they are tied to images of another split.
         said: How the test images were chosen, where a column decides that.
         warnings: What may be wrong with it.
+        merged: The clusters of images that would leak into each other, where these are merged.
     """
 
     codes: Integers
@@ -137,13 +139,15 @@ class _Assigned(NamedTuple):
     num_tied: int
     said: list[str]
     warnings: list[str]
+    merged: Integers | None
 
 
 def _assign_all(
     current: Manifest, previous_splits: Manifest | None, evaluation: Manifest | None, policy: LeakPolicy, config: SplitConfig
 ) -> _Assigned:
     constraints, given_unit, open_splits = _constrain(current, previous_splits, config)
-    unit, copies = policy.tied(given_unit), policy.copies_of_evaluation()
+    merged, copies = policy.merged(), policy.copies_of_evaluation()
+    unit = joined(given_unit, merged)
     frozen = _in_evaluation_set(current, evaluation) | np.isin(unit[: len(current)], unit[copies])
     said, doubts = list[str](), list[str]()
     if config.hold_out:
@@ -152,14 +156,15 @@ def _assign_all(
         constraints[: len(current)], said, doubts = hold_out(current, constraints[: len(current)], frozen, config)
         open_splits[TEST] = False
     labels, exclusive = _label_matrix(current), current.task != "multilabel"
-    kept, warnings = _classes_with_enough_images(current, labels, unit, config)
+    counted = unit if previous_splits is None else given_unit  # nothing that is merged makes a class of an earlier test set rare
+    kept, warnings = _classes_with_enough_images(current, labels, counted, config)
     usable = kept[labels.indices] & ~frozen if exclusive else ~frozen
     codes = _assign(labels, unit, constraints, usable, open_splits, config, exclusive=exclusive)
     codes[usable & _validated(given_unit, constraints, len(codes))] = VALIDATION  # no leak moves an image out of it
     codes[policy.excluded(codes)] = EXCLUDED
     num_tied = int(((codes == EXCLUDED) & usable).sum())
     check_excluded(num_tied, int(usable.sum()), config)
-    return _Assigned(codes, unit, kept, frozen, len(copies), num_tied, said, [*doubts, *warnings])
+    return _Assigned(codes, unit, kept, frozen, len(copies), num_tied, said, [*doubts, *warnings], merged)
 
 
 def _in_evaluation_set(current: Manifest, evaluation: Manifest | None) -> npt.NDArray[np.bool_]:
@@ -216,9 +221,12 @@ def _classes_with_enough_images(
 
 
 def _classes_to_train_on(
-    current: Manifest, labels: csr_array, codes: Integers, config: SplitConfig
+    current: Manifest, labels: csr_array, codes: Integers, config: SplitConfig, *, is_merged: bool
 ) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Which classes have an image to train on, `(K,) bool`, and a sentence for each other; of multi-label all."""
+    """Which classes have an image to train on, `(K,) bool`, and a sentence for each other; of multi-label all.
+
+    Where leaks are merged and there is an earlier assignment (`is_merged`), nothing leaves its test set, so that no class is dropped.
+    """
     kept, warnings = np.ones(len(current.classes), dtype=bool), list[str]()
     if current.task == "multilabel":
         return kept, warnings
@@ -226,6 +234,9 @@ def _classes_to_train_on(
     trained = np.bincount(labels.indices[codes == TRAIN], minlength=len(kept))
     for number in np.flatnonzero((existing > 0) & (trained == 0)).tolist():
         finding = f"class {current.classes[number]!r} has {existing[number]} images for validation or testing and none to train on"
+        if is_merged:
+            remedy = "make a new test set (split.previous=none), or set split.leaks=warn"
+            raise InputError(f"{finding}, as split.leaks is merge and all others are tied to these of an earlier split: {remedy}")
         warnings.append(_drop_or_fail(finding, config))
         kept[number] = False
     return kept, warnings

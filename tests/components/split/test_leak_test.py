@@ -19,22 +19,24 @@ from darkroom import manifest
 from darkroom.images import ImageWriter, image_id
 from darkroom.leaks import Leaks, read_leaks
 from darkroom.manifest import Manifest, make_table
+from darkroom.metrics.intervals import wilson
 from darkroom.system.errors import InputError
 from tests.photographs import jpeg, photograph
 
 NUM_PICTURES, NUM_SHOTS = 24, 4
 
 
-def write(folder: Path, shots: dict[str, bytes]) -> Path:
-    """Images, their manifest and their embeddings, as the steps before leave them; the classes take turns."""
+def write(folder: Path, shots: dict[str, bytes], rare: tuple[str, ...] = ()) -> Path:
+    """Images, their manifest and their embeddings, as the steps before leave them; the classes take turns, but for rare pictures."""
     with ImageWriter(folder / "images") as writer:
         for data in shots.values():
             writer.add(data)
     columns = {
         "path": list(shots), "image_id": [image_id(data) for data in shots.values()], "width": [120] * len(shots),
-        "height": [96] * len(shots), "label": ["ab"[int(path[1:4]) % 2] for path in shots],
+        "height": [96] * len(shots), "label": ["c" if path[:4] in rare else "ab"[int(path[1:4]) % 2] for path in shots],
     }  # fmt: skip
-    Manifest(make_table(columns), ("a", "b"), "binary", "v1").write(folder / "cleaned")
+    classes = ("a", "b", "c") if rare else ("a", "b")
+    Manifest(make_table(columns), classes, "multiclass" if rare else "binary", "v1").write(folder / "cleaned")
     embed(folder / "images", folder / "embeddings", config=EmbedConfig(backbone="handcrafted"))
     return folder
 
@@ -106,6 +108,25 @@ def test_merged_pictures_stand_on_one_side(several: Path, tmp_path: Path) -> Non
     result, found = run(several, tmp_path, leaks="merge")
     assert {picture: parts for picture, parts in sides(result).items() if len(parts - {"excluded"}) > 1} == {}
     assert (found.share, found.found, found.beyond_chance) == (0, (), False)
+    named = dict(zip(result.column("path"), result.column("cluster"), strict=True))
+    assert len(set(named.values())) == len({(path[:4], name) for path, name in named.items()}) == NUM_PICTURES
+    assert (found.low, found.high) == wilson(0, len({path[:4] for path in result.where("test").column("path")}))
+
+
+def test_merging_drops_no_class_of_an_earlier_test_split(tmp_path: Path) -> None:
+    folder = write(tmp_path, shots_of(0, NUM_PICTURES, 3), rare=("p004", "p010"))
+    blind, _ = run(folder, tmp_path)
+    (tmp_path / "again").mkdir()
+    kept = dict(zip(blind.column("path"), blind.column("split"), strict=True))
+    rare = {part for path, part in kept.items() if path[:4] in ("p004", "p010")}
+    assert rare == {"train", "validation", "test"}
+    try:
+        result, _ = run(folder, tmp_path / "again", previous=tmp_path / "splits", leaks="merge", max_excluded=1.0)
+    except InputError as error:
+        assert "class 'c'" in str(error) and "split.previous=none" in str(error)
+        return
+    for path, part in zip(result.column("path"), result.column("split"), strict=True):
+        assert part == kept[path] or kept[path] == "train"
 
 
 def test_merging_moves_nothing_out_of_an_earlier_test_or_validation_split(several: Path, tmp_path: Path) -> None:

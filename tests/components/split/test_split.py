@@ -428,9 +428,11 @@ def test_a_leak_into_test_moves_nothing_out_of_validation_and_its_group_stays_wi
     both = pd.concat([frame, new], ignore_index=True)
     order = sorted(both["image_id"])
 
-    def leaking(policy: LeakPolicy, unit: Integers) -> Integers:
-        return np.where(unit == unit[order.index(held)], unit[order.index(tested)], unit)
+    def leaking(policy: LeakPolicy) -> Integers:
+        merged = np.arange(len(order))
+        merged[order.index(held)] = order.index(tested)
+        return merged
 
-    monkeypatch.setattr(LeakPolicy, "tied", leaking)
+    monkeypatch.setattr(LeakPolicy, "merged", leaking)
     found = assigned(run(tmp_path, made(both), previous=tmp_path / "first")[0])
     assert (found[held], found[name(100)], found[tested]) == ("validation", "validation", "test")
