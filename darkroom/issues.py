@@ -34,11 +34,12 @@ SCHEMA = pa.schema(
 )
 WITHOUT_PICTURE = frozenset({"unreadable", "undecoded", "refused"})  # checks about files that hold none
 _NAMES = pa.list_(pa.string())
+EXPECTED = "expected_labels"
 _ILLUSTRATION = pa.schema(  # null of findings without one, and missing in files of before there were any
     [
         ("picture", pa.binary()),
         ("given_labels", _NAMES),
-        ("expected_labels", _NAMES),
+        (EXPECTED, _NAMES),
         ("other_id", pa.string()),  # so that whoever looks for the other image by its id finds its picture
         ("other_picture", pa.binary()),
     ]
@@ -73,11 +74,12 @@ def write(path: Path, findings: list[dict[str, object]], illustrations: Mapping[
 
     Args:
         path: Where to.
-        findings: A dictionary each.
+        findings: A dictionary each; `EXPECTED` is one more key of those that say which labels an image should have.
         illustrations: Pictures of some of them, by their numbers.
     """
     shown = illustrations or {}
-    pictures = pa.Table.from_pylist([vars(shown[row]) if row in shown else {} for row in range(len(findings))], schema=_ILLUSTRATION)
+    columns = [vars(shown[row]) if row in shown else {EXPECTED: one.get(EXPECTED)} for row, one in enumerate(findings)]
+    pictures = pa.Table.from_pylist(columns, schema=_ILLUSTRATION)
     table = pa.Table.from_pylist(findings, schema=SCHEMA)
     for name in _ILLUSTRATION.names:
         table = table.append_column(_ILLUSTRATION.field(name), pictures[name])
@@ -110,6 +112,15 @@ def illustrated(path: Path) -> list[tuple[dict[str, Any], Illustration]]:
     shown = {number: Illustration(**picture) for number, picture in enumerate(pictures) if picture["picture"] is not None}
     order = [number for rows in by_check(findings).values() for number in rows if number in shown]
     return [(findings[number], shown[number]) for number in order]
+
+
+def expected_labels(path: Path) -> dict[str, list[str]]:
+    """The labels that images should have, by path, where a finding says so."""
+    if EXPECTED not in pq.read_schema(path).names:  # of before there was the column
+        return {}
+    table = pq.read_table(path, columns=["path", EXPECTED])
+    pairs = zip(table["path"].to_pylist(), table[EXPECTED].to_pylist(), strict=True)
+    return {name: labels for name, labels in pairs if labels is not None}
 
 
 def by_check(findings: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:

@@ -25,7 +25,7 @@ from darkroom import proposals
 from darkroom.embeddings import Embeddings
 from darkroom.file_formats import undecoded_format
 from darkroom.images import Images
-from darkroom.issues import Illustration
+from darkroom.issues import EXPECTED, Illustration
 from darkroom.manifest import Manifest
 from darkroom.notes import tell
 from darkroom.scans import Scans, Unusable, read, scan_images
@@ -204,7 +204,10 @@ def _tied(kept: Manifest, images: Images, vectors: Projection | None, config: Cl
 
 def _label_findings(judged: JudgedLabels) -> list[dict[str, Any]]:
     paths, names = judged.manifest.column("path"), judged.manifest.column("image_id")
-    return [_finding(paths[one.row], names[one.row], MISLABELLED, one.score, one.action, one.detail) for one in judged.findings]
+    return [
+        {**_finding(paths[one.row], names[one.row], MISLABELLED, one.score, one.action, one.detail), EXPECTED: list(one.expected)}
+        for one in judged.findings
+    ]
 
 
 def _odd(kept: Manifest, scans: Scans, vectors: Projection | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]], list[str]]:

@@ -48,7 +48,8 @@ def review(
         before = len(findings.decided())  # a file that can't be read is told before the page is opened
         with ReviewServer(findings, port) as server:
             _serve(server, browser)
-    _say_what_was_written(findings, before)
+    named = settings["clean"]["verdicts"]
+    _say_what_was_written(findings, before, "" if named or not reviewed.verdicts else f" with `--set clean.verdicts={reviewed.verdicts}`")
 
 
 def _findings(run: "ReviewedRun", file: Path, number: int, ingest: Mapping[str, Any], folder: Path) -> "Findings":
@@ -76,8 +77,9 @@ def _serve(server: "ReviewServer", browser: bool) -> None:
         server.serve_forever()
 
 
-def _say_what_was_written(findings: "Findings", before: int) -> None:
+def _say_what_was_written(findings: "Findings", before: int, settings: str) -> None:
     now = len(findings.decided())
     print_note(
-        f"{now:,} image(s) have a verdict in {findings.file} ({now - before:+,} in this session): the next `darkroom run` respects them"
+        f"{now:,} image(s) have a verdict in {findings.file} ({now - before:+,} in this session): "
+        f"the next `darkroom run`{settings} respects them"
     )

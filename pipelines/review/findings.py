@@ -163,5 +163,5 @@ class Findings:
 
     @cached_property
     def _proposed(self) -> dict[str, list[str]]:
-        """The labels that images should have, by path."""
-        return proposals.proposed_labels(self.run.splits) if self.run.splits else {}
+        """The labels that images should have, by path: what is proposed, and else what the models of a finding answer."""
+        return {**self.run.expected, **(proposals.proposed_labels(self.run.splits) if self.run.splits else {})}

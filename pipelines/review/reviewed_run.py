@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from darkroom.system.errors import InputError
 from darkroom.verdicts import FILE
 from darkroom.versions.addresses import is_address
 from pipelines import history
+from pipelines.params import known_settings
 from pipelines.step_outputs import step_output
 
 
@@ -32,6 +33,8 @@ class ReviewedRun:
         findings: What `clean` found, see `darkroom.issues`.
         packed: The packed images, or none where they are not on this machine any more.
         embeddings: What `embed` made of the images, or none likewise.
+        verdicts: `clean.verdicts`, as the run had it.
+        expected: The labels that images of findings should have, by path.
     """
 
     run_id: str
@@ -41,6 +44,8 @@ class ReviewedRun:
     findings: list[dict[str, Any]]
     packed: Path | None
     embeddings: Path | None
+    verdicts: str = ""
+    expected: Mapping[str, list[str]] = field(default_factory=dict)
 
     @cached_property
     def _images(self) -> Images | None:
@@ -100,6 +105,8 @@ def read_run(name: str) -> ReviewedRun:
             issues.rows(found),
             step_output(record.run_id, "ingest", "images"),
             step_output(record.run_id, "embed", "embeddings"),
+            str(known_settings(history.settings(record))[0].get("clean", {}).get("verdicts", "")),
+            issues.expected_labels(found),
         )
     _require_images(run)
     return run
@@ -115,7 +122,7 @@ def _require_images(run: ReviewedRun) -> None:
 
 
 def verdicts_file(run: ReviewedRun, clean: Mapping[str, Any]) -> Path:
-    """The file that verdicts are written to: the one at `clean.verdicts`, or else `verdicts.csv` in the data's root.
+    """The file that verdicts are written to: the one at `clean.verdicts`, now or in the run, or else `verdicts.csv` in the data's root.
 
     Args:
         run: The run.
@@ -124,8 +131,8 @@ def verdicts_file(run: ReviewedRun, clean: Mapping[str, Any]) -> Path:
     Raises:
         InputError: Nothing can be written beside the data, and no file is named.
     """
-    if clean.get("verdicts"):
-        return Path(str(clean["verdicts"])).absolute()
+    if named := clean.get("verdicts") or run.verdicts:
+        return Path(str(named)).absolute()
     if not is_address(run.source) and run.source.is_dir():
         return run.source / FILE
     if not is_address(run.source) and run.source.is_file() and is_table(run.source):

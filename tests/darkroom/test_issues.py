@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 
-from darkroom.issues import SCHEMA, Illustration, by_check, illustrated, read, write
+from darkroom.issues import EXPECTED, SCHEMA, Illustration, by_check, expected_labels, illustrated, read, write
 
 
 def finding(path, score):
@@ -33,6 +33,14 @@ def test_pictures_come_back_with_their_findings_by_check_the_worst_first(tmp_pat
     assert found[0][1] == shown[1]
     assert found[1][1].expected_labels is None
     assert list(read(tmp_path / "issues.parquet").columns) == SCHEMA.names
+
+
+def test_the_labels_that_images_should_have_are_told_of_findings_without_a_picture_too(tmp_path):
+    rows = [{**finding("a", 1.0), EXPECTED: ["x"]}, {**finding("b", 1.0), EXPECTED: []}, finding("c", 1.0)]
+    write(tmp_path / "issues.parquet", rows, {1: Illustration(b"1", ["x"], [])})
+    assert expected_labels(tmp_path / "issues.parquet") == {"a": ["x"], "b": []}
+    pq.write_table(pq.read_table(tmp_path / "issues.parquet").select(SCHEMA.names), tmp_path / "before.parquet")
+    assert expected_labels(tmp_path / "before.parquet") == {}
 
 
 def test_a_table_of_before_there_were_pictures_has_none(tmp_path):

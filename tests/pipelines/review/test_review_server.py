@@ -246,6 +246,7 @@ def test_verdicts_go_beside_the_data_or_where_the_settings_say(tmp_path: Path) -
         with pytest.raises(InputError, match=r"clean\.verdicts"):
             verdicts_file(replace(run, source=source), {})
         assert verdicts_file(replace(run, source=source), {"verdicts": str(tmp_path / "v.csv")}) == tmp_path / "v.csv"
+        assert verdicts_file(replace(run, source=source, verdicts=str(tmp_path / "own.csv")), {"verdicts": ""}) == tmp_path / "own.csv"
 
 
 def test_what_is_proposed_is_shown_of_one_label_and_of_several(tmp_path: Path) -> None:
@@ -254,3 +255,7 @@ def test_what_is_proposed_is_shown_of_one_label_and_of_several(tmp_path: Path) -
         table = proposals.propose(proposals.with_columns(run.delivered.table), np.array([1]), proposals.RELABEL, [labels])
         found = Findings(replace(run, splits=replace(run.delivered, table=table)), tmp_path / "v.csv", "anna", run.findings)
         assert {row["path"]: row["proposed"] for row in found.part("dark", 0, 9)} == {"a.png": None, "b.png": wanted}
+        flagged = Findings(
+            replace(run, expected={"a.png": labels}), tmp_path / "v.csv", "anna", run.findings
+        )  # nothing is proposed to split
+        assert {row["path"]: row["proposed"] for row in flagged.part("dark", 0, 9)} == {"a.png": labels, "b.png": None}
