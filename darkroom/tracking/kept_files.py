@@ -45,10 +45,10 @@ def delete_kept(run_id: str, path: str) -> None:
 
 
 def read_of_model(model_id: str, name: str) -> bytes | None:
-    """The bytes of a file at the root of a logged model; nothing where it has no such file."""
+    """The bytes of a file of a logged model; nothing where it has no such file."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    if name not in {entry.path for entry in client().list_logged_model_artifacts(model_id)}:
+    if name not in {entry.path for entry in client().list_logged_model_artifacts(model_id, name.rpartition("/")[0] or None)}:
         return None
     repository = get_artifact_repository(client().get_logged_model(model_id).artifact_location)
     with tempfile.TemporaryDirectory() as place:
@@ -56,10 +56,11 @@ def read_of_model(model_id: str, name: str) -> bytes | None:
 
 
 def replace_of_model(model_id: str, name: str, data: bytes) -> None:
-    """Puts other bytes in the place of a file at the root of a logged model."""
+    """Puts other bytes in the place of a file of a logged model."""
     with tempfile.TemporaryDirectory() as place:
+        (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
         (Path(place) / name).write_bytes(data)
-        client().log_model_artifact(model_id, str(Path(place) / name))
+        client().log_model_artifacts(model_id, place)
 
 
 def logged_models(run_id: str) -> list[str]:

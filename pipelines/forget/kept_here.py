@@ -112,11 +112,19 @@ def previous_removals(subject: Subject) -> tuple[list[Removal], dict[str, str]]:
 def text_removals(subject: Subject) -> Iterator[Removal]:
     """Texts under `runs/` that name an image, such as logs, and pages in the project that show it."""
     for path in all_files(ROOT):
-        if path.suffix in TEXTS and path.stat().st_size < _MAX_TEXT_BYTES and _names_it(path, subject):
+        if _is_text(path) and path.stat().st_size < _MAX_TEXT_BYTES and _names_it(path, subject):
             yield Removal("texts", str(path), lambda path=path: _blot(path, subject))  # type: ignore[misc]
     for path in all_files(Path()):
         if path.suffix == ".html" and ROOT not in path.parents and subject.traces.in_file(path):
             yield Removal("pages", str(path), lambda path=path: bury(path))  # type: ignore[misc]
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file is a text that may name an image: by its suffix, or JSON in a file of a step without one."""
+    if path.suffix or not path.is_file():
+        return path.suffix in TEXTS
+    with path.open("rb") as file:
+        return file.read(1) in (b"{", b"[")
 
 
 def bury(page: Path) -> None:

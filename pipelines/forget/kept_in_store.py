@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from darkroom.model import CARD
 from darkroom.registry.fetch import PREVIOUS_KEPT, REPORT_KEPT, SPLITS_KEPT
 from darkroom.registry.registry import Version, alias_of, model_names, set_tags, versions
 from darkroom.tracking import kept_files
@@ -27,7 +28,8 @@ from pipelines.forget.removals import TEXTS, TOMBSTONE, Removal
 from pipelines.forget.subject import Subject
 from pipelines.history import Record
 
-_BUNDLES, _FIGURES = "bundles", "figures"  # hold no image
+_BUNDLES, _FIGURES = "bundles", "figures"  # hold no image; the cards of models may name one
+_LOGGED_CARD = f"artifacts/bundle/{CARD}"  # of a logged model
 _PICTURES = "images/"  # the contact sheet, which shows training images
 _TEXTS = (*TEXTS, ".html")
 _EXAMPLES = ("input_example.json", "serving_input_example.json")  # of a logged model: a small picture of some image
@@ -144,7 +146,8 @@ class _Kept:
 
     @classmethod
     def of(cls, run_id: str, subject: Subject, left: list[str]) -> "_Kept":
-        paths = list(kept_files.kept_paths(run_id, skipped=frozenset({_BUNDLES, _FIGURES})))
+        every = kept_files.kept_paths(run_id, skipped=frozenset({_FIGURES}))
+        paths = [path for path in every if not path.startswith(f"{_BUNDLES}/") or path.endswith(f"/{CARD}")]
         anew, renamed = dict[str, bytes](), dict[str, str]()
         for path in [path for path in paths if path.endswith(".parquet")]:
             data = kept_files.read_kept(run_id, path)
@@ -167,6 +170,12 @@ def _of_run(kept: _Kept, subject: Subject) -> Iterator[Removal]:
         text = kept_files.read_kept(run_id, path).decode(errors="surrogateescape")
         if (blotted := subject.blot(text)) != text:
             yield Removal("texts", f"{run}: {path}", _replacing(run_id, path, blotted.encode(errors="surrogateescape")))
+    for model in kept_files.logged_models(run_id):
+        card = (kept_files.read_of_model(model, _LOGGED_CARD) or b"").decode(errors="surrogateescape")
+        if (blotted := subject.blot(card)) != card:
+            yield Removal(
+                "texts", f"model {model}: {CARD}", _replacing_of_model(model, _LOGGED_CARD, blotted.encode(errors="surrogateescape"))
+            )
     if kept.anew:
         if REPORT_KEPT in kept.paths:
             yield Removal("reports", f"{run}: {REPORT_KEPT}", _replacing(run_id, REPORT_KEPT, TOMBSTONE.encode()))

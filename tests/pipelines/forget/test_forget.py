@@ -33,11 +33,12 @@ from darkroom.file_store import COPIES, KEPT_AS, PARTS, SOURCES
 from darkroom.images import Images, ImageWriter
 from darkroom.issues import Illustration
 from darkroom.manifest import put_column
+from darkroom.model import CARD
 from darkroom.pixels import decode
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.registry.fetch import previous_assignment
 from darkroom.system.errors import InputError
-from darkroom.system.files import write_json
+from darkroom.system.files import read_json, write_json
 from darkroom.system.locks import lock_run
 from darkroom.thumbnails import thumbnails
 from darkroom.tracking.log import log_files, set_run_tags
@@ -116,6 +117,10 @@ def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
     issues.write(
         work.artifacts.issues, [{**found, "image_id": "1" * 64}, {**found, "path": mistake["path"], "image_id": mistake["image_id"]}]
     )
+    notes = [{"step": "clean", "text": f"near_duplicate: 1 found, such as {mistake['path']}", "is_warning": False}]
+    for card in (work.artifacts.model / CARD, work.artifacts.pruned_model / CARD):
+        known = read_json(card)
+        write_json(card, {**known, "provenance": {**known["provenance"], "notes": notes}})
     run_id = run._start(replace(made, name="toys"))
     patch.setenv("MLFLOW_RUN_ID", run_id)
     register(work.artifacts, folder.parent / "outcome", config=RegisterConfig(), name="toys", params=made.params)
@@ -137,6 +142,7 @@ def _fill(folder: Path, patch: pytest.MonkeyPatch) -> Kept:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
         write_json(folder / "runs" / "cache" / f"{step}{name}.json", {"output": {"uri": str(target)}})
+    (outputs / "train-component" / "outcome").write_text(json.dumps({"notes": notes}))
     embed(
         work.images,
         outputs / "embed-component" / "embeddings",
@@ -191,13 +197,22 @@ def holders(kept: Kept) -> list[str]:
     return found
 
 
+def naming(kept: Kept) -> list[str]:
+    """The JSON files below the project that name the image's file."""
+    found = [
+        path for path in kept.folder.rglob("*") if path.is_file() and ".git" not in path.parts and path.read_bytes()[:1] in (b"{", b"[")
+    ]
+    return sorted(path.name for path in found if kept.path in path.read_text(encoding="utf-8"))
+
+
 def test_nothing_below_the_project_holds_a_forgotten_image(kept: Kept) -> None:
     before = holders(kept)
+    assert {"outcome", CARD} <= set(naming(kept)) and naming(kept).count(CARD) >= 3  # of the step, the run, and the logged model
     assert {name.split("/")[0] for name in before} == {"data", "runs", "mlartifacts", ".dvc", "remote", "diff.html"}
     plan = kept.plan(kept.image[:12])
     assert holders(kept) == before  # a plan changes nothing
     done = forget(plan, "a patient's right")
-    assert holders(kept) == []
+    assert holders(kept) == naming(kept) == []
     assert done["left"] == []
     assert not (kept.folder / "data" / kept.path).exists()
     (model,) = done["models"]
