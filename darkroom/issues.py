@@ -127,13 +127,8 @@ def by_check(findings: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     """The numbers of the findings of each check, the worst first; the checks in the order in which a person looks at them."""
     rank = {check: number for number, check in enumerate((*_FIRST, "", *_LAST))}
     checks = sorted({row["check"] for row in findings}, key=lambda check: (rank.get(check, len(_FIRST)), check))
-    worst = sorted(range(len(findings)), key=lambda number: (-badness(findings[number]), findings[number]["path"] or ""))
+    worst = sorted(range(len(findings)), key=lambda number: (-findings[number]["score"], findings[number]["path"] or ""))
     return {check: [number for number in worst if findings[number]["check"] == check] for check in checks}
-
-
-def badness(row: Mapping[str, Any]) -> float:
-    """How bad a finding is among those of its check: its score, but of images that are too small the score is their side."""
-    return float(-row["score"] if row["check"] == "small" else row["score"])
 
 
 def num_dropped(path: Path) -> int:

@@ -148,7 +148,7 @@ def _left_out(
             findings.append(_finding(path, name, why.check, float(why.num_bytes), "dropped", f"can't be used: {why.reason}"))
         elif name not in kept and (side := min(size := scans.size(name))) < config.min_side_px:
             detail = f"has {size[0]} x {size[1]} pixels, and a side must have {config.min_side_px} (clean.min_side_px)"
-            findings.append(_finding(path, name, "small", float(side), "dropped", detail))
+            findings.append(_finding(path, name, "small", 1 - side / config.min_side_px, "dropped", detail))
     return findings
 
 

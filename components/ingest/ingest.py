@@ -159,7 +159,7 @@ def _measures(source: Source, listing: Listing, rows: list[Packed], result: Mani
         "num_images": len({row.image_id for row in rows} - {None}),
         "num_classes": len(result.classes),
         "num_ignored": source.num_junk + listing.num_ignored + len(listing.files) - len(rows),
-        "num_unlabelled": listing.num_unlabelled,
+        "num_unlabelled": len(listing.unlabelled),
         "num_missing": listing.num_missing,
         "num_too_large": sum(row.image_id is None and row.undecoded is None for row in rows),
         "num_undecoded": len(undecoded),

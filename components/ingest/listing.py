@@ -42,7 +42,7 @@ class Listing:
         multilabel: Whether a file may have several labels, or none.
         named: Whether a table names the files: then each of them counts as delivered, whatever is in it.
         num_ignored: Files that are not listed.
-        num_unlabelled: Rows of a table without a label, left out.
+        unlabelled: Files that a table names without a label, left out; one that several rows name, as often.
         num_missing: Rows of a table whose file does not exist, left out.
         notes: Sentences for the log.
         user_columns: A row a file: the columns of the user's own table that mean nothing to Darkroom; none without a table.
@@ -53,7 +53,7 @@ class Listing:
     multilabel: bool = False
     named: bool = False
     num_ignored: int = 0
-    num_unlabelled: int = 0
+    unlabelled: tuple[str, ...] = ()
     num_missing: int = 0
     notes: tuple[str, ...] = ()
     user_columns: pa.Table | None = None

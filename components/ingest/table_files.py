@@ -80,7 +80,7 @@ def list_table(source: Source, files: TableFiles, columns: Columns, config: Tabl
         multilabel=labels.multilabel,
         named=True,
         num_ignored=len(source.sizes) - len(set(files.paths) - {None}) - files.num_tables,
-        num_unlabelled=len(unlabelled),
+        unlabelled=tuple(path for path, file in zip(files.paths, listed, strict=True) if path is not None and file is None),
         num_missing=files.paths.count(None),
         notes=tuple(notes),
         user_columns=user_columns.values,

@@ -56,11 +56,13 @@ def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict],
     columns = listing.user_columns
     if columns is not None:
         columns = columns.take(pa.array([number if number < len(listing.files) else None for number in order], pa.int64()))
+    placed = {file.path for file in found}
     note = f"{len(found):,} image(s) without a label of their own have the one that a person gave them"
     return replace(
         listing,
         files=[files[number] for number in order],
-        num_ignored=max(0, listing.num_ignored - len(found)),
+        num_ignored=listing.num_ignored - len(placed - set(listing.unlabelled)),
+        unlabelled=tuple(path for path in listing.unlabelled if path not in placed),
         notes=(*listing.notes, note),
         user_columns=columns,
     )

@@ -48,7 +48,12 @@ def findings(path: Path, num_examples: int) -> list[dict[str, Any]]:
     for row in issues.rows(path):
         kinds[row["check"], row["action"], row["detail"] if row["check"] == "undecoded" else ""].append(row)
     rows = [
-        {"check": check, "action": action, "count": len(found), "examples": sorted(found, key=issues.badness, reverse=True)[:num_examples]}
+        {
+            "check": check,
+            "action": action,
+            "count": len(found),
+            "examples": sorted(found, key=lambda row: row["score"], reverse=True)[:num_examples],
+        }
         for (check, action, _), found in sorted(kinds.items())
     ]
     return sorted(rows, key=lambda row: (-row["count"], row["check"]))

@@ -69,10 +69,16 @@ def check_excluded(num_tied: int, number: int, config: SplitConfig) -> None:
     """
     if num_tied > config.max_excluded * number:
         less = "set split.leaks=warn" if config.leaks == "merge" else "tie less (clean.same_things=flag)"
+        by_column = (
+            f"that split.hold_out={config.hold_out}, or an earlier or given split, holds",
+            "hold out by group (split.hold_out=group)",
+        )
+        by_split = "of an earlier or a given split", "make a new test set (split.previous=none, split.given=ignore)"
+        whose, other = by_column if config.hold_out else by_split
         raise InputError(
             f"a group, a cluster of clean (near_duplicates, same_things) or a leak ties {num_tied:,} of {number:,} images to test or "
-            f"validation images of an earlier or a given split, so that they can't be trained on, above split.max_excluded "
-            f"{config.max_excluded:g}: make a new test set (split.previous=none, split.given=ignore), {less}, or raise it"
+            f"validation images {whose}, so that they can't be trained on, above split.max_excluded {config.max_excluded:g}: {other}, "
+            f"{less}, or raise it"
         )
 
 

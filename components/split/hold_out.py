@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from components.split.config import SplitConfig
 from components.split.constraints import FREE, TEST, TRAIN_POOL
+from components.split.times import read_times
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
@@ -47,9 +48,18 @@ def hold_out(current: Manifest, constraints: Integers, frozen: Flags, config: Sp
         InputError: There is no such column or value, the column has no order, or images are in another split already.
     """
     beside = ["group"] if current.table["group"].null_count < len(current) else []
+    if beside and config.hold_out not in (known := [*beside, *current.user_columns.column_names]):
+        raise InputError(
+            f"split.hold_out is {config.hold_out!r}, and the images have no such column: there are {', '.join(known)}",
+            "name one of them: the table's column that says what belongs together is called group here",
+        )
     column = current.user_column(config.hold_out, "split.hold_out", beside)
     values = [None if isinstance(value, float) and isnan(value) else value for value in column.to_pylist()]
-    chosen = _named(values, config) if config.hold_out_values else _latest(values, column.type, constraints, config)
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    times = None if config.hold_out_values or not is_text else read_times(values, config.hold_out)
+    values = values if times is None else times
+    has_order = times is not None or _has_order(column.type)
+    chosen = _named(values, config) if config.hold_out_values else _latest(values, has_order, constraints, config)
     free = np.isin(constraints, (FREE, TRAIN_POOL))
     number = int((~free & ~frozen & ((constraints == TEST) != chosen)).sum())
     if config.hold_out_values and number:
@@ -78,9 +88,13 @@ def _named(values: list[Any], config: SplitConfig) -> Flags:
     return np.array([value is not None and _text(value) in config.hold_out_values for value in values], bool)
 
 
-def _latest(values: list[Any], kind: pa.DataType, constraints: Integers, config: SplitConfig) -> Flags:
+def _has_order(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind))
+
+
+def _latest(values: list[Any], has_order: bool, constraints: Integers, config: SplitConfig) -> Flags:
     """Which free rows have the largest values, so many that the test split has nearest to its share, and no value stands on both sides."""
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind)):
+    if not has_order:
         counts = Counter(_text(value) for value in values if value is not None)
         raise InputError(
             f"column {config.hold_out!r} (split.hold_out) holds no numbers or dates, so none of its values is the latest: name those that "

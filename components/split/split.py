@@ -93,9 +93,7 @@ def split(
     current, codes, labels = applied.manifest, applied.codes, _label_matrix(applied.manifest)
     trained, untrained = _classes_to_train_on(current, labels, codes, config, is_merged=assigned.merged is not None and bool(previous))
     kept = assigned.kept & trained
-    if current.task != "multilabel":
-        codes[~kept[labels.indices]] = EXCLUDED
-    _require_every_split(current, codes, kept)
+    _exclude_classes(current, labels, codes, kept)
     counts = counts_of(labels, codes)
     wrong = [*check_straddling(current, codes, config), *check_classes(current.classes, counts, config)]
     current = with_clusters(current, assigned.merged, codes)
@@ -282,6 +280,13 @@ def _validated(unit: Integers, constraints: Integers, num: int) -> npt.NDArray[n
     np.maximum.at(binding, unit, constraints)
     found: npt.NDArray[np.bool_] = np.isin(constraints[:num], (FREE, VALIDATION)) & (binding[unit[:num]] == VALIDATION)
     return found
+
+
+def _exclude_classes(current: Manifest, labels: csr_array, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
+    """Excludes the images of dropped classes; raises `InputError` where too little is left."""
+    if current.task != "multilabel":
+        codes[~kept[labels.indices]] = EXCLUDED
+    _require_every_split(current, codes, kept)
 
 
 def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:

@@ -51,5 +51,5 @@ def test_a_table_of_before_there_were_pictures_has_none(tmp_path):
     assert read(tmp_path / "before.parquet")["path"].tolist() == ["a"]
 
 
-def test_the_smallest_image_is_the_worst_of_those_that_are_too_small():
-    assert by_check([finding("a", 3.0), finding("b", 1.0), {**finding(None, 2.0), "check": "dark"}]) == {"dark": [2], "small": [1, 0]}
+def test_the_worst_finding_of_a_check_has_the_highest_score():
+    assert by_check([finding("a", 0.3), finding("b", 0.5), {**finding(None, 2.0), "check": "dark"}]) == {"dark": [2], "small": [1, 0]}

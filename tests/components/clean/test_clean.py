@@ -111,6 +111,7 @@ def test_small_images_are_dropped(tmp_path):
     kept, found, _ = run(tmp_path, min_side_px=8)
     assert found == [("s/3", "small", "dropped"), ("s/4", "small", "dropped")]
     assert kept.column("path") == GOOD_PATHS
+    assert issue_table.read(tmp_path / "issues.parquet")["score"].tolist() == [1 - 3 / 8, 0.5]  # higher is worse
 
 
 def test_copies_are_found_in_any_format_and_one_is_kept(tmp_path):

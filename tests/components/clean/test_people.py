@@ -188,6 +188,7 @@ def test_an_image_without_a_label_has_the_one_that_a_person_gave_it(photos: Path
     labels, _, notes = cleaned(photos)
     assert labels["a.png"] == labels["cat/2b.png"] == "dog" and len(labels) == 8
     assert "2 image(s) without a label of their own have the one that a person gave them" in notes
+    assert any("9 files" in note or "8 images" in note for note in notes) and not any("-1 ignored" in note for note in notes)
     table = manifest.read(photos.parent / "made" / "cleaned")
     assert dict(zip(table.column("path"), table.column("age"), strict=True)) == {
         **{name: number for number, name in enumerate(NAMES)}, "a.png": None, "cat/2b.png": None,

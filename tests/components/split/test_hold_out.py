@@ -56,6 +56,36 @@ def sites(result: pd.DataFrame) -> dict[str, set[str]]:
     return {str(name): set(rows["site"]) for name, rows in result.groupby("split")}
 
 
+@pytest.mark.parametrize(
+    "form", ["%Y/%m/%d", "%Y:%m:%d %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S+02:00", "%d-%m-%Y"]
+)
+def test_the_latest_are_tested_on_however_their_dates_are_written(tmp_path: Path, form: str) -> None:
+    data, texts = frame().assign(group=None), frame()["taken"].map(lambda day: day.strftime(form))
+    expected, _ = run(tmp_path, data, hold_out="taken")
+    data["site"] = [None if number == 5 else "unknown" if number == 7 else text for number, text in enumerate(texts)]
+    found, table = run(tmp_path, data, hold_out="site")
+    assert found["split"].eq("test").tolist() == expected["split"].eq("test").tolist()
+    assert any("2 images have no value in column 'site'" in str(note) for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["03/04/2024", "05/06/2024"], r"column 'site' .* such as '03/04/2024'.*whether the day or the month"),
+        (["2024-13-01", "2024-01-01"], "holds no numbers or dates"),
+        (["2024-01-01", "spring"], "holds no numbers or dates"),
+    ],
+)
+def test_dates_that_may_mean_two_things_or_none_are_refused(tmp_path: Path, cells: list[str], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        run(tmp_path, frame().assign(site=[cells[number % 2] for number in range(120)]), hold_out="site")
+
+
+def test_a_column_that_is_the_group_is_told_by_its_name_here(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there are group, site, taken.*is called group here"):
+        run(tmp_path, frame(), hold_out="patient", hold_out_values=["p3"])
+
+
 def test_a_site_that_is_named_is_tested_on_and_nothing_else_is(tmp_path: Path) -> None:
     result, table = run(tmp_path, frame(), hold_out="site", hold_out_values=["B"])
     assert sites(result) == {"test": {"B"}, "train": {"A", "C"}, "validation": {"A", "C"}}
