@@ -1,7 +1,7 @@
 """The weights that a fine-tuning is delivered with: those that it has learnt, or a mean of them and those that it began with.
 
-The start, given weights below a linear layer, knows less of these images and is surer of nothing; between the two lie networks whose loss
-on other images is often less than either's. They cost no training and answer as fast.
+The start, given weights below a linear layer, knows less of these images and is surer of nothing; between the two lie networks whose log
+loss on other images is often less than either's. They cost no training and answer as fast.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models".
 """
@@ -21,7 +21,7 @@ from darkroom.training.problem import Problem
 from darkroom.training.trainer import Fitted
 
 SHARES = (0.1, 0.2, 0.35, 0.5)  # of the start, that auto tries
-_LOSS = "validation_loss"
+_LOSS = "validation_log_loss"  # of the labels as they are: what training minimises smooths and weighs them
 
 State = Mapping[str, Tensor]
 
@@ -78,7 +78,7 @@ def average(network: nn.Module, start: State, problem: Problem, fitted: Fitted, 
     if not share:
         return plain
     tuned = validation.tuned_thresholds(logits, problem, settings.threshold_prior_images)
-    told = f"weights are a mean, {share:.0%} of it those that training began with: the loss on the validation images is {least:.4f}"
+    told = f"weights are a mean, {share:.0%} of it those that training began with: the log loss on the validation images is {least:.4f}"
     told += f" with it and {found[0][0]:.4f} without" if wanted == "auto" else ""
     return Averaged(share, tuned, row, tell("train", [told]))
 
