@@ -88,7 +88,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     )
     start_share: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
         "auto",
-        description="Share of the weights that fine-tuning began with in those that are delivered; auto: with the least log loss on validation images.",
+        description="Share of the weights that fine-tuning began with in those that are delivered; auto: by log loss on validation images.",
     )
     first_side_share: float = Field(
         1.0,
