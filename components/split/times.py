@@ -39,7 +39,7 @@ def read_times(texts: Sequence[str | None], column: str) -> list[datetime | None
                 matches = _with_order(matches, known, column)
             try:
                 times = iter([_time(one) for one in matches])
-            except ValueError:  # such as a 13th month
+            except (ValueError, OverflowError):  # such as a 13th month
                 return None
             return [next(times) if cell else None for cell in cells]
     return None

@@ -48,6 +48,11 @@ def copied(network: nn.Module) -> State:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
+def averages_tried(config: TrainConfig) -> int:
+    """How many means of weights are validated at most, that without a share of the start among them."""
+    return 1 + len(SHARES) if config.start_share == "auto" else int(config.start_share > 0)
+
+
 def average(network: nn.Module, start: State, problem: Problem, fitted: Fitted, config: TrainConfig, settings: Settings) -> Averaged:
     """Gives a network the mean of its weights and those that it began with; the share that `auto` takes has the least loss.
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from components.train.averaged_weights import SHARES
-from components.train.choice import Choice, Length, candidates, choose, kept_views_of, starts_linearly
+from components.train.averaged_weights import averages_tried
+from components.train.choice import Choice, Length, candidates, choose, is_fine_tuned, kept_views_of, starts_linearly
 from components.train.config import TrainConfig
 from components.train.costs import Bench, Measured
 from darkroom.images import Images
@@ -186,6 +186,7 @@ class Sizes(NamedTuple):
     num_validation: int
     num_tested: int = 0
     num_read: int = 0
+    num_averages: int = 0
     kept_views: Mapping[int, int] = MappingProxyType({})
 
 
@@ -194,7 +195,8 @@ def _sizes(table: Manifest, choice: Choice, sides: Iterable[int], config: TrainC
     num_tested = NUM_RATES * choice.settings.batch_size if config.learning_rate == "find" else 0
     num_read = min(num_train, MAX_READ) + min(num_validation, MAX_READ) if starts_linearly(config, choice.settings) else 0
     kept_views = {side: kept_views_of(choice.architecture, side, num_train, config) for side in sides}
-    return Sizes(num_train, num_validation, num_tested, num_read, kept_views)
+    num_averages = averages_tried(config) if is_fine_tuned(choice.architecture, config) else 0
+    return Sizes(num_train, num_validation, num_tested, num_read, num_averages, kept_views)
 
 
 def longest(
@@ -220,13 +222,12 @@ def longest(
 
 
 def _at(side: int, most: int, measured: Measured, sizes: Sizes, used_s: float, limit_s: float) -> Settled:
-    num_train, num_validation, num_tested, num_read, kept_views = sizes
+    num_train, num_validation, num_tested, num_read, num_averages, kept_views = sizes
     costs = measured.at(side)
     epoch_s = num_train * costs.step_s
     between_s = num_validation * costs.validate_s + measured.score_s
     sample_s = min(num_validation, MAX_IMAGES) * costs.forward_s
-    averages = 1 + len(SHARES) if num_read else 0  # of the weights, each of which is validated
-    closing_s = (1 + averages) * between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
+    closing_s = (1 + num_averages) * between_s + sample_s + measured.export_s  # thresholds are tuned on the validation images once more
     opening_s = used_s + (num_train + num_validation) * costs.decode_s + num_tested * costs.step_s + num_read * costs.validate_s
     views = kept_views.get(side, 0)
     opening_s += (views * num_train + min(views, 1) * num_validation) * costs.keep_s

@@ -1,7 +1,7 @@
 """The settings that make a policy: which operations training applies to its images on the fly, how often and how strongly."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,8 +29,12 @@ class PolicySettings(StepConfig):
     probability: float = Field(
         0.5, ge=0, le=1, description="Chance of each operation at an image; noise, erasing, blur and jpeg have half of it."
     )
-    horizontal_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring left to right, or auto to measure it.")
-    vertical_flip: float | Literal["auto"] = Field("auto", description="Chance of mirroring top to bottom, or auto to measure it.")
+    horizontal_flip: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = Field(
+        "auto", description="Chance of mirroring left to right, or auto to measure it."
+    )
+    vertical_flip: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = Field(
+        "auto", description="Chance of mirroring top to bottom, or auto to measure it."
+    )
     rotation_degrees: float = Field(10.0, ge=0, le=180, description="Turned by up to this many degrees either way.")
     scale: float = Field(0.15, ge=0, le=2, description="Enlarged or shrunk by up to this share.")
     aspect: float = Field(0.1, ge=0, le=2, description="Widened or narrowed by up to this share.")

@@ -16,7 +16,7 @@ from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.tags import DVC_MD5
-from darkroom.verdicts import RELABEL, latest
+from darkroom.verdicts import RELABEL, Verdict, latest
 from darkroom.versions.addresses import is_address
 from darkroom.versions.data_version import data_version, has_version
 from darkroom.versions.dvc_cache import linked
@@ -226,14 +226,18 @@ def _labels(row: Mapping[str, Any]) -> tuple[str, ...]:
     return () if row.get("label") is None else (row["label"],)
 
 
+def _judged(verdict: Verdict, table: Manifest) -> tuple[str, ...]:
+    """The labels that a person gave; as they are written where that is no class of these data."""
+    try:
+        return tuple(sorted(verdict.labels(table.classes, multilabel=table.task == "multilabel")))
+    except InputError:
+        return (verdict.label,)
+
+
 def _delivered(table: Manifest) -> dict[str, DataImage]:
     found: dict[str, DataImage] = {}
-    multilabel = table.task == "multilabel"
-    judged = {
-        verdict.image_id: tuple(sorted(verdict.labels(table.classes, multilabel=multilabel)))
-        for verdict in latest(table.verdicts).values()
-        if verdict.word == RELABEL
-    }
+    relabelled = [verdict for verdict in latest(table.verdicts).values() if verdict.word == RELABEL]
+    judged = {verdict.image_id: _judged(verdict, table) for verdict in relabelled}
     for row in _rows(table):
         size = (row["width"], row["height"]) if row.get("width") is not None else None
         labels = judged.get(row["image_id"], tuple(sorted(_labels(row))))

@@ -12,6 +12,7 @@ from components.ingest.tables import read_table
 from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 from darkroom.system.secrets import redact
+from darkroom.verdicts import FILE as VERDICTS
 from darkroom.versions.data_version import data_version, difference, recorded_version
 from darkroom.versions.dvc_cache import files_of
 from darkroom.versions.git_history import data_history
@@ -41,7 +42,9 @@ def data_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Rem
         yield Removal("data", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
     settings = _ingest_settings()
     names, encoding = named(data, subject, settings), str(settings["encoding"])
-    plain = {path: names.in_table(path.relative_to(data).as_posix()) for path in all_files(data) if is_table(path)}
+    root = data if data.is_dir() else data.parent
+    beside = [] if data.is_dir() or not (root / VERDICTS).is_file() else [root / VERDICTS]
+    plain = {path: names.in_table(path.relative_to(root).as_posix()) for path in [*all_files(data), *beside] if is_table(path)}
     left += [
         f"{path} is no text in UTF-8, UTF-16 or ingest.encoding ({encoding}), so its rows were not searched: name its encoding there"
         for path in plain
@@ -115,8 +118,28 @@ def _holding(storage: Any, subject: Subject, data: Path) -> set[str]:
     """The md5s of the files in DVC's cache that hold the images or name them, by id or by path, such as tables of earlier versions."""
     files, settings = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"], _ingest_settings()
     names, encoding = named(data, subject, settings), str(settings["encoding"])
-    held = [path for path in files if subject.traces.in_file(path) or without_rows(path, names, encoding) is not None]
-    return {f"{path.parent.name}{path.name}" for path in held}
+    tables = _listed(storage, data)
+    held = [
+        path
+        for path in files
+        if subject.traces.in_file(path) or without_rows(path, names.in_table(tables.get(_md5_of(path), "")), encoding) is not None
+    ]
+    return set(map(_md5_of, held))
+
+
+def _md5_of(path: Path) -> str:
+    """What DVC's cache has a file under."""
+    return f"{path.parent.name}{path.name}"
+
+
+def _listed(storage: Any, data: Path) -> dict[str, str]:
+    """Where the files in DVC's cache stand in the versions of the data, by md5."""
+    found: dict[str, str] = {}
+    for version in _versions(data):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            entries = json.loads(Path(storage.oid_to_path(version)).read_text(encoding="utf-8"))
+            found |= {entry["md5"]: entry["relpath"] for entry in entries}
+    return found
 
 
 def _lists(storage: Any, md5s: set[str]) -> set[str]:

@@ -1,11 +1,14 @@
 """What a cell may hold that is an image or names it: its bytes, its id, its path, and whatever else `ingest` finds its file by."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from components.ingest.config import IngestConfig
 from components.ingest.file_names import FileNames
@@ -30,7 +33,7 @@ class Named:
         gone: Their paths.
         files: Finds files by what tables call them, these among them; or none.
         tables: What names them in the tables of the data, by table and by the column that names its files.
-        table: The table that is looked at; empty for one of which nobody knows where it was.
+        table: The table that is looked at; empty for one that is none of the data's: no column of it is known to name files.
     """
 
     texts: Set[str | bytes]
@@ -57,25 +60,19 @@ class Named:
         text = (f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)).strip()
         return text in self.texts or text in self.cells.get(column, ()) or self._is_address(text)
 
-    @cached_property
+    @property
     def cells(self) -> Cells:
-        """What names them in the present table; in one that nobody knows, what does so wherever it stands."""
-        if self.table:
-            return self.tables.get(self.table, {})
-        found: dict[str, set[str]] = {}
-        for cells in self.tables.values():
-            for column, texts in cells.items():
-                found.setdefault(column, set()).update(text for text in texts if self._means(text))
-        return found
+        """What names them in the present table."""
+        return self.tables.get(self.table, {})
 
     @cached_property
     def _stems(self) -> tuple[str, ...]:
-        return tuple({PurePosixPath(path).stem.casefold() for path in self.gone})
+        return tuple({_folded(PurePosixPath(path).stem) for path in self.gone})
 
     def _is_address(self, text: str) -> bool:
-        """Whether a path, or a file's name with its ending, written in any way, means one of them and nothing else."""
-        written = text.casefold()
-        if not any(stem in written for stem in self._stems) or not ("/" in text or "\\" in text or has_image_suffix(text)):
+        """Whether a file's name with its ending, or a path that ends in one, written in any way, means one of them and nothing else."""
+        written = _folded(unquote(text))
+        if not any(stem in written for stem in self._stems) or (not has_image_suffix(re.split("[?#]", written)[0]) and "?d=" not in text):
             return False
         return self._means(text) or self._means(path_of_task(text, self.table, self.files) if self.files else "")
 
@@ -92,8 +89,11 @@ def named(data: Path, subject: Subject, settings: Mapping[str, Any]) -> Named:
         subject: The images.
         settings: Those of `ingest`, by which tables are read.
     """
-    gone, others = frozenset(subject.paths), set[str]()
-    paths = set(list_files(data).places) if data.is_dir() else set[str]()
+    root, places, others = (data if data.is_dir() else data.parent), list_files(data).places, set[str]()
+    held, paths = {place.absolute() for place in subject.places}, set(places)
+    gone = frozenset(
+        path for path in subject.paths if path not in places or Path(places[path]).absolute() in held
+    )  # not what is another now
     for path in paths - gone:
         others |= _ends(path)
     texts: set[str | bytes] = {
@@ -101,19 +101,22 @@ def named(data: Path, subject: Subject, settings: Mapping[str, Any]) -> Named:
         *filter(None, subject.contents.values()),
         *(end for path in gone for end in _ends(path) - others),
     }
-    files = FileNames(sorted(paths | gone), data)
+    files, config = FileNames(sorted(paths | gone), root), parse(IngestConfig, "ingest", settings)
     tables: dict[str, Cells] = {}
-    if data.is_dir():
-        config = parse(IngestConfig, "ingest", settings)
-        with suppress(InputError):  # such as of a folder that may not be read, which is told elsewhere
-            for one in find_tables(FolderSource(data, int(config.max_file_mb * 2**20)), files, config, "").naming:
-                distinct, name = one.table.distinct(one.column.name), one.table.name
-                tables[name] = {one.column.name: {text for text in distinct if text and _are_gone(files.locate(text, name), gone)}}
+    with suppress(InputError):  # such as of a folder that may not be read, which is told elsewhere
+        source, wanted = FolderSource(data, int(config.max_file_mb * 2**20)), "" if data.is_dir() else data.name
+        for one in find_tables(source, files, config, wanted).naming:
+            distinct, name = one.table.distinct(one.column.name), one.table.name
+            tables[name] = {one.column.name: {text for text in distinct if text and _are_gone(files.locate(text, name), gone)}}
     return Named(texts, gone, files, tables)
 
 
 def _are_gone(found: list[str], gone: Set[str]) -> bool:
     return bool(found) and gone >= set(found)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _ends(path: str) -> set[str]:

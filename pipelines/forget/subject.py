@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from darkroom.data_files import list_files
+from darkroom.data_files import is_table, list_files
 from darkroom.images import Images, image_id
 from darkroom.system.errors import InputError
 from darkroom.versions.repository import own_repository
@@ -109,7 +109,9 @@ def find_subject(words: Sequence[str], data: Path) -> Subject:
 
 
 def _places(data: Path) -> list[tuple[str, str]]:
-    return [(path, place) for path, place in list_files(data).places.items() if place] if data.is_dir() else []
+    """The files of a folder, or around a table of labels; none of an archive."""
+    is_laid_out = data.is_dir() or (data.is_file() and is_table(data))
+    return [(path, place) for path, place in list_files(data).places.items() if place] if is_laid_out else []
 
 
 def _packed() -> list[Images]:

@@ -74,6 +74,7 @@ def test_the_latest_are_tested_on_however_their_dates_are_written(tmp_path: Path
         (["03/04/2024", "05/06/2024"], r"column 'site' .* such as '03/04/2024'.*whether the day or the month"),
         (["2024-13-01", "2024-01-01"], "holds no numbers or dates"),
         (["2024-01-01", "spring"], "holds no numbers or dates"),
+        (["9999-12-31 23:59:59-05:00", "2024-01-01"], "holds no numbers or dates"),
     ],
 )
 def test_dates_that_may_mean_two_things_or_none_are_refused(tmp_path: Path, cells: list[str], told: str) -> None:

@@ -30,7 +30,7 @@ from components.register.register import register
 from darkroom import issues, manifest, pixel_store
 from darkroom.evaluation import read_mistakes
 from darkroom.file_store import COPIES, KEPT_AS, PARTS, SOURCES
-from darkroom.images import Images, ImageWriter
+from darkroom.images import Images, ImageWriter, image_id
 from darkroom.issues import Illustration
 from darkroom.manifest import put_column
 from darkroom.model import CARD
@@ -52,7 +52,7 @@ from pipelines.forget.delivered import data_removals
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
 from pipelines.forget.kept_tables import without_images
 from pipelines.forget.named import Named
-from pipelines.forget.subject import Subject
+from pipelines.forget.subject import Subject, find_subject
 from pipelines.forget.traces import Traces, all_files
 from pipelines.plan import make_plan
 from pipelines.run import run
@@ -442,6 +442,7 @@ TASKS = [
         ("labels.csv", "file,label\nC:\\me\\0009.png,x\nC:\\me\\b.png,y\n", "file,label\nC:\\me\\b.png,y\n"),
         ("labels.csv", "file,label\n/home/ann/p/0009.png,x\n/home/ann/p/b.png,y\n", "file,label\n/home/ann/p/b.png,y\n"),
         ("labels.csv", "file,label\nhttps://a.org/0009.png?x=1,x\nhttps://a.org/b.png,y\n", "file,label\nhttps://a.org/b.png,y\n"),
+        ("labels.csv", "file,label,part\n0009.png,x,a\nb.png,y,images/0009\n", "file,label,part\nb.png,y,images/0009\n"),
         ("labels.csv.gz", "file,label\n0009.png,x\nb.png,y\n", "file,label\nb.png,y\n"),
         ("labels.csv.zip", "file,label\n0009.png,x\nb.png,y\n", "file,label\nb.png,y\n"),
         ("images/labels.csv", "file,label\n0009.png,x\nb.png,y\n", "file,label\nb.png,y\n"),
@@ -460,10 +461,38 @@ def test_a_table_loses_the_rows_by_which_ingest_finds_an_image(
     (tmp_path / "params.yaml").write_text("ingest: {}\n")
     monkeypatch.chdir(tmp_path)
     left = list[str]()
-    for removal in data_removals(Path("data"), Subject({"0" * 64: b""}, {"images/0009.png"}), left):
+    subject = Subject({"0" * 64: b""}, {"images/0009.png"}, [Path("data/images/0009.png")])
+    for removal in list(data_removals(Path("data"), subject, left)):
         removal.do()
     assert left == []
     assert unpacked(place.name, place.read_bytes())[1].decode() == rest
+
+
+def test_a_path_that_is_another_image_now_keeps_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "data" / f"{name}.png").write_bytes(name.encode())
+    table = tmp_path / "data" / "labels.csv"
+    table.write_text("file,label\na.png,x\nb.png,y\n")
+    (tmp_path / "params.yaml").write_text("ingest: {}\n")
+    monkeypatch.chdir(tmp_path)
+    before = Subject({image_id(b"what a.png was"): b""}, {"a.png"})
+    assert list(data_removals(Path("data"), before, left := [])) == [] == left
+
+
+def test_a_table_beside_its_images_loses_rows_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("7", "8", "9"):
+        (tmp_path / f"{name}.png").write_bytes(name.encode())
+    table, name = tmp_path / "labels.csv", image_id(b"7")
+    table.write_text("id,label\n7,8\n8,7\n9,7\n")
+    (tmp_path / "verdicts.csv").write_text(f"image_id,verdict\n{name},keep\n")
+    (tmp_path / "params.yaml").write_text("ingest: {}\n")
+    monkeypatch.chdir(tmp_path)
+    left = list[str]()
+    for removal in list(data_removals(Path("labels.csv"), find_subject([name], Path("labels.csv")), left)):
+        removal.do()
+    assert table.read_text() == "id,label\n8,7\n9,7\n" and left == []
+    assert not (tmp_path / "7.png").exists() and (tmp_path / "verdicts.csv").read_text() == "image_id,verdict\n"
 
 
 def packed(place: Path, data: bytes) -> bytes:
@@ -482,7 +511,8 @@ def test_a_table_that_names_an_image_in_a_form_that_is_not_written_anew_is_told(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(delivered, "without_rows", lambda *_: None)
     left = list[str]()
-    assert [removal.kind for removal in data_removals(Path("data"), Subject({"0" * 64: b""}, {"a.png"}), left)] == []
+    subject = Subject({"0" * 64: b""}, {"a.png"}, [Path("data/a.png")])
+    assert [removal.kind for removal in data_removals(Path("data"), subject, left)] == ["data"]
     assert left == ["data/labels.csv names it in a form that is not written anew: take it out of that file"]
 
 
