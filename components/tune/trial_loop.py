@@ -120,7 +120,8 @@ class Search:
         print(f"trial {trial.number}: {shown(values)}", flush=True)
         curve: list[dict[str, float]] = []
         if twin := studies.twin_of(study, values):
-            studies.finish(study, trial, twin.state, twin.value, reason=f"it has the settings of trial {twin.number}")
+            value = twin.value if twin.state is TrialState.COMPLETE else None  # a pruned one's is only its last epoch's
+            studies.finish(study, trial, twin.state, value, reason=f"it has the settings of trial {twin.number}")
             self._tell(study, trial.number, curve)
             return
         try:

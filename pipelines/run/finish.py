@@ -14,7 +14,7 @@ from darkroom.system.secrets import redact
 from darkroom.tracking import outbox, outbox_journal, runs, step_run
 from darkroom.tracking.client import client
 from darkroom.tracking.log import set_run_tags
-from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER, VECTORS
+from darkroom.tracking.tags import CHECKPOINTS, DISK, KNOWN_PARENT, OUTBOX_FOLDER, OWNER, SEARCH, VECTORS
 from pipelines import history
 from pipelines.params import arguments
 from pipelines.paths import OUTBOX, ROOT
@@ -124,7 +124,8 @@ def _fail(plan: "Plan", run_id: str, folder: Path, error: BaseException) -> None
     bundle = None
     if not isinstance(error, KeyboardInterrupt):
         bundle = write_bundle(folder, {**facts(plan, run_id), "source": plan.shown_source}, plan.params, error)
-        error.add_note(f"bundle  {bundle}    resume with: darkroom resume {run_id[:8]}")
+        onward = "the same command goes on" if SEARCH in plan.tags else f"resume with: darkroom resume {run_id[:8]}"
+        error.add_note(f"bundle  {bundle}    {onward}")
     for note in outbox.deliver_left(OUTBOX).refusals():
         error.add_note(f"note: {note}")
     runs.finish_run(run_id, "FAILED" if bundle else "KILLED", reason)

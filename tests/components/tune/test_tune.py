@@ -208,6 +208,16 @@ def test_settings_are_not_trained_with_twice(tmp_path):
     assert second.reason == "it has the settings of trial 1"
 
 
+def test_settings_of_a_trial_that_was_stopped_are_not_trained_with_again_either(tmp_path):
+    inputs = toys.make(tmp_path, num_train=48, num_validation=24)
+    values = {"pruner_startup_trials": 1, "pruner_warmup_epochs": 1, "num_trials": 3}
+    settings, search = TRAIN | {"learning_rate": 0.02, "epochs": 4}, {"train.optimizer": ["adam"], "train.learning_rate": [1e-9]}
+    measures = run(inputs, tmp_path / "tuned", settings=settings, search=search, **values)
+    _, first, second = read_tuned(tmp_path / "tuned").trials
+    assert (first.state, second.state, second.num_epochs, second.score) == ("pruned", "pruned", 0, None)
+    assert second.reason == "it has the settings of trial 1" and measures["num_pruned"] == 2
+
+
 def test_the_time_limit_ends_a_search_after_its_first_trial(tmp_path):
     run(toys.make(tmp_path), tmp_path / "tuned", timeout_min=1e-6)
     assert [(trial.number, trial.state) for trial in read_tuned(tmp_path / "tuned").trials] == [(0, "complete")]
