@@ -25,6 +25,7 @@ _FIXED = {  # what compares trials, and what changes no result
         "distill_folds",
     )
 }  # fmt: skip
+_WEIGHTS = ("", "auto", "DEFAULT")  # that need no file of the user's
 _MEASURED = ("augment.horizontal_flip", "augment.vertical_flip")  # where they are auto, by the settings as they are
 
 
@@ -176,6 +177,10 @@ def _value(name: str, value: Any) -> bool | int | float | str:
         raise InputError(f"tune.search: {error}") from None
     if not isinstance(found, bool | int | float | str):
         raise InputError(f"tune.search names {name}, whose values are neither numbers nor texts: set it in the section {step}")
+    if name == "train.weights" and found not in _WEIGHTS:
+        raise InputError(
+            f"tune.search has {found!r} for {name}: of a file or a registered model nothing is fetched for trials; set it in train"
+        )
     if name in _MEASURED and isinstance(found, str):
         raise InputError(f"tune.search has {found!r} for {name}, which the first trial has where that is set: give chances from 0 to 1")
     return found

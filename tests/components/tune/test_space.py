@@ -21,6 +21,7 @@ def config(**values):
         ({"augment.rotation_degrees": [10, 200]}, r"augment\.rotation_degrees is 200"),
         ({"augment.target_share": [0.1, 0.5]}, r"'augment\.target_share', and only settings of train, and those of augment"),
         ({"augment.horizontal_flip": [0.0, "auto"]}, r"'auto' for augment\.horizontal_flip, which the first trial has"),
+        ({"train.weights": ["auto", "models:/cats@champion"]}, r"'models:/cats@champion' for train\.weights"),
         ({"clean.min_side_px": [8]}, r"'clean\.min_side_px', and only settings of train, and"),
         ({"train.monitor": ["f1_macro"]}, r"train\.monitor, which is equal in all trials"),
         ({"train.distill_folds": [0.0, 0.5]}, r"train\.distill_folds, which is equal in all trials"),
