@@ -116,9 +116,10 @@ class Manifest:
         """
         if name not in (known := [*beside, *self.user_columns.column_names]):
             there = ", ".join(known) or "none, as no table gives any"
-            raise InputError(
-                f"{setting} is {name!r}, and the images have no such column: there are {there}", "name one of them, or leave it empty"
-            )
+            remedy = "name one of them, or leave it empty"
+            if "group" in beside:
+                remedy += "; the table's column that says what belongs together is called group here"
+            raise InputError(f"{setting} is {name!r}, and the images have no such column: there are {there}", remedy)
         return self.table[name]
 
     def frame(self) -> "pd.DataFrame":

@@ -106,8 +106,7 @@ def clean(
     kept = judged.without_proposals(replace(kept, notes=(*delivered.notes, *told)))
     num_dropped = len(dropped) + sum(finding["action"] == "dropped" for finding in judged.findings)
     findings = judged.findings + findings
-    expected = {labels.manifest.column("path")[one.row]: one.expected for one in labels.findings}
-    return _write(kept, findings, cleaned, issues, illustrate(findings, given, expected, packed, config.num_pictures), num_dropped)
+    return _write(kept, findings, cleaned, issues, illustrate(findings, given, packed, config.num_pictures), num_dropped)
 
 
 def _write(

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from components.clean.mislabelled import MISLABELLED
 from darkroom.images import Images
-from darkroom.issues import WITHOUT_PICTURE, Illustration, by_check
+from darkroom.issues import EXPECTED, WITHOUT_PICTURE, Illustration, by_check
 from darkroom.manifest import Manifest
 from darkroom.pixels import UnreadableError
 from darkroom.preview import preview
@@ -19,7 +18,6 @@ _LOSSLESS_PX = 64
 def illustrate(
     findings: Sequence[Mapping[str, Any]],
     delivered: Manifest,
-    expected: Mapping[str, Sequence[str]],
     images: Images,
     num_findings: int,
     max_pictures: int = MAX_PICTURES,
@@ -31,7 +29,6 @@ def illustrate(
     Args:
         findings: Dictionaries, see `darkroom.issues`.
         delivered: A row a delivered file.
-        expected: The labels that an image should have, by path, where its label is doubted.
         images: The files.
         num_findings: How many of a check at most.
         max_pictures: How many pictures at most.
@@ -48,8 +45,7 @@ def illustrate(
         num_pictures += 1 + (other is not None)
         if num_pictures > max_pictures:
             break
-        wanted = expected.get(path) if findings[number]["check"] == MISLABELLED else None
-        shown[number] = Illustration(picture, labels.get(path) or (), wanted, other_id if other else None, other)
+        shown[number] = Illustration(picture, labels.get(path) or (), findings[number].get(EXPECTED), other_id if other else None, other)
     return shown
 
 

@@ -48,11 +48,6 @@ def hold_out(current: Manifest, constraints: Integers, frozen: Flags, config: Sp
         InputError: There is no such column or value, the column has no order, or images are in another split already.
     """
     beside = ["group"] if current.table["group"].null_count < len(current) else []
-    if beside and config.hold_out not in (known := [*beside, *current.user_columns.column_names]):
-        raise InputError(
-            f"split.hold_out is {config.hold_out!r}, and the images have no such column: there are {', '.join(known)}",
-            "name one of them: the table's column that says what belongs together is called group here",
-        )
     column = current.user_column(config.hold_out, "split.hold_out", beside)
     values = [None if isinstance(value, float) and isnan(value) else value for value in column.to_pylist()]
     is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)

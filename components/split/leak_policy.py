@@ -14,6 +14,7 @@ from components.split.leak_test import Gallery, clusters_of_leaks, copies_betwee
 from darkroom.groups import grouping_columns, independent_units
 from darkroom.leaks import COPY, SAME, SUSPICIOUS, Leaks, leaks_of, write_untested
 from darkroom.manifest import Manifest, put_column
+from darkroom.similarity.clusters import smallest_names
 from darkroom.system.errors import InputError
 from darkroom.units import Integers, renumbered
 
@@ -135,10 +136,8 @@ def with_clusters(current: Manifest, merged: Integers | None, codes: Integers) -
         return current
     names = current.column("cluster" if "cluster" in current.table.column_names else "image_id")
     units = independent_units([pa.array(names, pa.string()), pa.array(merged)])
-    places, smallest = list(zip(units.tolist(), codes.tolist(), strict=True)), dict[tuple[int, int], str]()
-    for place, name in zip(places, names, strict=True):
-        smallest[place] = min(smallest.get(place, name), name)
-    return replace(current, table=put_column(current.table, "cluster", [smallest[place] for place in places]))
+    places = units * (int(codes.max()) + 1) + codes
+    return replace(current, table=put_column(current.table, "cluster", smallest_names(places, names)))
 
 
 _REMEDY = (

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from components.train.config import TrainConfig
-from darkroom.augmentation.policy_settings import PolicySettings
+from darkroom.augmentation.policy_settings import FLIPS, PolicySettings
 from darkroom.system.config import StepConfig, parse
 from darkroom.system.errors import InputError
 from darkroom.system.renamed import current_name
@@ -18,15 +18,11 @@ from darkroom.tracking.tags import KUBEFLOW_RUN
 
 SEARCHED: Mapping[str, type[StepConfig]] = {"train": TrainConfig, "augment": PolicySettings}  # steps whose settings are searched
 DATABASES = ("sqlite", "postgresql")
-_FIXED = {  # what compares trials, and what changes no result
-    f"train.{name}": "is equal in all trials"
-    for name in (
-        "monitor", "device", "num_threads", "num_processes", "num_nodes", "compile", "processor", "weights_version", "time_limit_min",
-        "distill_folds",
-    )
-}  # fmt: skip
+_FIXED = (  # what compares trials, and what changes no result
+    "monitor", "device", "num_threads", "num_processes", "num_nodes", "compile", "processor", "weights_version", "time_limit_min",
+    "distill_folds",
+)  # of train  # fmt: skip
 _WEIGHTS = ("", "auto", "DEFAULT")  # that need no file of the user's
-_MEASURED = ("augment.horizontal_flip", "augment.vertical_flip")  # where they are auto, by the settings as they are
 
 
 @dataclass(frozen=True)
@@ -124,8 +120,8 @@ def check_cluster(storage: str, num_workers: int = 1, *, on_cluster: bool | None
 def _checked_name(name: str) -> str:
     name = current_name(str(name))
     known = [f"{step}.{setting}" for step, config in SEARCHED.items() for setting in config.model_fields]
-    if name in _FIXED:
-        raise InputError(f"tune.search names {name}, which {_FIXED[name]}: set it in the section {name.partition('.')[0]}")
+    if name.removeprefix("train.") in _FIXED:
+        raise InputError(f"tune.search names {name}, which is equal in all trials: set it in the section train")
     if name in known:
         return name
     near = difflib.get_close_matches(name, known, n=2)
@@ -181,7 +177,7 @@ def _value(name: str, value: Any) -> bool | int | float | str:
         raise InputError(
             f"tune.search has {found!r} for {name}: of a file or a registered model nothing is fetched for trials; set it in train"
         )
-    if name in _MEASURED and isinstance(found, str):
+    if step == "augment" and setting in FLIPS and isinstance(found, str):
         raise InputError(f"tune.search has {found!r} for {name}, which the first trial has where that is set: give chances from 0 to 1")
     return found
 

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from darkroom.augmentation.policy import Policy
-from darkroom.augmentation.policy_settings import PolicySettings, make_policy
+from darkroom.augmentation.policy_settings import FLIPS, PolicySettings, make_policy
 from darkroom.system.config import parse
-
-_MIRRORED = ("horizontal_flip", "vertical_flip")
 
 
 def trial_policy(given: Policy, settings: Mapping[str, Any], changed: Mapping[str, Any]) -> Policy:
@@ -20,6 +18,6 @@ def trial_policy(given: Policy, settings: Mapping[str, Any], changed: Mapping[st
     """
     if not changed:
         return given
-    mirroring = {name: operation.probability if (operation := given.get(name)) else 0.0 for name in _MIRRORED}
+    mirroring = {name: operation.probability if (operation := given.get(name)) else 0.0 for name in FLIPS}
     wanted = {name: value for name, value in settings.items() if name in PolicySettings.model_fields}
     return make_policy(parse(PolicySettings, "augment", {**wanted, **mirroring, **changed}), {})

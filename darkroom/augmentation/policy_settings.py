@@ -9,6 +9,7 @@ from darkroom.augmentation.policy import WITHOUT_STRENGTH, Operation, Policy
 from darkroom.augmentation.published_policies import rand_augment, trivial_augment
 from darkroom.system.config import StepConfig
 
+FLIPS = ("horizontal_flip", "vertical_flip")  # which may be auto
 FLIP_PROBABILITY = 0.5
 REPLACED = (  # by a published policy
     "rotation", "scale", "aspect", "translation", "perspective", "brightness", "contrast", "saturation", "hue",

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.ingest.archives import DAMAGE_ERRORS
+from components.ingest.archives import DAMAGE_ERRORS, OPENERS
 from components.ingest.csv_table import delimiter_of, encoding_of
 from components.ingest.listing import is_picture_name
 from components.ingest.packed_tables import MAX_BYTES
@@ -32,11 +32,9 @@ _INDENT = re.compile(r"\n( +)\S")
 _CVAT_IMAGE = re.compile(
     r"[ \t]*<image\b[^>]*?\bname=(?P<quote>[\"'])(?P<name>.*?)(?P=quote)[^>]*?(?:/>|>.*?</image>)[ \t]*\r?\n?", re.DOTALL
 )
-_PACKINGS: dict[bytes, tuple[Callable[..., Any], Callable[[bytes], bytes]]] = {  # by how they begin
-    b"\x1f\x8b": (gzip.open, partial(gzip.compress, mtime=0)),
-    b"BZh": (bz2.open, bz2.compress),
-    b"\xfd7zXZ\0": (lzma.open, lzma.compress),
-}
+_PACKED_AGAIN: dict[Any, Callable[[bytes], bytes]] = {  # by what opens it
+    gzip.open: partial(gzip.compress, mtime=0), bz2.open: bz2.compress, lzma.open: lzma.compress,
+}  # fmt: skip
 _ZIP = b"PK\x03\x04"
 
 
@@ -97,11 +95,10 @@ def _unpacked(table: Path) -> tuple[bytes, Callable[[bytes], bytes]] | None:
                 if len(members) != 1 or members[0].file_size > MAX_BYTES:
                     return None
                 return archive.read(members[0]), lambda rest: _zipped(members[0], rest)
-        for start, (opened, pack) in _PACKINGS.items():
-            if data.startswith(start):
-                with opened(io.BytesIO(data)) as file:
-                    content = file.read(MAX_BYTES + 1)
-                return (content, pack) if len(content) <= MAX_BYTES else None
+        if opener := next((opener for start, opener in OPENERS.items() if data.startswith(start)), None):
+            with opener(io.BytesIO(data)) as file:
+                content = file.read(MAX_BYTES + 1)
+            return (content, _PACKED_AGAIN[opener]) if len(content) <= MAX_BYTES else None
     except DAMAGE_ERRORS:
         return None  # `Traces` tell
     return data, lambda rest: rest

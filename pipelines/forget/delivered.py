@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,20 @@ from darkroom.versions.dvc_cache import files_of
 from darkroom.versions.git_history import data_history
 from darkroom.versions.repository import own_repository
 from pipelines.forget.data_tables import is_decodable, rewrite, without_rows
-from pipelines.forget.named import Named, named
+from pipelines.forget.named import Named
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
 from pipelines.params import read_settings
 
 
-def data_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Removal]:
+def data_removals(data: Path, subject: Subject, names: Named, left: list[str]) -> Iterator[Removal]:
     """The files of the images in a folder, the rows of plain tables that name them, and then its new record.
 
     Args:
         data: The source.
         subject: The images.
+        names: What names them.
         left: Gets the tables whose rows can't be searched, or not be taken out, a sentence each.
 
     Raises:
@@ -40,9 +41,7 @@ def data_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Rem
         raise InputError(f"{data} is an archive that holds the image, and is not written anew", "pack it without the image")
     for place in subject.places:
         yield Removal("data", str(place), lambda place=place: place.unlink(missing_ok=True))  # type: ignore[misc]
-    settings = _ingest_settings()
-    names, encoding = named(data, subject, settings), str(settings["encoding"])
-    root = data if data.is_dir() else data.parent
+    root, encoding = (data if data.is_dir() else data.parent), names.encoding
     beside = [] if data.is_dir() or not (root / VERDICTS).is_file() else [root / VERDICTS]
     plain = {path: names.in_table(path.relative_to(root).as_posix()) for path in [*all_files(data), *beside] if is_table(path)}
     left += [
@@ -70,11 +69,6 @@ def verdict_removals(subject: Subject) -> Iterator[Removal]:
         yield Removal("verdicts", place, lambda: rewrite(Path(place), names))
 
 
-def _ingest_settings() -> dict[str, Any]:
-    """Those by which tables are read."""
-    return dict(read_settings([])[0]["ingest"])
-
-
 def _still_names(path: Path, rest: bytes | None, names: Named, encoding: str) -> bool:
     """Whether a table without its rows, or as it is where none was found, still names an image, as `ingest` reads it."""
     files = names.files or FileNames((), path.parent)
@@ -92,19 +86,20 @@ def _add(data: Path) -> None:
         repository.add([str(data)])
 
 
-def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Removal]:
+def dvc_removals(data: Path, subject: Subject, names: Named, left: list[str]) -> Iterator[Removal]:
     """What DVC keeps of the images in its cache and its remotes, and the lists of versions that name them.
 
     Args:
         data: The source, whose versions git may know.
         subject: The images.
+        names: What names them.
         left: Gets what could not be looked at, a sentence each.
     """
     from dvc.exceptions import NotDvcRepoError
 
     try:
         with own_repository() as repository:
-            md5s = subject.md5s | _holding(repository.cache.local, subject, data)
+            md5s = subject.md5s | _holding(repository.cache.local, subject, names, _listed(repository.cache.local, data))
             lists = _lists(repository.cache.local, md5s)
             for md5 in sorted(md5s | lists):
                 yield from _cached(repository, md5)
@@ -114,15 +109,13 @@ def dvc_removals(data: Path, subject: Subject, left: list[str]) -> Iterator[Remo
         return
 
 
-def _holding(storage: Any, subject: Subject, data: Path) -> set[str]:
+def _holding(storage: Any, subject: Subject, names: Named, tables: Mapping[str, str]) -> set[str]:
     """The md5s of the files in DVC's cache that hold the images or name them, by id or by path, such as tables of earlier versions."""
-    files, settings = [path for path in all_files(Path(storage.path)) if path.suffix != ".dir"], _ingest_settings()
-    names, encoding = named(data, subject, settings), str(settings["encoding"])
-    tables = _listed(storage, data)
     held = [
         path
-        for path in files
-        if subject.traces.in_file(path) or without_rows(path, names.in_table(tables.get(_md5_of(path), "")), encoding) is not None
+        for path in all_files(Path(storage.path))
+        if path.suffix != ".dir"
+        and (subject.traces.in_file(path) or without_rows(path, names.in_table(tables.get(_md5_of(path), "")), names.encoding) is not None)
     ]
     return set(map(_md5_of, held))
 
@@ -133,12 +126,11 @@ def _md5_of(path: Path) -> str:
 
 
 def _listed(storage: Any, data: Path) -> dict[str, str]:
-    """Where the files in DVC's cache stand in the versions of the data, by md5."""
+    """Where the files in DVC's cache stand in the versions of the data that it has, by md5."""
     found: dict[str, str] = {}
     for version in _versions(data):
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            entries = json.loads(Path(storage.oid_to_path(version)).read_text(encoding="utf-8"))
-            found |= {entry["md5"]: entry["relpath"] for entry in entries}
+        if Path(storage.oid_to_path(version)).is_file():
+            found |= {md5: path for path, md5 in files_of(storage, version).items()}
     return found
 
 

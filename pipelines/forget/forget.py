@@ -21,11 +21,12 @@ from darkroom.versions.data_version import data_version, difference, recorded_ve
 from pipelines import history
 from pipelines.forget import delivered, kept_here, kept_in_store
 from pipelines.forget.kept_in_store import Use
+from pipelines.forget.named import named
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject, find_subject
 from pipelines.forget.traces import Traces, all_files
 from pipelines.history import Record
-from pipelines.params import SOURCED, named_sources
+from pipelines.params import SOURCED, named_sources, read_settings
 
 RECORD = Path("forgotten.jsonl")
 _FORMAT = Format("record of forgotten images")
@@ -67,6 +68,7 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
     """
     kept_here.check_idle()
     subject, left = find_subject(words, data), list[str]()
+    names = named(data, subject, read_settings([])[0]["ingest"])
     previous, renamed = kept_here.previous_removals(subject)
     found = [  # in this order: what tells where an image was goes after what it tells of, so that an interruption loses nothing
         *kept_here.text_removals(subject),
@@ -74,8 +76,8 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
         *previous,
         *kept_here.run_removals(subject),
         *kept_here.shared_removals(subject),
-        *delivered.dvc_removals(data, subject, left),
-        *delivered.data_removals(data, subject, left),
+        *delivered.dvc_removals(data, subject, names, left),
+        *delivered.data_removals(data, subject, names, left),
         *delivered.verdict_removals(subject),
     ]
     removals = _without_inner(found)

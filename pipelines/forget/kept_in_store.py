@@ -146,6 +146,7 @@ class _Kept:
 
     @classmethod
     def of(cls, run_id: str, subject: Subject, left: list[str]) -> "_Kept":
+        """Lists the files of a run; `left` gets the tables that can't be read, a sentence each."""
         every = kept_files.kept_paths(run_id, skipped=frozenset({_FIGURES}))
         paths = [path for path in every if not path.startswith(f"{_BUNDLES}/") or path.endswith(f"/{CARD}")]
         anew, renamed = dict[str, bytes](), dict[str, str]()

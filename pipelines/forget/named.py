@@ -16,10 +16,9 @@ from components.ingest.label_studio import path_of_task
 from components.ingest.listing import has_image_suffix
 from components.ingest.naming_tables import find_tables
 from components.ingest.sources import FolderSource
-from darkroom.data_files import list_files
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
-from pipelines.forget.subject import Subject
+from pipelines.forget.subject import Subject, places_of
 
 Cells = Mapping[str, Set[str]]  # by column
 
@@ -34,6 +33,7 @@ class Named:
         files: Finds files by what tables call them, these among them; or none.
         tables: What names them in the tables of the data, by table and by the column that names its files.
         table: The table that is looked at; empty for one that is none of the data's: no column of it is known to name files.
+        encoding: Of the tables' text, as `ingest.encoding` has it.
     """
 
     texts: Set[str | bytes]
@@ -41,6 +41,7 @@ class Named:
     files: FileNames | None = None
     tables: Mapping[str, Cells] = field(default_factory=dict)
     table: str = ""
+    encoding: str = "auto"
 
     def in_table(self, path: str) -> "Named":
         """The same, for a table of the data."""
@@ -72,13 +73,10 @@ class Named:
     def _is_address(self, text: str) -> bool:
         """Whether a file's name with its ending, or a path that ends in one, written in any way, means one of them and nothing else."""
         written = _folded(unquote(text))
-        if not any(stem in written for stem in self._stems) or (not has_image_suffix(re.split("[?#]", written)[0]) and "?d=" not in text):
+        if not self.files or not any(stem in written for stem in self._stems):
             return False
-        return self._means(text) or self._means(path_of_task(text, self.table, self.files) if self.files else "")
-
-    def _means(self, text: str) -> bool:
-        found = self.files.locate(text, self.table) if self.files and text else []
-        return bool(found) and self.gone >= set(found)
+        address = path_of_task(text, self.table, self.files)
+        return has_image_suffix(re.split("[?#]", address)[0]) and _are_gone(self.files.locate(address, self.table), self.gone)
 
 
 def named(data: Path, subject: Subject, settings: Mapping[str, Any]) -> Named:
@@ -89,26 +87,21 @@ def named(data: Path, subject: Subject, settings: Mapping[str, Any]) -> Named:
         subject: The images.
         settings: Those of `ingest`, by which tables are read.
     """
-    root, places, others = (data if data.is_dir() else data.parent), list_files(data).places, set[str]()
+    root, places, others = (data if data.is_dir() else data.parent), places_of(data), set[str]()
     held, paths = {place.absolute() for place in subject.places}, set(places)
-    gone = frozenset(
-        path for path in subject.paths if path not in places or Path(places[path]).absolute() in held
-    )  # not what is another now
+    gone = frozenset(path for path in subject.paths if path not in places or Path(places[path]).absolute() in held)  # else another's now
     for path in paths - gone:
         others |= _ends(path)
-    texts: set[str | bytes] = {
-        *subject.contents,
-        *filter(None, subject.contents.values()),
-        *(end for path in gone for end in _ends(path) - others),
-    }
+    ends = {end for path in gone for end in _ends(path) - others}
+    contents = filter(None, subject.contents.values())
     files, config = FileNames(sorted(paths | gone), root), parse(IngestConfig, "ingest", settings)
     tables: dict[str, Cells] = {}
     with suppress(InputError):  # such as of a folder that may not be read, which is told elsewhere
-        source, wanted = FolderSource(data, int(config.max_file_mb * 2**20)), "" if data.is_dir() else data.name
-        for one in find_tables(source, files, config, wanted).naming:
+        source = FolderSource(data, int(config.max_file_mb * 2**20)) if places else None
+        for one in find_tables(source, files, config, "" if data.is_dir() else data.name).naming if source else ():
             distinct, name = one.table.distinct(one.column.name), one.table.name
             tables[name] = {one.column.name: {text for text in distinct if text and _are_gone(files.locate(text, name), gone)}}
-    return Named(texts, gone, files, tables)
+    return Named({*subject.contents, *contents, *ends}, gone, files, tables, encoding=config.encoding)
 
 
 def _are_gone(found: list[str], gone: Set[str]) -> bool:

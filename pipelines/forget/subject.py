@@ -86,7 +86,7 @@ def find_subject(words: Sequence[str], data: Path) -> Subject:
             f"{odd[0]!r} is no image_id (64 hexadecimal digits, at least the first 8) and no file", "`issues` and reports name ids"
         )
     subject, known = Subject({}), dict[str, set[str]]()
-    delivered = {path: hashlib.sha256(Path(place).read_bytes()).hexdigest() for path, place in _places(data)}
+    delivered = {path: hashlib.sha256(Path(place).read_bytes()).hexdigest() for path, place in places_of(data).items()}
     for path, name in delivered.items():
         known.setdefault(name, set()).add(path)
     packed = _packed()
@@ -103,15 +103,15 @@ def find_subject(words: Sequence[str], data: Path) -> Subject:
     subject.versions = {version: not names.isdisjoint(subject.contents) for version, names in listed.items()}
     for name in subject.contents:
         subject.paths |= known.get(name, set())
-        subject.places += [Path(place) for path, place in _places(data) if delivered[path] == name]
+        subject.places += [Path(place) for path, place in places_of(data).items() if delivered[path] == name]
         subject.contents[name] = _content(name, subject.places, packed)
     return subject
 
 
-def _places(data: Path) -> list[tuple[str, str]]:
-    """The files of a folder, or around a table of labels; none of an archive."""
+def places_of(data: Path) -> dict[str, str]:
+    """Where the files of a folder, or around a table of labels, are on this disk, by path; none of an archive, and of what is not here."""
     is_laid_out = data.is_dir() or (data.is_file() and is_table(data))
-    return [(path, place) for path, place in list_files(data).places.items() if place] if is_laid_out else []
+    return {path: place for path, place in list_files(data).places.items() if place} if is_laid_out else {}
 
 
 def _packed() -> list[Images]:

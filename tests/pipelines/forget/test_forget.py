@@ -51,9 +51,11 @@ from pipelines.forget.data_tables import without_rows
 from pipelines.forget.delivered import data_removals
 from pipelines.forget.forget import RECORD, ForgetPlan, forget, make_forget_plan
 from pipelines.forget.kept_tables import without_images
-from pipelines.forget.named import Named
+from pipelines.forget.named import Named, named
+from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject, find_subject
 from pipelines.forget.traces import Traces, all_files
+from pipelines.params import read_settings
 from pipelines.plan import make_plan
 from pipelines.run import run
 from tests import forks
@@ -411,14 +413,19 @@ def test_tables_are_read_in_the_encoding_of_ingest_and_others_are_told(tmp_path:
     (tmp_path / "params.yaml").write_text("ingest: {encoding: auto}\n")
     monkeypatch.chdir(tmp_path)
     subject, left = Subject({"0" * 64: b""}, {"ä.png"}), list[str]()
-    assert list(data_removals(Path("data"), subject, left)) == []
+    assert list(removals(Path("data"), subject, left)) == []
     (text,) = left
     assert text.startswith("data/labels.csv is no text in UTF-8, UTF-16 or ingest.encoding (auto), so its rows were not searched")
     (tmp_path / "params.yaml").write_text("ingest: {encoding: cp1252}\n")
     left.clear()
-    (removal,) = data_removals(Path("data"), subject, left)
+    (removal,) = removals(Path("data"), subject, left)
     removal.do()
     assert (tmp_path / "data" / "labels.csv").read_bytes() == b"path,label\nb.png,y\n" and left == []
+
+
+def removals(data: Path, subject: Subject, left: list[str]) -> list[Removal]:
+    """What goes of the data, planned as a whole."""
+    return list(data_removals(data, subject, named(data, subject, read_settings([])[0]["ingest"]), left))
 
 
 CHOICE = {"type": "choices", "from_name": "label", "value": {"choices": ["x"]}}
@@ -462,10 +469,22 @@ def test_a_table_loses_the_rows_by_which_ingest_finds_an_image(
     monkeypatch.chdir(tmp_path)
     left = list[str]()
     subject = Subject({"0" * 64: b""}, {"images/0009.png"}, [Path("data/images/0009.png")])
-    for removal in list(data_removals(Path("data"), subject, left)):
+    for removal in list(removals(Path("data"), subject, left)):
         removal.do()
     assert left == []
     assert unpacked(place.name, place.read_bytes())[1].decode() == rest
+
+
+def test_around_an_archive_nothing_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\na.png,x\nb.png,y\n")
+    (tmp_path / "b.png").write_bytes(b"b")
+    (tmp_path / "data.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    (tmp_path / "params.yaml").write_text("ingest: {}\n")
+    monkeypatch.chdir(tmp_path)
+    for place in (Path("data.zip"), Path("gone")):
+        names = named(place, Subject({"0" * 64: b""}, {"a.png", "b.png"}), {})
+        assert (names.tables, names.gone) == ({}, {"a.png", "b.png"})
+        assert removals(Path("data.zip"), Subject({"0" * 64: b""}, {"a.png"}), []) == []
 
 
 def test_a_path_that_is_another_image_now_keeps_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,7 +496,7 @@ def test_a_path_that_is_another_image_now_keeps_its_row(tmp_path: Path, monkeypa
     (tmp_path / "params.yaml").write_text("ingest: {}\n")
     monkeypatch.chdir(tmp_path)
     before = Subject({image_id(b"what a.png was"): b""}, {"a.png"})
-    assert list(data_removals(Path("data"), before, left := [])) == [] == left
+    assert list(removals(Path("data"), before, left := [])) == [] == left
 
 
 def test_a_table_beside_its_images_loses_rows_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -489,7 +508,7 @@ def test_a_table_beside_its_images_loses_rows_and_files(tmp_path: Path, monkeypa
     (tmp_path / "params.yaml").write_text("ingest: {}\n")
     monkeypatch.chdir(tmp_path)
     left = list[str]()
-    for removal in list(data_removals(Path("labels.csv"), find_subject([name], Path("labels.csv")), left)):
+    for removal in list(removals(Path("labels.csv"), find_subject([name], Path("labels.csv")), left)):
         removal.do()
     assert table.read_text() == "id,label\n8,7\n9,7\n" and left == []
     assert not (tmp_path / "7.png").exists() and (tmp_path / "verdicts.csv").read_text() == "image_id,verdict\n"
@@ -512,7 +531,7 @@ def test_a_table_that_names_an_image_in_a_form_that_is_not_written_anew_is_told(
     monkeypatch.setattr(delivered, "without_rows", lambda *_: None)
     left = list[str]()
     subject = Subject({"0" * 64: b""}, {"a.png"}, [Path("data/a.png")])
-    assert [removal.kind for removal in data_removals(Path("data"), subject, left)] == ["data"]
+    assert [removal.kind for removal in removals(Path("data"), subject, left)] == ["data"]
     assert left == ["data/labels.csv names it in a form that is not written anew: take it out of that file"]
 
 
