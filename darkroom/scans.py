@@ -107,10 +107,6 @@ class Scans:
         """32 hexadecimal digits, equal for images of equal size and pixels."""
         return self._hashes[self._rows[name]]
 
-    def size(self, name: str) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self._sizes[self._rows[name]]
-
     def together_with(self, batches: Iterable[pa.RecordBatch]) -> "Scans":
         """These scans and those of other images."""
         return Scans([*self._table.to_batches(), *batches])
@@ -119,10 +115,6 @@ class Scans:
     def _hashes(self) -> list[str]:
         found: list[str] = self._table["pixel_hash"].to_pylist()
         return found
-
-    @cached_property
-    def _sizes(self) -> list[tuple[int, int]]:
-        return list(zip(*(self._table[side].to_pylist() for side in ("width", "height")), strict=True))
 
     @cached_property
     def _rows(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ from components.clean.illustrations import illustrate
 from components.clean.mislabelled import ACTIONS, MISLABELLED, judge_labels
 from components.clean.mislabelled import Judged as JudgedLabels
 from components.clean.odd_actions import act_on_odd_images
-from components.clean.odd_images import ODD_CHECKS, find_odd_images
+from components.clean.odd_images import ODD_CHECKS, SMALL, find_odd_images
 from components.clean.people import CHECK as VERDICT
 from components.clean.people import Judged, apply_verdicts
 from components.clean.ties import DROP_PROPOSED, NEAR_DUPLICATE, SAME_THING, LookAlike, tie
@@ -36,7 +36,7 @@ from darkroom.system.files import whole
 from darkroom.training.epochs import OnEpoch, nothing
 
 CHECKS = (
-    *("unreadable", "undecoded", "refused", "small", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING, MISLABELLED),
+    *("unreadable", "undecoded", "refused", "contradictory", "duplicate", NEAR_DUPLICATE, SAME_THING, MISLABELLED, SMALL),
     *ODD_CHECKS,
     *TABLE_CHECKS,
 )
@@ -56,7 +56,7 @@ def clean(
     on_epoch: OnEpoch = nothing,
     store: Path | None = None,
 ) -> dict[str, float]:
-    """Drops unreadable, refused, small, duplicate and contradictory images, ties those that show the same, and judges labels.
+    """Drops unreadable, refused, duplicate and contradictory images, ties those that show the same, and judges labels.
 
     Images that are tied share a `cluster`, named by the smallest `image_id` in it; so do images of equal pixels that are kept.
     Labels are judged by models of the other images; what follows from that is only proposed, see `darkroom.proposals`.
@@ -87,7 +87,7 @@ def clean(
     given, judged = delivered, apply_verdicts(delivered, config)
     delivered = judged.delivered
     scans, unusable = _scan(images, delivered, embeddings)
-    findings = _left_out(delivered, scans, unusable, config, judged.kept)
+    findings = _left_out(delivered, unusable)
     if len(findings) == len(delivered):
         raise InputError(f"there is no readable image among the {len(delivered)} delivered: {findings[0]['path']} {findings[0]['detail']}")
     dropped = {finding["path"] for finding in findings}
@@ -137,17 +137,12 @@ def _not_packed(path: str) -> Unusable:
     return Unusable("refused", 0, "the file is larger than ingest.max_file_mb")
 
 
-def _left_out(
-    delivered: Manifest, scans: Scans, unusable: dict[str, Unusable], config: CleanConfig, kept: frozenset[str]
-) -> list[dict[str, Any]]:
-    """A finding for each file that has no picture, or too small a one."""
+def _left_out(delivered: Manifest, unusable: dict[str, Unusable]) -> list[dict[str, Any]]:
+    """A finding for each file that has no picture."""
     findings = []
     for path, name in zip(delivered.column("path"), delivered.column("image_id"), strict=True):
         if why := unusable.get(name) if name else _not_packed(path):
             findings.append(_finding(path, name, why.check, float(why.num_bytes), "dropped", f"can't be used: {why.reason}"))
-        elif name not in kept and (side := min(size := scans.size(name))) < config.min_side_px:
-            detail = f"has {size[0]} x {size[1]} pixels, and a side must have {config.min_side_px} (clean.min_side_px)"
-            findings.append(_finding(path, name, "small", 1 - side / config.min_side_px, "dropped", detail))
     return findings
 
 

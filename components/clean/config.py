@@ -15,7 +15,6 @@ Threshold = Annotated[float, Field(ge=0)] | Auto
 class CleanConfig(StepConfig):
     """Drops what can't be learnt from, and ties what shows the same."""
 
-    min_side_px: int = Field(4, ge=1, le=10_000, description="Images whose shorter side is below this are dropped, in pixels.")
     duplicates: Literal["drop", "flag"] = Field(
         "drop",
         description="Images of equal pixels: drop all but one, or flag and keep them (equal files are reduced to one in any case).",
@@ -126,6 +125,9 @@ class CleanConfig(StepConfig):
     grey_threshold: Threshold = Field("auto", description="Halvings of the difference of the channels from 256; auto: see above.")
     odd_size_threshold: Threshold = Field("auto", description="Doublings or halvings of the median side; auto: see above.")
     odd_aspect_threshold: Threshold = Field("auto", description="Doublings of the longer side over the shorter one; auto: see above.")
+    min_side_px: int = Field(
+        1, ge=1, le=10_000, description="Images whose shorter side is below this are dropped (of training images, by split); 1: none."
+    )
     max_odd_share: float = Field(
         0.1, gt=0, le=1, description="Share of a class above which images that stand out are how the class is, and not odd."
     )

@@ -13,6 +13,7 @@ from darkroom.image_quality import DRAFT_PX, MEASURES
 from darkroom.similarity.candidates import Projection
 from darkroom.units import Integers
 
+SMALL = "small"
 ODD_CHECKS = ("off_topic", *MEASURES, "odd_size", "odd_aspect")
 
 Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -42,6 +43,7 @@ RULES = {
     "odd_size": Rule(2.0, 4.0, "is of an odd size: by its sides {value:.1f} times as large or as small as the image in the middle"),
     "odd_aspect": Rule(float(np.log2(3)), 4.0, "is of an odd shape: its sides are 1 : {value:.1f}, of others 1 : {typical:.1f}"),
 }
+_LACKING = "has {} x {} pixels, and a side must have {} (clean.min_side_px)"
 
 
 class Odd(NamedTuple):
@@ -49,7 +51,7 @@ class Odd(NamedTuple):
 
     Attributes:
         row: Of the image.
-        check: One of `ODD_CHECKS`.
+        check: One of `ODD_CHECKS`, or `SMALL`.
         score: Higher is worse, in the check's unit.
         action: `flag`, `drop` or `tie`, as the setting says.
         detail: One sentence.
@@ -65,7 +67,7 @@ class Odd(NamedTuple):
 def find_odd_images(
     names: list[str], labels: list[frozenset[str]], qualities: Floats, sizes: Floats, vectors: Projection | None, config: CleanConfig
 ) -> tuple[list[Odd], list[str]]:
-    """Finds images that stand out of their class, by the checks that are not off.
+    """Finds images that stand out of their class, by the checks that are not off, and those that are smaller than is wanted.
 
     Args:
         names: The images' ids.
@@ -98,7 +100,16 @@ def find_odd_images(
             value, typical = (_readable(check, score) for score in (values[row], seen.typical[row]))
             found.append(Odd(row, check, round(float(values[row]), 4), action, rule.detail.format(value=value, typical=typical)))
         common += _describe_common(check, seen.common, config)
-    return found, common
+    return found + _too_small(sizes, config.min_side_px), common
+
+
+def _too_small(sizes: Floats, min_side_px: int) -> list[Odd]:
+    """Not odd, but unwanted; the score is the share of the side that is lacking."""
+    sides = sizes.min(axis=1)
+    return [
+        Odd(row, SMALL, 1 - sides[row] / min_side_px, "drop", _LACKING.format(*sizes[row].astype(int), min_side_px))
+        for row in np.flatnonzero(sides < min_side_px).tolist()
+    ]
 
 
 def _alone(vectors: Projection, names: list[str], classes: Mapping[str, Integers]) -> Integers:

@@ -105,13 +105,16 @@ def test_bombs_and_files_that_were_not_packed_are_refused(tmp_path):
     assert "50,000 x 50,000 pixels" in issue_table.read(tmp_path / "issues.parquet")["detail"][0]
 
 
-def test_small_images_are_dropped(tmp_path):
-    small = [("s/3", encode(8, side=3), "a"), ("s/4", encode(9, side=4), "a")]
-    assert run(lay(tmp_path, GOOD + small))[1] == [("s/3", "small", "dropped")]
-    kept, found, _ = run(tmp_path, min_side_px=8)
-    assert found == [("s/3", "small", "dropped"), ("s/4", "small", "dropped")]
-    assert kept.column("path") == GOOD_PATHS
-    assert issue_table.read(tmp_path / "issues.parquet")["score"].tolist() == [1 - 3 / 8, 0.5]  # higher is worse
+def test_small_images_are_only_proposed_to_be_dropped_and_only_if_that_is_wanted(tmp_path):
+    small = [("s/1", encode(7, side=1), "a"), ("s/3", encode(8, side=3), "a"), ("s/4", encode(9, side=4), "a")]
+    assert run(lay(tmp_path, GOOD + small))[1] == []
+    kept, found, measures = run(tmp_path, min_side_px=4)
+    assert found == [("s/1", "small", "drop proposed"), ("s/3", "small", "drop proposed")]
+    assert kept.column("path") == [*GOOD_PATHS, "s/1", "s/3", "s/4"]
+    assert kept.column("proposed_action") == [None] * len(GOOD_PATHS) + ["drop", "drop", None]
+    assert (measures["num_small"], measures["num_dropped"]) == (2, 0)
+    run(tmp_path, min_side_px=8)
+    assert issue_table.read(tmp_path / "issues.parquet")["score"].tolist() == [1 - 1 / 8, 1 - 3 / 8, 0.5]  # higher is worse
 
 
 def test_copies_are_found_in_any_format_and_one_is_kept(tmp_path):

@@ -107,13 +107,13 @@ def test_equal_files_of_two_classes_are_one_image_once_a_person_says_what_it_sho
     assert ("dog/again.png", "duplicate", "dropped") in found
 
 
-def test_an_image_that_is_too_small_is_kept_if_a_person_says_so_and_one_that_is_broken_is_not(photos: Path) -> None:
+def test_nothing_is_proposed_about_a_small_image_that_a_person_keeps_and_a_broken_one_can_not_be_kept(photos: Path) -> None:
     file = io.BytesIO()
     Image.new("L", (3, 9), 7).save(file, "PNG")
     small, broken = put(photos / "cat" / "small.png", file.getvalue()), put(photos / "cat" / "broken.png", picture(9)[:60])
     for image in (small, broken):
         judge(photos / FILE, image, "keep")
-    labels, found, _ = cleaned(photos)
+    labels, found, _ = cleaned(photos, min_side_px=4)
     assert "cat/small.png" in labels and found == [("cat/broken.png", "unreadable", "dropped")]
 
 
