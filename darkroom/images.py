@@ -24,6 +24,15 @@ def image_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def packed_nothing(folder: Path) -> bool:
+    """Whether an `ImageWriter` found no image to pack into a folder; not where shards are missing or damaged."""
+    shards = list(volume.resolve_folder(folder).glob("images-*.arrow"))
+    try:
+        return bool(shards) and not any(pa.ipc.open_file(arrow_source(path)).num_record_batches for path in shards)
+    except (pa.ArrowInvalid, OSError):
+        return False
+
+
 class ImageWriter:
     """Packs images into shards; equal bytes are stored once.
 

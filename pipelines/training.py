@@ -6,7 +6,7 @@ ingest -> embed -> clean -> split -> augment -> pretrain -> tune -> train -> eva
 A task takes what tasks above it made: an output's name is the name of the input that takes it. A frozen evaluation set
 (`evaluate.data`) goes through `ingest_evaluation`, `embed_evaluation` and `clean_evaluation`; without one, they make empty artifacts.
 `pretrain` learns only where `pretrain.enabled` is set, from the images without labels that `pretrain.data` names through
-`ingest_unlabelled`, and `tune` searches only where `tune.enabled` is; else their results are empty.
+`ingest_unlabelled`, and `tune` searches only where `tune.enabled` is; else their results are empty. No list shows what is switched off.
 
 On Kubeflow, `platform.num_parts` and `tune.num_workers` add tasks that share the work of `ingest`, `embed`, `augment` and `tune`,
 see `pipelines.submit.several_workers`: they change neither this order nor what a step makes.
@@ -40,8 +40,14 @@ FLOW = (
             "manifest": "evaluation_manifest",
         },
         settings="ingest_evaluation",
+        needs="evaluation_data",
     ),
-    Task(embed_component, "embed_evaluation", {"images": "evaluation_images", "embeddings": "evaluation_embeddings"}),
+    Task(
+        embed_component,
+        "embed_evaluation",
+        {"images": "evaluation_images", "embeddings": "evaluation_embeddings"},
+        needs="evaluation_data",
+    ),
     Task(
         clean_component,
         "clean_evaluation",
@@ -52,6 +58,7 @@ FLOW = (
             "cleaned": "evaluation_cleaned",
             "issues": "evaluation_issues",
         },
+        needs="evaluation_data",
     ),
     Task(
         ingest_component,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.artifacts import Artifacts
+from darkroom.images import packed_nothing
 from darkroom.named_weights import fetched_to, is_registered
 from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.runtime import checkpoints
@@ -130,8 +131,8 @@ def perform(
 
     Args:
         step: The step's name.
-        config: Its settings, plain; a step that they switch off (`enabled: false`) has no run in MLflow, nor has one that is to read
-            images without labels where there are none.
+        config: Its settings, plain; a step that they switch off (`enabled: false`) has no run in MLflow, nor has one that is to read,
+            embed or clean data that a run does not name, such as a frozen evaluation set.
         metrics: The component's `Output[Metrics]`; gets what the step measured, on Kubeflow's page and as JSON in its
             file. A failure's reason stands beside that file, in `error.json`.
         task: What the run calls it, where a step runs twice: `evaluate_pruned`.
@@ -143,11 +144,10 @@ def perform(
     follow_owner()
     try:
         _check_code(step)
-        is_off = config.get("enabled") is False or (config.get("unlabelled") is True and not arguments.get("data"))
         title = task or step
         if part:
             title, arguments["part"] = f"{title}_part_{part.replace('/', '_of_')}", part
-        with no_run() if is_off else step_run(title, config) as run:
+        with no_run() if _is_off(step, config, arguments) else step_run(title, config) as run:
             measures = call(step, config, arguments, run.epoch, run.trial)
             run.measures(measures)
             for name, path in (keep or {}).items():
@@ -160,6 +160,14 @@ def perform(
     for name, value in measures.items():
         metrics.log_metric(name, value)
     write_json(Path(metrics.path), measures)
+
+
+def _is_off(step: str, config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    if step == "ingest":
+        return not arguments.get("data")
+    if step in ("embed", "clean"):
+        return packed_nothing(Path(arguments["images"]))
+    return config.get("enabled") is False
 
 
 def call(

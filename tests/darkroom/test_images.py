@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from darkroom.images import Images, ImageWriter, image_id
+from darkroom.images import Images, ImageWriter, image_id, packed_nothing
 from darkroom.picture_info import read_info
 from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, shrunk
 from darkroom.preprocessing.recipe import Recipe
@@ -215,8 +215,15 @@ def test_large_packs_are_split_into_shards_and_read_as_one(tmp_path):
 def test_no_image_at_all_still_makes_a_shard(tmp_path):
     with ImageWriter(tmp_path / "images"):
         pass
-    assert len(list((tmp_path / "images").iterdir())) == 1
+    (shard,) = (tmp_path / "images").iterdir()
     assert len(Images(tmp_path / "images")) == 0
+    assert packed_nothing(tmp_path / "images")
+    shard.write_bytes(shard.read_bytes()[:-9])
+    assert not packed_nothing(tmp_path / "images")  # whoever reads it tells what is wrong
+    assert not packed_nothing(tmp_path)
+    with ImageWriter(tmp_path / "one") as writer:
+        writer.add(b"one")
+    assert not packed_nothing(tmp_path / "one")
 
 
 def test_equal_images_make_equal_bytes(tmp_path):

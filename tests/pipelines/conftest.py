@@ -18,6 +18,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from components import STEPS
 from components.register.config import RegisterConfig
 from components.register.register import register
 from darkroom import issues, manifest
@@ -39,6 +40,10 @@ QUICK = (
     "prune.max_latency_ratio=9",
     "train.floor=report",
 )
+
+# what a run with these settings does not list, and what it does
+OFF = {"ingest_evaluation", "embed_evaluation", "clean_evaluation", "ingest_unlabelled", "pretrain", "tune"}
+ON = {*STEPS, "evaluate_pruned", "evaluate_floor"} - OFF
 
 
 def shapes(folder: Path, num_images: int = 24, seed: int = 0) -> Path:

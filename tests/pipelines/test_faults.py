@@ -17,8 +17,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.training import TASKS
-from tests.pipelines.conftest import QUICK, Project, shapes
+from tests.pipelines.conftest import ON, QUICK, Project, shapes
 from tests.pipelines.killing import Stage
 from tests.stores import copy_database
 
@@ -73,7 +72,7 @@ def assert_as_undisturbed(project: Project, straight: Project, outcome: dict[str
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     assert [run for run in runs if run.info.status == "RUNNING"] == []
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == outcome["run_id"]]
-    assert len([run for run in children if run.info.status == "FINISHED"]) == len(outcome["steps"]) == len(TASKS) - 1  # `tune` is off
+    assert len([run for run in children if run.info.status == "FINISHED"]) == len(outcome["steps"]) == len(ON)
     assert [version.version for version in client.search_model_versions("name = 'shapes'")] == [1]
     assert outcome["model"]["alias"] == "champion"
 

@@ -12,15 +12,9 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from components import STEPS
-from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
+from tests.pipelines.conftest import OFF, ON, QUICK, Project, answer_of, shapes
 from tests.stores import copy_database
 
-TASKS = {*STEPS, "evaluate_pruned", "evaluate_floor", "ingest_evaluation", "embed_evaluation", "clean_evaluation"} - {
-    "pretrain",
-    "tune",
-}  # which are off
-OFF = {"pretrain", "tune", "ingest_unlabelled"}
 UNCACHED = {"register", "report"}
 
 
@@ -57,12 +51,12 @@ def test_a_run_ends_with_all_that_a_person_asks_for(place: Project, first: dict[
     assert set(first) >= {"run_id", "experiment", "data_version", "model", "metrics", "pruned", "report", "dropped", "steps"}
     assert {**first["model"], "variant": ""} == {"name": "shapes", "version": 1, "alias": "champion", "variant": ""}
     assert first["dropped"] == 2
-    assert set(first["steps"]) == TASKS
+    assert set(first["steps"]) == ON
     assert cached(first) == set()
     assert 0 <= first["pruned"]["metrics"]["accuracy"] <= 1
     assert first["pruned"]["latency_ratio"] > 0
     assert (place.folder / first["report"]).read_text().startswith("<!doctype html>")
-    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted({*TASKS, *OFF})
+    assert sorted(path.stem for path in (place.folder / "runs" / first["run_id"] / "logs").iterdir()) == sorted({*ON, *OFF})
 
 
 def test_what_the_steps_decided_reaches_the_person(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
@@ -81,7 +75,7 @@ def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client
     assert parent.data.metrics["accuracy"] == pytest.approx(first["metrics"]["accuracy"])
     assert parent.inputs.dataset_inputs[0].dataset.digest == first["data_version"]
     children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{first['run_id']}'")
-    assert {child.info.run_name for child in children} == TASKS
+    assert {child.info.run_name for child in children} == ON
     assert {child.info.status for child in children} == {"FINISHED"}
     (train,) = [child for child in children if child.info.run_name == "train"]
     assert [metric.step for metric in client.get_metric_history(train.info.run_id, "train/loss")] == [1]
@@ -90,7 +84,7 @@ def test_mlflow_shows_a_parent_with_a_child_a_step(first: dict[str, Any], client
 def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Project, first: dict[str, Any], client: MlflowClient) -> None:
     done = place.fork("run", "--data", str(place.folder / "shapes"), *(word for one in QUICK for word in ("--set", one)), "--json")
     again = answer_of(done)
-    assert cached(again) == TASKS - UNCACHED
+    assert cached(again) == ON - UNCACHED
     assert again["model"] == first["model"]
     assert again["notes"] == first["notes"]
     lines = done.stderr.splitlines()
@@ -103,7 +97,7 @@ def test_the_same_run_again_comes_from_the_cache_and_adds_no_version(place: Proj
 
 @pytest.mark.slow
 def test_a_late_setting_reruns_what_depends_on_it_and_nothing_else(changed: dict[str, Any]) -> None:
-    assert TASKS - cached(changed) == {"prune", "evaluate_pruned", *UNCACHED}
+    assert ON - cached(changed) == {"prune", "evaluate_pruned", *UNCACHED}
 
 
 @pytest.mark.slow
@@ -114,11 +108,11 @@ def test_one_pixel_reruns_everything_and_keeps_the_test_images(place: Project, f
         picture.putpixel((0, 0), (1, 2, 3))
         picture.save(data / "top" / "top 00.png")
     changed = place.run(data, processes=False)
-    assert cached(changed) == {"ingest_evaluation", "embed_evaluation", "clean_evaluation"}  # there is no set
+    assert cached(changed) == set()
     assert changed["data_version"] != first["data_version"]
     assert changed["model"]["name"] == "shapes"
     back = place.run(place.folder / "shapes", processes=False)
-    assert cached(back) == TASKS - UNCACHED
+    assert cached(back) == ON - UNCACHED
     assert back["model"]["version"] == first["model"]["version"]
 
 
@@ -222,7 +216,7 @@ def test_with_pretraining_the_network_learns_from_images_without_labels_first(pl
         shutil.copy(file, pile / f"{number}.png")
     given = (f"pretrain.data={pile}", "pretrain.enabled=true", "pretrain.epochs=1", "pretrain.batch_size=16")
     learnt = place.run(place.folder / "shapes", *given, processes=False)
-    assert set(learnt["steps"]) == {*TASKS, "pretrain", "ingest_unlabelled"}
+    assert set(learnt["steps"]) == {*ON, "pretrain", "ingest_unlabelled"}
     texts = {note["step"]: note["text"] for note in learnt["notes"] if note["step"] in ("pretrain", "ingest_unlabelled")}
     assert "no labels" in texts["ingest_unlabelled"]
     assert any("starts from what pretrain learnt" in note["text"] for note in learnt["notes"])
