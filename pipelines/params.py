@@ -10,6 +10,7 @@ from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.named_weights import REGISTERED, is_registered
 from darkroom.networks.architectures import check_architecture
+from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.registry import registry, starting_models
 from darkroom.runtime.step import config_of, evaluation_settings, floor_measure, network_settings, unlabelled_settings
 from darkroom.system.config import dump, parse, read_params
@@ -156,7 +157,9 @@ def settled(settings: Mapping[str, Mapping[str, Any]], measures: Mapping[str, fl
     found = {step: dict(section) for step, section in settings.items()}
     if "settled_epochs" in measures:
         epochs = int(measures["settled_epochs"])
-        found["train"] |= {"epochs": epochs, "side_px": int(measures["side_px"])} if epochs else {"model": "probe"}
+        found["train"] |= {"epochs": epochs, "side_px": int(measures["side_px"])} if epochs else {"model": PROBE}
+        if not epochs and "pretrain" in found:  # a probe took nothing from it
+            found["pretrain"]["enabled"] = False
     if "compiled" in measures:
         found["train"]["compile"] = "on" if measures["compiled"] else "off"
     return found
@@ -204,6 +207,11 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     if evaluation_settings(settings).get("unlabelled"):
         raise InputError("ingest.unlabelled is true, but training and evaluation need labels: name such images in pretrain.data")
     parse(TrainConfig, "train", settings["train"]).check_folds(settings["split"]["num_folds"])
+    if settings["pretrain"]["enabled"] and (model := settings["train"]["model"]) in ON_VECTORS:
+        raise InputError(
+            f"pretrain.enabled is true, but train.model is {model!r}, which is learnt from embeddings: set pretrain.enabled to false, or "
+            "train.model to auto or a network"
+        )
     for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
         check_architecture(str(name))
     return settings

@@ -20,7 +20,6 @@ from darkroom.networks.families import ON_VECTORS, PROBE
 from darkroom.networks.pretrained import Backbone
 from darkroom.notes import Note, tell
 from darkroom.preprocessing.corrections import KINDS, Pixels
-from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.system.config import dump
 from darkroom.system.parallel import ordered
 from darkroom.training import devices
@@ -123,14 +122,6 @@ def _tried(packed: Images, table: Manifest, source: Source, config: TrainConfig)
         f"validation images is {start:.4f} without, {', '.join(tried)}; a gain counts above {error:.4f}"
     )
     return {"chosen": chosen, "told": f"auto chose {', '.join(f'train.{name}={value}' for name, value in chosen.items())}: {measured}"}
-
-
-def told_unused(family: str, config: TrainConfig) -> tuple[Note, ...]:
-    """What is told of settings of the recipe where a model is learnt from embeddings, which have their backbone's own recipe."""
-    fields = PreprocessingSettings.model_fields
-    given = [f"train.{name}={getattr(config, name)}" for name in fields if getattr(config, name) != fields[name].default]
-    why = f"{family} is learnt from embeddings, which are made as their backbone was trained"
-    return tell("train", (), [f"{', '.join(given)} is not used: {why}"] if given else [])
 
 
 def _few(table: Manifest, config: TrainConfig) -> Manifest:

@@ -21,7 +21,7 @@ PREFIX = "validation_"
 SHOWN = ("loss", "accuracy", "balanced_accuracy", "f1_macro")  # with the measure that decides
 _CONSEQUENCES = {
     "report": "train.floor report lets it pass",
-    "require": "train.floor require keeps it from becoming champion",
+    "require": "with train.floor require no model below it becomes champion",
     "register": "train.floor register takes the linear model in its place",
 }
 

@@ -16,7 +16,7 @@ from components.train import learning_curves as pictures
 from components.train.balance_notes import tell_balances
 from components.train.choice import Choice
 from components.train.config import TrainConfig
-from components.train.correction_choice import settle_corrections, told_unused
+from components.train.correction_choice import settle_corrections
 from components.train.correction_sheet import correction_sheet
 from components.train.cross_validation import cross_validate, family_fold, folds_of
 from components.train.family import train_family
@@ -30,6 +30,7 @@ from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
 from components.train.suitability import local_skill, suited
 from components.train.time_limit import Timed, choose_in_time
+from components.train.unused_settings import told_unused
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.manifest import Manifest
@@ -122,7 +123,7 @@ def train(
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
     config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints, started))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints, is_named=given["model"] != AUTO)
-    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else told_unused(family, config)
+    told += (*told_unused(family, config), *(announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()))
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *corrected, *unlike, *tell("train", [*searched.told(), *folds.told()])))

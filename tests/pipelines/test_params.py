@@ -13,7 +13,7 @@ from pipelines.flow import switched_off
 from pipelines.params import arguments, complete, for_gpus, frozen, named_sources, on_this_machine, settled
 from pipelines.plan import key_of, make_plan
 from pipelines.training import FLOW
-from tests.pipelines.conftest import ROOT, shapes
+from tests.pipelines.conftest import OFF, ROOT, shapes
 
 PARAMS = ROOT / "params.yaml"
 
@@ -62,7 +62,7 @@ def test_images_without_labels_have_a_version_where_they_are_learnt_from(tmp_pat
     assert [one["unlabelled_version"] for one in given] == ["", data_version(own)]
     assert given[1]["ingest_unlabelled"]["unlabelled"] is True
     sections = {task: switched_off(FLOW, one) for task, one in zip(("off", "on"), given, strict=True)}
-    assert sections == {"off": {"pretrain", "ingest_unlabelled", "tune"}, "on": {"tune"}}
+    assert sections == {"off": OFF, "on": OFF - {"pretrain", "ingest_unlabelled"}}
 
 
 @pytest.mark.parametrize("step", ["embed", "train"])
@@ -127,6 +127,17 @@ def test_folds_and_a_limit_of_the_time_are_refused_before_anything_runs() -> Non
         complete(both)
     for counts_for_nothing in ({"epochs": 3}, {"model": "probe"}):
         complete({**both, "train": {**both["train"], **counts_for_nothing}})
+
+
+def test_a_network_that_learns_without_labels_is_refused_beside_a_model_without_one() -> None:
+    sections: dict[str, dict[str, object]] = {"pretrain": {"enabled": True}, "train": {"model": "random_forest"}}
+    with pytest.raises(
+        InputError, match=r"pretrain\.enabled is true, but train\.model is 'random_forest', which is learnt from embeddings"
+    ):
+        complete(sections)
+    short = settled({**sections, "train": {"model": "auto"}}, {"settled_epochs": 0.0})  # there was not the time for a network
+    assert (short["train"]["model"], short["pretrain"]["enabled"]) == ("probe", False)
+    complete(short)
 
 
 def test_the_measure_of_register_reaches_train_and_its_cache_only_where_the_floor_may_take_the_networks_place() -> None:
