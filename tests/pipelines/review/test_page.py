@@ -1,5 +1,6 @@
 """The review page in a real browser: a person judges by keyboard, and every key counts."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +90,22 @@ def test_names_are_text_and_pictures_are_seen(page: Page, tmp_path: Path) -> Non
         assert page.run("document.querySelectorAll('b, img[src=x]').length") == 0
         page.press(" ")
         page.wait("[...document.querySelectorAll('#viewer img')].every((one) => one.naturalWidth === 400)")
+
+
+def test_what_is_proposed_is_accepted_by_its_button_and_by_its_key(page: Page, tmp_path: Path) -> None:
+    run = make_run(tmp_path, ["0.png", "1.png", "2.png"])
+    alone = [{**finding, "other": None} for finding in run.findings]
+    findings = Findings(dataclasses.replace(run, expected={"1.png": ["dog"], "2.png": ["dog"]}), tmp_path / "v.csv", "anna", alone)
+    offered = "getComputedStyle(document.querySelector('#accept')).display !== 'none'"
+    with opened(page, findings):
+        page.wait(f"{offered} && document.querySelector('#accept span').textContent === '→ dog'")
+        page.run("document.querySelector('#accept').click()")
+        page.wait("document.querySelectorAll('.judged').length === 1")
+        page.press("a")
+        page.wait(f"document.querySelectorAll('.judged').length === 2 && !({offered})")  # nothing is proposed for the last one
+        page.press("a")
+        page.wait("document.querySelector('#message').textContent === 'nothing is proposed here'")
+        assert written(findings) == [("2.png", "relabel", "dog"), ("1.png", "relabel", "dog")]
 
 
 def test_several_labels_are_ticked(page: Page, tmp_path: Path) -> None:
