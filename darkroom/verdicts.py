@@ -110,13 +110,14 @@ def parse(data: bytes, name: str) -> list[Verdict]:
         return []
     header = [cell.strip().lower() for cell in rows[0][1]]
     _require_columns(header, COLUMNS[:2], f"{name} line {rows[0][0]}")
-    found: list[Verdict] = []
+    found, latest_yet = list[Verdict](), ""
     for line, row in rows[1:]:
         place = f"{name} line {line}"
         if len(row) != len(header):
             raise InputError(f"{place} has {len(row)} cells, and the first line {len(header)}: correct the line")
         cells = dict(zip(header, row, strict=True))
-        found.append(_verdict(cells, place, found[-1].when if found else ""))
+        found.append(_verdict(cells, place, latest_yet))
+        latest_yet = max(latest_yet, found[-1].when)
     return found
 
 
@@ -126,6 +127,7 @@ def _require_columns(header: Sequence[str], columns: Sequence[str], place: str) 
 
 
 def _verdict(cells: Mapping[str, str], place: str, before: str) -> Verdict:
+    """One line; without a time of its own it comes right after all lines above, the latest of which was written at `before`."""
     image_id, word, when = cells["image_id"].strip().lower(), cells["verdict"].strip().lower(), cells.get("when", "").strip()
     label = cells.get("label", "")
     if not _IMAGE_ID.fullmatch(image_id):
@@ -172,8 +174,8 @@ def read_bytes(path: Path) -> bytes:
 
 
 def version(data: bytes) -> str:
-    """The version of a file of verdicts: its length, and the md5 of its bytes; empty for no file."""
-    return f"{len(data)}-{hashlib.md5(data, usedforsecurity=False).hexdigest()}" if data else ""
+    """The version of a file of verdicts: its length, and the md5 of its bytes; no file is one without a line."""
+    return f"{len(data)}-{hashlib.md5(data, usedforsecurity=False).hexdigest()}"
 
 
 def at_version(data: bytes, wanted: str, name: str) -> bytes:
@@ -221,7 +223,8 @@ def append(path: Path, verdict: Verdict) -> None:
     except OSError as error:
         if path.is_symlink():
             raise InputError(_LINK.format(path=path)) from None
-        raise InputError(f"the verdict can't be written to {path} ({error.strerror}): make that possible, or set clean.verdicts") from None
+        remedy = "make its folder, and let this be written there, or name another file (clean.verdicts)"
+        raise InputError(f"the verdict can't be written to {path} ({error.strerror}): {remedy}") from None
 
 
 _LINK = "{path} is a link or a pipe, which no line is added to: make it a file of its own (`dvc unprotect {path}`)"

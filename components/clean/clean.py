@@ -272,4 +272,6 @@ def _describe_odd(findings: list[dict[str, Any]]) -> list[str]:
         return []
     counts = Counter(str(finding["check"]) for finding in found)
     numbers = ", ".join(f"{counts[check]:,} {check}" for check in ODD_CHECKS if counts[check])
+    actions = Counter(str(finding["action"]) for finding in found)
+    numbers += "".join(f", {actions[action]:,} {action}" for action in SAID if actions[action])
     return [f"odd images: {numbers}, such as {found[0]['path']} {found[0]['detail']}"]

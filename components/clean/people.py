@@ -14,7 +14,7 @@ from darkroom import manifest as manifests
 from darkroom.manifest import Manifest, quoted
 from darkroom.proposals import withdrawn
 from darkroom.system.errors import InputError
-from darkroom.verdicts import DROP, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
+from darkroom.verdicts import DROP, FILE, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
 
 CHECK = "verdict"
 SETTING = "clean.verdicts"
@@ -103,7 +103,7 @@ def apply_verdicts(delivered: Manifest, config: CleanConfig) -> Judged:
         findings,
         frozenset(name for name, verdict in here.items() if verdict.word != DROP),
         frozenset(name for name, verdict in here.items() if verdict.word == KEEP),
-        _notes(here, findings, len(counting) - len(here)),
+        _notes(here, findings, [verdict for name, verdict in counting.items() if name not in here], given),
         warnings,
     )
 
@@ -112,12 +112,13 @@ def _given(config: CleanConfig) -> tuple[list[Verdict], list[str]]:
     """The verdicts at `clean.verdicts`, as they were when the run began, and what may be wrong with that file."""
     if not config.verdicts:
         return [], []
-    data = read_bytes(Path(config.verdicts))
-    if config.verdicts_version:
-        data = at_version(data, config.verdicts_version, f"{config.verdicts} ({SETTING})")
-    if not data:
-        return [], [f"there is no file of verdicts at {SETTING} yet"]
-    return parse(data, config.verdicts), []
+    now, place = read_bytes(Path(config.verdicts)), f"{config.verdicts} ({SETTING})"
+    then = at_version(now, config.verdicts_version, place) if config.verdicts_version else now
+    if then:
+        return parse(then, config.verdicts), []
+    if now:
+        return [], [f"no verdict at {place} counts, as there was none when the run that is repeated began"]
+    return [], [f"there is no file of verdicts at {place} yet: `darkroom review` makes it; if there is one, correct the path"]
 
 
 def _relabelled(delivered: Manifest, labels: dict[str, tuple[str, ...]]) -> Manifest:
@@ -150,12 +151,14 @@ def _findings(delivered: Manifest, here: dict[str, Verdict], labels: dict[str, t
     return findings
 
 
-def _notes(here: dict[str, Verdict], findings: list[Finding], num_gone: int) -> list[str]:
+def _notes(here: dict[str, Verdict], findings: list[Finding], gone: list[Verdict], given: list[Verdict]) -> list[str]:
     words = Counter(verdict.word for verdict in here.values())
     actions = Counter(one["action"] for one in findings)
     said = [
         f"people's verdicts: {words[DROP]:,} image(s) dropped, {actions['relabelled']:,} file(s) relabelled, {words[KEEP]:,} image(s) "
         "kept as they are"
     ]
-    gone = [f"{num_gone:,} verdict(s) are about images that are not in this data, and change nothing"]
-    return [*(said if here else []), *(gone if num_gone else [])]
+    unknown = [f"{len(gone):,} verdict(s) are about images that are not in this data, or have no label in it, and change nothing"]
+    if any(verdict.word == RELABEL and verdict in given for verdict in gone):
+        unknown.append(f"an image without a label of its own gets a person's by a line in {FILE} in the data's root, not at {SETTING}")
+    return [*(said if here else []), *(unknown if gone else [])]

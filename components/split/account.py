@@ -68,7 +68,7 @@ def check_excluded(num_tied: int, number: int, config: SplitConfig) -> None:
         InputError: It does.
     """
     if num_tied > config.max_excluded * number:
-        less = "set split.leaks=warn" if config.leaks == "merge" else "tie less (clean.same_things=flag)"
+        less = "set split.leaks=warn" if config.leaks == "merge" else "tie less (clean.near_duplicates=flag, clean.same_things=flag)"
         by_column = (
             f"that split.hold_out={config.hold_out}, or an earlier or given split, holds",
             "hold out by group (split.hold_out=group)",

@@ -95,7 +95,7 @@ class LeakPolicy:
         pairs, every = leaking_pairs(tested, training, self.config.leak_quantile)
         _, first = np.unique(pairs[:, 0], return_index=True)
         leaking = np.isin(np.arange(len(tested)), pairs[:, 0])
-        floor = self._floor(gallery, codes)
+        floor = self._floor(self.gallery, codes)  # by labels as given: those that models proposed are no measure of models
         found = leaks_of([every[row] for row in first.tolist()], leaking, units, 1 - self.config.leak_quantile, floor, names)
         if leaks:
             found.write(leaks)

@@ -89,11 +89,12 @@ def split(
     evaluation = manifest.read(evaluation_cleaned) if evaluation_cleaned else None
     policy = LeakPolicy.of(current, evaluation, (images, evaluation_images), (embeddings, evaluation_embeddings), config)
     assigned = _assign_all(current, previous_splits, evaluation, policy, config)
-    applied = apply_proposals(current, assigned.codes, TRAIN, EXCLUDED)
+    applied = apply_proposals(current, evaluation, assigned.codes, TRAIN, EXCLUDED)
+    applied.require_training(current, assigned.codes, TRAIN)
     current, codes, labels = applied.manifest, applied.codes, _label_matrix(applied.manifest)
     trained, untrained = _classes_to_train_on(current, labels, codes, config, is_merged=assigned.merged is not None and bool(previous))
     kept = assigned.kept & trained
-    _exclude_classes(current, labels, codes, kept)
+    _exclude_classes(current, labels, codes, kept, assigned.unit, previous_splits)
     counts = counts_of(labels, codes)
     wrong = [*check_straddling(current, codes, config), *check_classes(current.classes, counts, config)]
     current = with_clusters(current, assigned.merged, codes)
@@ -282,23 +283,31 @@ def _validated(unit: Integers, constraints: Integers, num: int) -> npt.NDArray[n
     return found
 
 
-def _exclude_classes(current: Manifest, labels: csr_array, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
+def _exclude_classes(
+    current: Manifest, labels: csr_array, codes: Integers, kept: npt.NDArray[np.bool_], unit: Integers, previous: Manifest | None
+) -> None:
     """Excludes the images of dropped classes; raises `InputError` where too little is left."""
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
-    _require_every_split(current, codes, kept)
+    _require_every_split(current, codes, kept, len(np.unique(unit[: len(codes)])), "" if previous is None else _EARLIER)
 
 
-def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_]) -> None:
+def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], num_units: int, earlier: str) -> None:
+    many = f"the {len(current):,} images are {num_units:,} independent ones ({_ONCE}{earlier})"
     if current.task != "multilabel" and kept.sum() < 2:
         left = ", ".join(repr(name) for name, stays in zip(current.classes, kept, strict=True) if stays) or "none"
-        raise InputError(f"fewer than two classes are left to tell apart ({left}): each needs at least {len(SPLITS)} independent images")
+        raise InputError(
+            f"fewer than two classes are left to tell apart ({left}): each needs at least {len(SPLITS)} independent images, and {many}: "
+            "add images, or tie less"
+        )
     for code, name in enumerate(SPLITS):
         if not (codes == code).any():
-            raise InputError(
-                f"no image is left for {name} out of {len(current)}: add images (groups and copies count once), change the fractions, "
-                "or set split.given to ignore"
-            )
+            remedy = "add images, tie less, change the fractions, or set split.given to ignore"
+            raise InputError(f"no image is left for {name}: {many}: {remedy}")
+
+
+_ONCE = "those of a group count once, and so does what clean ties: clean.near_duplicates, clean.same_things, and checks that are set to tie"
+_EARLIER = "; groups of an earlier assignment count, too, see split.previous"
 
 
 def _with_folds(current: Manifest, labels: csr_array, unit: Integers, codes: Integers, config: SplitConfig) -> Manifest:

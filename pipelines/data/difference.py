@@ -148,7 +148,7 @@ def _sides(before: Snapshot, after: Snapshot) -> tuple[list[str], list[str], str
     removed, kept = sorted(before.images.keys() - after.images.keys()), sorted(before.images.keys() & after.images.keys())
     if added:
         return sorted(before.images), added, "the added images with those of before" if kept else "the later images with the earlier ones"
-    return kept, removed, "the removed images with those that stay"
+    return kept, removed, "the removed images with those that stay" if removed else "images, as neither side has one that the other lacks"
 
 
 def _units(names: Sequence[str], *sides: Mapping[str, DataImage]) -> npt.NDArray[np.int64]:

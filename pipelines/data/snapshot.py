@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from components.clean.people import CHECK as VERDICT
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from darkroom import issues, manifest
@@ -16,7 +17,7 @@ from darkroom.registry.fetch import ISSUES_KEPT, SPLITS_KEPT
 from darkroom.system.errors import InputError
 from darkroom.system.files import read_json
 from darkroom.tracking.tags import DVC_MD5
-from darkroom.verdicts import RELABEL, Verdict, latest
+from darkroom.verdicts import DROP, RELABEL, Verdict, latest
 from darkroom.versions.addresses import is_address
 from darkroom.versions.data_version import data_version, has_version
 from darkroom.versions.dvc_cache import linked
@@ -36,7 +37,7 @@ class DataImage:
     Attributes:
         path: Its file; of several with this content the first.
         labels: Its labels as delivered, of all of its files, or by a person's verdict that was delivered with them; sorted, of several
-            labels perhaps none; None where they are not known.
+            labels perhaps none; None where they are not known. An image that a person dropped is none of the data.
         settled: Its labels in the run that split it, where one did and kept it.
         split: Its split there; or the one that the source gives; else empty.
         size_px: Width and height; none where they can't be read.
@@ -169,10 +170,11 @@ class Reader:
             if splits := self._kept(candidate, SPLITS_KEPT):
                 owner = candidate.run_id
                 break
+        dropped = self._dropped(next((one for one in self.runs if one.run_id == owner), run))
         if packed:
-            found = _delivered(manifest.read(packed[0]))
+            found = {name: image for name, image in _delivered(manifest.read(packed[0])).items() if dropped.get(name, image) is not None}
         elif run:
-            found = self._dropped(run)
+            found = {name: image for name, image in dropped.items() if image is not None}
         if splits:
             found = _with_splits(found, manifest.read(splits))
         if not found:
@@ -189,15 +191,12 @@ class Reader:
         folder.mkdir(exist_ok=True)
         return history.kept(run, artifact, folder)
 
-    def _dropped(self, run: Record) -> dict[str, DataImage]:
-        """The images that a run dropped, without their labels."""
-        path = self._kept(run, ISSUES_KEPT)
-        rows = issues.rows(path) if path else []
-        return {
-            row["image_id"]: DataImage(row["path"], None, None, "", None, ())
-            for row in rows
-            if row["action"] == "dropped" and row["image_id"]
-        }
+    def _dropped(self, run: Record | None) -> dict[str, DataImage | None]:
+        """The images that a run dropped, without their labels; None for those that a person did."""
+        path = self._kept(run, ISSUES_KEPT) if run else None
+        rows = [row for row in issues.rows(path) if row["action"] == "dropped" and row["image_id"]] if path else []
+        judged = {row["image_id"] for row in rows if row["check"] == VERDICT}
+        return {row["image_id"]: None if row["image_id"] in judged else DataImage(row["path"], None, None, "", None, ()) for row in rows}
 
 
 def _outputs(run_id: str) -> tuple[Path, Path] | None:
@@ -236,9 +235,11 @@ def _judged(verdict: Verdict, table: Manifest) -> tuple[str, ...]:
 
 def _delivered(table: Manifest) -> dict[str, DataImage]:
     found: dict[str, DataImage] = {}
-    relabelled = [verdict for verdict in latest(table.verdicts).values() if verdict.word == RELABEL]
-    judged = {verdict.image_id: _judged(verdict, table) for verdict in relabelled}
+    counting = latest(table.verdicts)
+    judged = {name: _judged(verdict, table) for name, verdict in counting.items() if verdict.word == RELABEL}
     for row in _rows(table):
+        if row["image_id"] in counting and counting[row["image_id"]].word == DROP:
+            continue
         size = (row["width"], row["height"]) if row.get("width") is not None else None
         labels = judged.get(row["image_id"], tuple(sorted(_labels(row))))
         image = DataImage(row["path"], labels, None, row.get("given_split") or "", size, (row.get("group"),))

@@ -1,8 +1,9 @@
 """The data itself: files in its folder, rows of tables that name them, and what DVC keeps in its cache and its remotes."""
 
 import json
+import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipelines.forget.named import Named
 from pipelines.forget.removals import Removal
 from pipelines.forget.subject import Subject
 from pipelines.forget.traces import all_files
+from pipelines.history import Record
 from pipelines.params import read_settings
 
 
@@ -62,11 +64,13 @@ def data_removals(data: Path, subject: Subject, names: Named, left: list[str]) -
         yield Removal("record", f"{data}.dvc", lambda: _add(data))
 
 
-def verdict_removals(subject: Subject) -> Iterator[Removal]:
-    """The rows about the images in the file at `clean.verdicts`, which lies beside no data."""
-    place, names = read_settings([])[0]["clean"]["verdicts"], Named(set(subject.contents))
-    if place and Path(place).is_file() and without_rows(Path(place), names) is not None:
-        yield Removal("verdicts", place, lambda: rewrite(Path(place), names))
+def verdict_removals(subject: Subject, runs: Sequence[Record]) -> Iterator[Removal]:
+    """The rows about the images in files at `clean.verdicts`, which lie beside no data: the one of now, and those of runs."""
+    names = Named(set(subject.contents))
+    named = {read_settings([])[0]["clean"]["verdicts"], *(run.params.get("clean.verdicts", "") for run in runs)}
+    for place in sorted({os.path.realpath(one) for one in named if one}):
+        if Path(place).is_file() and without_rows(Path(place), names) is not None:
+            yield Removal("verdicts", place, lambda place=place: rewrite(Path(place), names))  # type: ignore[misc]
 
 
 def _still_names(path: Path, rest: bytes | None, names: Named, encoding: str) -> bool:

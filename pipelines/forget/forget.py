@@ -78,7 +78,7 @@ def make_forget_plan(words: Sequence[str], data: Path) -> ForgetPlan:
         *kept_here.shared_removals(subject),
         *delivered.dvc_removals(data, subject, names, left),
         *delivered.data_removals(data, subject, names, left),
-        *delivered.verdict_removals(subject),
+        *delivered.verdict_removals(subject, history.runs() if is_tracked() else []),
     ]
     removals = _without_inner(found)
     if not removals:

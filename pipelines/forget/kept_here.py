@@ -27,6 +27,7 @@ from pipelines.paths import ROOT
 
 _REPORT = "report-component*"  # a step whose output shows images without their ids
 _MAX_TEXT_BYTES = 64 * 2**20
+_FIRST_OF_TEXTS = 9  # the tabulator: smaller bytes stand in tables and weights
 
 
 def check_idle() -> None:
@@ -120,11 +121,11 @@ def text_removals(subject: Subject) -> Iterator[Removal]:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file is a text that may name an image: by its suffix, or JSON in a file of a step without one."""
+    """Whether a file is a text that may name an image: by its suffix, or by its first bytes in a file of a step without one."""
     if path.suffix or not path.is_file():
         return path.suffix in TEXTS
     with path.open("rb") as file:
-        return file.read(1) in (b"{", b"[")
+        return not any(byte < _FIRST_OF_TEXTS for byte in file.read(4096))
 
 
 def bury(page: Path) -> None:

@@ -57,13 +57,14 @@ def _findings(run: "ReviewedRun", file: Path, number: int, ingest: Mapping[str, 
     from darkroom.system.processes import user
     from pipelines.review.findings import Findings
 
+    findings = Findings(run, file, user(), run.findings)
     if not number:
-        return Findings(run, file, user(), run.findings)
+        return findings
     from components.ingest.config import IngestConfig
-    from darkroom.verdicts import latest, read
+    from pipelines.review.reviewed_run import in_root
     from pipelines.review.suggestions import suggest
 
-    found = suggest(run, frozenset(latest(read(file))), number, IngestConfig(**ingest), folder)
+    found = suggest(run, frozenset(findings.decided()), number, IngestConfig(**ingest), folder, labels_count=in_root(run, file))
     return Findings(run, file, user(), found.rows, found.unlabelled, found.images)
 
 

@@ -85,8 +85,8 @@ class Findings:
         return [self._shown(row, decided) for row in rows]
 
     def decided(self) -> dict[str, Verdict]:
-        """The verdicts so far, also those of others, by `image_id`."""
-        return verdicts.latest(verdicts.read(self.file))
+        """The verdicts so far, by `image_id`: also those of others, and those that the run read in the data's root."""
+        return verdicts.latest([*self.run.delivered.verdicts, *verdicts.read(self.file)])
 
     def judge(self, image: str, word: str, labels: Sequence[str]) -> dict[str, Any]:
         """Writes a verdict.

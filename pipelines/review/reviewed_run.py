@@ -133,11 +133,24 @@ def verdicts_file(run: ReviewedRun, clean: Mapping[str, Any]) -> Path:
     """
     if named := clean.get("verdicts") or run.verdicts:
         return Path(str(named)).absolute()
-    if not is_address(run.source) and run.source.is_dir():
-        return run.source / FILE
-    if not is_address(run.source) and run.source.is_file() and is_table(run.source):
-        return run.source.parent / FILE
+    if root := _root(run):
+        return root / FILE
     raise InputError(
         f"no verdict can be written beside the data of run {run.run_id[:8]}, which is no folder here ({run.source}): name a file for them "
         "in clean.verdicts, such as `verdicts: verdicts.csv` in params.yaml"
     )
+
+
+def in_root(run: ReviewedRun, file: Path) -> bool:
+    """Whether a file of verdicts is the one in the data's root, by which `ingest` takes images that have no label of their own."""
+    root = _root(run)
+    return root is not None and file.absolute() == (root / FILE).absolute()
+
+
+def _root(run: ReviewedRun) -> Path | None:
+    """The folder that the data is, or in which its table stands; none of an archive or an address."""
+    if is_address(run.source):
+        return None
+    if run.source.is_dir():
+        return run.source
+    return run.source.parent if run.source.is_file() and is_table(run.source) else None

@@ -39,6 +39,12 @@ def test_lines_written_by_hand_are_understood(tmp_path: Path) -> None:
     assert [verdict.place for verdict in found] == [f"{path} line {line}" for line in (2, 3, 4)]
 
 
+def test_a_line_without_a_time_counts_after_all_that_stand_above_it() -> None:
+    lines = [f"{A},relabel,fog,ann,2026-03-01T00:00:00Z", f"{B},keep,,bo,2026-02-01T00:00:00Z", f"{A},keep,,,"]
+    found = latest(parse("\n".join(["image_id,verdict,label,who,when", *lines]).encode(), "v"))
+    assert (found[A].word, found[B].word) == ("keep", "keep")
+
+
 WRONG = {
     f"{A},kept,,,": "line 2 has the verdict 'kept': it must be one of keep, drop, relabel",
     f"{A[1:]},keep,,,": "line 2 has the image_id",
@@ -102,7 +108,7 @@ def test_a_version_is_read_though_lines_were_added_since(tmp_path: Path) -> None
     then = path.read_bytes()
     append(path, judged(B, "drop"))
     assert at_version(path.read_bytes(), version(then), "v") == then
-    assert version(b"") == ""
+    assert at_version(path.read_bytes(), version(b""), "v") == b""  # as there was none then
     for other in (path.read_bytes()[1:], b""):
         with pytest.raises(InputError, match=r"clean\.verdicts_version"):
             at_version(other, version(then), "v")

@@ -77,7 +77,7 @@ def test_images_are_dropped_and_relabelled_and_findings_say_by_whom(photos: Path
     assert labels == {"cat/1.png": "dog", "cat/2.png": "cat", "dog/0.png": "dog", "dog/1.png": "dog", "dog/2.png": "dog"}
     assert found == [("cat/0.png", "verdict", "dropped"), ("cat/1.png", "verdict", "relabelled")]
     assert "people's verdicts: 1 image(s) dropped, 1 file(s) relabelled, 0 image(s) kept as they are" in notes
-    assert "1 verdict(s) are about images that are not in this data, and change nothing" in notes
+    assert "1 verdict(s) are about images that are not in this data, or have no label in it, and change nothing" in notes
     assert f"{FILE}: 5 verdict(s) about 4 image(s)" in notes
 
 
@@ -134,7 +134,7 @@ def test_an_archive_has_its_verdicts_inside_and_at_a_file_of_their_own(photos: P
     judge(photos / FILE, image_id(picture(0)), "drop")
     archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "photos"))
     given = tmp_path / "given.csv"
-    assert "there is no file of verdicts at clean.verdicts yet" in " ".join(cleaned(archive, verdicts=str(given))[2])
+    assert f"there is no file of verdicts at {given} (clean.verdicts) yet" in " ".join(cleaned(archive, verdicts=str(given))[2])
     judge(given, image_id(picture(3)), "drop")
     version = verdicts.version(given.read_bytes())
     judge(given, image_id(picture(0)), "keep")

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from components.split.config import SplitConfig
+from components.split.split import split
 from darkroom import manifest
 from darkroom.manifest import Manifest, make_table
+from darkroom.system.errors import InputError
 from tests.components.split.test_split import made, rows, run
 
 
@@ -57,6 +61,29 @@ def test_labels_of_multilabel_training_images_are_replaced(tmp_path: Path) -> No
     replaced = [row for row, labels in enumerate(result.column("labels")) if labels == ["b"]]
     assert replaced == [row for row, split in enumerate(result.column("split")) if split == "train" and row % 3 == 0]
     assert measures["num_relabelled"] == len(replaced) > 0
+
+
+@pytest.mark.parametrize("action", ["drop", "relabel"])
+def test_a_class_that_nothing_would_be_left_to_train_on_is_refused_and_keeps_its_test_images(tmp_path: Path, action: str) -> None:
+    frame = rows({"a": 30, "b": 30})
+    frame["proposed_action"] = np.where(frame["label"] == "a", action, None)
+    frame["proposed_label"] = np.where((frame["label"] == "a") & (action == "relabel"), "b", None)
+    with pytest.raises(InputError, match=r"leave out or relabel all \d+ training images of class 'a'.*clean\.min_side_px"):
+        run(tmp_path, made(frame, "binary"))
+    frame["proposed_action"] = action
+    with pytest.raises(InputError, match="training images"):
+        run(tmp_path, made(frame.drop(columns=["label", "proposed_label"]).assign(labels=[["a"]] * 30 + [["b"]] * 30,
+            proposed_labels=[[]] * 60, proposed_action="drop"), "multilabel", ("a", "b")))  # fmt: skip
+
+
+def test_proposals_for_a_frozen_evaluation_set_are_counted(tmp_path: Path) -> None:
+    made(rows({"a": 30, "b": 30}), "binary").write(tmp_path / "cleaned")
+    own = rows({"a": 4, "b": 4})
+    own["image_id"] = [f"own {name}" for name in own["image_id"]]
+    own["path"], own["proposed_action"], own["proposed_label"] = own["image_id"], ["drop", "relabel"] * 4, [None, "a"] * 4
+    made(own, "binary").write(tmp_path / "own")
+    measures = split(tmp_path / "cleaned", tmp_path / "splits", config=SplitConfig(), evaluation_cleaned=tmp_path / "own")
+    assert measures["num_unapplied_proposals"] == 8
 
 
 def test_without_proposals_no_label_changes(tmp_path: Path) -> None:

@@ -222,14 +222,17 @@ def test_no_label_is_one_and_a_label_that_is_not_known_is_no_change(tmp_path: Pa
     assert [sentence(change, "relabelled") for change in found.changes["relabelled"]] == ["no label → cat", "cat → no label"]
 
 
-def test_a_verdict_that_relabels_is_a_change_of_labels_though_no_run_has_read_it(find: Find, here: Path, tmp_path: Path) -> None:
+def test_a_persons_verdicts_are_changes_though_no_run_has_read_them(find: Find, here: Path, tmp_path: Path) -> None:
     place = tmp_path / "judged" / "data"
     shutil.copytree(here / "data", place)
     judged = place / "cat" / "01.jpg"
     append(place / "verdicts.csv", Verdict(image_id(judged.read_bytes()), "relabel", "dog", "ann", "2026-01-31T12:00:00+00:00"))
+    dropped = place / "cat" / "02.jpg"
+    append(place / "verdicts.csv", Verdict(image_id(dropped.read_bytes()), "drop", "", "ann", "2026-01-31T12:00:00+00:00"))
     found = find("HEAD", absolute_name(str(place)))
     assert [(change.path, change.before, change.after) for change in found.changes["relabelled"]] == [("cat/01.jpg", "cat", "dog")]
-    assert {row["name"]: row["after"] - row["before"] for row in found.classes} == {"cat": -1, "dog": 1, "owl": 0}
+    assert [change.path for change in found.changes["removed"]] == ["cat/02.jpg"]
+    assert {row["name"]: row["after"] - row["before"] for row in found.classes} == {"cat": -2, "dog": 1, "owl": 0}
 
 
 def test_classes_are_counted_as_delivered_where_a_run_settled_one_side_alone() -> None:

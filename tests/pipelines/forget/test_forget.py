@@ -605,9 +605,15 @@ def test_verdicts_that_lie_beside_no_data_lose_the_rows_about_it(kept: Kept) -> 
     params = kept.folder / "params.yaml"
     params.write_text(params.read_text().replace('  verdicts: ""', "  verdicts: people.csv"))
     head, other = "image_id,verdict,label,who,when\n", f"{'1' * 64},keep,,ann,\n"
-    (kept.folder / "people.csv").write_text(f"{head}{kept.image},drop,,ann,\n{other}")
+    finish_run(run._start(make_plan(Path("data"), ["clean.verdicts=earlier.csv"])), "FINISHED")
+    summary = kept.folder / "runs" / "register-component" / "summary"  # a page of Kubeflow's, of a step on this machine
+    summary.parent.mkdir(parents=True)
+    summary.write_text(f"such as {kept.image} and others")
+    for name in ("people.csv", "earlier.csv"):
+        (kept.folder / name).write_text(f"{head}{kept.image},drop,,ann,\n{other}")
     forget(kept.plan())
-    assert (kept.folder / "people.csv").read_text() == head + other
+    assert [(kept.folder / name).read_text() for name in ("people.csv", "earlier.csv")] == [head + other] * 2
+    assert summary.read_text().startswith("such as ") and kept.image not in summary.read_text()
     assert holders(kept) == []
 
 

@@ -13,7 +13,8 @@ from components.ingest.config import IngestConfig
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.errors import InputError
-from pipelines.review.reviewed_run import ReviewedRun
+from darkroom.verdicts import FILE
+from pipelines.review.reviewed_run import ReviewedRun, in_root
 from pipelines.review.suggestions import choose, suggest
 from tests.pipelines.conftest import shapes
 
@@ -61,11 +62,15 @@ def test_what_is_mislabelled_and_what_has_no_label_is_suggested(
     assert all(0 <= row["score"] <= 1 for row in found.rows)
 
 
-def test_unlabelled_images_of_an_archive_are_suggested_too(run: ReviewedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    archive = Path(shutil.make_archive(str(tmp_path / "data"), "zip", run.source))
-    found = suggest(replace(run, source=archive), frozenset(), 40, IngestConfig(ignore=("new 2.png",)), tmp_path / "packed")
-    assert set(found.unlabelled) == {"new 0.png", "new 1.png"} <= {row["path"] for row in found.rows}
+def test_unlabelled_images_are_not_suggested_where_a_label_of_theirs_would_count_for_nothing(
+    run: ReviewedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archived = replace(run, source=Path(shutil.make_archive(str(tmp_path / "data"), "zip", run.source)))
+    assert [in_root(one, run.source / FILE) for one in (run, archived)] == [True, False]
+    assert not in_root(run, tmp_path / "elsewhere.csv")
+    found = suggest(archived, frozenset(), 3, IngestConfig(), tmp_path / "packed", labels_count=False)
+    assert len(found.rows) == 3 and not found.unlabelled
+    assert "counts by a line in verdicts.csv in the data's root alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
