@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
@@ -86,6 +86,8 @@ class ZipSource:
     def __post_init__(self) -> None:
         with zipfile.ZipFile(self.file) as archive:
             members = [(_zip_name(info), info) for info in archive.infolist()]
+        if guessed := [path for path, info in members if not path.isascii() and not _is_unicode(info)]:
+            self.notes = (_GUESSED.format(name=self.name, number=len(guessed), example=printable(guessed[0])),)
         for path, info in members:
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -175,11 +177,27 @@ class _BoundedStream:
         return self._stream.read(num_bytes)
 
 
+_GUESSED = (
+    "{number:,} name(s) in {name} are in an encoding that it does not tell, and are read as code page 437, such as {example!r}: where that "
+    "is wrong, unpack it with the right one and give the folder, or pack it anew with names in UTF-8"
+)
+
+
+def _is_unicode(info: zipfile.ZipInfo) -> bool:
+    """Whether a name is in UTF-8: macOS writes that without saying so."""
+    if info.flag_bits & 0x800:
+        return True
+    try:
+        info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    name = info.filename
-    if not info.flag_bits & 0x800:  # macOS writes UTF-8 without saying so
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+    if not _is_unicode(info):  # a byte of a letter may be that of a backslash, as in Shift-JIS
+        return info.filename if "/" in info.filename else info.filename.replace("\\", "/")
+    name = info.filename if info.flag_bits & 0x800 else info.filename.encode("cp437").decode("utf-8")
     return name.replace("\\", "/")
 
 

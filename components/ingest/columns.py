@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from components.ingest.cells import FALSE, TRUE, is_missing, mean_yes_and_no
+from components.ingest.cells import FALSE, TRUE, is_missing, mean_yes_and_no, plain
 from components.ingest.column_names import (
     GROUPS,
     LABELS,
@@ -22,7 +22,7 @@ from components.ingest.column_names import (
 )
 from components.ingest.config import TableConfig
 from components.ingest.given_splits import split_columns
-from components.ingest.indicators import UNCERTAIN, indicator_words, label_columns, refuse_odd_cells
+from components.ingest.indicators import UNCERTAIN, are_one_hot, indicator_words, label_columns, refuse_odd_cells
 from components.ingest.listing import first_few
 from components.ingest.tables import Table
 from darkroom.system.errors import InputError
@@ -149,8 +149,28 @@ def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[s
         refuse_odd_cells(table, [column for column in rest if column not in indicators and not table.is_list(column)])
     chosen = label_columns(table, indicators, task)
     if chosen.names:
+        _refuse_classes_beside(table, chosen.names, _no_labels(table, roles, rest))
         return replace(roles, indicators=chosen.names, notes=(*roles.notes, *chosen.notes))
     raise _no_labels(table, roles, rest)
+
+
+def _refuse_classes_beside(table: Table, indicators: tuple[str, ...], others: NoLabelsError) -> None:
+    """Refuses few columns of 0 and 1 beside one that may hold classes: either may be the labels.
+
+    Raises:
+        InputError: There are both, and no setting names the labels.
+    """
+    varying = [column for column in indicators if len({plain(cell).casefold() for cell in table.distinct(column)}) > 1]
+    classes = [column for column in others.possible if indicator_words(table, column) is None]
+    if classes and len(varying) <= MAX_FLAGS and not are_one_hot(table, list(indicators)):
+        flags = first_few(list(map(repr, indicators)))
+        raise InputError(
+            f"{table.name} may have its labels in column {classes[0]!r}, or in the columns of 0 and 1 ({flags}): name the former in "
+            "ingest.label_column, or the latter in ingest.label_columns"
+        )
+
+
+MAX_FLAGS = 2  # columns of 0 and 1 that may say something else than the labels
 
 
 def _no_labels(table: Table, roles: Columns, rest: list[str]) -> NoLabelsError:

@@ -79,7 +79,7 @@ def label_columns(table: Table, columns: list[str], task: str) -> LabelColumns:
         labels = [column for column in labels if column not in flags]
         sure = task in ("binary", "multiclass")
     else:
-        sure = task != "multilabel" and _are_one_hot(table, labels)
+        sure = task != "multilabel" and are_one_hot(table, labels)
     if flags and not sure:
         raise InputError(
             f"{table.name} has {first_few(list(map(repr, flags)))} beside the columns {first_few(list(map(repr, labels)), 6)}: it may be "
@@ -183,7 +183,8 @@ def _marks(table: Table, column: str) -> Integers:
     return marks[codes]
 
 
-def _are_one_hot(table: Table, columns: list[str]) -> bool:
+def are_one_hot(table: Table, columns: list[str]) -> bool:
+    """Whether each row has exactly one 1 in some columns of 0 and 1."""
     return bool((np.sum([_marks(table, column) for column in columns], axis=0) == 1).all())
 
 

@@ -78,6 +78,8 @@ def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> La
             f"{table.name} has another value in each row of {column!r}, which is no column of labels then: name the one that is in "
             "ingest.label_column"
         )
+    if num_empty := rows.count(()):
+        notes.append(f"{num_empty:,} row(s) of {table.name} name nothing in column {column!r}: images with none of the labels")
     return Labels(rows, (), several, (column,), tuple(filter(None, (*notes, *told))))
 
 

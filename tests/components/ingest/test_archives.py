@@ -36,6 +36,18 @@ def make_tar(path, members, mode="w"):
     return path
 
 
+@pytest.mark.parametrize("encoding", ["shift_jis", "cp866", "cp1252", "utf-8"])
+def test_names_of_an_encoding_that_a_zip_does_not_tell_stay_apart_and_are_told(tmp_path, encoding, monkeypatch):
+    names = {"shift_jis": ("ソース", "ソファ"), "cp866": ("Кот", "Код"), "cp1252": ("Öl", "Äpfel"), "utf-8": ("Öl", "ソファ")}[encoding]
+    monkeypatch.setattr(zipfile.ZipInfo, "_encodeFilenameFlags", lambda info: (info.filename.encode(encoding), 0))  # as many programs do
+    file = make_zip(tmp_path / "a.zip", [(f"{name}/{number}.png", b"x") for number, name in enumerate(names)])
+    source = open_archive(file, LIMIT)
+    folders = {path.rpartition("/")[0] for path in source.sizes}
+    assert len(folders) == 2 and all(path.count("/") == 1 for path in source.sizes)
+    assert (folders == set(names)) == (encoding == "utf-8") == (not source.notes)
+    assert encoding == "utf-8" or "2 name(s) in" in source.notes[0]
+
+
 @pytest.mark.parametrize("name", ["../../evil.txt", "a/../../evil.jpg", "/etc/evil.jpg", "..\\evil.jpg", "C:\\evil.jpg"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_a_path_that_leads_out_is_refused(tmp_path, kind, name):

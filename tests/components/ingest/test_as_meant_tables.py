@@ -551,6 +551,16 @@ REFUSED = {
         {},
         ("x0.png", "not in"),
     ),
+    "columns of 1 beside classes under a name of their own": (
+        {"t.csv": table("filename,Klasse,geprueft,Charge", lambda n, p: (p, KINDS[n % 2], 1, 1))},
+        {},
+        ("'Klasse'", "'geprueft'", "ingest.label_column,", "ingest.label_columns"),
+    ),
+    "two columns of 0 and 1 beside classes under a name of their own": (
+        {"t.csv": table("filename,Klasse,indoor,night", lambda n, p: (p, KINDS[n % 2], int(n < 4), n // 3))},
+        {},
+        ("'Klasse'", "'indoor'", "ingest.label_columns"),
+    ),
     "a table in no order": ({"a.csv": labelled(KINDS), "b.csv": labelled(KINDS)}, {}, ("a.csv", "b.csv", "ingest.table")),
 }
 
@@ -561,6 +571,13 @@ def test_a_table_of_two_readings_is_refused(tmp_path, texts, settings, words):
         ingested(lay(tmp_path / "photos", SIX, texts), **settings)
     assert [word for word in words if word not in str(error.value)] == []
     assert len(str(error.value)) < 600
+
+
+def test_rows_that_name_no_label_of_several_are_told(tmp_path):
+    text = table("filename,labels", lambda n, p: (p, ("cat|dog", "", "dog")[n % 3]))
+    found = ingested(lay(tmp_path / "photos", SIX, {"t.csv": text}))
+    assert found.column("labels")[1] == []
+    assert any("2 row(s) of t.csv name nothing in column 'labels': images with none of the labels" in note.text for note in found.notes)
 
 
 def test_columns_of_a_table_that_are_one_hot_but_for_a_flag_name_their_task(tmp_path):
