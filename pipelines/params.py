@@ -6,6 +6,7 @@ from typing import Any
 
 from components import STEPS
 from components.train.config import TrainConfig
+from components.train.unused_settings import OF_ONE, unread
 from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.named_weights import REGISTERED, is_registered
@@ -214,7 +215,19 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
         )
     for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
         check_architecture(str(name))
+    _refuse_idle_search(settings["tune"], str(settings["train"]["model"]))
     return settings
+
+
+def _refuse_idle_search(tune: Mapping[str, Any], model: str) -> None:
+    """Refuses to search settings that no trial would read."""
+    if not tune["enabled"] or model not in ON_VECTORS or "train.model" in tune["search"]:
+        return
+    idle = [name for name in tune["search"] if not name.startswith("train.") or name.removeprefix("train.") in unread(model)]
+    if idle:
+        own = OF_ONE.get(model)
+        remedy = f"search train.{own}" if own else "set tune.enabled to false"
+        raise InputError(f"tune.search names {idle[0]}, which {model} (train.model) does not read: leave it out, or {remedy}")
 
 
 def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

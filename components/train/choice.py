@@ -10,7 +10,7 @@ from components.train.config import TrainConfig
 from components.train.sharing import is_alone
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
-from darkroom.networks.cost import facts_of, takes_side
+from darkroom.networks.cost import facts_of, fits, require_side, takes_side
 from darkroom.system.errors import InputError
 from darkroom.training import defaults
 from darkroom.training.frozen_trunk import TrunkFacts, trunk_facts
@@ -69,6 +69,7 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
     architecture, reason = architecture_of(training, config)
     pretrained = weights.is_pretrained(architecture, config.weights)
     side, epochs, why = length or _by_effort(training, architecture, config)
+    require_side(architecture, side)
     if config.first_side_share < 1 and not takes_side(architecture, side, side_at(0, epochs, side, config.first_side_share)):
         problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
         raise InputError(problem, "set it to 1")
@@ -91,7 +92,10 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
     else:
         sides, most = defaults.sides_up_to(median, defaults.SIDES_PX[0], budget.max_side_px), budget.max_epochs
         wanted = {side: budget.min_epochs if side <= budget.base_side_px else budget.min_presentations for side in sides}
-    return (wanted if isinstance(config.side_px, str) else {config.side_px: 1.0}), most
+    fitting = {side: epochs for side, epochs in wanted.items() if fits(architecture, side)}
+    if not fitting:  # the smallest that does, of more pixels than the images have
+        fitting = dict.fromkeys([side for side in defaults.SIDES_PX if side > max(wanted) and fits(architecture, side)][:1], 1.0)
+    return (fitting or wanted if isinstance(config.side_px, str) else {config.side_px: 1.0}), most
 
 
 def is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
@@ -101,9 +105,11 @@ def is_fine_tuned(architecture: str, config: TrainConfig) -> bool:
 
 def _by_effort(training: Manifest, architecture: str, config: TrainConfig) -> Length:
     budget, is_large = _budget(config), is_fine_tuned(architecture, config)
-    side = config.side_px
-    if isinstance(side, str):
-        side = _pretrained_side(training, architecture, config) if is_large else defaults.side_px(training, budget)
+    if isinstance(config.side_px, str):
+        wanted = _pretrained_side(training, architecture, config) if is_large else defaults.side_px(training, budget)
+        side = next((larger for larger in defaults.SIDES_PX if larger >= wanted and fits(architecture, larger)), wanted)
+    else:
+        side = config.side_px
     if not isinstance(config.epochs, str):
         limit = f", nor train.time_limit_min={config.time_limit_min:g}" if config.time_limit_min else ""
         return Length(side, config.epochs, f"train.epochs={config.epochs} is set by hand, so train.effort does not count{limit}")

@@ -83,7 +83,8 @@ class CrossValidation:
         if found is None:
             return []
         limits = f"{found.mean:.4f} ({found.low:.4f} to {found.high:.4f})"
-        chosen = "which chose the epoch, as the validation images do for the model that is kept"
+        what = "the epoch" if "epoch" in self.rows[0] else "what is auto"
+        chosen = f"which chose {what}, as the validation images do for the model that is kept"
         return [f"{len(self.rows)} folds: {self.monitor} {limits} on the images that each left out, {chosen}"]
 
 

@@ -58,11 +58,27 @@ class Floor:
         """Whether a network falls below the floor by the measure on the validation images; not where these don't define it."""
         return falls_below(row, self.fitted.validated.row, self.measure)
 
-    def place(self, model: Path, provenance: Mapping[str, Any]) -> None:
-        """Writes the floor as the run's model, with another provenance."""
+    def place(self, model: Path, network: Mapping[str, Any], config: TrainConfig) -> Mapping[str, float]:
+        """Writes the floor as the run's model, with what is known of the run beside its own provenance.
+
+        Args:
+            model: The folder.
+            network: The provenance of the network in whose place it comes.
+            config: What the floor requires.
+
+        Returns:
+            Its measures on the validation images, each under a name that begins with `validation_`.
+        """
+        row = self.fitted.validated.row
+        of_run = {name: network[name] for name in _OF_RUN if name in network}
+        provenance = {**self.card.provenance, **of_run, "floor": self.beside(row, config)}
         with whole(model) as draft:
             shutil.copytree(self.folder, draft)
             dataclasses.replace(self.card, provenance=provenance).write(draft / CARD)
+        return {name: value for name, value in row.items() if name.startswith(PREFIX)}
+
+
+_OF_RUN = ("settings", "num_train_images", "num_validation_images", NOTES)
 
 
 def decisive(config: TrainConfig, given: str) -> str:

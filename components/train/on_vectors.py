@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from components.train.config import TrainConfig
+from components.train.unused_settings import OF_ONE
 from darkroom.embeddings import Embeddings
 from darkroom.manifest import Manifest
 from darkroom.model import ModelCard
@@ -70,7 +71,7 @@ def fit_family(family: str, problem: VectorProblem, config: TrainConfig) -> Fitt
     if len(problem.train) < 2:
         raise InputError(f"{len(problem.train)} training images have an embedding, at least 2 are needed: give more data")
     known: Family = FLOOR if family == PROBE else family  # type: ignore[assignment]
-    given = {name: getattr(config, name) for name in ("regularization", "num_trees", "num_neighbours")}
+    given: dict[str, Any] = {name: getattr(config, name) if OF_ONE.get(family) == name else "auto" for name in set(OF_ONE.values())}
     with devices.threads(config.num_threads):
         return fit_best(known, problem, given, config.monitor, config.threshold_prior_images, config.seed)
 

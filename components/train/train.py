@@ -23,7 +23,7 @@ from components.train.family import train_family
 from components.train.fitting import diagnosed
 from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_answers import FoldAnswers
-from components.train.fold_plan import announce_folds, for_folds
+from components.train.fold_plan import announce_folds, choice_for_folds, for_folds
 from components.train.initial_network import from_pretrained
 from components.train.mirrored_answers import Delivered, delivered
 from components.train.network_training import prepare, train_network
@@ -210,10 +210,10 @@ def _train_network(
         ready = delivered(classifier, problem, fitted.thresholds, kept, config, settings)
         kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
         card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
-        card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
         card = dataclasses.replace(card, provenance={**card.provenance, "compilation": vars(trained.compilation), **beside})
+        card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
         if floor and config.floor == "register" and floor.is_above(kept):
-            floor.place(outputs.model, card.provenance)
+            kept |= floor.place(outputs.model, card.provenance, config)
         else:
             export.save_model(outputs.model, classifier, card)
     sheet = correction_sheet(packed, table.where("train"), config.recipe(side))
@@ -235,6 +235,7 @@ def _network_fold(
     fold: int,
 ) -> Mapping[str, float]:
     """Trains a network on the other folds, and returns its measures on the images of this one."""
+    choice = choice_for_folds(table.where("train"), choice, config)
     place, config = checkpoints and checkpoints / f"fold_{fold}", for_folds(config)
     with devices.threads(config.num_threads):
         prepared = prepare(packed, table, policy, choice, config)

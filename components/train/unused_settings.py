@@ -10,11 +10,18 @@ _OF_ALL = {  # that a model on embeddings reads
     "model", "class_balance", "weight_column", "monitor", "num_threads", "threshold_prior_images", "floor", "max_bundle_mb", "seed",
     "weights_version", "processor",
 }  # fmt: skip
-_OF_ONE = {
+OF_ONE = {
     **dict.fromkeys((PROBE, "logistic_regression", "linear_svm", "rbf_svm"), "regularization"),
     **dict.fromkeys(("random_forest", "gradient_boosting"), _TREES),
     "k_nearest": _NEIGHBOURS,
 }
+
+
+def unread(family: str) -> set[str]:
+    """Settings that a model does not read: one of `ON_VECTORS`, or a network."""
+    if family not in ON_VECTORS:
+        return {_TREES, _NEIGHBOURS}
+    return set(TrainConfig.model_fields) - {*_OF_ALL, OF_ONE.get(family, "")}
 
 
 def told_unused(family: str, config: TrainConfig) -> tuple[Note, ...]:
@@ -24,12 +31,9 @@ def told_unused(family: str, config: TrainConfig) -> tuple[Note, ...]:
         family: What is trained: one of `ON_VECTORS`, or a network.
         config: Settings; where `auto` has taken a probe for want of time, the other ones have had their part in that.
     """
-    fields = TrainConfig.model_fields
-    if family not in ON_VECTORS:
-        names, why = {_TREES, _NEIGHBOURS}, f"{family} is a network"
-    else:
-        own = {*_OF_ALL, _OF_ONE.get(family, "")}
-        names = set(fields) - own if config.model in ON_VECTORS else set(PreprocessingSettings.model_fields)
+    fields, names, why = TrainConfig.model_fields, unread(family), f"{family} is a network"
+    if family in ON_VECTORS:
+        names = names if config.model in ON_VECTORS else set(PreprocessingSettings.model_fields)
         why = f"{family} is learnt from embeddings, which are made as embed.backbone and embed.weights say"
     given = [f"train.{name}={getattr(config, name)}" for name in fields if name in names and getattr(config, name) != fields[name].default]
     return tell("train", (), [f"{', '.join(given)} is not used: {why}"] if given else [])

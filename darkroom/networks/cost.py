@@ -1,5 +1,6 @@
 """What a network costs: multiply-adds and weights."""
 
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from darkroom.networks.network import build
+from darkroom.system.errors import InputError
 
 
 class Facts(NamedTuple):
@@ -36,15 +38,55 @@ def facts_of(architecture: str, side_px: int) -> Facts:
         return Facts(count_macs(network, side_px), any(isinstance(module, _BatchNorm) for module in network.modules()))
 
 
-def takes_side(architecture: str, side_px: int, other_px: int) -> bool:
-    """Whether an architecture that is made for a side takes images of another; vision transformers don't."""
+def takes_side(architecture: str, side_px: int, other_px: int, *, unknown: bool = False) -> bool:
+    """Whether an architecture that is made for a side takes images of another; vision transformers don't.
+
+    Args:
+        architecture: As a model's card has it.
+        side_px: The side that it is made for.
+        other_px: The other one.
+        unknown: What is answered where that can't be found out without computing.
+
+    Raises:
+        InputError: It can't be made for that size.
+    """
     with torch.device("meta"):
         network = build(architecture, 2, side_px=side_px).eval()
         try:
             network(torch.zeros(1, 3, other_px, other_px))
+        except NotImplementedError:
+            return unknown
         except (RuntimeError, AssertionError, ValueError):  # of torch, of torchvision and timm
             return False
     return True
+
+
+@cache
+def fits(architecture: str, side_px: int) -> bool:
+    """Whether a network takes images of a side at all: some halve it more often than a small one can be."""
+    try:
+        return takes_side(architecture, side_px, side_px, unknown=True)
+    except (RuntimeError, AssertionError, ValueError, InputError):  # where it is made
+        return False
+
+
+def require_side(architecture: str, side_px: int) -> None:
+    """Refuses a side that a network does not take.
+
+    Raises:
+        InputError: It does not; the smallest that it takes is named.
+    """
+    if not fits(architecture, side_px):
+        with suppress(RuntimeError, AssertionError, ValueError):
+            takes_side(architecture, side_px, side_px)  # may say why
+        larger = next((side for side in _LARGER if side > side_px and fits(architecture, side)), None)
+        remedy = f"set it to {larger} or more" if larger else "name another network in train.model"
+        raise InputError(
+            f"train.side_px is {side_px} (set, or as auto settled it), and {architecture} takes no images of that side: {remedy}"
+        )
+
+
+_LARGER = (16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512)
 
 
 def count_macs(network: nn.Module, side_px: int, features: Tensor | None = None) -> int:

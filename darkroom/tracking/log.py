@@ -75,7 +75,7 @@ def log_texts(run_id: str, texts: Mapping[str, str]) -> None:
 
 def as_text(value: Any) -> str:
     """A setting as MLflow keeps it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def as_metric(name: str) -> str:

@@ -140,6 +140,21 @@ def test_a_network_that_learns_without_labels_is_refused_beside_a_model_without_
     complete(short)
 
 
+@pytest.mark.parametrize(
+    ("model", "search", "words"),
+    [
+        ("probe", {"train.dropout": [0.0, 0.2]}, r"tune\.search names train\.dropout, which probe .* or search train\.regularization"),
+        ("random_forest", {"train.num_trees": [50, 100], "augment.crop": [0.0, 0.1]}, r"names augment\.crop, .* search train\.num_trees"),
+        ("decision_tree", {"train.regularization": [1.0]}, r"names train\.regularization, .* set tune\.enabled to false"),
+    ],
+)
+def test_a_search_of_what_the_model_does_not_read_is_refused(model: str, search: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        complete({"train": {"model": model}, "tune": {"enabled": True, "search": search}})
+    complete({"train": {"model": model}, "tune": {"search": search}})
+    complete({"train": {"model": model}, "tune": {"enabled": True, "search": {**search, "train.model": ["auto", model]}}})
+
+
 def test_the_measure_of_register_reaches_train_and_its_cache_only_where_the_floor_may_take_the_networks_place() -> None:
     def given(**changes: str) -> str:
         settings = complete({"train": {"floor": changes["floor"]}, "register": {"measure": changes["measure"]}})

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from components.train.choice import choose
+from components.train.choice import candidates, choose
 from components.train.config import TrainConfig
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.config import parse
@@ -84,6 +84,15 @@ def test_smaller_images_afford_more_epochs():
 def test_a_network_of_one_side_is_not_given_others():
     with pytest.raises(InputError, match=r"train\.first_side_share is 0\.6, but vit_b_16 takes images of one side only"):
         chosen(400, 100, {"model": "vit_b_16", "first_side_share": 0.6})
+
+
+def test_a_side_that_a_network_can_not_have_is_refused_and_auto_takes_none():
+    with pytest.raises(InputError, match=r"train\.side_px is 64 .* inception_v3 takes no images of that side: set it to 80 or more"):
+        chosen(400, 30, {"model": "inception_v3", "weights": "", "side_px": 64})
+    assert chosen(12, 30, {"model": "timm/convnext_atto", "weights": ""}).side_px == 32  # of 16 pixels nothing is left
+    config = parse(TrainConfig, "train", {"model": "timm/convnext_atto", "weights": ""})
+    assert list(candidates(rows_of(12, 30), "timm/convnext_atto", config)[0]) == [32]
+    assert min(candidates(rows_of(400, 30), "timm/convnext_atto", config)[0]) == 32
 
 
 def test_a_transformer_is_fine_tuned_at_lower_rates():

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+from components.train.choice import choose
 from components.train.config import TrainConfig
 from components.train.cross_validation import CrossValidation, cross_validate, estimate, held_out
-from components.train.fold_plan import for_folds
+from components.train.fold_plan import choice_for_folds, for_folds
 from components.train.sharing import fit_network
 from darkroom import manifest, model, pixel_store
 from darkroom.manifest import Manifest, make_table
@@ -160,8 +161,13 @@ def test_a_limit_of_the_time_and_folds_are_refused_together(tmp_path: Path) -> N
 def test_a_fold_does_not_start_from_a_model_that_may_know_its_images(tmp_path: Path) -> None:
     inputs = folded(tmp_path)
     run(inputs, tmp_path, epochs=1)
-    warm = TrainConfig(weights=str(tmp_path / "model" / model.WEIGHTS))
+    warm = TrainConfig(model="small_cnn", weights=str(tmp_path / "model" / model.WEIGHTS))
     assert for_folds(warm).weights == "auto"
+    training = manifest.read(inputs.examples).where("train")
+    choice = choose(training, warm)
+    found = choice_for_folds(training, choice, warm)
+    assert found.settings == choose(training, TrainConfig(model="small_cnn", epochs=choice.settings.epochs)).settings != choice.settings
+    assert choice_for_folds(training, choice, TrainConfig(model="small_cnn")) is choice
     shutil.copy(warm.weights, tmp_path / "published.safetensors")
     for weights in ("auto", "", str(tmp_path / "published.safetensors")):
         assert for_folds(TrainConfig(weights=weights)).weights == weights

@@ -89,13 +89,16 @@ def test_a_run_has_a_floor_that_answers_on_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("measure", ["", "accuracy"])
 def test_the_floor_takes_the_network_s_place_where_that_is_wanted(tmp_path: Path, measure: str) -> None:
     inputs = toys.make(tmp_path, num_train=48, num_validation=24)
-    run(inputs, tmp_path, measure, floor="register", learning_rate=1e-9)
+    measures = run(inputs, tmp_path, measure, floor="register", learning_rate=1e-9)
     card = read_card(tmp_path / "model")
     assert card.architecture == "probe(handcrafted)"
     assert card.provenance["settings"]["floor"] == "register"
-    values = card.provenance["floor"]["validation"][measure or "f1_macro"]
-    assert values["model"] < values["floor"]
-    fell = f"falls below its floor: {measure or 'f1_macro'} on the validation images is {values['model']:.4f}"
+    own, name = read_card(tmp_path / "floor_model").provenance, measure or "f1_macro"
+    assert card.provenance["hyperparameters"] == own["hyperparameters"]  # of the model that it is, not of the network
+    assert not {"best_epoch", "batch_size", "fitting", "compilation"} & set(card.provenance)
+    values = card.provenance["floor"]["validation"][name]
+    assert values["model"] == values["floor"] == measures[f"validation_{name}"] == measures[f"floor_validation_{name}"]
+    fell = f"falls below its floor: {name} on the validation images is "
     assert any(fell in note["text"] for note in card.provenance["notes"])
     for name in ("model.onnx", "weights.safetensors"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "floor_model" / name).read_bytes()
