@@ -150,5 +150,5 @@ def test_embeddings_of_format_1_are_read() -> None:
 def test_scans_of_format_1_are_read() -> None:
     found = read_scans(RELEASED)
     assert (found.pixel_hash("0" * 64), found.pixel_hash("f" * 64)) == ("ab" * 16, "cd" * 16)
-    assert (found.size("0" * 64), found.size("f" * 64)) == ((40, 30), (2, 1))
+    assert found.sizes.tolist() == [[40, 30], [2, 1]]
     np.testing.assert_array_equal(found.qualities, np.array([[0, 1, 2, 3, 4], [5, 6, np.nan, 7, 8]], np.float32))
