@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from components.evaluate.config import EvaluateConfig
 from darkroom import manifest as manifests
+from darkroom.frozen_evaluation import fitted
 from darkroom.groups import grouping_columns, independent_units
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
@@ -31,35 +32,13 @@ def evaluation_rows(cleaned: Path | None, splits: Manifest, config: EvaluateConf
     rows = manifests.read(cleaned) if cleaned else None
     if rows is None or not len(rows):
         raise InputError(f"evaluate.data is {config.data}, but its images are missing: pass what ingest and clean made of it, too")
-    rows = _as_task(rows, splits, config)
-    known = set(splits.classes)
-    occurring = [name for row in rows.label_lists() for name in row]
-    if unknown := sorted(set(occurring) - known):
-        raise InputError(
-            f"evaluate.data is {config.data}, where images are labelled {', '.join(map(repr, unknown[:5]))}: the model only knows "
-            f"{', '.join(map(repr, splits.classes[:20]))}; use the same names, or leave those images out"
-        )
-    return _with_units(replace(rows, classes=splits.classes, task=splits.task))
+    return _with_units(fitted(rows, splits.classes, splits.task, str(config.data)))
 
 
 def num_trained_on(rows: Manifest, splits: Manifest) -> int:
     """How many of the rows are files that training or the choice of the epoch has used, so that they say nothing about new images."""
     known = set(splits.where("train").column("image_id")) | set(splits.where("validation").column("image_id"))
     return len(known & set(rows.column("image_id")))
-
-
-def _as_task(rows: Manifest, splits: Manifest, config: EvaluateConfig) -> Manifest:
-    """The rows with labels as the task of the splits has them: of one label each, a list is made where the task is multi-label."""
-    if (rows.task == "multilabel") == (splits.task == "multilabel"):
-        return rows
-    if rows.task == "multilabel":
-        raise InputError(
-            f"evaluate.data is {config.data}, where images have several labels or none, but the training data is {splits.task}: "
-            f"set how it is read, as in evaluate.ingest={{task: {splits.task}}}"
-        )
-    labels = pa.array(rows.label_lists(), manifests.COLUMNS["labels"])
-    index = rows.table.column_names.index("label")
-    return replace(rows, task=splits.task, table=rows.table.set_column(index, "labels", labels))
 
 
 def _with_units(rows: Manifest) -> Manifest:

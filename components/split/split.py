@@ -29,6 +29,7 @@ from components.split.straddling import check_classes, check_straddling
 from components.split.training_proposals import apply_proposals
 from darkroom import manifest
 from darkroom.folds import NO_FOLD, assign_folds
+from darkroom.frozen_evaluation import fitted
 from darkroom.groups import canonical_order, grouping_columns, independent_units
 from darkroom.manifest import FOLD, Manifest
 from darkroom.notes import Note, tell
@@ -95,6 +96,8 @@ def split(
     trained, untrained = _classes_to_train_on(current, labels, codes, config, is_merged=assigned.merged is not None and bool(previous))
     kept = assigned.kept & trained
     _exclude_classes(current, labels, codes, kept, assigned.unit, previous_splits)
+    if evaluation is not None and len(evaluation):  # what does not fit is told before anything is trained
+        fitted(evaluation, [name for name, stays in zip(current.classes, kept, strict=True) if stays], current.task)
     counts = counts_of(labels, codes)
     wrong = [*check_straddling(current, codes, config), *check_classes(current.classes, counts, config)]
     current = with_clusters(current, assigned.merged, codes)

@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ NETWORK = (
     "model", "weights", "weights_version", "side_px", "auto_photo_side_px", "auto_grey_photo_side_px", "auto_pretrained_enlarging",
     *_PICTURES, "device", "mixed_precision", "num_threads",
 )  # fmt: skip
+_READ_BY = {"ingest_evaluation": "evaluate.ingest", "ingest_unlabelled": "pretrain.ingest"}
 _ARTIFACTS = tuple(field.name for field in fields(Artifacts))
 
 
@@ -147,7 +148,7 @@ def perform(
         title = task or step
         if part:
             title, arguments["part"] = f"{title}_part_{part.replace('/', '_of_')}", part
-        with no_run() if _is_off(step, config, arguments) else step_run(title, config) as run:
+        with no_run() if _is_off(step, config, arguments) else step_run(title, config) as run, _named_settings(title):
             measures = call(step, config, arguments, run.epoch, run.trial)
             run.measures(measures)
             for name, path in (keep or {}).items():
@@ -160,6 +161,17 @@ def perform(
     for name, value in measures.items():
         metrics.log_metric(name, value)
     write_json(Path(metrics.path), measures)
+
+
+@contextlib.contextmanager
+def _named_settings(task: str) -> Iterator[None]:
+    """Says of a mistake in data that are read beside the run's own where their settings stand."""
+    try:
+        yield
+    except InputError as error:
+        if task in _READ_BY and "ingest." in str(error):
+            raise InputError(f"{error} (settings of ingest stand in {_READ_BY[task]} for these data)") from None
+        raise
 
 
 def _is_off(step: str, config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:

@@ -381,6 +381,19 @@ def test_images_of_the_evaluation_set_and_what_is_tied_to_them_are_excluded(tmp_
     assert "3 images are excluded: they are in the evaluation set (evaluate.data), or tied to it" in capsys.readouterr().out
 
 
+def test_an_evaluation_set_that_does_not_fit_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    made(rows({"cat": 20, "dog": 20}), "binary").write(tmp_path / "cleaned")
+    own = rows({"Cat": 3, "dog": 3})
+    own["image_id"] = own["path"] = [f"own {name}" for name in own["image_id"]]
+    made(own, "binary").write(tmp_path / "own")
+    with pytest.raises(InputError, match=r"evaluate\.data names a set, where images are labelled 'Cat': the model only knows 'cat', 'dog'"):
+        split(tmp_path / "cleaned", tmp_path / "splits", config=SplitConfig(), evaluation_cleaned=tmp_path / "own")
+    several = own.drop(columns="label").assign(labels=[["cat", "dog"]] * len(own))
+    made(several, "multilabel", ("cat", "dog")).write(tmp_path / "own")
+    with pytest.raises(InputError, match=r"several labels or none, but the training data is binary.*evaluate\.ingest"):
+        split(tmp_path / "cleaned", tmp_path / "splits", config=SplitConfig(), evaluation_cleaned=tmp_path / "own")
+
+
 def test_an_empty_evaluation_set_changes_nothing(tmp_path: Path) -> None:
     made(rows({"a": 20, "b": 20})).write(tmp_path / "cleaned")
     Manifest(make_table({"path": [], "image_id": [], "label": []}), (), "multiclass", "").write(tmp_path / "own")

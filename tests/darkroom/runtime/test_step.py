@@ -17,6 +17,7 @@ from PIL import Image
 from components import STEPS
 from components.__main__ import main
 from components.embed.component import embed_component
+from components.ingest.component import ingest_component
 from components.split.component import split_component
 from darkroom import manifest as manifests
 from darkroom.embeddings import Origin, write
@@ -84,6 +85,17 @@ def test_a_mistake_is_left_beside_the_outputs(tmp_path: Path, cleaned: Path) -> 
     reason = json.loads((tmp_path / "task" / "error.json").read_text())
     assert (reason["kind"], reason["type"]) == ("input", "InputError")
     assert not (tmp_path / "task" / "splits").exists()
+
+
+def test_a_mistake_in_data_beside_the_runs_own_names_where_their_settings_stand(tmp_path: Path) -> None:
+    made = {name: dsl.Dataset(name=name, uri=str(tmp_path / name)) for name in ("images", "manifest")}
+    metrics = dsl.Metrics(name="metrics", uri=str(tmp_path / "metrics"))
+    (tmp_path / "photos").mkdir()
+    given = {"data": str(tmp_path / "photos"), "data_version": "v", "config": {"label_column": "kind"}, "code_version": "1"}
+    for task, words in (("ingest", r"ingest\.label_column"), ("ingest_evaluation", r"ingest\.label_column.*stand in evaluate\.ingest")):
+        with pytest.raises(InputError, match=words) as error:
+            ingest_component.python_func(**made, metrics=metrics, task=task, **given)
+        assert ("evaluate.ingest" in str(error.value)) == (task == "ingest_evaluation")
 
 
 def test_a_part_that_fails_is_told_by_its_number(tmp_path: Path, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
