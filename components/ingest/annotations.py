@@ -85,5 +85,6 @@ def unanswered(images: Sequence[Image], column: str, name: str, what: str) -> li
     """
     num_without = sum(not image.labels[column] for image in images)
     several = any(len(set(image.labels[column])) > 1 for image in images)
-    means = "they have none of the labels" if several else "they are left out (with ingest.task: multilabel they have none of the labels)"
+    left_out = "they are left out, unless ingest.task is multilabel: then they have none of the labels"
+    means = "they have none of the labels" if several else left_out
     return [f"{num_without:,} image(s) of {name} have no {what}: {means}"] if num_without else []

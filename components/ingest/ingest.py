@@ -247,7 +247,8 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     if len(classes) < 2 and not config.unlabelled:
         known = f"only one class, {classes[0]!r}" if classes else "no class"
         wrapped = len(classes) == 1 and not listing.named and all(row.file.path.count("/") > 1 for row in rows)
-        hint = f"; if the folders in {classes[0]}/ are the classes, name {data}/{classes[0]}" if wrapped and data.is_dir() else ""
+        place = f"name {data}/{classes[0]}" if data.is_dir() else "pack what is in it, or unpack it and name that folder"
+        hint = f"; if the folders in {classes[0]}/ are the classes, {place}" if wrapped else ""
         raise InputError(
             f"{data} holds {known}: at least two classes are needed (one folder a class below the root, or a table of labels){hint}"
         )

@@ -31,18 +31,25 @@ class Shards(ABC):
         table: A row an image, in the shards' order; without the column that names the images, and that of the splits.
         max_bytes: Of a larger image only the first bytes are handed on.
         notes: Sentences that say how the table was made.
+        beside: Sizes of the files beside the shards, where these are not all that the source has.
     """
 
     KIND: ClassVar[str]  # what the shards are, for messages
 
     def __init__(
-        self, inner: Source, members: Mapping[str, Sequence[str]], table: pa.Table, max_bytes: int, notes: Sequence[str] = ()
+        self,
+        inner: Source,
+        members: Mapping[str, Sequence[str]],
+        table: pa.Table,
+        max_bytes: int,
+        notes: Sequence[str] = (),
+        beside: Mapping[str, int] | None = None,
     ) -> None:
         self.name, self.num_junk, self._inner, self._max_bytes = inner.name, inner.num_junk, inner, max_bytes
         self.notes = (f"{TABLE} stands for what {len(members):,} {self.KIND} say of the images in them", *notes)
         self._shards = {path: shard for shard, paths in members.items() for path in paths}
         self._table = _with_paths(members, table)
-        others = {path: size for path, size in inner.sizes.items() if path not in members}
+        others = {path: size for path, size in (inner.sizes if beside is None else beside).items() if path not in members}
         if tables := [path for path in others if is_table(path)]:
             self.notes += (
                 f"{len(tables)} table(s) beside them are not read ({first_few(tables)}): ingest.table names one to read instead",

@@ -1,5 +1,6 @@
 """Lists the files that a table of labels names, with their labels, groups, splits and the user's own columns."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -106,8 +107,11 @@ def refuse_missing(source: Source, files: TableFiles, config: TableConfig) -> No
 
 def _alike(source: Source, missing: list[str]) -> str:
     """Says in what the names of files that do not exist differ from those that do, or which archive may hold them."""
-    stems = {PurePosixPath(path).stem.casefold() for path in source.sizes if is_picture_name(path)}
-    wanted = [PurePosixPath(name.replace("\\", "/")).stem.casefold() for name in missing]
+    there, called = ([PurePosixPath(name.replace("\\", "/").casefold()) for name in names] for names in (source.sizes, missing))
+    names, stems = {path.name for path in there}, {path.stem for path in there if is_picture_name(path.name)}
+    wanted = [path.stem for path in called]
+    if any(path.name in names for path in called):
+        return " (files of these names are in other folders)"
     if any(stem in stems for stem in wanted):
         return " (files of these names have another ending)"
     bare = {stem.lstrip("0") for stem in stems}
@@ -210,8 +214,9 @@ def _refuse_difference(first: Listed | None, later: Listed, table: str) -> None:
 
 def _is_padded(cell: str, path: str) -> bool:
     """Whether a number names a file that has another number of zeros in front."""
-    stem = PurePosixPath(path).stem if cell.isdecimal() else cell
-    return cell != stem and cell.lstrip("0") == stem.lstrip("0")
+    number = re.sub(r"[.]0+$", "", cell)  # as tables of numbers have it
+    stem = PurePosixPath(path).stem if number.isdecimal() else number
+    return number != stem and number.lstrip("0") == stem.lstrip("0")
 
 
 def _meanings(columns: Columns, labels: Labels) -> str:

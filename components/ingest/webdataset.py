@@ -37,9 +37,8 @@ class WebDataset(Shards):
         described = {shard: list(_described(shard, tar, by_class)) for shard, tar in shards.items()}
         _tie_samples(described)
         said = make_annotations([image for images in described.values() for image in images])
-        super().__init__(inner, members, said.values.drop_columns([PATH]), max_bytes, said.notes)
-        if inner in shards.values():
-            self.sizes = {path: size for path, size in self.sizes.items() if path not in inner.sizes}
+        beside: dict[str, int] | None = {} if inner in shards.values() else None  # what is in the one tar is read
+        super().__init__(inner, members, said.values.drop_columns([PATH]), max_bytes, said.notes, beside)
 
     def _read_shard(self, shard: str, wanted: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
         paths = [path.removeprefix(f"{shard}/") for path in wanted]

@@ -233,6 +233,8 @@ def test_what_is_missing_or_of_the_wrong_kind_is_told(tmp_path, data, out):
 def test_a_folder_around_the_class_folders_is_pointed_out(data, out):
     lay(data, names("weather/rain/1.png", "weather/sun/2.png"))
     fails(data, out, r"only one class, 'weather'.*if the folders in weather/ are the classes, name .*data/weather")
+    (data / "classes.txt").write_text("rain\nsun\n")  # beside which the folder is no mere wrapping
+    fails(pack(data, data.parent / "packed.zip"), out, r"only one class, 'weather'.*if the folders in weather/ are the classes, pack what")
 
 
 def test_pipes_are_not_opened(data, out):

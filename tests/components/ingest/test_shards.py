@@ -256,6 +256,13 @@ def test_one_tar_of_webdataset_is_read(tmp_path: Path) -> None:
     assert by_path(ingested(words)) == {f"pets.tar/{n:06d}.png": "cat" if n % 2 else "dog" for n in range(4)}
 
 
+def test_the_members_of_one_tar_are_not_told_to_be_unread(tmp_path: Path) -> None:
+    found = ingested(
+        tar(tmp_path / "pets.tar", samples(range(4), cls=lambda number: b"cat" if number % 2 else b"dog", json=lambda _: b"{}"))
+    )
+    assert not any("not read" in note.text for note in found.notes)
+
+
 def test_labels_in_webdatasets_json_alone_are_read(tmp_path: Path) -> None:
     def facts(number: int) -> bytes:
         return json.dumps({"labels": ["cat", "dog"][: number % 3]}).encode()

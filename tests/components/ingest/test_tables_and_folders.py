@@ -244,6 +244,12 @@ def test_a_table_whose_names_have_another_ending_is_told(tmp_path, header):
     assert ingested(photos, table="none").classes == KINDS
 
 
+def test_a_table_whose_names_are_in_other_folders_is_told(tmp_path):
+    text = table("filename,label", lambda n, p: (f"pictures/{p.rpartition('/')[2]}", KINDS[n // 4]), paths=CLASSES)
+    with pytest.raises(InputError, match=r"t\.csv names 8 file.*\(files of these names are in other folders\)"):
+        ingested(lay(tmp_path / "photos", CLASSES, {"t.csv": text}))
+
+
 def test_leading_zeros_are_told(tmp_path):
     photos = lay(
         tmp_path / "photos", [f"000{n}.png" for n in range(4)], {"t.csv": table("image_id,label", lambda n, p: (f"{n}.jpg", n % 2))}
