@@ -1,4 +1,4 @@
-"""Reads what Label Studio exports as JSON, JSON-MIN and CSV: annotators' choices, also in a taxonomy, as labels of whole images."""
+"""Reads what Label Studio exports as JSON and JSON-MIN: annotators' choices, also in a taxonomy, as labels of whole images."""
 
 import re
 from collections import Counter
@@ -33,30 +33,25 @@ class Task(NamedTuple):
     answers: list[Answers]
 
 
-def is_exported(keys: Collection[str]) -> bool:
-    """Whether the rows of a table of these columns are those of JSON-MIN and CSV: one an annotation."""
-    return {"id", "annotator", "annotation_id"} <= {*keys}
-
-
 def read_label_studio(name: str, value: Any, names: FileNames, answer: str = "") -> Annotations | None:
-    """Reads a file of one of these forms; nothing where it is of another.
+    """Reads a file of one of both forms; nothing where it is of another.
 
     Cancelled annotations don't count. Of several of one image the ground truth counts, else the answer that most of them give.
 
     Args:
         name: The file's path in the source.
-        value: What the JSON holds, or the rows of the CSV.
+        value: What the JSON holds.
         names: The files of the source: names of uploaded files begin with eight characters of Label Studio's own, or not any more.
-        answer: The question that the user named, if any: JSON-MIN and CSV do not always tell which of their columns is one.
+        answer: The question that the user named, if any: JSON-MIN does not always tell which of its columns is one.
 
     Raises:
-        UnansweredError: No task has an answer that is a class, or JSON-MIN or CSV does not tell which of several texts is the answer.
+        UnansweredError: No task has an answer that is a class, or JSON-MIN does not tell which of several texts is the answer.
     """
     if not isinstance(value, list) or not value or not all(isinstance(task, dict) for task in value):
         return None
     if all(isinstance(task.get("data"), dict) and isinstance(task.get("annotations"), list) for task in value):
         tasks, what = _from_json(value)
-    elif all(is_exported(task) for task in value):
+    elif all({"id", "annotator", "annotation_id"} <= task.keys() for task in value):
         tasks, what = _from_json_min(name, value, answer), "choices"
     else:
         return None
@@ -147,7 +142,7 @@ def _from_json_min(name: str, rows: list[dict[str, Any]], answer: str) -> list[T
     repeating = [key for key, cells in texts.items() if len(cells) < num_tasks and key not in about_images]
     if len(repeating) != 1 and not questions:
         raise UnansweredError(
-            f"{name} is Label Studio's, in a form that does not say which of its columns is the answer "
+            f"{name} is Label Studio's JSON-MIN, which does not say which of its columns is the answer "
             f"({first_few(repeating) or 'none has choices'}): name it in ingest.label_column, or export it as JSON"
         )
     questions = questions or set(repeating)
@@ -160,7 +155,7 @@ def _from_json_min(name: str, rows: list[dict[str, Any]], answer: str) -> list[T
 
 
 def _is_choice(cell: Any) -> bool:
-    return of_exported_cell(cell) is not None
+    return not isinstance(cell, str) and of_exported_cell(cell) is not None
 
 
 def _choices(cell: Any) -> list[str]:

@@ -78,7 +78,7 @@ def _from_cells(table: Table, column: str, config: TableConfig, task: str) -> La
             f"{table.name} has another value in each row of {column!r}, which is no column of labels then: name the one that is in "
             "ingest.label_column"
         )
-    if (num_empty := rows.count(())) and not any("none of the labels" in note for note in table.notes):  # as of an export
+    if num_empty := rows.count(()):
         notes.append(f"{num_empty:,} row(s) of {table.name} name nothing in column {column!r}: images with none of the labels")
     return Labels(rows, (), several, (column,), tuple(filter(None, (*notes, *told))))
 

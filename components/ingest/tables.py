@@ -15,7 +15,6 @@ from components.ingest.cvat import read_cvat
 from components.ingest.file_names import FileNames
 from components.ingest.headers import with_header
 from components.ingest.json_table import read_json
-from components.ingest.label_studio import is_exported, read_label_studio
 from components.ingest.packed_tables import unpacked
 from components.ingest.parquet_table import read_json_lines, read_parquet, with_paths
 from darkroom.system.errors import InputError
@@ -114,8 +113,6 @@ def read_table(name: str, data: bytes, names: FileNames, encoding: str = "auto",
         content = _as_utf8(name, content, encoding)
     if suffix not in (".parquet", ".json", ".jsonl", ".ndjson", ".xml"):
         values, notes = with_header(name, read_csv(name, content), names)
-        if is_exported(values.column_names) and (found := read_label_studio(name, values.to_pylist(), names, answer)):
-            return Table(name, found.values, True, (*notes, *found.notes))
         return Table(name, values, False, notes)
     values, notes = _read_typed(name, suffix, content, names, answer)
     table = with_paths(values)

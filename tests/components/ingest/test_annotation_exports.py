@@ -176,18 +176,6 @@ def test_label_studios_regions_count_where_there_are_no_choices(tmp_path: Path) 
     assert list(by_path(ingested(lay(tmp_path / "pets", NAMES, {"project-1.json": text}))).values()) == ["dog", "cat"] * 2
 
 
-def test_label_studios_csv_is_read_as_its_json(tmp_path: Path) -> None:
-    answers = [("Cat", "Dog", "Dog"), ("Cat",), ("Cat", "Dog"), ("",), ("Dog", "Dog")]
-    rows = ["annotation_id,annotator,choice,created_at,id,image,lead_time,updated_at,site"]
-    for n, given in enumerate(answers):
-        rows += [f"{10 * n + m},{m},{one},2026-05-01T10:00:00Z,{n},/data/upload/1/3f2a1b0{n}-img_{n}.png,4.{m},2026-05-01T10:00:00Z,a{n}"
-                 for m, one in enumerate(given)]  # fmt: skip
-    manifest = ingested(lay(tmp_path / "pets", [f"img_{n}.png" for n in range(5)], {"export.csv": "\n".join(rows)}))
-    assert by_path(manifest) == {"img_0.png": "Dog", "img_1.png": "Cat", "img_4.png": "Dog"}
-    told = notes_of(manifest)
-    assert "1 image(s) of export.csv whose annotators disagree are left out: 3f2a1b02-img_2.png" in told or "img_2.png" in told
-
-
 @pytest.mark.parametrize("several", [False, True])
 def test_label_studios_json_min_is_read(tmp_path: Path, several: bool) -> None:
     rows = [
@@ -288,7 +276,7 @@ def test_label_studios_csv_may_have_several_choices_in_a_cell(tmp_path: Path, fo
     manifest = ingested(data, label_column="choice")
     assert manifest.task == "multilabel"
     assert list(by_path(manifest).values()) == ["cat", "cat|dog", "dog", ""]
-    assert "labels.csv is Label Studio's: an image's labels are the choices of 'choice'" in notes_of(manifest)
+    assert "holds choices as Label Studio writes them" in notes_of(manifest)
 
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
