@@ -20,6 +20,7 @@ from darkroom.runtime.step import (
     evaluation_settings,
     floor_measure,
     function_of,
+    named_settings,
     network_settings,
     unlabelled_settings,
 )
@@ -63,7 +64,8 @@ def main(words: list[str] | None = None) -> int:
         config = readers[task](sections) if task in readers else sections.get(step, {})
         if task == "ingest_unlabelled" and not complete["pretrain"]["enabled"]:
             options["data"] = ""
-        measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
+        with named_settings(task):
+            measures = call(step, config, _complete(step, options), lambda epoch, measures: None)
         if metrics:
             write_json(metrics, measures)
     except InputError as error:

@@ -159,8 +159,8 @@ def settled(settings: Mapping[str, Mapping[str, Any]], measures: Mapping[str, fl
     if "settled_epochs" in measures:
         epochs = int(measures["settled_epochs"])
         found["train"] |= {"epochs": epochs, "side_px": int(measures["side_px"])} if epochs else {"model": PROBE}
-        if not epochs and "pretrain" in found:  # a probe took nothing from it
-            found["pretrain"]["enabled"] = False
+        for step in {"pretrain", "tune"} & set(found) if not epochs else ():  # a probe took nothing from these
+            found[step]["enabled"] = False
     if "compiled" in measures:
         found["train"]["compile"] = "on" if measures["compiled"] else "off"
     return found
@@ -221,12 +221,13 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 
 def _refuse_idle_search(tune: Mapping[str, Any], model: str) -> None:
     """Refuses to search settings that no trial would read."""
-    if not tune["enabled"] or model not in ON_VECTORS or "train.model" in tune["search"]:
+    if not tune["enabled"] or "train.model" in tune["search"]:
         return
-    idle = [name for name in tune["search"] if not name.startswith("train.") or name.removeprefix("train.") in unread(model)]
+    names = {f"train.{name}" for name in unread(model)}
+    idle = [name for name in tune["search"] if name in names or (model in ON_VECTORS and not name.startswith("train."))]
     if idle:
         own = OF_ONE.get(model)
-        remedy = f"search train.{own}" if own else "set tune.enabled to false"
+        remedy = f"search train.{own}" if own else "search others" if model not in ON_VECTORS else "set tune.enabled to false"
         raise InputError(f"tune.search names {idle[0]}, which {model} (train.model) does not read: leave it out, or {remedy}")
 
 

@@ -169,7 +169,7 @@ def _finding(
 
 
 def _tied(kept: Manifest, images: Images, vectors: Projection | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]]]:
-    """The images with their `cluster`, and the findings; those of equal pixels count once, and those that are too small not at all."""
+    """The images with their `cluster`, and the findings; those of equal pixels count once, those below `min_tie_side_px` not at all."""
     hashes, paths, names = (kept.column(name) for name in ("pixel_hash", "path", "image_id"))
     sides = [min(size) for size in zip(kept.column("width"), kept.column("height"), strict=True)]
     first: dict[str, int] = {}

@@ -14,7 +14,7 @@ from darkroom import manifest as manifests
 from darkroom.manifest import Manifest, quoted
 from darkroom.proposals import withdrawn
 from darkroom.system.errors import InputError
-from darkroom.verdicts import DROP, FILE, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
+from darkroom.verdicts import DROP, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
 
 CHECK = "verdict"
 SETTING = "clean.verdicts"
@@ -103,7 +103,7 @@ def apply_verdicts(delivered: Manifest, config: CleanConfig) -> Judged:
         findings,
         frozenset(name for name, verdict in here.items() if verdict.word != DROP),
         frozenset(name for name, verdict in here.items() if verdict.word == KEEP),
-        _notes(here, findings, [verdict for name, verdict in counting.items() if name not in here], given),
+        _notes(here, findings, [verdict for name, verdict in counting.items() if name not in here]),
         warnings,
     )
 
@@ -151,7 +151,7 @@ def _findings(delivered: Manifest, here: dict[str, Verdict], labels: dict[str, t
     return findings
 
 
-def _notes(here: dict[str, Verdict], findings: list[Finding], gone: list[Verdict], given: list[Verdict]) -> list[str]:
+def _notes(here: dict[str, Verdict], findings: list[Finding], gone: list[Verdict]) -> list[str]:
     words = Counter(verdict.word for verdict in here.values())
     actions = Counter(one["action"] for one in findings)
     said = [
@@ -159,6 +159,4 @@ def _notes(here: dict[str, Verdict], findings: list[Finding], gone: list[Verdict
         "kept as they are"
     ]
     unknown = [f"{len(gone):,} verdict(s) are about images that are not in this data, or have no label in it, and change nothing"]
-    if any(verdict.word == RELABEL and verdict in given for verdict in gone):
-        unknown.append(f"an image without a label of its own gets a person's by a line in {FILE} in the data's root, not at {SETTING}")
     return [*(said if here else []), *(unknown if gone else [])]

@@ -30,6 +30,9 @@ from darkroom.system.errors import InputError
 NONE = "none"  # a setting's word for: no such column
 
 
+MAX_FLAGS = 2  # columns of 0 and 1 that may say something else than the labels
+
+
 class NoLabelsError(InputError):
     """A table names files, but no column is known to hold their labels.
 
@@ -149,7 +152,8 @@ def _with_labels(table: Table, config: TableConfig, roles: Columns, rest: list[s
         refuse_odd_cells(table, [column for column in rest if column not in indicators and not table.is_list(column)])
     chosen = label_columns(table, indicators, task)
     if chosen.names:
-        _refuse_classes_beside(table, chosen.names, _no_labels(table, roles, rest))
+        if task != "multilabel":
+            _refuse_classes_beside(table, chosen.names, _no_labels(table, roles, rest))
         return replace(roles, indicators=chosen.names, notes=(*roles.notes, *chosen.notes))
     raise _no_labels(table, roles, rest)
 
@@ -160,9 +164,9 @@ def _refuse_classes_beside(table: Table, indicators: tuple[str, ...], others: No
     Raises:
         InputError: There are both, and no setting names the labels.
     """
-    varying = [column for column in indicators if len({plain(cell).casefold() for cell in table.distinct(column)}) > 1]
-    classes = [column for column in others.possible if indicator_words(table, column) is None]
-    if classes and len(varying) <= MAX_FLAGS and not are_one_hot(table, list(indicators)):
+    not_always = [column for column in indicators if not {plain(cell).casefold() for cell in table.distinct(column)} <= TRUE]
+    classes = [column for column in others.possible if indicator_words(table, column) is None and _are_words(table, column)]
+    if classes and len(not_always) <= MAX_FLAGS and not are_one_hot(table, list(indicators)):
         flags = first_few(list(map(repr, indicators)))
         raise InputError(
             f"{table.name} may have its labels in column {classes[0]!r}, or in the columns of 0 and 1 ({flags}): name the former in "
@@ -170,7 +174,12 @@ def _refuse_classes_beside(table: Table, indicators: tuple[str, ...], others: No
         )
 
 
-MAX_FLAGS = 2  # columns of 0 and 1 that may say something else than the labels
+def _are_words(table: Table, column: str) -> bool:
+    """Whether a column has a word in nearly each row, and the same ones again and again: no numbers, no remarks."""
+    names, codes = table.encoded(column)
+    words = [number for number, name in enumerate(names) if not is_missing(name) and not re.fullmatch(r"[-+0-9.,]+", name)]
+    num_filled = int(np.isin(codes, words).sum())
+    return num_filled >= 0.9 * len(codes) and 2 * len(words) <= num_filled
 
 
 def _no_labels(table: Table, roles: Columns, rest: list[str]) -> NoLabelsError:

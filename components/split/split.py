@@ -78,8 +78,8 @@ def split(
         and over all (0 to 1), the share of tested images that leak with its limits, and how many proposals were applied and not.
 
     Raises:
-        InputError: Too few images or classes, a class too small where that is to fail, a previous assignment of
-            another kind of task, or leaks where these are to fail.
+        InputError: Too few images or classes, a class too small where that is to fail, a previous assignment of another kind of task, an
+            evaluation set that does not fit, proposals that leave nothing to train on, or leaks where these are to fail.
     """
     current = manifest.read(cleaned)
     if len(current) == 0:
@@ -91,7 +91,6 @@ def split(
     policy = LeakPolicy.of(current, evaluation, (images, evaluation_images), (embeddings, evaluation_embeddings), config)
     assigned = _assign_all(current, previous_splits, evaluation, policy, config)
     applied = apply_proposals(current, evaluation, assigned.codes, TRAIN, EXCLUDED)
-    applied.require_training(current, assigned.codes, TRAIN)
     current, codes, labels = applied.manifest, applied.codes, _label_matrix(applied.manifest)
     trained, untrained = _classes_to_train_on(current, labels, codes, config, is_merged=assigned.merged is not None and bool(previous))
     kept = assigned.kept & trained

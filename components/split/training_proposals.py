@@ -3,11 +3,17 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from darkroom import proposals
 from darkroom.manifest import Manifest
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
+
+Flags = npt.NDArray[np.bool_]
+
+FEW = 5  # training images of a class: with fewer, a machine's verdicts on all of them don't decide about the class
+_PROPOSING = "set clean.mislabelled, clean.near_duplicates or the check (such as clean.dark) to flag, or clean.min_side_px to 1"
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class Applied:
         codes: `(N,) int64`: the split of each image, with those that are left out.
         num_relabelled: Training images with other labels.
         num_left_out: Training images that are excluded.
-        num_unapplied: Proposals for images of test and validation, and of a frozen evaluation set.
+        num_unapplied: Other proposals: for images of test and validation, of a frozen evaluation set, and of a class that would lose
+            its few training images.
     """
 
     manifest: Manifest
@@ -42,36 +49,9 @@ class Applied:
             return []
         return [
             f"as clean proposes, {self.num_relabelled:,} training images are relabelled and {self.num_left_out:,} left out; "
-            f"{self.num_unapplied:,} proposals for images of test and validation are not applied"
+            f"{self.num_unapplied:,} other proposals are not applied, as they are for images of test, validation or the evaluation set, or "
+            "for all of the few training images of a class"
         ]
-
-    def require_training(self, before: Manifest, codes: Integers, train: int) -> None:
-        """Refuses proposals by which nothing is left to train on: all training images of a class, or all of several labels an image.
-
-        Args:
-            before: The images as they were.
-            codes: `(N,)`: their splits then.
-            train: The code of the training images.
-
-        Raises:
-            InputError: They take that much.
-        """
-        learnt, left = codes == train, self.codes == train
-        if before.task == "multilabel":
-            lost = {} if left.any() or not learnt.any() else {"": int(learnt.sum())}
-        else:
-            own = np.bincount(before.targets()[learnt], minlength=len(before.classes))
-            now = np.bincount(self.manifest.targets()[left], minlength=len(before.classes))
-            lost = {before.classes[number]: int(own[number]) for number in np.flatnonzero((own > 0) & (now == 0)).tolist()}
-        for name, number in lost.items():
-            which = f"training images of class {name!r}" if name else "training images"
-            raise InputError(
-                f"clean proposes to leave out or relabel all {number:,} {which}, and none would be left to train on: set what proposes "
-                f"it to flag ({_PROPOSING})"
-            )
-
-
-_PROPOSING = "clean.mislabelled, clean.min_side_px to 1, clean.near_duplicates, or a check of odd images such as clean.dark"
 
 
 def apply_proposals(current: Manifest, evaluation: Manifest | None, codes: Integers, train: int, excluded: int) -> Applied:
@@ -83,17 +63,44 @@ def apply_proposals(current: Manifest, evaluation: Manifest | None, codes: Integ
         codes: `(N,) int64`: the split of each.
         train: The code of the training images.
         excluded: The code of images that are in no split.
+
+    Raises:
+        InputError: Nothing would be left to train on, of a class or of several labels an image.
     """
     drop, relabel = (proposals.proposed(current.table, action) for action in (proposals.DROP, proposals.RELABEL))
     training = codes == train
-    changed = replace(current, table=proposals.relabelled(current.table, relabel & training))
+    taken = training & ~_of_few(current, training, drop | relabel)
+    changed = replace(current, table=proposals.relabelled(current.table, relabel & taken))
+    _require_training(current, changed, training, training & ~(drop & taken))
     return Applied(
         changed,
-        np.where(drop & training, excluded, codes),
-        int((relabel & training).sum()),
-        int((drop & training).sum()),
-        int(((drop | relabel) & ~training & (codes != excluded)).sum()) + (_num_proposals(evaluation) if evaluation else 0),
+        np.where(drop & taken, excluded, codes),
+        int((relabel & taken).sum()),
+        int((drop & taken).sum()),
+        int(((drop | relabel) & ~taken & (codes != excluded)).sum()) + (_num_proposals(evaluation) if evaluation else 0),
     )
+
+
+def _of_few(current: Manifest, training: Flags, proposed: Flags) -> Flags:
+    """The training images of classes that have few, where something is proposed for all of them, `(N,) bool`."""
+    if current.task == "multilabel":
+        return np.zeros(len(training), bool)
+    targets, number = current.targets(), len(current.classes)
+    own, lost = (np.bincount(targets[rows], minlength=number) for rows in (training, training & proposed))
+    found: Flags = training & ((own == lost) & (own < FEW))[targets]
+    return found
+
+
+def _require_training(before: Manifest, after: Manifest, learnt: Flags, left: Flags) -> None:
+    if before.task == "multilabel":
+        lost = {} if left.any() or not learnt.any() else {"": int(learnt.sum())}
+    else:
+        number = len(before.classes)
+        own, now = np.bincount(before.targets()[learnt], minlength=number), np.bincount(after.targets()[left], minlength=number)
+        lost = {before.classes[number]: int(own[number]) for number in np.flatnonzero((own > 0) & (now == 0)).tolist()}
+    for name, number in lost.items():
+        which = f"training images of class {name!r}" if name else "training images"
+        raise InputError(f"clean proposes to leave out or relabel all {number:,} {which}, so that none would be left: {_PROPOSING}")
 
 
 def _num_proposals(images: Manifest) -> int:

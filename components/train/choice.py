@@ -92,10 +92,12 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
     else:
         sides, most = defaults.sides_up_to(median, defaults.SIDES_PX[0], budget.max_side_px), budget.max_epochs
         wanted = {side: budget.min_epochs if side <= budget.base_side_px else budget.min_presentations for side in sides}
+    if not isinstance(config.side_px, str):
+        return {config.side_px: 1.0}, most
     fitting = {side: epochs for side, epochs in wanted.items() if fits(architecture, side)}
     if not fitting:  # the smallest that does, of more pixels than the images have
         fitting = dict.fromkeys([side for side in defaults.SIDES_PX if side > max(wanted) and fits(architecture, side)][:1], 1.0)
-    return (fitting or wanted if isinstance(config.side_px, str) else {config.side_px: 1.0}), most
+    return fitting or wanted, most
 
 
 def is_fine_tuned(architecture: str, config: TrainConfig) -> bool:

@@ -54,8 +54,7 @@ def diagnosed(
     case = Case(settings.monitor, fitted.history, fitted.best_epoch, {}, 0.0, fitted.error, len(problem.validation), own, stopped)
     train, constant = measure_sample(network, problem, settings, rows, case.measure)
     found = diagnose(dataclasses.replace(case, train=train, constant=constant))
-    searched = card.provenance.get("tuned", {})  # a setting that a search decides is none to try
-    tried = [one for one in remedies(found.verdict, config, settings, card.architecture, problem.policy) if not _names(one) & set(searched)]
+    tried = remedies(found.verdict, config, settings, card.architecture, problem.policy, card.provenance.get("tuned", {}))
     told = tell("train", [sentence] if (sentence := _sentence(found, tried)) else [])
     about = {"verdict": found.verdict, "evidence": list(found.evidence), "remedies": [list(one) for one in tried], "num_images": len(rows)}
     provenance = {**card.provenance, KEY: {**about, "train": train}, NOTES: [*card.provenance.get(NOTES, []), *plain(told)]}
@@ -67,8 +66,3 @@ def _sentence(found: Diagnosis, tried: Sequence[Remedy]) -> str:
     if found.verdict not in _SENTENCES:
         return ""
     return f"{_SENTENCES[found.verdict]}: {'; '.join(found.evidence)}" + (f"; try {tried[0][0]}" if tried else "")
-
-
-def _names(remedy: Remedy) -> set[str]:
-    """The settings that a remedy changes."""
-    return {text.partition("=")[0].strip() for text in remedy[0].split(",")}

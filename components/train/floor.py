@@ -78,7 +78,7 @@ class Floor:
         return {name: value for name, value in row.items() if name.startswith(PREFIX)}
 
 
-_OF_RUN = ("settings", "num_train_images", "num_validation_images", NOTES)
+_OF_RUN = ("settings", "num_train_images", "num_validation_images", "tuned", "cross_validation", NOTES)
 
 
 def decisive(config: TrainConfig, given: str) -> str:

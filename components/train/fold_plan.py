@@ -57,7 +57,9 @@ def choice_for_folds(training: Manifest, choice: Choice, config: TrainConfig) ->
         config: Settings as given.
     """
     own = for_folds(config)
-    return choice if own == config else choose(training, own, Length(choice.side_px, choice.settings.epochs, ""))
+    if own == config:
+        return choice
+    return choose(training, own.model_copy(update={"model": choice.architecture}), Length(choice.side_px, choice.settings.epochs, ""))
 
 
 def for_folds(config: TrainConfig) -> TrainConfig:

@@ -1,6 +1,6 @@
 """What to try against over- and underfitting: settings that are not in force yet, the most promising first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from components.train.config import TrainConfig
 from darkroom.augmentation.policy import Policy
@@ -20,21 +20,29 @@ _OPERATIONS = {  # with strengths that suit photographs
 }
 
 
-def remedies(verdict: Verdict, config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> list[Remedy]:
+def remedies(
+    verdict: Verdict, config: TrainConfig, settings: Settings, architecture: str, policy: Policy, searched: Collection[str] = ()
+) -> list[Remedy]:
     """Settings to try, a handful.
 
     Args:
         verdict: See `darkroom.training.diagnosis`; nothing is proposed for `fine` and `unknown`.
-        config: Settings as given.
+        config: Settings as given, and as a search decided.
         settings: Those of the training, with what `auto` stood for.
         architecture: What was trained.
         policy: How training images were augmented.
+        searched: Settings that a search decides, such as `train.dropout`: others would count for nothing.
     """
-    if verdict == "overfits":
-        return list(_against_overfitting(config, settings, architecture, policy))[:MAX_REMEDIES]
     if verdict == "unfinished":
         return [_longer(config, settings)]
-    return list(_against_underfitting(config, settings, architecture, policy))[:MAX_REMEDIES] if verdict == "underfits" else []
+    against = {"overfits": _against_overfitting, "underfits": _against_underfitting}.get(verdict)
+    found = against(config, settings, architecture, policy) if against else ()
+    return [one for one in found if not _changes(one) & {*searched}][:MAX_REMEDIES]
+
+
+def _changes(remedy: Remedy) -> set[str]:
+    """The settings that a remedy changes."""
+    return {text.partition("=")[0].strip() for text in remedy[0].split(",")}
 
 
 def _against_overfitting(config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> Iterator[Remedy]:

@@ -123,7 +123,8 @@ def train(
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
     config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints, started))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints, is_named=given["model"] != AUTO)
-    told += (*told_unused(family, config), *(announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()))
+    told += told_unused(timed.choice.architecture if timed else family, config)
+    told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
     table = dataclasses.replace(table, notes=(*table.notes, *told, *corrected, *unlike, *tell("train", [*searched.told(), *folds.told()])))

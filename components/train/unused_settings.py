@@ -8,7 +8,7 @@ from darkroom.preprocessing.settings import PreprocessingSettings
 _TREES, _NEIGHBOURS = "num_trees", "num_neighbours"
 _OF_ALL = {  # that a model on embeddings reads
     "model", "class_balance", "weight_column", "monitor", "num_threads", "threshold_prior_images", "floor", "max_bundle_mb", "seed",
-    "weights_version", "processor",
+    "weights_version", "processor", "num_processes",  # which a run sets itself
 }  # fmt: skip
 OF_ONE = {
     **dict.fromkeys((PROBE, "logistic_regression", "linear_svm", "rbf_svm"), "regularization"),

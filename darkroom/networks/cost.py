@@ -13,6 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from darkroom.networks.network import build
 from darkroom.system.errors import InputError
 
+_ERRORS = (RuntimeError, AssertionError, ValueError, ArithmeticError)  # of torch, of torchvision and timm
+_SIDES_PX = (16, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512)  # that are proposed
+
 
 class Facts(NamedTuple):
     """What is known of an architecture without its weights.
@@ -56,7 +59,7 @@ def takes_side(architecture: str, side_px: int, other_px: int, *, unknown: bool 
             network(torch.zeros(1, 3, other_px, other_px))
         except NotImplementedError:
             return unknown
-        except (RuntimeError, AssertionError, ValueError):  # of torch, of torchvision and timm
+        except _ERRORS:
             return False
     return True
 
@@ -66,7 +69,7 @@ def fits(architecture: str, side_px: int) -> bool:
     """Whether a network takes images of a side at all: some halve it more often than a small one can be."""
     try:
         return takes_side(architecture, side_px, side_px, unknown=True)
-    except (RuntimeError, AssertionError, ValueError, InputError):  # where it is made
+    except (*_ERRORS, InputError):  # where it is made
         return False
 
 
@@ -77,16 +80,13 @@ def require_side(architecture: str, side_px: int) -> None:
         InputError: It does not; the smallest that it takes is named.
     """
     if not fits(architecture, side_px):
-        with suppress(RuntimeError, AssertionError, ValueError):
+        with suppress(*_ERRORS):
             takes_side(architecture, side_px, side_px)  # may say why
-        larger = next((side for side in _LARGER if side > side_px and fits(architecture, side)), None)
-        remedy = f"set it to {larger} or more" if larger else "name another network in train.model"
+        larger = next((side for side in _SIDES_PX if side > side_px and fits(architecture, side)), None)
+        remedy = f"set it to {larger}, for example" if larger else "name another network in train.model"
         raise InputError(
             f"train.side_px is {side_px} (set, or as auto settled it), and {architecture} takes no images of that side: {remedy}"
         )
-
-
-_LARGER = (16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512)
 
 
 def count_macs(network: nn.Module, side_px: int, features: Tensor | None = None) -> int:

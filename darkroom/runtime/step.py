@@ -148,7 +148,7 @@ def perform(
         title = task or step
         if part:
             title, arguments["part"] = f"{title}_part_{part.replace('/', '_of_')}", part
-        with no_run() if _is_off(step, config, arguments) else step_run(title, config) as run, _named_settings(title):
+        with no_run() if _is_off(step, task, config, arguments) else step_run(title, config) as run, named_settings(task):
             measures = call(step, config, arguments, run.epoch, run.trial)
             run.measures(measures)
             for name, path in (keep or {}).items():
@@ -164,7 +164,7 @@ def perform(
 
 
 @contextlib.contextmanager
-def _named_settings(task: str) -> Iterator[None]:
+def named_settings(task: str) -> Iterator[None]:
     """Says of a mistake in data that are read beside the run's own where their settings stand."""
     try:
         yield
@@ -174,10 +174,10 @@ def _named_settings(task: str) -> Iterator[None]:
         raise
 
 
-def _is_off(step: str, config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+def _is_off(step: str, task: str, config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     if step == "ingest":
         return not arguments.get("data")
-    if step in ("embed", "clean"):
+    if task in ("embed_evaluation", "clean_evaluation"):
         return packed_nothing(Path(arguments["images"]))
     return config.get("enabled") is False
 

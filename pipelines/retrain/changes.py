@@ -1,5 +1,6 @@
 """What changed since the champion was trained: data by its content, settings and code by their tags."""
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +70,16 @@ def changed_settings(before: Mapping[str, str], now: Mapping[str, Mapping[str, A
     """
     off = {step for step, section in now.items() if section.get("enabled") is False and before.get(f"{step}.enabled") == "false"}
     texts = as_texts({step: section for step, section in now.items() if step not in off})
-    return [f"{name} ({before[name]!r}, now {text!r})" for name, text in texts.items() if name in before and before[name] != text]
+    known = [(name, before[name], text) for name, text in texts.items() if name in before]
+    return [f"{name} ({then!r}, now {text!r})" for name, then, text in known if then != text and _value(then) != _value(text)]
+
+
+def _value(text: str) -> Any:
+    """What a setting's text says: names within it may have been written in another order."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def changed_code(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -165,7 +165,8 @@ def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestCo
 
 _NO_LABELS = (
     f"a person's label of an image without one counts by a line in {FILE} in the data's root alone, and verdicts go elsewhere "
-    "(clean.verdicts); to see these images, run `darkroom run` on the unpacked folder without that setting, and review that run"
+    "(clean.verdicts); to see these images, run `darkroom run` on the folder (an archive unpacked) without that setting, and review that "
+    "run"
 )
 
 

@@ -1,6 +1,8 @@
 """The leak test: pictures under several exposures on both sides are seen, told, refused or merged; different pictures are none."""
 
+import shutil
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from components.split.cluster_floor import floor_by_clusters, sampled
 from components.split.config import SplitConfig
 from components.split.split import split
 from components.split.straddling import check_classes, check_straddling
-from darkroom import manifest
+from darkroom import manifest, proposals
 from darkroom.images import ImageWriter, image_id
 from darkroom.leaks import Leaks, read_leaks
 from darkroom.manifest import Manifest, make_table
@@ -84,6 +86,20 @@ def test_what_is_split_blindly_leaks(several: Path, tmp_path: Path, capsys: pyte
     assert found.floor["as_split"].keys() == found.floor["by_clusters"].keys() >= {"accuracy", "f1_macro"}
     assert any(note.is_warning and "split.leaks=merge" in note.text for note in result.notes)
     assert found.found[0].path in capsys.readouterr().out
+
+
+def test_labels_that_models_proposed_do_not_raise_what_a_leak_is_worth(several: Path, tmp_path: Path) -> None:
+    _, found = run(several, tmp_path)
+    cleaned, shared = manifest.read(several / "cleaned"), tmp_path / "proposing"
+    shutil.copytree(several, shared)
+    table = proposals.with_columns(cleaned.table)
+    rows = np.arange(0, len(cleaned), 3)
+    wanted = [[name for name in cleaned.classes if name != cleaned.column("label")[row]][:1] for row in rows]
+    replace(cleaned, table=proposals.propose(table, rows, proposals.RELABEL, wanted)).write(shared / "cleaned")
+    (tmp_path / "other").mkdir()
+    result, other = run(shared, tmp_path / "other")
+    assert result.column("label") != cleaned.column("label")
+    assert other.floor == found.floor
 
 
 def test_of_many_tested_images_a_sample_says_what_leaks(several: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,10 +70,23 @@ def test_a_class_that_nothing_would_be_left_to_train_on_is_refused_and_keeps_its
     frame["proposed_label"] = np.where((frame["label"] == "a") & (action == "relabel"), "b", None)
     with pytest.raises(InputError, match=r"leave out or relabel all \d+ training images of class 'a'.*clean\.min_side_px"):
         run(tmp_path, made(frame, "binary"))
-    frame["proposed_action"] = action
-    with pytest.raises(InputError, match="training images"):
-        run(tmp_path, made(frame.drop(columns=["label", "proposed_label"]).assign(labels=[["a"]] * 30 + [["b"]] * 30,
-            proposed_labels=[[]] * 60, proposed_action="drop"), "multilabel", ("a", "b")))  # fmt: skip
+
+
+def test_several_labels_of_which_nothing_would_be_left_to_train_on_are_refused(tmp_path: Path) -> None:
+    frame = rows({"x": 60}).drop(columns="label").assign(labels=[["a"], ["b"]] * 30, proposed_labels=[[]] * 60, proposed_action="drop")
+    with pytest.raises(InputError, match=r"relabel all 42 training images, so that none would be left: set clean\.mislabelled"):
+        run(tmp_path, made(frame, "multilabel", ("a", "b")))
+
+
+def test_the_few_training_images_of_a_class_stay_where_all_are_proposed_to_be_left_out(tmp_path: Path) -> None:
+    frame = rows({"a": 30, "b": 30, "c": 5})
+    frame["proposed_action"] = np.where((frame["label"] == "c") | (np.arange(len(frame)) == 0), "drop", None)
+    frame["proposed_label"] = None
+    result, measures = run(tmp_path, made(frame))
+    splits = result.frame()[result.frame()["label"] == "c"]["split"]
+    assert set(splits) == {"train", "validation", "test"}
+    assert measures["num_left_out"] + measures["num_unapplied_proposals"] == 6
+    assert any("for all of the few training images of a class" in note.text for note in result.notes)
 
 
 def test_proposals_for_a_frozen_evaluation_set_are_counted(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from scipy import stats
 from components.train.choice import choose
 from components.train.config import TrainConfig
 from components.train.cross_validation import CrossValidation, cross_validate, estimate, held_out
-from components.train.fold_plan import choice_for_folds, for_folds
+from components.train.fold_plan import announce_folds, choice_for_folds, for_folds
 from components.train.sharing import fit_network
 from darkroom import manifest, model, pixel_store
+from darkroom.images import Images
 from darkroom.manifest import Manifest, make_table
 from darkroom.system.errors import InputError
 from darkroom.training.trainer import Fitted
@@ -171,6 +172,24 @@ def test_a_fold_does_not_start_from_a_model_that_may_know_its_images(tmp_path: P
     shutil.copy(warm.weights, tmp_path / "published.safetensors")
     for weights in ("auto", "", str(tmp_path / "published.safetensors")):
         assert for_folds(TrainConfig(weights=weights)).weights == weights
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("model/weights.safetensors", "the folds start from auto weights, as the model"),
+        ("published.safetensors", "too: if that has learnt from any of these images"),
+        ("", ""),
+    ],
+)
+def test_where_folds_start_is_told(tmp_path: Path, weights: str, said: str) -> None:
+    inputs = folded(tmp_path)
+    run(inputs, tmp_path, epochs=1)
+    shutil.copy(tmp_path / "model" / model.WEIGHTS, tmp_path / "published.safetensors")
+    config, table = TrainConfig(model="small_cnn", weights=str(tmp_path / weights) if weights else ""), manifest.read(inputs.examples)
+    choice = choose(table.where("train"), config)
+    notes = announce_folds(Images(inputs.images, inputs.augmented_images), table, inputs.policy, choice, config, None)
+    assert [said in note.text for note in notes] == [True] * bool(said)
 
 
 @pytest.mark.parametrize("monitor", ["precision_macro", "loss"])

@@ -9,10 +9,10 @@ from tests.components.train.test_choice import chosen
 RICH = Policy(operations=tuple(Operation(name=name, probability=0.5) for name in ("crop", "rotation", "brightness", "erasing")))
 
 
-def proposed(verdict, policy=RICH, **given):
+def proposed(verdict, policy=RICH, searched=(), **given):
     given = {"model": "small_cnn", **given}
     config, choice = parse(TrainConfig, "train", given), chosen(64, 200, given)
-    return [setting for setting, _ in remedies(verdict, config, choice.settings, choice.architecture, policy)]
+    return [setting for setting, _ in remedies(verdict, config, choice.settings, choice.architecture, policy, searched)]
 
 
 def test_every_proposal_is_a_setting_that_is_not_in_force():
@@ -29,6 +29,11 @@ def test_every_proposal_is_a_setting_that_is_not_in_force():
 def test_a_network_whose_layers_are_mostly_frozen_may_learn_more_of_them():
     assert "train.frozen_share=0.2" in proposed("underfits", model="lite0")
     assert "train.frozen_share=0.2" not in proposed("underfits", model="lite0", frozen_share=0.1)
+
+
+def test_what_a_search_decides_is_not_proposed():
+    searched = {"train.dropout": 0.0, "train.cutmix": 0.0, "augment.crop": 0.1}
+    assert proposed("overfits", searched=searched) == ["augment.probability=0.8", "train.weight_decay=0.15"]
 
 
 def test_more_training_is_a_step_of_effort_or_twice_the_epochs():

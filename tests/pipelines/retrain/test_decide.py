@@ -72,6 +72,12 @@ def test_new_data_is_told_by_what_changed(toys: Toys, tmp_path: Path) -> None:
     assert decision.message == "training, because of new_data (3 images added, 1 removed, 1 relabelled)"
 
 
+def test_the_order_of_names_within_a_setting_is_no_change() -> None:
+    before = {"tune.search": '{"train.mixing": [0.0], "train.dropout": [0.1]}'}
+    assert changed_settings(before, {"tune": {"search": {"train.dropout": [0.1], "train.mixing": [0.0]}}}) == []
+    assert len(changed_settings(before, {"tune": {"search": {"train.dropout": [0.2], "train.mixing": [0.0]}}})) == 1
+
+
 def test_changed_settings_are_told_by_name(toys: Toys) -> None:
     decision = decide(changed(toys, train={"epochs": 7}, prune={"enabled": False}), QUIET)
     assert reasons(decision) == {"changed_parameters": "train.epochs ('auto', now '7'), prune.enabled ('true', now 'false')"}
