@@ -95,8 +95,7 @@ def split(
     trained, untrained = _classes_to_train_on(current, labels, codes, config, is_merged=assigned.merged is not None and bool(previous))
     kept = assigned.kept & trained
     _exclude_classes(current, labels, codes, kept, assigned.unit, previous_splits)
-    if evaluation is not None and len(evaluation):  # what does not fit is told before anything is trained
-        fitted(evaluation, [name for name, stays in zip(current.classes, kept, strict=True) if stays], current.task)
+    _require_fitting(evaluation, current, kept)
     counts = counts_of(labels, codes)
     wrong = [*check_straddling(current, codes, config), *check_classes(current.classes, counts, config)]
     current = with_clusters(current, assigned.merged, codes)
@@ -292,6 +291,12 @@ def _exclude_classes(
     if current.task != "multilabel":
         codes[~kept[labels.indices]] = EXCLUDED
     _require_every_split(current, codes, kept, len(np.unique(unit[: len(codes)])), "" if previous is None else _EARLIER)
+
+
+def _require_fitting(evaluation: Manifest | None, current: Manifest, kept: npt.NDArray[np.bool_]) -> None:
+    """Refuses a frozen evaluation set that does not fit, before anything is trained."""
+    if evaluation is not None and len(evaluation):
+        fitted(evaluation, [name for name, stays in zip(current.classes, kept, strict=True) if stays], current.task)
 
 
 def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[np.bool_], num_units: int, earlier: str) -> None:

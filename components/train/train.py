@@ -123,7 +123,6 @@ def train(
     table = dataclasses.replace(table, notes=(*with_notes_behind(table.notes, "ingest", source.notes), *learnt, *searched.notes))
     config, unlike = suited(config, floor, source, table, partial(local_skill, packed, table, policy, checkpoints, started))
     family, timed, told = _choose(packed, table, policy, config, started, checkpoints, is_named=given["model"] != AUTO)
-    told += told_unused(timed.choice.architecture if timed else family, config)
     told += announce_folds(packed, table, policy, timed.choice, config, checkpoints) if timed else ()
     by_network = partial(_network_fold, packed, policy, timed.choice, config, checkpoints, answers) if timed else None
     folds = cross_validate(table, by_network or partial(family_fold, embeddings, family, config), config, checkpoints, on_fold)
@@ -157,11 +156,11 @@ def _choose(
     A network that a person named (`is_named`) is refused there.
     """
     if config.model in ON_VECTORS:
-        return config.model, None, ()
+        return config.model, None, told_unused(config.model, config)
     timed = choose_in_time(packed, table, policy, config, started, checkpoints, is_named=is_named)
     if not timed.is_affordable:
-        return PROBE, None, tell("train", (), [timed.told_too_short(config)])
-    return config.model, timed, tell_balances(table, config)
+        return PROBE, None, (*tell("train", (), [timed.told_too_short(config)]), *told_unused(PROBE, config))
+    return config.model, timed, (*tell_balances(table, config), *told_unused(timed.choice.architecture, config))
 
 
 def _train_on_vectors(
