@@ -103,7 +103,7 @@ def apply_verdicts(delivered: Manifest, config: CleanConfig) -> Judged:
         findings,
         frozenset(name for name, verdict in here.items() if verdict.word != DROP),
         frozenset(name for name, verdict in here.items() if verdict.word == KEEP),
-        _notes(here, findings, [verdict for name, verdict in counting.items() if name not in here]),
+        _notes(here, findings, len(counting) - len(here)),
         warnings,
     )
 
@@ -151,12 +151,12 @@ def _findings(delivered: Manifest, here: dict[str, Verdict], labels: dict[str, t
     return findings
 
 
-def _notes(here: dict[str, Verdict], findings: list[Finding], gone: list[Verdict]) -> list[str]:
+def _notes(here: dict[str, Verdict], findings: list[Finding], num_gone: int) -> list[str]:
     words = Counter(verdict.word for verdict in here.values())
     actions = Counter(one["action"] for one in findings)
     said = [
         f"people's verdicts: {words[DROP]:,} image(s) dropped, {actions['relabelled']:,} file(s) relabelled, {words[KEEP]:,} image(s) "
         "kept as they are"
     ]
-    unknown = [f"{len(gone):,} verdict(s) are about images that are not in this data, or have no label in it, and change nothing"]
-    return [*(said if here else []), *(unknown if gone else [])]
+    gone = [f"{num_gone:,} verdict(s) are about images that are not in this data, or have no label in it, and change nothing"]
+    return [*(said if here else []), *(gone if num_gone else [])]

@@ -86,7 +86,7 @@ class ZipSource:
     def __post_init__(self) -> None:
         with zipfile.ZipFile(self.file) as archive:
             members = [(_zip_name(info), info) for info in archive.infolist()]
-        if guessed := [path for path, info in members if not path.isascii() and not _is_unicode(info)]:
+        if guessed := [path for path, info in members if _unicode_name(info) is None]:
             self.notes = (_GUESSED.format(name=self.name, number=len(guessed), example=printable(guessed[0])),)
         for path, info in members:
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -183,22 +183,21 @@ _GUESSED = (
 )
 
 
-def _is_unicode(info: zipfile.ZipInfo) -> bool:
-    """Whether a name is in UTF-8: macOS writes that without saying so."""
-    if info.flag_bits & 0x800:
-        return True
+def _unicode_name(info: zipfile.ZipInfo) -> str | None:
+    """A name in UTF-8, which macOS writes without saying so; none where its encoding is not known."""
+    if info.flag_bits & 0x800 or info.filename.isascii():
+        return info.filename
     try:
-        info.filename.encode("cp437").decode("utf-8")
+        return info.filename.encode("cp437").decode("utf-8")
     except UnicodeError:
-        return False
-    return True
+        return None
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    if not _is_unicode(info):  # a byte of a letter may be that of a backslash, as in Shift-JIS
-        return info.filename if "/" in info.filename else info.filename.replace("\\", "/")
-    name = info.filename if info.flag_bits & 0x800 else info.filename.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
+    name = _unicode_name(info)
+    if name is None and "/" in info.filename:  # a byte of a letter may be that of a backslash, as in Shift-JIS
+        return info.filename
+    return (name or info.filename).replace("\\", "/")
 
 
 def _refuse_escape(archive: str, path: str) -> None:

@@ -26,7 +26,7 @@ from darkroom.picture_info import PictureInfo
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
-from darkroom.versions.addresses import fetched, is_address
+from darkroom.versions.addresses import fetched
 
 MEASURES = (
     "num_files", "num_images", "num_classes", "num_ignored", "num_unlabelled", "num_missing", "num_too_large", "num_undecoded", "megabytes"
@@ -247,9 +247,8 @@ def _manifest(data: Path, listing: Listing, rows: list[Packed], config: IngestCo
     if len(classes) < 2 and not config.unlabelled:
         known = f"only one class, {classes[0]!r}" if classes else "no class"
         wrapped = len(classes) == 1 and not listing.named and all(row.file.path.count("/") > 1 for row in rows)
-        is_packed = data.is_file() and not is_address(data)
-        place = "pack what is in it, or unpack it and name that folder" if is_packed else f"name {data}/{classes[0]}"
-        hint = f"; if the folders in {classes[0]}/ are the classes, {place}" if wrapped else ""
+        place = f"name {data}/{classes[0]}" if data.is_dir() else "pack what is in it, or unpack it and name that folder"
+        hint = f"; if the folders in {classes[0]}/ are the classes, {place}" if wrapped and data.exists() else ""
         raise InputError(
             f"{data} holds {known}: at least two classes are needed (one folder a class below the root, or a table of labels){hint}"
         )

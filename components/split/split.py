@@ -37,6 +37,9 @@ from darkroom.stratification import stratify_images
 from darkroom.system.errors import InputError
 from darkroom.units import Integers
 
+_ONCE = "those of a group count once, and so does what clean ties: clean.near_duplicates, clean.same_things, and checks that are set to tie"
+_EARLIER = "; groups of an earlier assignment count, too, see split.previous"
+
 
 def split(
     cleaned: Path,
@@ -311,10 +314,6 @@ def _require_every_split(current: Manifest, codes: Integers, kept: npt.NDArray[n
         if not (codes == code).any():
             remedy = "add images, tie less, change the fractions, or set split.given to ignore"
             raise InputError(f"no image is left for {name}: {many}: {remedy}")
-
-
-_ONCE = "those of a group count once, and so does what clean ties: clean.near_duplicates, clean.same_things, and checks that are set to tie"
-_EARLIER = "; groups of an earlier assignment count, too, see split.previous"
 
 
 def _with_folds(current: Manifest, labels: csr_array, unit: Integers, codes: Integers, config: SplitConfig) -> Manifest:

@@ -10,7 +10,7 @@ from components.train.config import TrainConfig
 from components.train.sharing import is_alone
 from darkroom.manifest import Manifest
 from darkroom.networks import weights
-from darkroom.networks.cost import facts_of, fits, require_side, takes_side
+from darkroom.networks.cost import facts_of, fits, takes_side
 from darkroom.system.errors import InputError
 from darkroom.training import defaults
 from darkroom.training.frozen_trunk import TrunkFacts, trunk_facts
@@ -69,12 +69,19 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
     architecture, reason = architecture_of(training, config)
     pretrained = weights.is_pretrained(architecture, config.weights)
     side, epochs, why = length or _by_effort(training, architecture, config)
-    require_side(architecture, side)
+    _require_side(architecture, side)
     if config.first_side_share < 1 and not takes_side(architecture, side, side_at(0, epochs, side, config.first_side_share)):
         problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
         raise InputError(problem, "set it to 1")
     settings = _settings(len(training), architecture, side, epochs, pretrained, config)
     return Choice(architecture, side, settings, "; ".join(part for part in (reason, why) if part))
+
+
+def _require_side(architecture: str, side: int) -> None:
+    if not fits(architecture, side):
+        larger = next((other for other in defaults.SIDES_PX if other > side and fits(architecture, other)), None)
+        remedy = f"set it to {larger}, for example" if larger else "name another network in train.model"
+        raise InputError(f"train.side_px is {side} (set, or as auto settled it), and {architecture} takes no images of that side: {remedy}")
 
 
 def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tuple[dict[int, float], int]:

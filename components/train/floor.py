@@ -19,6 +19,7 @@ from darkroom.training.validation import compared_by, falls_below
 
 PREFIX = "validation_"
 SHOWN = ("loss", "accuracy", "balanced_accuracy", "f1_macro")  # with the measure that decides
+_OF_RUN = ("settings", "num_train_images", "num_validation_images", "tuned", "cross_validation", NOTES)
 _CONSEQUENCES = {
     "report": "train.floor report lets it pass",
     "require": "with train.floor require no model below it becomes champion",
@@ -76,9 +77,6 @@ class Floor:
             shutil.copytree(self.folder, draft)
             dataclasses.replace(self.card, provenance=provenance).write(draft / CARD)
         return {name: value for name, value in row.items() if name.startswith(PREFIX)}
-
-
-_OF_RUN = ("settings", "num_train_images", "num_validation_images", "tuned", "cross_validation", NOTES)
 
 
 def decisive(config: TrainConfig, given: str) -> str:

@@ -1,6 +1,5 @@
 """What a network costs: multiply-adds and weights."""
 
-from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ from darkroom.networks.network import build
 from darkroom.system.errors import InputError
 
 _ERRORS = (RuntimeError, AssertionError, ValueError, ArithmeticError)  # of torch, of torchvision and timm
-_SIDES_PX = (16, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512)  # that are proposed
 
 
 class Facts(NamedTuple):
@@ -71,22 +69,6 @@ def fits(architecture: str, side_px: int) -> bool:
         return takes_side(architecture, side_px, side_px, unknown=True)
     except (*_ERRORS, InputError):  # where it is made
         return False
-
-
-def require_side(architecture: str, side_px: int) -> None:
-    """Refuses a side that a network does not take.
-
-    Raises:
-        InputError: It does not; the smallest that it takes is named.
-    """
-    if not fits(architecture, side_px):
-        with suppress(*_ERRORS):
-            takes_side(architecture, side_px, side_px)  # may say why
-        larger = next((side for side in _SIDES_PX if side > side_px and fits(architecture, side)), None)
-        remedy = f"set it to {larger}, for example" if larger else "name another network in train.model"
-        raise InputError(
-            f"train.side_px is {side_px} (set, or as auto settled it), and {architecture} takes no images of that side: {remedy}"
-        )
 
 
 def count_macs(network: nn.Module, side_px: int, features: Tensor | None = None) -> int:

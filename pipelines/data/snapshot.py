@@ -170,11 +170,11 @@ class Reader:
             if splits := self._kept(candidate, SPLITS_KEPT):
                 owner = candidate.run_id
                 break
-        dropped = self._dropped(next((one for one in self.runs if one.run_id == owner), run))
+        dropped, judged = self._dropped(next((one for one in self.runs if one.run_id == owner), run))
         if packed:
-            found = {name: image for name, image in _delivered(manifest.read(packed[0])).items() if dropped.get(name, image) is not None}
+            found = {name: image for name, image in _delivered(manifest.read(packed[0])).items() if name not in judged}
         elif run:
-            found = {name: image for name, image in dropped.items() if image is not None}
+            found = dropped
         if splits:
             found = _with_splits(found, manifest.read(splits))
         if not found:
@@ -191,12 +191,13 @@ class Reader:
         folder.mkdir(exist_ok=True)
         return history.kept(run, artifact, folder)
 
-    def _dropped(self, run: Record | None) -> dict[str, DataImage | None]:
-        """The images that a run dropped, without their labels; None for those that a person did."""
+    def _dropped(self, run: Record | None) -> tuple[dict[str, DataImage], set[str]]:
+        """The images that a run dropped, without their labels; and the ids of those that a person did."""
         path = self._kept(run, ISSUES_KEPT) if run else None
         rows = [row for row in issues.rows(path) if row["action"] == "dropped" and row["image_id"]] if path else []
         judged = {row["image_id"] for row in rows if row["check"] == VERDICT}
-        return {row["image_id"]: None if row["image_id"] in judged else DataImage(row["path"], None, None, "", None, ()) for row in rows}
+        found = {row["image_id"]: DataImage(row["path"], None, None, "", None, ()) for row in rows if row["image_id"] not in judged}
+        return found, judged
 
 
 def _outputs(run_id: str) -> tuple[Path, Path] | None:

@@ -87,7 +87,7 @@ def test_a_network_of_one_side_is_not_given_others():
 
 
 def test_a_side_that_a_network_can_not_have_is_refused_and_auto_takes_none():
-    with pytest.raises(InputError, match=r"train\.side_px is 64 .* inception_v3 takes no images of that side: set it to 80, for example"):
+    with pytest.raises(InputError, match=r"train\.side_px is 64 .* inception_v3 takes no images of that side: set it to 96, for example"):
         chosen(400, 30, {"model": "inception_v3", "weights": "", "side_px": 64})
     assert chosen(12, 30, {"model": "timm/convnext_atto", "weights": ""}).side_px == 32  # of 16 pixels nothing is left
     config = parse(TrainConfig, "train", {"model": "timm/convnext_atto", "weights": ""})
