@@ -33,6 +33,9 @@ from darkroom.system.streams import open_streams, use_utf8
 from darkroom.tracking.tags import CHECKPOINTS, VECTORS
 from darkroom.versions.data_version import data_version, difference
 
+VERDICTS = ("verdicts", "verdicts_version")
+FROM_SETTINGS = ("params", "train_settings", "augment_settings", "network", "floor_measure", *VERDICTS)  # they are no options
+
 
 def main(words: list[str] | None = None) -> int:
     """Runs one step.
@@ -59,6 +62,7 @@ def main(words: list[str] | None = None) -> int:
         complete = {name: dump(config_of(name, sections.get(name, {}))) for name in STEPS}
         known: dict[str, Any] = {"params": complete, "train_settings": complete["train"], "augment_settings": complete["augment"]}
         known |= {"network": network_settings(complete), "floor_measure": floor_measure(complete)}
+        known |= {name: complete["clean"][name] for name in VERDICTS if task != "ingest_unlabelled"}
         options |= {name: value for name, value in known.items() if name in arguments_of(step)}
         readers = {"ingest_evaluation": evaluation_settings, "ingest_unlabelled": unlabelled_settings}
         config = readers[task](sections) if task in readers else sections.get(step, {})
@@ -84,7 +88,7 @@ def _parser(step: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, parameter in arguments_of(step).items():
-        if name in ("params", "train_settings", "augment_settings", "network", "floor_measure"):  # they come from the file of settings
+        if name in FROM_SETTINGS:
             continue
         required = parameter.default is inspect.Parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", required=required, default="", metavar=name.upper())

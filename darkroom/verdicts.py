@@ -20,6 +20,7 @@ from pathlib import Path
 from darkroom.system.errors import InputError
 
 FILE = "verdicts.csv"  # in the data's root
+SETTING = "clean.verdicts"  # names a file beside that one
 KEEP, DROP, RELABEL = WORDS = ("keep", "drop", "relabel")
 COLUMNS = ("image_id", "verdict", "label", "who", "when")
 _JOINED = "|"
@@ -194,6 +195,20 @@ def at_version(data: bytes, wanted: str, name: str) -> bytes:
     if version(then) != wanted:
         raise InputError(f"{name} is not, and does not continue, version {wanted} of clean.verdicts_version: bring it back, or empty that")
     return then
+
+
+def read_at(path: Path, wanted: str) -> list[Verdict]:
+    """Reads the file at `clean.verdicts` as it was in a version, see `parse`; none where there is no file.
+
+    Args:
+        path: The file.
+        wanted: The version; empty: as it is now.
+
+    Raises:
+        InputError: A line is wrong, the file can't be read, or it does not begin as it was then.
+    """
+    data = read_bytes(path)
+    return parse(at_version(data, wanted, f"{path} ({SETTING})") if wanted else data, str(path))
 
 
 def append(path: Path, verdict: Verdict) -> None:

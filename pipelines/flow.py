@@ -1,7 +1,7 @@
 """From a list of tasks to a pipeline: a task gets, by name, what tasks before it made, what the run was given, and its settings."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Task:
         settings: The pipeline's parameter with its settings; the step's section where none is given.
         cached: Whether the cache may answer.
         needs: The pipeline's parameter without which the task is switched off.
+        leaves_out: Inputs of the step that the task does not take: their defaults hold.
     """
 
     component: BaseComponent
@@ -36,6 +37,7 @@ class Task:
     settings: str = ""
     cached: bool = True
     needs: str = ""
+    leaves_out: Collection[str] = ()
 
     @property
     def step(self) -> str:
@@ -54,7 +56,7 @@ class Task:
 
     def inputs(self) -> dict[str, str]:
         """What the pipeline calls each input, by the step's own name for it."""
-        return self._named(name for name in self.component.component_spec.inputs or {} if name not in _OWN)
+        return self._named(name for name in self.component.component_spec.inputs or {} if name not in {*_OWN, *self.leaves_out})
 
     def outputs(self) -> dict[str, str]:
         """What the pipeline calls each artifact that the step makes, by the step's own name for it."""

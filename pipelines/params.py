@@ -245,6 +245,8 @@ def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "params": settings,
         "network": network_settings(settings),
         "floor_measure": floor_measure(settings),
+        "verdicts": settings["clean"]["verdicts"],
+        "verdicts_version": settings["clean"]["verdicts_version"],
         "ingest_evaluation": dump(config_of("ingest", evaluation_settings(settings))),
         "evaluation_data": evaluate["data"],
         "evaluation_version": evaluate["data_version"],

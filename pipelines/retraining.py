@@ -10,6 +10,7 @@ from typing import Any
 from kfp import dsl
 from kfp.dsl import Artifact, Input, OutputPath
 
+from components import STEPS
 from darkroom.runtime.step import IMAGE
 from pipelines.flow import parameters, pipeline_of
 from pipelines.training import FLOW, GIVEN, training
@@ -25,7 +26,10 @@ def plan_component(
     data_version: OutputPath(str),  # type: ignore[valid-type]
     evaluation_version: OutputPath(str),  # type: ignore[valid-type]
     unlabelled_version: OutputPath(str),  # type: ignore[valid-type]
+    verdicts_version: OutputPath(str),  # type: ignore[valid-type]
     previous: OutputPath(str),  # type: ignore[valid-type]
+    embed: OutputPath(dict),  # type: ignore[valid-type]
+    clean: OutputPath(dict),  # type: ignore[valid-type]
     train: OutputPath(dict),  # type: ignore[valid-type]
     network: OutputPath(dict),  # type: ignore[valid-type]
     lease: OutputPath(str),  # type: ignore[valid-type]
@@ -35,7 +39,8 @@ def plan_component(
 
     planned = plan_on_cluster(data, name, config, params, force)
     versions = {"data_version": data_version, "evaluation_version": evaluation_version, "unlabelled_version": unlabelled_version}
-    planned.write(**versions, previous=previous, train=train, network=network, lease=lease)
+    versions["verdicts_version"] = verdicts_version
+    planned.write(**versions, previous=previous, embed=embed, clean=clean, train=train, network=network, lease=lease)
     return planned.action  # the one returned value: kfp's local runner can't see another in a condition
 
 
@@ -63,10 +68,13 @@ PLANNED = (
     "data_version",
     "evaluation_version",
     "unlabelled_version",
+    "verdicts_version",
     "previous",
+    "embed",
+    "clean",
     "train",
     "network",
 )  # values of the training pipeline that `plan` decides
-WANTED = {name: kind for name, kind in parameters(FLOW, GIVEN).items() if name not in PLANNED or name == "train"}
+WANTED = {name: kind for name, kind in parameters(FLOW, GIVEN).items() if name not in PLANNED or name in STEPS}
 WANTED |= {"retrain": dict, "force": bool}  # when there is reason to train; whether to train though nothing changed
 retraining = pipeline_of(_retrain, "darkroom-retraining", "Trains if there is reason to, and promotes if the new model is better.", WANTED)

@@ -71,6 +71,7 @@ FLOW = (
         },
         settings="ingest_unlabelled",
         needs="unlabelled_data",
+        leaves_out=("verdicts", "verdicts_version"),
     ),
     Task(split_component),
     Task(augment_component),
@@ -89,6 +90,8 @@ TASKS = tuple(task.title for task in FLOW)
 GIVEN = {
     "data": str,  # where the images are
     "data_version": str,  # hash of the data, so that other data is no cache hit
+    "verdicts": str,  # file of people's verdicts beside those in the data, or empty
+    "verdicts_version": str,  # hash of that file
     "evaluation_data": str,  # where the images of the frozen evaluation set are, or empty
     "evaluation_version": str,  # hash of that set
     "unlabelled_data": str,  # where the images without labels are that the network learns from first, or empty

@@ -7,7 +7,10 @@ from pipelines.training import FLOW, GIVEN
 
 _STEPS = tuple(task.title for task in FLOW)
 TASKS = FLOW[: _STEPS.index("tune") + 1]
-_TAKEN = ("data", "data_version", "evaluation_data", "evaluation_version", "unlabelled_data", "unlabelled_version", "network", "previous")
+_TAKEN = (
+    *("data", "data_version", "verdicts", "verdicts_version", "evaluation_data", "evaluation_version"),
+    *("unlabelled_data", "unlabelled_version", "network", "previous"),
+)
 
 tuning = build(
     "darkroom-tuning",

@@ -14,10 +14,9 @@ from darkroom import manifest as manifests
 from darkroom.manifest import Manifest, quoted
 from darkroom.proposals import withdrawn
 from darkroom.system.errors import InputError
-from darkroom.verdicts import DROP, KEEP, RELABEL, Verdict, at_version, latest, parse, read_bytes
+from darkroom.verdicts import DROP, KEEP, RELABEL, SETTING, Verdict, latest, read, read_at, read_bytes
 
 CHECK = "verdict"
-SETTING = "clean.verdicts"
 
 Finding = dict[str, Any]
 
@@ -112,13 +111,14 @@ def _given(config: CleanConfig) -> tuple[list[Verdict], list[str]]:
     """The verdicts at `clean.verdicts`, as they were when the run began, and what may be wrong with that file."""
     if not config.verdicts:
         return [], []
-    now, place = read_bytes(Path(config.verdicts)), f"{config.verdicts} ({SETTING})"
-    then = at_version(now, config.verdicts_version, place) if config.verdicts_version else now
-    if then:
-        return parse(then, config.verdicts), []
-    if now:
-        return [], [f"no verdict at {place} counts, as there was none when the run that is repeated began"]
-    return [], [f"there is no file of verdicts at {place} yet: `darkroom review` makes it; if there is one, correct the path"]
+    file = Path(config.verdicts)
+    if given := read_at(file, config.verdicts_version):
+        return given, []
+    if not read_bytes(file):
+        problem = f"there is no file of verdicts at {file} ({SETTING}) yet: `darkroom review` makes it; if there is one, correct the path"
+        return [], [problem]
+    when = "when the run that is repeated began" if read(file) else "yet"
+    return [], [f"no verdict at {file} ({SETTING}) counts, as there was none {when}"]
 
 
 def _relabelled(delivered: Manifest, labels: dict[str, tuple[str, ...]]) -> Manifest:

@@ -15,6 +15,8 @@ def ingest_component(
     metrics: Output[Metrics],
     config: dict,
     code_version: str,
+    verdicts: str = "",
+    verdicts_version: str = "",
     task: str = "ingest",
     part: str = "",
 ):
@@ -27,6 +29,8 @@ def ingest_component(
         metrics,
         data=data,
         data_version=data_version,
+        verdicts=verdicts,
+        verdicts_version=verdicts_version,
         images=images.path,
         manifest=manifest.path,
         task=task,

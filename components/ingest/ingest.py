@@ -1,7 +1,7 @@
 """Ingest: packs labelled images from any source into `images`, and describes them in a `manifest`."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from darkroom.picture_info import PictureInfo
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
+from darkroom.verdicts import Verdict, read_at
 from darkroom.versions.addresses import fetched
 
 MEASURES = (
@@ -59,6 +60,8 @@ def ingest(
     *,
     config: IngestConfig,
     data_version: str = "",
+    verdicts: Path | None = None,
+    verdicts_version: str = "",
     store: Path | None = None,
     part: str = "",
 ) -> dict[str, float]:
@@ -76,6 +79,8 @@ def ingest(
         manifest: Where the table is written, a row a delivered file, sorted by path.
         config: How the source is read.
         data_version: Hash of the data, kept in the manifest.
+        verdicts: A file with people's verdicts beside those in the data's root: an image without a label has the one that is given there.
+        verdicts_version: Version of that file, later lines of which do not count; empty: as it is now.
         store: A folder in which is kept what files of folders are, so that a later run fetches and reads only what is new or changed.
         part: Which part of the images, in the order of their paths, is kept in the store, such as `2/4`; empty: all, and written.
 
@@ -86,7 +91,7 @@ def ingest(
 
     Raises:
         InputError: The source does not exist, is damaged or hostile, holds no image or fewer than two classes, or its
-            table contradicts itself; or a part is to be kept without a store.
+            table contradicts itself; a verdict is wrong; or a part is to be kept without a store.
     """
     if data is None:
         return _write_nothing(images, manifest)
@@ -96,9 +101,11 @@ def ingest(
         num_files = keep_part(data, data_version, read_part(part), known, max_bytes)
         return _write_nothing(images, manifest) | {"num_files": float(num_files)}
 
+    given = read_at(verdicts, verdicts_version) if verdicts else []
+
     def pack(kept: KeptFiles) -> dict[str, float]:
         with fetched(data, data_version, kept.choose) as path:
-            return _ingest(path, images, manifest, config, data_version, kept)
+            return _ingest(path, images, manifest, config, data_version, kept, given)
 
     try:
         return pack(KeptFiles(known, max_bytes))
@@ -106,14 +113,16 @@ def ingest(
         return pack(KeptFiles(known, max_bytes, fetch_all=True))
 
 
-def _ingest(data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, kept: KeptFiles) -> dict[str, float]:
+def _ingest(
+    data: Path, images: Path, manifest: Path, config: IngestConfig, data_version: str, kept: KeptFiles, given: Sequence[Verdict]
+) -> dict[str, float]:
     source, table = open_source(data, int(config.max_file_mb * 2**20), kept.sizes)
     if config.unlabelled:
         listing, judged = _list_unlabelled(source, config), VerdictFile()
     else:
         listing = list_source(source, table, config, config.task)
         judged = read_verdicts(source, config)
-        listing = with_labelled(source, listing, judged.verdicts, config)
+        listing = with_labelled(source, listing, [*judged.verdicts, *given], config, kept)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
         rows, num_bytes, num_read = _pack(source, listing, images_draft, kept)
         rows, patients = _without_sole_patient(listing, rows)

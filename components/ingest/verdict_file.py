@@ -1,12 +1,13 @@
-"""Reads what people decided about the images of a source, from `verdicts.csv` in its root."""
+"""Reads what people decided about the images of a source, from `verdicts.csv` in its root, and takes the images that only they label."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from components.ingest.config import IngestConfig
+from components.ingest.kept_images import KeptFiles
 from components.ingest.listing import Listed, Listing, has_image_suffix
 from components.ingest.sources import Source, without_ignored
 from darkroom.images import image_id
@@ -29,26 +30,30 @@ class VerdictFile(NamedTuple):
     is_read: bool = False
 
 
-def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict], config: IngestConfig) -> Listing:
+def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict], config: IngestConfig, kept: KeptFiles) -> Listing:
     """A listing with the images that have no label in the source, but one by a person's verdict.
 
     Args:
         source: The files.
         listing: Those with a label.
-        verdicts: The one that counts of each image.
+        verdicts: What people decided, also elsewhere than in the source.
         config: How the source is read.
+        kept: What is known of the files.
 
     Raises:
         InputError: A verdict gives a label that is no class.
     """
-    given = {verdict.image_id: verdict for verdict in verdicts if verdict.word == RELABEL}
+    given = {name: verdict for name, verdict in latest(verdicts).items() if verdict.word == RELABEL}
+    if not given:
+        return listing
     listed = {file.path for file in listing.files}
-    sizes = without_ignored(source, config.ignore)[0].sizes if given else {}
+    paths = [path for path in without_ignored(source, config.ignore)[0].sizes if path not in listed and has_image_suffix(path)]
     classes = set(listing.classes) or {label for file in listing.files for label in file.labels}
-    found = []
-    for file in source.read([path for path in sizes if path not in listed and has_image_suffix(path)]):
-        if file.whole and (verdict := given.get(image_id(file.data))):
-            found.append(Listed(file.path, verdict.labels(classes, multilabel=listing.multilabel)))
+    found = [
+        Listed(path, given[name].labels(classes, multilabel=listing.multilabel))
+        for path, name in _named(source, paths, kept)
+        if name in given
+    ]
     if not found:
         return listing
     files = [*listing.files, *found]
@@ -66,6 +71,14 @@ def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict],
         notes=(*listing.notes, note),
         user_columns=columns,
     )
+
+
+def _named(source: Source, paths: list[str], kept: KeptFiles) -> Iterator[tuple[str, str]]:
+    """Paths with the ids of what they hold; what is kept is not read."""
+    stamps = kept.stamps(source, paths)
+    known = {path: found[0] for path in paths if (found := kept.store.find(stamps.get(path, "")))}
+    yield from known.items()
+    yield from ((file.path, image_id(file.data)) for file in source.read([path for path in paths if path not in known]) if file.whole)
 
 
 def read_verdicts(source: Source, config: IngestConfig) -> VerdictFile:

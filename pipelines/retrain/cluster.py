@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from darkroom.outcome import read_outcome
 from darkroom.registry import fetch
 from darkroom.runtime.notify import notify
-from darkroom.runtime.step import network_settings
 from darkroom.system.config import parse
 from darkroom.system.processes import kubeflow_tags
 from darkroom.tracking import runs
@@ -33,7 +32,10 @@ class Planned(NamedTuple):
         data_version: Hash of the data.
         evaluation_version: Hash of the frozen evaluation set, or empty.
         unlabelled_version: Hash of the images without labels, or empty.
+        verdicts_version: Hash of people's verdicts at `clean.verdicts`, or empty.
         previous: File of the earlier assignment to splits that is continued, or empty.
+        embed: Settings of `embed`, with the version of its weights.
+        clean: Settings of `clean`, with the version of its verdicts.
         train: Settings of `train`; a warm start names the weights in them.
         network: Those of them that decide on the network.
         lease: The run that has the lease on the work, or empty.
@@ -43,7 +45,10 @@ class Planned(NamedTuple):
     data_version: str
     evaluation_version: str
     unlabelled_version: str
+    verdicts_version: str
     previous: str
+    embed: dict[str, Any]
+    clean: dict[str, Any]
     train: dict[str, Any]
     network: dict[str, Any]
     lease: str
@@ -70,30 +75,28 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
     settings, now = parse(RetrainConfig, RETRAIN, config), datetime.now(UTC)
     params = frozen(complete(params))  # Kubeflow has made floats of the integers
     plan = Plan(Path(data), data_version(Path(data)), name, params, read_platform({}))
-    given = arguments(params)
-    versions = (plan.version, given["evaluation_version"], given["unlabelled_version"])
     decision = decide(plan, settings, force=force, now=now)
     lease = ""
     if decision.action == "train":
         decision, lease = _request_lease(plan, settings, decision, now)
     print(f"plan: {decision.message}", flush=True)
     if decision.action != "train":
-        return Planned(decision.action, *versions, "", *_training(plan), "")
+        return _planned(decision.action, plan)
     folder = _shared_folder()
     if folder is None:
         print("note: without a volume (platform.volume) neither the champion's splits nor its weights reach the other steps", flush=True)
-        return Planned("train", *versions, "", *_training(plan), lease)
+        return _planned("train", plan, lease)
     previous = fetch.previous_assignment(name, plan.version, folder / "previous") if params["split"].get("previous") == "champion" else None
     if settings.start == "champion":
         plan, start = warm_start(plan, folder / "models")
         print(f"plan: {start.message}", flush=True)
         set_run_tags(lease, {RETRAIN_START: start.start})
-    return Planned("train", *versions, str(previous or ""), *_training(plan), lease)
+    return _planned("train", plan, lease, str(previous or ""))
 
 
-def _training(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of `train`, and those of them that decide on the network."""
-    return plan.params["train"], network_settings(plan.params)
+def _planned(action: str, plan: Plan, lease: str = "", previous: str = "") -> Planned:
+    given = arguments(plan.params) | {"action": action, "data_version": plan.version, "lease": lease, "previous": previous}
+    return Planned(**{name: given[name] for name in Planned._fields})
 
 
 def _request_lease(plan: Plan, config: RetrainConfig, decision: Decision, now: datetime) -> tuple[Decision, str]:

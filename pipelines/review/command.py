@@ -61,10 +61,9 @@ def _findings(run: "ReviewedRun", file: Path, number: int, ingest: Mapping[str, 
     if not number:
         return findings
     from components.ingest.config import IngestConfig
-    from pipelines.review.reviewed_run import in_root
     from pipelines.review.suggestions import suggest
 
-    found = suggest(run, frozenset(findings.decided()), number, IngestConfig(**ingest), folder, labels_count=in_root(run, file))
+    found = suggest(run, frozenset(findings.decided()), number, IngestConfig(**ingest), folder)
     return Findings(run, file, user(), found.rows, found.unlabelled, found.images)
 
 

@@ -141,12 +141,6 @@ def verdicts_file(run: ReviewedRun, clean: Mapping[str, Any]) -> Path:
     )
 
 
-def in_root(run: ReviewedRun, file: Path) -> bool:
-    """Whether a file of verdicts is the one in the data's root, by which `ingest` takes images that have no label of their own."""
-    root = _root(run)
-    return root is not None and file.absolute() == (root / FILE).absolute()
-
-
 def _root(run: ReviewedRun) -> Path | None:
     """The folder that the data is, or in which its table stands; none of an archive or an address."""
     if is_address(run.source):

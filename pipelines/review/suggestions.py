@@ -38,7 +38,6 @@ from darkroom.training import devices
 from darkroom.training.linear import one_hot
 from darkroom.training.principal_components import reduced
 from darkroom.vector_store import VectorStore
-from darkroom.verdicts import FILE
 from darkroom.versions.addresses import is_address, parse_address
 from pipelines.paths import ROOT
 from pipelines.review.reviewed_run import ReviewedRun
@@ -70,9 +69,7 @@ class Suggestions:
     images: Images
 
 
-def suggest(
-    run: ReviewedRun, decided: frozenset[str], number: int, config: IngestConfig, folder: Path, *, labels_count: bool = True
-) -> Suggestions:
+def suggest(run: ReviewedRun, decided: frozenset[str], number: int, config: IngestConfig, folder: Path) -> Suggestions:
     """Chooses the images whose labels would teach most.
 
     Args:
@@ -81,7 +78,6 @@ def suggest(
         number: How many at most.
         config: How the source is read.
         folder: Where the unlabelled images are packed; lasts as long as the review.
-        labels_count: Whether verdicts go to where `ingest` reads labels of unlabelled images; else these are not suggested, which is said.
 
     Raises:
         InputError: The run's embeddings are not on this machine any more, or it has too few labelled images.
@@ -91,8 +87,7 @@ def suggest(
             f"the embeddings of run {run.run_id[:8]} are not on this machine (any more): run again with `darkroom run`, and name that run"
         )
     vectors = Embeddings(run.embeddings)
-    unread = _unread(run.source) or ("" if labels_count else _NO_LABELS)
-    unlabelled = _pack_unlabelled(run, decided, config, folder, unread)
+    unlabelled = _pack_unlabelled(run, decided, config, folder)
     table, labelled = _learnt_from(run.splits, vectors)
     others, new = _embedded(unlabelled, vectors, run.embeddings, folder)
     seen = np.concatenate([labelled, new])
@@ -147,12 +142,12 @@ def _known(splits: Manifest) -> list[bool]:
     return [set(labels) <= known for labels in splits.label_lists()]
 
 
-def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestConfig, folder: Path, unread: str) -> dict[str, str]:
-    """Packs the images of a folder here that have no label, and gives their ids by path; says why they are not read (`unread`), if so."""
+def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestConfig, folder: Path) -> dict[str, str]:
+    """Packs the images of a source here that have no label, and gives their ids by path; says why they are not read, if so."""
     found: dict[str, str] = {}
     paths, names = {path for path, _ in run.paths}, {name for _, name in run.paths}
     with ImageWriter(folder) as writer:
-        if unread:
+        if unread := _unread(run.source):
             print_note(f"only images with a label are suggested: {unread}")
             return found
         source = without_ignored(open_source(run.source, int(config.max_file_mb * 2**20))[0], config.ignore)[0]
@@ -161,13 +156,6 @@ def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestCo
             if file.whole and name not in decided | names:
                 found[file.path] = writer.add(file.data)
     return found
-
-
-_NO_LABELS = (
-    f"a person's label of an image without one counts by a line in {FILE} in the data's root alone, and verdicts go elsewhere "
-    "(clean.verdicts); to see these images, run `darkroom run` on the folder (an archive unpacked) without that setting, and review that "
-    "run"
-)
 
 
 def _unread(source: Path) -> str:

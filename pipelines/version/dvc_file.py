@@ -36,7 +36,8 @@ SOURCES = {  # where from, and its version's file
     "ingest_unlabelled": ("'${pretrain.data}'", "unlabelled"),
 }
 SETTINGS = {  # of other sections, that a task reads
-    "ingest_evaluation": ["evaluate.data", "evaluate.ingest"],
+    "ingest": ["clean.verdicts"],
+    "ingest_evaluation": ["evaluate.data", "evaluate.ingest", "clean.verdicts"],
     "ingest_unlabelled": ["pretrain.enabled", "pretrain.data", "pretrain.ingest"],
     "pretrain": [f"train.{name}" for name in NETWORK],
     "tune": ["train", "augment"],
@@ -78,7 +79,8 @@ def _stage(task: Task, paths: dict[str, str]) -> str:
     source, version = SOURCES.get(task.title, ("", ""))
     options = {**({"data": source} if source else {}), **inputs, **made, "metrics": f"{folder}/metrics.json"}
     words = [f"--task {task.title}"] * (task.title != task.step) + [f"--{name.replace('_', '-')} {path}" for name, path in options.items()]
-    versions = [name for name in (version, FILES.get(task.step, ""), task.step) if name]
+    judged = "verdicts" if "verdicts" in task.inputs() else ""
+    versions = [name for name in (version, judged, FILES.get(task.step, ""), task.step) if name]
     deps = [*(f"build/versions/{name}" for name in versions), *inputs.values()]
     params = list(STEPS) if "params" in known else [task.step, *SETTINGS.get(task.title, [])]
     outs = [f"{path}: {{cache: false}}" for own, path in made.items() if own not in PLOTS]

@@ -18,11 +18,12 @@ from darkroom.system.files import write_json
 from darkroom.tracking.leases import end_leases, leases
 from darkroom.tracking.runs import client
 from darkroom.tracking.tags import KUBEFLOW_RUN, LEASE, VOLUME
+from darkroom.verdicts import Verdict, append, now, version
 from pipelines.plan import Plan
 from pipelines.platform import read_platform
 from pipelines.retrain.cluster import close, plan_on_cluster
 from pipelines.retrain.decide import RetrainConfig
-from pipelines.retraining import plan_component, retraining
+from pipelines.retraining import PLANNED, plan_component, retraining
 from pipelines.submit.command import compile as compile_command
 from pipelines.submit.compile import compile_pipeline
 from tests.pipelines.conftest import ROOT, Project, Toys, shapes
@@ -74,13 +75,34 @@ def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
 
 def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Path) -> None:
     params = json.loads(json.dumps(cluster.plan.params), parse_int=float)  # as Kubeflow hands them over
-    names = ("data_version", "evaluation_version", "unlabelled_version", "previous", "train", "network", "lease")
-    places = [str(tmp_path / "outputs" / name) for name in names]
-    assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, *places) == "nothing"
-    texts = [Path(place).read_text() for place in places]
-    assert [*texts[:4], texts[6]] == [cluster.plan.version, "", "", "", ""]
-    assert json.loads(texts[4]) == cluster.plan.params["train"]
-    assert json.loads(texts[5]) == network_settings(cluster.plan.params)
+    names = (*PLANNED, "lease")
+    places = {name: str(tmp_path / "outputs" / name) for name in names}
+    assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, **places) == "nothing"
+    texts = {name: Path(place).read_text() for name, place in places.items()}
+    assert {name for name in names if not texts[name]} == {
+        "evaluation_version",
+        "unlabelled_version",
+        "verdicts_version",
+        "previous",
+        "lease",
+    }
+    assert texts["data_version"] == cluster.plan.version
+    assert [json.loads(texts[step]) for step in ("embed", "clean", "train")] == [
+        cluster.plan.params[step] for step in ("embed", "clean", "train")
+    ]
+    assert json.loads(texts["network"]) == network_settings(cluster.plan.params)
+
+
+def test_each_retraining_reads_the_verdicts_of_its_time(cluster: Toys, tmp_path: Path) -> None:
+    file = tmp_path / "judged.csv"
+    work = {**cluster.plan.params, "clean": {**cluster.plan.params["clean"], "verdicts": str(file)}}
+    seen = []
+    for word in ("drop", "keep"):
+        append(file, Verdict("f" * 64, word, "", "anna", now()))
+        planned = plan_on_cluster(str(cluster.source), "toys", CONFIG, work, False)
+        assert planned.clean["verdicts_version"] == planned.verdicts_version == version(file.read_bytes())
+        seen.append(planned.verdicts_version)
+    assert seen[0] != seen[1]
 
 
 def test_a_trigger_that_fires_twice_trains_once(cluster: Toys, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,9 +159,7 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
 
     sets = ["train.epochs=1", "prune.enabled=false", "train.side_px=16", "evaluate.num_resamples=100"]
     settings = read_settings(sets, project.folder / "params.yaml")[0]
-    known = {
-        name: value for name, value in arguments_of(settings).items() if name not in ("evaluation_version", "unlabelled_version", "network")
-    }
+    known = {name: value for name, value in arguments_of(settings).items() if name not in PLANNED or name in settings}
     arguments: dict[str, Any] = {**known, "data": str(data), "name": "shapes", "retrain": CONFIG, "force": False}
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(project.folder / "runs" / "local"))
     pipeline: Any = retraining

@@ -51,7 +51,15 @@ def cleaned(
     """Labels by path, findings, and notes."""
     folder = (source.parent.parent if source.suffix == ".csv" else source.parent) / "made"  # beside the data
     shutil.rmtree(folder, ignore_errors=True)
-    ingest(source, folder / "images", folder / "manifest", config=IngestConfig(**(ingests or {})), data_version="v")
+    ingest(
+        source,
+        folder / "images",
+        folder / "manifest",
+        config=IngestConfig(**(ingests or {})),
+        data_version="v",
+        verdicts=Path(str(config["verdicts"])) if "verdicts" in config else None,
+        verdicts_version=str(config.get("verdicts_version", "")),
+    )
     made = [folder / name for name in ("images", "manifest", "cleaned", "issues")]
     measures = clean(
         *made, config=CleanConfig(near_duplicates="off", same_things="off", few_images="off", imbalance="off", blurred="off", **config)
@@ -198,3 +206,24 @@ def test_an_image_without_a_label_has_the_one_that_a_person_gave_it(photos: Path
     judge(photos / FILE, names[0], "relabel", "cow")
     with pytest.raises(InputError, match=rf"{FILE} line 4 relabels an image to 'cow'"):
         cleaned(photos)
+
+
+def test_a_label_for_an_image_without_one_counts_beside_an_archive_too(photos: Path, tmp_path: Path) -> None:
+    names = [put(photos / name, picture(number)) for number, name in enumerate(("a.png", "z.png"), 20)]
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", photos))
+    file = tmp_path / "judged.csv"
+    assert "a.png" not in cleaned(archive, verdicts=str(file))[0]
+    judge(file, names[0], "relabel", "dog")
+    then = verdicts.version(file.read_bytes())
+    judge(file, names[1], "relabel", "cat")
+    judge(file, image_id(picture(0)), "drop")
+    labels, _, notes = cleaned(archive, verdicts=str(file))
+    assert (labels["a.png"], labels["z.png"]) == ("dog", "cat") and "cat/0.png" not in labels
+    assert "2 image(s) without a label of their own have the one that a person gave them" in notes
+    repeated = cleaned(archive, verdicts=str(file), verdicts_version=then)[0]
+    assert repeated["a.png"] == "dog" and "z.png" not in repeated and "cat/0.png" in repeated
+    judge(file, names[1], "keep")  # taken back
+    assert "z.png" not in cleaned(archive, verdicts=str(file))[0]
+    judge(file, names[1], "relabel", "cow")
+    with pytest.raises(InputError, match=r"judged.csv line 6 relabels an image to 'cow'"):
+        cleaned(archive, verdicts=str(file))

@@ -13,8 +13,10 @@ from components.ingest.ingest import ingest
 from components.ingest.sources import FolderSource
 from darkroom import manifest
 from darkroom.file_store import KEPT_AS
+from darkroom.images import image_id
 from darkroom.system.errors import InputError
 from darkroom.vector_store import forget_images
+from darkroom.verdicts import Verdict, append, now
 from tests.darkroom.test_optional_formats import RAMP, scan
 from tests.darkroom.test_picture_info import photograph
 
@@ -176,3 +178,14 @@ def test_files_come_in_the_order_asked_for_whatever_their_sizes(tmp_path: Path, 
         add(tmp_path / f"data/a/{number:02d}", bytes([number]) * size)
     source = FolderSource(tmp_path / "data", 1000)
     assert [len(file.data) for file in source.read(list(source.sizes))] == sizes
+
+
+def test_an_image_that_a_person_labelled_is_read_once(tmp_path: Path, data: Path, read: list[str]) -> None:
+    add(data / "new.png", picture(50))
+    append(tmp_path / "judged.csv", Verdict(image_id(picture(50)), "relabel", "b", "anna", now()))
+    for number in range(2):
+        read.clear()
+        places = {"images": tmp_path / str(number) / "images", "manifest": tmp_path / str(number) / "manifest"}
+        ingest(data, **places, config=IngestConfig(), store=tmp_path / "store", verdicts=tmp_path / "judged.csv")
+        labels = dict(zip(*(manifest.read(places["manifest"]).column(name) for name in ("path", "label")), strict=True))
+        assert labels["new.png"] == "b" and bool(read) != bool(number)

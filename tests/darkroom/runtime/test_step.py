@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from components.ingest.component import ingest_component
 from components.split.component import split_component
 from darkroom import manifest as manifests
 from darkroom.embeddings import Origin, write
-from darkroom.images import ImageWriter
+from darkroom.images import ImageWriter, image_id
 from darkroom.preprocessing.recipe import Recipe
 from darkroom.registry.fetch import fetch_error
 from darkroom.runtime.outputs import outputs_of
@@ -29,6 +30,7 @@ from darkroom.runtime.step import call
 from darkroom.system.errors import InputError
 from darkroom.system.processes import owner_tags
 from darkroom.tracking.tags import CHECKPOINTS, CODE_VERSION, KUBEFLOW_RUN, OWNER, VECTORS
+from darkroom.verdicts import Verdict, append, now
 from darkroom.versions.code import code_version
 from tests import forks
 
@@ -118,6 +120,19 @@ def test_the_same_step_by_hand(tmp_path: Path, cleaned: Path, capsys: pytest.Cap
     assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads((tmp_path / "task" / "metrics").read_text())
     assert main([*words, "--set", "split.test_fraction=2"]) == 2
     assert "split.test_fraction is 2" in capsys.readouterr().err
+
+
+def test_by_hand_the_verdicts_that_settings_name_count_in_ingest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("a/0.png", "b/1.png", "new.png")):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 9), 40 * number).save(tmp_path / "data" / name)
+    append(tmp_path / "judged.csv", Verdict(image_id((tmp_path / "data" / "new.png").read_bytes()), "relabel", "b", "anna", now()))
+    words = ["ingest", "--data", "data", "--images", "images", "--params", str(ROOT / "params.yaml"), "--set", "clean.verdicts=judged.csv"]
+    for task, labels in (("ingest", ["a", "b", "b"]), ("ingest_evaluation", ["a", "b", "b"]), ("ingest_unlabelled", [None] * 3)):
+        shutil.rmtree("images", ignore_errors=True)
+        assert main([*words, "--manifest", task, "--task", task, "--set", "pretrain.enabled=true"]) == 0
+        assert manifests.read(tmp_path / task).column("label") == labels
 
 
 def test_by_hand_a_place_that_can_not_be_written_is_one_sentence(cleaned: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,7 @@ EVERYTHING = {
     "endpoint": "https://kubeflow.example.org",
 }
 FURTHER = (
-    *("ingest_evaluation", "evaluation_data", "evaluation_version"),
+    *("verdicts", "verdicts_version", "ingest_evaluation", "evaluation_data", "evaluation_version"),
     *("ingest_unlabelled", "unlabelled_data", "unlabelled_version", "network", "floor_measure"),
 )
 READS_PIXELS = {"ingest", "embed", "clean", "split", "augment", "pretrain", "tune", "train", "evaluate", "prune"}

@@ -122,6 +122,8 @@ def test_a_run_is_uploaded_started_and_followed_to_its_end(server: Server) -> No
         "previous",
         "params",
         *STEPS,
+        "verdicts",
+        "verdicts_version",
         "ingest_evaluation",
         "evaluation_data",
         "evaluation_version",
