@@ -6,7 +6,7 @@ from typing import Any
 
 from components import STEPS
 from components.train.config import TrainConfig
-from components.train.unused_settings import OF_ONE, unread
+from components.train.unused_settings import OF_ONE, idle, unread
 from components.tune.space import searched_values
 from darkroom import verdicts
 from darkroom.named_weights import REGISTERED, is_registered
@@ -215,20 +215,25 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
         )
     for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
         check_architecture(str(name))
-    _refuse_idle_search(settings["tune"], str(settings["train"]["model"]))
+    _refuse_idle_search(settings["tune"], settings["train"])
     return settings
 
 
-def _refuse_idle_search(tune: Mapping[str, Any], model: str) -> None:
+def _refuse_idle_search(tune: Mapping[str, Any], train: Mapping[str, Any]) -> None:
     """Refuses to search settings that no trial would read."""
     if not tune["enabled"] or "train.model" in tune["search"]:
         return
+    model = str(train["model"])
     names = {f"train.{name}" for name in unread(model)}
-    idle = [name for name in tune["search"] if name in names or (model in ON_VECTORS and not name.startswith("train."))]
-    if idle:
+    unused = [name for name in tune["search"] if name in names or (model in ON_VECTORS and not name.startswith("train."))]
+    if unused:
         own = OF_ONE.get(model)
         remedy = f"search train.{own}" if own else "search others" if model not in ON_VECTORS else "set tune.enabled to false"
-        raise InputError(f"tune.search names {idle[0]}, which {model} (train.model) does not read: leave it out, or {remedy}")
+        raise InputError(f"tune.search names {unused[0]}, which {model} (train.model) does not read: leave it out, or {remedy}")
+    searched = [name.removeprefix("train.") for name in tune["search"] if name.startswith("train.")]
+    for name in searched:
+        if reason := idle(name, train, searched):
+            raise InputError(f"tune.search names train.{name}, which no trial reads, as {reason}: leave it out, or change that")
 
 
 def arguments(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -160,7 +160,8 @@ def _choose(
     timed = choose_in_time(packed, table, policy, config, started, checkpoints, is_named=is_named)
     if not timed.is_affordable:
         return PROBE, None, (*tell("train", (), [timed.told_too_short(config)]), *told_unused(PROBE, config))
-    return config.model, timed, (*tell_balances(table, config), *told_unused(timed.choice.architecture, config))
+    choice = timed.choice
+    return config.model, timed, (*tell_balances(table, config), *told_unused(choice.architecture, config, choice.settings.epochs))
 
 
 def _train_on_vectors(

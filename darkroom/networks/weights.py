@@ -153,7 +153,8 @@ def _check(architecture: str, weights: str, state: dict[str, Tensor], own: dict[
         print(f"{weights}: {what}", *names, sep="\n  ", flush=True)
     what, names = differences[0]
     some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    raise InputError(f"train.weights is {weights!r}, which is not {architecture}'s state dict: {what} {some}")
+    remedy = "name the network that they are of in train.model, or other weights"
+    raise InputError(f"train.weights is {weights!r}, which is not {architecture}'s state dict: {what} {some}; {remedy}")
 
 
 def _shape(value: Tensor) -> str:
@@ -211,10 +212,11 @@ def _file(path: Path) -> dict[str, Tensor]:
     try:
         state: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise InputError(f"train.weights is {str(path)!r}, which holds more than tensors; loading it could run code") from None
+        remedy = "save network.state_dict() alone, best as .safetensors"
+        raise InputError(f"train.weights is {str(path)!r}, which holds more than tensors; loading it could run code: {remedy}") from None
     except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, LookupError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"train.weights is {str(path)!r}, which can't be read: {reason}") from None
+        raise InputError(f"train.weights is {str(path)!r}, which can't be read ({reason}): copy or save it again") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not (isinstance(state, dict) and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())):
         raise InputError(f"train.weights is {str(path)!r}, which holds no state dict: save network.state_dict() to it")

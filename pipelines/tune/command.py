@@ -33,6 +33,6 @@ def tune(data: Source = None, sets: Sets = None, apply: _Apply = False, as_json:
     with failure_notified(plan.name, view):
         outcome = run(plan, view, tuning, ending=search_ending(params, apply=apply))
     show(read_plain(outcome))
-    tell(outcome)
+    tell(outcome, params)
     if as_json:
         print(json.dumps(outcome, ensure_ascii=False))

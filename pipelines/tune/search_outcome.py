@@ -1,5 +1,6 @@
 """The outcome of a search: its trials, the best settings, and the patch that writes these into the file of settings."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,14 @@ def show(found: Tuned) -> None:
     print_table(headings, rows)
 
 
-def tell(outcome: dict[str, Any]) -> None:
-    """Says on standard error what the search found, and where the patch is."""
+def tell(outcome: dict[str, Any], params: Path) -> None:
+    """Says on standard error what the search found, and where the patch of the file of settings is."""
     console = Console(stderr=True, highlight=False)
     for note in outcome[NOTES]:
         console.print(f"{'warning: ' if note['is_warning'] else ''}{note['text']}", markup=False, soft_wrap=True)
     if outcome["patch"]:
-        then = "it is applied" if outcome["applied"] else f"apply it with `patch -p1 < {outcome['patch']}`, or search with `--apply`"
+        command = f"patch {shlex.quote(str(params))} {outcome['patch']}"
+        then = "it is applied" if outcome["applied"] else f"apply it with `{command}`, or search with `--apply`"
         console.print(f"patch   {outcome['patch']}: {then}", markup=False, soft_wrap=True)
 
 

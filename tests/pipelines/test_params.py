@@ -145,6 +145,7 @@ def test_a_network_that_learns_without_labels_is_refused_beside_a_model_without_
     [
         ("probe", {"train.dropout": [0.0, 0.2]}, r"tune\.search names train\.dropout, which probe .* or search train\.regularization"),
         ("random_forest", {"train.num_trees": [50, 100], "augment.crop": [0.0, 0.1]}, r"names augment\.crop, .* search train\.num_trees"),
+        ("small_cnn", {"train.momentum": [0.8]}, r"names train\.momentum, which no trial reads, as train\.optimizer is adamw: leave"),
         ("decision_tree", {"train.regularization": [1.0]}, r"names train\.regularization, .* set tune\.enabled to false"),
     ],
 )

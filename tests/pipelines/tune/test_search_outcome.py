@@ -1,6 +1,8 @@
 """`darkroom tune` on a small real data set: its trials, its patch, what MLflow keeps, and what a run then takes from the cache."""
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from mlflow import MlflowClient
 from darkroom.system.config import read_params
 from darkroom.system.errors import InputError
 from darkroom.tuned import Trial, Tuned
-from pipelines.tune.search_outcome import check_file, keep_best, show
+from pipelines.tune.search_outcome import check_file, keep_best, show, tell
 from tests.pipelines.conftest import QUICK, Project, answer_of, shapes
 
 SETS = (
@@ -92,6 +94,19 @@ def test_a_file_that_can_not_be_changed_is_told_before_the_search_and_by_it(tmp_
     assert keep_best(path, {"train.dropout": 0.1}, tmp_path / "patch", told.append, apply=True) == {}
     assert "by hand" in told[0]
     assert [file.name for file in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_the_command_that_is_told_applies_the_patch_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a project" / "params.yaml"
+    path.parent.mkdir()
+    path.write_text("train:\n  dropout: 0.5  # of the last layer\n")
+    outcome = {"notes": [], **keep_best(path, {"train.dropout": 0.1}, tmp_path / "patch", print, apply=False)}
+    tell(outcome, path)
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(re.findall("`(patch .*?)`", capsys.readouterr().err)[0], shell=True, check=True)
+    assert read_params(path) == {"train": {"dropout": 0.1}} and "# of the last layer" in path.read_text()
 
 
 def test_trials_are_listed_with_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
