@@ -46,7 +46,8 @@ class TableConfig(StepConfig):
         description="What joins several labels in one cell, where a cell has it; blank: a blank; none: each cell is one label.",
     )
     labels: Literal["strict", "fold"] = Field(
-        "strict", description="Labels that differ in case or blanks only: strict: different classes, with a warning; fold: one class."
+        "strict",
+        description="Labels that differ in case or blanks only: strict: different classes, with a warning; fold: one, in lower case.",
     )
     missing_words: Literal["auto", "missing", "label"] = Field(
         "auto",

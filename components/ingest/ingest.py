@@ -9,7 +9,7 @@ from typing import NamedTuple
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
 from components.ingest.kept_images import KeptFiles, keep_part
-from components.ingest.label_spelling import doubts
+from components.ingest.label_spelling import doubts, fold
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import Recognized, recognize, undecoded_notes
@@ -303,7 +303,7 @@ def _task(listing: Listing, classes: tuple[str, ...], config: IngestConfig) -> T
 
 
 def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -> tuple[str, ...]:
-    positive = config.positive_class
+    positive = fold(config.positive_class) if config.labels == "fold" else config.positive_class
     if not positive:
         return classes
     if task != "binary":

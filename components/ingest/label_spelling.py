@@ -1,7 +1,7 @@
 """Labels that differ in case or blanks only: kept as they are, or folded into one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from components.ingest.labels import Labels
@@ -12,7 +12,7 @@ def spellings(labels: Iterable[str]) -> list[list[tuple[str, int]]]:
     """The labels that differ from others in case or blanks only, with their numbers, one list a label, the most frequent spelling first."""
     alike: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for label, number in sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0])):
-        alike[" ".join(label.split()).casefold()].append((label, number))
+        alike[fold(label)].append((label, number))
     return [found for _, found in sorted(alike.items()) if len(found) > 1]
 
 
@@ -27,28 +27,34 @@ def doubts(labels: Iterable[str]) -> list[str]:
 
 
 def fold_labels(labels: Labels) -> Labels:
-    """The labels of a table's rows, each in its most frequent spelling."""
-    kept, notes = _kept(label for row in labels.rows for label in row or ())
-    rows = [row and _folded(row, kept) for row in labels.rows]
-    return replace(labels, rows=rows, classes=_folded(labels.classes, kept), notes=(*labels.notes, *notes))
+    """The labels of a table's rows, each in one spelling."""
+    rows = [row and _folded(row) for row in labels.rows]
+    return replace(
+        labels,
+        rows=rows,
+        classes=_folded(labels.classes),
+        notes=(*labels.notes, *_told(label for row in labels.rows for label in row or ())),
+    )
 
 
 def fold_listing(listing: Listing) -> Listing:
-    """A listing whose labels are each in their most frequent spelling."""
-    kept, notes = _kept(label for file in listing.files for label in file.labels)
-    if not kept:
-        return listing
-    files = [replace(file, labels=_folded(file.labels, kept)) for file in listing.files]
-    return replace(listing, files=files, classes=_folded(listing.classes, kept), notes=(*listing.notes, *notes))
+    """A listing whose labels are each in one spelling."""
+    notes = _told(label for file in listing.files for label in file.labels)
+    files = [replace(file, labels=_folded(file.labels)) for file in listing.files] if notes else listing.files
+    return replace(listing, files=files, classes=_folded(listing.classes), notes=(*listing.notes, *notes))
 
 
-def _kept(labels: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """The spelling to take in the place of each other one, and a sentence that names them."""
-    found = spellings(labels)
-    kept = {label: names[0][0] for names in found for label, _ in names[1:]}
-    said = [f"{', '.join(f'{label!r} ({number:,})' for label, number in names[1:])} (now {names[0][0]!r})" for names in found]
-    return kept, [f"labels that differ in case or blanks only, each one label now: {first_few(said, 6)}"] if found else []
+def _told(labels: Iterable[str]) -> list[str]:
+    """A sentence about the labels that are written otherwise now."""
+    counts = Counter(labels)
+    said = [f"{label!r} ({number:,}) is {fold(label)!r}" for label, number in sorted(counts.items()) if fold(label) != label]
+    return [f"labels are in lower case, with single blanks (ingest.labels is fold): {first_few(said, 6)}"] if said else []
 
 
-def _folded(labels: tuple[str, ...], kept: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(kept.get(label, label) for label in labels))
+def _folded(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(fold, labels)))
+
+
+def fold(label: str) -> str:
+    """The one spelling of a label, whatever others there are: so a data set that grows, and an evaluation set, have the same classes."""
+    return " ".join(label.split()).casefold()
