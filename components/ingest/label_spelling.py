@@ -28,13 +28,9 @@ def doubts(labels: Iterable[str]) -> list[str]:
 
 def fold_labels(labels: Labels) -> Labels:
     """The labels of a table's rows, each in one spelling."""
+    notes = _told(label for row in labels.rows for label in row or ())
     rows = [row and _folded(row) for row in labels.rows]
-    return replace(
-        labels,
-        rows=rows,
-        classes=_folded(labels.classes),
-        notes=(*labels.notes, *_told(label for row in labels.rows for label in row or ())),
-    )
+    return replace(labels, rows=rows, classes=_folded(labels.classes), notes=(*labels.notes, *notes))
 
 
 def fold_listing(listing: Listing) -> Listing:
