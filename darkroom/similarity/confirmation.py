@@ -11,7 +11,7 @@ from torch import Tensor
 from darkroom.similarity.exposure import differently_burnt, equally_exposed
 from darkroom.similarity.filters import shrunk
 from darkroom.similarity.levels import MIN_CLOSE_UP
-from darkroom.similarity.local_correlation import fine_details, local_correlation
+from darkroom.similarity.local_correlation import Agreement, fine_details, local_correlation
 from darkroom.similarity.orientations import every_correlation, oriented, prepared, shifted_correlation
 from darkroom.similarity.registration import CLOSE_UP, COARSE, FINE, moved, register
 from darkroom.system.parallel import ordered
@@ -27,6 +27,9 @@ UNSURE = 0.1  # less of the second-best orientation at the rough side, up to whi
 # the same of the details of aligned thumbnails: at the rough side alone (0.495), of the second one moved onto the first (0.647), and of the
 # better direction (0.78), which is higher than that of the pictures
 ROUGHLY_ALIGNED, NEARLY_ALIGNED, MIN_ALIGNED = 0.49, 0.64, 0.75
+# correlation of corners at GREY_PX from which on that close up is not below min_close_up (of 4,700 pairs of three sets the highest of those
+# that are below 0.5 close up is 0.83), and by how much it may be lower (0.26 from 0.85 on)
+SURE, MAX_LOSS = 0.86, 0.36
 MAX_GAIN = 0.1  # by so much at most is a correlation too low of pictures that lie as their thumbnails fit, before they are aligned (0.078)
 _ROUGHLY, _THUMBNAILS, _PICTURES, _CLOSE = 1024, 256, 64, 8  # pairs at once: eight at 128 px take half the time a pair that 64 take
 
@@ -62,6 +65,10 @@ class _Likely(NamedTuple):
     orientations: Tensor
     maps: Tensor
     toned: bool
+
+    def at(self, chosen: npt.NDArray[np.bool_]) -> "_Likely":
+        """Some of them."""
+        return _Likely(self.pairs[chosen], self.orientations[chosen], self.maps[chosen], self.toned)
 
 
 class _Roughly(NamedTuple):
@@ -99,8 +106,9 @@ def confirm(
     with devices.threads(1):  # of torch: the threads that call it are as many as there are cores
 
         def compared(likely: _Likely) -> Confirmed:
-            likely, found, sides = _alike(_aligned(likely, grey), pictures, min_correlation, min_detail_share)
-            close = _close_up(likely, sides, pictures) >= min_close_up
+            likely, found, sides, corners = _alike(_aligned(likely, grey), pictures, min_correlation, min_detail_share)
+            close = corners >= max(SURE, min_close_up + MAX_LOSS)
+            close[~close] = _close_up(likely.at(~close), sides[~close], pictures) >= min_close_up
             return Confirmed(likely.pairs[close], found[close])
 
         rough = _roughly_oriented(pairs, grey)
@@ -117,30 +125,36 @@ def _both(one: Confirmed, other: Confirmed) -> Confirmed:
     return Confirmed(pairs[order], correlations[order])
 
 
-def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_detail_share: float) -> tuple[_Likely, Floats, Tensor]:
-    """The pairs whose details correlate, with better maps; the correlations; and which of the two maps fits better, `(P,) int64`."""
+def _alike(likely: _Likely, pictures: Pictures, min_correlation: float, min_detail_share: float) -> tuple[_Likely, Floats, Tensor, Floats]:
+    """The pairs whose details correlate, with better maps.
+
+    Returns:
+        The pairs; their correlations; which of the two maps fits better, `(P,) int64`; and the correlations of corners under it.
+    """
     seen, places = _of_pairs(likely, pictures, GREY_PX)
 
-    def correlate(start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def correlate(start: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         rows = torch.arange(start, min(start + _PICTURES, len(places)))
         pair = _pair(seen, places[rows.numpy()], likely.orientations[rows], likely.toned)
         details = fine_details(pair[0]), fine_details(pair[1])
-        before = [_compared(details[side], pair[1 - side], likely.maps[rows, side])[0] for side in (0, 1)]
-        hopeful, maps, known = torch.maximum(*before) >= min_correlation - MAX_GAIN, [], []
+        before = [_compared(details[side], pair[1 - side], likely.maps[rows, side]).correlation for side in (0, 1)]
+        hopeful, maps, known, corners = torch.maximum(*before) >= min_correlation - MAX_GAIN, [], [], []
         rows, pair, details = rows[hopeful], (pair[0][hopeful], pair[1][hopeful]), (details[0][hopeful], details[1][hopeful])
         for side in (0, 1):
-            better, correlations, shares = _fitted(pair[side], details[side], pair[1 - side], FINE, likely.maps[rows, side])
+            better, found = _fitted(pair[side], details[side], pair[1 - side], FINE, likely.maps[rows, side], corners=True)
             maps.append(better)
-            known.append(torch.where(shares >= min_detail_share, correlations, -1.0))
-        return rows, torch.stack(maps, dim=1), *torch.stack(known).max(0)
+            known.append(torch.where(found.share >= min_detail_share, found.correlation, -1.0))
+            corners.append(found.corners)
+        best, sides = torch.stack(known).max(0)
+        return rows, torch.stack(maps, dim=1), best, sides, torch.stack(corners).gather(0, sides[None])[0]
 
     none = torch.empty(0, dtype=torch.int64)
-    parts = [(none, likely.maps[:0], torch.empty(0), none), *ordered(correlate, range(0, len(places), _PICTURES))]
-    rows, maps, correlations, sides = (torch.cat(part) for part in zip(*parts, strict=True))
+    parts = [(none, likely.maps[:0], torch.empty(0), none, torch.empty(0)), *ordered(correlate, range(0, len(places), _PICTURES))]
+    rows, maps, correlations, sides, cornered = (torch.cat(part) for part in zip(*parts, strict=True))
     found = np.asarray(np.round(correlations.double().numpy(), 3), np.float64)
     kept = np.flatnonzero(found >= min_correlation)
-    rows = rows[kept]
-    return _Likely(likely.pairs[rows.numpy()], likely.orientations[rows], maps[kept], likely.toned), found[kept], sides[kept]
+    alike = _Likely(likely.pairs[rows[kept].numpy()], likely.orientations[rows[kept]], maps[kept], likely.toned)
+    return alike, found[kept], sides[kept], np.asarray(cornered[kept].numpy(), np.float64)
 
 
 def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
@@ -153,7 +167,7 @@ def _close_up(likely: _Likely, sides: Tensor, pictures: Pictures) -> Floats:
         turned = (sides[block] == 1)[:, None, None]
         fixed, moving = torch.where(turned, moving, fixed), torch.where(turned, fixed, moving)
         maps = likely.maps[block][torch.arange(len(fixed)), sides[block]]
-        return _fitted(fixed, fine_details(fixed), moving, CLOSE_UP, maps, corners=True)[1]
+        return _fitted(fixed, fine_details(fixed), moving, CLOSE_UP, maps, corners=True)[1].corners
 
     found = torch.cat([torch.empty(0), *ordered(correlate, range(0, len(places), _CLOSE))])
     return np.asarray(found.numpy(), np.float64)
@@ -174,11 +188,11 @@ def _aligned(likely: _Likely, grey: Grey) -> _Likely:
         rows = torch.arange(start, start + len(fixed))
         there, details = torch.eye(2, 3).repeat(len(fixed), 1, 1), fine_details(fixed)
         for level, limit in zip(COARSE, (ROUGHLY_ALIGNED, NEARLY_ALIGNED), strict=True):
-            there, correlations, _ = _fitted(fixed, details, moving, (level,), there)
-            every, hopeful = (rows, fixed, details, moving, there, correlations), correlations >= limit
+            there, fits = _fitted(fixed, details, moving, (level,), there)
+            every, hopeful = (rows, fixed, details, moving, there, fits.correlation), fits.correlation >= limit
             rows, fixed, details, moving, there, correlations = (values[hopeful] for values in every)
-        back, others, _ = _fitted(moving, fine_details(moving), fixed, COARSE)
-        kept = torch.maximum(correlations, others) >= MIN_ALIGNED
+        back, fits = _fitted(moving, fine_details(moving), fixed, COARSE)
+        kept = torch.maximum(correlations, fits.correlation) >= MIN_ALIGNED
         return rows[kept], torch.stack([there, back], dim=1)[kept]
 
     found = list(ordered(align, range(0, len(likely.pairs), _THUMBNAILS)))
@@ -194,16 +208,16 @@ def _fitted(
     maps: Tensor | None = None,
     *,
     corners: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Moves pictures onto others, of which the details are known: the maps, and what `_compared` says of these."""
+) -> tuple[Tensor, Agreement]:
+    """Moves pictures onto others, of which the details are known: the maps, and how well they agree under these."""
     if not len(fixed):
-        return torch.empty(0, 2, 3), torch.empty(0), torch.empty(0)
+        return torch.empty(0, 2, 3), Agreement(*torch.empty(3, 0))
     found = register(fixed, moving, levels, maps)
-    return found, *_compared(details, moving, found, corners=corners)
+    return found, _compared(details, moving, found, corners=corners)
 
 
-def _compared(details: Tensor, moving: Tensor, maps: Tensor, *, corners: bool = False) -> tuple[Tensor, Tensor]:
-    """The correlations of pictures' details with those of others under their maps, and the shares of the area that have some."""
+def _compared(details: Tensor, moving: Tensor, maps: Tensor, *, corners: bool = False) -> Agreement:
+    """How well pictures' details agree with those of others under their maps."""
     shown, inside = moved(moving, maps)
     return local_correlation(details, fine_details(shown), inside, corners=corners)
 

@@ -1,6 +1,7 @@
 """How well the fine structure of two pictures that lie on each other agrees, whatever their brightness and contrast are."""
 
 from functools import cache, reduce
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +23,29 @@ def fine_details(pictures: Tensor) -> Tensor:
     return blurred(pictures, FINE_PX) - blurred(pictures, COARSE_PX)
 
 
-def local_correlation(first: Tensor, second: Tensor, inside: Tensor, *, corners: bool = False) -> tuple[Tensor, Tensor]:
+class Agreement(NamedTuple):
+    """How well details agree, `(N,)` each.
+
+    Attributes:
+        correlation: -1 to 1.
+        share: Of the windows in which both pictures have details, 0 to 1.
+        corners: The correlation in which a window counts as much as its details run in both directions: straight edges agree wherever
+            outlines do. Zeros where it was not asked for.
+    """
+
+    correlation: Tensor
+    share: Tensor
+    corners: Tensor
+
+
+def local_correlation(first: Tensor, second: Tensor, inside: Tensor, *, corners: bool = False) -> Agreement:
     """Correlates details in windows, and averages over the windows in which both pictures have some.
 
     Args:
         first: `(N, S, S) float32`, the details of pictures.
         second: Those of others, moved onto them.
         inside: `(N, S, S)` of 0 and 1: which of the moved pixels come from inside of their picture.
-        corners: A window counts as much as its details run in both directions: straight edges agree wherever outlines do.
-
-    Returns:
-        `(N,)`: the correlation, -1 to 1; `(N,)`: the share of the windows in which both have details, 0 to 1.
+        corners: Whether that of corners is wanted, too.
     """
     known = (in_both_directions(inside, _around(inside.shape[-1])) > 0.99).float()
     count = _windows(known).clamp(min=1e-3)
@@ -43,9 +56,11 @@ def local_correlation(first: Tensor, second: Tensor, inside: Tensor, *, corners:
     covariance = _windows(first * second * known) / count - means[0] * means[1]
     correlation = (covariance / torch.sqrt((variances[0] + _NOISE**2) * (variances[1] + _NOISE**2))).flatten(1)
     weight = (_detail(*variances) * (count > 0.5)).flatten(1)
-    if corners:
-        weight = weight * torch.minimum(*(_corners(details, known) for details in (first, second))).flatten(1)
-    return _trimmed_mean(correlation, weight), weight.sum(1) / (count > 0.5).flatten(1).sum(1).clamp(min=1)
+    share, agreement = weight.sum(1) / (count > 0.5).flatten(1).sum(1).clamp(min=1), _trimmed_mean(correlation, weight)
+    if not corners:
+        return Agreement(agreement, share, torch.zeros_like(share))
+    weight = weight * torch.minimum(*(_corners(details, known) for details in (first, second))).flatten(1)
+    return Agreement(agreement, share, _trimmed_mean(correlation, weight))
 
 
 def _windows(values: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from darkroom.system.scratch import scratch
 from darkroom.thumbnails import thumbnails
 from darkroom.units import Integers
 
+_DECODED = 16  # pictures that a thread decodes before it hands them over
 _VIEW_PX = 128  # a JPEG may be decoded at a fraction of its size that keeps so many pixels
 
 
@@ -75,8 +76,10 @@ def find_look_alikes(
 
     def pictures(rows: Integers, side_px: int) -> npt.NDArray[np.uint8]:
         shown = scratch((len(rows), side_px, side_px), np.uint8)
-        for place, grey in enumerate(ordered(lambda row: _grey(seen.read(int(row)), side_px), rows)):
-            shown[place] = grey
+        blocks = [slice(start, start + _DECODED) for start in range(0, len(rows), _DECODED)]
+        read = ordered(lambda block: [_grey(seen.read(int(row)), side_px) for row in rows[block]], blocks)
+        for block, grey in zip(blocks, read, strict=True):
+            shown[block] = grey
         return shown
 
     found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
