@@ -1,6 +1,7 @@
 """How well `clean` finds copies and wrong labels that are made here: recall and precision.
 
 `python benchmarks/data.py near-duplicates ../shared/data/weather4 ../shared/data/clothing_small/train`
+`python benchmarks/data.py judged cifar10 pairs.csv` (pairs of files that people took for the same picture)
 `python benchmarks/data.py signatures --numbers 10000 100000 1000000`
 `python benchmarks/data.py mislabelled ../shared/data/weather4 ../shared/data/clothing_small`
 `python benchmarks/data.py mislabelled cifar10/train --seeds 0 --set label_model=network`
@@ -13,6 +14,7 @@ Splits are made of the labels alone, with groups that are made up: of 1 to MAX_G
 """
 
 import argparse
+import csv
 import io
 import resource
 import subprocess
@@ -166,6 +168,27 @@ def _print_negatives(kept: manifest.Manifest, found: Embeddings) -> None:
 
 def _picture(path: str) -> str:
     return PurePosixPath(path).stem.split("-")[0]
+
+
+def count_judged(source: Path, table: Path, place: Path) -> None:
+    """Prints which share of pairs that people took for the same picture is tied.
+
+    Args:
+        source: Data as `ingest` takes them.
+        table: A CSV file with the columns `path` and `other`: a pair of files a row.
+        place: An empty folder.
+    """
+    packed, delivered, vectors, cleaned, found = (place / name for name in ("images", "manifest", "embeddings", "cleaned", "issues"))
+    ingest(source, packed, delivered, config=IngestConfig())
+    embed(packed, vectors, config=EmbedConfig())
+    with table.open(newline="", encoding="utf-8") as file:
+        pairs = [(row["path"], row["other"]) for row in csv.DictReader(file)]
+    for what, same_things in (("near_duplicate", "off"), ("near_duplicate or same_thing", "tie")):
+        clean(packed, delivered, cleaned, found, config=CleanConfig(mislabelled="off", same_things=same_things), embeddings=vectors)
+        kept = manifest.read(cleaned)
+        clusters = dict(zip(kept.column("path"), kept.column("cluster"), strict=True))
+        tied = sum(clusters.get(path, path) == clusters.get(other) for path, other in pairs)
+        print(f"{what}: {tied} of {len(pairs)} pairs are tied ({tied / len(pairs):.3f})", flush=True)
 
 
 def time_signatures(numbers: list[int]) -> None:
@@ -322,6 +345,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     commands.add_parser("near-duplicates").add_argument("sources", type=Path, nargs="+", help="folders with images at any depth")
     commands.add_parser("signatures").add_argument("--numbers", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    judged = commands.add_parser("judged")
+    judged.add_argument("source", type=Path, help="data as ingest takes them")
+    judged.add_argument("pairs", type=Path, help="a CSV file with the columns path and other: what people took for the same picture")
     mislabelled = commands.add_parser("mislabelled")
     mislabelled.add_argument("sources", type=Path, nargs="+", help="data of one label an image")
     mislabelled.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
@@ -349,6 +375,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "speed":
             compare_speed(options.source, Path(folder), options.cleanvision)
+        elif options.what == "judged":
+            count_judged(options.source, options.pairs, Path(folder))
         else:
             compare_copies(options.sources, Path(folder))
 
