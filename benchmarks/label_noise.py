@@ -85,7 +85,7 @@ def compare(kept: manifest.Manifest, embedded: Embeddings) -> None:
             row = [score(noisy, codes, vectors, y_true)]
             for action in ("relabel", "drop"):
                 judged = judge_labels(noisy, embedded, CleanConfig(mislabelled=action, seed=seed)).manifest
-                applied = apply_proposals(judged, codes, TRAIN, EXCLUDED)
+                applied = apply_proposals(judged, None, codes, TRAIN, EXCLUDED)
                 row.append(score(applied.manifest, applied.codes, vectors, y_true))
             rows.append(row)
         before, relabelled, dropped = np.mean(rows, axis=0)

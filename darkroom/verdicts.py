@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from darkroom.spelling import folded
 from darkroom.system.errors import InputError
 
 FILE = "verdicts.csv"  # in the data's root
@@ -48,7 +49,7 @@ class Verdict:
     place: str = ""
 
     def labels(self, classes: Collection[str], *, multilabel: bool) -> tuple[str, ...]:
-        """The labels that `relabel` gives.
+        """The labels that `relabel` gives; one that is written as a single class is but for case and blanks is that class.
 
         Args:
             classes: Those that are known.
@@ -57,7 +58,8 @@ class Verdict:
         Raises:
             InputError: One is not known.
         """
-        labels = _split(self.label, classes) if multilabel else (self.label if self.label in classes else self.label.strip(),)
+        given = _split(self.label, classes) if multilabel else (self.label if self.label in classes else self.label.strip(),)
+        labels = [label if label in classes else _alike(label, classes) for label in given]
         for label in labels:
             if label not in classes:
                 known = ", ".join(map(repr, sorted(classes)[:20])) + (" and more" if len(classes) > 20 else "")
@@ -66,6 +68,12 @@ class Verdict:
                     f"line, or add a later verdict about the image (such as a last line {self.image_id},keep,,,)"
                 )
         return tuple(dict.fromkeys(labels))
+
+
+def _alike(label: str, classes: Collection[str]) -> str:
+    """The one class that is written alike but for case and blanks, as where `ingest.labels` folds them; else the label."""
+    found = [name for name in classes if folded(name) == folded(label)]
+    return found[0] if len(found) == 1 else label
 
 
 def joined(labels: Sequence[str]) -> str:

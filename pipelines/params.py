@@ -193,7 +193,9 @@ def read_settings(overrides: Sequence[str], params: Path = PARAMS) -> tuple[dict
     unknown = sorted(set(sections) - set(STEPS), key=str)
     if unknown:
         raise InputError(f"{params} has a section {unknown[0]!r}, which is no step: known are {', '.join(STEPS)}, {SECTION}")
-    return complete(sections), platform
+    settings = complete(sections)
+    _refuse_idle_search(settings["tune"], settings["train"])  # here alone, so that a run from before can be repeated
+    return settings, platform
 
 
 def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -215,7 +217,6 @@ def complete(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
         )
     for name in (settings["train"]["model"], *searched_values(settings["tune"]["search"], "train.model")):
         check_architecture(str(name))
-    _refuse_idle_search(settings["tune"], settings["train"])
     return settings
 
 

@@ -32,6 +32,7 @@ def plan_component(
     clean: OutputPath(dict),  # type: ignore[valid-type]
     train: OutputPath(dict),  # type: ignore[valid-type]
     network: OutputPath(dict),  # type: ignore[valid-type]
+    settled: OutputPath(dict),  # type: ignore[valid-type]
     lease: OutputPath(str),  # type: ignore[valid-type]
 ) -> str:
     """Decides whether there is reason to train, and takes the lease on the work."""
@@ -40,7 +41,7 @@ def plan_component(
     planned = plan_on_cluster(data, name, config, params, force)
     versions = {"data_version": data_version, "evaluation_version": evaluation_version, "unlabelled_version": unlabelled_version}
     versions["verdicts_version"] = verdicts_version
-    planned.write(**versions, previous=previous, embed=embed, clean=clean, train=train, network=network, lease=lease)
+    planned.write(**versions, previous=previous, embed=embed, clean=clean, train=train, network=network, settled=settled, lease=lease)
     return planned.action  # the one returned value: kfp's local runner can't see another in a condition
 
 
@@ -58,23 +59,20 @@ def _retrain(*values: Any) -> None:
     planned = plan_component(data=given["data"], name=given["name"], config=given["retrain"], params=given["params"], force=given["force"])
     planned.set_display_name("plan").set_caching_options(False)  # what it decides depends on the registry and on time
     with dsl.If(planned.outputs["Output"] == "train", name="reason-to-train"):
-        planned_values = {name: planned.outputs[name] for name in PLANNED}
+        planned_values = {name: planned.outputs[output] for name, output in PLANNED.items()}
         outputs = training.pipeline_func(*({**given, **planned_values}[name] for name in parameters(FLOW, GIVEN)))
         closed = close_component(lease=planned.outputs["lease"], outcome=outputs.outcome)
         closed.set_display_name("close").set_caching_options(False)
 
 
-PLANNED = (
-    "data_version",
-    "evaluation_version",
-    "unlabelled_version",
-    "verdicts_version",
-    "previous",
-    "embed",
-    "clean",
-    "train",
-    "network",
-)  # values of the training pipeline that `plan` decides
-WANTED = {name: kind for name, kind in parameters(FLOW, GIVEN).items() if name not in PLANNED or name in STEPS}
+_DECIDED = (
+    *("data_version", "evaluation_version", "unlabelled_version", "verdicts_version", "previous"),
+    *("embed", "clean", "train", "network"),
+)
+PLANNED = {
+    **{name: name for name in _DECIDED},
+    "params": "settled",
+}  # values of the training pipeline, and which outputs of `plan` they are
+WANTED = {name: kind for name, kind in parameters(FLOW, GIVEN).items() if name not in PLANNED or name in (*STEPS, "params")}
 WANTED |= {"retrain": dict, "force": bool}  # when there is reason to train; whether to train though nothing changed
 retraining = pipeline_of(_retrain, "darkroom-retraining", "Trains if there is reason to, and promotes if the new model is better.", WANTED)

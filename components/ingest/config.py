@@ -47,7 +47,7 @@ class TableConfig(StepConfig):
     )
     labels: Literal["strict", "fold"] = Field(
         "strict",
-        description="Labels that differ in case or blanks only: strict: different classes, with a warning; fold: one, in lower case.",
+        description="Labels that differ in case or blanks only: strict: different classes, with a warning; fold: one, in small letters.",
     )
     missing_words: Literal["auto", "missing", "label"] = Field(
         "auto",

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
 from components.ingest.kept_images import KeptFiles, keep_part
-from components.ingest.label_spelling import doubts, fold
+from components.ingest.label_spelling import doubts
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
 from components.ingest.recognition import Recognized, recognize, undecoded_notes
 from components.ingest.sources import File, NotFetchedError, Source, without_ignored
-from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled
+from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled, without_label
 from darkroom.dicom import patient
 from darkroom.file_formats import DICOM, FileFormat, can_be_decoded
 from darkroom.file_store import FileStore
@@ -23,6 +23,7 @@ from darkroom.manifest import Manifest, make_table
 from darkroom.notes import tell
 from darkroom.part import read_part, refuse_without_store
 from darkroom.picture_info import PictureInfo
+from darkroom.spelling import folded
 from darkroom.system.errors import InputError
 from darkroom.system.files import whole
 from darkroom.task import Task
@@ -122,7 +123,7 @@ def _ingest(
     else:
         listing = list_source(source, table, config, config.task)
         judged = read_verdicts(source, config)
-        listing = with_labelled(source, listing, [*judged.verdicts, *given], config, kept)
+        listing = with_labelled(source, listing, without_label(source, listing, config, table), [*judged.verdicts, *given], kept)
     with whole(manifest) as manifest_draft, whole(images) as images_draft:
         rows, num_bytes, num_read = _pack(source, listing, images_draft, kept)
         rows, patients = _without_sole_patient(listing, rows)
@@ -303,13 +304,14 @@ def _task(listing: Listing, classes: tuple[str, ...], config: IngestConfig) -> T
 
 
 def _positive_last(classes: tuple[str, ...], task: Task, config: IngestConfig) -> tuple[str, ...]:
-    positive = fold(config.positive_class) if config.labels == "fold" else config.positive_class
-    if not positive:
+    wanted = config.positive_class
+    if not wanted:
         return classes
+    positive = folded(wanted) if config.labels == "fold" else wanted
     if task != "binary":
-        raise InputError(f"ingest.positive_class is {positive!r}, but the task is {task}: leave it empty")
+        raise InputError(f"ingest.positive_class is {wanted!r}, but the task is {task}: leave it empty")
     if positive not in classes:
-        raise InputError(f"ingest.positive_class is {positive!r}: it must be one of {', '.join(classes)}")
+        raise InputError(f"ingest.positive_class is {wanted!r}: it must be one of {', '.join(classes)}")
     return (*(name for name in classes if name != positive), positive)
 
 

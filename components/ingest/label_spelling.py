@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from components.ingest.labels import Labels
 from components.ingest.listing import Listing, first_few
+from darkroom.spelling import folded
 
 
 def spellings(labels: Iterable[str]) -> list[list[tuple[str, int]]]:
     """The labels that differ from others in case or blanks only, with their numbers, one list a label, the most frequent spelling first."""
     alike: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for label, number in sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0])):
-        alike[fold(label)].append((label, number))
+        alike[folded(label)].append((label, number))
     return [found for _, found in sorted(alike.items()) if len(found) > 1]
 
 
@@ -43,14 +44,9 @@ def fold_listing(listing: Listing) -> Listing:
 def _told(labels: Iterable[str]) -> list[str]:
     """A sentence about the labels that are written otherwise now."""
     counts = Counter(labels)
-    said = [f"{label!r} ({number:,}) is {fold(label)!r}" for label, number in sorted(counts.items()) if fold(label) != label]
-    return [f"labels are in lower case, with single blanks (ingest.labels is fold): {first_few(said, 6)}"] if said else []
+    said = [f"{label!r} ({number:,}) is {folded(label)!r}" for label, number in sorted(counts.items()) if folded(label) != label]
+    return [f"labels are in small letters, with single blanks (ingest.labels is fold): {first_few(said, 6)}"] if said else []
 
 
 def _folded(labels: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(fold, labels)))
-
-
-def fold(label: str) -> str:
-    """The one spelling of a label, whatever others there are: so a data set that grows, and an evaluation set, have the same classes."""
-    return " ".join(label.split()).casefold()
+    return tuple(dict.fromkeys(map(folded, labels)))

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from components.ingest.columns import NONE
 from components.ingest.config import IngestConfig
 from components.ingest.kept_images import KeptFiles
 from components.ingest.listing import Listed, Listing, has_image_suffix
+from components.ingest.shards import TABLE
 from components.ingest.sources import Source, without_ignored
 from darkroom.images import image_id
 from darkroom.verdicts import FILE, RELABEL, Verdict, is_verdicts, latest, parse
@@ -30,14 +32,29 @@ class VerdictFile(NamedTuple):
     is_read: bool = False
 
 
-def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict], config: IngestConfig, kept: KeptFiles) -> Listing:
+def without_label(source: Source, listing: Listing, config: IngestConfig, table: str) -> list[str]:
+    """The images of a source that have no label: of a table that the user named, those in it; beside others there may be other tables.
+
+    Args:
+        source: The files.
+        listing: Those with a label.
+        config: How the source is read.
+        table: See `components.ingest.catalogue.open_source`.
+    """
+    if table not in ("", TABLE) or config.table not in ("", NONE):
+        return sorted(set(listing.unlabelled))
+    listed = {file.path for file in listing.files}
+    return [path for path in without_ignored(source, config.ignore)[0].sizes if path not in listed and has_image_suffix(path)]
+
+
+def with_labelled(source: Source, listing: Listing, unlabelled: Sequence[str], verdicts: Sequence[Verdict], kept: KeptFiles) -> Listing:
     """A listing with the images that have no label in the source, but one by a person's verdict.
 
     Args:
         source: The files.
         listing: Those with a label.
+        unlabelled: Those without, see `without_label`.
         verdicts: What people decided, also elsewhere than in the source.
-        config: How the source is read.
         kept: What is known of the files.
 
     Raises:
@@ -46,12 +63,10 @@ def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict],
     given = {name: verdict for name, verdict in latest(verdicts).items() if verdict.word == RELABEL}
     if not given:
         return listing
-    listed = {file.path for file in listing.files}
-    paths = [path for path in without_ignored(source, config.ignore)[0].sizes if path not in listed and has_image_suffix(path)]
     classes = set(listing.classes) or {label for file in listing.files for label in file.labels}
     found = [
         Listed(path, given[name].labels(classes, multilabel=listing.multilabel))
-        for path, name in _named(source, paths, kept)
+        for path, name in _named(source, unlabelled, kept)
         if name in given
     ]
     if not found:
@@ -73,7 +88,7 @@ def with_labelled(source: Source, listing: Listing, verdicts: Sequence[Verdict],
     )
 
 
-def _named(source: Source, paths: list[str], kept: KeptFiles) -> Iterator[tuple[str, str]]:
+def _named(source: Source, paths: Sequence[str], kept: KeptFiles) -> Iterator[tuple[str, str]]:
     """Paths with the ids of what they hold; what is kept is not read."""
     stamps = kept.stamps(source, paths)
     known = {path: found[0] for path in paths if (found := kept.store.find(stamps.get(path, "")))}

@@ -70,5 +70,5 @@ def told_unused(family: str, config: TrainConfig, epochs: int = 0) -> tuple[Note
         values = config.model_dump()
         said += [f"{text} is not used: {reason}" for name, text in changed.items() if (reason := idle(name, values))]
         if 0 < epochs <= config.freeze_epochs:
-            said.append(f"train.freeze_epochs={config.freeze_epochs} lets the last layer alone learn in all of {epochs} epochs")
+            said.append(f"train.freeze_epochs={config.freeze_epochs} lets the last layer alone learn: set it below train.epochs={epochs}")
     return tell("train", (), said)

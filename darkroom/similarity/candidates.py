@@ -1,6 +1,6 @@
 """Which pairs of images may show the same: few enough to look at each, found without comparing all."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -109,14 +109,10 @@ def candidate_pairs(views: Views, num_neighbours: int) -> Integers:
         `(P, 2) int64`: pairs of rows, the lower one first, sorted, each once.
     """
     max_bits = few_bits(views.signatures, SIGNATURES * num_neighbours)
-    searches: list[Callable[[], Integers]] = [
-        lambda: similar_signatures(views.signatures, max_bits),
-        lambda: nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE),
-    ]
-    if (vectors := views.vectors) is not None:
-        searches.append(lambda: nearest_pairs(vectors, num_neighbours, MIN_COSINE))
-    found = ordered(lambda search: search(), searches)  # at once, as each has parts that one core does
-    return unique_pairs(np.concatenate(list(found)))
+    found = [similar_signatures(views.signatures, max_bits), nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)]
+    if views.vectors is not None:
+        found.append(nearest_pairs(views.vectors, num_neighbours, MIN_COSINE))
+    return unique_pairs(np.concatenate(found))
 
 
 def candidates_between(views: Views, sides: npt.NDArray[np.bool_], num_neighbours: int) -> Integers:

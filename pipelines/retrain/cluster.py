@@ -38,6 +38,7 @@ class Planned(NamedTuple):
         clean: Settings of `clean`, with the version of its verdicts.
         train: Settings of `train`; a warm start names the weights in them.
         network: Those of them that decide on the network.
+        settled: The settings of all steps, a section each, as the run and the report show them.
         lease: The run that has the lease on the work, or empty.
     """
 
@@ -51,6 +52,7 @@ class Planned(NamedTuple):
     clean: dict[str, Any]
     train: dict[str, Any]
     network: dict[str, Any]
+    settled: dict[str, Any]
     lease: str
 
     def write(self, **paths: str) -> None:
@@ -95,7 +97,8 @@ def plan_on_cluster(data: str, name: str, config: dict[str, Any], params: dict[s
 
 
 def _planned(action: str, plan: Plan, lease: str = "", previous: str = "") -> Planned:
-    given = arguments(plan.params) | {"action": action, "data_version": plan.version, "lease": lease, "previous": previous}
+    decided = {"action": action, "data_version": plan.version, "lease": lease, "previous": previous, "settled": plan.params}
+    given = {**arguments(plan.params), **decided}
     return Planned(**{name: given[name] for name in Planned._fields})
 
 

@@ -19,10 +19,9 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components.embed.inference import embed_images
-from components.ingest.catalogue import open_source
+from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
-from components.ingest.listing import has_image_suffix
-from components.ingest.sources import without_ignored
+from components.ingest.verdict_file import without_label
 from darkroom.embeddings import Embeddings, schema
 from darkroom.folds import NO_FOLD, assign_folds
 from darkroom.groups import grouping_columns, independent_units
@@ -150,8 +149,9 @@ def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestCo
         if unread := _unread(run.source):
             print_note(f"only images with a label are suggested: {unread}")
             return found
-        source = without_ignored(open_source(run.source, int(config.max_file_mb * 2**20))[0], config.ignore)[0]
-        for file in source.read([path for path in source.sizes if path not in paths and has_image_suffix(path)]):
+        source, table = open_source(run.source, int(config.max_file_mb * 2**20))
+        unlabelled = without_label(source, list_source(source, table, config, config.task), config, table)
+        for file in source.read([path for path in unlabelled if path not in paths]):
             name = image_id(file.data)
             if file.whole and name not in decided | names:
                 found[file.path] = writer.add(file.data)

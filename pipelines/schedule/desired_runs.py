@@ -11,7 +11,7 @@ from darkroom.system.errors import InputError
 from pipelines.params import model_name, read_settings
 from pipelines.platform import PlatformConfig
 from pipelines.retrain.retrain import read_retrain
-from pipelines.retraining import retraining
+from pipelines.retraining import WANTED, retraining
 from pipelines.schedule.apply import DesiredRun, RecurringRuns
 from pipelines.schedule.schedules import Schedule
 from pipelines.submit.compile import compile_pipeline, default_arguments, spread_of
@@ -56,9 +56,8 @@ def desired_runs(schedules: list[Schedule], params: Path, folder: Path) -> list[
         package = folder / f"{config.name}.yaml"
         compile_pipeline(package, platform, {}, retraining, spread=spread_of(settings))
         name = model_name(settings, source)
-        planned = ("previous", "evaluation_version", "unlabelled_version", "network")
         arguments: dict[str, Any] = {
-            **{key: value for key, value in default_arguments(settings, platform).items() if key not in planned},
+            **{key: value for key, value in default_arguments(settings, platform).items() if key in WANTED},
             "data": config.data,
             "name": name,
             "retrain": dump(read_retrain(schedule.overrides, params, config.window)),

@@ -78,7 +78,7 @@ def tell(outcome: dict[str, Any], params: Path) -> None:
     for note in outcome[NOTES]:
         console.print(f"{'warning: ' if note['is_warning'] else ''}{note['text']}", markup=False, soft_wrap=True)
     if outcome["patch"]:
-        command = f"patch {shlex.quote(str(params))} {outcome['patch']}"
+        command = shlex.join(["patch", str(params), outcome["patch"]])
         then = "it is applied" if outcome["applied"] else f"apply it with `{command}`, or search with `--apply`"
         console.print(f"patch   {outcome['patch']}: {then}", markup=False, soft_wrap=True)
 

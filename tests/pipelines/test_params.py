@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from darkroom.system.errors import InputError
 from darkroom.versions.data_version import data_version, dvc_md5
 from darkroom.versions.environment import device
 from darkroom.versions.weights_version import weights_version
 from pipelines.flow import switched_off
-from pipelines.params import arguments, complete, for_gpus, frozen, named_sources, on_this_machine, settled
+from pipelines.params import arguments, complete, for_gpus, frozen, named_sources, on_this_machine, read_settings, settled
 from pipelines.plan import key_of, make_plan
 from pipelines.training import FLOW
 from tests.pipelines.conftest import OFF, ROOT, shapes
@@ -149,11 +150,19 @@ def test_a_network_that_learns_without_labels_is_refused_beside_a_model_without_
         ("decision_tree", {"train.regularization": [1.0]}, r"names train\.regularization, .* set tune\.enabled to false"),
     ],
 )
-def test_a_search_of_what_the_model_does_not_read_is_refused(model: str, search: dict[str, Any], words: str) -> None:
+def test_a_search_of_what_the_model_does_not_read_is_refused(tmp_path: Path, model: str, search: dict[str, Any], words: str) -> None:
+    def read(enabled: bool, **also: Any) -> None:
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(sections(enabled, **also)))
+        read_settings([], tmp_path / "params.yaml")
+
+    def sections(enabled: bool, **also: Any) -> dict[str, Any]:
+        return {"train": {"model": model}, "tune": {"enabled": enabled, "search": {**search, **also}}}
+
     with pytest.raises(InputError, match=words):
-        complete({"train": {"model": model}, "tune": {"enabled": True, "search": search}})
-    complete({"train": {"model": model}, "tune": {"search": search}})
-    complete({"train": {"model": model}, "tune": {"enabled": True, "search": {**search, "train.model": ["auto", model]}}})
+        read(True)
+    read(False)
+    read(True, **{"train.model": ["auto", model]})
+    complete(sections(True))  # as a run from before has them, which is repeated
 
 
 def test_the_measure_of_register_reaches_train_and_its_cache_only_where_the_floor_may_take_the_networks_place() -> None:

@@ -75,7 +75,7 @@ def test_the_command_compiles_it_with_the_settings(tmp_path: Path) -> None:
 
 def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Path) -> None:
     params = json.loads(json.dumps(cluster.plan.params), parse_int=float)  # as Kubeflow hands them over
-    names = (*PLANNED, "lease")
+    names = (*PLANNED.values(), "lease")
     places = {name: str(tmp_path / "outputs" / name) for name in names}
     assert plan_component.python_func(str(cluster.source), "toys", CONFIG, params, False, **places) == "nothing"
     texts = {name: Path(place).read_text() for name, place in places.items()}
@@ -91,6 +91,7 @@ def test_the_first_task_stops_where_nothing_changed(cluster: Toys, tmp_path: Pat
         cluster.plan.params[step] for step in ("embed", "clean", "train")
     ]
     assert json.loads(texts["network"]) == network_settings(cluster.plan.params)
+    assert json.loads(texts["settled"]) == cluster.plan.params
 
 
 def test_each_retraining_reads_the_verdicts_of_its_time(cluster: Toys, tmp_path: Path) -> None:
@@ -101,6 +102,7 @@ def test_each_retraining_reads_the_verdicts_of_its_time(cluster: Toys, tmp_path:
         append(file, Verdict("f" * 64, word, "", "anna", now()))
         planned = plan_on_cluster(str(cluster.source), "toys", CONFIG, work, False)
         assert planned.clean["verdicts_version"] == planned.verdicts_version == version(file.read_bytes())
+        assert planned.settled["clean"] == planned.clean  # which `register` tracks, and `run --like` reads
         seen.append(planned.verdicts_version)
     assert seen[0] != seen[1]
 

@@ -208,6 +208,25 @@ def test_an_image_without_a_label_has_the_one_that_a_person_gave_it(photos: Path
         cleaned(photos)
 
 
+def test_beside_a_table_that_is_named_images_of_other_tables_are_left_alone(photos: Path) -> None:
+    tables = {"train.csv": NAMES[:4], "test.csv": NAMES[4:]}
+    for file, names in tables.items():
+        (photos / file).write_text("\n".join(["path,label", *(f"{name},{name[:3]}" for name in names), "new.png,"]))
+    (photos / "test.csv").write_text((photos / "test.csv").read_text().replace("dog/2.png,dog", "dog/2.png,cat"))
+    new = put(photos / "new.png", picture(20))
+    for image, label in ((new, "dog"), (image_id(picture(0)), "dog"), (image_id(picture(5)), "cat")):
+        judge(photos / FILE, image, "relabel", label)
+    assert set(cleaned(photos / "train.csv")[0]) == {*NAMES[:4], "new.png"}
+    assert set(cleaned(photos / "test.csv")[0]) == {*NAMES[4:], "new.png"}
+
+
+def test_a_verdict_names_a_class_in_any_spelling(photos: Path) -> None:
+    (photos / "cat").rename(photos / "Cat")
+    judge(photos / FILE, image_id(picture(3)), "relabel", "CAT")
+    assert cleaned(photos)[0]["dog/0.png"] == "Cat"
+    assert cleaned(photos, {"labels": "fold"})[0]["dog/0.png"] == "cat"
+
+
 def test_a_label_for_an_image_without_one_counts_beside_an_archive_too(photos: Path, tmp_path: Path) -> None:
     names = [put(photos / name, picture(number)) for number, name in enumerate(("a.png", "z.png"), 20)]
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", photos))

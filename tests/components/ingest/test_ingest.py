@@ -271,7 +271,7 @@ def test_classes_that_differ_in_case_only_are_one_where_they_are_folded(data, ou
     assert manifest.classes == ("cat", "dog")
     assert manifest.column("label") == ["cat", "cat", "cat", "dog"]
     said = capsys.readouterr().out
-    assert "labels are in lower case, with single blanks (ingest.labels is fold): 'Cat' (1) is 'cat'" in said and "warning" not in said
+    assert "labels are in small letters, with single blanks (ingest.labels is fold): 'Cat' (1) is 'cat'" in said and "warning" not in said
 
 
 def test_a_folded_label_is_the_same_whatever_others_there_are(data, out):

@@ -19,7 +19,11 @@ from components.train.unused_settings import told_unused
         ("small_cnn", {"loss_gamma": 3, "clahe_tiles": 4, "contrast": "auto"}, "train.loss_gamma=3.0 is not used: train.loss is auto"),
         ("small_cnn", {"fill": 9}, "train.fill=9 is not used: train.resize is stretch and train.background is none"),
         ("small_cnn", {"distill_temperature": 9}, "train.distill_temperature=9.0 is not used: train.distill_folds is 0"),
-        ("small_cnn", {"freeze_epochs": 8}, "train.freeze_epochs=8 lets the last layer alone learn in all of 8 epochs"),
+        (
+            "small_cnn",
+            {"freeze_epochs": 8},
+            "train.freeze_epochs=8 lets the last layer alone learn: set it below train.epochs=8",
+        ),
         ("small_cnn", {"freeze_epochs": 7}, ""),
     ],
 )

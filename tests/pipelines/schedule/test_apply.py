@@ -12,6 +12,7 @@ import yaml
 
 from darkroom.system.errors import InputError
 from pipelines.platform import PlatformConfig, read_platform
+from pipelines.retraining import WANTED
 from pipelines.schedule import command as commands
 from pipelines.schedule import cron
 from pipelines.schedule.apply import DesiredRun, RecurringRuns, expressions
@@ -206,7 +207,7 @@ def test_what_is_to_run_always_is_forced(tmp_path: Path) -> None:
     always = dataclasses.replace(always, config=always.config.model_copy(update={"run": "run"}))
     (one,) = desired_runs([always], params, tmp_path)
     assert one.arguments["force"] is True
-    assert "previous" not in one.arguments
+    assert set(one.arguments) == set(WANTED)
     here = dataclasses.replace(always, config=always.config.model_copy(update={"data": "data"}))
     with pytest.raises(InputError, match="a cluster can't read data on this machine"):
         desired_runs([here], params, tmp_path)
