@@ -159,4 +159,5 @@ def _notes(here: dict[str, Verdict], findings: list[Finding], num_gone: int) -> 
         "kept as they are"
     ]
     gone = [f"{num_gone:,} verdict(s) are about images that are not in this data, or have no label in it, and change nothing"]
-    return [*(said if here else []), *(gone if num_gone else [])]
+    has_said = words[DROP] or words[KEEP] or actions["relabelled"]  # else images have the label that a person gave them by now
+    return [*(said if has_said else []), *(gone if num_gone else [])]
