@@ -8,7 +8,8 @@ Source:
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from scipy.sparse import csr_array
 from components.embed.inference import embed_images
 from components.ingest.catalogue import list_source, open_source
 from components.ingest.config import IngestConfig
+from components.ingest.sources import Source
 from components.ingest.verdict_file import without_label
 from darkroom.embeddings import Embeddings, schema
 from darkroom.folds import NO_FOLD, assign_folds
@@ -37,7 +39,7 @@ from darkroom.training import devices
 from darkroom.training.linear import one_hot
 from darkroom.training.principal_components import reduced
 from darkroom.vector_store import VectorStore
-from darkroom.versions.addresses import is_address, parse_address
+from darkroom.versions.addresses import fetched, is_address
 from pipelines.paths import ROOT
 from pipelines.review.reviewed_run import ReviewedRun
 from pipelines.terminal import print_note
@@ -142,28 +144,26 @@ def _known(splits: Manifest) -> list[bool]:
 
 
 def _pack_unlabelled(run: ReviewedRun, decided: frozenset[str], config: IngestConfig, folder: Path) -> dict[str, str]:
-    """Packs the images of a source here that have no label, and gives their ids by path; says why they are not read, if so."""
-    found: dict[str, str] = {}
-    paths, names = {path for path, _ in run.paths}, {name for _, name in run.paths}
-    with ImageWriter(folder) as writer:
-        if unread := _unread(run.source):
-            print_note(f"only images with a label are suggested: {unread}")
-            return found
-        source, table = open_source(run.source, int(config.max_file_mb * 2**20))
-        unlabelled = without_label(source, list_source(source, table, config, config.task), config, table)
-        for file in source.read([path for path in unlabelled if path not in paths]):
-            name = image_id(file.data)
-            if file.whole and name not in decided | names:
-                found[file.path] = writer.add(file.data)
-    return found
+    """Packs the images of the source that have no label, and gives their ids by path; says why they can't be read, if so."""
+    paths, names = {path for path, _ in run.paths}, {name for _, name in run.paths} | decided
+    try:
+        with ImageWriter(folder) as writer, _opened(run, config) as (source, table):
+            unlabelled = without_label(source, list_source(source, table, config, config.task), config, table)
+            read = source.read([path for path in unlabelled if path not in paths])
+            return {file.path: writer.add(file.data) for file in read if file.whole and image_id(file.data) not in names}
+    except InputError as error:
+        print_note(f"only images with a label are suggested, as the others can't be read: {redact(str(error))}")
+        return {}
 
 
-def _unread(source: Path) -> str:
-    """Why no images without a label are read, and the remedy; empty where they are."""
-    remedy = "to see those without one, run `darkroom run` on a folder on this machine that holds them, and review that run"
-    if is_address(source):
-        return f"those at {redact(parse_address(source).text)} would have to be fetched whole; {remedy}"
-    return "" if source.exists() else f"{source} is not there any more; {remedy}"
+@contextmanager
+def _opened(run: ReviewedRun, config: IngestConfig) -> Iterator[tuple[Source, str]]:
+    """The run's source as it is now, see `open_source`; of an address only what has no label is fetched, and tables."""
+    known = {}
+    if is_address(run.source) and "image_bytes" in run.delivered.table.column_names:
+        known = dict(zip(run.delivered.column("path"), run.delivered.column("image_bytes"), strict=True))
+    with fetched(run.source, "", lambda files: [path for path in files if path not in known]) as place:
+        yield open_source(place, int(config.max_file_mb * 2**20), known)
 
 
 def _embedded(unlabelled: Mapping[str, str], vectors: Embeddings, embeddings: Path, folder: Path) -> tuple[list[str], Floats]:

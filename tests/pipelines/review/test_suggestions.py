@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -71,21 +72,27 @@ def test_what_has_no_label_in_an_archive_is_suggested_too(run: ReviewedRun, tmp_
     }
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("s3://bucket/shapes", "those at s3://bucket/shapes would have to be fetched whole"),
-        ("git+https://host/repository.git#data", "those at git+https://host/repository.git#data would have to be fetched whole"),
-        ("/nowhere/shapes", "/nowhere/shapes is not there any more"),
-    ],
-)
-def test_data_whose_unlabelled_images_are_not_read_is_told(
-    run: ReviewedRun, tmp_path: Path, source: str, said: str, capsys: pytest.CaptureFixture[str]
+def test_of_an_address_only_what_has_no_label_is_fetched(
+    run: ReviewedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = fsspec.filesystem("memory")
+    store.put(f"{run.source}/", "/suggested/shapes/", recursive=True)
+    table = make_table({**run.delivered.table.to_pydict(), "image_bytes": [100] * len(run.delivered)})
+    there = replace(run, source=Path("memory://suggested/shapes"), delivered=replace(run.delivered, table=table))
+    found = suggest(there, frozenset(), 40, IngestConfig(), tmp_path / "packed")
+    assert set(found.unlabelled) == {"new 0.png", "new 1.png", "new 2.png"}
+    assert f"3 of {len(run.delivered) + 3} file(s)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", ["memory://nowhere/shapes", "/nowhere/shapes"])
+def test_data_whose_unlabelled_images_can_not_be_read_are_told(
+    run: ReviewedRun, tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = suggest(replace(run, source=Path(source)), frozenset(), 3, IngestConfig(), tmp_path / "packed")
     assert len(found.rows) == 3 and not found.unlabelled
     told = capsys.readouterr().err
-    assert f"only images with a label are suggested: {said}" in told and "run `darkroom run` on a folder" in told
+    assert "only images with a label are suggested, as the others can't be read: " in told and f"{source} does not exist" in told
 
 
 def test_what_is_needed_is_named(run: ReviewedRun, tmp_path: Path) -> None:
