@@ -23,7 +23,7 @@ from pipelines.plan import Plan
 from pipelines.platform import read_platform
 from pipelines.retrain.cluster import close, plan_on_cluster
 from pipelines.retrain.decide import RetrainConfig
-from pipelines.retraining import PLANNED, plan_component, retraining
+from pipelines.retraining import PLANNED, WANTED, plan_component, retraining
 from pipelines.submit.command import compile as compile_command
 from pipelines.submit.compile import compile_pipeline
 from tests.pipelines.conftest import ROOT, Project, Toys, shapes
@@ -150,10 +150,11 @@ def test_the_other_steps_find_the_earlier_splits_on_the_volume(cluster: Toys, tm
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*have no effect in the current local runner", "ignore:You may be attemping to run a task")
-def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_pipeline_runs_on_this_machine(project: Project, migrated_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from kfp import local
 
     monkeypatch.chdir(project.folder)
+    shutil.copyfile(migrated_store, project.folder / "mlflow.db")  # on a cluster there is a server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder / 'mlflow.db'}")
     data = shapes(project.folder / "shapes")
     from pipelines.params import arguments as arguments_of
@@ -161,7 +162,7 @@ def test_the_same_pipeline_runs_on_this_machine(project: Project, monkeypatch: p
 
     sets = ["train.epochs=1", "prune.enabled=false", "train.side_px=16", "evaluate.num_resamples=100"]
     settings = read_settings(sets, project.folder / "params.yaml")[0]
-    known = {name: value for name, value in arguments_of(settings).items() if name not in PLANNED or name in settings}
+    known = {name: value for name, value in arguments_of(settings).items() if name in WANTED}
     arguments: dict[str, Any] = {**known, "data": str(data), "name": "shapes", "retrain": CONFIG, "force": False}
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(project.folder / "runs" / "local"))
     pipeline: Any = retraining
