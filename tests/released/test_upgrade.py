@@ -139,8 +139,7 @@ def test_a_killed_run_of_then_is_resumed_and_runs_the_changed_steps_anew(tmp_pat
     outcome = json.loads(done.stdout.strip().split("\n")[-1])
     assert outcome["run_id"].startswith(KILLED)
     assert not any(step["cached"] for step in outcome["steps"].values())
-    retrained = project.darkroom(
-        "retrain", "--data", "shapes", "--force", "--set", "train.epochs=1", "--set", "prune.enabled=false", "--json"
-    )
+    sets = ("retrain.start=champion", "train.epochs=1", "prune.enabled=false")
+    retrained = project.darkroom("retrain", "--data", "shapes", "--force", *(word for one in sets for word in ("--set", one)), "--json")
     assert retrained.returncode == 0, retrained.stderr
     assert "starting from the weights of version" in retrained.stderr  # of whichever is champion after the resumed run
