@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from darkroom.system.parallel import ordered
+from darkroom.system.scratch import scratch
 from darkroom.units import Integers, unique_pairs
 
 MAX_FEATURES = 256
 MAX_EXACT = 20_000  # rows up to which all are compared
 _CELLS, _OF_EACH = 4, 4  # cells a square root of the number of rows, and those that each row is in
+_ROWS = 4096  # whose neighbours of all cells are compared at a time
 BLOCK_VALUES = 2**25  # similarities that are in memory at a time on a thread, 128 MiB
 
 Floats = npt.NDArray[np.float32]
@@ -67,13 +69,24 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
     else:
         cells = _cells(everything)
         blocks = [(part, rows) for rows in cells for part in _parts(rows, max(1, BLOCK_VALUES // len(rows)))]
-    best, cosines = np.full((number, num_neighbours), -1, np.int32), np.full((number, num_neighbours), -2.0, np.float32)
+    times = np.bincount(np.concatenate([part.numpy() for part, _ in blocks]), minlength=number)  # that each row is searched for
+    others, cosines = (scratch((number, int(times.max()) * num_neighbours), kind) for kind in (np.int32, np.float32))
+    others[:], cosines[:] = -1, -2.0
+    seen = np.zeros(number, np.int64)
     found = ordered(lambda block: _nearest(everything, *block, num_neighbours), blocks, ahead=1)
-    for (part, _), (others, nearness) in zip(blocks, found, strict=True):
+    for (part, _), (nearest, nearness) in zip(blocks, found, strict=True):
         rows = part.numpy()
-        best[rows], cosines[rows] = _best(np.hstack([best[rows], others]), np.hstack([cosines[rows], nearness]), num_neighbours)
-    own, place = np.nonzero((cosines >= min_cosine) & (best >= 0))
-    return unique_pairs(np.sort(np.stack([own, best[own, place]], axis=1), axis=1))
+        columns = (seen[rows] * num_neighbours)[:, None] + np.arange(nearest.shape[1])
+        others[rows[:, None], columns], cosines[rows[:, None], columns] = nearest, nearness
+        seen[rows] += 1
+
+    def pairs(start: int) -> Integers:
+        block = slice(start, start + _ROWS)
+        best, nearness = _best(others[block], cosines[block], num_neighbours)
+        own, place = np.nonzero((nearness >= min_cosine) & (best >= 0))
+        return np.sort(np.stack([own + start, best[own, place]], axis=1), axis=1)
+
+    return unique_pairs(np.concatenate(list(ordered(pairs, range(0, number, _ROWS)))))
 
 
 def _best(others: Numbers, cosines: Floats, number: int) -> tuple[Numbers, Floats]:
