@@ -40,8 +40,8 @@ def plan_component(
 
     planned = plan_on_cluster(data, name, config, params, force)
     versions = {"data_version": data_version, "evaluation_version": evaluation_version, "unlabelled_version": unlabelled_version}
-    versions["verdicts_version"] = verdicts_version
-    planned.write(**versions, previous=previous, embed=embed, clean=clean, train=train, network=network, settled=settled, lease=lease)
+    sections = {"embed": embed, "clean": clean, "train": train, "network": network, "settled": settled}
+    planned.write(**versions, verdicts_version=verdicts_version, previous=previous, **sections, lease=lease)
     return planned.action  # the one returned value: kfp's local runner can't see another in a condition
 
 
@@ -69,10 +69,8 @@ _DECIDED = (
     *("data_version", "evaluation_version", "unlabelled_version", "verdicts_version", "previous"),
     *("embed", "clean", "train", "network"),
 )
-PLANNED = {
-    **{name: name for name in _DECIDED},
-    "params": "settled",
-}  # values of the training pipeline, and which outputs of `plan` they are
+# values of the training pipeline that `plan` decides, and its outputs: `params`, which it takes, is called otherwise there
+PLANNED = {**{name: name for name in _DECIDED}, "params": "settled"}
 WANTED = {name: kind for name, kind in parameters(FLOW, GIVEN).items() if name not in PLANNED or name in (*STEPS, "params")}
 WANTED |= {"retrain": dict, "force": bool}  # when there is reason to train; whether to train though nothing changed
 retraining = pipeline_of(_retrain, "darkroom-retraining", "Trains if there is reason to, and promotes if the new model is better.", WANTED)

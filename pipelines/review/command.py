@@ -5,10 +5,9 @@ import signal
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,7 +43,7 @@ def review(
     reviewed = read_run(run)
     file = verdicts_file(reviewed, settings["clean"])
     with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:
-        findings = _findings(reviewed, file, suggest, settings["ingest"], Path(folder) / "unlabelled")
+        findings = _findings(reviewed, file, suggest, Path(folder) / "unlabelled")
         before = len(findings.decided())  # a file that can't be read is told before the page is opened
         with ReviewServer(findings, port) as server:
             _serve(server, browser)
@@ -52,7 +51,7 @@ def review(
     _say_what_was_written(findings, before, "" if named or not reviewed.verdicts else f" with `--set clean.verdicts={reviewed.verdicts}`")
 
 
-def _findings(run: "ReviewedRun", file: Path, number: int, ingest: Mapping[str, Any], folder: Path) -> "Findings":
+def _findings(run: "ReviewedRun", file: Path, number: int, folder: Path) -> "Findings":
     """The run's findings, or so many suggestions."""
     from darkroom.system.processes import user
     from pipelines.review.findings import Findings
@@ -63,7 +62,7 @@ def _findings(run: "ReviewedRun", file: Path, number: int, ingest: Mapping[str, 
     from components.ingest.config import IngestConfig
     from pipelines.review.suggestions import suggest
 
-    found = suggest(run, frozenset(findings.decided()), number, IngestConfig(**ingest), folder)
+    found = suggest(run, frozenset(findings.decided()), number, IngestConfig(**run.ingest), folder)
     return Findings(run, file, user(), found.rows, found.unlabelled, found.images)
 
 

@@ -34,6 +34,7 @@ class ReviewedRun:
         packed: The packed images, or none where they are not on this machine any more.
         embeddings: What `embed` made of the images, or none likewise.
         verdicts: `clean.verdicts`, as the run had it.
+        ingest: Settings of `ingest`, likewise.
         expected: The labels that images of findings should have, by path.
     """
 
@@ -45,6 +46,7 @@ class ReviewedRun:
     packed: Path | None
     embeddings: Path | None
     verdicts: str = ""
+    ingest: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, list[str]] = field(default_factory=dict)
 
     @cached_property
@@ -97,6 +99,7 @@ def read_run(name: str) -> ReviewedRun:
         delivered = step_output(record.run_id, "ingest", "manifest") or splits
         if found is None or delivered is None:
             raise InputError(f"run {record.run_id[:8]} has no findings to review: its step clean has not ended, or they were removed")
+        settings = known_settings(history.settings(record))[0]
         run = ReviewedRun(
             record.run_id,
             Path(record.source),
@@ -105,7 +108,8 @@ def read_run(name: str) -> ReviewedRun:
             issues.rows(found),
             step_output(record.run_id, "ingest", "images"),
             step_output(record.run_id, "embed", "embeddings"),
-            str(known_settings(history.settings(record))[0].get("clean", {}).get("verdicts", "")),
+            str(settings.get("clean", {}).get("verdicts", "")),
+            settings.get("ingest", {}),
             issues.expected_labels(found),
         )
     _require_images(run)
