@@ -47,7 +47,7 @@ def theirs(*steps: Callable[[Tensor], Tensor]) -> Work:
 
 def sometimes(step: Callable[[Tensor], Tensor], chance: float = 0.5) -> Callable[[Tensor], Tensor]:
     """A transform that happens now and then."""
-    applied: Callable[[Tensor], Tensor] = transforms.RandomApply([step], p=chance)  # type: ignore[list-item]
+    applied: Callable[[Tensor], Tensor] = transforms.RandomApply([step], p=chance)
     return applied
 
 

@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,7 +90,9 @@ def read_sources(archive: Path) -> tuple[Grey, list[str]]:
         files = (member for member in members if member.isfile())
         for number, member in enumerate(files):
             if number % SOURCE_STEP == 0 and (file := members.extractfile(member)):
-                pictures.append(cv2.resize(cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR), (SIDE_PX, SIDE_PX)))
+                pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+                assert pixels is not None, f"{member.name} is no picture"
+                pictures.append(np.asarray(cv2.resize(pixels, (SIDE_PX, SIDE_PX)), np.uint8))
                 labels.append(Path(member.name).parent.name)
     order = np.random.default_rng(0).permutation(len(pictures))
     return np.stack(pictures)[order], [labels[place] for place in order.tolist()]
@@ -119,17 +122,19 @@ def lay_out(sources: Grey, labels: list[str], number: int, shards: Path, folder:
     shards.mkdir(parents=True)
     for name in sorted(set(labels)):
         (folder / name).mkdir(parents=True)
-    writer, schema = None, pa.schema([("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.string())])
-    for index, block in enumerate(made_pictures(sources, labels, number)):
-        if index % (SHARD_ROWS // BLOCK) == 0:
-            if writer:
-                writer.close()
-            writer = pq.ParquetWriter(shards / f"train-{index // (SHARD_ROWS // BLOCK):05d}.parquet", schema)
-        files = [{"bytes": data, "path": f"{index * BLOCK + row:07d}.jpg"} for row, (data, _) in enumerate(block)]
-        writer.write_batch(pa.record_batch([pa.array(files, schema.field(0).type), pa.array([label for _, label in block])], schema=schema))
-        for file, (data, label) in zip(files, block, strict=True):
-            (folder / label / file["path"]).write_bytes(data)
-    writer.close()
+    schema = pa.schema([("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.string())])
+    with ExitStack() as opened:
+        for index, block in enumerate(made_pictures(sources, labels, number)):
+            if index % (SHARD_ROWS // BLOCK) == 0:
+                opened.close()
+                shard = shards / f"train-{index // (SHARD_ROWS // BLOCK):05d}.parquet"
+                writer = opened.enter_context(pq.ParquetWriter(shard, schema))
+            names = [f"{index * BLOCK + row:07d}.jpg" for row in range(len(block))]
+            files = [{"bytes": data, "path": name} for name, (data, _) in zip(names, block, strict=True)]
+            columns = [pa.array(files, schema.field(0).type), pa.array([label for _, label in block])]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            for name, (data, label) in zip(names, block, strict=True):
+                (folder / label / name).write_bytes(data)
 
 
 def keep_vectors(sample: Path, packed: Path, delivered: Path, store: Path) -> None:

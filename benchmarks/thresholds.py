@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -51,7 +52,8 @@ def worth(num_images: int, sureness: float, rounds: int, seed: int) -> np.ndarra
                 odds = sureness * generator.normal(mean, distance) + _odds(share) / 2
                 tuned = thresholds.tune_one(y_true, _probability(odds), PRIOR_IMAGES)
                 found.append(judged(_odds(tuned), share, distance, sureness))
-    return np.mean(found, axis=0)
+    means: npt.NDArray[np.float64] = np.mean(found, axis=0)
+    return means
 
 
 def _odds(probability: float) -> float:
@@ -68,7 +70,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100, help="validation splits drawn for each share and classifier (default 100)")
     rounds = parser.parse_args().rounds
     for num_images in (50, 200):
-        for name, thresholds._neutral in GUESSES.items():
+        for name, guess in GUESSES.items():
+            thresholds._neutral = guess  # type: ignore[assignment]
             for sureness in SURENESSES:
                 balanced, f1 = worth(num_images, sureness, rounds, 0)
                 print(

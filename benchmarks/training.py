@@ -68,8 +68,8 @@ def peer(data: Path, seed: int, seconds: float) -> dict[str, float]:
         clean(place / "images", place / "manifest", place / "cleaned", place / "issues", config=CleanConfig())
         split(place / "cleaned", place / "splits", config=SplitConfig(seed=seed))
         table = manifest.read(place / "splits")
-        sets = [load(Images(place / "images"), table.where(name), Recipe(SIDE_PX)) for name in ("train", "test")]
-        return _fine_tuned(table, *sets, seed, seconds)
+        train, test = (load(Images(place / "images"), table.where(name), Recipe(SIDE_PX)) for name in ("train", "test"))
+        return _fine_tuned(table, train, test, seed, seconds)
 
 
 def _fine_tuned(table: Manifest, train: Examples, test: Examples, seed: int, seconds: float) -> dict[str, float]:
@@ -85,19 +85,19 @@ def _fine_tuned(table: Manifest, train: Examples, test: Examples, seed: int, sec
         if done >= 1:
             break
         optimizer.param_groups[0]["lr"] = RATE * min(1.0, 20 * done) * (1 + torch.cos(torch.tensor(torch.pi * done)).item()) / 2
-        images, targets = train.pick(rows, torch.device("cpu"))
+        images, targets = train.pick(rows, torch.device("cpu")), train.targets[rows]
         mirrored = torch.where((torch.rand(len(rows)) < 0.5)[:, None, None, None], images.flip(3), images)
         logits = network(_normalised(mirrored))
         loss = F.binary_cross_entropy_with_logits(logits, targets) if table.task == "multilabel" else F.cross_entropy(logits, targets)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return _scored(network.eval(), table, test)
 
 
 def _batches(num_images: int) -> Iterator[Tensor]:
     while True:
-        yield from torch.randperm(num_images)[: num_images // BATCH * BATCH].split(BATCH)
+        yield from torch.split(torch.randperm(num_images)[: num_images // BATCH * BATCH], BATCH)
 
 
 def _normalised(images: Tensor) -> Tensor:
@@ -107,8 +107,8 @@ def _normalised(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _scored(network: nn.Module, table: Manifest, test: Examples) -> dict[str, float]:
-    batches = torch.arange(len(test)).split(64)
-    logits = torch.cat([network(_normalised(test.pick(rows, torch.device("cpu"))[0])) for rows in batches])
+    batches = torch.split(torch.arange(len(test)), 64)
+    logits = torch.cat([network(_normalised(test.pick(rows, torch.device("cpu")))) for rows in batches])
     y_score = (logits.sigmoid() if table.task == "multilabel" else logits.softmax(1)).numpy()
     thresholds = {"binary": (0.5,), "multiclass": (), "multilabel": (0.5,) * len(table.classes)}[table.task]
     y_pred = decide(table.task, y_score, thresholds)

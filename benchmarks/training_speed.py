@@ -25,7 +25,7 @@ BATCH = 32
 def stepper(architecture: str, side_px: int, policy: Policy, *, in_half: bool = False) -> Callable[[], None]:
     """A function that takes one training step on a batch of noise."""
     generator = torch.Generator().manual_seed(0)
-    network = build(architecture, 10, side_px=side_px).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    network = build(architecture, 10, side_px=side_px).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     images, targets = torch.rand(BATCH, 3, side_px, side_px, generator=generator), torch.randint(10, (BATCH,), generator=generator)
 
@@ -34,7 +34,7 @@ def stepper(architecture: str, side_px: int, policy: Policy, *, in_half: bool = 
             logits = network(apply(policy, images, generator).contiguous(memory_format=torch.channels_last))
         loss = torch.nn.functional.cross_entropy(logits.float(), targets)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
