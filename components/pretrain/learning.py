@@ -24,7 +24,7 @@ from darkroom.preprocessing.settings import PreprocessingSettings
 from darkroom.pretrained_weights import PretrainedWeights
 from darkroom.system.config import parse
 from darkroom.system.errors import InputError
-from darkroom.training import defaults, devices
+from darkroom.training import defaults, devices, grouped_convolutions
 from darkroom.training.batches import Normalise
 from darkroom.training.decoded import ImageFiles
 from darkroom.training.epochs import OnEpoch
@@ -74,7 +74,8 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
         whole = nn.Sequential(network, projection).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         views = view_policy(policy.read(sources.policy), config)
         learner = Learner(whole, examples.to(device), views, Normalise(mean, std, device), config, device, in_half=in_half)
-        learner.run(checkpoints, on_epoch)
+        with grouped_convolutions.in_float32(whole, device, torch.bfloat16 if in_half else None):
+            learner.run(checkpoints, on_epoch)
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     counts = {"num_images": len(examples), "num_held_out": num_held_out, "num_unreadable": num_unreadable, "num_epochs": config.epochs}
     measures = {**{name: float(count) for name, count in counts.items()}, "side_px": float(side), "loss": learner.history[-1]["loss"]}

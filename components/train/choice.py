@@ -95,7 +95,7 @@ def candidates(training: Manifest, architecture: str, config: TrainConfig) -> tu
     budget, median = _budget(config), defaults.median_side_px(training)
     if is_fine_tuned(architecture, config):
         sides = defaults.pretrained_sides(median, budget)
-        wanted, most = dict.fromkeys(sides, budget.pretrained_min_epochs), budget.pretrained_max_epochs
+        wanted, most = dict.fromkeys(sides, defaults.enough_epochs(len(training), budget)), budget.pretrained_max_epochs
     else:
         sides, most = defaults.sides_up_to(median, defaults.SIDES_PX[0], budget.max_side_px), budget.max_epochs
         wanted = {side: budget.min_epochs if side <= budget.base_side_px else budget.min_presentations for side in sides}
@@ -151,13 +151,19 @@ def _pretrained_side(training: Manifest, architecture: str, config: TrainConfig)
 
 def _cost(architecture: str, side: int, number: int, config: TrainConfig) -> defaults.Cost:
     """What fine-tuning takes an image."""
-    share_of_reference = (side / REFERENCE_PX) ** 2 * share_of_pixels(config.first_side_share)
-    macs, frozen = facts_of(architecture, REFERENCE_PX).macs * share_of_reference, _trunk(architecture, config).macs_share
+    macs, frozen = _macs(architecture, side, config), _trunk(architecture, number, config).macs_share
     return defaults.Cost(frozen * macs, (1 - frozen) * macs, kept_views_of(architecture, side, number, config))
 
 
+def _macs(architecture: str, side: int, config: TrainConfig) -> float:
+    """Multiply-adds of an image's way through the network, on average over the sides that it grows to."""
+    return facts_of(architecture, REFERENCE_PX).macs * (side / REFERENCE_PX) ** 2 * share_of_pixels(config.first_side_share)
+
+
 def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig) -> int:
-    """How many views of each image are kept if there are as many epochs; 0 for less than two.
+    """How many views of each image are kept if there are as many epochs; 0: what the frozen layers make is computed each time anew.
+
+    `auto` keeps fewer where there are so many images that computing the views would take most of the multiply-adds, or all the memory.
 
     Args:
         architecture: As a model's card has it.
@@ -168,15 +174,18 @@ def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig
     Raises:
         InputError: Views are asked for of a network that can't take them, or by several processes.
     """
-    wanted, trunk, alone = config.kept_views, _trunk(architecture, config), is_alone(config)
+    wanted, trunk, alone = config.kept_views, _trunk(architecture, number, config), is_alone(config)
     if wanted not in ("auto", 0) and not (trunk.macs_share and alone):
         why = f"{architecture} has no frozen layers that come before all others" if alone else "several processes train together"
         raise InputError(f"train.kept_views is {wanted}, and {why}: set it to auto")
     if wanted == "auto":
-        size = megabytes(number, config.auto_kept_views, round(trunk.num_features * side**2))
-        fits = alone and 0 < size <= config.auto_kept_views_mb and not config.changes_images
-        wanted = config.auto_kept_views if fits else 0
-    return wanted if wanted > 1 else 0
+        size = megabytes(number, 1, round(trunk.num_features * side**2))
+        if not (size and alone) or config.changes_images:
+            return 0
+        cost = number * trunk.macs_share * _macs(architecture, side, config)
+        affordable = max(1, int(defaults.KEPT_SHARE * _budget(config).macs / cost))
+        wanted = min(config.auto_kept_views, affordable, int(config.auto_kept_views_mb / size))
+    return wanted
 
 
 def starts_linearly(config: TrainConfig, settings: Settings) -> bool:
@@ -189,15 +198,24 @@ def starts_linearly(config: TrainConfig, settings: Settings) -> bool:
     return config.head_start == "linear" or (config.head_start == "auto" and settings.frozen_share > 0)
 
 
-def _trunk(architecture: str, config: TrainConfig) -> TrunkFacts:
-    share = _frozen_share(architecture, config)
+def _trunk(architecture: str, number: int, config: TrainConfig) -> TrunkFacts:
+    return _trunk_of(architecture, _frozen_share(architecture, number, config))
+
+
+def _trunk_of(architecture: str, share: float) -> TrunkFacts:
     return trunk_facts(architecture, share) if share else TrunkFacts(0.0, 0.0)
 
 
-def _frozen_share(architecture: str, config: TrainConfig) -> float:
+def _frozen_share(architecture: str, number: int, config: TrainConfig) -> float:
+    """Share of the layers that never learn: fewer where the budget shows so few images as often as it ever does at the largest side."""
     if config.frozen_share != "auto":
         return config.frozen_share
-    return config.auto_frozen_share if is_fine_tuned(architecture, config) else 0.0
+    if not is_fine_tuned(architecture, config):
+        return 0.0
+    usual, less, budget = config.auto_frozen_share, min(config.auto_frozen_share, config.auto_min_frozen_share), _budget(config)
+    macs, frozen = _macs(architecture, budget.pretrained_max_side_px, config), _trunk_of(architecture, less).macs_share
+    shown = defaults.Cost(frozen * macs, (1 - frozen) * macs, config.auto_kept_views).epochs(budget.macs / number)
+    return less if shown >= budget.pretrained_max_epochs and not config.time_limit_min else usual
 
 
 def _others(config: TrainConfig) -> str:
@@ -214,7 +232,6 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
             share *= defaults.WITHOUT_BATCH_NORM
         rate = defaults.learning_rate(config.optimizer, batch, share)
     is_large, head, frozen = is_fine_tuned(architecture, config), config.head_rate_factor, config.freeze_batch_norm
-    views = min(epochs, kept_views_of(architecture, side, number, config))
     return Settings(
         epochs=epochs,
         batch_size=batch,
@@ -223,8 +240,8 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         warmup_epochs=defaults.warmup_epochs(epochs) if config.warmup_epochs == "auto" else config.warmup_epochs,
         patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
         head_rate_factor=(defaults.HEAD_RATE_FACTOR if pretrained else 1.0) if head == "auto" else head,
-        frozen_share=_frozen_share(architecture, config),
-        kept_views=views if views > 1 else 0,
+        frozen_share=_frozen_share(architecture, number, config),
+        kept_views=min(epochs, kept_views_of(architecture, side, number, config)),
         freeze_batch_norm=is_large if frozen == "auto" else frozen,
         **{name: getattr(config, name) for name in _SAME},
     )

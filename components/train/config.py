@@ -80,7 +80,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     )
     kept_views: Annotated[int, Field(ge=0, le=1000)] | Auto = Field(
         "auto",
-        description="Views of each image that go through the frozen layers once; 0: each time anew; auto: auto_kept_views, if they fit.",
+        description="Views of each image that go through the frozen layers once; 0: each time anew; auto: up to auto_kept_views.",
     )
     head_start: Literal["auto", "linear", "random"] = Field(
         "auto",
@@ -129,7 +129,8 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     monitor: Monitor = Field("f1_macro", description="Measure that chooses the epoch: the last within a standard error of the best.")
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
     mixed_precision: Precision = Field(
-        "auto", description="auto: 16 bits on a GPU, 32 on a CPU; bf16: 16 on both; tf32: 32, on a GPU with short products; off: float32."
+        "auto",
+        description="auto: 16 bits on a GPU, and on a CPU that has bfloat16; bf16: that; tf32: 32, on a GPU with short products; off: 32.",
     )
     compile: Switch = Field(
         "auto", description="torch.compile: on, off, or auto: on a GPU, where a few steps tell that it saves more time than it takes."
@@ -175,7 +176,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         48, ge=1, le=100_000, description="The same where most images are grey: characters and icons, which a small network learns better."
     )
     auto_macs: float = Field(
-        7e12, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
+        1e13, gt=0, le=1e21, description="Multiply-adds, forward and backward, that auto spends on fine-tuning; effort scales them."
     )
     auto_pretrained_min_side_px: int = Field(64, ge=16, le=512, description="Smallest side that auto takes for a pretrained network.")
     auto_pretrained_max_side_px: int = Field(256, ge=16, le=512, description="Largest side that auto takes for a pretrained network.")
@@ -186,7 +187,10 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         description="Most times that auto enlarges small images for a pretrained network, up to the 224 px at which most have learnt.",
     )
     auto_pretrained_min_epochs: float = Field(
-        4, gt=0, le=100_000, description="The side is the largest at which auto_macs still afford so many epochs of fine-tuning."
+        4,
+        gt=0,
+        le=100_000,
+        description="The side is the largest at which auto_macs afford so many epochs; of 20,000 images or more, two.",
     )
     auto_pretrained_max_epochs: int = Field(
         8, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes, however few images there are; effort scales them."
@@ -202,6 +206,12 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         ge=0,
         lt=1,
         description="Share of a pretrained trunk that auto freezes: it knows textures and parts of things, and takes most of the time.",
+    )
+    auto_min_frozen_share: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="The same for so few images that auto_macs afford all epochs at the largest side even so; not with a time limit.",
     )
     auto_min_skill: float = Field(
         0.5,
@@ -224,7 +234,9 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         description="Multiple of the usual learning rate that auto takes for lite0_local: what learns starts random.",
     )
     auto_local_kept_views: int = Field(8, ge=1, le=1000, description="Views that auto keeps of each image for lite0_local.")
-    auto_kept_views: int = Field(4, ge=1, le=1000, description="Views that auto keeps, the first of them the image as it is.")
+    auto_kept_views: int = Field(
+        4, ge=1, le=1000, description="Views that auto keeps at most, the first the image as it is; fewer of many."
+    )
     auto_kept_views_mb: float = Field(
         4096, ge=0, le=1e9, description="Memory or scratch space that auto spends on kept views, in megabytes of 2^20 bytes."
     )

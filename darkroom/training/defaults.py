@@ -15,6 +15,8 @@ LEARNT_PX = 224  # side of the images that most pretrained networks have learnt 
 EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
 HEAD_RATE_FACTOR = 10.0  # a last layer of random weights has all to learn, a pretrained trunk nearly nothing
 WITHOUT_BATCH_NORM = 0.1  # transformers and ConvNeXt are fine-tuned at a tenth of the rates of other networks
+ENOUGH_SHOWN = 40_000  # images that fine-tuning shows in all, where two epochs do: of so many, pixels are worth more than repetition
+KEPT_SHARE = 1 / 3  # of a training's multiply-adds, which views that are kept take at most
 PASSES = 3  # a training step takes about three times the multiply-adds of a prediction: forward, and backward twice
 LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05, "muon": 2e-3}  # the optimizers' usual peaks; a user sets train.learning_rate
 
@@ -135,7 +137,7 @@ def pretrained_sides(median: float, budget: Budget) -> list[int]:
 
 
 def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: Budget) -> int:
-    """The largest side at which the multiply-adds still show each image `pretrained_min_epochs` times.
+    """The largest side at which the multiply-adds still show each image often enough.
 
     Args:
         manifest: The training images.
@@ -143,9 +145,14 @@ def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: 
         budget: Limits of the side, and the multiply-adds.
     """
     sides = pretrained_sides(median_side_px(manifest), budget)
-    num_images, enough = len(manifest), budget.pretrained_min_epochs
+    num_images, enough = len(manifest), enough_epochs(len(manifest), budget)
     affordable = [side for side in sides if cost(side).epochs(budget.macs / num_images) >= enough]
     return affordable[-1] if affordable else sides[0]
+
+
+def enough_epochs(num_images: int, budget: Budget) -> float:
+    """How often fine-tuning has to show each image before a larger side is worth more: less often where there are many."""
+    return min(budget.pretrained_min_epochs, max(2.0, ENOUGH_SHOWN / num_images))
 
 
 def pretrained_epochs(num_images: int, cost: Cost, budget: Budget) -> int:

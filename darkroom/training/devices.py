@@ -22,7 +22,7 @@ def choose(wanted: str) -> torch.device:
 
 
 def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
-    """The short type to compute in, or none for 32 bits: `auto` takes one on a GPU alone, bfloat16 where it has that.
+    """The short type to compute in, or none for 32 bits: `auto` takes bfloat16 where the device has it, else float16 on a GPU.
 
     Args:
         wanted: See `darkroom.training.hyperparameters.Precision`.
@@ -34,9 +34,16 @@ def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
     if wanted == "bf16" and not has_bfloat16(device.type):
         what = "GPU" if device.type == "cuda" else "processor"
         raise InputError(f"train.mixed_precision is 'bf16', but this {what} has no instructions for bfloat16: set it to auto")
-    if wanted in ("off", "tf32") or (wanted == "auto" and device.type == "cpu"):
+    if wanted in ("off", "tf32"):
         return None
-    return torch.bfloat16 if has_bfloat16(device.type) else torch.float16
+    if has_bfloat16(device.type):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else None
+
+
+def precision(wanted: str, device: str) -> str:
+    """The name of the type that a network's steps are computed in; for arguments and errors see `half_precision` and `choose`."""
+    return str(half_precision(wanted, choose(device)) or torch.float32).removeprefix("torch.")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from darkroom.system.errors import InputError
-from darkroom.training import batches, devices, layers, micro_batches, progressive, validation
+from darkroom.training import batches, devices, grouped_convolutions, layers, micro_batches, progressive, validation
 from darkroom.training.deadline import Course, Deadline
 from darkroom.training.drawn_batch import draw_batch
 from darkroom.training.hyperparameters import Settings
@@ -110,7 +110,8 @@ class Trainer:
     def computing(self) -> Iterator[None]:
         """Computes as precisely as the settings say; leaves torch's own generators, and how others compute, as they were."""
         generators = torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
-        with generators, devices.products(self.settings.mixed_precision):
+        in_float32 = grouped_convolutions.in_float32(self.network, self.device, self.half)
+        with generators, devices.products(self.settings.mixed_precision), in_float32:
             yield
 
     def begin(self, epoch: int) -> tuple[list[Tensor], torch.Generator]:

@@ -31,7 +31,7 @@ def chosen(width, number, given):
         (400, 450, {"model": "small_cnn"}, "small_cnn", 128, 60, 2e-3),
         (400, 3000, {"model": "small_cnn", "effort": "quick"}, "small_cnn", 64, 13, 2e-3),
         (400, 3000, {"model": "small_cnn", "auto_max_side_px": 32, "auto_max_presentations": 30_000}, "small_cnn", 32, 10, 2e-3),
-        (400, 3000, {}, LITE0, 192, 5, 1e-3),
+        (400, 3000, {}, LITE0, 256, 4, 1e-3),
         (400, 3000, {"auto_macs": 5e12, "auto_pretrained_share": 0.25}, LITE0, 160, 5, 5e-4),
         (400, 300, {"epochs": 3, "side_px": 64}, LITE0, 64, 3, 1e-3),
         (28, 300, {"model": "lite0"}, LITE0, 128, 8, 1e-3),
@@ -65,8 +65,11 @@ def test_small_grey_images_are_learnt_from_nothing(modes, side, architecture):
 @pytest.mark.parametrize(
     ("width", "given", "frozen"),
     [
-        (400, {}, 0.68),
+        (400, {}, 0.5),
+        (400, {"auto_macs": 5e11}, 0.68),
+        (400, {"time_limit_min": 5, "processor": "x"}, 0.68),
         (400, {"auto_frozen_share": 0.4}, 0.4),
+        (400, {"auto_min_frozen_share": 0.0}, 0.0),
         (400, {"weights": ""}, 0.0),
         (28, {}, 0.0),
         (28, {"frozen_share": 0.5}, 0.5),
@@ -107,12 +110,18 @@ def test_given_weights_keep_their_batch_statistics(given, frozen):
     assert chosen(400, 300, {"epochs": 1, "side_px": 64, **given}).settings.freeze_batch_norm == frozen
 
 
+def test_many_images_are_shown_larger_rather_than_often_and_in_fewer_views():
+    few, many = chosen(32, 3000, {}), chosen(32, 40_000, {})
+    assert (few.side_px, few.settings.epochs, few.settings.kept_views) == (128, 8, 4)
+    assert (many.side_px, many.settings.epochs, many.settings.kept_views) == (96, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("given", "views"),
     [
         ({}, 4),
         ({"epochs": 3}, 3),
-        ({"epochs": 1}, 0),
+        ({"epochs": 1}, 1),
         ({"auto_kept_views_mb": 10}, 0),
         ({"mixing": 0.1}, 0),
         ({"first_side_share": 0.5}, 0),
@@ -120,7 +129,8 @@ def test_given_weights_keep_their_batch_statistics(given, frozen):
         ({"weights": ""}, 0),
         ({"kept_views": 2}, 2),
         ({"kept_views": 0}, 0),
-        ({"kept_views": 1}, 0),
+        ({"kept_views": 1}, 1),
+        ({"auto_macs": 2e11, "side_px": 224}, 1),
         ({"num_processes": 2}, 0),
         ({"model": "vit_tiny_patch16_224", "weights": "DEFAULT", "side_px": 64}, 0),
     ],

@@ -3,16 +3,20 @@
 import pytest
 import torch
 
-from darkroom.networks.bfloat16 import has_bfloat16
 from darkroom.system.errors import InputError
-from darkroom.training.devices import half_precision, products
+from darkroom.training.devices import half_precision, precision, products
 
 CPU = torch.device("cpu")
 
 
-def test_a_cpu_computes_in_32_bits_unless_bfloat16_is_asked_for_by_name() -> None:
-    assert [half_precision(wanted, CPU) for wanted in ("auto", "tf32", "off")] == [None, None, None]
-    if has_bfloat16("cpu"):
+@pytest.mark.parametrize("has_it", [True, False])
+def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(monkeypatch: pytest.MonkeyPatch, has_it: bool) -> None:
+    monkeypatch.setattr("darkroom.training.devices.has_bfloat16", lambda kind: has_it)
+    assert [half_precision(wanted, CPU) for wanted in ("tf32", "off")] == [None, None]
+    assert half_precision("auto", CPU) is (torch.bfloat16 if has_it else None)
+    assert precision("auto", "cpu") == ("bfloat16" if has_it else "float32")
+    assert precision("off", "cpu") == "float32"
+    if has_it:
         assert half_precision("bf16", CPU) is torch.bfloat16
     else:
         with pytest.raises(InputError, match=r"^train\.mixed_precision is 'bf16', but this processor .*: set it to auto$"):

@@ -21,7 +21,15 @@ from darkroom.training.validation import logits_of
 CPU = torch.device("cpu")
 SIDE = 32
 SETTINGS = Settings(
-    3, batch_size=8, optimizer="sgd", learning_rate=0.05, frozen_share=0.5, kept_views=3, freeze_batch_norm=True, ema_decay=0.5
+    3,
+    batch_size=8,
+    optimizer="sgd",
+    learning_rate=0.05,
+    frozen_share=0.5,
+    kept_views=3,
+    freeze_batch_norm=True,
+    ema_decay=0.5,
+    mixed_precision="off",
 )
 
 

@@ -14,7 +14,9 @@ from darkroom.training.hyperparameters import Settings
 from darkroom.training.loop import fit
 from darkroom.training.problem import Problem
 
-SETTINGS = Settings(3, batch_size=10, optimizer="sgd", learning_rate=0.05, mixing=0.5, class_balance="weights", ema_decay=0.0)
+SETTINGS = Settings(
+    3, batch_size=10, optimizer="sgd", learning_rate=0.05, mixing=0.5, class_balance="weights", ema_decay=0.0, mixed_precision="off"
+)
 
 
 class Network(nn.Module):
