@@ -178,14 +178,14 @@ def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig
     if wanted not in ("auto", 0) and not (trunk.macs_share and alone):
         why = f"{architecture} has no frozen layers that come before all others" if alone else "several processes train together"
         raise InputError(f"train.kept_views is {wanted}, and {why}: set it to auto")
-    if wanted == "auto":
-        size = megabytes(number, 1, round(trunk.num_features * side**2))
-        if not (size and alone) or config.changes_images:
-            return 0
-        cost = number * trunk.macs_share * _macs(architecture, side, config)
-        affordable = max(1, int(defaults.KEPT_SHARE * _budget(config).macs / cost))
-        wanted = min(config.auto_kept_views, affordable, int(config.auto_kept_views_mb / size))
-    return wanted
+    if wanted != "auto":
+        return wanted
+    size = megabytes(number, 1, round(trunk.num_features * side**2))
+    if not (size and alone) or config.changes_images:
+        return 0
+    cost = number * trunk.macs_share * _macs(architecture, side, config)
+    affordable = max(1, int(defaults.KEPT_SHARE * _budget(config).macs / cost))
+    return min(config.auto_kept_views, affordable, int(config.auto_kept_views_mb / size))
 
 
 def starts_linearly(config: TrainConfig, settings: Settings) -> bool:
