@@ -1,7 +1,7 @@
 """Training steps a second: `small_cnn` against lite0 and torchvision's ResNet-18, and what the augmentation on the fly costs.
 
 `python benchmarks/training_speed.py --side-px 64`; with `--keep-memory` as the steps run, where freed memory is not handed back to the
-system after each batch (`darkroom.system.cores.share_cores`); with `--bf16` in bfloat16 as well (`train.mixed_precision: bf16`). Times are
+system after each batch (`darkroom.system.cores.share_cores`); with `--bf16` in bfloat16 as well, as where the processor has it. Times are
 the process's own on one thread, whatever else the machine does.
 """
 
@@ -18,6 +18,7 @@ from darkroom.augmentation.policy import Policy
 from darkroom.augmentation.policy_settings import make_policy
 from darkroom.networks.network import build
 from darkroom.system.cores import share_cores
+from darkroom.training.grouped_convolutions import in_float32
 
 BATCH = 32
 
@@ -30,11 +31,12 @@ def stepper(architecture: str, side_px: int, policy: Policy, *, in_half: bool = 
     images, targets = torch.rand(BATCH, 3, side_px, side_px, generator=generator), torch.randint(10, (BATCH,), generator=generator)
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=in_half):
-            logits = network(apply(policy, images, generator).contiguous(memory_format=torch.channels_last))
-        loss = torch.nn.functional.cross_entropy(logits.float(), targets)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        with in_float32(network, torch.device("cpu"), torch.bfloat16 if in_half else None):
+            with torch.autocast("cpu", torch.bfloat16, enabled=in_half):
+                logits = network(apply(policy, images, generator).contiguous(memory_format=torch.channels_last))
+            loss = torch.nn.functional.cross_entropy(logits.float(), targets)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -67,7 +67,8 @@ class Learner:
         Raises:
             InputError: The loss has left the finite numbers, or memory is short.
         """
-        meaning = {"config": dump(self.config), "images": [len(self.images), *self.images.shape]}
+        short = {"precision": str(torch.bfloat16)} if self.in_half else {}
+        meaning = {"config": dump(self.config), "images": [len(self.images), *self.images.shape], **short}
         if checkpoints and (state := load(checkpoints, meaning)):
             self._restore(state)
             print(f"resuming after epoch {len(self.history)}/{self.config.epochs}, which an earlier run had finished", flush=True)

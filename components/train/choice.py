@@ -74,7 +74,8 @@ def choose(training: Manifest, config: TrainConfig, length: Length | None = None
         problem = f"train.first_side_share is {config.first_side_share:g}, but {architecture} takes images of one side only"
         raise InputError(problem, "set it to 1")
     settings = _settings(len(training), architecture, side, epochs, pretrained, config)
-    return Choice(architecture, side, settings, "; ".join(part for part in (reason, why) if part))
+    plain = "every epoch shows the images as they are, not augmented on the fly (train.kept_views is 1)" if settings.kept_views == 1 else ""
+    return Choice(architecture, side, settings, "; ".join(part for part in (reason, why, plain) if part))
 
 
 def _require_side(architecture: str, side: int) -> None:
@@ -163,7 +164,8 @@ def _macs(architecture: str, side: int, config: TrainConfig) -> float:
 def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig) -> int:
     """How many views of each image are kept if there are as many epochs; 0: what the frozen layers make is computed each time anew.
 
-    `auto` keeps fewer where there are so many images that computing the views would take most of the multiply-adds, or all the memory.
+    `auto` keeps fewer where there is not the memory, down to two, and where `train.effort` settles the epochs and computing more views
+    would take most of its multiply-adds, down to the image as it is.
 
     Args:
         architecture: As a model's card has it.
@@ -181,11 +183,20 @@ def kept_views_of(architecture: str, side: int, number: int, config: TrainConfig
     if wanted != "auto":
         return wanted
     size = megabytes(number, 1, round(trunk.num_features * side**2))
-    if not (size and alone) or config.changes_images:
+    if not (size and trunk.macs_share) or not _may_keep(config):
         return 0
+    fitting = min(config.auto_kept_views, int(config.auto_kept_views_mb / size))
+    if fitting < min(config.auto_kept_views, 2):
+        return 0
+    if config.epochs != "auto" or config.time_limit_min:
+        return fitting
     cost = number * trunk.macs_share * _macs(architecture, side, config)
-    affordable = max(1, int(defaults.KEPT_SHARE * _budget(config).macs / cost))
-    return min(config.auto_kept_views, affordable, int(config.auto_kept_views_mb / size))
+    return min(fitting, max(1, int(defaults.KEPT_SHARE * _budget(config).macs / cost)))
+
+
+def _may_keep(config: TrainConfig) -> bool:
+    """Whether what frozen layers make of images can be kept: by one process, of images that do not change from epoch to epoch."""
+    return is_alone(config) and not config.changes_images
 
 
 def starts_linearly(config: TrainConfig, settings: Settings) -> bool:
@@ -213,9 +224,12 @@ def _frozen_share(architecture: str, number: int, config: TrainConfig) -> float:
     if not is_fine_tuned(architecture, config):
         return 0.0
     usual, less, budget = config.auto_frozen_share, min(config.auto_frozen_share, config.auto_min_frozen_share), _budget(config)
+    if usual == less or config.time_limit_min:
+        return usual
     macs, frozen = _macs(architecture, budget.pretrained_max_side_px, config), _trunk_of(architecture, less).macs_share
-    shown = defaults.Cost(frozen * macs, (1 - frozen) * macs, config.auto_kept_views).epochs(budget.macs / number)
-    return less if shown >= budget.pretrained_max_epochs and not config.time_limit_min else usual
+    views = config.auto_kept_views if _may_keep(config) and config.kept_views != 0 else 0
+    shown = defaults.Cost(frozen * macs, (1 - frozen) * macs, views).epochs(budget.macs / number)
+    return less if shown >= budget.pretrained_max_epochs else usual
 
 
 def _others(config: TrainConfig) -> str:
@@ -232,6 +246,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
             share *= defaults.WITHOUT_BATCH_NORM
         rate = defaults.learning_rate(config.optimizer, batch, share)
     is_large, head, frozen = is_fine_tuned(architecture, config), config.head_rate_factor, config.freeze_batch_norm
+    views = min(epochs, kept_views_of(architecture, side, number, config))
     return Settings(
         epochs=epochs,
         batch_size=batch,
@@ -241,7 +256,7 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         patience=defaults.patience(epochs) if config.patience == "auto" else config.patience,
         head_rate_factor=(defaults.HEAD_RATE_FACTOR if pretrained else 1.0) if head == "auto" else head,
         frozen_share=_frozen_share(architecture, number, config),
-        kept_views=min(epochs, kept_views_of(architecture, side, number, config)),
+        kept_views=views if epochs > 1 or config.kept_views == 1 else 0,
         freeze_batch_norm=is_large if frozen == "auto" else frozen,
         **{name: getattr(config, name) for name in _SAME},
     )

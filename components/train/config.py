@@ -80,7 +80,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     )
     kept_views: Annotated[int, Field(ge=0, le=1000)] | Auto = Field(
         "auto",
-        description="Views of each image that go through the frozen layers once; 0: each time anew; auto: up to auto_kept_views.",
+        description="Views of each image that frozen layers see once, 1: unaugmented; 0: each time anew; auto: up to auto_kept_views.",
     )
     head_start: Literal["auto", "linear", "random"] = Field(
         "auto",
@@ -130,7 +130,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
     mixed_precision: Precision = Field(
         "auto",
-        description="auto: 16 bits on a GPU, and on a CPU that has bfloat16; bf16: that; tf32: 32, on a GPU with short products; off: 32.",
+        description="auto: 16 bits on a GPU, and on a CPU with bfloat16; bf16: only with it; tf32: 32, on a GPU as TF32; off: 32.",
     )
     compile: Switch = Field(
         "auto", description="torch.compile: on, off, or auto: on a GPU, where a few steps tell that it saves more time than it takes."
@@ -190,7 +190,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         4,
         gt=0,
         le=100_000,
-        description="The side is the largest at which auto_macs afford so many epochs; of 20,000 images or more, two.",
+        description="The side is the largest at which auto_macs afford so many epochs; half, of 20,000 images.",
     )
     auto_pretrained_max_epochs: int = Field(
         8, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes, however few images there are; effort scales them."

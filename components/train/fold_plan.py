@@ -59,7 +59,10 @@ def choice_for_folds(training: Manifest, choice: Choice, config: TrainConfig) ->
     own = for_folds(config)
     if own == config:
         return choice
-    return choose(training, own.model_copy(update={"model": choice.architecture}), Length(choice.side_px, choice.settings.epochs, ""))
+    same: dict[str, object] = {"model": choice.architecture}
+    if weights.is_fine_tuned(choice.architecture, own.weights) and weights.is_fine_tuned(choice.architecture, config.weights):
+        same |= {"frozen_share": choice.settings.frozen_share}
+    return choose(training, own.model_copy(update=same), Length(choice.side_px, choice.settings.epochs, ""))
 
 
 def for_folds(config: TrainConfig) -> TrainConfig:

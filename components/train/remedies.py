@@ -48,7 +48,9 @@ def _changes(remedy: Remedy) -> set[str]:
 def _against_overfitting(config: TrainConfig, settings: Settings, architecture: str, policy: Policy) -> Iterator[Remedy]:
     there = {operation.name for operation in policy.all_operations if operation.probability > 0}
     missing = [text for name, text in _OPERATIONS.items() if name not in there]
-    if missing:
+    if settings.kept_views == 1:
+        yield "train.kept_views=0", "training images are augmented, each time anew; it takes longer"
+    elif missing:
         yield ", ".join(missing), "training images are varied in more ways"
     elif all(operation.probability < 0.8 for operation in policy.operations):
         yield "augment.probability=0.8", "more of the training images are varied"

@@ -88,7 +88,7 @@ def networks_out_of_fold(
 
 def _settings(epochs: int, seed: int, fold: int) -> Settings:
     own = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0] >> 1)
-    return Settings(epochs, _BATCH_SIZE, learning_rate=_LEARNING_RATE, class_balance="none", seed=own)
+    return Settings(epochs, _BATCH_SIZE, learning_rate=_LEARNING_RATE, class_balance="none", mixed_precision="off", seed=own)
 
 
 def _continued(on_epoch: OnEpoch, before: int) -> OnEpoch:

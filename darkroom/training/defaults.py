@@ -15,7 +15,7 @@ LEARNT_PX = 224  # side of the images that most pretrained networks have learnt 
 EFFORTS: Mapping[Effort, float] = {"quick": 0.25, "standard": 1.0, "thorough": 8.0}
 HEAD_RATE_FACTOR = 10.0  # a last layer of random weights has all to learn, a pretrained trunk nearly nothing
 WITHOUT_BATCH_NORM = 0.1  # transformers and ConvNeXt are fine-tuned at a tenth of the rates of other networks
-ENOUGH_SHOWN = 40_000  # images that fine-tuning shows in all, where two epochs do: of so many, pixels are worth more than repetition
+MANY = 10_000  # images from which on fine-tuning shows each less often: pixels are worth more than repetition
 KEPT_SHARE = 1 / 3  # of a training's multiply-adds, which views that are kept take at most
 PASSES = 3  # a training step takes about three times the multiply-adds of a prediction: forward, and backward twice
 LEARNING_RATES = {"adam": 1e-3, "adamw": 2e-3, "sgd": 0.05, "muon": 2e-3}  # the optimizers' usual peaks; a user sets train.learning_rate
@@ -152,7 +152,7 @@ def pretrained_side_px(manifest: Manifest, cost: Callable[[int], Cost], budget: 
 
 def enough_epochs(num_images: int, budget: Budget) -> float:
     """How often fine-tuning has to show each image before a larger side is worth more: less often where there are many."""
-    return min(budget.pretrained_min_epochs, max(2.0, ENOUGH_SHOWN / num_images))
+    return budget.pretrained_min_epochs * min(1.0, max(0.5, MANY / num_images))
 
 
 def pretrained_epochs(num_images: int, cost: Cost, budget: Budget) -> int:

@@ -41,6 +41,16 @@ def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
     return torch.float16 if device.type == "cuda" else None
 
 
+def short_validation(half: torch.dtype | None, device: torch.device) -> torch.dtype | None:
+    """The short type in which images are validated: that of the steps on a GPU, none on a CPU, where the model is used in float32.
+
+    Args:
+        half: That of the steps, or none.
+        device: Where is computed.
+    """
+    return half if device.type == "cuda" else None
+
+
 def precision(wanted: str, device: str) -> str:
     """The name of the type that a network's steps are computed in; for arguments and errors see `half_precision` and `choose`."""
     return str(half_precision(wanted, choose(device)) or torch.float32).removeprefix("torch.")

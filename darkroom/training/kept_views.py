@@ -106,10 +106,12 @@ def megabytes(num_images: int, num_views: int, num_features: int) -> float:
 
 
 def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, settings: Settings) -> KeptViews:
-    """Computes views: images as they are, then as they would be augmented in the epochs after the first."""
+    """Computes views: images as they are, then as they would be augmented in the epochs after the first.
+
+    In 32 bits, whatever the steps compute in: these are the features that the delivered model will see.
+    """
     device, side, kept = devices.choose(settings.device), examples.side_px, np.zeros((number, 0), np.float16)
-    half, source = devices.half_precision(settings.mixed_precision, device), examples.to(device)
-    normalise = Normalise(problem.mean, problem.std, device)
+    source, normalise = examples.to(device), Normalise(problem.mean, problem.std, device)
     for view in range(number):
         generator = torch.Generator(device).manual_seed(batches.seeds_of(settings.seed, view)[1])
         for rows in source.ahead(torch.split(torch.arange(len(examples)), BATCH_SIZE) if len(examples) else ()):
@@ -117,8 +119,8 @@ def _keep(trunk: FrozenTrunk, examples: Inputs, number: int, problem: Problem, s
                 images = source.augmented(rows, draw(problem.policy, len(rows), generator), side, problem.policy, normalise, device)
             else:
                 images = source.plain(rows, normalise, device)
-            with devices.products(settings.mixed_precision), torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
-                features = _last(trunk(images).float())
+            with devices.products(settings.mixed_precision):
+                features = _last(trunk(images))
             kept = kept if kept.shape[1] else scratch((number, len(examples), *features.shape[1:]), np.float16, pixel_store.MEMORY_BYTES)
             kept[view, int(rows[0]) : int(rows[-1]) + 1] = _rounded(features)
     return KeptViews(torch.from_numpy(kept), examples.targets, side)

@@ -99,7 +99,8 @@ class Trainer:
         """What a checkpoint must have in common with this training to be resumed from."""
         sizes = [len(self.train), len(self.validation), *self.train.shape]
         taught = {"answers": [self.answers.share, self.answers.temperature]} if self.answers else {}
-        return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes, **taught}
+        short = {"precision": str(self.half)} if self.half else {}
+        return {"settings": dataclasses.asdict(self.settings), "classes": list(self.problem.classes), "sizes": sizes, **taught, **short}
 
     def is_done(self) -> bool:
         """Whether all epochs have passed, or too many without a better one."""
@@ -161,7 +162,7 @@ class Trainer:
             self.validation,
             self.loss,
             self.normalise,
-            self.half,
+            devices.short_validation(self.half, self.device),
             settings.threshold_prior_images,
             self.world,
         )

@@ -114,6 +114,21 @@ def test_many_images_are_shown_larger_rather_than_often_and_in_fewer_views():
     few, many = chosen(32, 3000, {}), chosen(32, 40_000, {})
     assert (few.side_px, few.settings.epochs, few.settings.kept_views) == (128, 8, 4)
     assert (many.side_px, many.settings.epochs, many.settings.kept_views) == (96, 3, 1)
+    assert "not augmented on the fly" in many.reason and "augmented" not in few.reason
+
+
+@pytest.mark.parametrize(
+    ("number", "given", "views"),
+    [
+        (40_000, {"epochs": 30}, 4),
+        (40_000, {"time_limit_min": 600, "processor": "x"}, 2),  # as many as epochs
+        (40_000, {"effort": "quick"}, 0),  # one epoch, of augmented images
+        (3000, {"epochs": 30, "auto_kept_views_mb": 60}, 2),
+        (3000, {"epochs": 30, "auto_kept_views_mb": 40}, 0),
+    ],
+)
+def test_augmented_views_go_only_where_the_budget_bounds_the_epochs(number, given, views):
+    assert chosen(32, number, {"side_px": 96, **given}).settings.kept_views == views
 
 
 @pytest.mark.parametrize(
@@ -121,7 +136,7 @@ def test_many_images_are_shown_larger_rather_than_often_and_in_fewer_views():
     [
         ({}, 4),
         ({"epochs": 3}, 3),
-        ({"epochs": 1}, 1),
+        ({"epochs": 1}, 0),
         ({"auto_kept_views_mb": 10}, 0),
         ({"mixing": 0.1}, 0),
         ({"first_side_share": 0.5}, 0),
@@ -130,7 +145,7 @@ def test_many_images_are_shown_larger_rather_than_often_and_in_fewer_views():
         ({"kept_views": 2}, 2),
         ({"kept_views": 0}, 0),
         ({"kept_views": 1}, 1),
-        ({"auto_macs": 2e11, "side_px": 224}, 1),
+        ({"auto_macs": 3e11, "side_px": 224}, 1),
         ({"num_processes": 2}, 0),
         ({"model": "vit_tiny_patch16_224", "weights": "DEFAULT", "side_px": 64}, 0),
     ],

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darkroom.system.errors import InputError
-from darkroom.training.devices import half_precision, precision, products
+from darkroom.training.devices import half_precision, precision, products, short_validation
 
 CPU = torch.device("cpu")
 
@@ -21,6 +21,11 @@ def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(monkeypatch
     else:
         with pytest.raises(InputError, match=r"^train\.mixed_precision is 'bf16', but this processor .*: set it to auto$"):
             half_precision("bf16", CPU)
+
+
+def test_a_cpu_validates_in_32_bits_as_the_model_is_used_there() -> None:
+    assert short_validation(torch.bfloat16, CPU) is None
+    assert short_validation(torch.bfloat16, torch.device("cuda")) is torch.bfloat16
 
 
 @pytest.mark.parametrize(("wanted", "allowed"), [("auto", True), ("bf16", True), ("tf32", True), ("off", False)])

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from darkroom.augmentation.policy import Operation, Policy
+from darkroom.networks.bfloat16 import has_bfloat16
 from darkroom.system.errors import InputError
 from darkroom.training.examples import Examples
 from darkroom.training.hyperparameters import Settings
@@ -136,6 +137,32 @@ def test_a_resumed_training_splits_its_batches_as_before(tmp_path):
     resumed, weights = fitted(checkpoint=tmp_path)
     assert resumed.accumulate == 2
     assert torch.equal(weights, fitted(disturb=short)[1])
+
+
+@pytest.mark.skipif(not has_bfloat16("cpu"), reason="the processor has no instructions for bfloat16")
+def test_a_training_in_bfloat16_resumes_to_the_same_bits_and_its_depthwise_layers_learn_in_float32(tmp_path):
+    settings, found = dataclasses.replace(SETTINGS, mixed_precision="auto"), list[torch.dtype]()
+
+    def note(layer, inputs, output):
+        if layer.training:
+            found.append(output.dtype)
+
+    def trained(**options):
+        network = Network()
+        network.layers.insert(1, nn.Conv2d(4, 4, 1, groups=4))
+        for layer in network.layers[:2]:
+            layer.register_forward_hook(note)
+        fit(network, problem(), settings, **options)
+        return torch.cat([value.flatten() for value in network.parameters()]).detach()
+
+    def stop(epoch, row):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(checkpoint=tmp_path, on_epoch=stop)
+    assert set(zip(found[::2], found[1::2], strict=True)) == {(torch.bfloat16, torch.float32)}
+    assert torch.equal(trained(checkpoint=tmp_path), trained())
 
 
 def test_memory_for_less_than_two_images_and_other_errors_end_the_training():
