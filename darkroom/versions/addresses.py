@@ -79,10 +79,18 @@ def fetched(data: Path, data_version: str, choose: Choose = everything) -> Itera
         choose: Which files of an address are fetched.
 
     Raises:
-        InputError: The data can't be fetched, or is another version.
+        InputError: The data can't be fetched, or is another version. What the block says of the place is said of the address.
     """
     if not is_address(data):
         yield data
         return
-    with parse_address(data).fetched(data_version, choose) as place:
-        yield place
+    address = parse_address(data)
+    with address.fetched(data_version, choose) as place:
+        try:
+            yield place
+        except InputError as error:  # what is wrong there is wrong at the address, where a person looks for it
+            sentence, error.problem, error.remedy = (
+                text.replace(str(place), address.text) for text in (str(error), error.problem, error.remedy)
+            )
+            error.args = (sentence,)
+            raise

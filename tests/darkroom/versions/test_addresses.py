@@ -200,6 +200,13 @@ def test_a_wrong_address_is_answered_with_what_to_do(address: str, message: str)
         assert "hunter2" not in str(caught.value)
 
 
+def test_what_is_wrong_with_fetched_data_is_said_of_the_address(tmp_path: Path) -> None:
+    MemoryFileSystem().pipe("/alone/pets/cat/1.png", picture(1))
+    with pytest.raises(InputError, match=r"^memory://alone/pets holds only one class, 'cat': ") as caught:
+        ingested("memory://alone/pets", tmp_path / "out", data_version(Path("memory://alone/pets")))
+    assert str(caught.value).startswith(caught.value.problem)
+
+
 def test_what_is_not_there_is_said() -> None:
     with pytest.raises(InputError, match="does not exist"):
         data_version(Path("memory://store/nothing"))
