@@ -130,7 +130,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
     mixed_precision: Precision = Field(
         "auto",
-        description="auto: 16 bits on a GPU, and on a CPU with bfloat16; bf16: only with it; tf32: 32, on a GPU as TF32; off: 32.",
+        description="auto: bfloat16, or 16 bits on a GPU, or else 32; bf16: bfloat16 or an error; tf32: 32, on a GPU as TF32; off: 32.",
     )
     compile: Switch = Field(
         "auto", description="torch.compile: on, off, or auto: on a GPU, where a few steps tell that it saves more time than it takes."
@@ -190,7 +190,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
         4,
         gt=0,
         le=100_000,
-        description="The side is the largest at which auto_macs afford so many epochs; half, of 20,000 images.",
+        description="The side is the largest at which auto_macs afford so many epochs, or half of them for 20,000 images.",
     )
     auto_pretrained_max_epochs: int = Field(
         8, ge=1, le=100_000, description="Most epochs of fine-tuning that auto takes, however few images there are; effort scales them."

@@ -115,7 +115,7 @@ class Bench:
         """Seconds that a prediction takes an image, when it is not the first."""
         device = devices.choose(self._settings.device)
         images, normalise = problem.train.to(device), Normalise(problem.mean, problem.std, device)
-        half = devices.short_validation(devices.half_precision(self._settings.mixed_precision, device), device)
+        half = devices.short_validation(self._settings.mixed_precision, device)
         network = network.to(device).eval()
         taken = [_timed(lambda: validation.logits_of(network, images, len(problem.classes), normalise, half).cpu())[1] for _ in range(2)]
         network.to("cpu")

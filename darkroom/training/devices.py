@@ -41,14 +41,12 @@ def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
     return torch.float16 if device.type == "cuda" else None
 
 
-def short_validation(half: torch.dtype | None, device: torch.device) -> torch.dtype | None:
+def short_validation(wanted: str, device: torch.device) -> torch.dtype | None:
     """The short type in which images are validated: that of the steps on a GPU, none on a CPU, where the model is used in float32.
 
-    Args:
-        half: That of the steps, or none.
-        device: Where is computed.
+    For arguments and errors see `half_precision`.
     """
-    return half if device.type == "cuda" else None
+    return half_precision(wanted, device) if device.type == "cuda" else None
 
 
 def precision(wanted: str, device: str) -> str:

@@ -162,7 +162,7 @@ class Trainer:
             self.validation,
             self.loss,
             self.normalise,
-            devices.short_validation(self.half, self.device),
+            devices.short_validation(settings.mixed_precision, self.device),
             settings.threshold_prior_images,
             self.world,
         )
@@ -198,6 +198,7 @@ class Trainer:
         counting = None if weights is None else weights[rows]
 
         def add(part: slice) -> Tensor:
+            """Adds the gradients of a part of the batch, and returns its loss."""
             prepared, share = batch.prepare(self.world.share(part)), batch.mixture.share
             with self.world.slicing(part), torch.autocast(self.device.type, self.half or torch.bfloat16, enabled=self.half is not None):
                 logits = self.compiled(prepared.images)

@@ -56,7 +56,7 @@ def measure_sample(network: nn.Module, problem: Problem, settings: Settings, row
     one_each = dataclasses.replace(problem, validation_units=np.arange(len(rows)))
     loss = make_loss(problem.task, train.targets, len(problem.classes), settings, problem.image_weights)
     normalise = Normalise(problem.mean, problem.std, device)
-    half = devices.short_validation(devices.half_precision(settings.mixed_precision, device), device)
+    half = devices.short_validation(settings.mixed_precision, device)
     found = validation.validate(network.to(device), one_each, sample, loss, normalise, half, settings.threshold_prior_images)
     network.to("cpu")
     measures = {name.removeprefix("validation_"): value for name, value in found.row.items()}

@@ -23,9 +23,11 @@ def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(monkeypatch
             half_precision("bf16", CPU)
 
 
-def test_a_cpu_validates_in_32_bits_as_the_model_is_used_there() -> None:
-    assert short_validation(torch.bfloat16, CPU) is None
-    assert short_validation(torch.bfloat16, torch.device("cuda")) is torch.bfloat16
+def test_a_cpu_validates_in_32_bits_as_the_model_is_used_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("darkroom.training.devices.has_bfloat16", lambda kind: True)
+    assert short_validation("auto", CPU) is None
+    assert short_validation("auto", torch.device("cuda")) is torch.bfloat16
+    assert short_validation("off", torch.device("cuda")) is None
 
 
 @pytest.mark.parametrize(("wanted", "allowed"), [("auto", True), ("bf16", True), ("tf32", True), ("off", False)])
