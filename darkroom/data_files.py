@@ -13,6 +13,7 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")  # of one file
 _PLAIN_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".json", ".jsonl", ".ndjson")
 CVAT = "annotations.xml"  # what CVAT calls its exports
 TABLE_SUFFIXES = tuple(plain + packed for plain in _PLAIN_SUFFIXES for packed in ("", *PACKED_SUFFIXES))  # of tables of labels
+_LAST_SUFFIXES = frozenset((*_PLAIN_SUFFIXES, *PACKED_SUFFIXES, CVAT[CVAT.rfind(".") :]))
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def needed_folders(source: Path) -> set[Path]:
 def is_table(path: str | Path) -> bool:
     """Whether a file is called as tables of labels are, also packed; a text or JSON may be something else."""
     name = str(path)
+    if name[name.rfind(".") :].lower() not in _LAST_SUFFIXES:  # as nearly all are: of many files few are tables
+        return False
     return name.lower().endswith(TABLE_SUFFIXES) or name.replace(os.sep, "/").rpartition("/")[2] == CVAT
 
 
@@ -86,7 +89,7 @@ def absolute(source: Path) -> Path:
 
 def printable(name: str) -> str:
     """A file's name as text that can be stored: bytes that are not UTF-8 are written as escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass

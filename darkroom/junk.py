@@ -4,7 +4,6 @@ It is known by its name alone, so that nothing of it is opened: some of it may n
 """
 
 import re
-from posixpath import splitext
 
 SYSTEM_NAMES = frozenset(  # of operating systems and storage boxes, in lower case
     {
@@ -17,7 +16,8 @@ SYSTEM_NAMES = frozenset(  # of operating systems and storage boxes, in lower ca
 DOCUMENT_SUFFIXES = frozenset({".md", ".rst", ".html", ".htm", ".py", ".ipynb", ".sh", ".log", ".dvc", ".part", ".crdownload"})
 DOCUMENT_NAMES = frozenset({"readme", "license", "licence", "copying", "citation", "changelog", "makefile"})
 _FOUND = re.compile(r"(?i)found\.[0-9]{3}")  # folders of a Windows disk that was repaired
-_TEXT_SUFFIXES = frozenset({"", ".txt", ".cff", ".bib"})
+_FOUND_LETTERS = len("found.000")
+_DOCUMENTS = frozenset(name + suffix for name in DOCUMENT_NAMES for suffix in ("", ".txt", ".cff", ".bib"))
 
 
 def is_junk(path: str) -> bool:
@@ -32,10 +32,10 @@ def is_junk(path: str) -> bool:
 
 def is_system_name(name: str) -> bool:
     """Whether a file or folder of this name was made by a system, and not by a person; hidden ones count among these."""
-    return name.startswith((".", "~$")) or name.lower() in SYSTEM_NAMES or bool(_FOUND.fullmatch(name))
+    return name.startswith((".", "~$")) or name.lower() in SYSTEM_NAMES or (len(name) == _FOUND_LETTERS and bool(_FOUND.fullmatch(name)))
 
 
 def is_document(name: str) -> bool:
     """Whether a file of this name is about the data or the code, or is no whole file yet."""
-    stem, suffix = splitext(name.lower())
-    return suffix in DOCUMENT_SUFFIXES or (stem in DOCUMENT_NAMES and suffix in _TEXT_SUFFIXES)
+    lower = name.lower()
+    return lower[lower.rfind(".") :] in DOCUMENT_SUFFIXES or lower in _DOCUMENTS

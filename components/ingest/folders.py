@@ -28,10 +28,13 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
     _refuse_archives(source, others, pictures)
     splits = find_split_folders(source.name, pictures or others, split_folders)
     files, unlabelled = [], []
+    facts: dict[str, tuple[tuple[str, ...], str | None] | None] = {}  # by folder, which many files share
     for path in source.sizes:
-        listed = _listed(path, splits)
-        if listed:
-            files.append(listed)
+        folder = path[: path.rfind("/") + 1]
+        if folder not in facts:
+            facts[folder] = _facts(folder, splits)
+        if known := facts[folder]:
+            files.append(Listed(path, known[0], None, known[1]))
         else:
             unlabelled.append(path)
     beside = [path for path in unlabelled if is_picture_name(path) and not is_table(path)]
@@ -43,16 +46,16 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
     return Listing(files, num_ignored=len(unlabelled), notes=(*splits.notes, *notes))
 
 
-def _listed(path: str, splits: SplitFolders) -> Listed | None:
-    """A file with its class and its split; nothing where it lies in no class folder."""
+def _facts(folder: str, splits: SplitFolders) -> tuple[tuple[str, ...], str | None] | None:
+    """The class and the split of files in a folder, whose path ends with `/`; nothing where it is below no class folder."""
     for root, split in splits.outer.items():
-        if path.startswith(root):
-            folder, found, _ = path.removeprefix(root).partition("/")
-            return Listed(path, (_label(folder),), given_split=split) if found else None
-    top, found, rest = path.partition("/")
+        if folder.startswith(root):
+            name, found, _ = folder.removeprefix(root).partition("/")
+            return ((_label(name),), split) if found else None
+    top, found, rest = folder.partition("/")
     if not found or splits.alone or any(root.startswith(f"{top}/") for root in splits.outer):
         return None
-    return Listed(path, (_label(top),), given_split=splits.inner.get(rest.partition("/")[0]))
+    return (_label(top),), splits.inner.get(rest.partition("/")[0])
 
 
 def _refuse_archives(source: Source, others: list[str], pictures: list[str]) -> None:
@@ -73,7 +76,7 @@ def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str],
             f"{source.name} holds {len(pictures)} image(s) ({first_few(pictures)}) but no class folders: put each class's images into a "
             "folder named after the class, or add a table labels.csv with the columns filename and label"
         )
-    labelled = {file.path.partition("/")[0] for file in files}
+    labelled = {file.path.partition("/")[0] for file in files} if pictures else set()
     inside = defaultdict(list)
     for path in pictures:
         top, found, _ = path.partition("/")
@@ -104,7 +107,8 @@ def _refuse_other_classes(source: Source, files: list[Listed], splits: SplitFold
 
 def _refuse_without_answer(source: Source, files: list[Listed]) -> None:
     """Refuses a folder called unlabeled or the like: its images may have no class, or be one."""
-    found = {file.labels[0]: file.path for file in files if is_unlabelled(file.labels[0]) and is_picture_name(file.path)}
+    unlabelled = set(filter(is_unlabelled, {file.labels[0] for file in files}))
+    found = {file.labels[0]: file.path for file in files if file.labels[0] in unlabelled and is_picture_name(file.path)}
     for label, path in found.items():
         raise InputError(
             f"{label!r} in {source.name} may be a class, or hold images without one ({path}): name {label} in ingest.ignore to leave it "

@@ -16,7 +16,7 @@ from components.ingest.recognition import Recognized, recognize, undecoded_notes
 from components.ingest.sources import File, NotFetchedError, Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled, without_label
 from darkroom.dicom import patient
-from darkroom.file_formats import DICOM, FileFormat, can_be_decoded
+from darkroom.file_formats import FileFormat, can_be_decoded
 from darkroom.file_store import FileStore
 from darkroom.images import ImageWriter
 from darkroom.manifest import Manifest, make_table
@@ -205,7 +205,8 @@ def _pack(source: Source, listing: Listing, images: Path, kept: KeptFiles) -> tu
             if found:
                 name = writer.add(file.data, found.image_id) if found.packed else None
                 num_bytes = len(file.data) if file.whole else source.sizes[file.path]
-                rows.append(Packed(_with_patient(listed[file.path], file.data), name, found.info, found.undecoded, num_bytes))
+                row = Packed(listed[file.path], name, found.info, found.undecoded, num_bytes)
+                rows.append(_with_patient(row, file.data) if row.info and row.info.format == "DICOM" else row)
                 seen[name or ""] = num_bytes if name else 0
                 if name and found.info and not found.image_id and not found.undecoded:
                     kept.store.add(stamps.get(file.path, ""), name, found.info)
@@ -230,10 +231,10 @@ def _look(
             yield file, recognize(file, named=named)
 
 
-def _with_patient(file: Listed, data: bytes) -> Listed:
-    """A file with the patient of a DICOM as its group, unless the source gives one."""
-    found = patient(data) if file.group is None and DICOM.is_decoded else None
-    return replace(file, group=found) if found else file
+def _with_patient(row: Packed, data: bytes) -> Packed:
+    """The row of a DICOM file with its patient as the group, unless the source gives one."""
+    found = patient(data) if row.file.group is None else None
+    return row._replace(file=row.file._replace(group=found)) if found else row
 
 
 def _without_sole_patient(listing: Listing, rows: list[Packed]) -> tuple[list[Packed], list[str]]:
@@ -244,7 +245,7 @@ def _without_sole_patient(listing: Listing, rows: list[Packed]) -> tuple[list[Pa
         return rows, []
     if len(found) > 1:
         return rows, [f"the patients' ids in DICOM files are their groups: {len(found):,} patients stay together"]
-    kept = [row._replace(file=replace(row.file, group=given[row.file.path])) for row in rows]
+    kept = [row._replace(file=row.file._replace(group=given[row.file.path])) for row in rows]
     return kept, [
         "all DICOM files have the same patient's id, which is not taken for a group: name a table's column in ingest.group_column"
     ]

@@ -37,7 +37,7 @@ def fold_labels(labels: Labels) -> Labels:
 def fold_listing(listing: Listing) -> Listing:
     """A listing whose labels are each in one spelling."""
     notes = _told(label for file in listing.files for label in file.labels)
-    files = [replace(file, labels=_folded(file.labels)) for file in listing.files] if notes else listing.files
+    files = [file._replace(labels=_folded(file.labels)) for file in listing.files] if notes else listing.files
     return replace(listing, files=files, classes=_folded(listing.classes), notes=(*listing.notes, *notes))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -15,8 +16,7 @@ IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 _LONGEST = 200  # characters of a name in a message
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """A file with its labels.
 
     Attributes:
@@ -71,7 +71,7 @@ def is_picture_name(path: str) -> bool:
 
 def packed_archives(paths: Iterable[str]) -> list[str]:
     """The files that are archives by their suffix, whose images nobody has unpacked."""
-    return [path for path in paths if undecoded_format(path) is ARCHIVE]
+    return [path for path in paths if not has_image_suffix(path) and undecoded_format(path) is ARCHIVE]
 
 
 def sort_labels(labels: set[str]) -> tuple[str, ...]:

@@ -16,19 +16,21 @@ def mask_notes(listing: Listing) -> list[str]:
         listing: The files with their labels.
     """
     places = [(file, *_folder_and_stem(file.path)) for file in listing.files if has_image_suffix(file.path)]
-    pictures = {(file.labels, stem) for file, folder, stem in places if not is_mask_folder(folder)}
-    masks = [
-        file.path
-        for file, folder, stem in places
-        if ((found := _BESIDE.fullmatch(stem)) and (file.labels, found[1]) in pictures)
-        or (is_mask_folder(folder) and (file.labels, stem) in pictures)
-    ]
+    called = [(file, stems) for file, folder, stem in places if (stems := _stems_of_masked(folder, stem))]
+    pictures = {(file.labels, stem) for file, folder, stem in places if not is_mask_folder(folder)} if called else set()
+    masks = [file.path for file, stems in called if any((file.labels, stem) in pictures for stem in stems)]
     if not masks:
         return []
     return [
         f"{len(masks):,} file(s) are called as masks of others, and taken for images of their class ({first_few(masks)}): if they are "
         "masks, ingest.ignore leaves them out, by names such as *_mask.* or masks"
     ]
+
+
+def _stems_of_masked(folder: str, stem: str) -> list[str]:
+    """What the picture may be called, without its ending, if a file in a folder is called as a mask of one."""
+    stems = [found[1]] if (found := _BESIDE.fullmatch(stem)) else []
+    return [*stems, stem] if is_mask_folder(folder) else stems
 
 
 def _folder_and_stem(path: str) -> tuple[str, str]:

@@ -9,12 +9,11 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from darkroom.data_files import list_files
 from darkroom.system.errors import InputError
@@ -28,8 +27,7 @@ class NotFetchedError(Exception):
     """A file is needed that was not fetched, as its bytes are kept elsewhere."""
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file that was read.
 
     Attributes:

@@ -58,7 +58,7 @@ def folders_of_list(source: Source, files: TableFiles, config: TableConfig) -> L
     inner.sizes = {path.removeprefix(root): size for path, size in source.sizes.items() if path.startswith(root)}
     listing = list_folders(inner, config.split_folders)
     note = f"the folders in {root} are the classes: {files.table.name} names files there from the class on, as {pairs[0][0]}"
-    listed = [replace(file, path=root + file.path) for file in listing.files]
+    listed = [file._replace(path=root + file.path) for file in listing.files]
     num_ignored = listing.num_ignored + len(source.sizes) - len(inner.sizes)
     found = replace(listing, files=listed, num_ignored=num_ignored, notes=(note, *listing.notes))
     return found if len({file.labels for file in listed}) > 1 else None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from components.ingest.cells import is_missing, plain
@@ -186,7 +186,7 @@ def _without_sole_split(listed: list[Listed | None], columns: Columns) -> tuple[
     if columns.splits or len(splits) != 1 or splits == {None}:
         return listed, []
     note = f"all files with a label are of the split {splits.pop()}, by their place: no split is taken as given"
-    return [replace(file, given_split=None) if file else None for file in listed], [note]
+    return [file._replace(given_split=None) if file else None for file in listed], [note]
 
 
 def _folder_splits(paths: Iterable[str]) -> tuple[int, dict[str, str]]:

@@ -12,7 +12,6 @@ from components.ingest.column_names import GROUPS, known, may_be_group
 from components.ingest.listing import has_image_suffix, is_picture_name
 from components.ingest.shards import Shards
 from components.ingest.sources import FolderSource, Source
-from darkroom.data_files import is_table
 from darkroom.system.errors import InputError
 
 CLASS = "label"  # the column of what `.cls` holds
@@ -54,8 +53,7 @@ def open_webdataset(source: Source, max_bytes: int) -> WebDataset | None:
     if isinstance(source, TarSource):
         return WebDataset(source, {source.file.name: source}, max_bytes) if _is_webdataset(source) else None
     tars = [path for path in source.sizes if path.lower().endswith(_TARS)]
-    others = [path for path in source.sizes if path not in tars and (is_table(path) or has_image_suffix(path))]
-    if not tars or any(map(has_image_suffix, others)) or not isinstance(source, FolderSource):
+    if not tars or any(map(has_image_suffix, source.sizes)) or not isinstance(source, FolderSource):
         return None
     opened: dict[str, TarSource] = {}
     for path in tars:
