@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darkroom.system.errors import InputError
-from darkroom.training.devices import half_precision, precision, products, short_validation
+from darkroom.training.devices import half_precision, precision, products, settled, short_validation
 
 CPU = torch.device("cpu")
 
@@ -43,3 +43,8 @@ def test_products_are_short_unless_float32_is_asked_for_and_others_compute_as_be
     finally:
         for (place, _), value in zip(flags, before, strict=True):
             place.allow_tf32 = value
+
+
+def test_images_too_small_for_bfloat16_to_save_time_are_learnt_in_float32_on_a_processor() -> None:
+    assert [settled("auto", "cpu", side) for side in (16, 31, 32, 224)] == ["off", "off", "auto", "auto"]
+    assert [settled(wanted, "cpu", 16) for wanted in ("bf16", "tf32", "off")] == ["bf16", "tf32", "off"]
