@@ -2,8 +2,11 @@
 
 `python benchmarks/training.py ../shared/data/weather4 ../shared/data/clothing_small --seeds 3`
 
+`python benchmarks/training.py ../shared/data/bccd_multilabel --folds 5`
+
 For each seed of split and training: `darkroom run` with its defaults, scored on the test split; and the peer: EfficientNet-Lite0
-with its ImageNet weights, 224 px, AdamW, one cosine, mirrored at random, stopped by the clock. Nothing is chosen on test.
+with its ImageNet weights, 224 px, AdamW, one cosine, mirrored at random, stopped by the clock. Nothing is chosen on test. With
+`--folds`, for data that have few images of a kind, each image is tested on once: in a run for each of so many stratified folds.
 """
 
 import argparse
@@ -15,11 +18,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
 import timm
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from components.clean.clean import clean
@@ -29,6 +37,8 @@ from components.ingest.ingest import ingest
 from components.split.config import SplitConfig
 from components.split.split import split
 from darkroom import manifest
+from darkroom.folds import assign_folds
+from darkroom.groups import grouping_columns, independent_units
 from darkroom.images import Images
 from darkroom.manifest import Manifest
 from darkroom.metrics.measures import measures
@@ -47,12 +57,43 @@ GOALS = {  # measure, and the goal in 300 s of training
 }
 
 
-def default(data: Path, seed: int) -> dict[str, float]:
+class Trial(NamedTuple):
+    """A split and a training.
+
+    Attributes:
+        seed: Of both.
+        previous: An assignment to splits that is kept, or none.
+    """
+
+    seed: int
+    previous: Path | None = None
+
+
+def folds(data: Path, number: int, place: Path) -> list[Trial]:
+    """Trials, in each of which another fold of the images is tested on."""
+    table = manifest.read(_cleaned(data, place))
+    labels = csr_array([[name in shown for name in table.classes] for shown in table.label_lists()]).astype(np.int64)
+    units, exclusive = independent_units(grouping_columns(table)), table.task != "multilabel"
+    fold = assign_folds(labels, units, np.arange(len(table)), number, exclusive=exclusive, seed=0)
+    trials = []
+    for which in range(number):
+        tested, path = table.table.filter(pa.array(fold == which)), place / f"fold-{which}.parquet"
+        replace(table, table=manifest.put_column(tested, "split", ["test"] * len(tested))).write(path)
+        trials.append(Trial(which, path))
+    return trials
+
+
+def _cleaned(data: Path, place: Path) -> Path:
+    ingest(data, place / "images", place / "manifest", config=IngestConfig())
+    clean(place / "images", place / "manifest", place / "cleaned", place / "issues", config=CleanConfig())
+    return place / "cleaned"
+
+
+def default(data: Path, trial: Trial) -> dict[str, float]:
     """Measures of `darkroom run` with its defaults, the floor's and the pruned model's beside them, and the seconds of `train`."""
-    words = ["run", "--data", str(data), "--json", "--set", f"split.seed={seed}", "--set", f"train.seed={seed}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines", *words, "--set", "split.previous=none"], stdout=subprocess.PIPE, text=True, check=True
-    )
+    values = f"split.seed={trial.seed}", f"train.seed={trial.seed}", f"split.previous={trial.previous or 'none'}"
+    words = ["run", "--data", str(data), "--json", *(word for value in values for word in ("--set", value))]
+    done = subprocess.run([sys.executable, "-m", "pipelines", *words], stdout=subprocess.PIPE, text=True, check=True)
     result = json.loads(done.stdout.strip().splitlines()[-1])
     found = dict(result["metrics"])
     for name in ("floor", "pruned"):
@@ -60,16 +101,14 @@ def default(data: Path, seed: int) -> dict[str, float]:
     return found | {"seconds": result["steps"]["train"]["seconds"]}
 
 
-def peer(data: Path, seed: int, seconds: float) -> dict[str, float]:
+def peer(data: Path, trial: Trial, seconds: float) -> dict[str, float]:
     """Measures of a plain fine-tuning on the same split, stopped by the clock."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        ingest(data, place / "images", place / "manifest", config=IngestConfig())
-        clean(place / "images", place / "manifest", place / "cleaned", place / "issues", config=CleanConfig())
-        split(place / "cleaned", place / "splits", config=SplitConfig(seed=seed))
+        split(_cleaned(data, place), place / "splits", config=SplitConfig(seed=trial.seed), previous=trial.previous)
         table = manifest.read(place / "splits")
         train, test = (load(Images(place / "images"), table.where(name), Recipe(SIDE_PX)) for name in ("train", "test"))
-        return _fine_tuned(table, train, test, seed, seconds)
+        return _fine_tuned(table, train, test, trial.seed, seconds)
 
 
 def _fine_tuned(table: Manifest, train: Examples, test: Examples, seed: int, seconds: float) -> dict[str, float]:
@@ -121,19 +160,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--peer-seconds", type=float, default=300.0)
+    parser.add_argument("--folds", type=int, default=0, help="test on each of so many folds once, in place of --seeds")
+    parser.add_argument("--peer-seconds", type=float, default=300.0, help="0: no plain fine-tuning")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {num_cores()} cores, {torch.backends.cpu.get_cpu_capability()}")
     for data in options.data:
         measure, goal = GOALS.get(data.name, ("accuracy", 0.0))
-        own = [default(data, seed) for seed in range(options.seeds)]
-        peers = [peer(data, seed, options.peer_seconds) for seed in range(options.seeds)]
+        with tempfile.TemporaryDirectory() as folder:
+            trials = folds(data, options.folds, Path(folder)) if options.folds else [Trial(seed) for seed in range(options.seeds)]
+            own = [default(data, trial) for trial in trials]
+            peers = [peer(data, trial, options.peer_seconds) for trial in trials if options.peer_seconds]
         names = (measure, f"floor {measure}", f"pruned {measure}", "seconds")
         values = [f"{name} {statistics.mean(row[name] for row in own):.3f}" for name in names if all(name in row for row in own)]
-        plain = statistics.mean(row[measure] for row in peers)
-        print(
-            f"{data.name}: {', '.join(values)}; plain fine-tuning for {options.peer_seconds:.0f} s {plain:.3f}; goal {goal:.3f}", flush=True
+        plain = (
+            [f"plain fine-tuning for {options.peer_seconds:.0f} s {statistics.mean(row[measure] for row in peers):.3f}"] if peers else []
         )
+        each = ", ".join(f"{row[measure]:.3f}" for row in own)
+        print(f"{data.name}: {', '.join(values)} (each {each}); {'; '.join([*plain, f'goal {goal:.3f}'])}", flush=True)
 
 
 if __name__ == "__main__":
