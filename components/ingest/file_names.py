@@ -28,11 +28,15 @@ class FileNames:
     """
 
     def __init__(self, paths: Iterable[str], root: Path) -> None:
-        self._paths = {_exact(path): path for path in paths}
+        self._given = paths
         self._roots = {root.absolute().as_posix(), root.resolve().as_posix()}
         names = {PurePosixPath(path).name for path in self._roots}
         self._own_names = names if root.is_dir() else names | {name.partition(".")[0] for name in names}
         self._elsewhere: set[str] = set()
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        return {_exact(path): path for path in self._given}
 
     def learn_folder(self, cells: Iterable[str], table: str) -> str:
         """Learns the folder of another machine, or the bucket, that all paths of a column begin with; what follows it is looked for here.

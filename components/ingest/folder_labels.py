@@ -19,7 +19,10 @@ def class_folders(source: Source, config: TableConfig) -> Listing | None:
         listing = list_folders(source, config.split_folders)
     except InputError:
         return None
-    names = {file.labels[0] for file in listing.files if is_picture_name(file.path) or "." not in file.path.rpartition("/")[2]}
+    names = set[str]()
+    for file in listing.files:
+        if file.labels[0] not in names and (is_picture_name(file.path) or "." not in file.path.rpartition("/")[2]):
+            names.add(file.labels[0])
     are_splits = config.split_folders != "classes" and all(map(split_in, names))
     return listing if len(names) > 1 and not are_splits else None
 

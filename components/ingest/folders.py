@@ -1,7 +1,8 @@
 """Lists the files in class folders: the class is the folder below the root, or below the folder of a split."""
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 from components.ingest.listing import Listed, Listing, first_few, is_picture_name, packed_archives
 from components.ingest.sources import Source
@@ -26,7 +27,7 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
     others = [path for path in source.sizes if not is_table(path)]
     pictures = [path for path in others if is_picture_name(path) or "." not in path.rpartition("/")[2]]
     _refuse_archives(source, others, pictures)
-    splits = find_split_folders(source.name, pictures or others, split_folders)
+    splits = find_split_folders(source.name, Counter(path[: path.rfind("/") + 1] for path in pictures or others), split_folders)
     files, unlabelled = [], []
     facts: dict[str, tuple[tuple[str, ...], str | None] | None] = {}  # by folder, which many files share
     for path in source.sizes:
@@ -39,7 +40,7 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
             unlabelled.append(path)
     beside = [path for path in unlabelled if is_picture_name(path) and not is_table(path)]
     _refuse_unlabelled(source, files, beside, splits)
-    _refuse_other_classes(source, files, splits)
+    _refuse_other_classes(source, {folder: known[0][0] for folder, known in facts.items() if known}, splits)
     if split_folders != "classes":
         _refuse_without_answer(source, files)
     notes = (f"{len(beside)} file(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
@@ -61,8 +62,10 @@ def _facts(folder: str, splits: SplitFolders) -> tuple[tuple[str, ...], str | No
 def _refuse_archives(source: Source, others: list[str], pictures: list[str]) -> None:
     """Refuses archives without class folders beside them, as Hugging Face's `data/train.zip` and `data/test.zip`, or tars in a zip."""
     archives = packed_archives(pictures)
+    if not archives:
+        return
     inside = {path for path in others if "/" in path}.difference(archives)
-    if not archives or not inside.isdisjoint(pictures) or len({path.rpartition("/")[0] for path in inside}) > 1:
+    if not inside.isdisjoint(pictures) or len({path.rpartition("/")[0] for path in inside}) > 1:
         return  # images may have suffixes of their own
     what = f"{source.name} holds archives ({first_few(archives)}), which are not unpacked: "
     if source.root.is_dir():
@@ -91,11 +94,9 @@ def _refuse_unlabelled(source: Source, files: list[Listed], pictures: list[str],
         )
 
 
-def _refuse_other_classes(source: Source, files: list[Listed], splits: SplitFolders) -> None:
-    """Refuses a split whose folders are all none of the training's classes, as in `test/unknown/1.jpg`."""
-    classes: dict[str, set[str]] = defaultdict(set)
-    for root in splits.outer:
-        classes[root] = {file.labels[0] for file in files if file.path.startswith(root)}
+def _refuse_other_classes(source: Source, labels: Mapping[str, str], splits: SplitFolders) -> None:
+    """Refuses a split whose folders are all none of the training's classes, as in `test/unknown/1.jpg`; `labels` are those by folder."""
+    classes = {root: {label for folder, label in labels.items() if folder.startswith(root)} for root in splits.outer}
     train = {label.casefold() for root, split in splits.outer.items() if split == "train" for label in classes[root]}
     for root, split in splits.outer.items():
         if split != "train" and len(train) > 1 and classes[root] and not {label.casefold() for label in classes[root]} & train:

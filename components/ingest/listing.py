@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -66,7 +67,12 @@ def has_image_suffix(path: str) -> bool:
 
 def is_picture_name(path: str) -> bool:
     """Whether a file's suffix is that of an image, or of a format that could show one and is not decoded."""
-    return has_image_suffix(path) or undecoded_format(path) is not None
+    return _is_picture_ending(path[path.rfind(".") :])
+
+
+@lru_cache(4096)
+def _is_picture_ending(ending: str) -> bool:
+    return ending.lower() in IMAGE_SUFFIXES or undecoded_format(f"name{ending}") is not None
 
 
 def packed_archives(paths: Iterable[str]) -> list[str]:

@@ -2,11 +2,11 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from components.ingest.listing import first_few, has_image_suffix
+from components.ingest.listing import first_few
 from components.ingest.masks import is_mask_folder
 from components.ingest.split_names import BESIDE, is_unclear, split_in, words_of
 from darkroom.system.errors import InputError
@@ -31,29 +31,28 @@ class SplitFolders:
     notes: tuple[str, ...] = ()
 
 
-def find_split_folders(name: str, paths: Iterable[str], setting: Setting) -> SplitFolders:
+def find_split_folders(name: str, folders: Mapping[str, int], setting: Setting) -> SplitFolders:
     """Finds the folders that stand for splits.
 
     Args:
         name: Of the source, for messages.
-        paths: Of its images.
+        folders: Those that images lie in, with `/` at their ends, and how many do.
         setting: `ingest.split_folders`.
 
     Raises:
         InputError: Folders may be splits or classes.
     """
     inside: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        top, found, rest = path.partition("/")
-        if found:
-            inside[top].append(rest)
+    for folder in filter(None, folders):
+        top, _, rest = folder.partition("/")
+        inside[top].append(rest)
     named = {top: split for top in inside if (split := split_in(top))}
     if setting == "classes" or not inside:
         return SplitFolders()
     if not named:
-        below = _inside_wrapper(name, inside, setting) or _inside_classes(name, inside, setting)
+        below = _inside_wrapper(name, inside, folders, setting) or _inside_classes(name, inside, setting)
         if setting == "auto" and not (below.outer or below.inner):
-            _refuse_equal_folders(name, inside)
+            _refuse_equal_folders(name, inside, folders)
         return below
     others = sorted(set(inside) - set(named))
     if setting == "auto":
@@ -98,13 +97,13 @@ def _refuse_unclear(name: str, named: Mapping[str, str], inside: Mapping[str, li
         )
 
 
-def _refuse_equal_folders(name: str, inside: Mapping[str, list[str]]) -> None:
+def _refuse_equal_folders(name: str, inside: Mapping[str, list[str]], sizes: Mapping[str, int]) -> None:
     """Refuses folders that all hold the same folders, such as `site_a/cat`, `site_a/dog`, `site_b/cat`: either may be the classes."""
     inner = [frozenset(folder for rest in rests for folder, found, _ in [rest.partition("/")] if found) for rests in inside.values()]
     if len(inner) < 2 or len(set(inner)) > 1 or sum(any(map(str.isalpha, folder)) for folder in inner[0]) < 2:
         return
     outer = sorted(inside)
-    likely = max(outer, key=lambda top: sum(map(has_image_suffix, inside[top])))
+    likely = max(outer, key=lambda top: sum(sizes[f"{top}/{rest}"] for rest in inside[top]))
     masks = "".join(f"; or name {folder} in ingest.ignore, if masks lie in it" for folder in sorted(inner[0]) if is_mask_folder(folder))
     raise InputError(
         f"{first_few([f'{top}/' for top in outer])} in {name} hold the same folders ({first_few(sorted(inner[0]))}), and either may be the "
@@ -140,7 +139,7 @@ def _several_folders(inner: list[str]) -> set[str]:
     return folders if len(folders) > 1 else set()
 
 
-def _inside_wrapper(name: str, inside: Mapping[str, list[str]], setting: Setting) -> SplitFolders | None:
+def _inside_wrapper(name: str, inside: Mapping[str, list[str]], sizes: Mapping[str, int], setting: Setting) -> SplitFolders | None:
     """Splits inside of one folder that holds all images, or of several in each other: `dataset/Training/cat/1.jpg`."""
     if len(inside) != 1:
         return None
@@ -148,7 +147,7 @@ def _inside_wrapper(name: str, inside: Mapping[str, list[str]], setting: Setting
     tops = {rest.partition("/")[0] for rest in rests if rest.count("/") > 1}
     if not any(map(split_in, tops)) and (len(tops) != 1 or not all(rest.startswith(f"{min(tops)}/") for rest in rests)):
         return None
-    found = find_split_folders(f"{name}/{top}", rests, setting)
+    found = find_split_folders(f"{name}/{top}", {rest: sizes[f"{top}/{rest}"] for rest in rests}, setting)
     if not all(rest.startswith(tuple(found.outer)) for rest in rests):
         return None
     return replace(found, outer={f"{top}/{root}": split for root, split in found.outer.items()})
