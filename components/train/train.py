@@ -25,7 +25,8 @@ from components.train.floor import Floor, fit_floor, measures_of, noted
 from components.train.fold_answers import FoldAnswers
 from components.train.fold_plan import announce_folds, choice_for_folds, for_folds
 from components.train.initial_network import from_pretrained
-from components.train.mirrored_answers import Delivered, delivered
+from components.train.mirrored_answers import delivered
+from components.train.network_card import network_card
 from components.train.network_training import prepare, train_network
 from components.train.on_vectors import Source, read_source
 from components.train.suitability import local_skill, suited
@@ -34,20 +35,15 @@ from components.train.unused_settings import told_unused
 from darkroom import manifest
 from darkroom.images import Images
 from darkroom.manifest import Manifest
-from darkroom.model import ModelCard
 from darkroom.networks import export
 from darkroom.networks.architectures import AUTO
 from darkroom.networks.families import ON_VECTORS, PROBE
-from darkroom.notes import KEY as NOTES
-from darkroom.notes import Note, plain, tell, with_notes_behind
+from darkroom.notes import Note, tell, with_notes_behind
 from darkroom.system.config import dump, parse
 from darkroom.system.files import whole
-from darkroom.training import devices, micro_batches, sample_weights
+from darkroom.training import devices, sample_weights
 from darkroom.training.epochs import OnEpoch, nothing
-from darkroom.training.hyperparameters import Settings
-from darkroom.training.problem import Problem
 from darkroom.training.range_test import RangeTest
-from darkroom.training.trainer import Fitted
 from darkroom.tuned import Tuned, read_tuned
 
 SETTLED_EPOCHS = "settled_epochs"  # a measure that only a run with a time limit has
@@ -211,7 +207,7 @@ def _train_network(
         kept = {name: value for name, value in fitted.history[fitted.best_epoch - 1].items() if name != "epoch"}
         ready = delivered(classifier, problem, fitted.thresholds, kept, config, settings)
         kept, table = dict(ready.row), dataclasses.replace(table, notes=(*table.notes, *told_now, *trained.notes, *ready.notes))
-        card = noted(floor, _card(architecture, problem, fitted, ready, config, settings, table), kept, config)
+        card = noted(floor, network_card(architecture, problem, fitted, ready, config, settings, table), kept, config)
         card = dataclasses.replace(card, provenance={**card.provenance, "compilation": vars(trained.compilation), **beside})
         card = diagnosed(card, classifier, problem, fitted, table, floor, config, settings)
         if floor and config.floor == "register" and floor.is_above(kept):
@@ -268,37 +264,3 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row | {"epoch": int(row["epoch"])} for row in history)
-
-
-def _card(
-    architecture: str, problem: Problem, fitted: Fitted, ready: Delivered, config: TrainConfig, settings: Settings, table: Manifest
-) -> ModelCard:
-    settings, notes = dataclasses.replace(settings, accumulate=fitted.accumulate), list(table.notes)
-    if fitted.accumulate > config.accumulate:
-        notes.append(Note("train", micro_batches.told(settings.batch_size, fitted.accumulate), is_warning=True))
-    if fitted.course and fitted.course.is_shortened:
-        notes.append(Note("train", fitted.course.told(), is_warning=True))
-    provenance = {
-        "data_version": table.data_version,
-        "hyperparameters": dataclasses.asdict(settings),
-        "seed": config.seed,
-        "num_train_images": len(problem.train),
-        "num_validation_images": len(problem.validation),
-        "epochs": settings.epochs,
-        "best_epoch": fitted.best_epoch,
-        "learning_rate": settings.learning_rate,
-        "batch_size": settings.batch_size,
-        "precision": devices.precision(settings.mixed_precision, settings.device),
-        NOTES: plain(notes),
-    }
-    return ModelCard(
-        architecture=architecture,
-        classes=problem.classes,
-        task=problem.task,
-        mean=problem.mean,
-        std=problem.std,
-        thresholds=ready.thresholds,
-        provenance=provenance,
-        mirrored=ready.is_mirrored,
-        **vars(config.recipe(problem.train.side_px)),
-    )
