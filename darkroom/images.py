@@ -5,6 +5,7 @@ file as it was delivered). A file that comes twice is stored once.
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -120,31 +121,37 @@ class Images:
     def __init__(self, *folders: Path, store: Path | None = None) -> None:
         self.folders, self.store = tuple(volume.resolve_folder(folder) for folder in folders), store
         self._batches: list[pa.RecordBatch] = []
-        self._positions: dict[str, tuple[int, int]] = {}
+        self._starts: list[int] = []  # the numbers of the batches' first rows
+        self._rows: dict[str, int] = {}
         for path in sorted(path for folder in self.folders for path in folder.glob("images-*.arrow")):
             reader = pa.ipc.open_file(arrow_source(path))
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
                 batch.validate(full=True)  # a damaged shard raises an error instead of reading foreign memory
-                for row, name in enumerate(batch.column("image_id").to_pylist()):
-                    self._positions.setdefault(name, (len(self._batches), row))
+                start = self._starts[-1] + self._batches[-1].num_rows if self._batches else 0
+                for row, name in enumerate(batch.column("image_id").to_pylist(), start):
+                    self._rows.setdefault(name, row)
+                self._starts.append(start)
                 self._batches.append(batch)
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._positions)
+        return iter(self._rows)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._positions
+        return name in self._rows
 
     def size(self, name: str) -> int:
         """The bytes of an image, which are not read for it."""
-        batch, row = self._positions[name]
-        return int(self._batches[batch].column("bytes")[row].as_buffer().size)
+        return int(self._file(name).as_buffer().size)
 
     def __getitem__(self, name: str) -> bytes:
-        batch, row = self._positions[name]
-        data: bytes = self._batches[batch].column("bytes")[row].as_py()
+        data: bytes = self._file(name).as_py()
         return data
+
+    def _file(self, name: str) -> pa.LargeBinaryScalar:
+        row = self._rows[name]
+        batch = bisect_right(self._starts, row) - 1
+        return self._batches[batch].column("bytes")[row - self._starts[batch]]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.clean.class_balance import TABLE_CHECKS, find_table_issues
 from components.clean.config import CleanConfig
@@ -170,25 +171,28 @@ def _finding(
 
 def _tied(kept: Manifest, images: Images, vectors: Projection | None, config: CleanConfig) -> tuple[Manifest, list[dict[str, Any]]]:
     """The images with their `cluster`, and the findings; those of equal pixels count once, those below `min_tie_side_px` not at all."""
-    hashes, paths, names = (kept.column(name) for name in ("pixel_hash", "path", "image_id"))
-    sides = [min(size) for size in zip(kept.column("width"), kept.column("height"), strict=True)]
-    first: dict[str, int] = {}
-    for row in sorted(range(len(kept)), key=names.__getitem__):
-        first.setdefault(hashes[row], row)
-    rows = [row for row in first.values() if sides[row] >= config.min_tie_side_px and (vectors is None or names[row] in vectors)]
-    clusters = {hashes[row]: names[row] for row in first.values()}
+    hashes = kept.table["pixel_hash"].combine_chunks().dictionary_encode().indices.to_numpy()
+    order = pc.array_sort_indices(kept.table["image_id"].combine_chunks()).to_numpy().astype(np.int64)
+    first = np.empty(int(hashes.max()) + 1, np.int64)  # the row of the smallest `image_id` of each hash
+    first[hashes[order[::-1]]] = order[::-1]
+    names, sides = kept.column("image_id"), np.minimum(*(kept.table[side].to_numpy() for side in ("width", "height")))
+    large = order[(first[hashes[order]] == order) & (sides[order] >= config.min_tie_side_px)]
+    rows = [row for row in large.tolist() if vectors is None or names[row] in vectors]
+    clusters = [names[row] for row in first.tolist()]
     found: list[LookAlike] = []
     if len(rows) > 1 and {config.near_duplicates, config.same_things} != {"off"}:
-        compared, labels = [names[row] for row in rows], kept.label_sets()
+        compared = [names[row] for row in rows]
         min_correlation = min(config.min_same_thing, config.min_near_duplicate)
         seen = see(images, compared, vectors)
         pairs = find_look_alikes(seen, min_correlation, config.num_neighbours, config.min_detail_share, min_close_up=config.min_close_up)
+        labels = kept.label_sets()
         tied, found = tie(pairs, compared, [labels[row] for row in rows], config)
-        clusters |= {hashes[row]: name for row, name in zip(rows, tied, strict=True)}
-    table = manifests.put_column(kept.table, "cluster", [clusters[one] for one in hashes])
+        for code, name in zip(hashes[rows].tolist(), tied, strict=True):
+            clusters[code] = name
+    table = manifests.put_column(kept.table, "cluster", [clusters[code] for code in hashes.tolist()])
     if dropped := sorted(rows[one.row] for one in found if one.action == DROP_PROPOSED):
         table = proposals.propose(proposals.with_columns(table), np.array(dropped, np.int64), proposals.DROP, [[]] * len(dropped))
-    findings = []
+    findings, paths = [], kept.column("path")
     for one in found:
         other = None if one.other is None else paths[rows[one.other]]
         row = rows[one.row]

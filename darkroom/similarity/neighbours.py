@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import threading
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +120,7 @@ def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbour
     columns = everything[known].T
 
     def nearest(part: Integers) -> Integers:
-        cosines, places = (everything[torch.from_numpy(part)] @ columns).topk(min(num_neighbours, len(others)), dim=1)
+        cosines, places = _product(everything[torch.from_numpy(part)], columns).topk(min(num_neighbours, len(others)), dim=1)
         own, place = np.nonzero(cosines.numpy() >= min_cosine)
         return np.sort(np.stack([part[own], others[places.numpy()[own, place]]], axis=1), axis=1)
 
@@ -131,10 +132,29 @@ def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbour
 def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int) -> tuple[Numbers, Floats]:
     """The nearest of others to some rows, both sorted numbers of rows, and their cosines: `(R, K)` each."""
     there = vectors[others]
-    block = (there if rows is others else vectors[rows]) @ there.T
+    block = _product(there if rows is others else vectors[rows], there.T)
     block[torch.arange(len(rows)), torch.searchsorted(others, rows)] = -2.0  # itself
     cosines, places = block.topk(min(num_neighbours, len(others) - 1), dim=1)
     return others[places].numpy().astype(np.int32), cosines.numpy()
+
+
+class _Buffer(threading.local):
+    values = torch.empty(0)
+
+
+_buffer = _Buffer()
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """The product of two matrices, in memory that this thread's next one overwrites.
+
+    What a block's neighbours are would come to lie in the memory that is freed with its product, which malloc keeps
+    (`darkroom.system.cores`): no later product would fit in there, and a million images would take all of them at once.
+    """
+    size = len(left) * right.shape[1]
+    if _buffer.values.numel() < size:
+        _buffer.values = torch.empty(size)
+    return torch.mm(left, right, out=_buffer.values[:size].view(len(left), -1))
 
 
 def _parts(rows: Tensor, size: int) -> list[Tensor]:
@@ -147,7 +167,7 @@ def _cells(vectors: Tensor) -> list[Tensor]:
     num_cells = _CELLS * math.isqrt(len(vectors))
     centres = vectors[:num_cells]
     blocks = torch.split(vectors, max(1, BLOCK_VALUES // num_cells))
-    cell = torch.cat([(block @ centres.T).topk(_OF_EACH, dim=1).indices for block in blocks]).flatten()
+    cell = torch.cat(list(ordered(lambda block: _product(block, centres.T).topk(_OF_EACH, dim=1).indices, blocks, ahead=1))).flatten()
     order = torch.sort(cell, stable=True).indices
     rows = order // _OF_EACH
     return [part for part in torch.split(rows, torch.bincount(cell, minlength=num_cells).tolist()) if len(part) > 1]

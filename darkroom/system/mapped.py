@@ -1,7 +1,8 @@
 """Mapped files, whose pages count as a process's memory once they have been used: above a limit they are handed back.
 
 They stay in the system's cache, what was written into them as well, and are taken from there where they are asked for again. Without that
-a step that goes through millions of rows looks as large as its files, to whoever evicts what is too large, such as a cluster's node.
+a step that goes through millions of rows looks as large as its files, to whoever evicts what is too large, such as a cluster's node. What
+malloc keeps of freed memory (`darkroom.system.cores`) is handed back with them.
 
 Files are mapped by the system's own call, as Python's `mmap` keeps a file descriptor for each: a store of a million images has a
 thousand shards, and a process may have no more descriptors than that.
@@ -21,9 +22,9 @@ from typing import Any
 
 import pyarrow as pa
 
-LIMIT = 2**30  # bytes of files that a process has resident, beside what it had before
-_POLL_S = 0.05
-_STATM = Path("/proc/self/statm")
+LIMIT = 2**29  # bytes of files that a process has resident, beside what it had before
+_POLL_S, _PAUSE_S = 0.05, 1.0  # the second after handing back what is soon asked for again
+_STATM, _SMAPS = Path("/proc/self/statm"), Path("/proc/self/smaps")
 _FAILED = ctypes.c_void_p(-1).value
 _lock = threading.Lock()
 _known = weakref.WeakValueDictionary[int, Any]()  # regions by their addresses; one is unmapped when nothing reads it any more
@@ -86,25 +87,44 @@ def handing_back(limit: int = LIMIT) -> Iterator[None]:
         watcher.join()
 
 
+def hand_back() -> None:
+    """Hands back the pages of all files that `mapped` made, and what malloc keeps: at once, as where a search has left much behind it."""
+    if sys.platform != "linux":
+        return
+    with _lock:
+        regions = list(_known.values())  # none is unmapped while it is in this list
+    if hasattr(_system(), "malloc_trim"):  # of glibc
+        _system().malloc_trim(0)
+    for region in regions:  # last, as pages that are in use are back soon
+        _system().madvise(ctypes.addressof(region), len(region), mmap.MADV_DONTNEED)
+
+
 def _watch(limit: int, done: threading.Event) -> None:
     before = _resident()
     while not done.wait(_POLL_S):
         if (found := _resident()) > before + limit:
-            _hand_back()
-            if found - (rest := _resident()) < limit / 2:  # libraries, and what others map, stay
-                before = rest
-
-
-def _hand_back() -> None:
-    with _lock:
-        regions = list(_known.values())  # none is unmapped while it is in this list
-    for region in regions:
-        _system().madvise(ctypes.addressof(region), len(region), mmap.MADV_DONTNEED)
+            hand_back()
+            if found - (rest := _resident()) < limit / 2:  # libraries stay, and what is in use is back at once
+                before = rest - _resident_of_regions()
+                done.wait(_PAUSE_S)
 
 
 def _resident() -> int:
     """Bytes of files that this process has resident."""
     return int(_STATM.read_text(encoding="ascii").split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _resident_of_regions() -> int:
+    """Bytes of those that are handed back: the system says them by mapping, after a line that begins with its address."""
+    with _lock:
+        starts = {b"%x" % address for address in _known}
+    total, is_ours = 0, False
+    for line in _SMAPS.read_bytes().splitlines():
+        if line.startswith(b"Rss:"):
+            total += is_ours * int(line.split()[1]) * 1024
+        elif not line[:1].isupper():
+            is_ours = line.partition(b"-")[0] in starts
+    return total
 
 
 @cache

@@ -1,5 +1,8 @@
 """Nearest neighbours: the same as by sorting all, and a projection that further images do not change."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,26 @@ def test_a_projection_keeps_angles_and_belongs_to_its_key() -> None:
     np.testing.assert_allclose(projected(vectors[:20], "a backbone"), small[:20], atol=1e-6)
     assert not np.allclose(projected(vectors, "another"), small, atol=0.01)
     assert projected(vectors[:, :8], "a backbone").shape == (50, 8)
+
+
+_IN_CELLS = """
+from pathlib import Path
+from darkroom.system.cores import share_cores
+share_cores()  # from here on malloc keeps what is freed, as in every step
+import numpy as np
+from darkroom.similarity import neighbours
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
+neighbours.BLOCK_VALUES = 2**21
+vectors = np.random.default_rng(0).standard_normal((100_000, 8)).astype(np.float32)
+neighbours.nearest_pairs(vectors[:30_000], 1)
+before = peak()
+neighbours.nearest_pairs(vectors, 1)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has resident")
+def test_products_of_many_blocks_are_not_in_memory_together() -> None:
+    done = subprocess.run([sys.executable, "-c", _IN_CELLS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 200, "MB: those of all blocks with all centres are 480"

@@ -1,6 +1,7 @@
 """Mapped files: their pages leave the process above a limit, and what is in them stays."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -54,6 +55,36 @@ def test_pages_stay_below_the_limit_and_after_the_end() -> None:
         pass
     values[:] = 2
     assert resident() > before + LARGE // 2
+
+
+_FREED = """
+from pathlib import Path
+from darkroom.system.cores import share_cores
+share_cores()  # from here on malloc keeps what is freed, as in every step
+import numpy as np
+from darkroom.system.mapped import handing_back
+from darkroom.system.scratch import scratch
+import time
+def own():
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) // 1024
+before = own()
+parts = [np.ones(2**17) for _ in range(400)]
+parts = parts[::20]
+kept, deadline = own() - before, time.monotonic() + 20
+with handing_back(2**25):
+    values = scratch((2**24,), np.int64)
+    values[:] = 1
+    while own() - before > 100 and time.monotonic() < deadline:
+        time.sleep(0.01)
+print(kept, own() - before)
+"""
+
+
+@LINUX
+def test_what_malloc_keeps_is_handed_back_with_the_pages_of_files() -> None:
+    done = subprocess.run([sys.executable, "-c", _FREED], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert (kept > 300, left <= 100) == (True, True), f"{kept} MB of freed memory, then {left}"
 
 
 def test_arrow_reads_a_mapped_file_without_a_copy(tmp_path: Path) -> None:
