@@ -16,6 +16,7 @@ from darkroom.leaks import COPY, SAME, SUSPICIOUS, Leaks, leaks_of, write_untest
 from darkroom.manifest import Manifest, put_column
 from darkroom.similarity.clusters import smallest_names
 from darkroom.system.errors import InputError
+from darkroom.system.mapped import hand_back
 from darkroom.units import Integers, renumbered
 
 Flags = npt.NDArray[np.bool_]
@@ -93,6 +94,7 @@ class LeakPolicy:
         names = [] if len(few) == len(tested) else tested.at(few).table.column("image_id")
         tested, units = tested.at(few), units[few]
         pairs, every = leaking_pairs(tested, training, self.config.leak_quantile)
+        hand_back()
         _, first = np.unique(pairs[:, 0], return_index=True)
         leaking = np.isin(np.arange(len(tested)), pairs[:, 0])
         floor = self._floor(self.gallery, codes)  # by labels as given: those that models proposed are no measure of models

@@ -1,6 +1,8 @@
 """Predictions of images by linear models that have not seen them, one a fold, from which errors in their labels are read."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 import numpy.typing as npt
@@ -41,18 +43,25 @@ def out_of_fold(
     members, known = [np.flatnonzero(folds == fold) for fold in np.unique(folds)], folds != NO_FOLD
     taught = known if doubted is None else known & ~doubted
     learnt = [rows[taught[rows]] for rows in members]
-    moments = [_Moments.of(features[rows], targets[rows]) for rows in learnt]
+    moments = [reduce(add, (_Moments.of(features[part], targets[part]) for part in _parts(rows))) for rows in learnt]
     total = sum(moments[1:], moments[0])
     models = [_Ridge.of(total - one) for one in moments]
-    errors = [
-        sum(float(np.square(model(features[rows], strength) - targets[rows]).sum()) for model, rows in zip(models, learnt, strict=True))
-        for strength in _REGULARIZATIONS
-    ]
+    errors = np.zeros(len(_REGULARIZATIONS))
+    for model, rows in zip(models, learnt, strict=True):
+        for part in _parts(rows):
+            seen, truth = features[part], targets[part]
+            errors += [np.square(model(seen, strength) - truth).sum(dtype=np.float64) for strength in _REGULARIZATIONS]
     best = _REGULARIZATIONS[int(np.argmin(errors))]
     outputs = np.empty(targets.shape, np.float32)
     for model, rows in zip(models, members, strict=True):
-        outputs[rows] = model(features[rows], best)
+        for part in _parts(rows):
+            outputs[part] = model(features[part], best)
     return calibrated(outputs, targets, known, exclusive=exclusive)
+
+
+def _parts(rows: Integers) -> list[Integers]:
+    """Rows by parts of at most so many, of which there is one at least: the features of all are not read at once."""
+    return [rows[start : start + _BATCH] for start in range(0, max(1, len(rows)), _BATCH)]
 
 
 def calibrated(outputs: Floats, targets: Floats, known: npt.NDArray[np.bool_], *, exclusive: bool) -> Floats:
@@ -87,8 +96,8 @@ class _Moments:
             float(len(features)),
             features.sum(0, dtype=np.float64),
             targets.sum(0, dtype=np.float64),
-            _product(features, features),
-            _product(features, targets),
+            (features.T @ features).astype(np.float64),
+            (features.T @ targets).astype(np.float64),
         )
 
     def __add__(self, other: "_Moments") -> "_Moments":
@@ -108,14 +117,6 @@ class _Moments:
             self.products - other.products,
             self.answers - other.answers,
         )
-
-
-def _product(left: Floats, right: Floats) -> _Exact:
-    """`left.T @ right`, a batch at a time."""
-    total = np.zeros((left.shape[1], right.shape[1]))
-    for start in range(0, len(left), _BATCH):
-        total += left[start : start + _BATCH].T @ right[start : start + _BATCH]
-    return total
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from darkroom.system.scratch import scratch
 from darkroom.thumbnails import thumbnails
 from darkroom.units import Integers
 
-MANY = 1_000_000  # pairs, the search for which leaves a gigabyte of freed memory behind it
 _DECODED = 16  # pictures that a thread decodes before it hands them over
 _VIEW_PX = 128  # a JPEG may be decoded at a fraction of its size that keeps so many pixels
 
@@ -85,8 +84,7 @@ def find_look_alikes(
         return shown
 
     found = candidate_pairs(seen.views, num_neighbours) if sides is None else candidates_between(seen.views, sides, num_neighbours)
-    if len(found) > MANY:
-        hand_back()
+    hand_back()
     return same_in_front(confirm(found, seen.views.grey, pictures, min_correlation, min_detail_share, min_close_up), pictures)
 
 

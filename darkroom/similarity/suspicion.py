@@ -13,13 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from darkroom.similarity.neighbours import BLOCK_VALUES
 from darkroom.units import Integers
 
 SCALES = (5, 10, 20, 40, 80, 160, 320)  # k: near neighbours are compared with the k-th, whatever number of images shows one thing
 RING = 3  # neighbours from the k-th to the RING * k-th say in how many dimensions the images spread
 MAX_NEAR = 32  # suspicious neighbours of an image that are named
 _ROWS, _OTHERS = 4_096, 32_768  # images that are compared at once with so many others at most, whose vectors are in memory then
+_COSINES = 2**24  # at once at most, 64 MiB, of which there are about four copies
 _LEAST = 1e-6  # distance; float16 vectors of one picture differ by as much
 
 Floats = npt.NDArray[np.float32]
@@ -99,7 +99,7 @@ def _nearest(vectors: Tensor, labels: Tensor, others: Vectors, other_labels: Flo
         other_labels: `(M, K) float32`.
         first: The place of the first image among the others where these are the very images.
     """
-    number, size = min(len(others), RING * SCALES[-1]), min(_OTHERS, max(1, BLOCK_VALUES // len(vectors)))
+    number, size = min(len(others), RING * SCALES[-1]), min(_OTHERS, max(1, _COSINES // len(vectors)))
     cosines, places = torch.empty(len(vectors), 0), torch.empty(len(vectors), 0, dtype=torch.int64)
     counts = torch.zeros(len(vectors), dtype=torch.int64)
     for start in range(0, len(others), size):

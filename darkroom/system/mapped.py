@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 LIMIT = 2**29  # bytes of files that a process has resident, beside what it had before
-_POLL_S, _PAUSE_S = 0.05, 1.0  # the second after handing back what is soon asked for again
+_POLL_S, _PAUSE_S = 0.05, 0.25  # the longer one after what was handed back has been asked for again
 _STATM, _SMAPS = Path("/proc/self/statm"), Path("/proc/self/smaps")
 _FAILED = ctypes.c_void_p(-1).value
 _lock = threading.Lock()

@@ -59,7 +59,7 @@ def test_blocks_change_nothing_and_few_images_say_nothing(monkeypatch: pytest.Mo
     vectors[1::10] = unit(vectors[::10] + 0.001)
     labels = np.eye(2, dtype=np.float32)[np.arange(80) % 5 // 4]
     expected = suspicious_neighbours(vectors, vectors, labels, labels, 0.99, themselves=themselves)
-    monkeypatch.setattr(suspicion, "BLOCK_VALUES", 80 * 7)
+    monkeypatch.setattr(suspicion, "_COSINES", 80 * 7)
     monkeypatch.setattr(suspicion, "_ROWS", 33)
     found = suspicious_neighbours(vectors, vectors, labels, labels, 0.99, themselves=themselves)
     assert len(expected.pairs) > 4 and found.pairs.tolist() == expected.pairs.tolist()
