@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,8 @@ from torch import Tensor, nn
 
 from components.clean.clean import clean
 from components.clean.config import CleanConfig
+from components.embed.config import EmbedConfig
+from components.embed.embed import embed
 from components.ingest.config import IngestConfig
 from components.ingest.ingest import ingest
 from components.split.config import SplitConfig
@@ -63,14 +66,16 @@ class Trial(NamedTuple):
     Attributes:
         seed: Of both.
         previous: An assignment to splits that is kept, or none.
+        split: Settings of `split` beside these.
     """
 
     seed: int
     previous: Path | None = None
+    split: Mapping[str, Any] = MappingProxyType({})
 
 
 def folds(data: Path, number: int, place: Path) -> list[Trial]:
-    """Trials, in each of which another fold of the images is tested on."""
+    """Trials, in each of which another fold of the images is tested on, and no other image; two or more."""
     table = manifest.read(_cleaned(data, place))
     labels = csr_array([[name in shown for name in table.classes] for shown in table.label_lists()]).astype(np.int64)
     units, exclusive = independent_units(grouping_columns(table)), table.task != "multilabel"
@@ -79,19 +84,23 @@ def folds(data: Path, number: int, place: Path) -> list[Trial]:
     for which in range(number):
         tested, path = table.table.filter(pa.array(fold == which)), place / f"fold-{which}.parquet"
         replace(table, table=manifest.put_column(tested, "split", ["test"] * len(tested))).write(path)
-        trials.append(Trial(which, path))
+        trials.append(Trial(which, path, {"given": "ignore", "test_fraction": 0.5 / number}))  # which the fold exceeds: none is drawn
     return trials
 
 
 def _cleaned(data: Path, place: Path) -> Path:
-    ingest(data, place / "images", place / "manifest", config=IngestConfig())
-    clean(place / "images", place / "manifest", place / "cleaned", place / "issues", config=CleanConfig())
-    return place / "cleaned"
+    """The images of a data set as a run with its defaults takes them, with what is tied together."""
+    images, embeddings, cleaned = place / "images", place / "embeddings", place / "cleaned"
+    ingest(data, images, place / "manifest", config=IngestConfig())
+    embed(images, embeddings, config=EmbedConfig())
+    clean(images, place / "manifest", cleaned, place / "issues", config=CleanConfig(), embeddings=embeddings)
+    return cleaned
 
 
 def default(data: Path, trial: Trial) -> dict[str, float]:
     """Measures of `darkroom run` with its defaults, the floor's and the pruned model's beside them, and the seconds of `train`."""
-    values = f"split.seed={trial.seed}", f"train.seed={trial.seed}", f"split.previous={trial.previous or 'none'}"
+    values = [f"split.seed={trial.seed}", f"train.seed={trial.seed}", f"split.previous={trial.previous or 'none'}"]
+    values += [f"split.{name}={value}" for name, value in trial.split.items()]
     words = ["run", "--data", str(data), "--json", *(word for value in values for word in ("--set", value))]
     done = subprocess.run([sys.executable, "-m", "pipelines", *words], stdout=subprocess.PIPE, text=True, check=True)
     result = json.loads(done.stdout.strip().splitlines()[-1])
@@ -105,7 +114,7 @@ def peer(data: Path, trial: Trial, seconds: float) -> dict[str, float]:
     """Measures of a plain fine-tuning on the same split, stopped by the clock."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        split(_cleaned(data, place), place / "splits", config=SplitConfig(seed=trial.seed), previous=trial.previous)
+        split(_cleaned(data, place), place / "splits", config=SplitConfig(seed=trial.seed, **trial.split), previous=trial.previous)
         table = manifest.read(place / "splits")
         train, test = (load(Images(place / "images"), table.where(name), Recipe(SIDE_PX)) for name in ("train", "test"))
         return _fine_tuned(table, train, test, trial.seed, seconds)
@@ -163,6 +172,8 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=0, help="test on each of so many folds once, in place of --seeds")
     parser.add_argument("--peer-seconds", type=float, default=300.0, help="0: no plain fine-tuning")
     options = parser.parse_args()
+    if options.folds == 1:
+        parser.error("--folds is 1: there must be others to learn from")
     print(f"{platform.processor() or platform.machine()}, {num_cores()} cores, {torch.backends.cpu.get_cpu_capability()}")
     for data in options.data:
         measure, goal = GOALS.get(data.name, ("accuracy", 0.0))

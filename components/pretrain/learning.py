@@ -70,7 +70,7 @@ def learn(sources: Sources, config: PretrainConfig, given: Mapping[str, Any], ch
         learnt = PretrainedWeights(architecture, side, mean, std, config.method, config.epochs, len(examples))
         notes = [*_notes_of(unlabelled), *tell("pretrain", [str(learnt)], _left_out(num_held_out, num_unreadable))]
         device = devices.choose(given["device"])
-        in_half = devices.half_precision(given["mixed_precision"], device) is torch.bfloat16
+        in_half = devices.half_precision(given["mixed_precision"], device, side) is torch.bfloat16
         whole = nn.Sequential(network, projection).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         views = view_policy(policy.read(sources.policy), config)
         learner = Learner(whole, examples.to(device), views, Normalise(mean, std, device), config, device, in_half=in_half)

@@ -12,7 +12,7 @@ from darkroom.manifest import Manifest
 from darkroom.networks import weights
 from darkroom.networks.cost import facts_of, fits, takes_side
 from darkroom.system.errors import InputError
-from darkroom.training import defaults, devices
+from darkroom.training import defaults
 from darkroom.training.frozen_trunk import TrunkFacts, trunk_facts
 from darkroom.training.hyperparameters import Settings
 from darkroom.training.kept_views import megabytes
@@ -49,7 +49,7 @@ class Length(NamedTuple):
 _SAME = (
     "optimizer", "schedule", "weight_decay", "momentum", "label_smoothing", "mixing", "class_balance", "ema_decay", "layer_decay", "loss",
     "clip_norm", "accumulate", "cutmix", "first_side_share", "weight_column",
-    "freeze_epochs", "unfreeze_epochs", "monitor", "compile", "device", "threshold_prior_images", "seed",
+    "freeze_epochs", "unfreeze_epochs", "monitor", "mixed_precision", "compile", "device", "threshold_prior_images", "seed",
 )  # fmt: skip
 
 
@@ -258,7 +258,6 @@ def _settings(number: int, architecture: str, side: int, epochs: int, pretrained
         frozen_share=_frozen_share(architecture, number, config),
         kept_views=views if epochs > 1 or config.kept_views == 1 else 0,
         freeze_batch_norm=is_large if frozen == "auto" else frozen,
-        mixed_precision=devices.settled(config.mixed_precision, config.device, side),
         **{name: getattr(config, name) for name in _SAME},
     )
 

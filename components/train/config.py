@@ -130,7 +130,7 @@ class TrainConfig(PreprocessingSettings, NetworkSettings):
     patience: Annotated[int, Field(ge=1)] | Auto = Field("auto", description="Epochs without a better one after which training stops.")
     mixed_precision: Precision = Field(
         "auto",
-        description="auto: bfloat16, or 16 bits on a GPU, or else 32; bf16: bfloat16 or an error; tf32: 32, on a GPU as TF32; off: 32.",
+        description="auto: bfloat16 (on a CPU from 32 px on), or 16 bits on a GPU, or else 32; bf16: bfloat16 or an error; tf32; off: 32.",
     )
     compile: Switch = Field(
         "auto", description="torch.compile: on, off, or auto: on a GPU, where a few steps tell that it saves more time than it takes."

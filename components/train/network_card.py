@@ -43,7 +43,7 @@ def network_card(
         "best_epoch": fitted.best_epoch,
         "learning_rate": settings.learning_rate,
         "batch_size": settings.batch_size,
-        "precision": devices.precision(settings.mixed_precision, settings.device),
+        "precision": devices.precision(settings.mixed_precision, settings.device, problem.train.side_px),
         NOTES: plain(notes),
     }
     return ModelCard(

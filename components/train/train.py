@@ -200,7 +200,7 @@ def _train_network(
         num_parameters = sum(value.numel() for value in classifier.parameters())
         told = f"{len(problem.train):,} images for training, {len(problem.validation):,} for validation, {side} px, {epochs} epochs"
         named = f"{told}, {architecture} with {num_parameters:,} parameters"
-        named += f", computed in {devices.precision(prepared.settings.mixed_precision, config.device)}"
+        named += f", computed in {devices.precision(config.mixed_precision, config.device, side)}"
         told_now = tell("train", [named, choice.reason, *fold_answers.told(taught)])
         trained = train_network(prepared, config, checkpoints, on_epoch, timed.deadline, taught)
         fitted, settings = trained.delivered, trained.settings

@@ -146,14 +146,14 @@ _buffer = _Buffer()
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """The product of two matrices, in memory that this thread's next one overwrites.
+    """The product of two matrices, in memory that this thread's next product overwrites.
 
-    What a block's neighbours are would come to lie in the memory that is freed with its product, which malloc keeps
-    (`darkroom.system.cores`): no later product would fit in there, and a million images would take all of them at once.
+    With memory of its own for each, malloc would lay what is kept of one into what is freed of it, where the next one then does not fit;
+    and as it keeps what is freed (`darkroom.system.cores`), the products of a million images would all take memory at once.
     """
     size = len(left) * right.shape[1]
-    if _buffer.values.numel() < size:
-        _buffer.values = torch.empty(size)
+    if _buffer.values.numel() < size or _buffer.values.dtype != left.dtype:
+        _buffer.values = left.new_empty(size)
     return torch.mm(left, right, out=_buffer.values[:size].view(len(left), -1))
 
 

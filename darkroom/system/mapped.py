@@ -10,10 +10,12 @@ thousand shards, and a process may have no more descriptors than that.
 
 import contextlib
 import ctypes
+import math
 import mmap
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from functools import cache
@@ -24,6 +26,7 @@ import pyarrow as pa
 
 LIMIT = 2**29  # bytes of files that a process has resident, beside what it had before
 _POLL_S, _PAUSE_S = 0.05, 0.25  # the longer one after what was handed back has been asked for again
+_TRIM_S = 10.0  # between two times that freed memory is handed back unasked: a training needs it again in its next step
 _STATM, _SMAPS = Path("/proc/self/statm"), Path("/proc/self/smaps")
 _FAILED = ctypes.c_void_p(-1).value
 _lock = threading.Lock()
@@ -78,7 +81,7 @@ def handing_back(limit: int = LIMIT) -> Iterator[None]:
         yield
         return
     done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(limit, done), name="handing-back", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(_resident(), limit, done), name="handing-back", daemon=True)
     watcher.start()
     try:
         yield
@@ -87,23 +90,29 @@ def handing_back(limit: int = LIMIT) -> Iterator[None]:
         watcher.join()
 
 
-def hand_back() -> None:
-    """Hands back the pages of all files that `mapped` made, and what malloc keeps: at once, as where a search has left much behind it."""
+def hand_back(*, freed: bool = True) -> None:
+    """Hands back the pages of all files that `mapped` made: at once, as where a search has left much behind it.
+
+    Args:
+        freed: Also memory that was freed and that malloc keeps.
+    """
     if sys.platform != "linux":
         return
     with _lock:
         regions = list(_known.values())  # none is unmapped while it is in this list
-    if hasattr(_system(), "malloc_trim"):  # of glibc
+    if freed and hasattr(_system(), "malloc_trim"):  # of glibc
         _system().malloc_trim(0)
     for region in regions:  # last, as pages that are in use are back soon
         _system().madvise(ctypes.addressof(region), len(region), mmap.MADV_DONTNEED)
 
 
-def _watch(limit: int, done: threading.Event) -> None:
-    before = _resident()
+def _watch(before: int, limit: int, done: threading.Event) -> None:
+    trimmed = -math.inf
     while not done.wait(_POLL_S):
         if (found := _resident()) > before + limit:
-            hand_back()
+            is_due = time.monotonic() >= trimmed + _TRIM_S
+            hand_back(freed=is_due)
+            trimmed = time.monotonic() if is_due else trimmed
             if found - (rest := _resident()) < limit / 2:  # libraries stay, and what is in use is back at once
                 before = rest - _resident_of_regions()
                 done.wait(_PAUSE_S)
@@ -115,14 +124,18 @@ def _resident() -> int:
 
 
 def _resident_of_regions() -> int:
-    """Bytes of those that are handed back: the system says them by mapping, after a line that begins with its address."""
+    """Bytes of the regions in `_known` that are resident; 0 where the system does not say that."""
     with _lock:
         starts = {b"%x" % address for address in _known}
     total, is_ours = 0, False
-    for line in _SMAPS.read_bytes().splitlines():
+    try:
+        lines = _SMAPS.read_bytes().splitlines()
+    except OSError:
+        return 0
+    for line in lines:
         if line.startswith(b"Rss:"):
             total += is_ours * int(line.split()[1]) * 1024
-        elif not line[:1].isupper():
+        elif not line[:1].isupper():  # it begins with the addresses of the next mapping
             is_ours = line.partition(b"-")[0] in starts
     return total
 
@@ -134,5 +147,7 @@ def _system() -> ctypes.CDLL:
     library.mmap.restype = ctypes.c_void_p
     library.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
     library.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim.argtypes = (ctypes.c_size_t,)
     library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     return library

@@ -8,9 +8,8 @@ import torch
 from darkroom.networks.bfloat16 import has_bfloat16
 from darkroom.system.cores import num_cores
 from darkroom.system.errors import InputError
-from darkroom.training.hyperparameters import Precision
 
-MIN_SHORT_PX = 32  # side of images from which on bfloat16 saves time on a CPU: at 16 px a step of small_cnn takes as long as in float32
+MIN_BFLOAT16_PX = 32  # side of images from which on it saves time on a CPU: at 16 px a step of small_cnn takes as long as in float32
 
 
 def choose(wanted: str) -> torch.device:
@@ -24,23 +23,15 @@ def choose(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def settled(wanted: Precision, device: str, side_px: int) -> Precision:
-    """What `auto` is for images of a side: `off` on a CPU where these are too small for bfloat16 to save time, else itself.
-
-    Args:
-        wanted: See `darkroom.training.hyperparameters.Precision`.
-        device: See `choose`.
-        side_px: Of the images.
-    """
-    return "off" if wanted == "auto" and side_px < MIN_SHORT_PX and choose(device).type == "cpu" else wanted
-
-
-def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
+def half_precision(wanted: str, device: torch.device, side_px: int) -> torch.dtype | None:
     """The short type to compute in, or none for 32 bits: `auto` takes bfloat16 where the device has it, else float16 on a GPU.
+
+    On a CPU it does so for images that are large enough for bfloat16 to save time.
 
     Args:
         wanted: See `darkroom.training.hyperparameters.Precision`.
         device: Where is computed.
+        side_px: Of the images.
 
     Raises:
         InputError: bfloat16 is asked for by name where there are no instructions for it.
@@ -48,7 +39,7 @@ def half_precision(wanted: str, device: torch.device) -> torch.dtype | None:
     if wanted == "bf16" and not has_bfloat16(device.type):
         what = "GPU" if device.type == "cuda" else "processor"
         raise InputError(f"train.mixed_precision is 'bf16', but this {what} has no instructions for bfloat16: set it to auto")
-    if wanted in ("off", "tf32"):
+    if wanted in ("off", "tf32") or (wanted == "auto" and device.type == "cpu" and side_px < MIN_BFLOAT16_PX):
         return None
     if has_bfloat16(device.type):
         return torch.bfloat16
@@ -60,12 +51,12 @@ def short_validation(wanted: str, device: torch.device) -> torch.dtype | None:
 
     For arguments and errors see `half_precision`.
     """
-    return half_precision(wanted, device) if device.type == "cuda" else None
+    return half_precision(wanted, device, MIN_BFLOAT16_PX) if device.type == "cuda" else None
 
 
-def precision(wanted: str, device: str) -> str:
+def precision(wanted: str, device: str, side_px: int) -> str:
     """The name of the type that a network's steps are computed in; for arguments and errors see `half_precision` and `choose`."""
-    return str(half_precision(wanted, choose(device)) or torch.float32).removeprefix("torch.")
+    return str(half_precision(wanted, choose(device), side_px) or torch.float32).removeprefix("torch.")
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class Trainer:
         self.answers = answers and answers.to(self.device)
         self.loss = make_loss(problem.task, problem.train.targets, len(problem.classes), settings, problem.image_weights)
         self.normalise = batches.Normalise(problem.mean, problem.std, self.device)
-        self.half = devices.half_precision(settings.mixed_precision, self.device)
+        self.half = devices.half_precision(settings.mixed_precision, self.device, self.train.side_px)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
         self.kept: dict[str, Any] = {"epoch": 0, "weights": {}}
         self.error = 0.0  # standard error of the best epoch's score

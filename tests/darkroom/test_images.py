@@ -5,10 +5,11 @@ import struct
 import zlib
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from darkroom.images import Images, ImageWriter, image_id, packed_nothing
+from darkroom.images import SCHEMA, Images, ImageWriter, image_id, packed_nothing
 from darkroom.picture_info import read_info
 from darkroom.pixels import TooManyPixelsError, UndecodedError, UnreadableError, decode, pixels, shrunk
 from darkroom.preprocessing.recipe import Recipe
@@ -247,3 +248,16 @@ def test_a_picture_decoded_in_full_becomes_the_one_of_a_fraction(side: int, kind
     found = shrunk(full, file.getvalue(), 64)
     assert (found.size, found.tobytes()) == (expected.size, expected.tobytes())
     assert (found.size != full.size, found is not full) == (is_smaller, is_smaller)
+
+
+def test_shards_with_batches_of_no_image_and_with_images_of_others_are_read(tmp_path):
+    files = {image_id(data): data for data in (b"a", b"bb", b"ccc")}
+    names = list(files)
+    for number, batches in enumerate(([[], names[:2], []], [[], names[1:], []])):
+        with pa.ipc.new_file(str(tmp_path / f"images-{number:05d}.arrow"), SCHEMA) as writer:
+            for batch in batches:
+                columns = [pa.array(batch, pa.string()), pa.array([files[name] for name in batch], pa.large_binary())]
+                writer.write_batch(pa.record_batch(columns, schema=SCHEMA))
+    images = Images(tmp_path)
+    assert {name: images[name] for name in images} == files
+    assert [images.size(name) for name in names] == [1, 2, 3]

@@ -25,7 +25,7 @@ from darkroom.system.config import dump, parse
 from darkroom.system.errors import InputError
 from darkroom.training import checkpoint
 from darkroom.training.batches import Normalise
-from darkroom.training.devices import precision, settled
+from darkroom.training.devices import precision
 from darkroom.training.losses import Loss
 from darkroom.training.problem import read_problem
 from darkroom.training.training_sample import sample_rows
@@ -74,7 +74,7 @@ def test_a_model_of_each_task_learns_what_colours_mean(tmp_path, task):
     assert predictor.card.provenance["data_version"] == "toy"
     assert predictor.card.provenance["compilation"]["reason"].startswith("on a CPU")
     assert predictor.card.provenance["hyperparameters"]["compile"] == "off"
-    assert predictor.card.provenance["precision"] == precision(settled("auto", "auto", 8), "auto")
+    assert predictor.card.provenance["precision"] == precision("auto", "auto", 8)
     name, card = bundle_sha256(tmp_path / "model"), tmp_path / "model" / CARD
     card.write_text(card.read_text().replace('"on a CPU', '"a step took 3 ms'))
     assert bundle_sha256(tmp_path / "model") == name  # whose steps were timed again has the same name
