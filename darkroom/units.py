@@ -1,5 +1,6 @@
 """Units: images that are one independent observation, such as those of a patient, have the same number; and pairs of rows."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,13 @@ def pair_keys(pairs: npt.NDArray[np.integer[Any]]) -> Integers:
     return keys
 
 
-def unique_pairs(pairs: npt.NDArray[np.integer[Any]]) -> Integers:
-    """Pairs of rows below 2^31, `(P, 2)`, sorted and each once, `(P, 2) int64`."""
-    keys = pair_keys(pairs)
+def unique_pairs(parts: Iterable[npt.NDArray[np.integer[Any]]]) -> Integers:
+    """Pairs of rows below 2^31, sorted and each once, `(P, 2) int64`.
+
+    Args:
+        parts: `(M, 2)` each, which are taken one after the other: there may be tens of millions of pairs.
+    """
+    keys = np.concatenate([np.empty(0, np.int64), *(pair_keys(part) for part in parts)])
     keys.sort()  # in a fraction of the time of `np.unique`, which hashes them
     keys = keys[np.concatenate([np.ones(min(1, len(keys)), bool), keys[1:] != keys[:-1]])]
     found = np.empty((len(keys), 2), np.int64)

@@ -1,6 +1,6 @@
 """Which pairs of images may show the same: few enough to look at each, found without comparing all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,11 +108,14 @@ def candidate_pairs(views: Views, num_neighbours: int) -> Integers:
     Returns:
         `(P, 2) int64`: pairs of rows, the lower one first, sorted, each once.
     """
-    max_bits = few_bits(views.signatures, SIGNATURES * num_neighbours)
-    found = [similar_signatures(views.signatures, max_bits), nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)]
+    return unique_pairs(_candidates(views, num_neighbours))
+
+
+def _candidates(views: Views, num_neighbours: int) -> Iterator[Integers]:
+    yield similar_signatures(views.signatures, few_bits(views.signatures, SIGNATURES * num_neighbours))
+    yield nearest_pairs(invariants(views.grey), num_neighbours, MIN_INVARIANT_COSINE)
     if views.vectors is not None:
-        found.append(nearest_pairs(views.vectors, num_neighbours, MIN_COSINE))
-    return unique_pairs(np.concatenate(found))
+        yield nearest_pairs(views.vectors, num_neighbours, MIN_COSINE)
 
 
 def candidates_between(views: Views, sides: npt.NDArray[np.bool_], num_neighbours: int) -> Integers:
@@ -129,4 +132,4 @@ def candidates_between(views: Views, sides: npt.NDArray[np.bool_], num_neighbour
     found = [alike[sides[alike[:, 0]] != sides[alike[:, 1]]], by_thumbnail]
     if views.vectors is not None:
         found.append(nearest_between(views.vectors, sides, num_neighbours, MIN_COSINE))
-    return unique_pairs(np.concatenate(found))
+    return unique_pairs(found)

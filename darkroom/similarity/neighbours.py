@@ -17,7 +17,7 @@ MAX_FEATURES = 256
 MAX_EXACT = 20_000  # rows up to which all are compared
 _CELLS, _OF_EACH = 4, 4  # cells a square root of the number of rows, and those that each row is in
 _ROWS = 4096  # whose neighbours of all cells are compared at a time
-BLOCK_VALUES = 2**25  # similarities that are in memory at a time on a thread, 128 MiB
+BLOCK_VALUES = 2**24  # similarities that are in memory at a time on a thread, 64 MiB
 
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int32]
@@ -87,7 +87,7 @@ def nearest_pairs(vectors: Floats, num_neighbours: int, min_cosine: float = -1.0
         own, place = np.nonzero((nearness >= min_cosine) & (best >= 0))
         return np.sort(np.stack([own + start, best[own, place]], axis=1), axis=1)
 
-    return unique_pairs(np.concatenate(list(ordered(pairs, range(0, number, _ROWS)))))
+    return unique_pairs(ordered(pairs, range(0, number, _ROWS)))
 
 
 def _best(others: Numbers, cosines: Floats, number: int) -> tuple[Numbers, Floats]:
@@ -126,7 +126,7 @@ def nearest_between(vectors: Floats, sides: npt.NDArray[np.bool_], num_neighbour
 
     size = max(1, BLOCK_VALUES // len(others))
     found = ordered(nearest, [rows[start : start + size] for start in range(0, len(rows), size)], ahead=1)
-    return unique_pairs(np.concatenate(list(found)))
+    return unique_pairs(found)
 
 
 def _nearest(vectors: Tensor, rows: Tensor, others: Tensor, num_neighbours: int) -> tuple[Numbers, Floats]:

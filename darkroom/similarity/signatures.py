@@ -43,7 +43,7 @@ def similar_signatures(signatures: Signatures, max_bits: int = MAX_BITS) -> Inte
     for left, right in combinations(range(NUM_BYTES), 2):
         keys = octets[:, left].astype(np.uint16) * 256 + octets[:, right]
         found += [np.sort(first[pairs], axis=1) for pairs in _pairs_of_equal_keys(values, keys, max_bits)]
-    return unique_pairs(np.concatenate(found))
+    return unique_pairs(found)
 
 
 def few_bits(signatures: Signatures, max_pairs: float) -> int:

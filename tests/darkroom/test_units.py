@@ -13,7 +13,7 @@ def test_units_are_numbered_in_the_order_of_their_first_rows():
 def test_pairs_stand_once_and_in_order():
     rows = np.array([0, 2, 2**16, 2**31 - 1], np.int32)
     pairs = rows[np.random.default_rng(0).integers(4, size=(200, 2))]
-    found = unique_pairs(pairs)
+    found = unique_pairs([pairs[:80], pairs[80:]])
     assert found.dtype == np.int64 and len(found) == 16
     assert found.tolist() == np.unique(pairs, axis=0).tolist()
-    assert unique_pairs(pairs[:0]).shape == (0, 2)
+    assert unique_pairs([pairs[:0]]).shape == unique_pairs([]).shape == (0, 2)
