@@ -16,7 +16,6 @@ from components.ingest.label_spelling import fold_listing
 from components.ingest.listing import Listing, first_few, has_image_suffix
 from components.ingest.naming_tables import FoundTables, find_tables
 from components.ingest.parquet_images import open_parquet_images
-from components.ingest.reading_notes import reading_notes
 from components.ingest.shards import TABLE
 from components.ingest.sources import FolderSource, Source, without_ignored
 from components.ingest.split_lists import folders_of_list, refuse_lists, without_lists
@@ -40,7 +39,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
         task: The task that the user set, or `auto`.
 
     Returns:
-        The listing; its notes begin with how the source was read.
+        The listing; the first of its notes says where labels are from, if a table names the files.
 
     Raises:
         InputError: See `list_folders` and `list_table`; or several tables could hold the labels.
@@ -50,7 +49,7 @@ def list_source(source: Source, table: str, config: TableConfig, task: str) -> L
     listing = _list(remaining, table, config, task, FileNames(left_out, source.root))
     listing = fold_listing(listing) if config.labels == "fold" else listing
     num_ignored = listing.num_ignored + len(source.sizes) - len(remaining.sizes)
-    return replace(listing, num_ignored=num_ignored, notes=(*reading_notes(listing), *source.notes, *notes))
+    return replace(listing, num_ignored=num_ignored, notes=(*listing.notes, *source.notes, *notes))
 
 
 def _list(source: Source, table: str, config: TableConfig, task: str, ignored: FileNames) -> Listing:

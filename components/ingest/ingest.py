@@ -12,6 +12,7 @@ from components.ingest.kept_images import KeptFiles, keep_part
 from components.ingest.label_spelling import doubts
 from components.ingest.listing import Listed, Listing, first_few, sort_labels
 from components.ingest.masks import mask_notes
+from components.ingest.reading_notes import reading_notes
 from components.ingest.recognition import Recognized, recognize, undecoded_notes
 from components.ingest.sources import File, NotFetchedError, Source, without_ignored
 from components.ingest.verdict_file import VerdictFile, read_verdicts, with_labelled, without_label
@@ -324,4 +325,6 @@ def _describe(listing: Listing, rows: list[Packed], result: Manifest, measures: 
         f"{len(result):,} files, {measures['num_images']:,.0f} images, {kinds}, "
         f"{measures['num_ignored']:,.0f} ignored, {measures['megabytes']:,.1f} MB"
     )
-    return [*listing.notes, counts], [*lost, *doubts(label for file in listing.files for label in file.labels)]
+    pictures = {row.file.path for row in rows if row.image_id and not row.undecoded}
+    read = reading_notes(listing, pictures) if result.classes else listing.notes
+    return [*read, counts], [*lost, *doubts(label for file in listing.files for label in file.labels)]

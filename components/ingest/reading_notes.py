@@ -1,22 +1,24 @@
 """The sentences that say first how a source was read: labels, classes with counts, given splits, groups."""
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 
-from components.ingest.listing import Listing, first_few, has_image_suffix, sort_labels
+from components.ingest.listing import Listing, first_few, sort_labels
 
 MAX_CLASSES = 12  # that are named
 
 
-def reading_notes(listing: Listing) -> tuple[str, ...]:
+def reading_notes(listing: Listing, pictures: AbstractSet[str]) -> tuple[str, ...]:
     """The notes of a listing, those first that say how it was read.
 
     Args:
         listing: The listing; the first of its notes says where labels are from, if a table names the files.
+        pictures: The paths of the files that are pictures, as their content says.
 
     Returns:
         Where labels are from, the classes with the files of each, the given splits, the groups, and then what else was noted.
     """
-    files = [file for file in listing.files if listing.named or has_image_suffix(file.path)] or listing.files
+    files = [file for file in listing.files if file.path in pictures]
     by_table = listing.named or listing.user_columns is not None
     said = listing.notes[:1] if by_table else ("labels from the class folders",)
     counts = Counter(label for file in files for label in file.labels)

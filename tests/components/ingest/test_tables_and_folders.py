@@ -170,9 +170,12 @@ def test_verdicts_and_tables_of_other_things_are_no_tables_of_labels(tmp_path, c
     assert "notes.xlsx may hold a table, but is not read: save it as CSV" in out
 
 
-def test_pictures_without_suffixes_are_counted_by_class(tmp_path, capsys):
-    ingested(lay(tmp_path / "photos", [path.removesuffix(".png") for path in FOLDERS], {}))
-    assert f" classes in {len(FOLDERS)} files: " in capsys.readouterr().out
+@pytest.mark.parametrize("bare", [FOLDERS, FOLDERS[:2]])
+def test_pictures_are_counted_by_class_whatever_their_suffixes_are(tmp_path, capsys, bare):
+    paths, texts = [path.removesuffix(".png") if path in bare else path for path in FOLDERS], {f"{FOLDERS[0]}_notes": "no picture"}
+    ingested(lay(tmp_path / "photos", paths, texts))
+    out = capsys.readouterr().out
+    assert f"{len(KINDS)} classes in {len(FOLDERS)} files: " in out and f"\n{len(FOLDERS)} files, " in out
 
 
 def test_the_first_lines_say_how_the_data_was_read(tmp_path, capsys):
