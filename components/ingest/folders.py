@@ -27,11 +27,11 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
     others = [path for path in source.sizes if not is_table(path)]
     pictures = [path for path in others if is_picture_name(path) or "." not in path.rpartition("/")[2]]
     _refuse_archives(source, others, pictures)
-    splits = find_split_folders(source.name, Counter(path[: path.rfind("/") + 1] for path in pictures or others), split_folders)
+    splits = find_split_folders(source.name, Counter(map(_folder, pictures or others)), split_folders)
     files, unlabelled = [], []
     facts: dict[str, tuple[tuple[str, ...], str | None] | None] = {}  # by folder, which many files share
     for path in source.sizes:
-        folder = path[: path.rfind("/") + 1]
+        folder = _folder(path)
         if folder not in facts:
             facts[folder] = _facts(folder, splits)
         if known := facts[folder]:
@@ -45,6 +45,11 @@ def list_folders(source: Source, split_folders: Setting = "auto") -> Listing:
         _refuse_without_answer(source, files)
     notes = (f"{len(beside)} file(s) beside the class folders are ignored: {first_few(beside)}",) if beside else ()
     return Listing(files, num_ignored=len(unlabelled), notes=(*splits.notes, *notes))
+
+
+def _folder(path: str) -> str:
+    """The folder that a file lies in, with `/` at its end; empty for the root."""
+    return path[: path.rfind("/") + 1]
 
 
 def _facts(folder: str, splits: SplitFolders) -> tuple[tuple[str, ...], str | None] | None:
